@@ -1,0 +1,87 @@
+// Package kafkaconn is the one place that builds connections to Kafka: brokers, TLS and SASL.
+//
+// kafka-go has two ways in, a Transport (for its Client) and a Dialer (for consumer groups), each with its own TLS and SASL
+// fields. Setting only one of them sends half of the traffic in the clear, so both are made here from one Config.
+package kafkaconn
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+)
+
+// Config says how to reach Kafka and which topics are Sluice's.
+type Config struct {
+	Brokers          []string `name:"kafka-brokers" placeholder:"HOST:PORT,…" default:"${kafka_brokers}" help:"Kafka brokers to begin with; the others are learnt from them."`
+	Topic            string   `name:"kafka-topic" default:"events" help:"Topic the events are on."`
+	DeadTopic        string   `name:"kafka-dead-topic" default:"events.dead" help:"Topic for dead letters: records that cannot become a row."`
+	TLS              bool     `name:"kafka-tls" help:"Connect to Kafka with TLS."`
+	TLSCAFile        string   `name:"kafka-tls-ca-file" placeholder:"FILE" help:"PEM file with the authorities that sign the brokers' certificates; without it the system's."`
+	TLSCertFile      string   `name:"kafka-tls-cert-file" placeholder:"FILE" help:"PEM file with the client certificate; read again at each connect. Goes with the key file."`
+	TLSKeyFile       string   `name:"kafka-tls-key-file" placeholder:"FILE" help:"PEM file with the client certificate's key; read again at each connect."`
+	SASLMechanism    string   `name:"kafka-sasl-mechanism" placeholder:"NAME" help:"How to log in to Kafka: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Without it there is no login."`
+	SASLUsername     string   `name:"kafka-sasl-username" placeholder:"NAME" help:"User name for the login."`
+	SASLPassword     string   `name:"kafka-sasl-password" placeholder:"SECRET" help:"Password for the login. A flag can be read by others on the machine: prefer the environment or the file."`
+	SASLPasswordFile string   `name:"kafka-sasl-password-file" placeholder:"FILE" help:"File with the password; read again at each connect."`
+}
+
+// DefaultBrokers is where a broker on this machine listens.
+const DefaultBrokers = "127.0.0.1:9092"
+
+// topicName is Kafka's own rule for a topic's name.
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
+// Check reports every fault of the settings.
+func (c Config) Check() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if len(c.Brokers) == 0 {
+		fault("--kafka-brokers: name at least one broker as host:port")
+	}
+	for _, b := range c.Brokers {
+		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" {
+			fault("--kafka-brokers: %q is not host:port", b)
+		}
+	}
+	for flag, topic := range map[string]string{"--kafka-topic": c.Topic, "--kafka-dead-topic": c.DeadTopic} {
+		if !topicName.MatchString(topic) || topic == "." || topic == ".." {
+			fault("%s: %q is not a topic name: letters, digits, dot, dash and underscore, at most 249", flag, topic)
+		}
+	}
+	if c.Topic == c.DeadTopic {
+		fault("--kafka-dead-topic: dead letters need a topic of their own, not %q", c.Topic)
+	}
+	if !c.TLS && (c.TLSCAFile != "" || c.TLSCertFile != "" || c.TLSKeyFile != "") {
+		fault("--kafka-tls: certificates are given, but TLS is off; add --kafka-tls")
+	}
+	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
+		fault("--kafka-tls-cert-file and --kafka-tls-key-file go together")
+	}
+	faults = append(faults, c.validateSASL())
+	return errors.Join(faults...)
+}
+
+func (c Config) validateSASL() error {
+	given := c.SASLUsername != "" || c.SASLPassword != "" || c.SASLPasswordFile != ""
+	switch strings.ToUpper(c.SASLMechanism) {
+	case "":
+		if given {
+			return errors.New("--kafka-sasl-mechanism: a user or a password is given; say how to log in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+		}
+		return nil
+	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
+	default:
+		return fmt.Errorf("--kafka-sasl-mechanism: %q is not known; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", c.SASLMechanism)
+	}
+	switch {
+	case c.SASLUsername == "":
+		return errors.New("--kafka-sasl-username: the login needs a user name")
+	case c.SASLPassword == "" && c.SASLPasswordFile == "":
+		return errors.New("--kafka-sasl-password or --kafka-sasl-password-file: the login needs a password")
+	case c.SASLPassword != "" && c.SASLPasswordFile != "":
+		return errors.New("--kafka-sasl-password and --kafka-sasl-password-file: give one of the two")
+	}
+	return nil
+}

@@ -1,0 +1,14 @@
+package settings
+
+import "strings"
+
+// List splits a comma-separated setting, without the white space and empty entries around the commas.
+func List(text string) []string {
+	var out []string
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}

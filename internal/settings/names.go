@@ -1,0 +1,86 @@
+package settings
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// everyProgram lists the settings of all of Sluice's programs, so that each can tell another's setting from a misspelt one.
+// The programs' tests fail when one of their flags is missing here.
+var everyProgram = []string{
+	"admin-addr", "batch-bytes", "batch-rows", "bulk", "clickhouse", "clickhouse-addr", "clickhouse-dsn",
+	"clickhouse-dsn-file", "clickhouse-http-addr", "config", "connect-timeout", "connections", "consumer-admin-addr", "data-dir",
+	"drain-delay", "drain-timeout", "dry-run", "duration", "event-size", "events", "flush-age", "fsync", "give-up", "gzip",
+	"http-addr", "http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-dead-topic",
+	"kafka-group", "kafka-sasl-mechanism", "kafka-sasl-password", "kafka-sasl-password-file", "kafka-sasl-username",
+	"kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file", "kafka-tls-key-file", "kafka-topic", "key", "ledger", "log-format",
+	"log-level", "max-bulk-bytes", "max-event-age", "max-event-bytes", "max-inflight-bytes", "min-isr", "name",
+	"partition-by", "partitions", "project", "projects-file", "rate", "repeat", "replication", "request-timeout", "retention",
+	"seed", "status", "timeout", "topic-retention", "trusted-proxies", "url", "verify", "verify-settle", "verify-timeout",
+}
+
+// Known says whether a flag belongs to the list that all programs share.
+func Known(flag string) bool { return slices.Contains(everyProgram, flag) }
+
+func isOtherProgram(variable string) bool {
+	return slices.ContainsFunc(everyProgram, func(flag string) bool { return Variable(flag) == variable })
+}
+
+// kubernetesService matches what Kubernetes injects into every pod of a namespace with a Service called sluice or sluice-…:
+// SLUICE_GATEWAY_SERVICE_HOST, SLUICE_GATEWAY_SERVICE_PORT_HTTP, SLUICE_GATEWAY_PORT, SLUICE_GATEWAY_PORT_8080_TCP_ADDR.
+var kubernetesService = regexp.MustCompile(`^SLUICE_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+func names(known map[string]*kong.Flag) []string {
+	out := make([]string, 0, len(known))
+	for name := range known {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func variables(known map[string]*kong.Flag) []string {
+	out := names(known)
+	for i, name := range out {
+		out[i] = Variable(name)
+	}
+	return out
+}
+
+// suggest names the nearest known word, if one is near enough to be a slip of the finger.
+func suggest(word string, known []string) string {
+	best, at := "", 4
+	for _, k := range known {
+		if d := distance(word, k); d < at {
+			best, at = k, d
+		}
+	}
+	if best == "" {
+		return "; --help lists what there is"
+	}
+	return "; did you mean " + best + "?"
+}
+
+// distance is Levenshtein's: how many letters must be inserted, deleted or replaced to turn a into b.
+func distance(a, b string) int {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		previous := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			previous, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, previous+cost)
+		}
+	}
+	return row[len(b)]
+}
