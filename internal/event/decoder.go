@@ -1,0 +1,86 @@
+package event
+
+// maxDecodable keeps offsets within 32 bits; no setting comes near it.
+const maxDecodable = 1 << 30
+
+// Decoder decodes and validates events. The zero Decoder is ready. It is for one goroutine at a time; reused, it
+// allocates nothing an event.
+type Decoder struct {
+	// MaxBytes is the largest event it takes, in bytes. 0: it does not care.
+	MaxBytes int
+
+	scanner
+	refused *Error // the first field that is not as it should be
+
+	older olderNames
+}
+
+// Decode reads one event, the whole of raw, into ev, which is overwritten, with raw aliased. It returns nil or an
+// *Error; after an error nothing in ev is meant to be read.
+//
+// White space around the object is accepted. raw is read once, whatever is wrong with it, in time linear in its size.
+func (d *Decoder) Decode(raw []byte, ev *Event) error {
+	if e := d.decode(raw, ev); e != nil {
+		return e
+	}
+	return nil
+}
+
+func (d *Decoder) decode(raw []byte, ev *Event) *Error {
+	ev.reset()
+	if err := d.checkSize(len(raw)); err != nil {
+		return err
+	}
+	d.reset(raw, ev.repairs)
+	d.refused = nil
+	switch d.peek() {
+	case 0:
+		if d.pos == len(raw) {
+			return &Error{Code: CodeEmpty, Reason: "There is no event."}
+		}
+		d.fail(faultValue)
+	case '{':
+		d.event(ev)
+	default:
+		d.value()
+		d.refuse("", "An event must be a JSON object.")
+	}
+	d.end()
+	ev.repairs = d.repairs
+	err := d.verdict(ev)
+	d.data, d.repairs, d.older = nil, nil, olderNames{} // the caller's
+	return err
+}
+
+func (d *Decoder) checkSize(size int) *Error {
+	most := d.MaxBytes
+	if most <= 0 {
+		most = maxDecodable
+	}
+	if size > most {
+		return tooLarge(LimitEventBytes, "bytes", most)
+	}
+	return nil
+}
+
+func (d *Decoder) verdict(ev *Event) *Error {
+	err := d.refused
+	if d.fault != "" {
+		err = malformed(d.fault, d.faultAt)
+	}
+	if err != nil {
+		err.EventID = ev.ID
+		return err
+	}
+	d.older.fillGaps(ev)
+	if ev.Level == 0 {
+		ev.Level = LevelError
+	}
+	if ev.Message.isBlank() && ev.Exception.Type.isBlank() && ev.Exception.Value.isBlank() {
+		return &Error{
+			Code: CodeInvalidEvent, Field: "message", EventID: ev.ID,
+			Reason: "An event needs a message that is not blank, or an exception with a type or a value.",
+		}
+	}
+	return nil
+}

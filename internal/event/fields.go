@@ -1,0 +1,153 @@
+package event
+
+import "github.com/google/uuid"
+
+// event reads the event's own fields. Names are matched after unescaping.
+func (d *Decoder) event(ev *Event) {
+	for o := d.object(); d.member(&o); {
+		switch string(o.name) {
+		case "message":
+			d.stringField("message", &ev.Message)
+		case "level":
+			d.level(ev)
+		case "event_id":
+			d.eventID(ev)
+		case "timestamp":
+			d.timestamp(ev)
+		case "fingerprint":
+			d.fingerprint(ev)
+		case "exception":
+			d.exception(ev)
+		case "stacktrace":
+			d.stacktrace(ev)
+		case "tags":
+			d.tags(ev)
+		case "user":
+			d.user(userFields, &ev.UserID, &ev.UserEmail)
+		case "user_context":
+			d.user(userContextFields, &d.older.userID, &d.older.userEmail)
+		case "sdk":
+			d.sdk(ev)
+		case "sdk_name":
+			d.stringField("sdk_name", &d.older.sdkName)
+		case "sdk_version":
+			d.stringField("sdk_version", &d.older.sdkVersion)
+		case "environment":
+			d.stringField("environment", &ev.Environment)
+		case "release":
+			d.stringField("release", &ev.Release)
+		case "platform":
+			d.stringField("platform", &ev.Platform)
+		case "server_name":
+			d.stringField("server_name", &ev.ServerName)
+		case "transaction":
+			d.stringField("transaction", &ev.Transaction)
+		case "trace_id":
+			d.stringField("trace_id", &ev.TraceID)
+		default:
+			d.value()
+		}
+	}
+}
+
+// olderNames holds what the older names of fields gave until it is known whether the current ones give anything.
+type olderNames struct {
+	exceptionType, exceptionModule Text
+	userID, userEmail              Text
+	sdkName, sdkVersion            Text
+}
+
+func (o *olderNames) fillGaps(ev *Event) {
+	fill(&ev.Exception.Type, o.exceptionType)
+	fill(&ev.Exception.Module, o.exceptionModule)
+	fill(&ev.UserID, o.userID)
+	fill(&ev.UserEmail, o.userEmail)
+	fill(&ev.SDKName, o.sdkName)
+	fill(&ev.SDKVersion, o.sdkVersion)
+}
+
+func fill(t *Text, with Text) {
+	if t.IsZero() {
+		*t = with
+	}
+}
+
+// refuse notes that a field is not as it should be. Decoding goes on: the JSON may be malformed further on, and the
+// event_id may come later.
+func (d *Decoder) refuse(field, reason string) {
+	if d.refused == nil {
+		d.refused = &Error{Code: CodeInvalidEvent, Field: field, Reason: reason}
+	}
+}
+
+// wrongType moves over the value of a field: null is absence, and anything else is refused.
+func (d *Decoder) wrongType(field, want string) {
+	isNull := d.peek() == 'n'
+	d.value()
+	if !isNull && d.refused == nil {
+		d.refuse(field, field+" must be "+want+".")
+	}
+}
+
+// stringField reads a string or null.
+func (d *Decoder) stringField(field string, into *Text) {
+	if d.peek() != '"' {
+		d.wrongType(field, "a string")
+		return
+	}
+	*into = d.text()
+}
+
+func (d *Decoder) level(ev *Event) {
+	var word Text
+	d.stringField("level", &word)
+	if word.raw == nil {
+		return
+	}
+	var buf [longestLevel]byte
+	if b, ok := word.small(buf[:]); ok {
+		if level, ok := parseLevel(b); ok {
+			ev.Level = level
+			return
+		}
+	}
+	d.refuse("level", "level must be fatal, error, warning, info or debug.")
+}
+
+func (d *Decoder) eventID(ev *Event) {
+	var text Text
+	d.stringField("event_id", &text)
+	if text.raw == nil {
+		return
+	}
+	var buf [dashedLen]byte
+	if b, ok := text.small(buf[:]); ok {
+		if id, ok := parseID(b); ok && id != uuid.Nil {
+			ev.ID, ev.HasID = id, true
+			return
+		}
+	}
+	d.refuse("event_id", "event_id must be a UUID, with or without dashes, and not the nil UUID.")
+}
+
+func (d *Decoder) timestamp(ev *Event) {
+	switch c := d.peek(); {
+	case c == '"' || c == '-' || isDigit(c):
+		ev.Timestamp = d.time()
+	default:
+		d.wrongType("timestamp", "a string or a number")
+	}
+}
+
+// time reads the string or number at the current position as a timestamp.
+func (s *scanner) time() Timestamp {
+	if s.peek() != '"' {
+		return parseUnix(s.raw())
+	}
+	text := s.text()
+	var buf [longestTime]byte
+	if b, ok := text.small(buf[:]); ok {
+		return ParseTimestamp(b)
+	}
+	return Timestamp{state: notUnderstood}
+}

@@ -1,0 +1,75 @@
+package event
+
+import "github.com/cespare/xxhash/v2"
+
+// partSeparator stands between the parts of a fingerprint the client gave: U+001F, the unit separator.
+const partSeparator = 0x1F
+
+// FingerprintHash is the number that groups events into issues: xxHash64 (seed 0) of
+//
+//   - the client's fingerprint, its parts joined by U+001F, as given;
+//   - else the in-app frames, or all frames if none is, as filename|function joined by semicolons, then a colon and
+//     the normalised message;
+//   - else the exception's type, a colon and its normalised value, if it has either;
+//   - else "msg:" and the normalised message.
+//
+// A fingerprint without a byte in it is as good as absent. The message is the whole one, not what its column keeps,
+// and "type: value" of the exception where there is none. Line numbers never count.
+//
+// scratch is overwritten, grown if need be, and returned for the next event; with it no call allocates.
+func (ev *Event) FingerprintHash(scratch []byte) (uint64, []byte) {
+	scratch = ev.appendGroup(scratch[:0])
+	return xxhash.Sum64(scratch), scratch
+}
+
+func (ev *Event) appendGroup(dst []byte) []byte {
+	if dst = ev.appendParts(dst); len(dst) > 0 {
+		return dst
+	}
+	switch {
+	case len(ev.Frames) > 0:
+		dst = append(ev.appendFrames(dst), ':')
+		return ev.appendNormalisedMessage(dst)
+	case !ev.Exception.Type.IsZero() || !ev.Exception.Value.IsZero():
+		dst = append(ev.Exception.Type.AppendTo(dst), ':')
+		start := len(dst)
+		return normaliseTail(ev.Exception.Value.AppendTo(dst), start)
+	}
+	return ev.appendNormalisedMessage(append(dst, "msg:"...))
+}
+
+func (ev *Event) appendParts(dst []byte) []byte {
+	for i, part := range ev.Fingerprint {
+		if i > 0 {
+			dst = append(dst, partSeparator)
+		}
+		dst = part.AppendTo(dst)
+	}
+	return dst
+}
+
+func (ev *Event) appendFrames(dst []byte) []byte {
+	onlyInApp := false
+	for i := range ev.Frames {
+		onlyInApp = onlyInApp || ev.Frames[i].InApp
+	}
+	first := true
+	for i := range ev.Frames {
+		f := &ev.Frames[i]
+		if onlyInApp && !f.InApp {
+			continue
+		}
+		if !first {
+			dst = append(dst, ';')
+		}
+		first = false
+		dst = append(f.Filename.AppendTo(dst), '|')
+		dst = f.Function.AppendTo(dst)
+	}
+	return dst
+}
+
+func (ev *Event) appendNormalisedMessage(dst []byte) []byte {
+	start := len(dst)
+	return normaliseTail(ev.appendWholeMessage(dst), start)
+}

@@ -1,0 +1,178 @@
+package event
+
+import (
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Header is a header of a Kafka record.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// The names of the headers and the version of their format.
+const (
+	HeaderVersion     = "v"
+	HeaderProject     = "project"
+	HeaderEventID     = "event-id"
+	HeaderReceivedAt  = "received-at" // Unix milliseconds, decimal
+	HeaderSentAt      = "sent-at"     // the same; only when the client said
+	HeaderTraceparent = "traceparent" // only when there was one
+
+	Version = "1"
+)
+
+// headerBytes is room for all values but the project's.
+const headerBytes = len(Version) + dashedLen + 2*20 + 55
+
+// Headers returns the envelope as the headers of a record. They share no memory with the envelope or with another
+// record's.
+func (e Envelope) Headers() []Header {
+	headers := make([]Header, 0, 6)
+	values := make([]byte, 0, headerBytes+len(e.Project))
+	start := 0
+	add := func(key string) {
+		headers = append(headers, Header{key, values[start:len(values):len(values)]})
+		start = len(values)
+	}
+	values = append(values, Version...)
+	add(HeaderVersion)
+	values = append(values, e.Project...)
+	add(HeaderProject)
+	values = appendID(values, e.ID)
+	add(HeaderEventID)
+	values = strconv.AppendInt(values, e.ReceivedAt.UnixMilli(), 10)
+	add(HeaderReceivedAt)
+	if !e.SentAt.IsZero() {
+		values = strconv.AppendInt(values, e.SentAt.UnixMilli(), 10)
+		add(HeaderSentAt)
+	}
+	if ValidTraceparent(e.Traceparent) {
+		values = append(values, e.Traceparent...)
+		add(HeaderTraceparent)
+	}
+	return headers
+}
+
+// appendID appends the 36 characters of a UUID.
+func appendID(dst []byte, id uuid.UUID) []byte {
+	for i, part := range [...][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
+		if i > 0 {
+			dst = append(dst, '-')
+		}
+		dst = hex.AppendEncode(dst, part)
+	}
+	return dst
+}
+
+// ParseHeaders reads the headers of a record of which nothing is known. It returns an *RecordError if one of ours is
+// missing, there twice or not well-formed. Other headers are ignored.
+func ParseHeaders(headers []Header) (Envelope, error) {
+	e, err := parseHeaders(headers)
+	if err != nil {
+		return Envelope{}, err
+	}
+	return e, nil
+}
+
+func parseHeaders(headers []Header) (Envelope, *RecordError) {
+	found, err := pickHeaders(headers)
+	if err != nil {
+		return Envelope{}, err
+	}
+	if string(found.version.Value) != Version {
+		return Envelope{}, &RecordError{Reason: DeadUnsupportedVersion, Detail: "the header v is not " + Version}
+	}
+	var e Envelope
+	if e.Project = string(found.project.Value); !ValidProjectID(e.Project) {
+		return Envelope{}, badHeader(HeaderProject)
+	}
+	var ok bool
+	if e.ID, ok = parseID(found.eventID.Value); !ok || e.ID == uuid.Nil || len(found.eventID.Value) != dashedLen {
+		return Envelope{}, badHeader(HeaderEventID)
+	}
+	if e.ReceivedAt, ok = parseMillis(found.receivedAt.Value); !ok || e.ReceivedAt.Before(epoch) {
+		return Envelope{}, badHeader(HeaderReceivedAt)
+	}
+	if found.sentAt != nil {
+		if e.SentAt, ok = parseMillis(found.sentAt.Value); !ok {
+			return Envelope{}, badHeader(HeaderSentAt)
+		}
+	}
+	if found.traceparent != nil {
+		if v := string(found.traceparent.Value); ValidTraceparent(v) {
+			e.Traceparent = v
+		}
+	}
+	return e, nil
+}
+
+func badHeader(name string) *RecordError {
+	return &RecordError{Reason: DeadBadHeader, Detail: "the header " + name + " is not well-formed"}
+}
+
+// ourHeaders are the headers of one record; those that may be missing are nil then.
+type ourHeaders struct {
+	version, project, eventID, receivedAt, sentAt, traceparent *Header
+}
+
+func (o *ourHeaders) slot(name string) **Header {
+	switch name {
+	case HeaderVersion:
+		return &o.version
+	case HeaderProject:
+		return &o.project
+	case HeaderEventID:
+		return &o.eventID
+	case HeaderReceivedAt:
+		return &o.receivedAt
+	case HeaderSentAt:
+		return &o.sentAt
+	case HeaderTraceparent:
+		return &o.traceparent
+	}
+	return nil
+}
+
+// pickHeaders finds ours among the headers, each once.
+func pickHeaders(headers []Header) (found ourHeaders, err *RecordError) {
+	for i := range headers {
+		slot := found.slot(headers[i].Key)
+		if slot == nil {
+			continue
+		}
+		if *slot != nil {
+			return found, &RecordError{Reason: DeadBadHeader, Detail: "the header " + headers[i].Key + " is there twice"}
+		}
+		*slot = &headers[i]
+	}
+	for _, name := range []string{HeaderVersion, HeaderProject, HeaderEventID, HeaderReceivedAt} {
+		if *found.slot(name) == nil {
+			return found, &RecordError{Reason: DeadMissingHeader, Detail: "the header " + name + " is missing"}
+		}
+	}
+	return found, nil
+}
+
+// parseMillis reads a decimal integer as Unix milliseconds, if that is a time a DateTime64(3) can hold.
+func parseMillis(b []byte) (time.Time, bool) {
+	digits := b
+	if len(b) > 0 && b[0] == '-' {
+		digits = b[1:]
+	}
+	if len(digits) == 0 || len(digits) > longestMillis || decimal(digits) < 0 {
+		return time.Time{}, false
+	}
+	ms := int64(decimal(digits))
+	if len(digits) < len(b) {
+		ms = -ms
+	}
+	if timestampOf(ms).state != understood {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(ms).UTC(), true
+}

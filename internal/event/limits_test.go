@@ -1,0 +1,141 @@
+package event
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func nested(open, closing string, depth int) string {
+	return withField("a", strings.Repeat(open, depth)+strings.Repeat(closing, depth))
+}
+
+func TestDepth(t *testing.T) {
+	for _, inner := range []int{MaxDepth - 2, MaxDepth - 1} { // the event is one level itself
+		mustDecode(t, nested("[", "]", inner))
+		mustDecode(t, withField("a", strings.Repeat(`{"a":`, inner)+"1"+strings.Repeat("}", inner)))
+		mustDecode(t, withField("tags", `{"a":`+strings.Repeat("[", inner-1)+strings.Repeat("]", inner-1)+`}`))
+	}
+	for _, inner := range []int{MaxDepth, MaxDepth + 1, 100_000} {
+		mustRefuse(t, nested("[", "]", inner), CodeMalformed, "")
+		mustRefuse(t, nested("[", "", inner), CodeMalformed, "")
+		mustRefuse(t, withField("a", strings.Repeat(`{"a":`, inner)+"1"+strings.Repeat("}", inner)), CodeMalformed, "")
+		mustRefuse(t, strings.Repeat("[", inner+1), CodeMalformed, "")
+	}
+}
+
+func TestManyNames(t *testing.T) {
+	object := func(n int, last string) string {
+		var b strings.Builder
+		b.WriteString("{")
+		for i := range n {
+			fmt.Fprintf(&b, `"%d":0,`, i)
+		}
+		b.WriteString(`"` + last + `":0}`)
+		return b.String()
+	}
+	for _, n := range []int{1, pairwiseNames - 1, pairwiseNames, pairwiseNames + 1, 1000, 200_000} {
+		start := time.Now()
+		mustDecode(t, withField("a", object(n, "x")))
+		mustRefuse(t, withField("a", object(n, "0")), CodeMalformed, "")
+		mustRefuse(t, withField("a", object(n, fmt.Sprint(n-1))), CodeMalformed, "")
+		mustRefuse(t, withField("a", object(n, `\u0030`)), CodeMalformed, "")
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%d names took %v", n, took)
+		}
+	}
+}
+
+func TestManyOfEverything(t *testing.T) {
+	var d Decoder
+	var ev Event
+	for name, raw := range map[string]string{
+		"objects":    withField("a", "["+strings.Repeat("{},", 349_000)+"1]"),
+		"frames":     withField("stacktrace", "["+strings.Repeat("{},", 349_000)+"{}]"),
+		"parts":      withField("fingerprint", "["+strings.Repeat(`"",`, 349_000)+`""]`),
+		"pairs":      withField("tags", "["+strings.Repeat(`["a",1],`, 100_000)+`["a",1]]`),
+		"surrogates": withField("a", `"`+strings.Repeat(`\ud800`, 174_000)+`"`),
+		"one string": withField("a", `"`+strings.Repeat(`x`, MaxEventBytes-len(withField("a", `""`)))+`"`),
+		"escapes":    `{"message":"m","` + strings.Repeat(`\u0061`, 170_000) + `":1}`,
+	} {
+		if err := d.Decode([]byte(raw), &ev); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(ev.Frames) > MaxFrames || len(ev.Fingerprint) > MaxFingerprintParts || len(ev.Tags) > MaxTags {
+			t.Errorf("%s: kept %d frames, %d parts, %d tags", name, len(ev.Frames), len(ev.Fingerprint), len(ev.Tags))
+		}
+		if err := d.Decode([]byte(good), &ev); err != nil {
+			t.Error(err)
+		}
+		if kept := max(cap(d.keys), cap(d.names), cap(d.seen), cap(ev.repairs), cap(ev.Frames)); kept > keptCapacity {
+			t.Errorf("%s: memory for %d items is kept", name, kept)
+		}
+	}
+}
+
+func TestEventSize(t *testing.T) {
+	d := Decoder{MaxBytes: 100}
+	for size, ok := range map[int]bool{99: true, 100: true, 101: false} {
+		raw := `{"message":"` + strings.Repeat("m", size-len(`{"message":""}`)) + `"}`
+		err := d.Decode([]byte(raw), new(Event))
+		if (err == nil) != ok {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		if e, _ := err.(*Error); e != nil && (e.Code != CodeTooLarge || e.Limit != LimitEventBytes) {
+			t.Errorf("%d bytes: %+v", size, e)
+		}
+	}
+}
+
+func TestTagLimit(t *testing.T) {
+	for _, n := range []int{MaxTags - 1, MaxTags, MaxTags + 1, 2000} {
+		var object, pairs []string
+		for i := range n {
+			object = append(object, fmt.Sprintf(`"%d":%d`, i, i))
+			pairs = append(pairs, fmt.Sprintf(`["%d",%d]`, i, i))
+		}
+		for _, value := range []string{"{" + strings.Join(object, ",") + "}", "[" + strings.Join(pairs, ",") + "]"} {
+			tags := mustDecode(t, withField("tags", value)).Tags
+			if want := min(n, MaxTags); len(tags) != want || tags[want-1].Key.String() != fmt.Sprint(want-1) {
+				t.Errorf("%d tags: kept %d", n, len(tags))
+			}
+		}
+	}
+}
+
+func TestMessageColumnCut(t *testing.T) {
+	for _, n := range []int{MaxMessageBytes - 1, MaxMessageBytes, MaxMessageBytes + 1} {
+		raw := `{"message":"` + strings.Repeat("m", n) + `"}`
+		ev := mustDecode(t, raw)
+		if got := len(ev.MessageText()); got != min(n, MaxMessageBytes) {
+			t.Errorf("of %d bytes %d are left", n, got)
+		}
+		if got := string(ev.AppendPayload(nil, []byte(raw))); got != raw {
+			t.Error("the payload is cut")
+		}
+	}
+	for lead, want := range []int{MaxMessageBytes, MaxMessageBytes - 3, MaxMessageBytes - 2, MaxMessageBytes - 1} {
+		ev := mustDecode(t, `{"message":"`+strings.Repeat("m", lead)+strings.Repeat(`\ud83d\ude00`, MaxMessageBytes/4)+`"}`)
+		got := string(ev.AppendMessage([]byte("before")))[len("before"):]
+		if len(got) != want || !utf8.ValidString(got) {
+			t.Errorf("behind %d bytes: %d bytes are left, want %d", lead, len(got), want)
+		}
+	}
+}
+
+// FuzzPlainRun compares the eight-at-a-time loop with the table.
+func FuzzPlainRun(f *testing.F) {
+	f.Add([]byte("0123456789abcdef"))
+	f.Add([]byte("\x7f\x7f\x7f\x7f\x7f\x7f\x7f\"\x80\x1f\\"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		want := 0
+		for want < len(b) && isPlain[b[want]] {
+			want++
+		}
+		if got := plainRun(b); got != want {
+			t.Fatalf("%x: %d, want %d", b, got, want)
+		}
+	})
+}

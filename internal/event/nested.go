@@ -1,0 +1,165 @@
+package event
+
+func (d *Decoder) fingerprint(ev *Event) {
+	const want = "a string or an array of strings"
+	switch d.peek() {
+	case '"':
+		ev.Fingerprint = append(ev.Fingerprint, d.text())
+	case '[':
+		for a := d.array(); d.item(&a); {
+			if d.peek() != '"' {
+				d.value()
+				d.refuse("fingerprint", "fingerprint must be "+want+".")
+				continue
+			}
+			if part := d.text(); len(ev.Fingerprint) < MaxFingerprintParts {
+				ev.Fingerprint = append(ev.Fingerprint, part)
+			}
+		}
+	default:
+		d.wrongType("fingerprint", want)
+	}
+}
+
+func (d *Decoder) exception(ev *Event) {
+	if d.peek() != '{' {
+		d.wrongType("exception", "an object")
+		return
+	}
+	for o := d.object(); d.member(&o); {
+		switch string(o.name) {
+		case "type":
+			d.stringField("exception.type", &ev.Exception.Type)
+		case "type_name":
+			d.stringField("exception.type_name", &d.older.exceptionType)
+		case "value":
+			d.stringField("exception.value", &ev.Exception.Value)
+		case "module":
+			d.stringField("exception.module", &ev.Exception.Module)
+		case "module_name":
+			d.stringField("exception.module_name", &d.older.exceptionModule)
+		default:
+			d.value()
+		}
+	}
+}
+
+func (d *Decoder) stacktrace(ev *Event) {
+	if d.peek() != '[' {
+		d.wrongType("stacktrace", "an array of frames")
+		return
+	}
+	for a := d.array(); d.item(&a); {
+		if d.peek() != '{' {
+			d.value()
+			d.refuse("stacktrace", "stacktrace must be an array of frames, which are objects.")
+			continue
+		}
+		if f := d.frame(); len(ev.Frames) < MaxFrames {
+			ev.Frames = append(ev.Frames, f)
+		}
+	}
+}
+
+func (d *Decoder) frame() Frame {
+	var f Frame
+	var older, unused Text
+	for o := d.object(); d.member(&o); {
+		switch string(o.name) {
+		case "filename":
+			d.stringField("stacktrace.filename", &f.Filename)
+		case "function":
+			d.stringField("stacktrace.function", &f.Function)
+		case "function_name":
+			d.stringField("stacktrace.function_name", &older)
+		case "context_line":
+			d.stringField("stacktrace.context_line", &unused)
+		case "lineno":
+			d.numberField("stacktrace.lineno")
+		case "colno":
+			d.numberField("stacktrace.colno")
+		case "in_app":
+			f.InApp = d.boolField("stacktrace.in_app")
+		default:
+			d.value()
+		}
+	}
+	fill(&f.Function, older)
+	return f
+}
+
+// numberField checks for a number or null. No column holds a number of the client's.
+func (d *Decoder) numberField(field string) {
+	if c := d.peek(); c != '-' && !isDigit(c) {
+		d.wrongType(field, "a number")
+		return
+	}
+	d.number()
+}
+
+func (d *Decoder) boolField(field string) bool {
+	switch d.peek() {
+	case 't':
+		d.literal("true")
+		return true
+	case 'f':
+		d.literal("false")
+	default:
+		d.wrongType(field, "true or false")
+	}
+	return false
+}
+
+// userNames are the names under which a user's fields are refused.
+type userNames struct{ user, id, email string }
+
+var (
+	userFields        = userNames{"user", "user.id", "user.email"}
+	userContextFields = userNames{"user_context", "user_context.id", "user_context.email"}
+)
+
+func (d *Decoder) user(names userNames, id, email *Text) {
+	if d.peek() != '{' {
+		d.wrongType(names.user, "an object")
+		return
+	}
+	for o := d.object(); d.member(&o); {
+		switch string(o.name) {
+		case "id":
+			d.stringOrNumber(names.id, id)
+		case "email":
+			d.stringField(names.email, email)
+		default:
+			d.value()
+		}
+	}
+}
+
+// stringOrNumber reads a string, a number, whose JSON text is kept, or null.
+func (d *Decoder) stringOrNumber(field string, into *Text) {
+	switch c := d.peek(); {
+	case c == '"':
+		*into = d.text()
+	case c == '-' || isDigit(c):
+		*into = Text{raw: d.raw()}
+	default:
+		d.wrongType(field, "a string or a number")
+	}
+}
+
+func (d *Decoder) sdk(ev *Event) {
+	if d.peek() != '{' {
+		d.wrongType("sdk", "an object")
+		return
+	}
+	for o := d.object(); d.member(&o); {
+		switch string(o.name) {
+		case "name":
+			d.stringField("sdk.name", &ev.SDKName)
+		case "version":
+			d.stringField("sdk.version", &ev.SDKVersion)
+		default:
+			d.value()
+		}
+	}
+}

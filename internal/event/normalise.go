@@ -1,0 +1,78 @@
+package event
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+)
+
+// normaliseTail replaces what is in b from start on by its normalised form, using the room behind it.
+func normaliseTail(b []byte, start int) []byte {
+	end := len(b)
+	b = appendNormalised(b, bytes.TrimSpace(b[start:end]))
+	return append(b[:start], b[end:]...)
+}
+
+// appendNormalised appends text, which is UTF-8, in lower case (unicode.ToLower, character by character) and with one
+// # in place of whatever differs between two occurrences of the same problem: at every place, first to last, a UUID
+// with dashes, else an address 0x…, else a run of ASCII digits, also inside words.
+func appendNormalised(dst, text []byte) []byte {
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c < utf8.RuneSelf {
+			if n := variable(text[i:]); n > 0 {
+				dst = append(dst, '#')
+				i += n
+				continue
+			}
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(text[i:])
+		dst = utf8.AppendRune(dst, unicode.ToLower(r))
+		i += n
+	}
+	return dst
+}
+
+// variable returns the length of the UUID, address or digit run at the start of b, or 0.
+func variable(b []byte) int {
+	if hexValue[b[0]] == 0xFF {
+		return 0
+	}
+	if isUUID(b) {
+		return dashedLen
+	}
+	if !isDigit(b[0]) {
+		return 0
+	}
+	if len(b) > 2 && b[0] == '0' && b[1]|0x20 == 'x' && hexValue[b[2]] != 0xFF {
+		n := 3
+		for n < len(b) && hexValue[b[n]] != 0xFF {
+			n++
+		}
+		return n
+	}
+	n := 1
+	for n < len(b) && isDigit(b[n]) {
+		n++
+	}
+	return n
+}
+
+// isUUID looks for 8-4-4-4-12 hexadecimal digits at the start of b.
+func isUUID(b []byte) bool {
+	if len(b) < dashedLen || b[8] != '-' || b[13] != '-' || b[18] != '-' || b[23] != '-' {
+		return false
+	}
+	for i, c := range b[:dashedLen] {
+		if hexValue[c] == 0xFF && i != 8 && i != 13 && i != 18 && i != 23 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,111 @@
+package event
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// isPlain marks the bytes that stand for themselves in a JSON string and need no look at their neighbours.
+var isPlain = func() (table [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
+
+// text moves over the string at the current position and returns its inside. It notes the lone surrogate escapes.
+func (s *scanner) text() Text {
+	data, i := s.data, s.pos+1
+	start, form := i, verbatim
+	for {
+		i += plainRun(data[i:])
+		if i >= len(data) {
+			s.pos = len(data)
+			s.fail(faultCut)
+			return Text{}
+		}
+		c := data[i]
+		if c == '"' {
+			s.pos = i + 1
+			return Text{raw: data[start:i:i], form: form}
+		}
+		s.pos = i
+		n := 0
+		if c == '\\' {
+			form = escaped
+			n = s.escape()
+		} else {
+			n = s.character()
+		}
+		if n == 0 {
+			return Text{}
+		}
+		i += n
+	}
+}
+
+// plainRun counts the plain bytes at the start of b, eight at a time while it can.
+func plainRun(b []byte) int {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x80 * ones
+	)
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote := w ^ '"'*ones
+		backslash := w ^ '\\'*ones
+		// A byte's high bit is set where the byte is a control character, not ASCII, a quote or a backslash; a borrow
+		// can also set it behind such a byte, never without one.
+		if (w|(w-' '*ones)|(quote-ones)|(backslash-ones))&highs != 0 {
+			break
+		}
+	}
+	for i < len(b) && isPlain[b[i]] {
+		i++
+	}
+	return i
+}
+
+// character checks the character at the current position, which is not plain, and returns its length in bytes, or 0
+// after a fault.
+func (s *scanner) character() int {
+	if s.data[s.pos] < ' ' {
+		s.fail(faultControl)
+		return 0
+	}
+	r, n := utf8.DecodeRune(s.data[s.pos:])
+	if r == utf8.RuneError && n <= 1 {
+		s.fail(faultUTF8)
+		return 0
+	}
+	return n
+}
+
+// escape checks the escape at the current position and returns its length in bytes, or 0 after a fault. A surrogate
+// pair counts as one escape.
+func (s *scanner) escape() int {
+	b := s.data[s.pos:]
+	if len(b) < 2 {
+		s.pos = len(s.data)
+		s.fail(faultCut)
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	}
+	r := unicodeEscape(b)
+	if r < 0 {
+		s.fail(faultEscape)
+		return 0
+	}
+	if r < surrogateMin || r > surrogateMax {
+		return escapeLen
+	}
+	_, n := surrogate(b, r)
+	if n == escapeLen {
+		s.repairs = append(s.repairs, s.pos)
+	}
+	return n
+}
