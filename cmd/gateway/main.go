@@ -1,0 +1,95 @@
+// Command gateway is Sluice's edge: it takes events over HTTP and puts them on Kafka.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"sluice/gateway"
+	"sluice/internal/admin"
+	"sluice/internal/kafkaconn"
+	"sluice/internal/process"
+	"sluice/internal/settings"
+)
+
+const description = "Takes events over HTTP and answers 202 once Kafka has acknowledged them with acks=all."
+
+// cli are the program's settings. Every one can be a flag, an environment variable (SLUICE_ and the flag in capitals, _ for
+// -) or a line of the --config file; that is also their order of precedence.
+type cli struct {
+	settings.File
+	gateway.Config
+	Kafka       kafkaconn.Config  `embed:""`
+	Process     process.Config    `embed:""`
+	MaxEventAge settings.Duration `name:"max-event-age" default:"90d" help:"The consumer's setting; accepted here so that one set of flags serves both programs."`
+
+	Serve  struct{} `cmd:"" default:"1" help:"Serve. This is what the program does when no command is given."`
+	Check  struct{} `cmd:"" help:"Check the settings and the projects file, say every fault, and exit: 0 when there is none."`
+	Health struct{} `cmd:"" help:"Ask the running gateway's admin port whether it is ready, and exit: 0 if it is."`
+}
+
+var vars = kong.Vars{
+	"http_addr":     "0.0.0.0:8080",
+	"admin_addr":    "0.0.0.0:8081",
+	"drain_delay":   "5s",
+	"kafka_brokers": kafkaconn.DefaultBrokers,
+}
+
+func main() {
+	process.Main("gateway", func(ctx context.Context) error { return run(ctx, settings.Process()) })
+}
+
+func run(ctx context.Context, src settings.Source) error {
+	var c cli
+	parsed, err := settings.Parse("gateway", description, &c, src, vars)
+	if err != nil {
+		return err
+	}
+	switch parsed.Command() {
+	case "check":
+		return check(c)
+	case "health":
+		return admin.Healthy(ctx, c.Process.AdminAddr)
+	default:
+		return serve(ctx, c)
+	}
+}
+
+func check(c cli) error {
+	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Process.Check(), gateway.CheckProjects(c.ProjectsFile))
+	if err != nil {
+		return err
+	}
+	fmt.Println("settings and projects are good")
+	return nil
+}
+
+// serve wires the program:
+//
+//	public port ─▶ gateway ─▶ Kafka
+//	admin port ──▶ health, metrics, profiles
+func serve(ctx context.Context, c cli) error {
+	if err := c.Process.Check(); err != nil {
+		return err
+	}
+	log := c.Process.Logger(os.Stderr)
+	registry := process.Registry("gateway")
+	g, err := gateway.New(c.Config, gateway.Deps{
+		Kafka: c.Kafka, Metrics: registry, Log: log,
+		DrainDelay: c.Process.DrainDelay, DrainTimeout: c.Process.DrainTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	public, err := g.Listen()
+	if err != nil {
+		return err
+	}
+	defer public.Close() //nolint:errcheck // closed by Run, or never used
+	server := &admin.Server{Addr: c.Process.AdminAddr, Metrics: registry, Live: g.Live, Ready: g.Ready}
+	return server.Around(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+}

@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/valyala/fasthttp"
+
+	"sluice/internal/event"
+)
+
+// kind is why a request, or one event of a bulk, was not kept. The set is closed: the table below answers each.
+type kind int
+
+const (
+	kindMalformed kind = iota + 1
+	kindInvalidEvent
+	kindEmpty
+	kindConflictingKeys
+	kindUnauthorized
+	kindForbidden
+	kindNotFound
+	kindMethodNotAllowed
+	kindTimeout
+	kindTooLarge
+	kindURITooLong
+	kindHeadersTooLarge
+	kindUnsupportedMediaType
+	kindRateLimited
+	kindInternal
+	kindUnavailable
+)
+
+// answers is the one table from what went wrong to what the client sees.
+var answers = [...]struct {
+	status    int
+	code      string
+	retryable bool
+}{
+	kindMalformed:            {fasthttp.StatusBadRequest, "malformed", false},
+	kindInvalidEvent:         {fasthttp.StatusBadRequest, "invalid_event", false},
+	kindEmpty:                {fasthttp.StatusBadRequest, "empty", false},
+	kindConflictingKeys:      {fasthttp.StatusBadRequest, "conflicting_keys", false},
+	kindUnauthorized:         {fasthttp.StatusUnauthorized, "unauthorized", false},
+	kindForbidden:            {fasthttp.StatusForbidden, "forbidden", false},
+	kindNotFound:             {fasthttp.StatusNotFound, "not_found", false},
+	kindMethodNotAllowed:     {fasthttp.StatusMethodNotAllowed, "method_not_allowed", false},
+	kindTimeout:              {fasthttp.StatusRequestTimeout, "timeout", true},
+	kindTooLarge:             {fasthttp.StatusRequestEntityTooLarge, "too_large", false},
+	kindURITooLong:           {fasthttp.StatusRequestURITooLong, "too_large", false},
+	kindHeadersTooLarge:      {fasthttp.StatusRequestHeaderFieldsTooLarge, "too_large", false},
+	kindUnsupportedMediaType: {fasthttp.StatusUnsupportedMediaType, "unsupported_media_type", false},
+	kindRateLimited:          {fasthttp.StatusTooManyRequests, "rate_limited", true},
+	kindInternal:             {fasthttp.StatusInternalServerError, "internal", true},
+	kindUnavailable:          {fasthttp.StatusServiceUnavailable, "unavailable", true},
+}
+
+// problem is a refusal. Its text is one sentence that never repeats the client's bytes, headers or key.
+type problem struct {
+	kind       kind
+	text       string
+	field      string
+	limit      string
+	eventID    uuid.UUID
+	index      int // of the event in a bulk, or −1
+	allow      string
+	retryAfter int // seconds; 0: none
+}
+
+func refuse(k kind, text string) *problem { return &problem{kind: k, text: text, index: -1} }
+
+// Error is part of error: problems travel through Fiber as errors.
+func (p *problem) Error() string { return p.text }
+
+// tooLarge names the limit that was broken.
+func tooLarge(limit, text string) *problem {
+	p := refuse(kindTooLarge, text)
+	p.limit = limit
+	return p
+}
+
+// fromEvent translates the event package's refusal.
+func fromEvent(err *event.Error) *problem {
+	k := kindInvalidEvent
+	switch err.Code {
+	case event.CodeMalformed:
+		k = kindMalformed
+	case event.CodeEmpty:
+		k = kindEmpty
+	case event.CodeTooLarge:
+		k = kindTooLarge
+	case event.CodeInvalidEvent:
+	}
+	p := refuse(k, err.Error())
+	p.field, p.limit, p.eventID = err.Field, err.Limit, err.EventID
+	return p
+}
+
+// errorBody is the JSON of a refusal.
+type errorBody struct {
+	Error     string `json:"error"`
+	Code      string `json:"code"`
+	Retryable bool   `json:"retryable"`
+	RequestID string `json:"request_id,omitempty"`
+	Field     string `json:"field,omitempty"`
+	Index     *int   `json:"index,omitempty"`
+	Limit     string `json:"limit,omitempty"`
+	EventID   string `json:"event_id,omitempty"`
+}
+
+func (p *problem) body(requestID string) errorBody {
+	row := answers[p.kind]
+	b := errorBody{
+		Error: p.text, Code: row.code, Retryable: row.retryable, RequestID: requestID, Field: p.field, Limit: p.limit,
+	}
+	if p.index >= 0 {
+		b.Index = &p.index
+	}
+	if p.eventID != uuid.Nil {
+		b.EventID = p.eventID.String()
+	}
+	return b
+}
+
+// write answers a request with the refusal.
+func (p *problem) write(ctx *fasthttp.RequestCtx) {
+	p.writeHead(ctx)
+	writeJSON(ctx, p.body(string(ctx.Response.Header.Peek(headerRequestID))))
+}
+
+// writeHead sets the status and the headers that go with the refusal.
+func (p *problem) writeHead(ctx *fasthttp.RequestCtx) {
+	h := &ctx.Response.Header
+	ctx.SetStatusCode(answers[p.kind].status)
+	switch p.kind {
+	case kindUnauthorized:
+		h.Set(fasthttp.HeaderWWWAuthenticate, "Bearer")
+	case kindMethodNotAllowed:
+		h.Set(fasthttp.HeaderAllow, p.allow)
+	case kindUnsupportedMediaType:
+		h.Set(fasthttp.HeaderAcceptEncoding, acceptedEncodings)
+	case kindUnavailable:
+		p.retryAfter = unavailableRetryAfter()
+	default:
+	}
+	if p.retryAfter > 0 {
+		h.Set(fasthttp.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
+	}
+}
+
+// unavailableRetryAfter spreads the clients of an outage over 1 to 5 seconds.
+func unavailableRetryAfter() int { return 1 + rand.IntN(5) }
+
+func writeJSON(ctx *fasthttp.RequestCtx, v any) {
+	text, err := json.Marshal(v)
+	if err != nil { // only a programming error can get here: the bodies are plain structs
+		ctx.SetStatusCode(fasthttp.StatusInternalServerError)
+		return
+	}
+	ctx.SetContentType("application/json")
+	ctx.SetBody(text)
+}

@@ -1,0 +1,198 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/valyala/fasthttp"
+
+	"sluice/internal/event"
+)
+
+// acceptedEncodings is what an answer 415 tells a client to use.
+const acceptedEncodings = "gzip, identity"
+
+// A body that is not read by the time the headers are is cut by its progress, not by its total time: a phone on a slow line
+// may take minutes, a client that holds a connection open with a byte now and then may not.
+const (
+	bodySilence = 10 * time.Second
+	// discardSilence is shorter: nobody waits for the rest of a body that is refused already.
+	discardSilence  = time.Second
+	bodyWindow      = 30 * time.Second
+	bodyWindowLeast = 30 << 10 // bytes: 1 KiB a second over the window
+	// prefetched is how much of a body fasthttp reads together with the headers, under the server's own read timeout.
+	prefetched = 8 << 10
+)
+
+// buffers hold bodies while they are parsed. What outlives the request is copied out of them.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keepBuffer is the largest buffer that goes back into the pool; a rare giant is left to the garbage collector.
+const keepBuffer = 8 << 20
+
+func releaseBuffer(b *bytes.Buffer) {
+	if b.Cap() <= keepBuffer {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// readBody reads the request's body into dst, at most limit bytes before and after decompression. limitName is what the
+// answer calls the limit.
+func readBody(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit int, limitName string) *problem {
+	encoding, p := contentEncoding(ctx)
+	if p != nil {
+		return p
+	}
+	if n := ctx.Request.Header.ContentLength(); n > limit {
+		return tooLarge(limitName, "The body is larger than the limit.")
+	}
+	if encoding == "" {
+		return readWire(ctx, dst, limit, limitName)
+	}
+	wire := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds nothing else
+	defer releaseBuffer(wire)
+	if p := readWire(ctx, wire, limit, limitName); p != nil {
+		return p
+	}
+	return gunzip(wire, dst, limit, limitName)
+}
+
+// contentEncoding is "gzip", or "" for a plain body.
+func contentEncoding(ctx *fasthttp.RequestCtx) (string, *problem) {
+	values := ctx.Request.Header.PeekAll(fasthttp.HeaderContentEncoding)
+	if len(values) == 0 {
+		return "", nil
+	}
+	if len(values) == 1 {
+		switch strings.ToLower(strings.TrimSpace(string(values[0]))) {
+		case "", "identity":
+			return "", nil
+		case "gzip":
+			return "gzip", nil
+		}
+	}
+	return "", refuse(kindUnsupportedMediaType, "The content encoding is not supported; Accept-Encoding lists those that are.")
+}
+
+// readWire reads the body as it comes over the connection.
+func readWire(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit int, limitName string) *problem {
+	stream := ctx.RequestBodyStream()
+	if stream == nil {
+		return nil
+	}
+	r := &progressReader{ctx: ctx, stream: stream, silence: bodySilence}
+	if n := ctx.Request.Header.ContentLength(); n > 0 {
+		dst.Grow(n + bytes.MinRead)
+		r.prefetched = n <= prefetched
+	}
+	// One byte over the limit is read, to tell a body of just the limit from a larger one.
+	n, err := dst.ReadFrom(io.LimitReader(r, int64(limit)+1))
+	var timeout net.Error
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, errTooSlow):
+		return refuse(kindTimeout, "The body came too slowly.")
+	case err != nil:
+		return refuse(kindMalformed, "The body ended before its announced end.")
+	case n > int64(limit):
+		return tooLarge(limitName, "The body is larger than the limit.")
+	}
+	return nil
+}
+
+var errTooSlow = errors.New("body slower than 1 KiB/s")
+
+// progressReader moves the connection's read deadline along with the body.
+type progressReader struct {
+	ctx        *fasthttp.RequestCtx
+	stream     io.Reader
+	prefetched bool // the whole body is in memory already
+	silence    time.Duration
+	since      time.Time
+	got        int
+}
+
+// Read is part of io.Reader.
+func (r *progressReader) Read(p []byte) (int, error) {
+	if r.prefetched {
+		return r.stream.Read(p)
+	}
+	now := time.Now()
+	switch {
+	case r.since.IsZero():
+		r.since = now
+	case now.Sub(r.since) >= bodyWindow:
+		if r.got < bodyWindowLeast {
+			return 0, errTooSlow
+		}
+		r.since, r.got = now, 0
+	}
+	if err := r.ctx.SetReadDeadline(now.Add(r.silence)); err != nil {
+		return 0, err
+	}
+	n, err := r.stream.Read(p)
+	r.got += n
+	return n, err
+}
+
+// discardBody reads what is left of a refused body, so that the client, which may still be sending, sees the answer and not
+// a reset connection. It gives up on a client that sends twice the limit or stalls; the connection is closed then, after the
+// answer.
+func discardBody(ctx *fasthttp.RequestCtx, limit int) {
+	stream := ctx.RequestBodyStream()
+	if stream == nil {
+		return
+	}
+	n := ctx.Request.Header.ContentLength()
+	r := &progressReader{ctx: ctx, stream: stream, silence: discardSilence, prefetched: n >= 0 && n <= prefetched}
+	if _, err := io.CopyN(io.Discard, r, 2*int64(limit)); !errors.Is(err, io.EOF) {
+		ctx.SetConnectionClose()
+	}
+}
+
+var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
+
+func gunzip(wire, dst *bytes.Buffer, limit int, limitName string) *problem {
+	zr := gzipReaders.Get().(*gzip.Reader) //nolint:forcetypeassert // the pool holds nothing else
+	defer gzipReaders.Put(zr)
+	corrupt := refuse(kindMalformed, "The body is not valid gzip.")
+	if err := zr.Reset(wire); err != nil {
+		return corrupt
+	}
+	n, err := dst.ReadFrom(io.LimitReader(zr, int64(limit)+1))
+	switch {
+	case n > int64(limit):
+		return tooLarge(limitName, "The body is larger than the limit once decompressed.")
+	case err != nil:
+		return corrupt
+	}
+	return nil
+}
+
+// bodyForm says how the body of a bulk is written.
+func bodyForm(ctx *fasthttp.RequestCtx) (event.Form, *problem) {
+	header := ctx.Request.Header.ContentType()
+	if len(header) == 0 {
+		return event.FormJSON, nil
+	}
+	media, params, err := mime.ParseMediaType(string(header))
+	if charset, ok := params["charset"]; err == nil && (!ok || strings.EqualFold(charset, "utf-8")) {
+		switch media {
+		case "application/json":
+			return event.FormJSON, nil
+		case "application/x-ndjson":
+			return event.FormNDJSON, nil
+		case "text/plain":
+			return event.FormAuto, nil
+		}
+	}
+	return event.FormJSON, refuse(kindUnsupportedMediaType,
+		"The content type is not supported: use application/json, application/x-ndjson or text/plain, in UTF-8.")
+}

@@ -1,0 +1,25 @@
+// Package gateway is the edge: it takes events from clients over HTTP and puts them on Kafka.
+//
+// A 2xx is a promise. 202 means that every event counted as accepted was acknowledged by Kafka with acks=all; there is no
+// queue in memory whose loss would break it. Every other answer says what to do: send it again, or fix it.
+//
+//	202            kept; a bulk: at least one event kept, the answer names the others
+//	400            malformed JSON, an invalid event, nothing sent, a bulk without one valid event, two different keys
+//	401 403        no such key (one body for all reasons); the project is disabled
+//	404 405        unknown path; wrong method
+//	408            the body stalled                                        retryable
+//	413 414 431    over a limit, which the answer names
+//	415            content type or encoding not supported
+//	429            the project's rate limit, with Retry-After              retryable
+//	500            our fault                                               retryable
+//	503            Kafka did not acknowledge in time, overload, draining   retryable
+//
+// After a 503 an event may have been kept all the same: a client sends it again with the same event_id and the same bytes,
+// and it becomes one row.
+//
+// To change what an answer looks like read answer.go; the order in which a request is checked, ingest.go and bulk.go; how
+// requests share produce calls, publisher.go and lane.go.
+//
+// Not obvious: fasthttp reuses a request's memory after its handler returns, and kafka-go may hold a record for longer than
+// the handler lasts. The one place where bytes leave the request is stamp.record, and it copies.
+package gateway

@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/internal/kafkaconn"
+)
+
+// Deps are the parts a Gateway does not make itself.
+type Deps struct {
+	Kafka   kafkaconn.Config
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
+	// Drain: how long to go on serving after the context ends, and how long work in flight may then take.
+	DrainDelay, DrainTimeout time.Duration
+
+	// The following are for tests and for sluice dev; their zero values are the real thing.
+
+	// Projects replaces the projects file.
+	Projects *Projects
+	// Producer replaces Kafka.
+	Producer Producer
+	// Now replaces the clock that limits and received-at go by.
+	Now func() time.Time
+}
+
+// Gateway is the edge. New makes one, Run serves.
+type Gateway struct {
+	cfg       Config
+	deps      Deps
+	log       *slog.Logger
+	now       func() time.Time
+	metrics   *metrics
+	publisher *publisher
+	producer  *kafkaProducer // nil when a test gave its own
+	projects  atomic.Pointer[Projects]
+	app       *fiber.App
+	started   atomic.Bool
+	draining  atomic.Bool
+}
+
+// New checks the settings and reads the projects; it opens nothing and starts nothing.
+func New(cfg Config, deps Deps) (*Gateway, error) {
+	g := &Gateway{cfg: cfg, deps: deps, log: deps.Log, now: deps.Now}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	if err := g.loadProjects(); err != nil {
+		return nil, err
+	}
+	producer := deps.Producer
+	if producer == nil {
+		if err := deps.Kafka.Check(); err != nil {
+			return nil, err
+		}
+		var err error
+		if g.producer, err = newKafkaProducer(deps.Kafka); err != nil {
+			return nil, err
+		}
+		producer = g.producer
+	}
+	var collectors []prometheus.Collector
+	g.metrics, collectors = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
+	g.publisher = newPublisher(producer, cfg.MaxInflightBytes, g.metrics, g.log)
+	for _, c := range collectors {
+		if err := deps.Metrics.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	g.app = g.routes()
+	return g, nil
+}
+
+func (g *Gateway) loadProjects() error {
+	projects := g.deps.Projects
+	if projects == nil {
+		if g.cfg.ProjectsFile == "" {
+			return errNoProjects
+		}
+		var err error
+		if projects, err = LoadProjects(g.cfg.ProjectsFile, nil, g.now()); err != nil {
+			return err
+		}
+	}
+	g.projects.Store(projects)
+	return nil
+}
+
+// Listen opens the public port, so that an occupied one is known before anything else starts.
+func (g *Gateway) Listen() (net.Listener, error) {
+	l, err := net.Listen("tcp", g.cfg.HTTPAddr)
+	if err != nil {
+		return nil, fmt.Errorf("--http-addr %s: %w", g.cfg.HTTPAddr, err)
+	}
+	return l, nil
+}
+
+// Run serves on l until ctx ends, then drains: it goes on serving for the drain delay while health checks fail, stops
+// accepting, lets the requests in flight finish, flushes the publisher, and returns nil. What did not finish within the drain
+// timeout was never answered 202.
+//
+//	l ─▶ Fiber ─▶ handlers ─▶ publisher ─▶ Kafka
+//	                 ▲
+//	projects file ───┘ watched
+func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
+	defer func() {
+		if g.producer != nil {
+			g.producer.Close()
+		}
+	}()
+	// The publisher outlives the server: requests in flight wait for it.
+	publish, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPublisher()
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+
+	var group errgroup.Group
+	group.Go(func() error {
+		g.publisher.Run(publish)
+		return nil
+	})
+	group.Go(func() error {
+		g.watchProjects(serving)
+		return nil
+	})
+	served := make(chan error, 1)
+	group.Go(func() error {
+		served <- g.app.Listener(l)
+		return nil
+	})
+	g.started.Store(true)
+	g.log.Info("gateway serves", "addr", l.Addr().String())
+
+	var failure error
+	select {
+	case err := <-served:
+		failure = fmt.Errorf("public port: %w", err)
+	case <-ctx.Done():
+		failure = g.drain()
+	}
+	stopPublisher()
+	stopServing()
+	return errors.Join(failure, group.Wait())
+}
+
+// drain is Run's last part.
+func (g *Gateway) drain() error {
+	g.draining.Store(true)
+	g.log.Info("gateway drains", "delay", g.deps.DrainDelay, "timeout", g.deps.DrainTimeout)
+	sleep(context.Background(), g.deps.DrainDelay)
+	if err := g.app.ShutdownWithTimeout(g.deps.DrainTimeout); err != nil {
+		return fmt.Errorf("drain: requests were still in flight after %s: %w", g.deps.DrainTimeout, err)
+	}
+	g.log.Info("gateway stopped")
+	return nil
+}
+
+// Ready says whether requests are welcome: not before Run, not while it drains. Kafka being away does not matter here:
+// somebody must answer the clients 503 and Retry-After.
+func (g *Gateway) Ready() error {
+	switch {
+	case g.draining.Load():
+		return errors.New("draining")
+	case !g.started.Load():
+		return errors.New("starting")
+	}
+	return nil
+}
+
+// Live says whether this process makes progress. The gateway has no loop of its own that could stand still.
+func (g *Gateway) Live() error { return nil }

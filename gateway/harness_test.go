@@ -1,0 +1,273 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const testKey = "test-key"
+
+// memory is a Producer in memory. It checks its side of the contract, and fails in both ways that Kafka can: with the batch
+// not taken, and with the batch taken and the answer lost.
+type memory struct {
+	mu      sync.Mutex
+	records []Record
+	batches int
+	fail    func() (taken bool, err error) // nil: never
+	hold    chan struct{}                  // if set: Produce waits for it, or for its context
+}
+
+func (m *memory) Produce(ctx context.Context, partition int, records []Record) error {
+	if partition < 0 || len(records) == 0 {
+		return errors.New("the publisher broke its side of the contract")
+	}
+	if m.hold != nil {
+		select {
+		case <-m.hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.batches++
+	taken, err := true, error(nil)
+	if m.fail != nil {
+		taken, err = m.fail()
+	}
+	if taken {
+		m.records = append(m.records, records...)
+	}
+	return err
+}
+
+func (m *memory) Partitions(context.Context) (int, error) { return 3, nil }
+
+func (m *memory) stored() []Record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]Record(nil), m.records...)
+}
+
+// clock is a clock that stands still until it is moved.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// served is a gateway under test.
+type served struct {
+	*Gateway
+	t        *testing.T
+	url      string
+	producer *memory
+	clock    *clock
+	stop     func() error
+}
+
+type option func(*Config, *Deps)
+
+// withProjects gives the gateway a projects file.
+func withProjects(t *testing.T, text string) option {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "projects.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func(c *Config, d *Deps) { c.ProjectsFile, d.Projects = path, nil }
+}
+
+// limited is a projects file with one project and a limit.
+func limited(events int, window string) string {
+	return fmt.Sprintf("projects:\n  - id: demo\n    keys: [{name: test, sha256: %q}]\n    limit: {events: %d, window: %s}\n", hash(testKey), events, window)
+}
+
+func hash(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}
+
+// serve starts a gateway over a memory producer and stops it when the test ends.
+func serve(t *testing.T, options ...option) *served {
+	t.Helper()
+	s := &served{t: t, producer: &memory{}, clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
+	cfg := Config{
+		HTTPAddr: "127.0.0.1:0", RequestTimeout: 5 * time.Second, HTTPIdleTimeout: time.Minute,
+		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, PartitionBy: "none",
+	}
+	deps := Deps{
+		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second,
+		Projects: OneProject("demo", testKey), Producer: s.producer, Now: s.clock.now,
+	}
+	for _, o := range options {
+		o(&cfg, &deps)
+	}
+	g, err := New(cfg, deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := g.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Gateway, s.url = g, "http://"+l.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- g.Run(ctx, l) }()
+	var once sync.Once
+	var result error
+	s.stop = func() error {
+		once.Do(func() {
+			cancel()
+			result = <-done
+			http.DefaultClient.CloseIdleConnections()
+		})
+		return result
+	}
+	t.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	waitUntil(t, func() bool { return g.publisher.partitions.Load() > 0 })
+	return s
+}
+
+// waitUntil waits for a condition, not for a time.
+func waitUntil(t *testing.T, condition func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(20 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatal("the condition did not come true in 20 s")
+		}
+	}
+}
+
+// reply is an answer, read.
+type reply struct {
+	status int
+	header http.Header
+	text   string
+	body   answerFields
+}
+
+// answerFields are all fields that an answer can have.
+type answerFields struct {
+	Status     string      `json:"status"`
+	EventID    string      `json:"event_id"`
+	Error      string      `json:"error"`
+	Code       string      `json:"code"`
+	Retryable  *bool       `json:"retryable"`
+	RequestID  string      `json:"request_id"`
+	Field      string      `json:"field"`
+	Limit      string      `json:"limit"`
+	Accepted   int         `json:"accepted"`
+	Duplicates int         `json:"duplicates"`
+	Rejected   int         `json:"rejected"`
+	Errors     []errorBody `json:"errors"`
+	Retry      [][2]int    `json:"retry"`
+	EventIDs   []*string   `json:"event_ids"`
+}
+
+// request is what a test sends.
+type request struct {
+	method, path, body string
+	header             map[string]string
+	chunked            bool
+	noKey              bool
+}
+
+func (s *served) do(r request) reply {
+	s.t.Helper()
+	method := r.method
+	if method == "" {
+		method = http.MethodPost
+	}
+	var body io.Reader = strings.NewReader(r.body)
+	if r.chunked {
+		body = io.MultiReader(body) // hides the length
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+r.path, body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !r.noKey {
+		req.Header.Set("Authorization", "Bearer "+testKey)
+	}
+	for k, v := range r.header {
+		req.Header.Set(k, v)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, r.path, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out := reply{status: resp.StatusCode, header: resp.Header, text: string(text)}
+	if len(bytes.TrimSpace(text)) > 0 {
+		if err := json.Unmarshal(text, &out.body); err != nil {
+			s.t.Fatalf("the answer is not JSON: %q", text)
+		}
+	}
+	return out
+}
+
+func (s *served) single(body string) reply {
+	s.t.Helper()
+	return s.do(request{path: pathEvents, body: body})
+}
+func (s *served) bulkOf(body string) reply {
+	s.t.Helper()
+	return s.do(request{path: pathBulk, body: body})
+}
+
+// events writes a JSON array of n events; edit changes the i-th.
+func events(n int, edit func(i int) string) string {
+	parts := make([]string, n)
+	for i := range parts {
+		parts[i] = fmt.Sprintf(`{"message":"event %d"}`, i)
+		if edit != nil {
+			if text := edit(i); text != "" {
+				parts[i] = text
+			}
+		}
+	}
+	return "[" + strings.Join(parts, ",") + "]"
+}

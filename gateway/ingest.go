@@ -1,0 +1,229 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+	"github.com/valyala/fasthttp"
+
+	"sluice/internal/event"
+)
+
+// decoders are reused with the event they fill: both keep their memory.
+var decoders = sync.Pool{New: func() any { return new(decoding) }}
+
+type decoding struct {
+	decoder event.Decoder
+	event   event.Event
+}
+
+// errUnauthorized is the one body for no key, an unknown key and a revoked one.
+var errUnauthorized = refuse(kindUnauthorized, "A valid project key is required.")
+
+// admit does what comes before a body is read: the key, the project, what is left of its limit, the sizes as announced.
+func (g *Gateway) admit(ctx *fasthttp.RequestCtx) (*project, *problem) {
+	key, p := findKey(ctx)
+	if p != nil {
+		return nil, p
+	}
+	if key == nil {
+		return nil, errUnauthorized
+	}
+	project := g.projects.Load().find(key)
+	switch {
+	case project == nil:
+		return nil, errUnauthorized
+	case project.disabled:
+		return nil, refuse(kindForbidden, "The project is disabled.")
+	}
+	if project.limit != nil && project.limit.quota(g.now()).left == 0 {
+		return project, g.rateLimited(project, 1)
+	}
+	return project, nil
+}
+
+func (g *Gateway) rateLimited(p *project, events int) *problem {
+	problem := refuse(kindRateLimited, "The project's rate limit is reached.")
+	problem.retryAfter = p.limit.retryAfter(events, g.now())
+	return problem
+}
+
+// single handles POST /api/v1/events: one event, kept by Kafka before the answer says so.
+func (g *Gateway) single(c *fiber.Ctx) error {
+	g.handle(c.Context(), g.ingestSingle)
+	return nil
+}
+
+// bulk handles POST /api/v1/events/bulk.
+func (g *Gateway) bulk(c *fiber.Ctx) error {
+	g.handle(c.Context(), g.ingestBulk)
+	return nil
+}
+
+// handle admits a request and answers it if ingest refuses it as a whole. A request that got past the limit and was refused
+// for what it holds is charged one event, so that nonsense is not free.
+func (g *Gateway) handle(ctx *fasthttp.RequestCtx, ingest func(*fasthttp.RequestCtx, *project) *problem) {
+	project, p := g.admit(ctx)
+	if p == nil {
+		if p = ingest(ctx, project); p == nil {
+			return
+		}
+		if !answers[p.kind].retryable {
+			g.charge(project, 1)
+		}
+	}
+	g.metrics.reject(p.kind, 1)
+	if project != nil {
+		g.rateLimitFields(ctx, project, p.kind)
+	}
+	discardBody(ctx, g.cfg.MaxBulkBytes)
+	p.write(ctx)
+}
+
+func (g *Gateway) ingestSingle(ctx *fasthttp.RequestCtx, project *project) *problem {
+	if _, p := bodyForm(ctx); p != nil {
+		return p
+	}
+	body := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds nothing else
+	defer releaseBuffer(body)
+	if p := readBody(ctx, body, g.cfg.MaxEventBytes, limitEventBytes); p != nil {
+		return p
+	}
+	d := decoders.Get().(*decoding) //nolint:forcetypeassert // the pool holds nothing else
+	defer decoders.Put(d)
+	if p := decode(d, body.Bytes()); p != nil {
+		return p
+	}
+	if g.charge(project, 1) == 0 {
+		return g.rateLimited(project, 1)
+	}
+	stamp := g.stamp(ctx, project)
+	id := d.event.ID
+	if !d.event.HasID {
+		id = event.NewID()
+	}
+	record := stamp.record(body.Bytes(), id)
+	if err := g.publisher.Publish([]Record{record}, stamp.deadline)[0]; err != nil {
+		g.refund(project, 1)
+		p := unavailable(err)
+		p.eventID = id
+		return p
+	}
+	g.metrics.accepted.Inc()
+	g.rateLimitFields(ctx, project, 0)
+	g.answerSingle(ctx, id)
+	return nil
+}
+
+// answerSingle writes the 202. It is put together by hand because nothing in it comes from a client but a parsed UUID, and
+// it is the answer that is written most.
+func (g *Gateway) answerSingle(ctx *fasthttp.RequestCtx, id uuid.UUID) {
+	var text [64 + 36]byte
+	b := append(text[:0], `{"status":"accepted","event_id":"`...)
+	b = append(b, id.String()...)
+	b = append(b, `"}`...)
+	ctx.SetStatusCode(fasthttp.StatusAccepted)
+	ctx.SetContentType("application/json")
+	ctx.SetBody(b)
+}
+
+func decode(d *decoding, raw []byte) *problem {
+	err := d.decoder.Decode(raw, &d.event)
+	if err == nil {
+		return nil
+	}
+	var refused *event.Error
+	if errors.As(err, &refused) {
+		return fromEvent(refused)
+	}
+	return refuse(kindInternal, "The event could not be read.")
+}
+
+// unavailable is the answer when Kafka did not say that it kept the event.
+func unavailable(err error) *problem {
+	switch {
+	case errors.Is(err, errOverloaded):
+		return refuse(kindUnavailable, "The gateway is overloaded.")
+	case errors.Is(err, ErrRefused):
+		return refuse(kindInternal, "The event could not be stored.")
+	default:
+		return refuse(kindUnavailable, "The event was not acknowledged in time; it may have been kept: send it again with the same event_id.")
+	}
+}
+
+// stamp is what all records of one request share.
+type stamp struct {
+	envelope event.Envelope
+	deadline time.Time
+	byKey    string
+}
+
+func (g *Gateway) stamp(ctx *fasthttp.RequestCtx, p *project) stamp {
+	now := g.now()
+	return stamp{
+		envelope: event.Envelope{
+			Project:     p.id,
+			ReceivedAt:  now,
+			Traceparent: traceparent(ctx),
+		},
+		deadline: time.Now().Add(g.cfg.RequestTimeout),
+		byKey:    g.cfg.PartitionBy,
+	}
+}
+
+// record makes an event's Kafka record. The event's bytes are copied here: they lie in a buffer that the next request
+// reuses, while Kafka's client may hold the record for longer than this request lasts.
+func (s *stamp) record(raw []byte, id uuid.UUID) Record {
+	e := s.envelope
+	e.ID = id
+	r := Record{Value: bytes.Clone(raw), Headers: e.Headers()}
+	switch s.byKey {
+	case "project":
+		r.Key = []byte(e.Project)
+	case "event_id":
+		r.Key = []byte(id.String())
+	}
+	return r
+}
+
+// traceparent is the W3C trace context of the request, if it is one. It is a copy.
+func traceparent(ctx *fasthttp.RequestCtx) string {
+	if v := string(ctx.Request.Header.Peek("Traceparent")); event.ValidTraceparent(v) {
+		return v
+	}
+	return ""
+}
+
+// charge takes up to n events from the project's limit and returns how many it got.
+func (g *Gateway) charge(p *project, n int) int {
+	if p.limit == nil {
+		return n
+	}
+	return p.limit.take(n, g.now())
+}
+
+func (g *Gateway) refund(p *project, n int) {
+	if p.limit != nil && n > 0 {
+		p.limit.refund(n)
+	}
+}
+
+// rateLimitFields tells the client where it stands, on every 202 and 429 of a project with a limit (the fields are those of
+// the IETF draft "RateLimit header fields for HTTP").
+func (g *Gateway) rateLimitFields(ctx *fasthttp.RequestCtx, p *project, k kind) {
+	if p.limit == nil || k != 0 && k != kindRateLimited {
+		return
+	}
+	q := p.limit.quota(g.now())
+	window := int((p.limit.window + time.Second - 1) / time.Second)
+	whole := int((q.whole + time.Second - 1) / time.Second)
+	h := &ctx.Response.Header
+	h.Set("RateLimit-Policy", fmt.Sprintf(`"events";q=%d;w=%d`, p.limit.events, window))
+	h.Set("RateLimit", `"events";r=`+strconv.Itoa(q.left)+`;t=`+strconv.Itoa(whole))
+}

@@ -1,0 +1,57 @@
+package gateway
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are all of the gateway's figures. Labels come from closed sets: routes, statuses and reasons of ours, never
+// anything a client wrote.
+type metrics struct {
+	requests        *prometheus.CounterVec
+	duration        prometheus.Histogram
+	accepted        prometheus.Counter
+	rejected        *prometheus.CounterVec
+	publishDuration prometheus.Histogram
+	publishErrors   *prometheus.CounterVec
+}
+
+func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_gateway_requests_total", Help: "Requests answered, by route and status.",
+		}, []string{"route", "status"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "sluice_gateway_request_duration_seconds", Help: "Time from the headers read to the answer ready.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+		accepted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_gateway_events_accepted_total", Help: "Events answered as accepted: acknowledged by Kafka.",
+		}),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_gateway_events_rejected_total", Help: "Events, or requests whose events were never counted, that were refused, by reason.",
+		}, []string{"reason"}),
+		publishDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "sluice_gateway_publish_duration_seconds", Help: "Time of one produce request to Kafka.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}),
+		publishErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_gateway_publish_errors_total", Help: "Requests to Kafka that failed, by reason.",
+		}, []string{"reason"}),
+	}
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sluice_gateway_inflight_bytes", Help: "Event bytes that wait for Kafka's acknowledgement.",
+	}, inflight)
+	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, waiting}
+}
+
+func (m *metrics) reject(k kind, n int) {
+	m.rejected.WithLabelValues(answers[k].code).Add(float64(n))
+}
+
+func (m *metrics) request(route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.duration.Observe(took.Seconds())
+}

@@ -1,0 +1,177 @@
+package gateway
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+	"github.com/valyala/fasthttp"
+
+	"sluice/internal/event"
+)
+
+// The public paths.
+const (
+	pathEvents = "/api/v1/events"
+	pathBulk   = "/api/v1/events/bulk"
+	pathHealth = "/healthz"
+)
+
+// What a 413 calls the limits.
+const (
+	limitEventBytes = "max_event_bytes"
+	limitBulkBytes  = "max_bulk_bytes"
+	limitRate       = "rate_limit"
+)
+
+const headerRequestID = "X-Request-Id"
+
+var splits = sync.Pool{New: func() any { return new(event.Bulk) }}
+
+// routes is the whole public surface.
+func (g *Gateway) routes() *fiber.App {
+	app := fiber.New(fiber.Config{
+		ErrorHandler:                 func(c *fiber.Ctx, err error) error { return g.failed(c, err) },
+		CaseSensitive:                true,
+		StrictRouting:                true,
+		DisableStartupMessage:        true,
+		DisablePreParseMultipartForm: true,
+		StreamRequestBody:            true, // the key is checked before the body is read
+		BodyLimit:                    g.cfg.MaxBulkBytes,
+		ReadTimeout:                  bodySilence,
+		WriteTimeout:                 30 * time.Second,
+		IdleTimeout:                  g.cfg.HTTPIdleTimeout,
+		ReadBufferSize:               4 << 10, // the largest request line with headers
+	})
+	app.Post(pathEvents, g.single)
+	app.Post(pathBulk, g.bulk)
+	app.Get(pathHealth, g.health)
+	app.Use(func(c *fiber.Ctx) error { return g.elsewhere(c.Context()) })
+
+	server := app.Server()
+	server.CloseOnShutdown = true
+	server.SecureErrorLogMessage = true
+	server.ExpectHandler = g.expect
+	inner := app.Handler()
+	server.Handler = func(ctx *fasthttp.RequestCtx) { g.around(ctx, inner) }
+	return app
+}
+
+// around is what every request passes: its id, its figures.
+func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
+	start := time.Now()
+	setRequestID(ctx)
+	if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+		inner(ctx)
+	} else {
+		g.elsewhere(ctx).write(ctx)
+	}
+	g.metrics.request(routeName(ctx.URI().PathOriginal()), ctx.Response.StatusCode(), time.Since(start))
+}
+
+// expect answers "Expect: 100-continue": a client that announces far too much need not send it.
+func (g *Gateway) expect(ctx *fasthttp.RequestCtx) int {
+	if ctx.Request.Header.ContentLength() <= g.cfg.MaxBulkBytes {
+		return fasthttp.StatusContinue
+	}
+	setRequestID(ctx)
+	tooLarge(limitBulkBytes, "The body is larger than the limit.").write(ctx)
+	return ctx.Response.StatusCode()
+}
+
+func routeName(path []byte) string {
+	switch string(path) {
+	case pathEvents:
+		return "events"
+	case pathBulk:
+		return "bulk"
+	case pathHealth:
+		return "health"
+	default:
+		return "other"
+	}
+}
+
+// setRequestID echoes the client's id if it is one that cannot hurt a log, and makes one otherwise.
+func setRequestID(ctx *fasthttp.RequestCtx) {
+	id := ctx.Request.Header.Peek(headerRequestID)
+	if validRequestID(id) {
+		ctx.Response.Header.SetBytesV(headerRequestID, id)
+		return
+	}
+	ctx.Response.Header.Set(headerRequestID, uuid.NewString())
+}
+
+func validRequestID(id []byte) bool {
+	if len(id) < 1 || len(id) > 64 {
+		return false
+	}
+	return !slices.ContainsFunc(id, func(c byte) bool {
+		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-'
+	})
+}
+
+// health is for load balancers: they should look away from a gateway that drains.
+func (g *Gateway) health(c *fiber.Ctx) error {
+	if g.draining.Load() {
+		return refuse(kindUnavailable, "The gateway is shutting down.")
+	}
+	return c.JSON(fiber.Map{"status": "ok"})
+}
+
+// methods is what each path takes.
+var methods = map[string]string{
+	pathEvents: fasthttp.MethodPost,
+	pathBulk:   fasthttp.MethodPost,
+	pathHealth: strings.Join([]string{fasthttp.MethodGet, fasthttp.MethodHead}, ", "),
+}
+
+// elsewhere refuses every path and method that is not ours.
+func (g *Gateway) elsewhere(ctx *fasthttp.RequestCtx) *problem {
+	discardBody(ctx, g.cfg.MaxBulkBytes)
+	if allow, known := methods[string(ctx.URI().PathOriginal())]; known {
+		p := refuse(kindMethodNotAllowed, "The path does not take this method; Allow lists those that it does.")
+		p.allow = allow
+		return p
+	}
+	return refuse(kindNotFound, "There is nothing at this path.")
+}
+
+// failed answers what a handler returned as an error and what never reached one: requests that are not HTTP as they should
+// be. Texts are fixed, because the server's own would quote the request, key included.
+func (g *Gateway) failed(c *fiber.Ctx, err error) error {
+	ctx := c.Context()
+	if len(ctx.Response.Header.Peek(headerRequestID)) == 0 {
+		setRequestID(ctx)
+	}
+	var p *problem
+	if !errors.As(err, &p) {
+		p = g.foreign(err)
+	}
+	p.write(ctx)
+	return nil
+}
+
+func (g *Gateway) foreign(err error) *problem {
+	var e *fiber.Error
+	if !errors.As(err, &e) {
+		g.log.Error("request failed", "err", err)
+		return refuse(kindInternal, "Something went wrong on our side.")
+	}
+	switch e.Code {
+	case fasthttp.StatusRequestHeaderFieldsTooLarge:
+		return refuse(kindHeadersTooLarge, "The request line and its headers are too large.")
+	case fasthttp.StatusRequestTimeout:
+		return refuse(kindTimeout, "The request came too slowly.")
+	case fasthttp.StatusRequestEntityTooLarge:
+		return tooLarge(limitBulkBytes, "The body is larger than the limit.")
+	case fasthttp.StatusMethodNotAllowed:
+		return refuse(kindMethodNotAllowed, "The path does not take this method.")
+	default:
+		return refuse(kindMalformed, "The request is not valid HTTP.")
+	}
+}
