@@ -1,0 +1,102 @@
+// Command consumer brings events from Kafka into ClickHouse, and makes the schema there.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"sluice/consumer"
+	"sluice/internal/admin"
+	"sluice/internal/kafkaconn"
+	"sluice/internal/process"
+	"sluice/internal/settings"
+)
+
+const description = "Brings events from Kafka into ClickHouse. Start as many as the topic has partitions, and no more."
+
+// cli are the program's settings. Every one can be a flag, an environment variable (SLUICE_ and the flag in capitals, _ for
+// -) or a line of the --config file; that is also their order of precedence.
+type cli struct {
+	settings.File
+	consumer.Config
+	Kafka   kafkaconn.Config `embed:""`
+	Process process.Config   `embed:""`
+
+	Run     struct{}   `cmd:"" default:"1" help:"Consume. This is what the program does when no command is given."`
+	Migrate migrateCmd `cmd:"" help:"Make the database and bring its schema up to date. May be run again at any time."`
+	Health  struct{}   `cmd:"" help:"Ask the running consumer's admin port whether it is ready, and exit: 0 if it is."`
+}
+
+type migrateCmd struct {
+	DryRun bool `name:"dry-run" help:"Print the statements instead; nothing is asked of the server." xor:"how"`
+	Status bool `name:"status" help:"Say what was applied and what was not; exit 1 if anything was not." xor:"how"`
+}
+
+var vars = kong.Vars{
+	"admin_addr":     "0.0.0.0:8082",
+	"drain_delay":    "5s",
+	"kafka_brokers":  kafkaconn.DefaultBrokers,
+	"clickhouse_dsn": consumer.DefaultDSN,
+}
+
+func main() {
+	process.Main("consumer", func(ctx context.Context) error { return run(ctx, settings.Process()) })
+}
+
+func run(ctx context.Context, src settings.Source) error {
+	var c cli
+	parsed, err := settings.Parse("consumer", description, &c, src, vars)
+	if err != nil {
+		return err
+	}
+	switch parsed.Command() {
+	case "migrate":
+		return migrate(ctx, c)
+	case "health":
+		return admin.Healthy(ctx, c.Process.AdminAddr)
+	default:
+		return consume(ctx, c)
+	}
+}
+
+func migrate(ctx context.Context, c cli) error {
+	if err := c.Store.Check(); err != nil {
+		return err
+	}
+	m := consumer.NewMigrator(c.Store, os.Stdout)
+	switch {
+	case c.Migrate.DryRun:
+		return m.DryRun()
+	case c.Migrate.Status:
+		pending, err := m.Status(ctx)
+		if err == nil && pending > 0 {
+			err = fmt.Errorf("%d to apply: %w", pending, consumer.ErrPending)
+		}
+		return err
+	default:
+		return m.Apply(ctx)
+	}
+}
+
+// consume wires the program:
+//
+//	Kafka ─▶ consumer ─▶ ClickHouse
+//	admin port ──▶ health, metrics, profiles
+func consume(ctx context.Context, c cli) error {
+	if err := c.Process.Check(); err != nil {
+		return err
+	}
+	log := c.Process.Logger(os.Stderr)
+	registry := process.Registry("consumer")
+	worker, err := consumer.New(c.Config, consumer.Deps{
+		Kafka: c.Kafka, Metrics: registry, Log: log, DrainTimeout: c.Process.DrainTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	server := &admin.Server{Addr: c.Process.AdminAddr, Metrics: registry, Live: worker.Live, Ready: worker.Ready}
+	return server.Around(ctx, worker.Run)
+}

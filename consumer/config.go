@@ -1,0 +1,106 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"sluice/internal/settings"
+)
+
+// Config are the consumer's own settings. How Kafka is reached and what the process logs are settings of their own.
+type Config struct {
+	Group            string            `name:"kafka-group" default:"sluice" help:"Kafka consumer group. All consumers of one group share the topic's partitions."`
+	Store                              // where the rows go
+	BatchRows        int               `name:"batch-rows" default:"100000" help:"Most rows of one insert; 1 to 1000000."`
+	BatchBytes       int               `name:"batch-bytes" default:"16777216" help:"Most event bytes of one insert; 65536 to 268435456. A partition holds at most two batches in memory."`
+	FlushAge         time.Duration     `name:"flush-age" default:"1s" help:"How old a batch may get before it is inserted. With many partitions it is longer: see inserts-per-second."`
+	InsertsPerSecond float64           `name:"inserts-per-second" default:"12" help:"Most inserts a second over all consumers: a batch gets at least partitions ÷ this old, so that more partitions do not mean more parts."`
+	MaxEventAge      settings.Duration `name:"max-event-age" default:"90d" help:"Events with an older timestamp get the time received instead, and timestamp_adjusted is set."`
+}
+
+// Store says how ClickHouse is reached and how long it keeps events.
+type Store struct {
+	DSN       string            `name:"clickhouse-dsn" placeholder:"DSN" default:"${clickhouse_dsn}" help:"ClickHouse as clickhouse://user:password@host:9000/database (native; ?secure=true for TLS) or https://…. The database is sluice unless named. A flag can be read by others on the machine: prefer the environment or the file for passwords."`
+	DSNFile   string            `name:"clickhouse-dsn-file" placeholder:"FILE" help:"File with the DSN; read again at each connect."`
+	Retention settings.Duration `name:"retention" default:"90d" help:"How long events are kept, counted from their receipt; applied by consumer migrate. At least 1d."`
+}
+
+// DefaultDSN is a server on this machine.
+const DefaultDSN = "clickhouse://127.0.0.1:9000/sluice"
+
+// databaseName keeps names out of SQL that would need quoting.
+var databaseName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,62}$`)
+
+// Check reports every fault of the settings.
+func (c Config) Check() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if c.Group == "" {
+		fault("--kafka-group: must not be empty")
+	}
+	if c.BatchRows < 1 || c.BatchRows > 1_000_000 {
+		fault("--batch-rows: 1 to 1000000, not %d", c.BatchRows)
+	}
+	if c.BatchBytes < 64<<10 || c.BatchBytes > 256<<20 {
+		fault("--batch-bytes: 65536 to 268435456, not %d", c.BatchBytes)
+	}
+	if c.FlushAge < 10*time.Millisecond || c.FlushAge > 10*time.Minute {
+		fault("--flush-age: 10ms to 10m, not %s", c.FlushAge)
+	}
+	if c.InsertsPerSecond <= 0 {
+		fault("--inserts-per-second: must be positive")
+	}
+	if c.MaxEventAge <= 0 {
+		fault("--max-event-age: must be positive")
+	}
+	faults = append(faults, c.Store.Check())
+	return errors.Join(faults...)
+}
+
+// Check reports every fault of the settings.
+func (s Store) Check() error {
+	var faults []error
+	if time.Duration(s.Retention) < 24*time.Hour {
+		faults = append(faults, errors.New("--retention: at least 1d"))
+	}
+	if _, err := s.options(); err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// options reads the DSN, from its file if there is one. No error repeats the DSN: it may hold a password.
+func (s Store) options() (*clickhouse.Options, error) {
+	dsn, flag := s.DSN, "--clickhouse-dsn"
+	if s.DSNFile != "" {
+		flag = "--clickhouse-dsn-file"
+		text, err := os.ReadFile(s.DSNFile)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", flag, err)
+		}
+		dsn = strings.TrimSpace(string(text))
+	}
+	opts, err := clickhouse.ParseDSN(dsn)
+	if err != nil || len(opts.Addr) == 0 || opts.Addr[0] == "" {
+		return nil, fmt.Errorf("%s: not a DSN such as clickhouse://user:password@host:9000/sluice", flag)
+	}
+	if opts.Auth.Database == "" {
+		opts.Auth.Database = "sluice"
+	}
+	if !databaseName.MatchString(opts.Auth.Database) {
+		return nil, fmt.Errorf("%s: the database's name must be letters, digits and underscores", flag)
+	}
+	return opts, nil
+}
+
+// flushAge is the age at which a batch is inserted, given how many partitions the topic has.
+func (c Config) flushAge(partitions int) time.Duration {
+	spread := time.Duration(float64(partitions) / c.InsertsPerSecond * float64(time.Second))
+	return max(c.FlushAge, spread)
+}

@@ -1,0 +1,199 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"sluice/internal/kafkaconn"
+)
+
+// Deps are the parts a Consumer does not make itself.
+type Deps struct {
+	Kafka   kafkaconn.Config
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
+	// DrainTimeout is how long Run may take to return after its context ended.
+	DrainTimeout time.Duration
+}
+
+// Consumer is one member of the consumer group. New makes one, Run works.
+type Consumer struct {
+	cfg     Config
+	deps    Deps
+	log     *slog.Logger
+	metrics *metrics
+	cluster *cluster
+
+	mu       sync.Mutex
+	owned    map[int]*partition
+	joined   atomic.Bool
+	draining atomic.Bool
+}
+
+// New checks the settings; it opens nothing and starts nothing.
+func New(cfg Config, deps Deps) (*Consumer, error) {
+	if err := errors.Join(cfg.Check(), deps.Kafka.Check()); err != nil {
+		return nil, err
+	}
+	cluster, err := newCluster(deps.Kafka, cfg.Group, deps.Log)
+	if err != nil {
+		return nil, err
+	}
+	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, cluster: cluster, owned: map[int]*partition{}}
+	var collectors []prometheus.Collector
+	c.metrics, collectors = newMetrics()
+	for _, m := range collectors {
+		if err := deps.Metrics.Register(m); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// Run works until ctx ends, then drains: fetching stops, inserts under way finish, their offsets are committed, and the
+// group is left, so that the others take over at once. What was not inserted is read again by its next owner.
+//
+//	group ─▶ generation ─┬▶ partition 0: fetch ─▶ seal ─▶ insert ─▶ advance
+//	                     ├▶ partition 3: …
+//	                     └▶ …
+func (c *Consumer) Run(ctx context.Context) error {
+	defer c.cluster.close()
+	group, err := c.cluster.join()
+	if err != nil {
+		return err
+	}
+	c.log.Info("consumer starts", "group", c.cfg.Group, "topic", c.deps.Kafka.Topic)
+	c.generations(ctx, group)
+
+	c.draining.Store(true)
+	c.log.Info("consumer drains", "timeout", c.deps.DrainTimeout)
+	// Close ends the generation, waits for its partitions and leaves the group.
+	left := make(chan error, 1)
+	go func() { left <- group.Close() }()
+	timeout := time.NewTimer(c.deps.DrainTimeout)
+	defer timeout.Stop()
+	select {
+	case err := <-left:
+		if err != nil {
+			return fmt.Errorf("leave the group: %w", err)
+		}
+		c.log.Info("consumer stopped")
+		return nil
+	case <-timeout.C:
+		return fmt.Errorf("drain: not finished after %s; what is not committed is read again", c.deps.DrainTimeout)
+	}
+}
+
+// generations works through one generation of the group after the other, until ctx ends.
+func (c *Consumer) generations(ctx context.Context, group *kafka.ConsumerGroup) {
+	said := ""
+	for {
+		gen, err := group.Next(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			if err.Error() != said {
+				c.log.Warn("consumer group is not to be joined, retrying", "err", err)
+				said = err.Error()
+			}
+			continue
+		}
+		said = ""
+		c.metrics.rebalances.Inc()
+		c.joined.Store(true)
+		c.start(ctx, gen)
+	}
+}
+
+// start sets a worker to each partition of the generation. The group lets no next generation begin before all of them have
+// returned.
+func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
+	assigned := gen.Assignments[c.deps.Kafka.Topic]
+	age := c.cfg.flushAge(c.topicPartitions(ctx, len(assigned)))
+	ids := make([]int, 0, len(assigned))
+	for _, a := range assigned {
+		ids = append(ids, a.ID)
+	}
+	c.log.Info("partitions assigned", "generation", gen.ID, "partitions", ids, "flush_age", age)
+	for _, a := range assigned {
+		p := &partition{
+			id: a.ID, member: member{id: gen.MemberID, generation: int(gen.ID)}, flushAge: age,
+			offset: a.Offset, cfg: c.cfg, kafka: c.cluster, store: newInserter(c.cfg.Store), metrics: c.metrics,
+			log: c.log, topic: c.deps.Kafka.Topic,
+		}
+		gen.Start(func(ctx context.Context) {
+			c.own(p)
+			defer c.disown(p)
+			p.run(ctx)
+		})
+	}
+}
+
+// topicPartitions is how many partitions the topic has; the assigned ones are all that is known if Kafka cannot be asked.
+func (c *Consumer) topicPartitions(ctx context.Context, assigned int) int {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	meta, err := c.cluster.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.deps.Kafka.Topic}})
+	if err != nil {
+		return assigned
+	}
+	for _, t := range meta.Topics {
+		if t.Name == c.deps.Kafka.Topic {
+			return max(assigned, len(t.Partitions))
+		}
+	}
+	return assigned
+}
+
+func (c *Consumer) own(p *partition) {
+	p.beat(&p.fetchBeat)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owned[p.id] = p
+}
+
+func (c *Consumer) disown(p *partition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.owned[p.id] == p {
+		delete(c.owned, p.id)
+	}
+}
+
+// Ready says whether this member does its work: not before it joined the group, not while it drains. ClickHouse being away
+// does not matter here.
+func (c *Consumer) Ready() error {
+	switch {
+	case c.draining.Load():
+		return errors.New("draining")
+	case !c.joined.Load():
+		return errors.New("starting: not yet a member of the consumer group")
+	}
+	return nil
+}
+
+// stalled is how long a loop may stand still before this process is called dead; one insert may take insertTimeout.
+const stalled = insertTimeout + time.Minute
+
+// Live says whether the loops of all partitions turn. Waiting for Kafka, ClickHouse or the dead-letter topic is turning.
+func (c *Consumer) Live() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, p := range c.owned {
+		for _, beat := range []int64{p.fetchBeat.Load(), p.insertBeat.Load()} {
+			if still := time.Since(time.Unix(0, beat)); beat != 0 && still > stalled {
+				return fmt.Errorf("partition %d has stood still for %s", id, still.Round(time.Second))
+			}
+		}
+	}
+	return nil
+}

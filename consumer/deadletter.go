@@ -1,0 +1,140 @@
+package consumer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"sluice/internal/event"
+)
+
+// The headers that a dead letter has besides its record's own.
+const (
+	headerDeadReason    = "dead-reason"
+	headerDeadError     = "dead-error"
+	headerDeadTopic     = "dead-topic"
+	headerDeadPartition = "dead-partition"
+	headerDeadOffset    = "dead-offset"
+	headerDeadAt        = "dead-at"
+)
+
+const (
+	// maxDeadError is how much of the reason's text is kept, in bytes.
+	maxDeadError = 1 << 10
+	// maxDeadBatch bounds one write of dead letters, in bytes; the topic takes 4 MiB.
+	maxDeadBatch = 2 << 20
+)
+
+// deadLetter is a record that cannot become a row, with everything needed to judge and to replay it.
+type deadLetter struct {
+	offset  int64
+	key     []byte
+	value   []byte
+	headers []event.Header
+	reason  event.DeadReason
+	text    string
+}
+
+// newDeadLetter copies the record: its bytes are reused.
+func newDeadLetter(r *record, cause error) deadLetter {
+	d := deadLetter{
+		offset: r.offset, key: bytes.Clone(r.key), value: bytes.Clone(r.value),
+		reason: deadReason(cause), text: cause.Error(),
+	}
+	for _, h := range r.headers {
+		d.headers = append(d.headers, event.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+	}
+	if len(d.text) > maxDeadError {
+		d.text = d.text[:maxDeadError]
+	}
+	return d
+}
+
+func (d *deadLetter) size() int {
+	n := len(d.key) + len(d.value) + len(d.text) + 200
+	for _, h := range d.headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
+}
+
+func (d *deadLetter) record(topic string, partition int, at time.Time) kafka.Record {
+	r := kafka.Record{}
+	if d.key != nil {
+		r.Key = kafka.NewBytes(d.key)
+	}
+	if d.value != nil {
+		r.Value = kafka.NewBytes(d.value)
+	}
+	for _, h := range d.headers {
+		r.Headers = append(r.Headers, kafka.Header{Key: h.Key, Value: h.Value})
+	}
+	for _, h := range [...][2]string{
+		{headerDeadReason, string(d.reason)},
+		{headerDeadError, d.text},
+		{headerDeadTopic, topic},
+		{headerDeadPartition, strconv.Itoa(partition)},
+		{headerDeadOffset, strconv.FormatInt(d.offset, 10)},
+		{headerDeadAt, strconv.FormatInt(at.UnixMilli(), 10)},
+	} {
+		r.Headers = append(r.Headers, kafka.Header{Key: h[0], Value: []byte(h[1])})
+	}
+	return r
+}
+
+// bury writes dead letters with acks=all. It returns nil only when all are acknowledged; after an error some may be on the
+// topic, and will be there twice when it is tried again.
+func (k *cluster) bury(ctx context.Context, partition int, letters []deadLetter) error {
+	now := time.Now()
+	for len(letters) > 0 {
+		var records []kafka.Record
+		size := 0
+		for i := range letters {
+			if size += letters[i].size(); size > maxDeadBatch && i > 0 {
+				break
+			}
+			records = append(records, letters[i].record(k.conn.Topic, partition, now))
+		}
+		if err := k.buryBatch(ctx, partition, records); err != nil {
+			return err
+		}
+		letters = letters[len(records):]
+	}
+	return nil
+}
+
+func (k *cluster) buryBatch(ctx context.Context, partition int, records []kafka.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.conn.DeadTopic}})
+	if err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	partitions := 0
+	for _, t := range meta.Topics {
+		if t.Name == k.conn.DeadTopic {
+			if t.Error != nil {
+				return fmt.Errorf("dead letters: topic %s: %w (sluice topics apply makes it)", t.Name, t.Error)
+			}
+			partitions = len(t.Partitions)
+		}
+	}
+	if partitions == 0 {
+		return fmt.Errorf("dead letters: topic %s is not there (sluice topics apply makes it)", k.conn.DeadTopic)
+	}
+	resp, err := k.client.Produce(ctx, &kafka.ProduceRequest{
+		Topic: k.conn.DeadTopic, Partition: partition % partitions, RequiredAcks: kafka.RequireAll,
+		Records: kafka.NewRecordReader(records...),
+	})
+	if err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	if resp.Error != nil {
+		return fmt.Errorf("dead letters: %w", resp.Error)
+	}
+	return nil
+}

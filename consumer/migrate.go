@@ -1,0 +1,195 @@
+package consumer
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/pressly/goose/v3"
+)
+
+// schema holds the migrations: a statement a file, each safe to run again, because ClickHouse's DDL has no transactions. A
+// file that was released is never changed; what comes later is a new file.
+//
+//go:embed schema/*.sql
+var schema embed.FS
+
+// migrationsTable is where goose keeps which migrations were applied.
+const migrationsTable = "schema_migrations"
+
+// Migrator applies the schema to a ClickHouse server. It is run by `consumer migrate`, never by a consumer as it starts:
+// many of them start at once, and their user should not have the rights.
+type Migrator struct {
+	store Store
+	out   io.Writer
+}
+
+// NewMigrator returns a Migrator that says on out what it does.
+func NewMigrator(store Store, out io.Writer) *Migrator { return &Migrator{store: store, out: out} }
+
+// files are the migrations in the order of their numbers.
+func files() (fs.FS, error) {
+	sub, err := fs.Sub(schema, "schema")
+	if err != nil {
+		return nil, fmt.Errorf("read the schema: %w", err)
+	}
+	return sub, nil
+}
+
+// Apply makes the database if it is not there, applies what was not applied yet, and sets the retention. It may be run again
+// at any time, also after it was interrupted.
+func (m *Migrator) Apply(ctx context.Context) error {
+	return m.with(ctx, true, func(db *sql.DB, provider *goose.Provider) error {
+		results, err := provider.Up(ctx)
+		for _, r := range results {
+			m.sayf("applied %s in %s", r.Source.Path, r.Duration.Round(time.Millisecond))
+		}
+		if err != nil {
+			return fmt.Errorf("apply the schema: %w", err)
+		}
+		if len(results) == 0 {
+			m.sayf("schema is up to date")
+		}
+		return m.retain(ctx, db)
+	})
+}
+
+// Status says which migrations were applied, and returns how many were not.
+func (m *Migrator) Status(ctx context.Context) (pending int, err error) {
+	err = m.with(ctx, false, func(_ *sql.DB, provider *goose.Provider) error {
+		all, err := provider.Status(ctx)
+		if err != nil {
+			return fmt.Errorf("read the schema's state: %w", err)
+		}
+		for _, s := range all {
+			if s.State == goose.StateApplied {
+				m.sayf("applied  %s  %s", s.AppliedAt.UTC().Format(time.RFC3339), s.Source.Path)
+			} else {
+				m.sayf("pending  %20s  %s", "", s.Source.Path)
+				pending++
+			}
+		}
+		return nil
+	})
+	return pending, err
+}
+
+// DryRun prints every statement, and the retention, without asking the server anything.
+func (m *Migrator) DryRun() error {
+	opts, err := m.store.options()
+	if err != nil {
+		return err
+	}
+	m.sayf("%s;\n", createDatabase(opts.Auth.Database))
+	sub, err := files()
+	if err != nil {
+		return err
+	}
+	names, err := fs.Glob(sub, "*.sql")
+	if err != nil {
+		return fmt.Errorf("read the schema: %w", err)
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(sub, name)
+		if err != nil {
+			return fmt.Errorf("read the schema: %w", err)
+		}
+		m.sayf("-- %s\n%s", name, text)
+	}
+	m.sayf("%s;", m.retentionStatement())
+	return nil
+}
+
+func createDatabase(name string) string { return "CREATE DATABASE IF NOT EXISTS " + name }
+
+// with opens the database for one piece of work.
+func (m *Migrator) with(ctx context.Context, create bool, work func(*sql.DB, *goose.Provider) error) error {
+	opts, err := m.store.options()
+	if err != nil {
+		return err
+	}
+	opts.DialTimeout = dialTimeout
+	if create {
+		if err := m.createDatabase(ctx, *opts); err != nil {
+			return err
+		}
+	}
+	db := clickhouse.OpenDB(opts)
+	defer db.Close() //nolint:errcheck // nothing is pending
+	if err := db.PingContext(ctx); err != nil {
+		return unreachable(opts, err)
+	}
+	provider, err := newProvider(db)
+	if err != nil {
+		return err
+	}
+	return work(db, provider)
+}
+
+// createDatabase connects to the default database, because the one to be made is not there to connect to.
+func (m *Migrator) createDatabase(ctx context.Context, opts clickhouse.Options) error {
+	name := opts.Auth.Database
+	opts.Auth.Database = "default"
+	db := clickhouse.OpenDB(&opts)
+	defer db.Close() //nolint:errcheck // nothing is pending
+	if err := db.PingContext(ctx); err != nil {
+		return unreachable(&opts, err)
+	}
+	if _, err := db.ExecContext(ctx, createDatabase(name)); err != nil {
+		return fmt.Errorf("create database %s: %w", name, err)
+	}
+	return nil
+}
+
+// unreachable is one sentence for somebody who wrote a DSN; it does not repeat the password in it.
+func unreachable(opts *clickhouse.Options, err error) error {
+	return fmt.Errorf("clickhouse at %s: %w (check --clickhouse-dsn, and that the server runs)", strings.Join(opts.Addr, ", "), err)
+}
+
+func newProvider(db *sql.DB) (*goose.Provider, error) {
+	sub, err := files()
+	if err != nil {
+		return nil, err
+	}
+	provider, err := goose.NewProvider(goose.DialectClickHouse, db, sub,
+		goose.WithDisableGlobalRegistry(true), goose.WithTableName(migrationsTable))
+	if err != nil {
+		return nil, fmt.Errorf("read the schema: %w", err)
+	}
+	return provider, nil
+}
+
+// retain sets how long events are kept. It is no migration: the setting may change without the schema.
+func (m *Migrator) retain(ctx context.Context, db *sql.DB) error {
+	var engine string
+	err := db.QueryRowContext(ctx, "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '"+table+"'").Scan(&engine)
+	if err != nil {
+		return fmt.Errorf("read the retention: %w", err)
+	}
+	if strings.Contains(engine, m.ttl()) {
+		return nil
+	}
+	if _, err := db.ExecContext(ctx, m.retentionStatement()); err != nil {
+		return fmt.Errorf("set the retention: %w", err)
+	}
+	m.sayf("events are kept for %s after their receipt", time.Duration(m.store.Retention))
+	return nil
+}
+
+func (m *Migrator) ttl() string {
+	return fmt.Sprintf("TTL toDateTime(received_at) + toIntervalSecond(%d)", int64(time.Duration(m.store.Retention).Seconds()))
+}
+
+func (m *Migrator) retentionStatement() string { return "ALTER TABLE " + table + " MODIFY " + m.ttl() }
+
+func (m *Migrator) sayf(format string, args ...any) { _, _ = fmt.Fprintf(m.out, format+"\n", args...) }
+
+// ErrPending is returned when a schema should be up to date and is not.
+var ErrPending = errors.New("the schema is not up to date; run `consumer migrate`")

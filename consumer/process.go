@@ -1,0 +1,53 @@
+package consumer
+
+import (
+	"errors"
+	"time"
+
+	"sluice/internal/event"
+)
+
+// record is a Kafka record as fetched. Its bytes are good until the next one is fetched.
+type record struct {
+	offset  int64
+	key     []byte
+	value   []byte // nil: a tombstone
+	headers []event.Header
+}
+
+// processor makes rows of records. It trusts nothing that is on the topic: whatever is there becomes a row or a dead letter.
+// It is reused and not safe for concurrent use.
+type processor struct {
+	topic     string
+	partition int
+	maxAge    time.Duration
+
+	decoder    event.Decoder
+	event      event.Event
+	receivedAt time.Time // of the last row
+}
+
+// maxRecordBytes is the largest value that may become a row: what the topic takes in one batch.
+const maxRecordBytes = 2 << 20
+
+// process appends the record's row to b, or says why there is none.
+func (p *processor) process(r *record, b *block) error {
+	envelope, err := event.DecodeRecord(&p.decoder, r.value, r.headers, maxRecordBytes, &p.event)
+	if err != nil {
+		return err
+	}
+	p.receivedAt = envelope.ReceivedAt
+	b.append(&p.event, &row{
+		envelope: envelope, raw: r.value, topic: p.topic, partition: p.partition, offset: r.offset, maxAge: p.maxAge,
+	})
+	return nil
+}
+
+// deadReason is the closed word for what was wrong with a record.
+func deadReason(err error) event.DeadReason {
+	var refused *event.RecordError
+	if errors.As(err, &refused) {
+		return refused.Reason
+	}
+	return event.DeadInvalidEvent
+}

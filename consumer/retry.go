@@ -1,0 +1,88 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/ClickHouse/ch-go"
+)
+
+// setupCodes are ClickHouse's errors that no retry mends by itself: somebody must change the schema, the settings or the
+// rights. They are tried again all the same, slowly, so that the consumer goes on by itself once that is done.
+//
+// 16 NO_SUCH_COLUMN_IN_TABLE, 47 UNKNOWN_IDENTIFIER, 60 UNKNOWN_TABLE, 62 SYNTAX_ERROR, 81 UNKNOWN_DATABASE, 164 READONLY,
+// 497 ACCESS_DENIED, 516 AUTHENTICATION_FAILED.
+var setupCodes = []int{16, 47, 60, 62, 81, 164, 497, 516}
+
+// isSetup tells an error that somebody must act on from one that time mends.
+func isSetup(err error) bool { return slices.Contains(setupCodes, errorCode(err)) }
+
+// errorCode is ClickHouse's code of an error, or 0 if it did not come from ClickHouse.
+func errorCode(err error) int {
+	var native *ch.Exception
+	if errors.As(err, &native) {
+		return int(native.Code)
+	}
+	var overHTTP *httpError
+	if errors.As(err, &overHTTP) {
+		return overHTTP.code
+	}
+	return 0
+}
+
+// codeLabel is the error's metric label.
+func codeLabel(err error) string {
+	if code := errorCode(err); code != 0 {
+		return strconv.Itoa(code)
+	}
+	return "network"
+}
+
+// backoff is how long to wait between tries: it doubles from 100 ms up to a bound, with jitter, so that consumers do not come
+// back from an outage in step.
+type backoff struct {
+	next time.Duration
+}
+
+const (
+	backoffFirst = 100 * time.Millisecond
+	backoffMost  = 5 * time.Second
+)
+
+// wait waits and says whether ctx is still alive.
+func (b *backoff) wait(ctx context.Context) bool {
+	b.next = min(max(2*b.next, backoffFirst), backoffMost)
+	return sleep(ctx, b.next/2+rand.N(b.next/2))
+}
+
+// sleep waits and says whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return ctx.Err() == nil
+	}
+}
+
+// hint says what to do about an error, where the consumer knows.
+func hint(err error) string {
+	switch errorCode(err) {
+	case 60, 81:
+		return "run `consumer migrate`: it makes the database and the tables"
+	case 16, 47:
+		return "run `consumer migrate`: the table is of an older version"
+	case 164, 497:
+		return "the user needs INSERT on the table"
+	case 516:
+		return "check user and password in --clickhouse-dsn"
+	default:
+		return "nothing to do if it passes"
+	}
+}
