@@ -1,0 +1,147 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// outputTail is how much of the engine's last words goes into an error, in bytes.
+const outputTail = 4 << 10
+
+// errEnded marks an engine that ended without being asked to.
+var errEnded = errors.New("ended by itself")
+
+// child is this program executed again as the engine.
+type child struct {
+	cmd *exec.Cmd
+	dir layout
+	// lifeline is the pipe whose closing tells the child to shut down.
+	lifeline *os.File
+	// ended is closed when the process has gone; err is how, written before.
+	ended chan struct{}
+	err   error
+}
+
+// startChild executes this program again as the engine. The child inherits the lock on its directory.
+func startChild(source Source, dir layout, lock *dirLock) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	output, err := os.Create(dir.output())
+	if err != nil {
+		return nil, fmt.Errorf("make output file: %w", err)
+	}
+	defer output.Close() //nolint:errcheck // the child has its own
+	held, lifeline, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make lifeline: %w", err)
+	}
+	defer held.Close() //nolint:errcheck // the child has its own
+
+	cmd := exec.Command(self) //nolint:gosec // this program
+	cmd.Args = append([]string{"sluice-engine"}, source.args(dir)...)
+	cmd.Dir = dir.root()
+	cmd.Env = append(childEnv(os.Environ()), marking+"=1")
+	cmd.Stdout, cmd.Stderr = output, output
+	cmd.ExtraFiles = []*os.File{held, lock.file} // descriptors 3 and 4
+	cmd.SysProcAttr = ownGroup()
+	c := &child{cmd: cmd, dir: dir, lifeline: lifeline, ended: make(chan struct{})}
+	started := make(chan error)
+	go c.supervise(started)
+	if err := <-started; err != nil {
+		<-c.ended
+		return nil, errors.Join(fmt.Errorf("start engine: %w", err), lifeline.Close())
+	}
+	return c, nil
+}
+
+// supervise starts the process and waits for it, on one thread that is nobody else's: where the system ends a child with its
+// parent, the parent is a thread.
+func (c *child) supervise(started chan<- error) {
+	runtime.LockOSThread()
+	defer close(c.ended)
+	err := c.cmd.Start()
+	started <- err
+	if err == nil {
+		c.err = c.cmd.Wait()
+	}
+}
+
+func (c *child) pid() int { return c.cmd.Process.Pid }
+
+// stop asks the process to end, kills it after grace and returns when it has gone. It tells whether it had to kill.
+func (c *child) stop(grace time.Duration) (killed bool) {
+	_ = c.lifeline.Close()
+	patience := time.NewTimer(grace)
+	defer patience.Stop()
+	select {
+	case <-c.ended:
+		return false
+	case <-patience.C:
+	}
+	killGroup(c.cmd.Process)
+	<-c.ended
+	return true
+}
+
+// failure is the error for a process that has ended without being asked to.
+func (c *child) failure() error {
+	_ = c.lifeline.Close()
+	how := "exit status 0"
+	if c.err != nil {
+		how = c.err.Error()
+	}
+	return c.explain(fmt.Errorf("%w: %s", errEnded, how))
+}
+
+// explain adds the engine's last words to err.
+func (c *child) explain(err error) error {
+	if words := lastLines(tail(c.dir.output())); words != "" {
+		return fmt.Errorf("%w; its last words: %s", err, words)
+	}
+	return fmt.Errorf("%w; see %s", err, c.dir.log())
+}
+
+// childEnv is the environment without what must not reach the engine.
+func childEnv(env []string) []string {
+	kept := make([]string, 0, len(env)+3)
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		switch name {
+		case "GODEBUG", "GOTRACEBACK", "GOMEMLIMIT", "GOGC", "TZ", marking:
+		default:
+			kept = append(kept, e)
+		}
+	}
+	// The engine has its own signal handlers: Go's preemption signals stay out of its way.
+	return append(kept, "TZ=UTC", "GODEBUG=asyncpreemptoff=1", "CLICKHOUSE_WATCHDOG_ENABLE=0")
+}
+
+// tail is the end of a file, or nothing.
+func tail(name string) string {
+	file, err := os.Open(name) //nolint:gosec // our own file
+	if err != nil {
+		return ""
+	}
+	defer file.Close() //nolint:errcheck // only read
+	if info, err := file.Stat(); err == nil && info.Size() > outputTail {
+		if _, err := file.Seek(-outputTail, io.SeekEnd); err != nil {
+			return ""
+		}
+	}
+	text, _ := io.ReadAll(io.LimitReader(file, outputTail))
+	return string(text)
+}
+
+// lastLines puts the last lines of a text on one line.
+func lastLines(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	return strings.Join(lines[max(0, len(lines)-8):], " | ")
+}

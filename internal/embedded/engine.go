@@ -1,0 +1,191 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// startDeadline is how long an engine may take until it answers; loading many parts from a slow disk is what takes time.
+	startDeadline = 3 * time.Minute
+	// stopGrace is how long an engine may take to shut down in order before it is killed.
+	stopGrace = 15 * time.Second
+	// portAttempts is how often a start is tried when the system picks the ports: another process can take one in between.
+	portAttempts = 4
+)
+
+// EngineConfig says where an [Engine] listens, keeps its data and comes from.
+type EngineConfig struct {
+	// TCPAddr is host:port of the native protocol, such as "127.0.0.1:9000". Loopback only; port 0 takes any free port.
+	TCPAddr string
+	// HTTPAddr is host:port of the HTTP interface, such as "127.0.0.1:8123", with /play and /dashboard. Loopback only; port 0
+	// takes any free port.
+	HTTPAddr string
+	// DataDir holds tables, logs and the generated configuration. It is made if missing. Two engines never share one.
+	DataDir string
+	// CacheDir holds what was fetched, for all programs and checkouts. Empty: "sluice" in the user's cache directory.
+	CacheDir string
+	// Progress receives a progress bar, or a line every few seconds if it is not a terminal. Nil shows nothing.
+	Progress io.Writer
+	// Logger receives life-cycle lines. Nil discards them.
+	Logger *slog.Logger
+}
+
+// Engine is a ClickHouse server in a process of its own. The user "default" has no password and may do everything.
+type Engine struct {
+	cfg   EngineConfig
+	log   *slog.Logger
+	ready chan struct{}
+	pid   atomic.Int64
+	// written before ready is closed
+	tcp, http string
+	// seams for tests: where the engine comes from, and how long to wait for a previous one to go
+	source   func(context.Context, EngineConfig) (Source, error)
+	patience time.Duration
+}
+
+// NewEngine opens nothing; see [Engine.Run].
+func NewEngine(cfg EngineConfig) *Engine {
+	return &Engine{
+		cfg: cfg, log: logger(cfg.Logger), ready: make(chan struct{}), source: EnsureEngine, patience: lockPatience,
+	}
+}
+
+// Ready is closed once the engine answers queries. It stays open when Run fails before that.
+func (e *Engine) Ready() <-chan struct{} { return e.ready }
+
+// TCPAddr is host:port of the native protocol. It is valid once Ready is closed.
+func (e *Engine) TCPAddr() string { return e.whenReady(&e.tcp) }
+
+// HTTPAddr is host:port of the HTTP interface. It is valid once Ready is closed.
+func (e *Engine) HTTPAddr() string { return e.whenReady(&e.http) }
+
+// PID is the engine's process id, or 0 while there is none.
+func (e *Engine) PID() int { return int(e.pid.Load()) }
+
+func (e *Engine) whenReady(addr *string) string {
+	select {
+	case <-e.ready:
+		return *addr
+	default:
+		return ""
+	}
+}
+
+// Run fetches the engine if it is not cached, starts it and waits. When ctx ends the engine is shut down in order, and killed
+// after 15 s; Run then returns nil. It fails when there is no engine to run ([ErrNoEngine]), an address is taken, another
+// process has the data directory, the engine does not start, or the engine ends by itself. Neither the process nor its ports outlive
+// Run. An Engine runs once: to restart, make another one on the same directory.
+//
+// The program's main must have called [Main].
+func (e *Engine) Run(ctx context.Context) error {
+	err := e.run(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return nil // asked to stop before it was up
+	}
+	if err != nil {
+		return fmt.Errorf("embedded engine: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) run(ctx context.Context) error {
+	if !mainCalled {
+		return errors.New("embedded.Main must be called first thing in main, or this program cannot become the engine")
+	}
+	source, err := e.source(ctx, e.cfg)
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(e.cfg.DataDir)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	lock, err := lockDir(ctx, dir, e.patience, e.log)
+	if err != nil {
+		return err
+	}
+	defer lock.release()
+	for attempt := 1; ; attempt++ {
+		child, err := e.start(ctx, source, layout(dir), lock)
+		if err == nil {
+			close(e.ready)
+			return e.attend(ctx, child)
+		}
+		picked := anyPort(e.cfg.TCPAddr) || anyPort(e.cfg.HTTPAddr)
+		if !picked || attempt == portAttempts || ctx.Err() != nil || !errors.Is(err, errEnded) {
+			return err
+		}
+		e.log.Warn("engine did not start on the ports the system picked, trying others", "error", err)
+	}
+}
+
+// start brings up one process and waits until it answers. After an error there is no process left.
+func (e *Engine) start(ctx context.Context, source Source, dir layout, lock *dirLock) (*child, error) {
+	began := time.Now()
+	var err error
+	if e.tcp, err = claim(e.cfg.TCPAddr); err != nil {
+		return nil, fmt.Errorf("native protocol: %w", err)
+	}
+	if e.http, err = claim(e.cfg.HTTPAddr); err != nil {
+		return nil, fmt.Errorf("HTTP interface: %w", err)
+	}
+	if err := dir.writeConfig(e.tcp, e.http); err != nil {
+		return nil, err
+	}
+	child, err := startChild(source, dir, lock)
+	if err != nil {
+		return nil, err
+	}
+	e.pid.Store(int64(child.pid()))
+	if err := e.await(ctx, child); err != nil {
+		child.stop(stopGrace)
+		e.pid.Store(0)
+		return nil, err
+	}
+	e.log.Info("embedded engine ready", "tcp", e.tcp, "http", e.http, "pid", child.pid(), "data", e.cfg.DataDir,
+		"took", time.Since(began).Round(time.Millisecond))
+	return child, nil
+}
+
+// await returns once both ports answer.
+func (e *Engine) await(ctx context.Context, c *child) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startDeadline, fmt.Errorf("no answer within %s", startDeadline))
+	defer cancel()
+	answers := make(chan error, 1)
+	go func() { answers <- untilAnswers(ctx, e.tcp, e.http) }()
+	select {
+	case err := <-answers:
+		if err != nil {
+			return c.explain(err)
+		}
+		return nil
+	case <-c.ended:
+		cancel()
+		<-answers
+		return c.failure()
+	}
+}
+
+// attend waits for the end of ctx or of the process, whichever comes first.
+func (e *Engine) attend(ctx context.Context, c *child) error {
+	defer e.pid.Store(0)
+	select {
+	case <-c.ended:
+		return c.failure()
+	case <-ctx.Done():
+	}
+	began := time.Now()
+	killed := c.stop(stopGrace)
+	if killed {
+		e.log.Warn("embedded engine did not stop in time and was killed", "grace", stopGrace)
+	}
+	e.log.Info("embedded engine stopped", "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}

@@ -1,0 +1,99 @@
+package embedded
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"text/template"
+)
+
+// layout is an engine's data directory, absolute.
+type layout string
+
+func (l layout) root() string   { return string(l) }
+func (l layout) config() string { return filepath.Join(string(l), "config.xml") }
+func (l layout) store() string  { return filepath.Join(string(l), "store") + string(filepath.Separator) }
+func (l layout) log() string    { return filepath.Join(string(l), "engine.log") }
+func (l layout) errors() string { return filepath.Join(string(l), "engine.err.log") }
+
+// output is what the engine's process prints; made anew at each start.
+func (l layout) output() string { return filepath.Join(string(l), "engine.out") }
+
+// configText suits a laptop: half of the memory at most, few background threads, small caches, small logs. It serves the library
+// and the clickhouse binary alike; the binary reads its users from the same file.
+var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x": escape}).Parse(`<clickhouse>
+  <logger>
+    <level>information</level>
+    <log>{{x .Log}}</log>
+    <errorlog>{{x .Errors}}</errorlog>
+    <size>20M</size>
+    <count>2</count>
+  </logger>
+  <path>{{x .Store}}</path>
+  <tmp_path>{{x .Store}}tmp/</tmp_path>
+  <user_files_path>{{x .Store}}user_files/</user_files_path>
+  <format_schema_path>{{x .Store}}format_schemas/</format_schema_path>
+  <timezone>UTC</timezone>
+  {{- range .Hosts}}
+  <listen_host>{{x .}}</listen_host>
+  {{- end}}
+  <tcp_port>{{x .TCP}}</tcp_port>
+  <http_port>{{x .HTTP}}</http_port>
+  <max_server_memory_usage_to_ram_ratio>0.5</max_server_memory_usage_to_ram_ratio>
+  <mark_cache_size>268435456</mark_cache_size>
+  <background_pool_size>4</background_pool_size>
+  <background_schedule_pool_size>16</background_schedule_pool_size>
+  <max_concurrent_queries>200</max_concurrent_queries>
+  <shutdown_wait_unfinished>2</shutdown_wait_unfinished>
+  <mlock_executable>false</mlock_executable>
+  <user_directories><users_xml><path>{{x .Config}}</path></users_xml></user_directories>
+  <profiles><default/></profiles>
+  <quotas><default/></quotas>
+  <users>
+    <default>
+      <password></password>
+      <networks><ip>127.0.0.1</ip><ip>::1</ip></networks>
+      <profile>default</profile>
+      <quota>default</quota>
+      <access_management>1</access_management>
+    </default>
+  </users>
+</clickhouse>
+`))
+
+// writeConfig writes the engine's configuration for two addresses.
+func (l layout) writeConfig(tcpAddr, httpAddr string) error {
+	tcpHost, tcpPort, err := net.SplitHostPort(tcpAddr)
+	if err != nil {
+		return fmt.Errorf("engine configuration: %w", err)
+	}
+	httpHost, httpPort, err := net.SplitHostPort(httpAddr)
+	if err != nil {
+		return fmt.Errorf("engine configuration: %w", err)
+	}
+	hosts := []string{tcpHost}
+	if httpHost != tcpHost {
+		hosts = append(hosts, httpHost)
+	}
+	var text bytes.Buffer
+	err = configText.Execute(&text, map[string]any{
+		"Log": l.log(), "Errors": l.errors(), "Store": l.store(), "Config": l.config(),
+		"Hosts": hosts, "TCP": tcpPort, "HTTP": httpPort,
+	})
+	if err != nil {
+		return fmt.Errorf("engine configuration: %w", err)
+	}
+	if err := os.WriteFile(l.config(), text.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("engine configuration: %w", err)
+	}
+	return nil
+}
+
+func escape(text string) (string, error) {
+	var b bytes.Buffer
+	err := xml.EscapeText(&b, []byte(text))
+	return b.String(), err
+}

@@ -1,0 +1,41 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// runServer is the engine by way of a clickhouse binary: it watches over the server until gone is closed, then stops it.
+func runServer(binary, config string, gone <-chan struct{}) error {
+	runtime.LockOSThread() // on Linux the server ends with this thread
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM, os.Interrupt)
+	cmd := exec.Command(binary, "server", "--config-file="+config) //nolint:gosec // from PATH
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{os.NewFile(lifelineFD+1, "lock")} // the lock is the server's as well
+	cmd.SysProcAttr = endsWithParent()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", binary, err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	select {
+	case err := <-done:
+		return errors.Join(errors.New("clickhouse server stopped without being asked to"), err)
+	case <-gone:
+	case <-term:
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-done:
+		return nil
+	case <-time.After(stopGrace):
+		return errors.Join(errors.New("clickhouse server did not stop in time"), cmd.Process.Kill(), <-done)
+	}
+}

@@ -1,0 +1,97 @@
+package embedded
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pretendServer is what this test program does under the name clickhouse: as much of a server as a start needs.
+func pretendServer() {
+	exit(func() error {
+		if len(os.Args) != 3 || os.Args[1] != "server" {
+			return fmt.Errorf("unexpected arguments %q", os.Args)
+		}
+		text, err := os.ReadFile(strings.TrimPrefix(os.Args[2], "--config-file="))
+		if err != nil {
+			return err
+		}
+		var config struct {
+			Host string `xml:"listen_host"`
+			TCP  string `xml:"tcp_port"`
+			HTTP string `xml:"http_port"`
+			Path string `xml:"path"`
+		}
+		if err := xml.Unmarshal(text, &config); err != nil {
+			return err
+		}
+		native, err := net.Listen("tcp", net.JoinHostPort(config.Host, config.TCP))
+		if err != nil {
+			return err
+		}
+		defer native.Close()
+		server := &http.Server{
+			Addr:    net.JoinHostPort(config.Host, config.HTTP),
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "1\n") }),
+		}
+		go server.ListenAndServe()
+		term := make(chan os.Signal, 1)
+		signal.Notify(term, syscall.SIGTERM)
+		<-term
+		return os.WriteFile(filepath.Join(filepath.Dir(filepath.Clean(config.Path)), "stopped-in-order"), nil, 0o600)
+	}())
+}
+
+// onPath makes a directory with the test program as clickhouse the whole PATH.
+func onPath(t *testing.T) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink(self, filepath.Join(dir, "clickhouse")))
+	t.Setenv("PATH", dir)
+}
+
+func TestEngineFromPath(t *testing.T) {
+	onPath(t)
+	dir := t.TempDir()
+	e := testEngine(t, dir)
+	e.source = func(ctx context.Context, cfg EngineConfig) (Source, error) {
+		return ensure(ctx, cfg, bundle{}, errNotThisTest)
+	}
+	run := begin(t, e.Ready(), e.Run)
+	require.NoError(t, run.end())
+	require.FileExists(t, filepath.Join(dir, "stopped-in-order"))
+}
+
+func TestEngineFromPathIsStoppedWhenItsWatcherIsKilled(t *testing.T) {
+	if _, err := exec.LookPath("/proc/self/exe"); err != nil {
+		t.Skip("only Linux ends a server whose watcher was killed")
+	}
+	onPath(t)
+	dir := t.TempDir()
+	e := testEngine(t, dir)
+	e.source = func(context.Context, EngineConfig) (Source, error) {
+		server, err := exec.LookPath("clickhouse")
+		return Source{Server: server}, err
+	}
+	run := begin(t, e.Ready(), e.Run)
+	require.NoError(t, syscall.Kill(e.PID(), syscall.SIGKILL))
+	require.ErrorIs(t, <-run.done, errEnded)
+	lock, err := lockDir(t.Context(), dir, lockPatience, testLog(t))
+	require.NoError(t, err, "the server still runs")
+	lock.release()
+	require.FileExists(t, filepath.Join(dir, "stopped-in-order"))
+}
