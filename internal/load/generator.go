@@ -1,0 +1,195 @@
+package load
+
+import (
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// runTag is the tag by which the verifier finds the rows of a run; indexTag is there for whoever reads a row by eye.
+const (
+	runTag   = "load_run"
+	indexTag = "n"
+)
+
+// fixedBytes is the most that the fields take that every event has, whatever size was asked for.
+const fixedBytes = 256
+
+// generator makes the events of a run. It is a value without state: the same index gives the same bytes at any time, from
+// any goroutine.
+type generator struct {
+	identity
+	run  string
+	size int
+}
+
+func newGenerator(seed uint64, start time.Time, size int) generator {
+	d := newIdentity(seed, start)
+	return generator{identity: d, run: strconv.FormatUint(d.key, 36), size: size}
+}
+
+// A choice is a value as the client writes it, in JSON, and as it must come out in ClickHouse.
+type choice struct{ sent, stored string }
+
+// levels are mostly plain, with every alias now and then. An empty sent leaves the field out.
+var levels = []choice{
+	{`error`, "error"}, {`warning`, "warning"}, {`info`, "info"}, {`error`, "error"}, {`warning`, "warning"}, {`info`, "info"},
+	{`error`, "error"}, {`debug`, "debug"}, {`fatal`, "fatal"}, {`critical`, "fatal"}, {`warn`, "warning"}, {`log`, "info"},
+	{`trace`, "debug"}, {`ERROR`, "error"}, {`Info`, "info"}, {``, "error"},
+}
+
+// messages use every way to write a character in JSON, because a parser that writes its own bytes back would change them.
+var messages = []choice{
+	{`payment declined, order #`, "payment declined, order #"},
+	{`timeout after 3000 ms, job `, "timeout after 3000 ms, job "},
+	{`cannot read properties of undefined `, "cannot read properties of undefined "},
+	{`cache miss for session `, "cache miss for session "},
+	{`connection reset by peer, attempt `, "connection reset by peer, attempt "},
+	{`naïve retry of “save” \u2014 no. `, "naïve retry of “save” — no. "},
+	{`path \"C:\\temp\\a.log\" is locked: `, `path "C:\temp\a.log" is locked: `},
+	{`\ud83d\ude80 launch failed 🚀, step\t`, "🚀 launch failed 🚀, step\t"},
+}
+
+var environments = []string{"production", "production", "production", "staging", "canary"}
+
+var words = []string{
+	"order", "invoice", "customer", "session", "retry", "queue", "worker", "shard", "token", "cart", "refund", "carrier",
+	"index", "offset", "ledger", "quota", "region", "replica", "payload", "gateway", "checkout", "parcel", "voucher", "stock",
+}
+
+// expected is what the columns of an event's row must hold.
+type expected struct {
+	id          uuid.UUID
+	message     string
+	level       string
+	environment string
+	millis      int64
+}
+
+// append adds the JSON of the event with this index to buf. Small events have the fields without which none is useful;
+// larger ones get more, and free text up to the size asked for.
+func (g generator) append(buf []byte, index int64) []byte {
+	start := len(buf)
+	buf, _ = g.build(buf, index, false)
+	if room := g.size - (len(buf) - start); room > 0 {
+		buf = g.extend(buf, index, start)
+	}
+	return append(buf, '}')
+}
+
+// build writes the fixed fields and, when asked, says what must be stored for them.
+func (g generator) build(buf []byte, index int64, want bool) ([]byte, expected) {
+	r := g.rand(index)
+	id := g.id(index)
+	message, level := messages[r.below(len(messages))], levels[r.below(len(levels))]
+	detail := r.below(1_000_000)
+	buf = append(buf, `{"event_id":"`...)
+	buf = appendUUID(buf, id)
+	if g.version(index) != 7 {
+		buf = append(buf, `","timestamp":`...)
+		buf = strconv.AppendInt(buf, g.millis(index), 10)
+		buf = append(buf, `,"message":"`...)
+	} else {
+		buf = append(buf, `","message":"`...)
+	}
+	buf = append(buf, message.sent...)
+	buf = strconv.AppendInt(buf, int64(detail), 10)
+	if level.sent != "" {
+		buf = append(buf, `","level":"`...)
+		buf = append(buf, level.sent...)
+	}
+	buf = append(buf, `","tags":{"`+runTag+`":"`...)
+	buf = append(buf, g.run...)
+	buf = append(buf, `","`+indexTag+`":"`...)
+	buf = strconv.AppendInt(buf, index, 10)
+	buf = append(buf, `"}`...)
+	if !want {
+		return buf, expected{}
+	}
+	return buf, expected{id: id, message: message.stored + strconv.Itoa(detail), level: level.stored, millis: g.millis(index)}
+}
+
+// expect says what must be stored for an event.
+func (g generator) expect(index int64) expected {
+	buf, want := g.build(nil, index, true)
+	if g.size-len(buf) > contextRoom {
+		want.environment = g.environment(index)
+	}
+	return want
+}
+
+// contextRoom is from how many free bytes on an event gets context fields, frameRoom the same for one more stack frame.
+const (
+	contextRoom = 260
+	frameRoom   = 240
+)
+
+func (g generator) environment(index int64) string {
+	return environments[mix(g.key^5*uint64(index))%uint64(len(environments))]
+}
+
+// extend grows the open event that begins at start to the size asked for.
+func (g generator) extend(buf []byte, index int64, start int) []byte {
+	r := g.rand(^index)
+	room := func() int { return g.size - (len(buf) - start) }
+	if room() > contextRoom {
+		buf = append(buf, `,"environment":"`...)
+		buf = append(buf, g.environment(index)...)
+		buf = append(buf, `","release":"shop@4.`...)
+		buf = strconv.AppendInt(buf, int64(r.below(40)), 10)
+		buf = append(buf, `.1","platform":"javascript","server_name":"web-`...)
+		buf = strconv.AppendInt(buf, int64(r.below(64)), 10)
+		buf = append(buf, `","user":{"id":"u`...)
+		buf = strconv.AppendInt(buf, int64(r.below(100_000)), 10)
+		// Numbers that a round trip through float64 would change.
+		buf = append(buf, `"},"sdk":{"name":"sluice.load","version":"1.0.0"},"amount":12345678901234567890,"ratio":1.50`...)
+	}
+	if room() > frameRoom+contextRoom {
+		buf = append(buf, `,"exception":{"type":"CheckoutError","value":"stock is gone"},"stacktrace":[`...)
+		for first := true; room() > frameRoom && r.below(12) > 0 || first; first = false {
+			if !first {
+				buf = append(buf, ',')
+			}
+			buf = appendFrame(buf, &r)
+		}
+		buf = append(buf, ']')
+	}
+	const open, end = `,"note":"`, `"}`
+	if room() < len(open)+len(end) {
+		return buf
+	}
+	buf = append(buf, open...)
+	for room() > len(end) {
+		word := words[r.below(len(words))]
+		buf = append(buf, word[:min(len(word), room()-len(end))]...)
+		if room() > len(end) {
+			buf = append(buf, ' ')
+		}
+	}
+	return append(buf, '"')
+}
+
+func appendFrame(buf []byte, r *prng) []byte {
+	buf = append(buf, `{"filename":"src/`...)
+	buf = append(buf, words[r.below(len(words))]...)
+	buf = append(buf, '/')
+	buf = append(buf, words[r.below(len(words))]...)
+	buf = append(buf, `.ts","function":"`...)
+	buf = append(buf, words[r.below(len(words))]...)
+	buf = append(buf, `","lineno":`...)
+	buf = strconv.AppendInt(buf, int64(r.below(900)+1), 10)
+	buf = append(buf, `,"colno":`...)
+	buf = strconv.AppendInt(buf, int64(r.below(80)+1), 10)
+	return append(buf, `,"in_app":true}`...)
+}
+
+func appendUUID(buf []byte, id uuid.UUID) []byte {
+	buf = hex.AppendEncode(buf, id[:4])
+	for _, part := range [][]byte{id[4:6], id[6:8], id[8:10], id[10:]} {
+		buf = append(buf, '-')
+		buf = hex.AppendEncode(buf, part)
+	}
+	return buf
+}

@@ -1,0 +1,189 @@
+package load
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"golang.org/x/sync/errgroup"
+)
+
+// Runner makes one run.
+type Runner struct {
+	cfg      Config
+	out      io.Writer
+	progress io.Writer
+	// open finds the rows, dial the gateway; tests put their own in.
+	open func(dsn string) (store, error)
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// New prepares a run and opens nothing. The report is printed to out. Progress goes to progress: a bar if it is a terminal,
+// else a line every few seconds, and nothing with Config.JSON.
+func New(cfg Config, out, progress io.Writer) *Runner {
+	return &Runner{cfg: cfg.withDefaults(), out: out, progress: progress, open: openClickHouse, dial: (&net.Dialer{}).DialContext}
+}
+
+// run is the state that the workers of one run share.
+type run struct {
+	cfg      Config
+	gen      generator
+	end      *endpoint
+	source   *source
+	gate     *gate
+	ledger   *ledger
+	tally    *tally
+	progress *progress
+	once     sync.Once
+}
+
+// grace is how long requests under way may take after the run was told to stop.
+const grace = 3 * time.Second
+
+// Run sends the events, verifies them if asked to, prints the report and returns it; Report.OK is the verdict. An error
+// means that there is nothing to report: settings that cannot work, a gateway that was never there or does not know the
+// key, a ClickHouse that --verify cannot ask.
+//
+// When ctx ends while events are sent, no more are, and those acknowledged until then are still verified and reported:
+// the caller who wants to end that too has to end the process. When ctx ends later, verifying ends.
+func (r *Runner) Run(ctx context.Context) (Report, error) {
+	if err := r.cfg.Validate(); err != nil {
+		return Report{}, err
+	}
+	seed := r.cfg.Seed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	start := time.Now()
+	gen := newGenerator(seed, start, r.cfg.EventSize)
+	rows, err := r.connect(ctx, gen.run)
+	if err != nil {
+		return Report{}, err
+	}
+	if rows != nil {
+		defer func() { _ = rows.close() }()
+	}
+	file, err := r.createLedger()
+	if err != nil {
+		return Report{}, err
+	}
+	if file != nil {
+		defer func() { _ = file.Close() }()
+	}
+	state, err := r.newRun(gen, start)
+	if err != nil {
+		return Report{}, err
+	}
+	if err := state.send(ctx); err != nil {
+		return Report{}, err
+	}
+	report := state.tally.report()
+	report.Run, report.Seed = gen.run, seed
+	report.PausedSeconds = state.gate.paused().Seconds()
+	report.Interrupted = ctx.Err() != nil
+	if file != nil {
+		if err := state.writeLedger(file); err != nil {
+			return report, err
+		}
+	}
+	if rows != nil {
+		if report.Interrupted {
+			ctx = context.WithoutCancel(ctx)
+		}
+		report.Verify = state.verify(ctx, rows, report.Accepted)
+	}
+	report.Passed = report.OK()
+	if r.cfg.JSON {
+		return report, report.writeJSON(r.out)
+	}
+	return report, report.writeText(r.out)
+}
+
+// connect finds out before anything is sent whether the rows can be read afterwards.
+func (r *Runner) connect(ctx context.Context, run string) (store, error) {
+	if !r.cfg.Verify {
+		return nil, nil
+	}
+	rows, err := r.open(r.cfg.ClickHouse)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := rows.count(ctx, run); err != nil {
+		_ = rows.close()
+		return nil, fmt.Errorf("--verify cannot read the events: %w", err)
+	}
+	return rows, nil
+}
+
+func (r *Runner) newRun(gen generator, start time.Time) (*run, error) {
+	end, err := newEndpoint(r.cfg, r.dial)
+	if err != nil {
+		return nil, err
+	}
+	g := &gate{}
+	return &run{
+		cfg: r.cfg, gen: gen, end: end, gate: g,
+		source: newSource(r.cfg, start, g), ledger: &ledger{}, tally: newTally(start), progress: newProgress(r.cfg, r.progress),
+	}, nil
+}
+
+// send runs the workers until all is settled or ctx ends.
+func (r *run) send(ctx context.Context) error {
+	beside, done := context.WithCancel(context.WithoutCancel(ctx))
+	workers, sending := errgroup.WithContext(ctx)
+	var side errgroup.Group
+	side.Go(func() error {
+		r.progress.follow(beside, r.tally)
+		return nil
+	})
+	side.Go(func() error {
+		<-sending.Done() // stopped, failed or finished
+		if sleep(beside, grace) == nil {
+			r.end.cutAll()
+		}
+		return nil
+	})
+	for range r.cfg.Connections {
+		w := &worker{run: r, exchange: newExchange(r.end)}
+		workers.Go(func() error { return w.work(sending) })
+	}
+	err := workers.Wait()
+	done()
+	_ = side.Wait() // neither returns an error
+	return err
+}
+
+func (r *Runner) createLedger() (*os.File, error) {
+	if r.cfg.Ledger == "" {
+		return nil, nil
+	}
+	f, err := os.Create(r.cfg.Ledger)
+	if err != nil {
+		return nil, fmt.Errorf("--ledger: %w", err)
+	}
+	return f, nil
+}
+
+// writeLedger writes a line an event that was handed out.
+func (r *run) writeLedger(f *os.File) error {
+	w := bufio.NewWriter(f)
+	var body []byte
+	r.ledger.each(r.source.claimed(), func(index int64, m mark) {
+		body = r.gen.append(body[:0], index)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%016x\n", r.gen.id(index), m, xxhash.Sum64(body)) // Flush returns the first error
+	})
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("--ledger: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("--ledger: %w", err)
+	}
+	return nil
+}

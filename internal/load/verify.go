@@ -1,0 +1,128 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// store is where the rows of a run are found.
+type store interface {
+	// count returns how many rows sluice.events has for the run, as its readers see it: after merging resends.
+	count(ctx context.Context, run string) (int64, error)
+	// rows calls fn for every one of them, in any order, and stops at its first error. A row is fn's only until it returns.
+	rows(ctx context.Context, run string, fn func(*row) error) error
+	// close ends the connection.
+	close() error
+}
+
+// row is what sluice.events says about one event.
+type row struct {
+	id          uuid.UUID
+	project     string
+	payload     string
+	message     string
+	level       string
+	environment string
+	millis      int64 // timestamp, Unix milliseconds
+	adjusted    bool  // timestamp_adjusted
+}
+
+// verifier compares a ledger with a store.
+type verifier struct {
+	gen          generator
+	ledger       *ledger
+	claimed      int64 // indexes handed out
+	acknowledged int64
+	store        store
+	project      string // "": that of the first row
+	timeout      time.Duration
+	settle       time.Duration
+	note         func(format string, args ...any)
+}
+
+// verify is the second half of a run. Its own failures are part of what it returns: what was sent is worth reporting
+// all the same.
+func (r *run) verify(ctx context.Context, rows store, acknowledged int64) *Verification {
+	v := &verifier{
+		gen: r.gen, ledger: r.ledger, claimed: r.source.claimed(), acknowledged: acknowledged, store: rows,
+		project: r.cfg.Project, timeout: r.cfg.VerifyTimeout, settle: r.cfg.VerifySettle, note: r.progress.note,
+	}
+	start := time.Now()
+	result, err := v.await(ctx)
+	if err != nil {
+		result.Error = err.Error()
+	}
+	result.Acknowledged = acknowledged
+	result.Seconds = time.Since(start).Seconds()
+	return &result
+}
+
+// await compares as soon as the rows seem complete, and for the last time when no row has come for the timeout.
+//
+// Enough rows are not all rows: ambiguous events that were stored count too. So a comparison that misses something is made
+// again when more rows have come. And all rows are not the last row: a copy that a retry made may still be under way, and
+// would have to be merged. So nothing is compared before the number has stood still for a while.
+func (v *verifier) await(ctx context.Context) (Verification, error) {
+	var result Verification
+	seen, compared := int64(-1), int64(-1)
+	changed, noted := time.Now(), time.Now()
+	for {
+		asked := time.Now()
+		n, err := v.store.count(ctx, v.gen.run)
+		now := time.Now()
+		if err == nil && n != seen {
+			seen, changed = n, now
+		}
+		quiet := now.Sub(changed)
+		last := quiet >= v.timeout
+		if err == nil && n != compared && (last || n >= v.acknowledged && quiet >= v.settle) {
+			if result, err = v.compare(ctx); err == nil {
+				compared = n
+				if result.Missing == 0 {
+					return result, nil
+				}
+			}
+		}
+		if ctx.Err() != nil {
+			return result, errors.New("interrupted")
+		}
+		if last {
+			return result, err
+		}
+		if now.Sub(noted) >= lineEvery {
+			noted = now
+			v.note("verifying: %d of %d rows", max(seen, 0), v.acknowledged)
+		}
+		_ = sleep(ctx, pollInterval(now.Sub(asked), v.settle)) // the next count sees that ctx ended
+	}
+}
+
+// pollInterval leaves the server four fifths of its time for the inserts that are waited for.
+func pollInterval(took, settle time.Duration) time.Duration {
+	return min(max(4*took, min(settle/3, 500*time.Millisecond), time.Millisecond), 5*time.Second)
+}
+
+// compare reads all rows of the run and classifies them.
+func (v *verifier) compare(ctx context.Context) (Verification, error) {
+	v.ledger.forget()
+	c := comparison{verifier: v, project: v.project}
+	if err := v.store.rows(ctx, v.gen.run, c.row); err != nil {
+		return c.result, fmt.Errorf("read the rows: %w", err)
+	}
+	v.ledger.each(v.claimed, func(index int64, m mark) {
+		switch {
+		case m&acknowledged != 0 && m&stored != 0:
+			c.result.Stored++
+		case m&acknowledged != 0:
+			c.result.Missing++
+			c.example("missing", v.gen.id(index), "acknowledged, event %d of the run", index)
+		case m&stored != 0 && m&maybe != 0:
+			c.result.AmbiguousStored++
+		}
+	})
+	return c.result, nil
+}

@@ -1,0 +1,171 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// worker sends one batch at a time until each of its events is settled, then takes the next.
+type worker struct {
+	*run
+	exchange *exchange
+	body     []byte
+	pending  []int64
+	outcome  outcome
+}
+
+// work returns when there is nothing more to send or ctx has ended, and an error only when the whole run is pointless.
+func (w *worker) work(ctx context.Context) error {
+	defer w.exchange.close()
+	for ctx.Err() == nil {
+		from, to, due, ok := w.source.claim()
+		if !ok || sleep(ctx, time.Until(due)) != nil {
+			return nil
+		}
+		settled, err := w.deliver(ctx, from, to, due, false)
+		if err != nil {
+			return err
+		}
+		if settled && w.cfg.Repeat > 0 && rand.Float64() < w.cfg.Repeat {
+			if _, err := w.deliver(ctx, from, to, time.Time{}, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// deliver sends the events from..to-1, the same bytes each time, until all are acknowledged or refused for good. settled is
+// false if it gave up or ctx ended. due is when the schedule wanted the first attempt; zero: now.
+func (w *worker) deliver(ctx context.Context, from, to int64, due time.Time, repeat bool) (settled bool, err error) {
+	w.pending = w.pending[:0]
+	for i := from; i < to; i++ {
+		w.pending = append(w.pending, i)
+	}
+	first := time.Now()
+	for attempt := 0; ; attempt++ {
+		waited, err := w.gate.pass(ctx)
+		if err != nil {
+			return false, nil //nolint:nilerr // being told to stop is no failure of the run
+		}
+		sending := time.Now()
+		if attempt == 0 && !due.IsZero() && !waited {
+			sending = due // the wait that a late sender imposes belongs to the latency
+		}
+		if err := w.attempt(ctx, sending, attempt == 0, repeat); err != nil {
+			return false, err
+		}
+		if len(w.pending) == 0 {
+			return w.outcome.violation == "", nil
+		}
+		if w.exhausted(first) {
+			return false, nil
+		}
+		if w.outcome.after > 0 {
+			w.gate.hold(w.outcome.after)
+		} else if sleep(ctx, backoff(attempt)) != nil {
+			return false, nil
+		}
+	}
+}
+
+// attempt makes one request with the pending events, settles what its answer settles and leaves the rest pending.
+func (w *worker) attempt(ctx context.Context, sending time.Time, fresh, repeat bool) error {
+	w.build()
+	w.tally.attempt(len(w.pending), len(w.body), fresh, repeat)
+	answer, err := w.exchange.post(ctx, w.body)
+	if err != nil {
+		w.tally.lost(err)
+		return w.unanswered(err)
+	}
+	took := time.Since(sending)
+	judge(&w.outcome, w.gen, w.pending, w.cfg.Bulk > 1, answer)
+	accepted, rejected := w.ledger.addEach(w.pending, w.outcome.marks)
+	w.tally.answer(answer.status, took, &w.outcome, accepted, rejected)
+	if err := w.pointless(answer); err != nil {
+		return err
+	}
+	w.keep(w.outcome.again)
+	return nil
+}
+
+// unanswered handles a request whose answer is unknown: all of it goes again.
+func (w *worker) unanswered(err error) error {
+	w.outcome.reset(len(w.pending))
+	if !errors.Is(err, errNotSent) {
+		w.outcome.all(maybe, true)
+		w.ledger.addEach(w.pending, w.outcome.marks)
+		return nil
+	}
+	if since, answered, _ := w.tally.silence(); !answered {
+		if time.Since(since) > w.cfg.Connect {
+			return fmt.Errorf("no gateway at %s: %w", w.cfg.URL, err)
+		}
+		w.once.Do(func() { w.progress.note("waiting for %s: %v", w.cfg.URL, err) })
+	}
+	return nil
+}
+
+// pointless returns an error for answers that all requests of this run would get: its settings are wrong.
+func (w *worker) pointless(answer reply) error {
+	if _, _, accepted := w.tally.silence(); accepted {
+		return nil
+	}
+	switch answer.status {
+	case 401:
+		return fmt.Errorf("%s does not know this key (401): check --key", w.cfg.URL)
+	case 403:
+		return fmt.Errorf("%s refuses this key (403), its project may be disabled: %s", w.cfg.URL, w.outcome.refusal)
+	case 404, 405:
+		return fmt.Errorf("there is no gateway at %s (%d): check --url", w.cfg.URL, answer.status)
+	}
+	return nil
+}
+
+// build makes the request's body from the pending events.
+func (w *worker) build() {
+	w.body = w.body[:0]
+	if w.cfg.Bulk <= 1 {
+		w.body = w.gen.append(w.body, w.pending[0])
+		return
+	}
+	before := byte('[')
+	for _, index := range w.pending {
+		w.body = append(w.body, before)
+		w.body = w.gen.append(w.body, index)
+		before = ','
+	}
+	w.body = append(w.body, ']')
+}
+
+// keep leaves only the pending events at these positions.
+func (w *worker) keep(positions []int) {
+	for to, from := range positions {
+		w.pending[to] = w.pending[from]
+	}
+	w.pending = w.pending[:len(positions)]
+}
+
+// stubborn is how many times longer than --give-up a single event is tried while others are acknowledged.
+const stubborn = 10
+
+// exhausted says whether to give up on events first sent at first. When nothing at all was acknowledged for that long, the
+// gateway is gone, and the run ends: trying each of a million events for two minutes would take years.
+func (w *worker) exhausted(first time.Time) bool {
+	since, _, _ := w.tally.silence()
+	if time.Since(later(first, since)) > w.cfg.GiveUp {
+		w.source.close()
+		return true
+	}
+	return time.Since(first) > stubborn*w.cfg.GiveUp
+}
+
+// backoff is the wait after a failed attempt that named none: from 50 ms, doubling, to 2 s, of which a random half is taken
+// off so that connections do not move in step.
+func backoff(attempt int) time.Duration {
+	d := min(50*time.Millisecond<<min(attempt, 10), 2*time.Second)
+	return d - jitter(d/2)
+}
