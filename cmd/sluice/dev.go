@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sluice/consumer"
+	"sluice/gateway"
+	"sluice/internal/admin"
+	"sluice/internal/embedded"
+	"sluice/internal/kafkaconn"
+	"sluice/internal/process"
+	"sluice/internal/settings"
+	"sluice/internal/topics"
+)
+
+// devCmd are the settings of sluice dev: its own, and all of the gateway and the consumer.
+type devCmd struct {
+	DataDir            string `name:"data-dir" default:".sluice" help:"Folder for the broker's log and ClickHouse's data."`
+	Fsync              bool   `name:"fsync" help:"Sync the broker's log to disk for every batch. Without it, as with Kafka, the system writes it when it likes: a killed process loses nothing, a power cut may."`
+	KafkaAddr          string `name:"kafka-addr" default:"127.0.0.1:9092" help:"Address of the embedded broker."`
+	ClickHouseAddr     string `name:"clickhouse-addr" default:"127.0.0.1:9000" help:"Address of ClickHouse's native port."`
+	ClickHouseHTTPAddr string `name:"clickhouse-http-addr" default:"127.0.0.1:8123" help:"Address of ClickHouse's HTTP port; /play on it is a console."`
+	ConsumerAdminAddr  string `name:"consumer-admin-addr" default:"127.0.0.1:8082" help:"Address of the consumer's admin port."`
+	ExternalKafka      string `name:"kafka" placeholder:"HOST:PORT,…" help:"Use these Kafka brokers instead of the embedded one."`
+	ExternalClickHouse string `name:"clickhouse" placeholder:"DSN" help:"Use this ClickHouse instead of the embedded one."`
+
+	Kafka    kafkaconn.Config `embed:""`
+	Gateway  gateway.Config   `embed:""`
+	Consumer consumer.Config  `embed:""`
+	Process  process.Config   `embed:""`
+}
+
+// The project of a pipeline without a projects file.
+const (
+	demoProject = "demo"
+	demoKey     = "dev-key"
+)
+
+// dev is the pipeline while it runs.
+type dev struct {
+	cmd   devCmd
+	out   io.Writer
+	log   *slog.Logger
+	start time.Time
+
+	parts  parts // broker and engine
+	edge   parts // gateway
+	behind parts // consumer
+}
+
+func (c devCmd) run(ctx context.Context, out io.Writer) error {
+	if err := c.settle(); err != nil {
+		return err
+	}
+	d := &dev{cmd: c, out: out, log: c.Process.Logger(os.Stderr), start: time.Now()}
+	return d.run(ctx)
+}
+
+// settle makes one choice of the two ways to name a server, and checks everything that can be checked before any part
+// starts.
+func (c *devCmd) settle() error {
+	if c.ExternalKafka != "" {
+		c.Kafka.Brokers = settings.List(c.ExternalKafka)
+	}
+	if len(c.Kafka.Brokers) > 0 {
+		c.KafkaAddr = ""
+	} else {
+		c.Kafka.Brokers = []string{c.KafkaAddr}
+	}
+	if c.ExternalClickHouse != "" {
+		c.Consumer.DSN = c.ExternalClickHouse
+	}
+	if c.Consumer.DSN != "" || c.Consumer.DSNFile != "" {
+		c.ClickHouseAddr = ""
+	} else {
+		c.Consumer.DSN = "clickhouse://" + c.ClickHouseAddr + "/sluice"
+	}
+	return errors.Join(c.Kafka.Check(), c.Gateway.Check(), c.Consumer.Check(), c.Process.Check())
+}
+
+// run starts the parts in the order in which they need each other and stops them in the opposite one:
+//
+//	broker, engine ─▶ topics, schema ─▶ consumer ─▶ gateway ─▶ "ready"
+//
+// Whichever part fails stops all of them.
+func (d *dev) run(ctx context.Context) (err error) {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	defer func() {
+		// Drained in the order in which events flow: nothing is sent to a part that is gone.
+		err = errors.Join(err, d.edge.stop(), d.behind.stop(), d.parts.stop())
+	}()
+	for _, step := range []func(context.Context, context.CancelCauseFunc) error{
+		d.startServers, d.prepare, d.startConsumer, d.startGateway,
+	} {
+		if err := step(ctx, fail); err != nil {
+			return d.cause(ctx, err)
+		}
+	}
+	d.printReady()
+	<-ctx.Done()
+	return d.cause(ctx, nil)
+}
+
+// cause is why the pipeline stops: nil when it was asked to.
+func (d *dev) cause(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); why != nil && !errors.Is(why, context.Canceled) {
+		return why
+	}
+	if ctx.Err() != nil {
+		return nil // a step was interrupted by Ctrl-C
+	}
+	return err
+}
+
+// startServers starts the broker and the engine, unless others are to be used.
+func (d *dev) startServers(ctx context.Context, fail context.CancelCauseFunc) error {
+	var ready []<-chan struct{}
+	if d.cmd.ClickHouseAddr != "" {
+		engine := embedded.NewEngine(embedded.EngineConfig{
+			TCPAddr: d.cmd.ClickHouseAddr, HTTPAddr: d.cmd.ClickHouseHTTPAddr,
+			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Progress: os.Stderr, Logger: d.log,
+		})
+		d.parts.start("clickhouse", fail, engine.Run)
+		ready = append(ready, engine.Ready())
+	}
+	if d.cmd.KafkaAddr != "" {
+		broker := embedded.NewBroker(embedded.BrokerConfig{
+			Addr: d.cmd.KafkaAddr, DataDir: filepath.Join(d.cmd.DataDir, "kafka"), SyncWrites: d.cmd.Fsync, Logger: d.log,
+		})
+		d.parts.start("kafka", fail, broker.Run)
+		ready = append(ready, broker.Ready())
+	}
+	for _, r := range ready {
+		select {
+		case <-r:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// prepare makes topics and schema.
+func (d *dev) prepare(ctx context.Context, _ context.CancelCauseFunc) error {
+	layout := topics.Config{Partitions: 12, Replication: 1, MinISR: 1, Retention: settings.Duration(7 * 24 * time.Hour)}
+	admin, closeAdmin, err := topics.New(d.cmd.Kafka, layout, logWriter{d.log, "topics"})
+	if err != nil {
+		return err
+	}
+	defer closeAdmin()
+	apply := admin.Apply
+	if d.cmd.KafkaAddr == "" {
+		apply = admin.Create // somebody else's topics are used as they are
+	}
+	if err := apply(ctx); err != nil {
+		return err
+	}
+	return consumer.NewMigrator(d.cmd.Consumer.Store, logWriter{d.log, "schema"}).Apply(ctx)
+}
+
+func (d *dev) startConsumer(ctx context.Context, fail context.CancelCauseFunc) error {
+	registry := process.Registry("consumer")
+	c, err := consumer.New(d.cmd.Consumer, consumer.Deps{
+		Kafka: d.cmd.Kafka, Metrics: registry, Log: d.log, DrainTimeout: d.cmd.Process.DrainTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	server := &admin.Server{Addr: d.cmd.ConsumerAdminAddr, Flag: "--consumer-admin-addr", Metrics: registry, Live: c.Live, Ready: c.Ready}
+	d.behind.start("consumer", fail, func(ctx context.Context) error { return server.Around(ctx, c.Run) })
+	return waitFor(ctx, c.Ready)
+}
+
+func (d *dev) startGateway(ctx context.Context, fail context.CancelCauseFunc) error {
+	registry := process.Registry("gateway")
+	deps := gateway.Deps{
+		Kafka: d.cmd.Kafka, Metrics: registry, Log: d.log,
+		DrainDelay: d.cmd.Process.DrainDelay, DrainTimeout: d.cmd.Process.DrainTimeout,
+	}
+	if d.cmd.Gateway.ProjectsFile == "" {
+		deps.Projects = gateway.OneProject(demoProject, demoKey)
+	}
+	g, err := gateway.New(d.cmd.Gateway, deps)
+	if err != nil {
+		return err
+	}
+	public, err := g.Listen()
+	if err != nil {
+		return err
+	}
+	server := &admin.Server{Addr: d.cmd.Process.AdminAddr, Metrics: registry, Live: g.Live, Ready: g.Ready}
+	d.edge.start("gateway", fail, func(ctx context.Context) error {
+		defer public.Close() //nolint:errcheck // closed by Run, unless it never came to that
+		return server.Around(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+	})
+	return waitFor(ctx, g.Ready)
+}
+
+// printReady says how to try it.
+func (d *dev) printReady() {
+	key := demoKey
+	if d.cmd.Gateway.ProjectsFile != "" {
+		key = "$KEY"
+	}
+	_, _ = fmt.Fprintf(d.out, "ready in %s\n\nsend an event:\n  curl -i http://%s/api/v1/events -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{\"message\":\"hello from curl\",\"level\":\"info\"}'\n",
+		time.Since(d.start).Round(100*time.Millisecond), d.cmd.Gateway.HTTPAddr, key)
+	const query = "SELECT received_at, project_id, event_id, level, message FROM events ORDER BY received_at DESC LIMIT 10"
+	if d.cmd.ClickHouseAddr != "" {
+		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later:\n  curl 'http://%s/?database=sluice' --data-binary '%s FORMAT PrettyCompact'\n\nconsole: http://%s/play\n",
+			d.cmd.ClickHouseHTTPAddr, query, d.cmd.ClickHouseHTTPAddr)
+	} else {
+		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later, in your ClickHouse:\n  %s\n", query)
+	}
+	_, _ = fmt.Fprintln(d.out, "\nCtrl-C drains and stops.")
+}

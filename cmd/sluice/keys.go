@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+type keysCmd struct {
+	New struct {
+		Name string `name:"name" default:"default" help:"What the key is called in the projects file."`
+	} `cmd:"" help:"Make a key. It is shown once; the projects file holds only its digest."`
+	Hash struct{} `cmd:"" help:"Read keys from standard input, one a line, and print their digests for the projects file."`
+}
+
+func (c keysCmd) run(command string, in io.Reader, out io.Writer) error {
+	if command == "keys new" {
+		return newKey(c.New.Name, out)
+	}
+	lines := bufio.NewScanner(in)
+	n := 0
+	for lines.Scan() {
+		key := strings.TrimSpace(lines.Text())
+		if key == "" {
+			continue
+		}
+		n++
+		if _, err := fmt.Fprintln(out, keyDigest(key)); err != nil {
+			return fmt.Errorf("print the digest: %w", err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read keys: %w", err)
+	}
+	if n == 0 {
+		return errors.New("no key on standard input; try: echo my-key | sluice keys hash")
+	}
+	return nil
+}
+
+// keyBytes of randomness are more than anybody can guess: 256 bits.
+const keyBytes = 32
+
+func newKey(name string, out io.Writer) error {
+	var random [keyBytes]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return fmt.Errorf("make a key: %w", err)
+	}
+	key := "sk_" + base64.RawURLEncoding.EncodeToString(random[:])
+	_, err := fmt.Fprintf(out, "key:   %s\nfile:  {name: %q, sha256: %q}\n", key, name, keyDigest(key))
+	if err != nil {
+		return fmt.Errorf("print the key: %w", err)
+	}
+	return nil
+}
+
+func keyDigest(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,64 @@
+// Command sluice is the operator's tool: the whole pipeline on one machine, load with proof, topics, keys.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"sluice/consumer"
+	"sluice/internal/embedded"
+	"sluice/internal/kafkaconn"
+	"sluice/internal/process"
+	"sluice/internal/settings"
+)
+
+const description = "Operates Sluice: runs the whole pipeline on one machine, sends load and proves that it arrived, makes topics and keys."
+
+// cli are the commands. Their settings can be flags, environment variables (SLUICE_ and the flag in capitals, _ for -) or
+// lines of the --config file; that is also their order of precedence.
+type cli struct {
+	settings.File
+	Dev    devCmd    `cmd:"" set:"kafka_brokers=" set:"clickhouse_dsn=" help:"Run the whole pipeline on this machine: broker, ClickHouse, schema, gateway, consumer. Ctrl-C drains."`
+	Load   loadCmd   `cmd:"" help:"Send events, report throughput and latency, and with --verify compare every acknowledged event with ClickHouse."`
+	Topics topicsCmd `cmd:"" help:"Make or check the Kafka topics."`
+	Keys   keysCmd   `cmd:"" help:"Make project keys and the digests that the projects file holds."`
+}
+
+var vars = kong.Vars{
+	"http_addr":      "127.0.0.1:8080",
+	"admin_addr":     "127.0.0.1:8081",
+	"drain_delay":    "0s",
+	"kafka_brokers":  kafkaconn.DefaultBrokers,
+	"clickhouse_dsn": consumer.DefaultDSN,
+	"replication":    "3",
+	"min_isr":        "2",
+}
+
+func main() {
+	embedded.Main() // does not return in the process that is the ClickHouse engine
+	process.Main("sluice", func(ctx context.Context) error { return run(ctx, settings.Process()) })
+}
+
+func run(ctx context.Context, src settings.Source) error {
+	var c cli
+	parsed, err := settings.Parse("sluice", description, &c, src, vars)
+	if err != nil {
+		return err
+	}
+	switch command, _, _ := strings.Cut(parsed.Command(), " "); command {
+	case "dev":
+		return c.Dev.run(ctx, os.Stdout)
+	case "load":
+		return c.Load.run(ctx)
+	case "topics":
+		return c.Topics.run(ctx, parsed.Command())
+	case "keys":
+		return c.Keys.run(parsed.Command(), os.Stdin, os.Stdout)
+	default:
+		return fmt.Errorf("unknown command %q", command)
+	}
+}
