@@ -1,0 +1,60 @@
+# What a developer types. `make` alone lists it.
+
+GO            ?= go
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS       := -s -w -X main.version=$(VERSION)
+TEST_TIMEOUT  ?= 20m
+FUZZTIME      ?= 1m
+# The broker that test-kafka uses; kafka-up prints the address of the one it started.
+KAFKA         ?= 127.0.0.1:19092
+
+# The linter lives outside the tree, under a name with its version: another version is another file.
+LINT_VERSION  := v2.15.0
+TOOLS         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/bin
+LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help build test vet lint test-kafka kafka-up kafka-down fuzz bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: ## the three programs, into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/gateway ./cmd/consumer ./cmd/sluice
+
+test: vet lint ## vet, lint, and every test with the race detector, end to end on the embedded broker and engine
+	$(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+
+vet: ## go vet
+	$(GO) vet ./...
+
+lint: $(LINT) ## golangci-lint
+	$(LINT) run ./...
+
+$(LINT):
+	GOBIN=$(TOOLS)/$(LINT_VERSION) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv $(TOOLS)/$(LINT_VERSION)/golangci-lint $@
+	rmdir $(TOOLS)/$(LINT_VERSION)
+
+test-kafka: ## the end-to-end tests on Apache Kafka at KAFKA=host:port (see kafka-up)
+	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e
+
+kafka-up: ## start an Apache Kafka for test-kafka and print its address
+	@deploy/kafka/up.sh
+
+kafka-down: ## stop it
+	@deploy/kafka/down.sh
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@set -e; \
+	grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's|/[^/]*_test.go:func | |' | sort -u | \
+	while read -r dir target; do \
+		echo "$$dir $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
+	done
+
+bench: ## micro benchmarks, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) ./...
+
+clean: ## remove what build and the tests leave in the tree
+	rm -rf bin coverage.out
