@@ -114,7 +114,7 @@ func TestAtomicBulk(t *testing.T) {
 
 func TestBulkKafkaAway(t *testing.T) {
 	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = 1e9 }, withProjects(t, limited(10, "60s")))
-	s.producer.fail = func() (bool, error) { return false, errors.New("broker down") }
+	s.producer.failing(func() (bool, error) { return false, errors.New("broker down") })
 	got := s.bulkOf(events(8, func(i int) string {
 		if i == 2 {
 			return `{"message":1}`
@@ -128,9 +128,7 @@ func TestBulkKafkaAway(t *testing.T) {
 		t.Errorf("got %s", got.text)
 	}
 	// A 503 is refunded: the whole limit is still there.
-	s.producer.mu.Lock()
-	s.producer.fail = nil
-	s.producer.mu.Unlock()
+	s.producer.failing(nil)
 	if got := s.bulkOf(events(10, nil)); got.status != 202 || got.body.Accepted != 10 {
 		t.Errorf("after the outage: got %d %s", got.status, got.text)
 	}

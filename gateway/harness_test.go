@@ -59,6 +59,13 @@ func (m *memory) Produce(ctx context.Context, partition int, records []Record) e
 
 func (m *memory) Partitions(context.Context) (int, error) { return 3, nil }
 
+// failing makes every batch from now on end as f says.
+func (m *memory) failing(f func() (taken bool, err error)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = f
+}
+
 func (m *memory) stored() []Record {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -101,6 +101,19 @@ func (c *chunk) finish(pub *publisher, err error) {
 	close(c.done)
 }
 
+// result is the chunk's error as far as it is known now.
+func (c *chunk) result() error {
+	if c.done == nil {
+		return c.err // never queued
+	}
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return errDeadline
+	}
+}
+
 // Publish hands records to Kafka and returns an error a record: nil is acknowledged, anything else is not known to be. It
 // returns at the deadline at the latest; a record that was not sent by then is not sent any more.
 func (p *publisher) Publish(records []Record, deadline time.Time) []error {
@@ -111,22 +124,14 @@ func (p *publisher) Publish(records []Record, deadline time.Time) []error {
 	expired := false
 	at := 0
 	for _, c := range chunks {
-		err := c.err
-		if c.done != nil {
-			if !expired {
-				select {
-				case <-c.done:
-				case <-timer.C:
-					expired = true
-				}
-			}
+		if c.done != nil && !expired {
 			select {
 			case <-c.done:
-				err = c.err
-			default:
-				err = errDeadline
+			case <-timer.C:
+				expired = true
 			}
 		}
+		err := c.result()
 		for range c.records {
 			errs[at] = err
 			at++

@@ -1,0 +1,130 @@
+package gateway
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		// It looks every ten seconds whether the server still runs.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+	)
+}
+
+// TestDrain: what is in flight when the stop comes is answered, and kept.
+func TestDrain(t *testing.T) {
+	hold := make(chan struct{})
+	s := serve(t, func(_ *Config, d *Deps) { d.DrainDelay = 50 * time.Millisecond })
+	s.producer.hold = hold
+	answered := make(chan reply, 1)
+	go func() { answered <- s.single(`{"message":"in flight"}`) }()
+	waitUntil(t, func() bool { return s.publisher.inflight.Load() > 0 })
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop() }()
+	waitUntil(t, func() bool { return s.draining.Load() })
+	if err := s.Ready(); err == nil {
+		t.Error("ready while draining")
+	}
+	if got := s.do(request{path: pathHealth, method: http.MethodGet}); got.status != 503 || got.header.Get("Retry-After") == "" {
+		t.Errorf("health while draining: %d", got.status)
+	}
+	close(hold)
+	if got := <-answered; got.status != 202 {
+		t.Errorf("in flight: got %d %s", got.status, got.text)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if n := len(s.producer.stored()); n != 1 {
+		t.Errorf("%d events kept", n)
+	}
+}
+
+func TestOccupiedPort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // a test
+	g := &Gateway{cfg: Config{HTTPAddr: l.Addr().String()}}
+	if _, err := g.Listen(); err == nil || !strings.Contains(err.Error(), "--http-addr") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestProjectsAreReloaded(t *testing.T) {
+	s := serve(t, withProjects(t, limited(2, "60s")))
+	write := func(text string) {
+		t.Helper()
+		next := s.cfg.ProjectsFile + ".next"
+		if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(next, s.cfg.ProjectsFile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status := func() int { return s.single(`{"message":"x"}`).status }
+	if got := status(); got != 202 {
+		t.Fatalf("got %d", got)
+	}
+	// A broken file keeps the last good one.
+	write("projects: [{id: demo, keys: 7}]")
+	waitUntil(t, func() bool { return s.reloadProjects("") != "" })
+	if got := status(); got != 202 {
+		t.Fatalf("with a broken file: got %d", got)
+	}
+	// The same limit is the same limiter: a reload gives nobody a fresh burst.
+	write(limited(2, "60s") + "\n# changed\n")
+	if got := status(); got != 429 {
+		t.Fatalf("after a reload: got %d", got)
+	}
+	write(strings.Replace(limited(2, "60s"), hash(testKey), hash("other"), 1))
+	waitUntil(t, func() bool { return status() == 401 })
+	write(limited(5, "60s") + "    disabled: true\n")
+	waitUntil(t, func() bool { return status() == 403 })
+}
+
+func TestBrokenProjectsFiles(t *testing.T) {
+	good := hash("a")
+	for name, text := range map[string]string{
+		"no project":     "projects: []",
+		"not yaml":       "projects: [",
+		"unknown field":  "projects: [{id: a, colour: red}]",
+		"bad id":         "projects: [{id: A}]",
+		"id twice":       "projects: [{id: a}, {id: a}]",
+		"bad digest":     "projects: [{id: a, keys: [{name: x, sha256: abc}]}]",
+		"key twice":      "projects: [{id: a, keys: [{name: x, sha256: " + good + "}]}, {id: b, keys: [{name: y, sha256: " + good + "}]}]",
+		"no limit":       "projects: [{id: a, limit: {events: 0}}]",
+		"limit too high": "projects: [{id: a, limit: {events: 100000001}}]",
+		"short window":   "projects: [{id: a, limit: {window: 999ms}}]",
+		"long window":    "projects: [{id: a, limit: {window: 24h1s}}]",
+		"retry_after":    "projects: [{id: a, limit: {retry_after: soon}}]",
+		"both limits":    "projects: [{id: a, limit: {unlimited: true, events: 5}}]",
+	} {
+		if _, err := parseProjects([]byte(text), nil, time.Now()); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	for name, text := range map[string]string{
+		"defaults":     "projects: [{id: a}]",
+		"least limit":  "projects: [{id: a, limit: {events: 1, window: 1s}}]",
+		"most limit":   "projects: [{id: a, limit: {events: 100000000, window: 24h}}]",
+		"unlimited":    "projects: [{id: a, limit: {unlimited: true}}]",
+		"longest id":   "projects: [{id: " + strings.Repeat("a", 64) + "}]",
+		"two projects": "projects: [{id: a, keys: [{name: x, sha256: " + good + "}]}, {id: b}]",
+	} {
+		if _, err := parseProjects([]byte(text), nil, time.Now()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

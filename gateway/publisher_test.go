@@ -1,0 +1,183 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+)
+
+// publishing runs a publisher over p until the test ends.
+func publishing(t *testing.T, p Producer, maxBytes int64) *publisher {
+	t.Helper()
+	m, _ := newMetrics(func() float64 { return 0 })
+	pub := newPublisher(p, maxBytes, m, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); pub.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	waitUntil(t, func() bool { return pub.partitions.Load() > 0 })
+	return pub
+}
+
+func records(n, size int) []Record {
+	out := make([]Record, n)
+	for i := range out {
+		out[i] = Record{Value: bytes.Repeat([]byte{byte(i)}, size)}
+	}
+	return out
+}
+
+func soon() time.Time { return time.Now().Add(10 * time.Second) }
+
+func TestPublishSharesBatches(t *testing.T) {
+	m := &memory{hold: make(chan struct{})}
+	pub := publishing(t, m, 1<<30)
+	var all sync.WaitGroup
+	for range 400 {
+		all.Go(func() {
+			if err := pub.Publish(records(1, 100), soon())[0]; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	// All are queued or under way before the first is let through.
+	waitUntil(t, func() bool { return pub.inflight.Load() == 400*132 })
+	close(m.hold)
+	all.Wait()
+	if got := len(m.stored()); got != 400 {
+		t.Errorf("%d records", got)
+	}
+	if m.batches > 2*lanes {
+		t.Errorf("%d batches for 400 records that waited together", m.batches)
+	}
+	if got := pub.inflight.Load(); got != 0 {
+		t.Errorf("%d bytes still counted as in flight", got)
+	}
+}
+
+func TestPublishCutsLargeRequests(t *testing.T) {
+	m := &sizes{}
+	pub := publishing(t, m, 1<<30)
+	for i, err := range pub.Publish(records(50, 200<<10), soon()) {
+		if err != nil {
+			t.Fatalf("record %d: %v", i, err)
+		}
+	}
+	if m.largest > maxBatchBytes || m.total != 50 {
+		t.Errorf("largest batch %d bytes, %d records", m.largest, m.total)
+	}
+}
+
+// sizes is a Producer that remembers the largest batch.
+type sizes struct {
+	mu             sync.Mutex
+	largest, total int
+}
+
+func (s *sizes) Produce(_ context.Context, _ int, records []Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for i := range records {
+		n += records[i].size()
+	}
+	s.largest, s.total = max(s.largest, n), s.total+len(records)
+	return nil
+}
+
+func (s *sizes) Partitions(context.Context) (int, error) { return 3, nil }
+
+func TestPublishRefusesWhatDoesNotFit(t *testing.T) {
+	m := &memory{hold: make(chan struct{})}
+	one := int64((&records(1, 1000)[0]).size())
+	pub := publishing(t, m, 3*one)
+	var all sync.WaitGroup
+	for range 3 { // up to the limit
+		all.Go(func() {
+			if err := pub.Publish(records(1, 1000), soon())[0]; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	waitUntil(t, func() bool { return pub.inflight.Load() == 3*one })
+	if err := pub.Publish(records(1, 1000), soon())[0]; !errors.Is(err, errOverloaded) {
+		t.Errorf("over the limit: %v", err)
+	}
+	close(m.hold)
+	all.Wait()
+	if err := pub.Publish(records(1, 1000), soon())[0]; err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+}
+
+func TestPublishRetriesUntilTheDeadline(t *testing.T) {
+	m := &memory{}
+	failures := 3
+	m.failing(func() (bool, error) {
+		if failures--; failures >= 0 {
+			return false, errors.New("not leader")
+		}
+		return true, nil
+	})
+	pub := publishing(t, m, 1<<20)
+	if err := pub.Publish(records(1, 10), soon())[0]; err != nil {
+		t.Fatal(err)
+	}
+	m.failing(func() (bool, error) { return false, errors.New("broker away") })
+	start := time.Now()
+	if err := pub.Publish(records(1, 10), start.Add(300*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
+		t.Fatalf("got %v", err)
+	}
+	m.failing(func() (bool, error) { return false, fmt.Errorf("too large: %w", ErrRefused) })
+	if err := pub.Publish(records(1, 10), soon())[0]; !errors.Is(err, ErrRefused) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestPublishByKeyKeepsOnePartition(t *testing.T) {
+	seen := &partitions{of: map[string]map[int]bool{}}
+	pub := publishing(t, seen, 1<<30)
+	for i := range 300 {
+		key := []byte{byte('a' + i%20)}
+		if err := pub.Publish([]Record{{Key: key, Value: []byte("x")}}, soon())[0]; err != nil {
+			t.Fatal(err)
+		}
+	}
+	used := map[int]bool{}
+	for key, at := range seen.of {
+		if len(at) != 1 {
+			t.Errorf("key %s went to %d partitions", key, len(at))
+		}
+		for p := range at {
+			used[p] = true
+		}
+	}
+	if len(used) < 2 {
+		t.Errorf("20 keys used %d partitions", len(used))
+	}
+}
+
+// partitions is a Producer that remembers which key went where.
+type partitions struct {
+	mu sync.Mutex
+	of map[string]map[int]bool
+}
+
+func (p *partitions) Produce(_ context.Context, partition int, records []Record) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range records {
+		if p.of[string(r.Key)] == nil {
+			p.of[string(r.Key)] = map[int]bool{}
+		}
+		p.of[string(r.Key)][partition] = true
+	}
+	return nil
+}
+
+func (p *partitions) Partitions(context.Context) (int, error) { return 5, nil }
