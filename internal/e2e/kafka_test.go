@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+func (p *pipeline) client() *kafka.Client {
+	transport := &kafka.Transport{}
+	p.t.Cleanup(transport.CloseIdleConnections)
+	return &kafka.Client{Addr: kafka.TCP(lab.brokers), Transport: transport, Timeout: 10 * time.Second}
+}
+
+// ends lists the offset after the last record of each partition of a topic.
+func (p *pipeline) ends(topic string) map[int]int64 {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	c := p.client()
+	meta, err := c.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var asked []kafka.OffsetRequest
+	for _, part := range meta.Topics[0].Partitions {
+		asked = append(asked, kafka.LastOffsetOf(part.ID))
+	}
+	resp, err := c.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: asked}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	out := map[int]int64{}
+	for _, part := range resp.Topics[topic] {
+		if part.Error != nil {
+			p.t.Fatal(part.Error)
+		}
+		out[part.Partition] = part.LastOffset
+	}
+	return out
+}
+
+// records counts what is on a topic.
+func (p *pipeline) records(topic string) int64 {
+	p.t.Helper()
+	var n int64
+	for _, end := range p.ends(topic) {
+		n += end
+	}
+	return n
+}
+
+// lag is how many records the group has not committed.
+func (p *pipeline) lag() int64 {
+	p.t.Helper()
+	ends := p.ends(p.name)
+	var partitions []int
+	for id := range ends {
+		partitions = append(partitions, id)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	resp, err := p.client().OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: p.name, Topics: map[string][]int{p.name: partitions}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var lag int64
+	for _, part := range resp.Topics[p.name] {
+		lag += ends[part.Partition] - max(0, part.CommittedOffset)
+	}
+	return lag
+}
+
+// produce puts records straight onto a partition of the topic, past the gateway.
+func (p *pipeline) produce(partition int, records ...kafka.Record) {
+	p.t.Helper()
+	resp, err := p.client().Produce(p.t.Context(), &kafka.ProduceRequest{
+		Topic: p.name, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if resp.Error != nil {
+		p.t.Fatal(resp.Error)
+	}
+}
+
+// limitedProjects writes a projects file with a rate limit.
+func (p *pipeline) limitedProjects(events int, window string) string {
+	p.t.Helper()
+	sum := sha256.Sum256([]byte(key))
+	path := filepath.Join(p.t.TempDir(), "limited.yaml")
+	text := fmt.Sprintf("projects:\n  - id: e2e\n    keys: [{name: test, sha256: %s}]\n    limit: {events: %d, window: %s}\n", hex.EncodeToString(sum[:]), events, window)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sluice/internal/embedded"
+)
+
+// kafkaSetting names the Apache Kafka to run on instead of the embedded broker.
+const kafkaSetting = "SLUICE_TEST_KAFKA"
+
+// lab is what all scenarios share.
+var lab struct {
+	brokers string // host:port
+	apache  bool
+	engine  *embedded.Engine
+	bin     string // folder with the programs, built with the race detector
+}
+
+func TestMain(m *testing.M) {
+	embedded.Main()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "sluice-e2e-")
+	if err != nil {
+		return fail(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	ctx, stop := context.WithCancel(context.Background())
+	var ended []chan error
+	defer func() {
+		stop()
+		for _, e := range ended {
+			<-e
+		}
+	}()
+	start := func(what string, ready <-chan struct{}, run func(context.Context) error) error {
+		done := make(chan error, 1)
+		go func() { done <- run(ctx) }()
+		select {
+		case <-ready:
+			ended = append(ended, done)
+			return nil
+		case err := <-done:
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	log := slog.New(slog.DiscardHandler)
+
+	if lab.bin, err = build(filepath.Join(dir, "bin")); err != nil {
+		return fail(err)
+	}
+	lab.engine = embedded.NewEngine(embedded.EngineConfig{
+		TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(dir, "clickhouse"), Progress: os.Stderr, Logger: log,
+	})
+	if err := start("engine", lab.engine.Ready(), lab.engine.Run); err != nil {
+		return fail(err)
+	}
+	if lab.brokers = os.Getenv(kafkaSetting); lab.brokers != "" {
+		lab.apache = true
+		fmt.Println("scenarios run on the Kafka at", lab.brokers)
+		return m.Run()
+	}
+	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: filepath.Join(dir, "kafka"), Logger: log})
+	if err := start("broker", broker.Ready(), broker.Run); err != nil {
+		return fail(err)
+	}
+	lab.brokers = broker.Addr()
+	fmt.Printf("scenarios run on the embedded broker; set %s=host:port for Apache Kafka\n", kafkaSetting)
+	return m.Run()
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, "e2e:", err)
+	return 1
+}
+
+// build makes the three programs, with the race detector, because a race in them is as bad as one in a test.
+func build(dir string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "go", "build", "-race", "-o", dir+string(filepath.Separator), "sluice/cmd/...").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
+	}
+	return dir, nil
+}

@@ -1,0 +1,187 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+)
+
+const key = "e2e-key"
+
+// pipeline is one scenario's topics, group and database, and the programs it started.
+type pipeline struct {
+	t        *testing.T
+	name     string
+	dsn      string
+	projects string
+	db       driver.Conn
+	gateway  *program
+	url      string
+}
+
+// newPipeline makes topics and schema as an operator does; the scenario starts the programs it needs.
+func newPipeline(t *testing.T, partitions int) *pipeline {
+	t.Helper()
+	return newPipelineOn(t, partitions, lab.engine.TCPAddr())
+}
+
+func newPipelineOn(t *testing.T, partitions int, engine string) *pipeline {
+	t.Helper()
+	name := "e2e_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
+	p := &pipeline{t: t, name: name, dsn: "clickhouse://" + engine + "/" + name}
+	if code, out := runs(t, "sluice", append([]string{
+		"topics", "apply", "--replication", "1", "--min-isr", "1", "--partitions", fmt.Sprint(partitions),
+	}, p.kafka()...)...); code != 0 {
+		t.Fatalf("topics apply: %d\n%s", code, out)
+	}
+	if code, out := runs(t, "consumer", "migrate", "--clickhouse-dsn", p.dsn); code != 0 {
+		t.Fatalf("migrate: %d\n%s", code, out)
+	}
+	sum := sha256.Sum256([]byte(key))
+	p.projects = filepath.Join(t.TempDir(), "projects.yaml")
+	text := "projects:\n  - id: e2e\n    keys: [{name: test, sha256: " + hex.EncodeToString(sum[:]) + "}]\n    limit: {unlimited: true}\n"
+	if err := os.WriteFile(p.projects, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.connect()
+	return p
+}
+
+func (p *pipeline) connect() {
+	p.t.Helper()
+	opts, err := clickhouse.ParseDSN(p.dsn)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if p.db, err = clickhouse.Open(opts); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = p.db.Close() })
+}
+
+// kafka are the flags that name the scenario's topics.
+func (p *pipeline) kafka() []string {
+	return []string{"--kafka-brokers", lab.brokers, "--kafka-topic", p.name, "--kafka-dead-topic", p.name + ".dead"}
+}
+
+// startGateway starts a gateway at addr, "127.0.0.1:0" for any port, and waits until it serves.
+func (p *pipeline) startGateway(addr string, flags ...string) *program {
+	p.t.Helper()
+	g := start(p.t, "gateway", append(append(p.kafka(),
+		"--http-addr", addr, "--admin-addr", "127.0.0.1:0", "--projects-file", p.projects, "--drain-delay", "0s"), flags...)...)
+	p.url = "http://" + g.says(`msg="gateway serves" addr=(\S+)`)
+	p.gateway = g
+	return g
+}
+
+// startConsumer starts a consumer and waits until it has its partitions.
+func (p *pipeline) startConsumer(flags ...string) *program {
+	p.t.Helper()
+	c := start(p.t, "consumer", append(append(p.kafka(),
+		"--clickhouse-dsn", p.dsn, "--kafka-group", p.name, "--admin-addr", "127.0.0.1:0", "--flush-age", "200ms"), flags...)...)
+	c.says(`msg="partitions assigned"`)
+	return c
+}
+
+// answer is what a test looks at of the gateway's answers.
+type answer struct {
+	status     int
+	retryAfter string
+	EventID    string `json:"event_id"`
+	Accepted   int    `json:"accepted"`
+	Rejected   int    `json:"rejected"`
+	Code       string `json:"code"`
+	Errors     []struct {
+		Index int    `json:"index"`
+		Field string `json:"field"`
+	} `json:"errors"`
+	Retry [][2]int `json:"retry"`
+}
+
+func (p *pipeline) post(path, contentType, body string) answer {
+	p.t.Helper()
+	return post(p.t, p.url+path, contentType, body)
+}
+
+func post(t *testing.T, url, contentType, body string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Content-Type", contentType)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := answer{status: resp.StatusCode, retryAfter: resp.Header.Get("Retry-After")}
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&a); err != nil {
+		t.Fatalf("answer %q: %v", text, err)
+	}
+	return a
+}
+
+// scalar asks ClickHouse for one number.
+func (p *pipeline) scalar(query string) uint64 {
+	p.t.Helper()
+	var n uint64
+	if err := p.db.QueryRow(context.Background(), query).Scan(&n); err != nil {
+		p.t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// rows waits until the view has that many rows and no more.
+func (p *pipeline) rows(want uint64) {
+	p.t.Helper()
+	p.eventually(fmt.Sprintf("%d rows", want), func() bool { return p.scalar("SELECT count() FROM events") >= want })
+	if got := p.scalar("SELECT count() FROM events"); got != want {
+		p.t.Fatalf("%d rows, want %d", got, want)
+	}
+}
+
+// eventually waits for a condition.
+func (p *pipeline) eventually(what string, condition func() bool) {
+	p.t.Helper()
+	p.within(60*time.Second, what, condition)
+}
+
+func (p *pipeline) within(most time.Duration, what string, condition func() bool) {
+	p.t.Helper()
+	deadline := time.NewTimer(most)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			p.t.Fatalf("did not come true in %s: %s", most, what)
+		}
+	}
+}
+
+// load is what the load generator needs to know of the scenario.
+func (p *pipeline) load(flags ...string) []string {
+	return append([]string{"load", "--url", p.url, "--key", key, "--clickhouse", p.dsn, "--verify", "--json", "--project", "e2e"}, flags...)
+}
