@@ -2,7 +2,7 @@
 
 GO            ?= go
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS       := -s -w -X main.version=$(VERSION)
+LDFLAGS       := -s -w -X sluice/internal/process.version=$(VERSION)
 TEST_TIMEOUT  ?= 20m
 FUZZTIME      ?= 1m
 # The broker that test-kafka uses; kafka-up prints the address of the one it started.

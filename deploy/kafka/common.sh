@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # the files that read this one use its names
 # Settings and small helpers of up.sh and down.sh, which read this file.
 #
 #   KAFKA_PORT             port that clients use (19092)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Stops the Apache Kafka that up.sh started and waits until it has gone. Its data stays. The settings are listed in common.sh.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 pid=$(running) || { say "not up"; rm -f -- "$pid_file"; exit 0; }

@@ -2,6 +2,7 @@
 # Starts a real Apache Kafka, one node, loopback only, and prints its address. Does nothing if it is up already.
 # Needs Java 17 or later, and Maven the first time. The settings are listed in common.sh.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 check_java() {
@@ -52,8 +53,9 @@ group.initial.rebalance.delay.ms=0
 EOF
 }
 
-kafka_java() {
-  java -Xmx"$KAFKA_HEAP" -XX:+UseSerialGC "-Dlog4j2.configurationFile=$here/log4j2.properties" -cp "$KAFKA_HOME/libs/*" "$@"
+# Becomes a Java process, so it is called in a subshell, whose process id is then Java's.
+become_java() {
+  exec java -Xmx"$KAFKA_HEAP" -XX:+UseSerialGC "-Dlog4j2.configurationFile=$here/log4j2.properties" -cp "$KAFKA_HOME/libs/*" "$@"
 }
 
 # Asks which requests the node knows; true if it answers. Bytes: length 10, ApiVersions, version 0, correlation 1, no client id.
@@ -67,10 +69,10 @@ start() {
   (exec 3<>"/dev/tcp/127.0.0.1/$KAFKA_PORT") 2>/dev/null &&
     die "another program uses $address: set KAFKA_PORT to another port"
   # The id of the cluster is a constant: nobody tells two of these apart by it.
-  kafka_java kafka.tools.StorageTool format -t c2x1aWNlLWthZmthLWRldg -c "$properties" --ignore-formatted >"$log_file" 2>&1 ||
+  (become_java kafka.tools.StorageTool format -t c2x1aWNlLWthZmthLWRldg -c "$properties" --ignore-formatted) >"$log_file" 2>&1 ||
     { tail -n 20 -- "$log_file" >&2; die "could not format $KAFKA_DATA_DIR/log"; }
   set -m # a process group of its own: Ctrl-C here is not for it
-  kafka_java kafka.Kafka "$properties" </dev/null >>"$log_file" 2>&1 &
+  become_java kafka.Kafka "$properties" </dev/null >>"$log_file" 2>&1 &
   printf '%s\n' "$!" >"$pid_file"
   set +m
   disown

@@ -7,12 +7,16 @@
 // kfake keeps its log, topics, producer ids and committed offsets (with their metadata) below a directory. A record is
 // acknowledged once it is with the operating system, which outlives kill -9 of the process; SyncWrites waits for the disk as
 // well and outlives power loss. It is one node: replication factors above one are recorded but nothing is replicated, so
-// min.insync.replicas, leader changes and unclean elections can only be shown on Apache Kafka (deploy/kafka).
+// min.insync.replicas, leader changes and unclean elections can only be shown on Apache Kafka (deploy/kafka). Seen to differ from
+// Apache Kafka 4.3 besides: it takes offset metadata of any length (Kafka: 4096 bytes, then an error) and topic settings that do
+// not exist; an answer to a produce request carries no append time; and it never says that a leader or a coordinator is not ready
+// yet, which Kafka does for some hundred milliseconds after a topic is made or a group is first used.
 //
 // # The engine
 //
 // The npm packages @chdb/lib-* carry ClickHouse as one shared library, about 180 MB packed and 570 MB unpacked. It is fetched
-// once with the npm client, checked against a digest in this source, and unpacked into a cache directory. The library is
+// once with the npm client, checked against a digest in this source (where one is known, see bundles), and unpacked into a
+// cache directory. The library is
 // loaded without cgo. It has signal handlers, threads and hundreds of megabytes of its own, so it never runs in the process
 // that wants it: the program executes itself again with a marker in the environment, and [Main], called first thing in main,
 // turns that second process into the engine.

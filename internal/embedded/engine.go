@@ -79,7 +79,7 @@ func (e *Engine) whenReady(addr *string) string {
 }
 
 // Run fetches the engine if it is not cached, starts it and waits. When ctx ends the engine is shut down in order, and killed
-// after 15 s; Run then returns nil. It fails when there is no engine to run ([ErrNoEngine]), an address is taken, another
+// after 15 s; Run then returns nil. Close connections first: the engine waits up to 5 s for those that are open. Run fails when there is no engine to run ([ErrNoEngine]), an address is taken, another
 // process has the data directory, the engine does not start, or the engine ends by itself. Neither the process nor its ports outlive
 // Run. An Engine runs once: to restart, make another one on the same directory.
 //
@@ -168,7 +168,7 @@ func (e *Engine) await(ctx context.Context, c *child) error {
 		return nil
 	case <-c.ended:
 		cancel()
-		<-answers
+		<-answers //nolint:errcheck // the process has ended, that is the reason
 		return c.failure()
 	}
 }

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package embedded
 
 import (
@@ -32,7 +34,7 @@ func connect(t *testing.T, e *Engine) driver.Conn {
 		Compression: &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
 	})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, conn.Close()) })
+	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
@@ -61,7 +63,7 @@ func TestEngineKeepsRowsAfterKill(t *testing.T) {
 	run := begin(t, first.Ready(), first.Run)
 	conn := connect(t, first)
 	require.NoError(t, conn.Exec(t.Context(), "CREATE DATABASE sluice"))
-	require.NoError(t, conn.Exec(t.Context(), `CREATE TABLE sluice.kept (id UInt64, name String) ENGINE = ReplacingMergeTree
+	require.NoError(t, conn.Exec(t.Context(), `CREATE TABLE sluice.kept (id UInt64, name String) ENGINE = MergeTree
 		ORDER BY id SETTINGS non_replicated_deduplication_window = 100`))
 	insert(t, conn, "sluice.kept", "a", 1, 2, 3)
 	insert(t, conn, "sluice.kept", "a", 1, 2, 3)
@@ -76,13 +78,22 @@ func TestEngineKeepsRowsAfterKill(t *testing.T) {
 	conn = connect(t, second)
 	insert(t, conn, "sluice.kept", "b", 3, 4) // the token outlives the kill as well
 	require.EqualValues(t, 5, count(t, conn, "SELECT count() FROM sluice.kept"))
-	require.EqualValues(t, 4, count(t, conn, "SELECT count() FROM sluice.kept FINAL"))
+	require.NoError(t, conn.Close())
 	require.NoError(t, run.end())
 	for _, addr := range []string{second.TCPAddr(), second.HTTPAddr()} {
 		_, err := claim(addr)
 		require.NoError(t, err, "Run left its port behind")
 	}
 	require.Zero(t, second.PID())
+}
+
+func TestEngineEndsInOrderOnSIGTERM(t *testing.T) {
+	e := testEngine(t, t.TempDir())
+	run := begin(t, e.Ready(), e.Run)
+	require.NoError(t, syscall.Kill(e.PID(), syscall.SIGTERM))
+	err := <-run.done
+	require.ErrorIs(t, err, errEnded)
+	require.ErrorContains(t, err, "exit status 0")
 }
 
 // playEngine is a parent that gets killed: it prints what it runs and waits.
@@ -128,14 +139,14 @@ func TestEngineSaysWhoHasItsAddress(t *testing.T) {
 	require.NoError(t, err)
 	defer taken.Close() //nolint:errcheck // a test
 	e := NewEngine(EngineConfig{TCPAddr: taken.Addr().String(), HTTPAddr: "127.0.0.1:0", DataDir: t.TempDir()})
-	err = e.Run(t.Context())
+	err = e.Run(briefly(t))
 	require.ErrorContains(t, err, "native protocol: cannot listen on "+taken.Addr().String())
 	require.ErrorContains(t, err, "another address")
 }
 
 func TestEngineRefusesToListenToTheWorld(t *testing.T) {
 	e := NewEngine(EngineConfig{TCPAddr: "0.0.0.0:0", HTTPAddr: "127.0.0.1:0", DataDir: t.TempDir()})
-	require.ErrorContains(t, e.Run(t.Context()), "loopback only")
+	require.ErrorContains(t, e.Run(briefly(t)), "loopback only")
 }
 
 func TestEngineSaysWhoHasItsData(t *testing.T) {
@@ -145,7 +156,7 @@ func TestEngineSaysWhoHasItsData(t *testing.T) {
 	defer lock.release()
 	e := testEngine(t, dir)
 	e.patience = time.Millisecond
-	require.ErrorContains(t, e.Run(t.Context()), fmt.Sprintf("data directory %s is in use by process %d", dir, os.Getpid()))
+	require.ErrorContains(t, e.Run(briefly(t)), fmt.Sprintf("data directory %s is in use by process %d", dir, os.Getpid()))
 }
 
 func TestEngineLastWords(t *testing.T) {
@@ -153,7 +164,7 @@ func TestEngineLastWords(t *testing.T) {
 	require.NoError(t, os.WriteFile(library, []byte("not a library"), 0o600))
 	e := testEngine(t, t.TempDir())
 	e.source = func(context.Context, EngineConfig) (Source, error) { return Source{Library: library}, nil }
-	err := e.Run(t.Context())
+	err := e.Run(briefly(t))
 	require.ErrorIs(t, err, errEnded)
 	require.ErrorContains(t, err, "load the engine")
 }

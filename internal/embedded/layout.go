@@ -47,7 +47,6 @@ var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x"
   <background_pool_size>4</background_pool_size>
   <background_schedule_pool_size>16</background_schedule_pool_size>
   <max_concurrent_queries>200</max_concurrent_queries>
-  <shutdown_wait_unfinished>2</shutdown_wait_unfinished>
   <mlock_executable>false</mlock_executable>
   <user_directories><users_xml><path>{{x .Config}}</path></users_xml></user_directories>
   <profiles><default/></profiles>

@@ -43,7 +43,7 @@ func runLibrary(library, config string, gone <-chan struct{}) error {
 	}()
 
 	args := []string{
-		"clickhouse", "--config-file=" + config, "--logger.level=information",
+		"clickhouse", "--config-file=" + config, "--log-level=information",
 		// What clickhouse-local has switched on and a server has not.
 		"--implicit_select=0", "--storage_file_read_method=pread", "--allow_introspection_functions=0",
 		fmt.Sprintf("--query=SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; "+

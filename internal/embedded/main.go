@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 )
 
 const (
@@ -52,11 +55,18 @@ func become(args []string) error {
 	if lifeline == nil {
 		return fmt.Errorf("no descriptor %d: this process is started by Sluice only", lifelineFD)
 	}
-	// The rest of this process lives until exit, and so does the goroutine.
+	// Both goroutines live as long as the process. A SIGTERM is an operator's; the parent closes the lifeline.
 	gone := make(chan struct{})
+	end := sync.OnceFunc(func() { close(gone) })
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	go func() {
+		<-term
+		end()
+	}()
 	go func() {
 		_, _ = io.Copy(io.Discard, lifeline)
-		close(gone)
+		end()
 	}()
 	if args[0] == asLibrary {
 		return runLibrary(args[1], args[2], gone)

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package embedded
 
 import (
@@ -75,7 +77,15 @@ func (r *running) end() error {
 	return <-r.done
 }
 
-// quietly logs into the test's output.
+// briefly is for a Run that is expected to fail: if it does not, the test fails instead of standing still.
+func briefly(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// testLog logs into the test's output.
 func testLog(t *testing.T) *slog.Logger {
 	t.Helper()
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
 	"syscall"
 	"time"
@@ -13,9 +12,7 @@ import (
 
 // runServer is the engine by way of a clickhouse binary: it watches over the server until gone is closed, then stops it.
 func runServer(binary, config string, gone <-chan struct{}) error {
-	runtime.LockOSThread() // on Linux the server ends with this thread
-	term := make(chan os.Signal, 1)
-	signal.Notify(term, syscall.SIGTERM, os.Interrupt)
+	runtime.LockOSThread()                                         // on Linux the server ends with this thread
 	cmd := exec.Command(binary, "server", "--config-file="+config) //nolint:gosec // from PATH
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{os.NewFile(lifelineFD+1, "lock")} // the lock is the server's as well
@@ -29,11 +26,10 @@ func runServer(binary, config string, gone <-chan struct{}) error {
 	case err := <-done:
 		return errors.Join(errors.New("clickhouse server stopped without being asked to"), err)
 	case <-gone:
-	case <-term:
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-done:
+	case <-done: //nolint:errcheck // it was asked to end
 		return nil
 	case <-time.After(stopGrace):
 		return errors.Join(errors.New("clickhouse server did not stop in time"), cmd.Process.Kill(), <-done)
