@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -31,9 +32,10 @@ func TestLoadVerifies(t *testing.T) {
 // event is a row, once.
 func TestKillEverything(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "clickhouse")
-	engine := startEngine(t, engineIn(dir, "127.0.0.1:0", "127.0.0.1:0"))
-	tcp, http := engine.TCPAddr(), engine.HTTPAddr()
-	p := newPipelineOn(t, 6, tcp)
+	cfg := engineIn(dir, "127.0.0.1:0", "127.0.0.1:0")
+	cfg.Restart = true
+	engine := startEngine(t, cfg)
+	p := newPipelineOn(t, 6, engine.TCPAddr())
 	g := p.startGateway("127.0.0.1:0")
 	addr := p.url[len("http://"):]
 	c := p.startConsumer()
@@ -49,8 +51,9 @@ func TestKillEverything(t *testing.T) {
 	c.kill()
 	p.startConsumer()
 	p.eventually("more rows after the consumer's death", stored(25_000))
-	engine.kill()
-	startEngine(t, engineIn(dir, tcp, http))
+	old := engine.PID()
+	kill(t, old)
+	p.eventually("the engine back", func() bool { pid := engine.PID(); return pid != 0 && pid != old })
 
 	if code := load.wait(5 * time.Minute); code != 0 {
 		t.Fatalf("load ended with %d\n%s", code, load.output())
@@ -91,6 +94,14 @@ func startEngine(t *testing.T, cfg embedded.EngineConfig) *runningEngine {
 		e.done <- e.Run(ctx)
 	}()
 	t.Cleanup(func() {
+		select {
+		case err, unexpected := <-e.done:
+			if !unexpected {
+				break
+			}
+			t.Logf("the engine had ended: %v\n%s", err, tail(filepath.Join(cfg.DataDir, "engine.err.log")))
+		default:
+		}
 		cancel()
 		<-ended
 	})
@@ -102,6 +113,15 @@ func startEngine(t *testing.T, cfg embedded.EngineConfig) *runningEngine {
 	return e
 }
 
+// tail is the end of a file.
+func tail(path string) []byte {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return text[max(0, len(text)-8<<10):]
+}
+
 // kill ends the engine as a crash does.
 func (e *runningEngine) kill() {
 	e.t.Helper()
@@ -109,4 +129,5 @@ func (e *runningEngine) kill() {
 	if err := <-e.done; err == nil {
 		e.t.Fatal("the engine was killed, and says that it ended well")
 	}
+	close(e.done)
 }

@@ -60,7 +60,7 @@ func run(m *testing.M) int {
 		return fail(err)
 	}
 	lab.engine = embedded.NewEngine(embedded.EngineConfig{
-		TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(dir, "clickhouse"), Progress: os.Stderr, Logger: log,
+		TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(dir, "clickhouse"), Restart: true, Progress: os.Stderr, Logger: log,
 	})
 	if err := start("engine", lab.engine.Ready(), lab.engine.Run); err != nil {
 		return fail(err)

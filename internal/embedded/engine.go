@@ -18,6 +18,11 @@ const (
 	stopGrace = 15 * time.Second
 	// portAttempts is how often a start is tried when the system picks the ports: another process can take one in between.
 	portAttempts = 4
+	// restartPause keeps an engine that ends at once from being started all the time, restartsAtOnce how often that may
+	// happen: an engine that lived for restartSettled starts from zero.
+	restartPause   = 200 * time.Millisecond
+	restartsAtOnce = 5
+	restartSettled = time.Minute
 )
 
 // EngineConfig says where an [Engine] listens, keeps its data and comes from.
@@ -33,6 +38,10 @@ type EngineConfig struct {
 	CacheDir string
 	// Progress receives a progress bar, or a line every few seconds if it is not a terminal. Nil shows nothing.
 	Progress io.Writer
+	// Restart starts the engine again, at the same addresses, when it ends by itself. The library is less sturdy than the
+	// server: an exception that leaves a connection's handler, such as a client's death in the middle of an insert can
+	// cause, ends the process. It has no effect before the engine was ready once.
+	Restart bool
 	// Logger receives life-cycle lines. Nil discards them.
 	Logger *slog.Logger
 }
@@ -79,9 +88,9 @@ func (e *Engine) whenReady(addr *string) string {
 }
 
 // Run fetches the engine if it is not cached, starts it and waits. When ctx ends the engine is shut down in order, and killed
-// after 15 s; Run then returns nil. Close connections first: the engine waits up to 5 s for those that are open. Run fails when there is no engine to run ([ErrNoEngine]), an address is taken, another
-// process has the data directory, the engine does not start, or the engine ends by itself. Neither the process nor its ports outlive
-// Run. An Engine runs once: to restart, make another one on the same directory.
+// after 15 s; Run then returns nil. Close connections first: the engine waits up to 5 s for those that are open. Run fails when there
+// is no engine to run ([ErrNoEngine]), an address is taken, another process has the data directory, the engine does not start, or
+// it ends by itself and is not to be restarted. Neither the process nor its ports outlive Run. An Engine runs once: to restart, make another one on the same directory.
 //
 // The program's main must have called [Main].
 func (e *Engine) Run(ctx context.Context) error {
@@ -116,7 +125,7 @@ func (e *Engine) run(ctx context.Context) error {
 		child, err := e.start(ctx, source, layout(dir), lock)
 		if err == nil {
 			close(e.ready)
-			return e.attend(ctx, child)
+			return e.keep(ctx, child, source, layout(dir), lock)
 		}
 		picked := anyPort(e.cfg.TCPAddr) || anyPort(e.cfg.HTTPAddr)
 		if !picked || attempt == portAttempts || ctx.Err() != nil || !errors.Is(err, errEnded) {
@@ -129,12 +138,8 @@ func (e *Engine) run(ctx context.Context) error {
 // start brings up one process and waits until it answers. After an error there is no process left.
 func (e *Engine) start(ctx context.Context, source Source, dir layout, lock *dirLock) (*child, error) {
 	began := time.Now()
-	var err error
-	if e.tcp, err = claim(e.cfg.TCPAddr); err != nil {
-		return nil, fmt.Errorf("native protocol: %w", err)
-	}
-	if e.http, err = claim(e.cfg.HTTPAddr); err != nil {
-		return nil, fmt.Errorf("HTTP interface: %w", err)
+	if err := e.claim(); err != nil {
+		return nil, err
 	}
 	if err := dir.writeConfig(e.tcp, e.http); err != nil {
 		return nil, err
@@ -152,6 +157,49 @@ func (e *Engine) start(ctx context.Context, source Source, dir layout, lock *dir
 	e.log.Info("embedded engine ready", "tcp", e.tcp, "http", e.http, "pid", child.pid(), "data", e.cfg.DataDir,
 		"took", time.Since(began).Round(time.Millisecond))
 	return child, nil
+}
+
+// claim settles the addresses, once: who restarts keeps those that the first start settled.
+func (e *Engine) claim() error {
+	tcp, err := claim(e.cfg.TCPAddr)
+	if err != nil {
+		return fmt.Errorf("native protocol: %w", err)
+	}
+	http, err := claim(e.cfg.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("HTTP interface: %w", err)
+	}
+	if e.whenReady(&e.tcp) == "" {
+		e.tcp, e.http = tcp, http
+	}
+	return nil
+}
+
+// keep attends the engine and, if it is to be restarted, those that follow it.
+func (e *Engine) keep(ctx context.Context, c *child, source Source, dir layout, lock *dirLock) error {
+	e.cfg.TCPAddr, e.cfg.HTTPAddr = e.tcp, e.http
+	restarts, since := 0, time.Now()
+	for err := e.attend(ctx, c); ; {
+		if err == nil || !e.cfg.Restart || !errors.Is(err, errEnded) {
+			return err
+		}
+		if time.Since(since) > restartSettled {
+			restarts = 0
+		}
+		if restarts++; restarts > restartsAtOnce {
+			return err
+		}
+		e.log.Warn("embedded engine ended by itself, starting it again", "error", err)
+		select {
+		case <-time.After(restartPause):
+		case <-ctx.Done():
+			return nil
+		}
+		since = time.Now()
+		if c, err = e.start(ctx, source, dir, lock); err == nil {
+			err = e.attend(ctx, c)
+		}
+	}
 }
 
 // await returns once both ports answer.

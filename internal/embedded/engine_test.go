@@ -87,6 +87,37 @@ func TestEngineKeepsRowsAfterKill(t *testing.T) {
 	require.Zero(t, second.PID())
 }
 
+func TestEngineIsRestarted(t *testing.T) {
+	e := testEngine(t, t.TempDir())
+	e.cfg.Restart = true
+	run := begin(t, e.Ready(), e.Run)
+	tcp := e.TCPAddr()
+	conn := connect(t, e)
+	require.NoError(t, conn.Exec(t.Context(), "CREATE TABLE kept (id UInt64, name String) ENGINE = MergeTree ORDER BY id"))
+	insert(t, conn, "kept", "a", 1, 2, 3)
+	for range 2 {
+		old := e.PID()
+		require.NoError(t, syscall.Kill(old, syscall.SIGKILL))
+		eventually(t, "the engine came back", func() bool {
+			select {
+			case err := <-run.done:
+				t.Fatal(err)
+			default:
+			}
+			pid := e.PID()
+			return pid != 0 && pid != old
+		})
+		eventually(t, "the rows came back", func() bool {
+			var n uint64
+			return conn.QueryRow(t.Context(), "SELECT count() FROM kept").Scan(&n) == nil && n == 3
+		})
+	}
+	require.Equal(t, tcp, e.TCPAddr())
+	require.NoError(t, conn.Close())
+	require.NoError(t, run.end())
+	require.Zero(t, e.PID())
+}
+
 func TestEngineEndsInOrderOnSIGTERM(t *testing.T) {
 	e := testEngine(t, t.TempDir())
 	run := begin(t, e.Ready(), e.Run)
