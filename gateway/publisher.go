@@ -54,7 +54,6 @@ const (
 var (
 	errOverloaded = errors.New("too many bytes wait for kafka")
 	errDeadline   = errors.New("kafka did not acknowledge in time")
-	errClosed     = errors.New("publisher is closed")
 	// ErrRefused marks an error of Produce that no retry can mend.
 	ErrRefused = errors.New("kafka refuses the batch for good")
 )

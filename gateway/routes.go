@@ -56,6 +56,7 @@ func (g *Gateway) routes() *fiber.App {
 	server.CloseOnShutdown = true
 	server.SecureErrorLogMessage = true
 	server.ExpectHandler = g.expect
+	server.HeaderReceived = g.headerReceived
 	inner := app.Handler()
 	server.Handler = func(ctx *fasthttp.RequestCtx) { g.around(ctx, inner) }
 	return app
@@ -71,6 +72,15 @@ func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler
 		g.elsewhere(ctx).write(ctx)
 	}
 	g.metrics.request(routeName(ctx.URI().PathOriginal()), ctx.Response.StatusCode(), time.Since(start))
+}
+
+// headerReceived lets a body that is announced as too large through to the handler, which refuses it, with next to none of it
+// read: by default the server would first wait for several kilobytes.
+func (g *Gateway) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if h.ContentLength() > g.cfg.MaxBulkBytes {
+		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
+	}
+	return fasthttp.RequestConfig{}
 }
 
 // expect answers "Expect: 100-continue": a client that announces far too much need not send it.
