@@ -90,7 +90,7 @@ func (n *nativeInserter) insert(ctx context.Context, b *block) error {
 		}
 		n.client = client
 	}
-	err := n.client.Do(ctx, ch.Query{Body: insertStatement(b.input), Input: b.input})
+	err := n.client.Do(ctx, ch.Query{Body: insertStatement(n.opts.Auth.Database, b.input), Input: b.input})
 	if err != nil {
 		return fmt.Errorf("insert: %w", err)
 	}
@@ -107,7 +107,6 @@ func (n *nativeInserter) dial(ctx context.Context) (*ch.Client, error) {
 	for _, addr := range n.opts.Addr {
 		client, err := ch.Dial(ctx, ch.Options{
 			Address:     addr,
-			Database:    n.opts.Auth.Database,
 			User:        n.opts.Auth.Username,
 			Password:    n.opts.Auth.Password,
 			TLS:         n.opts.TLS,
@@ -132,11 +131,13 @@ func (n *nativeInserter) close() {
 	}
 }
 
-// insertStatement names the columns, so that columns added later by a migration take their defaults.
-func insertStatement(input proto.Input) string {
+// insertStatement names the columns, so that columns added later by a migration take their defaults. It names the database
+// too: a connection into a database that is not there yet is refused at its handshake, which says less than an insert's
+// answer does (and is the end of an embedded engine).
+func insertStatement(database string, input proto.Input) string {
 	names := make([]string, len(input))
 	for i, c := range input {
 		names[i] = strconv.Quote(c.Name)
 	}
-	return "INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") VALUES"
+	return "INSERT INTO " + database + "." + table + " (" + strings.Join(names, ", ") + ") VALUES"
 }

@@ -54,11 +54,11 @@ func (h *httpInserter) insert(ctx context.Context, b *block) error {
 	if err := h.compressor.Compress(h.buf.Buf); err != nil {
 		return fmt.Errorf("insert: compress: %w", err)
 	}
-	return h.post(ctx, strings.TrimSuffix(insertStatement(b.input), "VALUES")+"FORMAT Native", h.compressor.Data)
+	return h.post(ctx, strings.TrimSuffix(insertStatement(h.opts.Auth.Database, b.input), "VALUES")+"FORMAT Native", h.compressor.Data)
 }
 
 func (h *httpInserter) post(ctx context.Context, statement string, body []byte) error {
-	query := url.Values{"database": {h.opts.Auth.Database}, "query": {statement}, "decompress": {"1"}}
+	query := url.Values{"query": {statement}, "decompress": {"1"}}
 	for key, value := range insertSettings {
 		query.Set(key, value)
 	}

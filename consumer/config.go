@@ -3,12 +3,7 @@ package consumer
 import (
 	"errors"
 	"fmt"
-	"os"
-	"regexp"
-	"strings"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"sluice/internal/settings"
 )
@@ -34,9 +29,6 @@ type Store struct {
 // DefaultDSN is a server on this machine.
 const DefaultDSN = "clickhouse://127.0.0.1:9000/sluice"
 
-// databaseName keeps names out of SQL that would need quoting.
-var databaseName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,62}$`)
-
 // Check reports every fault of the settings.
 func (c Config) Check() error {
 	var faults []error
@@ -53,8 +45,8 @@ func (c Config) Check() error {
 	if c.FlushAge < 10*time.Millisecond || c.FlushAge > 10*time.Minute {
 		fault("--flush-age: 10ms to 10m, not %s", c.FlushAge)
 	}
-	if c.InsertsPerSecond <= 0 {
-		fault("--inserts-per-second: must be positive")
+	if !(c.InsertsPerSecond >= 0.1 && c.InsertsPerSecond <= 10_000) { // written so that NaN fails too
+		fault("--inserts-per-second: 0.1 to 10000, not %g", c.InsertsPerSecond)
 	}
 	if c.MaxEventAge <= 0 {
 		fault("--max-event-age: must be positive")
@@ -73,30 +65,6 @@ func (s Store) Check() error {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
-}
-
-// options reads the DSN, from its file if there is one. No error repeats the DSN: it may hold a password.
-func (s Store) options() (*clickhouse.Options, error) {
-	dsn, flag := s.DSN, "--clickhouse-dsn"
-	if s.DSNFile != "" {
-		flag = "--clickhouse-dsn-file"
-		text, err := os.ReadFile(s.DSNFile)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", flag, err)
-		}
-		dsn = strings.TrimSpace(string(text))
-	}
-	opts, err := clickhouse.ParseDSN(dsn)
-	if err != nil || len(opts.Addr) == 0 || opts.Addr[0] == "" {
-		return nil, fmt.Errorf("%s: not a DSN such as clickhouse://user:password@host:9000/sluice", flag)
-	}
-	if opts.Auth.Database == "" {
-		opts.Auth.Database = "sluice"
-	}
-	if !databaseName.MatchString(opts.Auth.Database) {
-		return nil, fmt.Errorf("%s: the database's name must be letters, digits and underscores", flag)
-	}
-	return opts, nil
 }
 
 // flushAge is the age at which a batch is inserted, given how many partitions the topic has.

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
 
 	"sluice/internal/kafkaconn"
 )
@@ -77,26 +77,25 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.log.Info("consumer drains", "timeout", c.deps.DrainTimeout)
 	// Close ends the generation, waits for its partitions and leaves the group.
 	left := make(chan error, 1)
-	go func() { left <- group.Close() }()
+	go func() { left <- group.leave() }()
 	timeout := time.NewTimer(c.deps.DrainTimeout)
 	defer timeout.Stop()
 	select {
 	case err := <-left:
-		if err != nil {
-			return fmt.Errorf("leave the group: %w", err)
+		if err == nil {
+			c.log.Info("consumer stopped")
 		}
-		c.log.Info("consumer stopped")
-		return nil
+		return err
 	case <-timeout.C:
 		return fmt.Errorf("drain: not finished after %s; what is not committed is read again", c.deps.DrainTimeout)
 	}
 }
 
 // generations works through one generation of the group after the other, until ctx ends.
-func (c *Consumer) generations(ctx context.Context, group *kafka.ConsumerGroup) {
+func (c *Consumer) generations(ctx context.Context, group *membership) {
 	said := ""
 	for {
-		gen, err := group.Next(ctx)
+		gen, err := group.next(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -114,44 +113,30 @@ func (c *Consumer) generations(ctx context.Context, group *kafka.ConsumerGroup) 
 	}
 }
 
-// start sets a worker to each partition of the generation. The group lets no next generation begin before all of them have
-// returned.
-func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
-	assigned := gen.Assignments[c.deps.Kafka.Topic]
-	age := c.cfg.flushAge(c.topicPartitions(ctx, len(assigned)))
-	ids := make([]int, 0, len(assigned))
-	for _, a := range assigned {
-		ids = append(ids, a.ID)
+// start sets a worker to each partition of the generation.
+func (c *Consumer) start(ctx context.Context, gen *generation) {
+	partitions, err := c.cluster.partitions(ctx)
+	if err != nil {
+		partitions = len(gen.assigned) // all that is known
 	}
-	c.log.Info("partitions assigned", "generation", gen.ID, "partitions", ids, "flush_age", age)
-	for _, a := range assigned {
+	age := c.cfg.flushAge(partitions)
+	ids := make([]int, 0, len(gen.assigned))
+	for _, a := range gen.assigned {
+		ids = append(ids, a.partition)
+	}
+	slices.Sort(ids)
+	c.log.Info("partitions assigned", "generation", gen.generation, "partitions", ids, "flush_age", age)
+	for _, a := range gen.assigned {
 		p := &partition{
-			id: a.ID, member: member{id: gen.MemberID, generation: int(gen.ID)}, flushAge: age,
-			offset: a.Offset, cfg: c.cfg, kafka: c.cluster, store: newInserter(c.cfg.Store), metrics: c.metrics,
-			log: c.log, topic: c.deps.Kafka.Topic,
+			id: a.partition, member: gen.member, flushAge: age, offset: a.offset, cfg: c.cfg, kafka: c.cluster,
+			store: newInserter(c.cfg.Store), metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
 		}
-		gen.Start(func(ctx context.Context) {
+		gen.run(func(ctx context.Context) {
 			c.own(p)
 			defer c.disown(p)
 			p.run(ctx)
 		})
 	}
-}
-
-// topicPartitions is how many partitions the topic has; the assigned ones are all that is known if Kafka cannot be asked.
-func (c *Consumer) topicPartitions(ctx context.Context, assigned int) int {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	meta, err := c.cluster.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.deps.Kafka.Topic}})
-	if err != nil {
-		return assigned
-	}
-	for _, t := range meta.Topics {
-		if t.Name == c.deps.Kafka.Topic {
-			return max(assigned, len(t.Partitions))
-		}
-	}
-	return assigned
 }
 
 func (c *Consumer) own(p *partition) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/segmentio/kafka-go"
 
@@ -43,15 +44,25 @@ type deadLetter struct {
 func newDeadLetter(r *record, cause error) deadLetter {
 	d := deadLetter{
 		offset: r.offset, key: bytes.Clone(r.key), value: bytes.Clone(r.value),
-		reason: deadReason(cause), text: cause.Error(),
+		reason: deadReason(cause), text: cut(cause.Error(), maxDeadError),
 	}
 	for _, h := range r.headers {
 		d.headers = append(d.headers, event.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
 	}
-	if len(d.text) > maxDeadError {
-		d.text = d.text[:maxDeadError]
-	}
 	return d
+}
+
+// cut returns at most so many bytes of a text, and no part of a character.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for n := most; n > most-utf8.UTFMax; n-- {
+		if utf8.RuneStart(text[n]) {
+			return text[:n]
+		}
+	}
+	return text[:most] // no characters at all
 }
 
 func (d *deadLetter) size() int {

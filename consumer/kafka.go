@@ -50,28 +50,6 @@ func newCluster(conn kafkaconn.Config, group string, log *slog.Logger) (*cluster
 
 func (k *cluster) close() { k.transport.CloseIdleConnections() }
 
-// join makes this process a member of the group. Close the result to leave.
-func (k *cluster) join() (*kafka.ConsumerGroup, error) {
-	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID:                     k.group,
-		Brokers:                k.conn.Brokers,
-		Dialer:                 k.dialer,
-		Topics:                 []string{k.conn.Topic},
-		SessionTimeout:         sessionTimeout,
-		HeartbeatInterval:      heartbeatInterval,
-		RebalanceTimeout:       rebalanceTimeout,
-		JoinGroupBackoff:       time.Second,
-		WatchPartitionChanges:  true,
-		PartitionWatchInterval: 5 * time.Second,
-		StartOffset:            kafka.FirstOffset,
-		ErrorLogger:            kafka.LoggerFunc(func(text string, args ...any) { k.log.Debug("kafka group", "text", fmt.Sprintf(text, args...)) }),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("consumer group: %w", err)
-	}
-	return group, nil
-}
-
 // position is what a fetch says about its partition.
 type position struct {
 	highWatermark int64 // the offset the next record will get
@@ -152,7 +130,7 @@ func readBytes(b kafka.Bytes, memory []byte) (data, kept []byte, err error) {
 	}
 	defer b.Close() //nolint:errcheck // it is memory
 	n := b.Len()
-	if cap(memory) < n {
+	if memory == nil || cap(memory) < n { // never nil: an empty value is not a tombstone
 		memory = make([]byte, n, max(2*n, 4<<10))
 	}
 	data = memory[:n]
@@ -212,10 +190,4 @@ func (k *cluster) commit(ctx context.Context, m member, partition int, offset in
 		return nil
 	}
 	return errors.New("commit: the broker did not answer for the partition")
-}
-
-// member is this process in one generation of the group.
-type member struct {
-	id         string
-	generation int
 }

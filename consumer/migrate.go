@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"strings"
 	"time"
 
@@ -43,6 +44,18 @@ func files() (fs.FS, error) {
 	return sub, nil
 }
 
+func migrationNames() ([]string, error) {
+	sub, err := files()
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(sub, "*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("read the schema: %w", err)
+	}
+	return names, nil
+}
+
 // Apply makes the database if it is not there, applies what was not applied yet, and sets the retention. It may be run again
 // at any time, also after it was interrupted.
 func (m *Migrator) Apply(ctx context.Context) error {
@@ -63,6 +76,13 @@ func (m *Migrator) Apply(ctx context.Context) error {
 
 // Status says which migrations were applied, and returns how many were not.
 func (m *Migrator) Status(ctx context.Context) (pending int, err error) {
+	if there, err := m.databaseThere(ctx); err != nil || !there {
+		names, globErr := migrationNames()
+		for _, name := range names {
+			m.sayPending(name)
+		}
+		return len(names), errors.Join(err, globErr)
+	}
 	err = m.with(ctx, false, func(_ *sql.DB, provider *goose.Provider) error {
 		all, err := provider.Status(ctx)
 		if err != nil {
@@ -72,7 +92,7 @@ func (m *Migrator) Status(ctx context.Context) (pending int, err error) {
 			if s.State == goose.StateApplied {
 				m.sayf("applied  %s  %s", s.AppliedAt.UTC().Format(time.RFC3339), s.Source.Path)
 			} else {
-				m.sayf("pending  %20s  %s", "", s.Source.Path)
+				m.sayPending(s.Source.Path)
 				pending++
 			}
 		}
@@ -88,16 +108,12 @@ func (m *Migrator) DryRun() error {
 		return err
 	}
 	m.sayf("%s;\n", createDatabase(opts.Auth.Database))
-	sub, err := files()
+	names, err := migrationNames()
 	if err != nil {
 		return err
 	}
-	names, err := fs.Glob(sub, "*.sql")
-	if err != nil {
-		return fmt.Errorf("read the schema: %w", err)
-	}
 	for _, name := range names {
-		text, err := fs.ReadFile(sub, name)
+		text, err := fs.ReadFile(schema, path.Join("schema", name))
 		if err != nil {
 			return fmt.Errorf("read the schema: %w", err)
 		}
@@ -133,19 +149,46 @@ func (m *Migrator) with(ctx context.Context, create bool, work func(*sql.DB, *go
 	return work(db, provider)
 }
 
-// createDatabase connects to the default database, because the one to be made is not there to connect to.
+// createDatabase makes the database if it is not there.
 func (m *Migrator) createDatabase(ctx context.Context, opts clickhouse.Options) error {
-	name := opts.Auth.Database
-	opts.Auth.Database = "default"
-	db := clickhouse.OpenDB(&opts)
-	defer db.Close() //nolint:errcheck // nothing is pending
-	if err := db.PingContext(ctx); err != nil {
-		return unreachable(&opts, err)
+	db, err := openDefault(ctx, opts)
+	if err != nil {
+		return err
 	}
-	if _, err := db.ExecContext(ctx, createDatabase(name)); err != nil {
-		return fmt.Errorf("create database %s: %w", name, err)
+	defer db.Close() //nolint:errcheck // nothing is pending
+	if _, err := db.ExecContext(ctx, createDatabase(opts.Auth.Database)); err != nil {
+		return fmt.Errorf("create database %s: %w", opts.Auth.Database, err)
 	}
 	return nil
+}
+
+func (m *Migrator) databaseThere(ctx context.Context) (bool, error) {
+	opts, err := m.store.options()
+	if err != nil {
+		return false, err
+	}
+	opts.DialTimeout = dialTimeout
+	db, err := openDefault(ctx, *opts)
+	if err != nil {
+		return false, err
+	}
+	defer db.Close() //nolint:errcheck // nothing is pending
+	var n uint64
+	if err := db.QueryRowContext(ctx, "SELECT count() FROM system.databases WHERE name = '"+opts.Auth.Database+"'").Scan(&n); err != nil {
+		return false, fmt.Errorf("look for database %s: %w", opts.Auth.Database, err)
+	}
+	return n > 0, nil
+}
+
+// openDefault connects to the default database, because the one to be made is not there to connect to.
+func openDefault(ctx context.Context, opts clickhouse.Options) (*sql.DB, error) {
+	opts.Auth.Database = "default"
+	db := clickhouse.OpenDB(&opts)
+	if err := db.PingContext(ctx); err != nil {
+		_ = db.Close()
+		return nil, unreachable(&opts, err)
+	}
+	return db, nil
 }
 
 // unreachable is one sentence for somebody who wrote a DSN; it does not repeat the password in it.
@@ -188,6 +231,8 @@ func (m *Migrator) ttl() string {
 }
 
 func (m *Migrator) retentionStatement() string { return "ALTER TABLE " + table + " MODIFY " + m.ttl() }
+
+func (m *Migrator) sayPending(name string) { m.sayf("pending  %20s  %s", "", name) }
 
 func (m *Migrator) sayf(format string, args ...any) { _, _ = fmt.Fprintf(m.out, format+"\n", args...) }
 

@@ -141,6 +141,9 @@ func (p *partition) fetchLoop(ctx context.Context) {
 			pause.wait(ctx)
 		}
 	}
+	if current != nil { // never sealed: the next owner reads it again
+		p.metrics.buffered.Sub(float64(current.bytes))
+	}
 }
 
 // begin finds where to start in a partition for which the group has committed nothing: at its oldest record.

@@ -15,8 +15,9 @@ import (
 // rights. They are tried again all the same, slowly, so that the consumer goes on by itself once that is done.
 //
 // 16 NO_SUCH_COLUMN_IN_TABLE, 47 UNKNOWN_IDENTIFIER, 60 UNKNOWN_TABLE, 62 SYNTAX_ERROR, 81 UNKNOWN_DATABASE, 164 READONLY,
+// 192 UNKNOWN_USER, 193 WRONG_PASSWORD, 194 REQUIRED_PASSWORD (the user default, with another password than its own),
 // 497 ACCESS_DENIED, 516 AUTHENTICATION_FAILED.
-var setupCodes = []int{16, 47, 60, 62, 81, 164, 497, 516}
+var setupCodes = []int{16, 47, 60, 62, 81, 164, 192, 193, 194, 497, 516}
 
 // isSetup tells an error that somebody must act on from one that time mends.
 func isSetup(err error) bool { return slices.Contains(setupCodes, errorCode(err)) }
@@ -80,7 +81,7 @@ func hint(err error) string {
 		return "run `consumer migrate`: the table is of an older version"
 	case 164, 497:
 		return "the user needs INSERT on the table"
-	case 516:
+	case 192, 193, 194, 516:
 		return "check user and password in --clickhouse-dsn"
 	default:
 		return "nothing to do if it passes"

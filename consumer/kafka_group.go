@@ -1,0 +1,95 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// member is this process in one generation of the group.
+type member struct {
+	id         string
+	generation int
+}
+
+// assignment is a partition that is this member's in one generation.
+type assignment struct {
+	partition int
+	offset    int64 // of the next record to read, as committed; negative: nothing was
+}
+
+// generation is the time between two rebalances.
+type generation struct {
+	member
+	assigned []assignment
+	// run gives the generation a function to wait for: its context ends with the generation, and no next one begins before
+	// it has returned. It must not return before its context ended, because that would end the generation for all.
+	run func(fn func(ctx context.Context))
+}
+
+// membership is this process's place in the consumer group.
+type membership struct {
+	group *kafka.ConsumerGroup
+	topic string
+}
+
+// join makes this process a member of the group. Close the result to leave.
+func (k *cluster) join() (*membership, error) {
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID:                     k.group,
+		Brokers:                k.conn.Brokers,
+		Dialer:                 k.dialer,
+		Topics:                 []string{k.conn.Topic},
+		SessionTimeout:         sessionTimeout,
+		HeartbeatInterval:      heartbeatInterval,
+		RebalanceTimeout:       rebalanceTimeout,
+		JoinGroupBackoff:       time.Second,
+		WatchPartitionChanges:  true,
+		PartitionWatchInterval: 5 * time.Second,
+		StartOffset:            kafka.FirstOffset,
+		ErrorLogger:            kafka.LoggerFunc(func(text string, args ...any) { k.log.Debug("kafka group", "text", fmt.Sprintf(text, args...)) }),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("consumer group: %w", err)
+	}
+	return &membership{group: group, topic: k.conn.Topic}, nil
+}
+
+// next waits for the next generation. An error means that joining failed and is being tried again.
+func (m *membership) next(ctx context.Context) (*generation, error) {
+	gen, err := m.group.Next(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("join the group: %w", err)
+	}
+	out := &generation{member: member{id: gen.MemberID, generation: int(gen.ID)}, run: gen.Start}
+	for _, a := range gen.Assignments[m.topic] {
+		out.assigned = append(out.assigned, assignment{partition: a.ID, offset: a.Offset})
+	}
+	return out, nil
+}
+
+// leave ends the generation, waits for its functions and leaves the group.
+func (m *membership) leave() error {
+	if err := m.group.Close(); err != nil {
+		return fmt.Errorf("leave the group: %w", err)
+	}
+	return nil
+}
+
+// partitions is how many partitions the topic has.
+func (k *cluster) partitions(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.conn.Topic}})
+	if err != nil {
+		return 0, fmt.Errorf("metadata: %w", err)
+	}
+	for _, t := range meta.Topics {
+		if t.Name == k.conn.Topic && t.Error == nil {
+			return len(t.Partitions), nil
+		}
+	}
+	return 0, fmt.Errorf("metadata: topic %s is not there", k.conn.Topic)
+}

@@ -1,0 +1,155 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/internal/kafkaconn"
+)
+
+// running is a Consumer at work.
+type running struct {
+	*Consumer
+	stop func() error
+}
+
+// consume starts a consumer, which is stopped when the test ends if it was not before.
+func consume(t *testing.T, conn kafkaconn.Config, store Store) *running {
+	t.Helper()
+	cfg := goodConfig()
+	cfg.Store, cfg.FlushAge, cfg.InsertsPerSecond = store, 50*time.Millisecond, 1000
+	c, err := New(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ready(); err == nil || !strings.Contains(err.Error(), "starting") {
+		t.Errorf("ready before it runs: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	r := &running{Consumer: c}
+	r.stop = func() error {
+		cancel()
+		err := <-done
+		done <- err
+		return err
+	}
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return r
+}
+
+func (r *running) owns() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.owned)
+}
+
+// Two consumers share a topic's partitions, and all events become rows. One stops, the other takes over, and goes on where the first
+// one stopped: nothing is missing and no record is in the table twice.
+func TestGroup(t *testing.T) {
+	t.Parallel() // most of it is waiting for heartbeats
+	const partitions, each = 6, 100
+	d := migrated(t)
+	b := newBroker(t, partitions)
+	one, two := consume(t, b.conn, d.native()), consume(t, b.conn, d.http())
+	waitUntil(t, "both have partitions", func() bool {
+		return one.owns() > 0 && two.owns() > 0 && one.owns()+two.owns() == partitions
+	})
+	for _, c := range []*running{one, two} {
+		if err := c.Ready(); err != nil {
+			t.Error(err)
+		}
+		if err := c.Live(); err != nil {
+			t.Error(err)
+		}
+	}
+	written := 0
+	write := func() {
+		for p := range partitions {
+			var records []record
+			for range each {
+				records = append(records, plain(int64(written)))
+				written++
+			}
+			records = append(records, record{value: []byte("poison")})
+			b.write(t, p, records...)
+		}
+	}
+	arrived := func() {
+		t.Helper()
+		waitUntil(t, "all events are rows", func() bool { return d.ask("SELECT count() FROM events") == fmt.Sprint(written) })
+		d.asks("SELECT count(), uniqExact(_partition, _offset), uniqExact(event_id) FROM events_raw", fmt.Sprintf("%d\t%d\t%d", written, written, written))
+		waitUntil(t, "all is committed", func() bool {
+			for p := range partitions {
+				if b.committed(t, p) != int64(written/partitions+written/partitions/each) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	write()
+	arrived()
+	if got := testutil.ToFloat64(one.metrics.rows); got == 0 || got == float64(written) {
+		t.Errorf("one of the two inserted %v of %d rows", got, written)
+	}
+
+	if err := one.stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if err := one.Ready(); err == nil || one.owns() != 0 {
+		t.Errorf("after the stop: ready %v, %d partitions", err, one.owns())
+	}
+	write()
+	waitUntil(t, "the other has taken over", func() bool { return two.owns() == partitions })
+	arrived()
+	if got := len(b.dead(t, 2*partitions)); got != 2*partitions {
+		t.Errorf("%d dead letters", got)
+	}
+	if got := testutil.ToFloat64(two.metrics.rebalances); got < 2 {
+		t.Errorf("%v rebalances counted", got)
+	}
+}
+
+// With Kafka away a consumer is neither ready nor dead, and stops when it is told to.
+func TestKafkaAway(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	c := consume(t, kafkaconn.Config{Brokers: []string{l.Addr().String()}, Topic: "events", DeadTopic: "events.dead"}, Store{DSN: DefaultDSN, Retention: goodConfig().Retention})
+	if err := c.Live(); err != nil {
+		t.Error(err)
+	}
+	if c.Ready() == nil {
+		t.Error("ready without Kafka")
+	}
+	if err := c.stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// Settings with faults make no consumer: neither its own nor Kafka's.
+func TestNewChecks(t *testing.T) {
+	deps := Deps{Kafka: kafkaconn.Config{Brokers: []string{"nowhere"}, Topic: "events", DeadTopic: "events"}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)}
+	_, err := New(Config{}, deps)
+	for _, flag := range []string{"--batch-rows", "--clickhouse-dsn", "--kafka-brokers", "--kafka-dead-topic"} {
+		if err == nil || !strings.Contains(err.Error(), flag) {
+			t.Errorf("%s is not mentioned in: %v", flag, err)
+		}
+	}
+}

@@ -1,0 +1,359 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sluice/internal/event"
+)
+
+// journal is the order in which a partition changed the world outside, a line a change.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) note(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, fmt.Sprintf(format, args...))
+}
+
+func (j *journal) read() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.lines)
+}
+
+// outcome is how an attempt at something outside ends: it can fail with nothing done, and with all done and the answer lost.
+type outcome struct {
+	done bool
+	err  error
+}
+
+var (
+	succeeds  = outcome{done: true}
+	errAway   = errors.New("connection refused")
+	fails     = outcome{err: errAway}
+	losesTail = outcome{done: true, err: errors.New("connection reset before the answer")}
+)
+
+// plan gives the attempts their outcomes, one after the other; then all succeed.
+type plan struct {
+	mu   sync.Mutex
+	next []outcome
+	then outcome
+}
+
+func plans(outcomes ...outcome) *plan { return &plan{next: outcomes, then: succeeds} }
+
+// always is a plan without an end; change ends it.
+func always(o outcome) *plan { return &plan{then: o} }
+
+func (p *plan) change(o outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next, p.then = nil, o
+}
+
+func (p *plan) take() outcome {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.next) == 0 {
+		return p.then
+	}
+	o := p.next[0]
+	p.next = p.next[1:]
+	return o
+}
+
+// memoryTopic is a source in memory: one partition, and its committed offset. It is as unkind as its contract allows: a record's
+// bytes are spoilt once each has returned. And it checks the one thing that matters: a commit that passes a record which is
+// neither in the table nor a dead letter fails the test.
+type memoryTopic struct {
+	t       *testing.T
+	journal *journal
+	table   *memoryTable
+	member  member
+
+	fetches, commits, burials, firsts *plan
+	stuck                             chan struct{} // if set: fetch hangs until it is closed, whatever its context says
+
+	mu        sync.Mutex
+	records   []record
+	start     int64 // the oldest offset there is
+	end       int64 // the offset the next record gets
+	grown     chan struct{}
+	delivered int
+	buried    map[int64]deadLetter
+	committed int64
+}
+
+func newMemory(t *testing.T) (*memoryTopic, *memoryTable) {
+	t.Helper()
+	j := &journal{}
+	topic := &memoryTopic{
+		t: t, journal: j, member: member{id: "m-1", generation: 7}, grown: make(chan struct{}), buried: map[int64]deadLetter{},
+		fetches: plans(), commits: plans(), burials: plans(), firsts: plans(),
+	}
+	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), rows: map[int64]int{}}
+	return topic, topic.table
+}
+
+// add appends n good events.
+func (m *memoryTopic) add(n int) {
+	for range n {
+		m.put(plain(m.next()))
+	}
+}
+
+func (m *memoryTopic) next() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.end
+}
+
+// put appends a record, which gets the next offset.
+func (m *memoryTopic) put(r record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.offset = m.end
+	m.end++
+	m.records = append(m.records, r)
+	close(m.grown)
+	m.grown = make(chan struct{})
+}
+
+// hole leaves n offsets without a record.
+func (m *memoryTopic) hole(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.end += n
+}
+
+// expire deletes what is older than an offset, as retention does.
+func (m *memoryTopic) expire(before int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.start, m.end = before, max(m.end, before)
+	m.records = slices.DeleteFunc(m.records, func(r record) bool { return r.offset < before })
+}
+
+func (m *memoryTopic) from(offset int64) ([]record, position, chan struct{}, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := position{highWatermark: m.end, logStart: m.start}
+	if offset < m.start || offset > m.end {
+		return nil, at, nil, errOffsetOutOfRange
+	}
+	i, _ := slices.BinarySearchFunc(m.records, offset, func(r record, o int64) int { return int(r.offset - o) })
+	const most = 7 // so that the ends of fetches and of batches differ
+	return slices.Clone(m.records[i:min(len(m.records), i+most)]), at, m.grown, nil
+}
+
+func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error) {
+	if partition != 0 || wait <= 0 || wait > fetchWait {
+		m.t.Errorf("fetch: partition %d, wait %s", partition, wait)
+	}
+	if m.stuck != nil {
+		<-m.stuck
+		return position{}, errAway
+	}
+	if o := m.fetches.take(); o.err != nil {
+		return position{}, o.err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		records, at, grown, err := m.from(offset)
+		if err != nil {
+			return at, err
+		}
+		for i := range records {
+			if err := m.deliver(&records[i], each); err != nil {
+				return at, err
+			}
+		}
+		if len(records) > 0 {
+			return at, nil
+		}
+		select {
+		case <-grown:
+		case <-timer.C:
+			return at, nil
+		case <-ctx.Done():
+			return at, ctx.Err()
+		}
+	}
+}
+
+// deliver lends the record to each and spoils what it lent.
+func (m *memoryTopic) deliver(r *record, each func(*record) error) error {
+	lent := &record{offset: r.offset, key: slices.Clone(r.key), value: slices.Clone(r.value)}
+	for _, h := range r.headers {
+		lent.headers = append(lent.headers, event.Header{Key: h.Key, Value: slices.Clone(h.Value)})
+	}
+	m.mu.Lock()
+	m.delivered++
+	m.mu.Unlock()
+	err := each(lent)
+	spoil(lent.key)
+	spoil(lent.value)
+	for _, h := range lent.headers {
+		spoil(h.Value)
+	}
+	return err
+}
+
+func spoil(b []byte) {
+	for i := range b {
+		b[i] = '#'
+	}
+}
+
+func (m *memoryTopic) firstOffset(context.Context, int) (int64, error) {
+	if o := m.firsts.take(); o.err != nil {
+		return 0, o.err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.start, nil
+}
+
+func (m *memoryTopic) commit(_ context.Context, by member, partition int, offset int64) error {
+	if by != m.member || partition != 0 {
+		m.t.Errorf("commit by %+v for partition %d", by, partition)
+	}
+	m.checkNothingPassed(offset)
+	o := m.commits.take()
+	switch {
+	case errors.Is(o.err, errNotOwner):
+		m.journal.note("commit %d refused", offset)
+		return o.err
+	case o.err != nil && !o.done:
+		m.journal.note("commit %d failed", offset)
+		return o.err
+	}
+	m.mu.Lock()
+	m.committed = offset
+	m.mu.Unlock()
+	if o.err != nil {
+		m.journal.note("commit %d answer lost", offset)
+		return o.err
+	}
+	m.journal.note("commit %d", offset)
+	return nil
+}
+
+// checkNothingPassed is what the whole consumer is for.
+func (m *memoryTopic) checkNothingPassed(offset int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.records {
+		at := m.records[i].offset
+		_, dead := m.buried[at]
+		if at < offset && !dead && m.table.count(at) == 0 {
+			m.t.Errorf("offset %d was committed while the record at %d was nowhere", offset, at)
+			return
+		}
+	}
+}
+
+func (m *memoryTopic) bury(_ context.Context, partition int, letters []deadLetter) error {
+	if partition != 0 || len(letters) == 0 {
+		m.t.Errorf("bury: partition %d, %d letters", partition, len(letters))
+	}
+	first, last := letters[0].offset, letters[len(letters)-1].offset
+	o := m.burials.take()
+	if o.done {
+		m.mu.Lock()
+		for _, l := range letters {
+			m.buried[l.offset] = l
+		}
+		m.mu.Unlock()
+	}
+	switch {
+	case o.err == nil:
+		m.journal.note("bury %d-%d", first, last)
+	case o.done:
+		m.journal.note("bury %d-%d answer lost", first, last)
+	default:
+		m.journal.note("bury %d-%d failed", first, last)
+	}
+	return o.err
+}
+
+// memoryTable is an inserter in memory.
+type memoryTable struct {
+	t       *testing.T
+	journal *journal
+	topic   *memoryTopic
+	inserts *plan
+	hold    chan struct{} // if set: insert waits for it to be closed, or for its context
+	deaf    bool          // hold does not look at the context either
+
+	busy   atomic.Bool
+	closed atomic.Int32
+	mu     sync.Mutex
+	rows   map[int64]int // how often the row of an offset was inserted
+}
+
+func (m *memoryTable) count(offset int64) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rows[offset]
+}
+
+func (m *memoryTable) insert(ctx context.Context, b *block) error {
+	if m.busy.Swap(true) {
+		m.t.Error("two inserts at once")
+	}
+	defer m.busy.Store(false)
+	if b.rows() == 0 {
+		m.t.Error("an insert without rows")
+		return nil
+	}
+	for i, offset := range b.offset {
+		if want := fmt.Sprintf("event %d", offset); b.message.Row(i) != want {
+			m.t.Errorf("the row of offset %d says %q", offset, b.message.Row(i))
+		}
+	}
+	first, last := b.offset[0], b.offset[len(b.offset)-1]
+	if m.hold != nil {
+		done := ctx.Done()
+		if m.deaf {
+			done = nil
+		}
+		select {
+		case <-m.hold:
+		case <-done:
+			m.journal.note("insert %d-%d abandoned", first, last)
+			return ctx.Err()
+		}
+	}
+	o := m.inserts.take()
+	if o.done {
+		m.mu.Lock()
+		for _, offset := range b.offset {
+			m.rows[offset]++
+		}
+		m.mu.Unlock()
+	}
+	switch {
+	case o.err == nil:
+		m.journal.note("insert %d-%d", first, last)
+	case o.done:
+		m.journal.note("insert %d-%d answer lost", first, last)
+	default:
+		m.journal.note("insert %d-%d failed", first, last)
+	}
+	return o.err
+}
+
+func (m *memoryTable) close() { m.closed.Add(1) }

@@ -1,0 +1,183 @@
+package consumer
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// ClickHouse is away: two batches are in memory and no more, however much the topic has and however long it lasts.
+func TestMemoryIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.table.inserts = always(fails)
+		w.topic.add(500)
+		bytes := 0
+		for _, r := range w.topic.records[:20] {
+			bytes += len(r.value)
+		}
+		w.start()
+		for range 100 {
+			pass(10 * time.Second)
+			w.topic.add(10)
+		}
+		if w.topic.delivered > 20 {
+			t.Errorf("%d records were read, want at most two batches", w.topic.delivered)
+		}
+		if got := w.gauge(w.metrics.buffered); got != float64(bytes) {
+			t.Errorf("%v bytes are said to be buffered, want %d", got, bytes)
+		}
+		w.table.inserts.change(succeeds)
+		pass(time.Minute)
+		if w.topic.committed != 1500 {
+			t.Errorf("committed %d of 1500 after ClickHouse came back", w.topic.committed)
+		}
+		if got := w.gauge(w.metrics.buffered); got != 0 {
+			t.Errorf("%v bytes are said to be buffered with nothing left to do", got)
+		}
+	})
+}
+
+// The gauge says by what the partition is blocked, changes with the reason, and falls to nought when it goes on.
+func TestBlockedGauge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		gauges := func(clickhouse, setup float64) {
+			t.Helper()
+			if c, s := w.blocked(blockedClickHouse), w.blocked(blockedSetup); c != clickhouse || s != setup {
+				t.Errorf("blocked by clickhouse %v, by setup %v; want %v and %v", c, s, clickhouse, setup)
+			}
+		}
+		w.start()
+		gauges(0, 0)
+		w.table.inserts.change(fails)
+		w.topic.add(10)
+		synctest.Wait()
+		gauges(1, 0)
+		pass(time.Minute)
+		gauges(1, 0) // once, not once a try
+		w.table.inserts.change(outcome{err: &httpError{code: 60, text: "no such table"}})
+		pass(time.Minute)
+		gauges(0, 1)
+		w.table.inserts.change(fails)
+		pass(time.Minute)
+		gauges(1, 0)
+		w.table.inserts.change(succeeds)
+		pass(time.Minute)
+		gauges(0, 0)
+	})
+}
+
+// Retries become slower, up to a bound: an outage is not answered with a storm, nor with an hour of silence.
+func TestRetriesBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.table.inserts = always(fails)
+		w.topic.add(10)
+		w.start()
+		pass(time.Hour)
+		tries := w.happened("insert 0-9 failed")
+		if least, most := int(time.Hour/backoffMost), int(2*time.Hour/backoffMost)+20; tries < least || tries > most {
+			t.Errorf("%d tries in an hour, want %d to %d", tries, least, most)
+		}
+	})
+}
+
+// Waiting for something outside is not standing still, and must never get the process killed.
+func TestLiveWhileBlocked(t *testing.T) {
+	for name, block := range map[string]func(*worker){
+		"clickhouse":   func(w *worker) { w.table.inserts = always(fails) },
+		"setup":        func(w *worker) { w.table.inserts = always(outcome{err: &httpError{code: 516}}) },
+		"dead letters": func(w *worker) { w.topic.put(record{}); w.topic.burials = always(fails) },
+		"commit":       func(w *worker) { w.topic.commits = always(fails) },
+		"kafka":        func(w *worker) { w.topic.fetches = always(fails) },
+		"first offset": func(w *worker) { w.offset = -1; w.topic.firsts = always(fails) },
+		"lost":         func(w *worker) { w.topic.commits = always(outcome{err: errNotOwner}) },
+		"idle":         func(*worker) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t)
+				block(w)
+				if name != "idle" {
+					w.topic.add(35)
+				}
+				c := &Consumer{owned: map[int]*partition{}}
+				c.own(w.partition)
+				w.start()
+				for range 60 {
+					pass(time.Minute)
+					if err := c.Live(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.stop()
+				c.disown(w.partition)
+				pass(time.Hour)
+				if err := c.Live(); err != nil {
+					t.Errorf("a partition that is not ours counts: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A loop that stands still, which only a fault of our own can cause, is what liveness is for.
+func TestStandingStill(t *testing.T) {
+	for name, hang := range map[string]func(*worker) chan struct{}{
+		"fetch": func(w *worker) chan struct{} { w.topic.stuck = make(chan struct{}); return w.topic.stuck },
+		"insert": func(w *worker) chan struct{} {
+			w.table.hold, w.table.deaf = make(chan struct{}), true
+			return w.table.hold
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t)
+				release := hang(w)
+				w.topic.add(10)
+				c := &Consumer{owned: map[int]*partition{}}
+				c.own(w.partition)
+				w.start()
+				pass(insertTimeout)
+				if err := c.Live(); err != nil {
+					t.Errorf("an insert may take its timeout: %v", err)
+				}
+				pass(stalled - insertTimeout + time.Second)
+				if err := c.Live(); err == nil || !strings.Contains(err.Error(), "partition 0") {
+					t.Errorf("a loop stood still for %s, and liveness says %v", stalled, err)
+				}
+				close(release)
+			})
+		})
+	}
+}
+
+// Two partitions of one consumer share the gauges: each takes back what it added, and no more.
+func TestGaugesAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one := newWorker(t)
+		two := newWorker(t, func(w *worker) { w.metrics = one.metrics })
+		for _, w := range []*worker{one, two} {
+			w.table.inserts = always(fails)
+			w.topic.add(10)
+			w.start()
+		}
+		if got := one.blocked(blockedClickHouse); got != 2 {
+			t.Errorf("%v partitions are said to be blocked, want 2", got)
+		}
+		for _, w := range []*worker{one, two} {
+			w.table.inserts.change(succeeds)
+		}
+		pass(time.Minute)
+		if got := one.blocked(blockedClickHouse); got != 0 {
+			t.Errorf("%v partitions are said to be blocked, want none", got)
+		}
+		if got := testutil.ToFloat64(one.metrics.rows); got != 20 {
+			t.Errorf("%v rows counted, want 20", got)
+		}
+	})
+}

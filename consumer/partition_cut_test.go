@@ -1,0 +1,102 @@
+package consumer
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A batch is full at its limit of rows: not one row earlier, not one later.
+func TestCutByRows(t *testing.T) {
+	for n, want := range map[int]string{
+		9:  "",
+		10: "insert 0-9, commit 10",
+		11: "insert 0-9, commit 10",
+		25: "insert 0-9, commit 10, insert 10-19, commit 20",
+	} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t)
+				w.topic.add(n)
+				w.start()
+				w.expect(want)
+				pass(time.Second)
+				if got := w.topic.committed; got != int64(n) {
+					t.Errorf("committed %d after the flush age, want %d", got, n)
+				}
+			})
+		})
+	}
+}
+
+// A batch is full once its events have as many bytes as the limit, dead letters included: they are memory too.
+func TestCutByBytes(t *testing.T) {
+	first := plain(0)
+	limit := 2 * len(first.value)
+	for _, c := range []struct {
+		name  string
+		limit int
+		want  string
+	}{
+		{"one byte below", limit + 1, ""},
+		{"at the limit", limit, "insert 0-1, commit 2"},
+		{"one byte above", limit - 1, "insert 0-1, commit 2"},
+		{"one event alone", 1, "insert 0-0, commit 1, insert 1-1, commit 2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t)
+				w.cfg.BatchBytes = c.limit
+				w.topic.add(2)
+				w.start()
+				w.expect(c.want)
+			})
+		})
+	}
+	t.Run("dead letters count", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t)
+			w.cfg.BatchBytes = 1000
+			w.topic.put(record{value: []byte(strings.Repeat("x", 1000))})
+			w.start()
+			w.expect("bury 0-0, commit 1")
+		})
+	})
+}
+
+// A batch waits for its flush age and no longer, however often something is added to it.
+func TestCutByAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.cfg.BatchRows = 1000 // only the age can cut
+		w.start()
+		pass(10 * time.Minute)
+		w.expect("") // an idle partition inserts and commits nothing
+		w.topic.add(1)
+		for range 9 {
+			pass(100 * time.Millisecond)
+			w.topic.add(1)
+		}
+		pass(99 * time.Millisecond)
+		w.expect("")
+		pass(time.Millisecond)
+		w.expect("insert 0-9, commit 10")
+	})
+}
+
+// The flush age counts from the first record, not from the time the partition was assigned or the last batch was cut.
+func TestAgeBeginsWithTheFirstRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.flushAge = 5 * time.Second
+		w.start()
+		pass(4 * time.Second)
+		w.topic.add(1)
+		pass(4999 * time.Millisecond)
+		w.expect("")
+		pass(time.Millisecond)
+		w.expect("insert 0-0, commit 1")
+	})
+}

@@ -1,0 +1,242 @@
+package consumer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/internal/event"
+)
+
+// with returns the headers of a good record with one of them changed, or added.
+func with(key, value string) []event.Header {
+	headers := plain(1).headers
+	for i := range headers {
+		if headers[i].Key == key {
+			headers[i].Value = []byte(value)
+			return headers
+		}
+	}
+	return append(headers, event.Header{Key: key, Value: []byte(value)})
+}
+
+func without(key string) []event.Header {
+	var kept []event.Header
+	for _, h := range plain(1).headers {
+		if h.Key != key {
+			kept = append(kept, h)
+		}
+	}
+	return kept
+}
+
+// eventOf is a good event of exactly so many bytes.
+func eventOf(size int) []byte {
+	const frame = `{"message":"big","filler":""}`
+	return []byte(strings.Replace(frame, `""`, `"`+strings.Repeat("x", size-len(frame))+`"`, 1))
+}
+
+type poison struct {
+	name   string
+	record record
+	reason event.DeadReason
+}
+
+// poisons are the records that anybody who can write to the topic might leave there.
+func poisons() []poison {
+	good := plain(1)
+	value := func(v string) record { return record{value: []byte(v), headers: good.headers} }
+	headers := func(h []event.Header) record { return record{value: good.value, headers: h} }
+	return []poison{
+		{"tombstone", record{key: []byte("k"), headers: good.headers}, event.DeadTombstone},
+		{"tombstone without headers", record{}, event.DeadTombstone},
+		{"empty value", value(""), event.DeadEmptyValue},
+		{"white space", value(" \r\n\t"), event.DeadEmptyValue},
+		{"one byte too large", record{value: eventOf(maxRecordBytes + 1), headers: good.headers}, event.DeadTooLarge},
+		{"no headers", headers(nil), event.DeadMissingHeader},
+		{"no v", headers(without("v")), event.DeadMissingHeader},
+		{"no project", headers(without("project")), event.DeadMissingHeader},
+		{"no event-id", headers(without("event-id")), event.DeadMissingHeader},
+		{"no received-at", headers(without("received-at")), event.DeadMissingHeader},
+		{"another v", headers(with("v", "2")), event.DeadUnsupportedVersion},
+		{"v without a value", headers(with("v", "")), event.DeadUnsupportedVersion},
+		{"project twice", headers(append(with("", ""), event.Header{Key: "project", Value: []byte("other")})), event.DeadBadHeader},
+		{"project of another shape", headers(with("project", "../etc")), event.DeadBadHeader},
+		{"project empty", headers(with("project", "")), event.DeadBadHeader},
+		{"project too long", headers(with("project", strings.Repeat("a", 65))), event.DeadBadHeader},
+		{"event-id no UUID", headers(with("event-id", "1")), event.DeadBadHeader},
+		{"event-id nil", headers(with("event-id", uuid.Nil.String())), event.DeadBadHeader},
+		{"received-at no number", headers(with("received-at", "yesterday")), event.DeadBadHeader},
+		{"received-at negative", headers(with("received-at", "-1")), event.DeadBadHeader},
+		{"received-at without end", headers(with("received-at", strings.Repeat("9", 400))), event.DeadBadHeader},
+		{"sent-at no number", headers(with("sent-at", "now")), event.DeadBadHeader},
+		{"raw bytes", value("\x00\xff\xfe\x80\x01"), event.DeadMalformedJSON},
+		{"bad UTF-8", value("{\"message\":\"\xff\"}"), event.DeadMalformedJSON},
+		{"cut off", value(`{"message":"a`), event.DeadMalformedJSON},
+		{"two values", value(`{"message":"a"} {"message":"b"}`), event.DeadMalformedJSON},
+		{"a name twice", value(`{"message":"a","message":"b"}`), event.DeadMalformedJSON},
+		{"too deep", value(`{"message":"a","x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`), event.DeadMalformedJSON},
+		{"null", value("null"), event.DeadInvalidEvent},
+		{"no message", value(`{}`), event.DeadInvalidEvent},
+		{"message a number", value(`{"message":1}`), event.DeadInvalidEvent},
+		{"two megabytes of nothing", value(`{"message":"` + strings.Repeat(" ", 2_000_000) + `"}`), event.DeadInvalidEvent},
+		{"another event's id", value(fmt.Sprintf(`{"message":"a","event_id":%q}`, idV4(999))), event.DeadIDMismatch},
+	}
+}
+
+// Whatever is on the topic becomes a dead letter with its reason, and leaves no trace in the block.
+func TestPoison(t *testing.T) {
+	p, b := newProcessor(), newBlock()
+	for _, c := range poisons() {
+		t.Run(c.name, func(t *testing.T) {
+			before := b.rows()
+			good := plain(int64(before))
+			if err := p.process(&good, b); err != nil {
+				t.Fatalf("the neighbour before: %v", err)
+			}
+			err := p.process(&c.record, b)
+			if err == nil {
+				t.Fatal("became a row")
+			}
+			if got := newDeadLetter(&c.record, err).reason; got != c.reason {
+				t.Errorf("reason %s, want %s", got, c.reason)
+			}
+			if len(c.record.value) > 8 && strings.Contains(err.Error(), string(c.record.value[:8])) {
+				t.Errorf("the error repeats the record: %v", err)
+			}
+			next := plain(int64(before) + 1)
+			if err := p.process(&next, b); err != nil {
+				t.Fatalf("the neighbour after: %v", err)
+			}
+			if b.rows() != before+2 {
+				t.Errorf("%d rows, want %d", b.rows(), before+2)
+			}
+			checkColumns(t, b)
+		})
+	}
+}
+
+// checkColumns makes sure that no column of a block has lost or doubled a value: ClickHouse would refuse the block for ever.
+func checkColumns(t *testing.T, b *block) {
+	t.Helper()
+	for _, c := range b.input {
+		if c.Data.Rows() != b.rows() {
+			t.Errorf("column %s has %d values of %d rows", c.Name, c.Data.Rows(), b.rows())
+		}
+	}
+}
+
+// The same through the whole of a partition: poison is buried, its neighbours are inserted, and the offset passes both.
+func TestPoisonIsNoStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.cfg.BatchBytes = 64 << 20
+		want := map[event.DeadReason]float64{}
+		for _, c := range poisons() {
+			w.topic.add(1)
+			w.topic.put(c.record)
+			want[c.reason]++
+		}
+		w.topic.add(1)
+		w.start()
+		pass(time.Minute)
+		if w.topic.committed != w.topic.end {
+			t.Errorf("committed %d of %d", w.topic.committed, w.topic.end)
+		}
+		for i, c := range poisons() {
+			letter := w.topic.buried[int64(2*i+1)]
+			if letter.reason != c.reason || !bytes.Equal(letter.value, c.record.value) || w.table.count(int64(2*i+1)) != 0 {
+				t.Errorf("%s: letter %s with %d bytes", c.name, letter.reason, len(letter.value))
+			}
+			if w.table.count(int64(2*i)) != 1 {
+				t.Errorf("%s: its neighbour is not in the table", c.name)
+			}
+		}
+		for _, reason := range event.DeadReasons() {
+			if got := testutil.ToFloat64(w.metrics.dead.WithLabelValues(string(reason))); got != want[reason] {
+				t.Errorf("%v dead letters counted as %s, want %v", got, reason, want[reason])
+			}
+		}
+	})
+}
+
+// The largest event that the topic can hold is a row, whatever the gateway's own limit is now.
+func TestLargestRecord(t *testing.T) {
+	r := plain(0)
+	r.value = eventOf(maxRecordBytes)
+	if b := blockOf(t, r); !bytes.Equal(b.payload.RowBytes(0), r.value) {
+		t.Error("the payload is not the value")
+	}
+}
+
+// Headers that are not ours are nobody's fault: other programs add some, traces for instance.
+func TestForeignHeaders(t *testing.T) {
+	r := plain(0)
+	r.headers = append(r.headers, event.Header{Key: "b3"}, event.Header{Key: "b3", Value: []byte{0xFF}}, event.Header{})
+	blockOf(t, r)
+}
+
+// What is not a refusal of the decoder's still gets a reason from the closed list.
+func TestReasonOfAnyError(t *testing.T) {
+	if got := deadReason(errors.New("something else")); got != event.DeadInvalidEvent {
+		t.Errorf("reason %q", got)
+	}
+}
+
+// A block that is used again has nothing of the insert before.
+func TestBlockIsReused(t *testing.T) {
+	p, b := newProcessor(), newBlock()
+	for round := range 3 {
+		b.reset()
+		if b.rows() != 0 {
+			t.Fatalf("%d rows after reset", b.rows())
+		}
+		for i := range 10 {
+			r := plain(int64(100*round + i))
+			r.value = fmt.Appendf(nil, `{"message":"event %d","tags":{"round":"%d"}}`, r.offset, round)
+			if err := p.process(&r, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkColumns(t, b)
+		if got := b.tags.Row(9); len(got) != 1 || got["round"] != fmt.Sprint(round) {
+			t.Errorf("tags %v in round %d", got, round)
+		}
+	}
+}
+
+// FuzzProcess: any bytes in value and headers make a row or a dead letter with a reason from the list, and a whole block.
+func FuzzProcess(f *testing.F) {
+	for _, c := range poisons() {
+		if len(c.record.value) < 1<<10 {
+			f.Add(c.record.value, "v", []byte("1"))
+		}
+	}
+	f.Add(plain(0).value, "sent-at", []byte("1795435198000"))
+	f.Fuzz(func(t *testing.T, value []byte, key string, header []byte) {
+		p, b := newProcessor(), newBlock()
+		for _, headers := range [][]event.Header{with(key, string(header)), {{Key: key, Value: header}}} {
+			r := record{value: value, headers: headers}
+			before := b.rows()
+			err := p.process(&r, b)
+			if (err == nil) != (b.rows() == before+1) {
+				t.Fatalf("%d rows after %d, and the error %v", b.rows(), before, err)
+			}
+			checkColumns(t, b)
+			if err == nil {
+				continue
+			}
+			var refused *event.RecordError
+			if !errors.As(err, &refused) {
+				t.Fatalf("not a RecordError: %v", err)
+			}
+		}
+	})
+}

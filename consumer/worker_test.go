@@ -1,0 +1,134 @@
+package consumer
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// worker is a partition at work over a topic and a table in memory. Its tests run in a bubble of synctest: time stands still
+// until nothing moves, so a test can say what happens a millisecond before and after a deadline.
+type worker struct {
+	*partition
+	t     *testing.T
+	topic *memoryTopic
+	table *memoryTable
+	end   context.CancelFunc // ends the generation
+	ended chan struct{}      // run has returned
+	once  sync.Once
+}
+
+// newWorker makes a partition that cuts batches at ten rows and after a second.
+func newWorker(t *testing.T, edit ...func(*worker)) *worker {
+	t.Helper()
+	topic, table := newMemory(t)
+	m, _ := newMetrics()
+	w := &worker{t: t, topic: topic, table: table, ended: make(chan struct{}), partition: &partition{
+		id: 0, member: topic.member, flushAge: time.Second, cfg: Config{BatchRows: 10, BatchBytes: 1 << 20},
+		kafka: topic, store: table, metrics: m, log: slog.New(slog.DiscardHandler), topic: "events",
+	}}
+	for _, e := range edit {
+		e(w)
+	}
+	return w
+}
+
+// start lets it run until the test ends, in a bubble.
+func (w *worker) start() {
+	w.startUnbubbled()
+	synctest.Wait()
+}
+
+// startUnbubbled is start for tests with a real server.
+func (w *worker) startUnbubbled() {
+	var ctx context.Context
+	ctx, w.end = context.WithCancel(context.Background())
+	w.t.Cleanup(w.stop)
+	go func() {
+		defer close(w.ended)
+		w.run(ctx)
+	}()
+}
+
+// stop ends the generation and waits for the partition. However it was stopped, it leaves nothing behind.
+func (w *worker) stop() {
+	w.once.Do(func() {
+		w.end()
+		<-w.ended
+		if got := w.gauge(w.metrics.buffered); got != 0 {
+			w.t.Errorf("%v bytes are said to be buffered after the end", got)
+		}
+		for _, reason := range []string{blockedClickHouse, blockedSetup, blockedDead} {
+			if got := w.blocked(reason); got != 0 {
+				w.t.Errorf("blocked by %s is %v after the end", reason, got)
+			}
+		}
+		if n := testutil.CollectAndCount(w.metrics.lag); n != 0 {
+			w.t.Errorf("%d lags are reported for a partition that is not ours", n)
+		}
+		if w.table.closed.Load() == 0 {
+			w.t.Error("the inserter was not closed")
+		}
+	})
+}
+
+// pass lets time pass, and then everything come to rest.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func (w *worker) gauge(c prometheus.Collector) float64 { return testutil.ToFloat64(c) }
+
+func (w *worker) blocked(reason string) float64 {
+	return testutil.ToFloat64(w.metrics.blocked.WithLabelValues(reason))
+}
+
+// tried counts the inserts that failed with a code.
+func (w *worker) tried(code string) float64 {
+	return testutil.ToFloat64(w.metrics.insertErrors.WithLabelValues(code))
+}
+
+func (w *worker) lag() float64 {
+	return testutil.ToFloat64(w.metrics.lag.WithLabelValues("events", "0"))
+}
+
+// expect compares the journal, written as lines joined by commas.
+func (w *worker) expect(want string) {
+	w.t.Helper()
+	if got := strings.Join(w.topic.journal.read(), ", "); got != want {
+		w.t.Errorf("happened: %s\n    want: %s", got, want)
+	}
+}
+
+// happened counts a line of the journal.
+func (w *worker) happened(line string) int {
+	n := 0
+	for _, l := range w.topic.journal.read() {
+		if l == line {
+			n++
+		}
+	}
+	return n
+}
+
+// inOrder says whether lines come in the journal in this order, with others between them or not.
+func (w *worker) inOrder(lines ...string) bool {
+	all := w.topic.journal.read()
+	for _, l := range lines {
+		i := slices.Index(all, l)
+		if i < 0 {
+			return false
+		}
+		all = all[i+1:]
+	}
+	return true
+}
