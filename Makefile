@@ -14,7 +14,7 @@ TOOLS         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/bin
 LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint test-kafka kafka-up kafka-down fuzz bench clean
+.PHONY: help build test vet lint test-kafka kafka-up kafka-down fuzz bench docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +55,9 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 bench: ## micro benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) ./...
+
+docs: ## the settings tables of README.md
+	$(GO) run ./internal/settings/gen
 
 clean: ## remove what build and the tests leave in the tree
 	rm -rf bin coverage.out

@@ -4,7 +4,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
+	"io"
 
 	"github.com/alecthomas/kong"
 
@@ -54,19 +54,19 @@ func run(ctx context.Context, src settings.Source) error {
 	}
 	switch parsed.Command() {
 	case "migrate":
-		return migrate(ctx, c)
+		return migrate(ctx, c, src.Stdout)
 	case "health":
 		return admin.Healthy(ctx, c.Process.AdminAddr)
 	default:
-		return consume(ctx, c)
+		return consume(ctx, c, src.Stderr)
 	}
 }
 
-func migrate(ctx context.Context, c cli) error {
+func migrate(ctx context.Context, c cli, out io.Writer) error {
 	if err := c.Store.Check(); err != nil {
 		return err
 	}
-	m := consumer.NewMigrator(c.Store, os.Stdout)
+	m := consumer.NewMigrator(c.Store, out)
 	switch {
 	case c.Migrate.DryRun:
 		return m.DryRun()
@@ -85,11 +85,11 @@ func migrate(ctx context.Context, c cli) error {
 //
 //	Kafka ─▶ consumer ─▶ ClickHouse
 //	admin port ──▶ health, metrics, profiles
-func consume(ctx context.Context, c cli) error {
+func consume(ctx context.Context, c cli, logTo io.Writer) error {
 	if err := c.Process.Check(); err != nil {
 		return err
 	}
-	log := c.Process.Logger(os.Stderr)
+	log := c.Process.Logger(logTo)
 	registry := process.Registry("consumer")
 	worker, err := consumer.New(c.Config, consumer.Deps{
 		Kafka: c.Kafka, Metrics: registry, Log: log, DrainTimeout: c.Process.DrainTimeout,

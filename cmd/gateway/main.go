@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 
 	"github.com/alecthomas/kong"
 
@@ -51,32 +51,32 @@ func run(ctx context.Context, src settings.Source) error {
 	}
 	switch parsed.Command() {
 	case "check":
-		return check(c)
+		return check(c, src.Stdout)
 	case "health":
 		return admin.Healthy(ctx, c.Process.AdminAddr)
 	default:
-		return serve(ctx, c)
+		return serve(ctx, c, src.Stderr)
 	}
 }
 
-func check(c cli) error {
+func check(c cli, out io.Writer) error {
 	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Process.Check(), gateway.CheckProjects(c.ProjectsFile))
 	if err != nil {
 		return err
 	}
-	fmt.Println("settings and projects are good")
-	return nil
+	_, err = fmt.Fprintln(out, "settings and projects are good")
+	return err
 }
 
 // serve wires the program:
 //
 //	public port ─▶ gateway ─▶ Kafka
 //	admin port ──▶ health, metrics, profiles
-func serve(ctx context.Context, c cli) error {
+func serve(ctx context.Context, c cli, logTo io.Writer) error {
 	if err := c.Process.Check(); err != nil {
 		return err
 	}
-	log := c.Process.Logger(os.Stderr)
+	log := c.Process.Logger(logTo)
 	registry := process.Registry("gateway")
 	g, err := gateway.New(c.Config, gateway.Deps{
 		Kafka: c.Kafka, Metrics: registry, Log: log,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -47,6 +46,7 @@ const (
 type dev struct {
 	cmd   devCmd
 	out   io.Writer
+	logTo io.Writer
 	log   *slog.Logger
 	start time.Time
 
@@ -55,11 +55,11 @@ type dev struct {
 	behind parts // consumer
 }
 
-func (c devCmd) run(ctx context.Context, out io.Writer) error {
+func (c devCmd) run(ctx context.Context, out, logTo io.Writer) error {
 	if err := c.settle(); err != nil {
 		return err
 	}
-	d := &dev{cmd: c, out: out, log: c.Process.Logger(os.Stderr), start: time.Now()}
+	d := &dev{cmd: c, out: out, logTo: logTo, log: c.Process.Logger(logTo), start: time.Now()}
 	return d.run(ctx)
 }
 
@@ -126,7 +126,7 @@ func (d *dev) startServers(ctx context.Context, fail context.CancelCauseFunc) er
 	if d.cmd.ClickHouseAddr != "" {
 		engine := embedded.NewEngine(embedded.EngineConfig{
 			TCPAddr: d.cmd.ClickHouseAddr, HTTPAddr: d.cmd.ClickHouseHTTPAddr,
-			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Progress: os.Stderr, Logger: d.log,
+			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Restart: true, Progress: d.logTo, Logger: d.log,
 		})
 		d.parts.start("clickhouse", fail, engine.Run)
 		ready = append(ready, engine.Ready())

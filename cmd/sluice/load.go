@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"os"
+	"io"
 
 	"sluice/internal/load"
 	"sluice/internal/process"
@@ -12,8 +12,8 @@ type loadCmd struct {
 	load.Config
 }
 
-func (c loadCmd) run(ctx context.Context) error {
-	report, err := load.New(c.Config, os.Stdout, os.Stderr).Run(ctx)
+func (c loadCmd) run(ctx context.Context, out, progress io.Writer) error {
+	report, err := load.New(c.Config, out, progress).Run(ctx)
 	if err != nil {
 		return err
 	}

@@ -51,13 +51,13 @@ func run(ctx context.Context, src settings.Source) error {
 	}
 	switch command, _, _ := strings.Cut(parsed.Command(), " "); command {
 	case "dev":
-		return c.Dev.run(ctx, os.Stdout)
+		return c.Dev.run(ctx, src.Stdout, src.Stderr)
 	case "load":
-		return c.Load.run(ctx)
+		return c.Load.run(ctx, src.Stdout, src.Stderr)
 	case "topics":
-		return c.Topics.run(ctx, parsed.Command())
+		return c.Topics.run(ctx, parsed.Command(), src.Stdout)
 	case "keys":
-		return c.Keys.run(parsed.Command(), os.Stdin, os.Stdout)
+		return c.Keys.run(parsed.Command(), os.Stdin, src.Stdout)
 	default:
 		return fmt.Errorf("unknown command %q", command)
 	}

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
+	"io"
 
 	"sluice/internal/kafkaconn"
 	"sluice/internal/topics"
@@ -17,8 +17,8 @@ type topicsCmd struct {
 	Check struct{} `cmd:"" help:"Say how the topics differ from what they should be; exit 1 if they do."`
 }
 
-func (c topicsCmd) run(ctx context.Context, command string) error {
-	admin, closeAdmin, err := topics.New(c.Kafka, c.Topics, os.Stdout)
+func (c topicsCmd) run(ctx context.Context, command string, out io.Writer) error {
+	admin, closeAdmin, err := topics.New(c.Kafka, c.Topics, out)
 	if err != nil {
 		return err
 	}

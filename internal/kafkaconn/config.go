@@ -41,13 +41,13 @@ func (c Config) Check() error {
 		fault("--kafka-brokers: name at least one broker as host:port")
 	}
 	for _, b := range c.Brokers {
-		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" {
+		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" || strings.ContainsAny(b, " \t") {
 			fault("--kafka-brokers: %q is not host:port", b)
 		}
 	}
-	for flag, topic := range map[string]string{"--kafka-topic": c.Topic, "--kafka-dead-topic": c.DeadTopic} {
-		if !topicName.MatchString(topic) || topic == "." || topic == ".." {
-			fault("%s: %q is not a topic name: letters, digits, dot, dash and underscore, at most 249", flag, topic)
+	for _, t := range []struct{ flag, name string }{{"--kafka-topic", c.Topic}, {"--kafka-dead-topic", c.DeadTopic}} {
+		if !topicName.MatchString(t.name) || t.name == "." || t.name == ".." {
+			fault("%s: %q is not a topic name: letters, digits, dot, dash and underscore, at most 249", t.flag, t.name)
 		}
 	}
 	if c.Topic == c.DeadTopic {

@@ -19,11 +19,14 @@ var everyProgram = []string{
 	"kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file", "kafka-tls-key-file", "kafka-topic", "key", "ledger", "log-format",
 	"log-level", "max-bulk-bytes", "max-event-age", "max-event-bytes", "max-inflight-bytes", "min-isr", "name",
 	"partition-by", "partitions", "project", "projects-file", "rate", "repeat", "replication", "request-timeout", "retention",
-	"seed", "status", "timeout", "topic-retention", "trusted-proxies", "url", "verify", "verify-settle", "verify-timeout",
+	"seed", "status", "timeout", "topic-retention", "url", "verify", "verify-settle", "verify-timeout",
 }
 
 // Known says whether a flag belongs to the list that all programs share.
 func Known(flag string) bool { return slices.Contains(everyProgram, flag) }
+
+// All is that list, sorted.
+func All() []string { return slices.Sorted(slices.Values(everyProgram)) }
 
 func isOtherProgram(variable string) bool {
 	return slices.ContainsFunc(everyProgram, func(flag string) bool { return Variable(flag) == variable })

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -96,12 +97,33 @@ func fileValue(v any, flag *kong.Flag) (string, error) {
 		}
 		parts := make([]string, len(v))
 		for i, p := range v {
-			parts[i] = fmt.Sprint(p)
+			text, err := scalar(p, flag.Target.Type().Elem())
+			if err != nil {
+				return "", err
+			}
+			parts[i] = text
 		}
 		return strings.Join(parts, ","), nil
+	default:
+		return scalar(v, flag.Target.Type())
+	}
+}
+
+// scalar is one value as text. A text must be a text in the file as well: YAML would make 83 of the password 0123.
+func scalar(v any, want reflect.Type) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "", errors.New("has no value")
+	case []any:
+		return "", errors.New("takes a value, not a list")
 	case map[string]any, yaml.MapSlice:
 		return "", errors.New("takes a value, not a mapping")
+	case string:
+		return v, nil
 	default:
+		if want.Kind() == reflect.String {
+			return "", errors.New("takes a text: put it in quotes")
+		}
 		return fmt.Sprint(v), nil
 	}
 }
@@ -145,9 +167,15 @@ func (v values) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, er
 // explain adds the place to an error that is about a value which did not come from the command line.
 func (v values) explain(err error) error {
 	for name, found := range v {
-		if strings.Contains(err.Error(), "--"+name+":") || strings.Contains(err.Error(), "--"+name+"=") {
+		if about(err, name) {
 			return fmt.Errorf("%w (from %s)", err, found.place)
 		}
 	}
 	return err
+}
+
+// about says whether kong's error names the flag: "--name: …", "--name=…", or "--name must be one of …".
+func about(err error, name string) bool {
+	_, rest, found := strings.Cut(err.Error(), "--"+name)
+	return found && (rest == "" || strings.ContainsRune(":= ", rune(rest[0])))
 }

@@ -41,7 +41,7 @@ func (a *Admin) compareLayout(w wanted, partitions []kafka.Partition) []differen
 			text: fmt.Sprintf("partitions are %d, should be %d", n, w.partitions),
 			fix:  func(ctx context.Context) error { return a.addPartitions(ctx, w) },
 		})
-	} else if n > w.partitions {
+	} else if n > w.partitions && !w.mayHaveMore {
 		diffs = append(diffs, difference{text: fmt.Sprintf("partitions are %d and cannot become %d: Kafka never takes partitions away", n, w.partitions)})
 	}
 	for _, p := range partitions {

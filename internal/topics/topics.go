@@ -50,7 +50,7 @@ func (c Config) Check() error {
 }
 
 // requestTimeout bounds one request to Kafka.
-const requestTimeout = 15 * time.Second
+const requestTimeout = 10 * time.Second
 
 // Admin works on the topics of one cluster.
 type Admin struct {
@@ -74,9 +74,10 @@ func New(conn kafkaconn.Config, cfg Config, out io.Writer) (admin *Admin, closeA
 
 // wanted is a topic as it should be.
 type wanted struct {
-	name       string
-	partitions int
-	configs    map[string]string
+	name        string
+	partitions  int
+	mayHaveMore bool // partitions: nobody counts on their number
+	configs     map[string]string
 }
 
 func (a *Admin) wanted() []wanted {
@@ -91,14 +92,17 @@ func (a *Admin) wanted() []wanted {
 		}
 	}
 	return []wanted{
-		{a.conn.Topic, a.cfg.Partitions, configs(eventsBatchBytes)},
-		{a.conn.DeadTopic, min(3, a.cfg.Partitions), configs(deadBatchBytes)},
+		{a.conn.Topic, a.cfg.Partitions, false, configs(eventsBatchBytes)},
+		{a.conn.DeadTopic, min(3, a.cfg.Partitions), true, configs(deadBatchBytes)},
 	}
 }
 
 // Apply makes the topics that are missing, and changes settings and adds partitions where they differ. It may be run again
 // at any time.
 func (a *Admin) Apply(ctx context.Context) error {
+	if err := a.reach(ctx); err != nil {
+		return err
+	}
 	var faults []error
 	for _, w := range a.wanted() {
 		made, err := a.create(ctx, w)
@@ -114,6 +118,9 @@ func (a *Admin) Apply(ctx context.Context) error {
 
 // Create makes the topics that are missing and leaves the others as they are.
 func (a *Admin) Create(ctx context.Context) error {
+	if err := a.reach(ctx); err != nil {
+		return err
+	}
 	var faults []error
 	for _, w := range a.wanted() {
 		if _, err := a.create(ctx, w); err != nil {
@@ -147,7 +154,21 @@ func (a *Admin) create(ctx context.Context, w wanted) (made bool, err error) {
 	}
 }
 
+// reach says once, and why, if the cluster does not answer; asked for a change, kafka-go would only say that there is no
+// broker.
+func (a *Admin) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if _, err := a.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{a.conn.Topic}}); err != nil {
+		return a.unreachable(err)
+	}
+	return nil
+}
+
 func (a *Admin) unreachable(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %s: %w", requestTimeout, err)
+	}
 	return fmt.Errorf("kafka at %v: %w (check --kafka-brokers, and that a broker runs)", a.conn.Brokers, err)
 }
 
@@ -163,7 +184,7 @@ func (a *Admin) adjust(ctx context.Context, w wanted) error {
 			faults = append(faults, errors.New(d.text))
 			continue
 		}
-		if err := d.fix(ctx); err != nil {
+		if err := a.fix(ctx, d); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", d.text, err))
 			continue
 		}
@@ -175,8 +196,17 @@ func (a *Admin) adjust(ctx context.Context, w wanted) error {
 	return errors.Join(faults...)
 }
 
+func (a *Admin) fix(ctx context.Context, d difference) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return d.fix(ctx)
+}
+
 // Check says where the topics differ, and returns how many differences there are.
 func (a *Admin) Check(ctx context.Context) (differences int, err error) {
+	if err := a.reach(ctx); err != nil {
+		return 0, err
+	}
 	for _, w := range a.wanted() {
 		diffs, err := a.compare(ctx, w)
 		if err != nil {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What is wrong is said in one sentence that names the setting and never repeats a password.
+func TestWrongSettings(t *testing.T) {
+	dsnFile := filepath.Join(t.TempDir(), "dsn")
+	require.NoError(t, os.WriteFile(dsnFile, []byte("hunter2 is no DSN\n"), 0o600))
+	for name, tc := range map[string]struct {
+		args, env []string
+		want      []string
+	}{
+		"unknown flag":         {args: []string{"--batch-row=1"}, want: []string{"--batch-row", "--batch-rows"}},
+		"unknown variable":     {env: []string{"SLUICE_BATCH_ROW=1"}, want: []string{"SLUICE_BATCH_ROW", "SLUICE_BATCH_ROWS?"}},
+		"command's flag alone": {args: []string{"--dry-run"}, want: []string{"--dry-run"}},
+		"two ways at once":     {args: []string{"migrate", "--dry-run", "--status"}, want: []string{"--dry-run", "--status"}},
+		"no rows":              {args: []string{"--batch-rows=0"}, want: []string{"--batch-rows"}},
+		"no group":             {args: []string{"--kafka-group="}, want: []string{"--kafka-group"}},
+		"no broker address":    {args: []string{"--kafka-brokers=kafka"}, want: []string{"--kafka-brokers", `"kafka" is not host:port`}},
+		"short retention":      {args: []string{"migrate", "--retention=1h"}, want: []string{"--retention: at least 1d"}},
+		"no DSN":               {args: []string{"--clickhouse-dsn=clickhouse://u:hunter2@"}, want: []string{"--clickhouse-dsn", "clickhouse://user:password@host"}},
+		"not a DSN":            {args: []string{"--clickhouse-dsn=u:hunter2@host:9000"}, want: []string{"--clickhouse-dsn"}},
+		"broken DSN":           {args: []string{"migrate", "--clickhouse-dsn=clickhouse://u:hunter2@%zz:9000/x"}, want: []string{"--clickhouse-dsn"}},
+		"broken DSN, variable": {env: []string{"SLUICE_CLICKHOUSE_DSN=u:hunter2@host"}, want: []string{"--clickhouse-dsn"}},
+		"broken DSN, file":     {args: []string{"--clickhouse-dsn-file=" + dsnFile}, want: []string{"--clickhouse-dsn-file"}},
+		"missing DSN file":     {args: []string{"--clickhouse-dsn-file=/nowhere/dsn"}, want: []string{"--clickhouse-dsn-file", "no such file"}},
+		"database with quotes": {args: []string{"--clickhouse-dsn=clickhouse://u:hunter2@host:9000/a'b"}, want: []string{"--clickhouse-dsn", "database"}},
+		"nobody to migrate": {
+			args: []string{"migrate", "--clickhouse-dsn=clickhouse://u:hunter2@" + nobody(t) + "/x"},
+			want: []string{"clickhouse at 127.0.0.1:", "connection refused", "--clickhouse-dsn"},
+		},
+		"nobody to ask for the schema": {
+			args: []string{"migrate", "--status", "--clickhouse-dsn=clickhouse://u:hunter2@" + nobody(t) + "/x"},
+			want: []string{"clickhouse at 127.0.0.1:", "connection refused", "--clickhouse-dsn"},
+		},
+		"occupied admin port":      {args: []string{"--admin-addr=" + occupied(t)}, want: []string{"--admin-addr", "in use"}},
+		"nobody to ask for health": {args: []string{"health", "--admin-addr=" + nobody(t)}, want: []string{"readiness"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := try(t, tc.args, tc.env...)
+			require.Error(t, err)
+			for _, want := range tc.want {
+				require.ErrorContains(t, err, want)
+			}
+			require.NotContains(t, err.Error(), "\n", "one sentence")
+			require.NotContains(t, err.Error(), "hunter2")
+		})
+	}
+}
+
+func TestDryRunPrintsTheSchemaAndAsksNobody(t *testing.T) {
+	out, err := try(t, []string{"migrate", "--dry-run", "--retention=30d", "--clickhouse-dsn=clickhouse://u:hunter2@" + nobody(t) + "/other"})
+	require.NoError(t, err)
+	for _, want := range []string{
+		"CREATE DATABASE IF NOT EXISTS other", "CREATE TABLE IF NOT EXISTS events_raw", "CREATE VIEW IF NOT EXISTS events",
+		"toIntervalSecond(2592000)",
+	} {
+		require.Contains(t, out, want)
+	}
+	require.NotContains(t, out, "hunter2")
+	require.Less(t, strings.Index(out, "CREATE DATABASE"), strings.Index(out, "CREATE TABLE"))
+}

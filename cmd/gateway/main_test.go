@@ -1,0 +1,87 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// projects writes a projects file and returns the argument that names it.
+func projects(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "projects.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return "--projects-file=" + path
+}
+
+const goodProjects = "projects: [{id: demo, keys: [{name: a, sha256: \"" +
+	"7e9f8fd111802be56c379d597842e29b2cebd35ff2133d431a49fa556a18704e" + "\"}]}]"
+
+// What is wrong is said in one sentence that names the setting, before anything is started.
+func TestWrongSettings(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args, env []string
+		want      []string
+	}{
+		"unknown flag":            {args: []string{"--http-adr=:1"}, want: []string{"--http-adr", "--http-addr"}},
+		"unknown variable":        {env: []string{"SLUICE_HTTP_ADR=:1"}, want: []string{"SLUICE_HTTP_ADR", "SLUICE_HTTP_ADDR?"}},
+		"unknown command":         {args: []string{"sevre"}, want: []string{"sevre"}},
+		"no projects file":        {want: []string{"--projects-file"}},
+		"missing projects file":   {args: []string{"--projects-file=/nowhere/p.yaml"}, want: []string{"projects file", "/nowhere/p.yaml", "no such file"}},
+		"projects not YAML":       {args: []string{projects(t, "projects: [")}, want: []string{"projects file", "projects.yaml"}},
+		"projects with a typo":    {args: []string{projects(t, "projects: [{id: a, kyes: []}]")}, want: []string{"projects.yaml", "kyes"}},
+		"no projects":             {args: []string{projects(t, "projects: []")}, want: []string{"lists no project"}},
+		"bad project id":          {args: []string{projects(t, "projects: [{id: A}]")}, want: []string{`project 1 ("A")`, "[a-z0-9_-]{1,64}"}},
+		"key instead of digest":   {args: []string{projects(t, `projects: [{id: a, keys: [{name: k, sha256: "dev-key"}]}]`)}, want: []string{`key "k"`, "64 hex digits"}},
+		"timeout too short":       {args: []string{"--request-timeout=1ms", projects(t, goodProjects)}, want: []string{"--request-timeout"}},
+		"no time":                 {env: []string{"SLUICE_REQUEST_TIMEOUT=10"}, want: []string{"--request-timeout", "SLUICE_REQUEST_TIMEOUT"}},
+		"no broker address":       {args: []string{"--kafka-brokers=kafka", projects(t, goodProjects)}, want: []string{"--kafka-brokers", `"kafka" is not host:port`}},
+		"certificate without TLS": {args: []string{"--kafka-tls-ca-file=f", projects(t, goodProjects)}, want: []string{"--kafka-tls"}},
+		"no drain":                {args: []string{"--drain-timeout=0s", projects(t, goodProjects)}, want: []string{"--drain-timeout"}},
+		"occupied public port":    {args: []string{"--http-addr=" + occupied(t), projects(t, goodProjects)}, want: []string{"--http-addr", "in use"}},
+		"occupied admin port": {
+			args: []string{"--http-addr=127.0.0.1:0", "--admin-addr=" + occupied(t), projects(t, goodProjects)},
+			want: []string{"--admin-addr", "in use"},
+		},
+		"nobody to ask for health": {args: []string{"health", "--admin-addr=" + nobody(t)}, want: []string{"readiness"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := try(t, tc.args, tc.env...)
+			require.Error(t, err)
+			for _, want := range tc.want {
+				require.ErrorContains(t, err, want)
+			}
+			require.NotContains(t, err.Error(), "\n", "one sentence")
+		})
+	}
+}
+
+func TestCheckSaysEveryFault(t *testing.T) {
+	_, err := try(t, []string{
+		"check", "--request-timeout=1ms", "--kafka-brokers=kafka", "--kafka-topic=a b", "--drain-timeout=0s",
+		"--max-event-bytes=0", projects(t, "projects: [{id: A}, {id: b, limit: {events: 0}}]"),
+	})
+	require.Error(t, err)
+	for _, want := range []string{
+		"--request-timeout", "--kafka-brokers", "--kafka-topic", "--drain-timeout", "--max-event-bytes",
+		`project 1 ("A")`, `project 2 ("b")`,
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	require.GreaterOrEqual(t, strings.Count(err.Error(), "\n"), 6, "a line a fault")
+}
+
+func TestCheckOfGoodSettings(t *testing.T) {
+	out, err := try(t, []string{"check", projects(t, goodProjects)})
+	require.NoError(t, err)
+	require.Equal(t, "settings and projects are good\n", out)
+}
+
+// The example that operators begin with has no fault.
+func TestCheckOfTheExample(t *testing.T) {
+	_, err := try(t, []string{"check", "--projects-file=../../deploy/projects.yaml"})
+	require.NoError(t, err)
+}
