@@ -139,7 +139,9 @@ func (k *cluster) buryBatch(ctx context.Context, partition int, records []kafka.
 	}
 	resp, err := k.client.Produce(ctx, &kafka.ProduceRequest{
 		Topic: k.conn.DeadTopic, Partition: partition % partitions, RequiredAcks: kafka.RequireAll,
-		Records: kafka.NewRecordReader(records...),
+		// A compressed record may be many times what its topic takes; it was as small as that once and becomes so again.
+		Compression: kafka.Zstd,
+		Records:     kafka.NewRecordReader(records...),
 	})
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"sluice/internal/event"
 	"sluice/internal/kafkaconn"
@@ -54,6 +55,7 @@ func (k *cluster) close() { k.transport.CloseIdleConnections() }
 type position struct {
 	highWatermark int64 // the offset the next record will get
 	logStart      int64 // the oldest offset there still is
+	next          int64 // behind the last transaction marker; such markers are no records, and each calls for none
 }
 
 // errOffsetOutOfRange: the offset is no longer, or not yet, on the topic.
@@ -81,6 +83,7 @@ func (k *cluster) fetch(ctx context.Context, partition int, offset int64, wait t
 	for {
 		raw, err := resp.Records.ReadRecord()
 		if errors.Is(err, io.EOF) {
+			at.next = behindMarkers(resp.Records)
 			return at, nil
 		}
 		if err != nil {
@@ -97,6 +100,20 @@ func (k *cluster) fetch(ctx context.Context, partition int, offset int64, wait t
 			return at, err
 		}
 	}
+}
+
+// behindMarkers is the offset after the last transaction marker among what was fetched, 0 without one. kafka-go passes over
+// them silently; whoever does not go past them is answered at once, with nothing, for ever.
+func behindMarkers(records kafka.RecordReader) int64 {
+	next := int64(0)
+	if stream, ok := records.(*protocol.RecordStream); ok {
+		for _, b := range stream.Records {
+			if marker, ok := b.(*protocol.ControlBatch); ok {
+				next = marker.BaseOffset + 1
+			}
+		}
+	}
+	return next
 }
 
 // recordReader copies records into memory that it reuses.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -306,6 +307,19 @@ func TestBury(t *testing.T) {
 	}
 }
 
+// A record that was small when compressed can be larger than any topic takes without: it must fit as a dead letter all the same,
+// or its partition would wait for ever.
+func TestBuryWhatWasCompressed(t *testing.T) {
+	b := newBroker(t, 1)
+	bomb := record{offset: 7, value: bytes.Repeat([]byte("x"), 6<<20)}
+	if err := b.bury(t.Context(), 0, []deadLetter{newDeadLetter(&bomb, errors.New("too large"))}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.dead(t, 1); !bytes.Equal(got[0].Value, bomb.value) {
+		t.Errorf("%d bytes", len(got[0].Value))
+	}
+}
+
 // dead reads so many dead letters, by offset.
 func (b *broker) dead(t *testing.T, n int) []*kgo.Record {
 	t.Helper()
@@ -327,7 +341,8 @@ func (b *broker) dead(t *testing.T, n int) []*kgo.Record {
 	return all
 }
 
-// Many dead letters go in several writes, all of them acknowledged by all replicas and none larger than the topic takes.
+// Many dead letters go in several writes, all of them acknowledged by all replicas and none larger than the topic takes, even
+// if nothing of them can be compressed.
 func TestBuryInBatches(t *testing.T) {
 	b := newBroker(t, 1)
 	var mu sync.Mutex
@@ -345,7 +360,7 @@ func TestBuryInBatches(t *testing.T) {
 	})
 	var letters []deadLetter
 	for i := range 50 {
-		r := record{offset: int64(i), value: bytes.Repeat([]byte{byte(i)}, 100_000)}
+		r := record{offset: int64(i), value: noise(byte(i), 100_000)}
 		letters = append(letters, newDeadLetter(&r, errors.New("x")))
 	}
 	if err := b.bury(t.Context(), 0, letters); err != nil {
@@ -361,6 +376,14 @@ func TestBuryInBatches(t *testing.T) {
 			t.Errorf("letter %d: %d bytes of %d", i, len(r.Value), r.Value[0])
 		}
 	}
+}
+
+// noise is bytes that do not compress, the first of which is i.
+func noise(i byte, n int) []byte {
+	out := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{i}).Read(out)
+	out[0] = i
+	return out
 }
 
 // A dead letter that the broker did not acknowledge is not buried, and a missing topic is said with what to do about it.

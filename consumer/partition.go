@@ -132,6 +132,7 @@ func (p *partition) fetchLoop(ctx context.Context) {
 		case err == nil:
 			pause = backoff{}
 			p.highWatermark.Store(at.highWatermark)
+			p.offset = max(p.offset, at.next)
 			p.setLag()
 		case ctx.Err() != nil:
 		case errors.Is(err, errOffsetOutOfRange):
@@ -175,14 +176,16 @@ func (p *partition) add(ctx context.Context, b *batch, proc *processor, r *recor
 		p.metrics.gaps.Add(float64(gap))
 		p.log.Error("offsets are missing on the topic", "partition", p.id, "from", p.offset, "to", r.offset-1)
 	}
+	size := len(r.value)
 	if err := proc.process(r, b.rows); err != nil {
 		b.dead = append(b.dead, newDeadLetter(r, err))
+		size = b.dead[len(b.dead)-1].size() // its key and headers are kept too, and nothing says that they are small
 	} else if at := proc.receivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
 		b.oldest = at
 	}
 	b.count++
-	b.bytes += len(r.value)
-	p.metrics.buffered.Add(float64(len(r.value)))
+	b.bytes += size
+	p.metrics.buffered.Add(float64(size))
 	p.offset = r.offset + 1
 	b.next = p.offset
 	if b.count >= p.cfg.BatchRows || b.bytes >= p.cfg.BatchBytes {

@@ -55,6 +55,15 @@ func TestCutByBytes(t *testing.T) {
 			})
 		})
 	}
+	t.Run("keys of dead letters count", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t)
+			w.cfg.BatchBytes = 1000
+			w.topic.put(record{key: []byte(strings.Repeat("k", 1000))}) // a tombstone has no value
+			w.start()
+			w.expect("bury 0-0, commit 1")
+		})
+	})
 	t.Run("dead letters count", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorker(t)

@@ -44,6 +44,9 @@ func (c Config) Check() error {
 	if c.MaxBulkBytes < 1 || c.MaxBulkBytes > maxBulkBytesBound {
 		fault("--max-bulk-bytes: 1 to %d, not %d", maxBulkBytesBound, c.MaxBulkBytes)
 	}
+	if c.MaxBulkBytes < c.MaxEventBytes {
+		fault("--max-bulk-bytes: at least --max-event-bytes (%d), not %d", c.MaxEventBytes, c.MaxBulkBytes)
+	}
 	if c.MaxInflightBytes < int64(c.MaxBulkBytes) {
 		fault("--max-inflight-bytes: at least --max-bulk-bytes (%d), not %d", c.MaxBulkBytes, c.MaxInflightBytes)
 	}

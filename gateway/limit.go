@@ -17,9 +17,11 @@ type limiter struct {
 	window time.Duration
 	exact  bool // Retry-After is the shortest wait that helps, instead of the window
 
+	start time.Time // with its monotonic reading, so that a clock that is set moves nothing
+
 	mu    sync.Mutex
 	level int64 // units in the bucket
-	at    int64 // µs of the clock for which level was computed
+	at    int64 // µs since start for which level was computed
 }
 
 // Bounds of a limit: their product in units stays within an int64.
@@ -29,7 +31,7 @@ const (
 )
 
 func newLimiter(events int, window time.Duration, exact bool, now time.Time) *limiter {
-	l := &limiter{events: int64(events), window: window, exact: exact, at: now.UnixMicro()}
+	l := &limiter{events: int64(events), window: window, exact: exact, start: now}
 	l.level = l.full()
 	return l
 }
@@ -37,19 +39,21 @@ func newLimiter(events int, window time.Duration, exact bool, now time.Time) *li
 func (l *limiter) full() int64 { return l.events * l.cost() }
 func (l *limiter) cost() int64 { return l.window.Microseconds() }
 
-// refill brings the level up to now. A clock that went back pays nothing and takes nothing.
+// refill brings the level up to now. Callers read the clock before they have the lock, so a reading may be older than the
+// last one: it pays nothing, and at stays, or the time between the two would be paid twice.
 func (l *limiter) refill(now time.Time) {
-	t := now.UnixMicro()
+	t := now.Sub(l.start).Microseconds()
 	passed := t - l.at
-	l.at = t
 	if passed <= 0 {
 		return
 	}
-	if passed >= l.cost() {
+	l.at = t
+	// The time until the bucket is full is asked first: level + passed × events can be more than an int64 holds.
+	if missing := l.full() - l.level; passed >= (missing+l.events-1)/l.events {
 		l.level = l.full()
 		return
 	}
-	l.level = min(l.full(), l.level+passed*l.events)
+	l.level += passed * l.events
 }
 
 // take charges up to n events and returns how many it charged.

@@ -139,3 +139,33 @@ func TestLimiterUnderConcurrency(t *testing.T) {
 		t.Errorf("%d passed", total)
 	}
 }
+
+// TestLimiterTakesOldReadings: requests read the clock before they have the lock, so readings arrive out of order. No time is
+// paid for twice.
+func TestLimiterTakesOldReadings(t *testing.T) {
+	start := time.Unix(1_800_000_000, 0)
+	l := newLimiter(100, time.Minute, false, start)
+	passed := l.take(100, start)
+	for i := range 1000 {
+		passed += l.take(1, start.Add(6*time.Second))
+		passed += l.take(1, start.Add(time.Duration(i%6)*time.Second))
+	}
+	if passed != 110 {
+		t.Errorf("%d passed in 6 s, want 110", passed)
+	}
+}
+
+// TestLimiterAtItsBounds: the largest limit over the longest window does not overflow, however long nobody came.
+func TestLimiterAtItsBounds(t *testing.T) {
+	start := time.Unix(1_800_000_000, 0)
+	for _, idle := range []time.Duration{time.Second, 2 * time.Hour, maxLimitWindow - time.Microsecond, maxLimitWindow, 100 * maxLimitWindow} {
+		l := newLimiter(maxLimitEvents, maxLimitWindow, false, start)
+		if got := l.take(maxLimitEvents, start); got != maxLimitEvents {
+			t.Fatalf("%d at first", got)
+		}
+		want := int(min(1, float64(idle)/float64(maxLimitWindow)) * maxLimitEvents)
+		if got := l.take(maxLimitEvents, start.Add(idle)); got < want-1 || got > want {
+			t.Errorf("after %s: %d, want %d", idle, got, want)
+		}
+	}
+}

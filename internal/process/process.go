@@ -22,7 +22,7 @@ import (
 // Config are the settings of every long-running program.
 type Config struct {
 	AdminAddr    string        `name:"admin-addr" default:"${admin_addr}" help:"Address of the admin port: /livez, /readyz, /metrics, /debug/pprof. Never make it public."`
-	DrainDelay   time.Duration `name:"drain-delay" default:"${drain_delay}" help:"On SIGTERM: how long to go on serving while health checks already fail, so that load balancers look away first."`
+	DrainDelay   time.Duration `name:"drain-delay" default:"${drain_delay}" help:"On SIGTERM: how long to go on serving while health checks already fail, so that load balancers look away first. The consumer serves nobody and does not wait."`
 	DrainTimeout time.Duration `name:"drain-timeout" default:"25s" help:"On SIGTERM: how long work in flight may take to finish after the delay."`
 	Log
 }
