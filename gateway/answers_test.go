@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-func gzipped(t *testing.T, text string) string {
+func gzipped(t testing.TB, text string) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)

@@ -4,20 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"mime"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/valyala/fasthttp"
-
-	"sluice/internal/event"
 )
-
-// acceptedEncodings is what an answer 415 tells a client to use.
-const acceptedEncodings = "gzip, identity"
 
 // A body that is not read by the time the headers are is cut by its progress, not by its total time: a phone on a slow line
 // may take minutes, a client that holds a connection open with a byte now and then may not.
@@ -30,6 +22,9 @@ const (
 	// prefetched is how much of a body fasthttp reads together with the headers, under the server's own read timeout.
 	prefetched = 8 << 10
 )
+
+// firstGrowth is how many bytes a body is given room for on the word of its Content-Length; the rest comes with the bytes.
+const firstGrowth = 64 << 10
 
 // buffers hold bodies while they are parsed. What outlives the request is copied out of them.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -44,65 +39,54 @@ func releaseBuffer(b *bytes.Buffer) {
 	}
 }
 
-// readBody reads the request's body into dst, at most limit bytes before and after decompression. limitName is what the
-// answer calls the limit.
-func readBody(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit int, limitName string) *problem {
-	encoding, p := contentEncoding(ctx)
+// bodyLimit is the size limit of one path's bodies.
+type bodyLimit struct {
+	bytes int       // before and after decompression
+	name  string    // what an answer calls it
+	zstd  zstdSlots // for at least as many bytes
+}
+
+// readBody reads the request's body into dst, which is empty, at most the limit before and after decompression.
+func readBody(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit *bodyLimit) *problem {
+	coding, p := contentEncoding(ctx)
 	if p != nil {
 		return p
 	}
-	if n := ctx.Request.Header.ContentLength(); n > limit {
-		return tooLarge(limitName, "The body is larger than the limit.")
+	if n := ctx.Request.Header.ContentLength(); n > limit.bytes {
+		return tooLarge(limit.name, "The body is larger than the limit.")
 	}
-	if encoding == "" {
-		return readWire(ctx, dst, limit, limitName)
+	if coding == codingNone {
+		return readWire(ctx, dst, limit)
 	}
 	wire := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds nothing else
 	defer releaseBuffer(wire)
-	if p := readWire(ctx, wire, limit, limitName); p != nil {
+	if p := readWire(ctx, wire, limit); p != nil {
 		return p
 	}
-	return gunzip(wire, dst, limit, limitName)
-}
-
-// contentEncoding is "gzip", or "" for a plain body.
-func contentEncoding(ctx *fasthttp.RequestCtx) (string, *problem) {
-	values := ctx.Request.Header.PeekAll(fasthttp.HeaderContentEncoding)
-	if len(values) == 0 {
-		return "", nil
-	}
-	if len(values) == 1 {
-		switch strings.ToLower(strings.TrimSpace(string(values[0]))) {
-		case "", "identity":
-			return "", nil
-		case "gzip":
-			return "gzip", nil
-		}
-	}
-	return "", refuse(kindUnsupportedMediaType, "The content encoding is not supported; Accept-Encoding lists those that are.")
+	return limit.decompress(coding, wire, dst)
 }
 
 // readWire reads the body as it comes over the connection.
-func readWire(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit int, limitName string) *problem {
+func readWire(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit *bodyLimit) *problem {
 	stream := ctx.RequestBodyStream()
 	if stream == nil {
 		return nil
 	}
 	r := &progressReader{ctx: ctx, stream: stream, silence: bodySilence}
 	if n := ctx.Request.Header.ContentLength(); n > 0 {
-		dst.Grow(n + bytes.MinRead)
+		dst.Grow(min(n, firstGrowth) + bytes.MinRead)
 		r.prefetched = n <= prefetched
 	}
 	// One byte over the limit is read, to tell a body of just the limit from a larger one.
-	n, err := dst.ReadFrom(io.LimitReader(r, int64(limit)+1))
+	n, err := dst.ReadFrom(io.LimitReader(r, int64(limit.bytes)+1))
 	var timeout net.Error
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, errTooSlow):
 		return refuse(kindTimeout, "The body came too slowly.")
 	case err != nil:
 		return refuse(kindMalformed, "The body ended before its announced end.")
-	case n > int64(limit):
-		return tooLarge(limitName, "The body is larger than the limit.")
+	case n > int64(limit.bytes):
+		return tooLarge(limit.name, "The body is larger than the limit.")
 	}
 	return nil
 }
@@ -155,44 +139,4 @@ func discardBody(ctx *fasthttp.RequestCtx, limit int) {
 	if _, err := io.CopyN(io.Discard, r, 2*int64(limit)); !errors.Is(err, io.EOF) {
 		ctx.SetConnectionClose()
 	}
-}
-
-var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
-
-func gunzip(wire, dst *bytes.Buffer, limit int, limitName string) *problem {
-	zr := gzipReaders.Get().(*gzip.Reader) //nolint:forcetypeassert // the pool holds nothing else
-	defer gzipReaders.Put(zr)
-	corrupt := refuse(kindMalformed, "The body is not valid gzip.")
-	if err := zr.Reset(wire); err != nil {
-		return corrupt
-	}
-	n, err := dst.ReadFrom(io.LimitReader(zr, int64(limit)+1))
-	switch {
-	case n > int64(limit):
-		return tooLarge(limitName, "The body is larger than the limit once decompressed.")
-	case err != nil:
-		return corrupt
-	}
-	return nil
-}
-
-// bodyForm says how the body of a bulk is written.
-func bodyForm(ctx *fasthttp.RequestCtx) (event.Form, *problem) {
-	header := ctx.Request.Header.ContentType()
-	if len(header) == 0 {
-		return event.FormJSON, nil
-	}
-	media, params, err := mime.ParseMediaType(string(header))
-	if charset, ok := params["charset"]; err == nil && (!ok || strings.EqualFold(charset, "utf-8")) {
-		switch media {
-		case "application/json":
-			return event.FormJSON, nil
-		case "application/x-ndjson":
-			return event.FormNDJSON, nil
-		case "text/plain":
-			return event.FormAuto, nil
-		}
-	}
-	return event.FormJSON, refuse(kindUnsupportedMediaType,
-		"The content type is not supported: use application/json, application/x-ndjson or text/plain, in UTF-8.")
 }

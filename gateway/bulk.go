@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
@@ -32,14 +31,14 @@ type item struct {
 }
 
 // readBulk reads and validates; what comes back no longer refers to the request's buffers.
-func (g *Gateway) readBulk(ctx *fasthttp.RequestCtx, project *project) (*bulk, *problem) {
+func (g *Gateway) readBulk(ctx *fasthttp.RequestCtx, stamp *stamp) (*bulk, *problem) {
 	form, p := bodyForm(ctx)
 	if p != nil {
 		return nil, p
 	}
 	body := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds nothing else
 	defer releaseBuffer(body)
-	if p := readBody(ctx, body, g.cfg.MaxBulkBytes, limitBulkBytes); p != nil {
+	if p := readBody(ctx, body, &g.bulkLimit); p != nil {
 		return nil, p
 	}
 	split := splits.Get().(*event.Bulk) //nolint:forcetypeassert // the pool holds nothing else
@@ -51,17 +50,17 @@ func (g *Gateway) readBulk(ctx *fasthttp.RequestCtx, project *project) (*bulk, *
 		}
 		return nil, refuse(kindInternal, "The bulk could not be read.")
 	}
-	return g.validate(ctx, project, split), nil
+	stamp.sentInBody(split.SentAt)
+	return g.validate(stamp, split), nil
 }
 
 // validate decodes every item and makes the records of the valid ones.
-func (g *Gateway) validate(ctx *fasthttp.RequestCtx, project *project, split *event.Bulk) *bulk {
+func (g *Gateway) validate(stamp *stamp, split *event.Bulk) *bulk {
 	b := &bulk{
 		items:   make([]item, len(split.Items)),
 		records: make([]Record, 0, len(split.Items)),
 		at:      make([]int, 0, len(split.Items)),
 	}
-	stamp := g.stamp(ctx, project)
 	d := decoders.Get().(*decoding) //nolint:forcetypeassert // the pool holds nothing else
 	defer decoders.Put(d)
 	seen := make(map[uuid.UUID]struct{}, len(split.Items))
@@ -75,9 +74,7 @@ func (g *Gateway) validate(ctx *fasthttp.RequestCtx, project *project, split *ev
 			it.id = it.problem.eventID
 			continue
 		}
-		if it.id = d.event.ID; !d.event.HasID {
-			it.id = event.NewID()
-		}
+		it.id = stamp.id(&d.event, i)
 		if _, again := seen[it.id]; again {
 			it.duplicate = true
 			continue
@@ -90,11 +87,12 @@ func (g *Gateway) validate(ctx *fasthttp.RequestCtx, project *project, split *ev
 }
 
 // ingestBulk limits, publishes and answers.
-func (g *Gateway) ingestBulk(ctx *fasthttp.RequestCtx, project *project) *problem {
-	b, p := g.readBulk(ctx, project)
+func (g *Gateway) ingestBulk(ctx *fasthttp.RequestCtx, stamp *stamp) *problem {
+	b, p := g.readBulk(ctx, stamp)
 	if p != nil {
 		return p
 	}
+	project := stamp.project
 	args := ctx.QueryArgs()
 	if isTrue(args.Peek("atomic")) {
 		if b.whole = g.admitWhole(project, b); b.whole != nil {
@@ -104,7 +102,7 @@ func (g *Gateway) ingestBulk(ctx *fasthttp.RequestCtx, project *project) *proble
 		g.admitPart(project, b)
 	}
 	refunds := 0
-	for i, err := range g.publisher.Publish(b.records, time.Now().Add(g.cfg.RequestTimeout)) {
+	for i, err := range g.publisher.Publish(b.records, g.deadline()) {
 		if err != nil {
 			b.items[b.at[i]].problem = unavailable(err)
 			refunds++
@@ -203,9 +201,6 @@ func (g *Gateway) answerBulk(ctx *fasthttp.RequestCtx, project *project, b *bulk
 	if b.accepted > 0 {
 		ctx.SetStatusCode(fasthttp.StatusAccepted)
 		g.rateLimitFields(ctx, project, 0)
-		if len(body.Retry) > 0 {
-			h.Set(fasthttp.HeaderRetryAfter, strconv.Itoa(worst.wait()))
-		}
 	} else {
 		if b.whole != nil {
 			worst = b.whole
@@ -214,6 +209,9 @@ func (g *Gateway) answerBulk(ctx *fasthttp.RequestCtx, project *project, b *bulk
 		}
 		body.fail(ctx, worst)
 		g.rateLimitFields(ctx, project, worst.kind)
+	}
+	if len(body.Retry) > 0 && len(h.Peek(fasthttp.HeaderRetryAfter)) == 0 {
+		h.Set(fasthttp.HeaderRetryAfter, strconv.Itoa(worst.wait()))
 	}
 	writeJSON(ctx, &body)
 }

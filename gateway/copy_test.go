@@ -4,61 +4,92 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// keeper is a Producer that still holds records after the request that brought them has been answered, as kafka-go does
-// after a deadline.
-type keeper struct {
-	mu   sync.Mutex
-	held []Record
-}
-
-func (k *keeper) Produce(_ context.Context, _ int, records []Record) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.held = append(k.held, records...)
-	return fmt.Errorf("%w: held", ErrRefused) // answers at once, and keeps the bytes
-}
-
-func (k *keeper) Partitions(context.Context) (int, error) { return 1, nil }
-
-// TestBytesAreCopied: fasthttp and the buffer pools reuse a request's memory. Whatever a client sends later must not change
-// a record that is on its way.
+// TestBytesAreCopied: fasthttp and the buffer pools reuse a request's memory, and a record may wait for its lane for longer
+// than its request does. Whatever a client sends later must not change a record that still waits.
 func TestBytesAreCopied(t *testing.T) {
-	k := &keeper{}
-	s := serve(t, func(_ *Config, d *Deps) { d.Producer = k })
+	hold := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(hold) })
+	s := serve(t, func(c *Config, d *Deps) { c.RequestTimeout, d.Producer = time.Second, keeper{&memory{}, hold} })
 	trace := func(i int) string { return fmt.Sprintf("00-4bf92f3577b34da6a3ce929d0e0e%04d-00f067aa0ba902b7-01", i) }
 	body := func(i int) string { return fmt.Sprintf(`{"message":"%s %06d"}`, strings.Repeat("x", 100), i) }
-	const n = 200
-	for i := range n {
-		r := request{path: pathEvents, body: body(i), header: map[string]string{"Traceparent": trace(i)}}
-		if i%2 == 1 {
-			r.path, r.body = pathBulk, "["+body(i)+"]"
+	const n = 100
+	wave := func(from int) {
+		var all sync.WaitGroup
+		for i := from; i < from+n; i++ {
+			all.Go(func() {
+				r := request{path: pathEvents, body: body(i), header: map[string]string{"Traceparent": trace(i)}}
+				if i%2 == 1 {
+					r.path, r.body = pathBulk, "["+body(i)+"]"
+				}
+				if got := s.do(r); got.status != 503 {
+					t.Errorf("got %d %s", got.status, got.text)
+				}
+			})
 		}
-		s.do(r)
+		all.Wait()
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.held) != n {
-		t.Fatalf("%d records, want %d", len(k.held), n)
+	// Every lane is occupied: what comes now waits.
+	var occupants sync.WaitGroup
+	defer occupants.Wait()
+	defer letGo()
+	for len(waiting(s.publisher)) == 0 {
+		occupants.Go(func() { s.publisher.Publish([]Record{{Value: []byte("occupant")}}, soon()) })
+		sleep(t.Context(), time.Millisecond)
 	}
-	for i, r := range k.held {
-		if string(r.Value) != body(i) {
-			t.Fatalf("record %d now holds %q", i, r.Value)
+	// The requests of the first wave are answered at their deadline; the second wave gets their memory.
+	wave(0)
+	held := slices.DeleteFunc(waiting(s.publisher), func(r Record) bool { return string(r.Value) == "occupant" })
+	if len(held) != n {
+		t.Fatalf("%d records wait", len(held))
+	}
+	want := map[string]string{}
+	for i := range n {
+		want[body(i)] = trace(i)
+	}
+	wave(n)
+	for _, r := range held {
+		traced, ok := want[string(r.Value)]
+		if !ok {
+			t.Fatalf("a record of the first wave now holds %q", r.Value)
 		}
 		for _, h := range r.Headers {
-			if h.Key == "traceparent" && string(h.Value) != trace(i) {
-				t.Fatalf("record %d now has traceparent %q", i, h.Value)
+			if h.Key == "traceparent" && string(h.Value) != traced {
+				t.Fatalf("the record now has traceparent %q", h.Value)
 			}
 			if h.Key == "project" && string(h.Value) != "demo" {
-				t.Fatalf("record %d now has project %q", i, h.Value)
+				t.Fatalf("the record now has project %q", h.Value)
 			}
 		}
 	}
+}
+
+// keeper is a Producer that keeps its lane until it is let go, whatever the context says.
+type keeper struct {
+	*memory
+	hold chan struct{}
+}
+
+func (k keeper) Produce(ctx context.Context, partition int, batch []byte) error {
+	<-k.hold
+	return k.memory.Produce(ctx, partition, batch)
+}
+
+// waiting lists the records that no lane has taken yet.
+func waiting(pub *publisher) []Record {
+	pub.shared.mu.Lock()
+	defer pub.shared.mu.Unlock()
+	var out []Record
+	for _, c := range pub.shared.chunks {
+		out = append(out, c.records...)
+	}
+	return out
 }
 
 func TestUnavailableCarriesTheEventID(t *testing.T) {

@@ -5,7 +5,7 @@
 //
 //	202            kept; a bulk: at least one event kept, the answer names the others
 //	400            malformed JSON, an invalid event, nothing sent, a bulk without one valid event, two different keys
-//	401 403        no such key (one body for all reasons); the project is disabled
+//	401 403        no such key (one body for all reasons); the project is disabled or does not list the page's origin
 //	404 405        unknown path; wrong method
 //	408            the body stalled                                        retryable
 //	413 414 431    over a limit, which the answer names
@@ -15,10 +15,14 @@
 //	503            Kafka did not acknowledge in time, overload, draining   retryable
 //
 // After a 503 an event may have been kept all the same: a client sends it again with the same event_id and the same bytes,
-// and it becomes one row.
+// and it becomes one row. Events without an id are the same ones again under the same Idempotency-Key.
 //
-// To change what an answer looks like read answer.go; the order in which a request is checked, ingest.go and bulk.go; how
-// requests share produce calls, publisher.go and lane.go.
+// openapi.json says all of this to clients; the tests hold every answer they get against it.
+//
+// To change what an answer looks like read answer.go and openapi.json; the order in which a request is checked, ingest.go and
+// bulk.go; what the headers say about the events, stamp.go, identity.go and sentat.go; how bodies are read, body.go, and
+// decompressed, body_encoding.go; what browsers may do, cors.go and origins.go; how requests share produce calls,
+// publisher.go and lane.go.
 //
 // Not obvious: fasthttp reuses a request's memory after its handler returns, and kafka-go may hold a record for longer than
 // the handler lasts. The one place where bytes leave the request is stamp.record, and it copies.

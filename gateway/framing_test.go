@@ -64,6 +64,7 @@ func TestFraming(t *testing.T) {
 		"overflowing length":         {with("Content-Length: 18446744073709551621\r\n", event), 0},
 		"huge length":                {with("Content-Length: 99999999999\r\n", event), 413},
 		"huge length, expecting":     {with("Content-Length: 99999999999\r\nExpect: 100-continue\r\n", ""), 413},
+		"huge length, no key":        {strings.Replace(with("Content-Length: 99999999999\r\nExpect: 100-continue\r\n", ""), testKey, "nobody", 1), 401},
 		"space before the colon":     {with(fmt.Sprintf("Content-Length : %d\r\n", n), event), 0},
 		"space before chunked":       {with("Transfer-Encoding : chunked\r\n", "0\r\n\r\n"), 0},
 		"unknown transfer encoding":  {with("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 0},

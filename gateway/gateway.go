@@ -47,6 +47,8 @@ type Gateway struct {
 	app       *fiber.App
 	started   atomic.Bool
 	draining  atomic.Bool
+
+	eventLimit, bulkLimit bodyLimit
 }
 
 // New checks the settings and reads the projects; it opens nothing and starts nothing.
@@ -61,12 +63,17 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := g.loadProjects(); err != nil {
 		return nil, err
 	}
+	slots, err := newZstdSlots(max(cfg.MaxEventBytes, cfg.MaxBulkBytes))
+	if err != nil {
+		return nil, err
+	}
+	g.eventLimit = bodyLimit{bytes: cfg.MaxEventBytes, name: limitEventBytes, zstd: slots}
+	g.bulkLimit = bodyLimit{bytes: cfg.MaxBulkBytes, name: limitBulkBytes, zstd: slots}
 	producer := deps.Producer
 	if producer == nil {
 		if err := deps.Kafka.Check(); err != nil {
 			return nil, err
 		}
-		var err error
 		if g.producer, err = newKafkaProducer(deps.Kafka); err != nil {
 			return nil, err
 		}
@@ -75,6 +82,9 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	var collectors []prometheus.Collector
 	g.metrics, collectors = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
 	g.publisher = newPublisher(producer, cfg.MaxInflightBytes, g.metrics, g.log)
+	if err := g.publisher.compress(cfg.KafkaCompression); err != nil {
+		return nil, err
+	}
 	for _, c := range collectors {
 		if err := deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)

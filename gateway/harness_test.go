@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,38 +22,81 @@ import (
 
 const testKey = "test-key"
 
-// memory is a Producer in memory. It checks its side of the contract, and fails in both ways that Kafka can: with the batch
-// not taken, and with the batch taken and the answer lost.
+// memory is a Producer in memory. It checks its side of the contract as a broker does, drops what it already has, and fails in
+// both ways that Kafka can: with the batch not taken, and with the batch taken and the answer lost.
 type memory struct {
 	mu      sync.Mutex
 	records []Record
 	batches int
+	ids     int64
+	next    map[sequenced]int32
+	log     []placed
 	fail    func() (taken bool, err error) // nil: never
+	refuse  func() error                   // if set: how NewID ends
 	hold    chan struct{}                  // if set: Produce waits for it, or for its context
 }
 
-func (m *memory) Produce(ctx context.Context, partition int, records []Record) error {
-	if partition < 0 || len(records) == 0 {
-		return errors.New("the publisher broke its side of the contract")
+// sequenced is what a broker numbers the records of.
+type sequenced struct {
+	ProducerID
+	partition int
+}
+
+// placed is a batch as it came to Produce.
+type placed struct {
+	sequenced
+	sequence int32
+	records  int
+}
+
+func (m *memory) Produce(ctx context.Context, partition int, batch []byte) error {
+	b, err := parse(batch)
+	if err != nil || partition < 0 || len(b.records) == 0 {
+		return fmt.Errorf("the publisher broke its side of the contract: %w", err)
 	}
 	if m.hold != nil {
 		select {
 		case <-m.hold:
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("%w: %w", ErrNotWritten, ctx.Err())
 		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.batches++
-	taken, err := true, error(nil)
+	at := sequenced{ProducerID{b.ProducerID, b.ProducerEpoch}, partition}
+	m.log = append(m.log, placed{at, b.FirstSequence, len(b.records)})
+	taken := true
 	if m.fail != nil {
 		taken, err = m.fail()
 	}
-	if taken {
-		m.records = append(m.records, records...)
+	switch next := m.next[at]; {
+	case !taken:
+		return err
+	case !at.valid() || b.FirstSequence == next:
+		m.records = append(m.records, b.records...)
+		if m.next == nil {
+			m.next = map[sequenced]int32{}
+		}
+		m.next[at] += b.NumRecords
+		return err
+	case b.FirstSequence == next-b.NumRecords: // a copy
+		return err
+	default:
+		return fmt.Errorf("%w: sequence %d after %d", ErrProducerID, b.FirstSequence, next)
 	}
-	return err
+}
+
+func (m *memory) NewID(context.Context) (ProducerID, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refuse != nil {
+		if err := m.refuse(); err != nil {
+			return noProducer, err
+		}
+	}
+	m.ids++
+	return ProducerID{ID: m.ids}, nil
 }
 
 func (m *memory) Partitions(context.Context) (int, error) { return 3, nil }
@@ -64,6 +106,13 @@ func (m *memory) failing(f func() (taken bool, err error)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fail = f
+}
+
+// placed lists what came to Produce.
+func (m *memory) placed() []placed {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]placed(nil), m.log...)
 }
 
 func (m *memory) stored() []Record {
@@ -128,7 +177,7 @@ func serve(t *testing.T, options ...option) *served {
 	s := &served{t: t, producer: &memory{}, clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: 5 * time.Second, HTTPIdleTimeout: time.Minute,
-		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, PartitionBy: "none",
+		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, PartitionBy: "none", KafkaCompression: "lz4",
 	}
 	deps := Deps{
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second,

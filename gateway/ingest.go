@@ -23,6 +23,9 @@ type decoding struct {
 	event   event.Event
 }
 
+// errOriginRefused: the page that sends is of an origin the project does not list.
+var errOriginRefused = refuse(kindForbidden, "The project does not take events from pages of this origin.")
+
 // errUnauthorized is the one body for no key, an unknown key and a revoked one.
 var errUnauthorized = refuse(kindUnauthorized, "A valid project key is required.")
 
@@ -36,10 +39,14 @@ func (g *Gateway) admit(ctx *fasthttp.RequestCtx) (*project, *problem) {
 		return nil, errUnauthorized
 	}
 	project := g.projects.Load().find(key)
-	switch {
-	case project == nil:
+	if project == nil {
 		return nil, errUnauthorized
-	case project.disabled:
+	}
+	// The project's own origins take over from those of all projects; from here on its answers are for them to read.
+	if !project.origins.answer(ctx) {
+		return nil, errOriginRefused
+	}
+	if project.disabled {
 		return nil, refuse(kindForbidden, "The project is disabled.")
 	}
 	if project.limit != nil && project.limit.quota(g.now()).left == 0 {
@@ -68,10 +75,10 @@ func (g *Gateway) bulk(c *fiber.Ctx) error {
 
 // handle admits a request and answers it if ingest refuses it as a whole. A request that got past the limit and was refused
 // for what it holds is charged one event, so that nonsense is not free.
-func (g *Gateway) handle(ctx *fasthttp.RequestCtx, ingest func(*fasthttp.RequestCtx, *project) *problem) {
+func (g *Gateway) handle(ctx *fasthttp.RequestCtx, ingest func(*fasthttp.RequestCtx, *stamp) *problem) {
 	project, p := g.admit(ctx)
 	if p == nil {
-		if p = ingest(ctx, project); p == nil {
+		if p = g.stamped(ctx, project, ingest); p == nil {
 			return
 		}
 		if !answers[p.kind].retryable {
@@ -86,13 +93,26 @@ func (g *Gateway) handle(ctx *fasthttp.RequestCtx, ingest func(*fasthttp.Request
 	p.write(ctx)
 }
 
-func (g *Gateway) ingestSingle(ctx *fasthttp.RequestCtx, project *project) *problem {
+// stamped reads what the headers say about the events before it lets ingest read the events.
+func (g *Gateway) stamped(ctx *fasthttp.RequestCtx, project *project, ingest func(*fasthttp.RequestCtx, *stamp) *problem) *problem {
+	s := stamps.Get().(*stamp) //nolint:forcetypeassert // the pool holds nothing else
+	defer func() {
+		*s = stamp{}
+		stamps.Put(s)
+	}()
+	if p := g.stamp(ctx, project, s); p != nil {
+		return p
+	}
+	return ingest(ctx, s)
+}
+
+func (g *Gateway) ingestSingle(ctx *fasthttp.RequestCtx, stamp *stamp) *problem {
 	if _, p := bodyForm(ctx); p != nil {
 		return p
 	}
 	body := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds nothing else
 	defer releaseBuffer(body)
-	if p := readBody(ctx, body, g.cfg.MaxEventBytes, limitEventBytes); p != nil {
+	if p := readBody(ctx, body, &g.eventLimit); p != nil {
 		return p
 	}
 	d := decoders.Get().(*decoding) //nolint:forcetypeassert // the pool holds nothing else
@@ -100,16 +120,13 @@ func (g *Gateway) ingestSingle(ctx *fasthttp.RequestCtx, project *project) *prob
 	if p := decode(d, body.Bytes()); p != nil {
 		return p
 	}
+	project := stamp.project
 	if g.charge(project, 1) == 0 {
 		return g.rateLimited(project, 1)
 	}
-	stamp := g.stamp(ctx, project)
-	id := d.event.ID
-	if !d.event.HasID {
-		id = event.NewID()
-	}
+	id := stamp.id(&d.event, 0)
 	record := stamp.record(body.Bytes(), id)
-	if err := g.publisher.Publish([]Record{record}, stamp.deadline)[0]; err != nil {
+	if err := g.publisher.Publish([]Record{record}, g.deadline())[0]; err != nil {
 		g.refund(project, 1)
 		p := unavailable(err)
 		p.eventID = id
@@ -120,6 +137,9 @@ func (g *Gateway) ingestSingle(ctx *fasthttp.RequestCtx, project *project) *prob
 	g.answerSingle(ctx, id)
 	return nil
 }
+
+// deadline is until when a request that has been read waits for Kafka.
+func (g *Gateway) deadline() time.Time { return time.Now().Add(g.cfg.RequestTimeout) }
 
 // answerSingle writes the 202. It is put together by hand because nothing in it comes from a client but a parsed UUID, and
 // it is the answer that is written most.
@@ -155,49 +175,6 @@ func unavailable(err error) *problem {
 	default:
 		return refuse(kindUnavailable, "The event was not acknowledged in time; it may have been kept: send it again with the same event_id.")
 	}
-}
-
-// stamp is what all records of one request share.
-type stamp struct {
-	envelope event.Envelope
-	deadline time.Time
-	byKey    string
-}
-
-func (g *Gateway) stamp(ctx *fasthttp.RequestCtx, p *project) stamp {
-	now := g.now()
-	return stamp{
-		envelope: event.Envelope{
-			Project:     p.id,
-			ReceivedAt:  now,
-			Traceparent: traceparent(ctx),
-		},
-		deadline: time.Now().Add(g.cfg.RequestTimeout),
-		byKey:    g.cfg.PartitionBy,
-	}
-}
-
-// record makes an event's Kafka record. The event's bytes are copied here: they lie in a buffer that the next request
-// reuses, while Kafka's client may hold the record for longer than this request lasts.
-func (s *stamp) record(raw []byte, id uuid.UUID) Record {
-	e := s.envelope
-	e.ID = id
-	r := Record{Value: bytes.Clone(raw), Headers: e.Headers()}
-	switch s.byKey {
-	case "project":
-		r.Key = []byte(e.Project)
-	case "event_id":
-		r.Key = []byte(id.String())
-	}
-	return r
-}
-
-// traceparent is the W3C trace context of the request, if it is one. It is a copy.
-func traceparent(ctx *fasthttp.RequestCtx) string {
-	if v := string(ctx.Request.Header.Peek("Traceparent")); event.ValidTraceparent(v) {
-		return v
-	}
-	return ""
 }
 
 // charge takes up to n events from the project's limit and returns how many it got.

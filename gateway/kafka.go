@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"sluice/internal/kafkaconn"
 )
@@ -22,51 +24,53 @@ func newKafkaProducer(conn kafkaconn.Config) (*kafkaProducer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafkaProducer{client: conn.Client(transport), transport: transport, topic: conn.Topic}, nil
+	transport.MetadataTopics = []string{conn.Topic} // it asks for all of the cluster's otherwise, again and again
+	client := conn.Client(transport)
+	// kafka-go tells the broker to wait half of this for the replicas, and half a second if it is not set.
+	client.Timeout = attemptTimeout
+	return &kafkaProducer{client: client, transport: transport, topic: conn.Topic}, nil
 }
 
 // Produce writes one batch with acks=all.
-func (k *kafkaProducer) Produce(ctx context.Context, partition int, records []Record) error {
-	headers := 0
-	for i := range records {
-		headers += len(records[i].Headers)
-	}
-	arena := make([]kafka.Header, 0, headers)
-	out := make([]kafka.Record, len(records))
-	for i := range records {
-		r := &records[i]
-		from := len(arena)
-		for _, h := range r.Headers {
-			arena = append(arena, kafka.Header{Key: h.Key, Value: h.Value})
-		}
-		out[i] = kafka.Record{Value: kafka.NewBytes(r.Value), Headers: arena[from:len(arena):len(arena)]}
-		if r.Key != nil {
-			out[i].Key = kafka.NewBytes(r.Key)
-		}
-	}
-	resp, err := k.client.Produce(ctx, &kafka.ProduceRequest{
+func (k *kafkaProducer) Produce(ctx context.Context, partition int, batch []byte) error {
+	hand := &handover{batch: batch}
+	resp, err := k.client.RawProduce(ctx, &kafka.RawProduceRequest{
 		Topic:        k.topic,
 		Partition:    partition,
 		RequiredAcks: kafka.RequireAll,
-		Records:      kafka.NewRecordReader(out...),
+		RawRecords:   protocol.RawRecordSet{Reader: hand},
 	})
-	if err != nil {
-		return fmt.Errorf("produce: %w", err)
-	}
+	written := hand.takeBack()
 	switch {
-	case resp.Error == nil && len(resp.RecordErrors) == 0:
-		return nil
-	case errors.Is(resp.Error, kafka.MessageSizeTooLarge), errors.Is(resp.Error, kafka.RecordListTooLarge),
-		errors.Is(resp.Error, kafka.InvalidRecord):
-		return fmt.Errorf("produce: %w: %w", ErrRefused, resp.Error)
+	case err != nil:
+		if !written {
+			err = fmt.Errorf("%w: %w", ErrNotWritten, err)
+		}
+		if noLeader(err) {
+			err = fmt.Errorf("%w: %w", ErrAnswered, err)
+		}
 	case resp.Error != nil:
-		return fmt.Errorf("produce: %w", resp.Error)
-	default:
-		return fmt.Errorf("produce: %w: %d records", ErrRefused, len(resp.RecordErrors))
+		err = answered(resp.Error)
+	case len(resp.RecordErrors) > 0:
+		err = fmt.Errorf("%w: %w: %d records", ErrRefused, ErrAnswered, len(resp.RecordErrors))
+	case !written: // kafka-go takes an empty batch for a success
+		err = fmt.Errorf("%w: it was not read", ErrNotWritten)
 	}
+	if err == nil {
+		return nil
+	}
+	if staleLeader(err) {
+		k.refreshLeaders(ctx)
+	}
+	return fmt.Errorf("produce: %w", err)
 }
 
-// Partitions asks the cluster how many partitions the topic has.
+// NewID asks any broker for a producer id.
+func (k *kafkaProducer) NewID(ctx context.Context) (ProducerID, error) {
+	return k.initProducerID(ctx)
+}
+
+// Partitions is how many partitions the topic has. kafka-go answers from what it knows, which is a second old at most.
 func (k *kafkaProducer) Partitions(ctx context.Context) (int, error) {
 	resp, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.topic}})
 	if err != nil {
@@ -86,3 +90,21 @@ func (k *kafkaProducer) Partitions(ctx context.Context) (int, error) {
 
 // Close closes idle connections.
 func (k *kafkaProducer) Close() { k.transport.CloseIdleConnections() }
+
+// noLeader says whether a partition has no leader, or does not exist, as far as kafka-go was told by a broker.
+func noLeader(err error) bool {
+	return errors.Is(err, protocol.ErrNoLeader) || errors.Is(err, protocol.ErrNoPartition) || errors.Is(err, protocol.ErrNoTopic)
+}
+
+// staleLeader says whether an error can come from asking a broker that does not lead the partition any more: it says so, or
+// it is not there.
+func staleLeader(err error) bool {
+	if !errors.Is(err, ErrAnswered) {
+		return !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+	}
+	return noLeader(err) || errors.Is(err, kafka.NotLeaderForPartition) || errors.Is(err, kafka.LeaderNotAvailable) ||
+		errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.KafkaStorageError) || errors.Is(err, kafka.FencedLeaderEpoch)
+}
+
+// refreshTimeout bounds what a refresh adds to a failed attempt.
+const refreshTimeout = 500 * time.Millisecond

@@ -33,6 +33,14 @@ func broker(t *testing.T) (*kfake.Cluster, *kafkaProducer) {
 	return cluster, p
 }
 
+// batchOf encodes records without a producer id.
+func batchOf(t testing.TB, records ...Record) []byte {
+	t.Helper()
+	e := encoderOf(t, "none")
+	e.encode([][]Record{records}, time.Now())
+	return e.seal(noProducer, -1)
+}
+
 // TestAcksAll: 202 means acknowledged by all in-sync replicas, so that is what every produce request must ask for.
 func TestAcksAll(t *testing.T) {
 	cluster, p := broker(t)
@@ -47,7 +55,7 @@ func TestAcksAll(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := p.Produce(ctx, 1, []Record{{Value: []byte("a"), Headers: []event.Header{{Key: "v", Value: []byte("1")}}}, {Key: []byte("k"), Value: []byte("b")}}); err != nil {
+	if err := p.Produce(ctx, 1, batchOf(t, Record{Value: []byte("a"), Headers: []event.Header{{Key: "v", Value: []byte("1")}}}, Record{Key: []byte("k"), Value: []byte("b")})); err != nil {
 		t.Fatal(err)
 	}
 	mu.Lock()
@@ -88,7 +96,7 @@ func TestProduceErrors(t *testing.T) {
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
-			err := p.Produce(ctx, 0, []Record{{Value: []byte("a")}})
+			err := p.Produce(ctx, 0, batchOf(t, Record{Value: []byte("a")}))
 			if err == nil {
 				t.Fatal("taken for an acknowledgement")
 			}

@@ -27,20 +27,27 @@ type project struct {
 	id       string
 	disabled bool
 	limit    *limiter // nil: no limit
+	origins  origins
 }
 
 // Projects is one reading of the projects file. It does not change; a new reading replaces it as a whole.
 type Projects struct {
 	byKey map[digest]*project
+	// origins are those of all projects together: what is known of a request before its key is.
+	origins origins
 }
 
 // find returns the project of a key, or nil. What is compared is a digest, which says nothing about the key it came from,
 // however long the comparison took.
 func (p *Projects) find(key []byte) *project { return p.byKey[sha256.Sum256(key)] }
 
-// OneProject is a single project without a rate limit, for a developer's machine.
+// OneProject is a single project without a rate limit and for pages of any origin, for a developer's machine.
 func OneProject(id, key string) *Projects {
-	return &Projects{byKey: map[digest]*project{sha256.Sum256([]byte(key)): {id: id}}}
+	everywhere := origins{any: true}
+	return &Projects{
+		byKey:   map[digest]*project{sha256.Sum256([]byte(key)): {id: id, origins: everywhere}},
+		origins: everywhere,
+	}
 }
 
 // projectsFile is the file as written.
@@ -52,7 +59,7 @@ type projectEntry struct {
 	ID       string     `yaml:"id"`
 	Keys     []keyEntry `yaml:"keys"`
 	Limit    limitEntry `yaml:"limit"`
-	Origins  []string   `yaml:"origins"`
+	Origins  *[]string  `yaml:"origins"`
 	Disabled bool       `yaml:"disabled"`
 }
 
@@ -108,6 +115,10 @@ func parseProjects(text []byte, old *Projects, now time.Time) (*Projects, error)
 			faults = append(faults, fmt.Errorf("%s: %w", where, err))
 		}
 		p.limit = limit
+		if p.origins, err = parseOrigins(entry.Origins); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", where, err))
+		}
+		out.origins.add(&p.origins)
 		for _, k := range entry.Keys {
 			if err := out.add(k, p); err != nil {
 				faults = append(faults, fmt.Errorf("%s: %w", where, err))

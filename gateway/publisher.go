@@ -28,20 +28,10 @@ func (r *Record) size() int {
 	return n
 }
 
-// Producer writes batches to the events topic.
-//
-// The implementer owes: Produce returns nil only when every record of the batch is acknowledged by all in-sync replicas; an
-// error may mean that the batch is on the topic all the same. It does not keep the records after it returned, unless its
-// context ended first. Both methods may be called concurrently.
-type Producer interface {
-	Produce(ctx context.Context, partition int, records []Record) error
-	// Partitions is how many partitions the topic has now.
-	Partitions(ctx context.Context) (int, error)
-}
-
 const (
 	// lanes is how many produce requests are under way at once. Each lane sends one batch at a time, so that batches grow
-	// with the load by themselves.
+	// with the load by themselves. A lane owns every lanes-th partition; a change of this number is harmless between two
+	// runs, because producer ids do not outlive a run.
 	lanes = 4
 	// maxBatchBytes and maxBatchRecords bound a produce request; the topic takes 2 MiB.
 	maxBatchBytes   = 1900 << 10
@@ -54,17 +44,16 @@ const (
 var (
 	errOverloaded = errors.New("too many bytes wait for kafka")
 	errDeadline   = errors.New("kafka did not acknowledge in time")
-	// ErrRefused marks an error of Produce that no retry can mend.
-	ErrRefused = errors.New("kafka refuses the batch for good")
 )
 
 // publisher gathers the records of concurrent requests into few produce requests.
 //
-//	request ─┐
-//	request ─┼─▶ lane: queue ─▶ one batch under way ─▶ Kafka ─▶ every request of the batch is answered
-//	request ─┘
+//	request ─┐             ┌─▶ lane: one batch under way ─▶ its partitions ─▶ every request of the batch is answered
+//	request ─┼─▶ one queue ┼─▶ lane
+//	request ─┘             └─▶ lane ◀─ a queue of its own for records with a key
 //
-// A lane sends what has queued up while its last batch was under way; a lone event leaves at once.
+// A free lane takes all that has queued up; a lone event leaves at once. Records without a key wait in one queue for all
+// lanes, so that a lane that is stuck with its batch holds nobody else up.
 type publisher struct {
 	producer   Producer
 	metrics    *metrics
@@ -72,16 +61,30 @@ type publisher struct {
 	maxBytes   int64
 	inflight   atomic.Int64
 	partitions atomic.Int64
-	turn       atomic.Uint32
+	outage     outage
+	withoutID  atomic.Bool // said, that there are no producer ids
+	shared     *queue
 	lanes      [lanes]*lane
 }
 
 func newPublisher(p Producer, maxBytes int64, m *metrics, log *slog.Logger) *publisher {
-	pub := &publisher{producer: p, metrics: m, log: log, maxBytes: maxBytes}
+	pub := &publisher{producer: p, metrics: m, log: log, maxBytes: maxBytes, shared: newQueue()}
 	for i := range pub.lanes {
-		pub.lanes[i] = &lane{pub: pub, index: i, wake: make(chan struct{}, 1)}
+		pub.lanes[i] = &lane{pub: pub, index: i, own: newQueue(), identity: newIdentity()}
 	}
 	return pub
+}
+
+// compress sets the codec of the batches; without it they are not compressed. Before Run.
+func (p *publisher) compress(name string) error {
+	for _, l := range p.lanes {
+		codec, err := newCodec(name) // each keeps memory of its own
+		if err != nil {
+			return err
+		}
+		l.encoder.codec = codec
+	}
+	return nil
 }
 
 // chunk is a run of one request's records that fits into a batch; it is acknowledged as a whole.
@@ -114,9 +117,11 @@ func (c *chunk) result() error {
 }
 
 // Publish hands records to Kafka and returns an error a record: nil is acknowledged, anything else is not known to be. It
-// returns at the deadline at the latest; a record that was not sent by then is not sent any more.
+// returns at the deadline at the latest, and much sooner while Kafka is known to be away; a record that was not sent by then
+// is not sent any more.
 func (p *publisher) Publish(records []Record, deadline time.Time) []error {
 	errs := make([]error, len(records))
+	deadline = p.outage.shorten(deadline, time.Now())
 	chunks := p.split(records, deadline)
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
@@ -159,7 +164,7 @@ func (p *publisher) split(records []Record, deadline time.Time) []*chunk {
 			c.err = errOverloaded
 		} else {
 			c.done = make(chan struct{})
-			p.laneOf(partition).push(c)
+			p.queueOf(partition).push(c)
 		}
 		chunks = append(chunks, c)
 		from = to
@@ -178,12 +183,12 @@ func (p *publisher) partitionOf(key []byte) int {
 	return int(int64(h.Sum32()) % n)
 }
 
-// laneOf picks the lane of a partition; each partition has one, so that its batches do not overtake each other.
-func (p *publisher) laneOf(partition int) *lane {
+// queueOf is where records for a partition wait. Each partition has one lane, so that its batches do not overtake each other.
+func (p *publisher) queueOf(partition int) *queue {
 	if partition >= 0 {
-		return p.lanes[partition%lanes]
+		return p.lanes[partition%lanes].own
 	}
-	return p.lanes[p.turn.Add(1)%lanes]
+	return p.shared
 }
 
 // Run sends until ctx ends and every queue is empty. Requests must have stopped coming by then.
@@ -193,6 +198,7 @@ func (p *publisher) Run(ctx context.Context) {
 		all.Go(func() { l.run(ctx) })
 	}
 	all.Go(func() { p.watchPartitions(ctx) })
+	all.Go(func() { p.watchOutage(ctx) })
 	all.Wait()
 }
 
@@ -205,6 +211,9 @@ func (p *publisher) watchPartitions(ctx context.Context) {
 		if err == nil && n > 0 {
 			if p.partitions.Swap(int64(n)) != int64(n) {
 				p.log.Info("topic found", "partitions", n)
+				for _, l := range p.lanes {
+					l.own.poke() // one that had no partition may have one now
+				}
 			}
 			wait, said = partitionsAge, false
 			continue

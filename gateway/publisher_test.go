@@ -79,16 +79,15 @@ type sizes struct {
 	largest, total int
 }
 
-func (s *sizes) Produce(_ context.Context, _ int, records []Record) error {
+func (s *sizes) Produce(_ context.Context, _ int, batch []byte) error {
+	b, err := parse(batch)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
-	for i := range records {
-		n += records[i].size()
-	}
-	s.largest, s.total = max(s.largest, n), s.total+len(records)
-	return nil
+	s.largest, s.total = max(s.largest, len(batch)), s.total+len(b.records)
+	return err
 }
+
+func (s *sizes) NewID(context.Context) (ProducerID, error) { return ProducerID{ID: 1}, nil }
 
 func (s *sizes) Partitions(context.Context) (int, error) { return 3, nil }
 
@@ -168,10 +167,14 @@ type partitions struct {
 	of map[string]map[int]bool
 }
 
-func (p *partitions) Produce(_ context.Context, partition int, records []Record) error {
+func (p *partitions) Produce(_ context.Context, partition int, batch []byte) error {
+	b, err := parse(batch)
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range records {
+	for _, r := range b.records {
 		if p.of[string(r.Key)] == nil {
 			p.of[string(r.Key)] = map[int]bool{}
 		}
@@ -179,5 +182,7 @@ func (p *partitions) Produce(_ context.Context, partition int, records []Record)
 	}
 	return nil
 }
+
+func (p *partitions) NewID(context.Context) (ProducerID, error) { return ProducerID{ID: 1}, nil }
 
 func (p *partitions) Partitions(context.Context) (int, error) { return 5, nil }

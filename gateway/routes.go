@@ -2,8 +2,8 @@ package gateway
 
 import (
 	"errors"
+	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,16 +16,18 @@ import (
 
 // The public paths.
 const (
-	pathEvents = "/api/v1/events"
-	pathBulk   = "/api/v1/events/bulk"
-	pathHealth = "/healthz"
+	pathEvents  = "/api/v1/events"
+	pathBulk    = "/api/v1/events/bulk"
+	pathOpenAPI = "/openapi.json"
+	pathHealth  = "/healthz"
 )
 
 // What a 413 calls the limits.
 const (
-	limitEventBytes = "max_event_bytes"
-	limitBulkBytes  = "max_bulk_bytes"
-	limitRate       = "rate_limit"
+	limitEventBytes  = "max_event_bytes"
+	limitBulkBytes   = "max_bulk_bytes"
+	limitHeaderBytes = "max_header_bytes"
+	limitRate        = "rate_limit"
 )
 
 const headerRequestID = "X-Request-Id"
@@ -49,6 +51,7 @@ func (g *Gateway) routes() *fiber.App {
 	})
 	app.Post(pathEvents, g.single)
 	app.Post(pathBulk, g.bulk)
+	app.Get(pathOpenAPI, openAPI)
 	app.Get(pathHealth, g.health)
 	app.Use(func(c *fiber.Ctx) error { return g.elsewhere(c.Context()) })
 
@@ -62,16 +65,33 @@ func (g *Gateway) routes() *fiber.App {
 	return app
 }
 
-// around is what every request passes: its id, its figures.
+// around is what every request passes: its id, what browsers are told, its figures.
 func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
 	start := time.Now()
 	setRequestID(ctx)
-	if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
-		inner(ctx)
-	} else {
+	welcome := g.projects.Load().origins.answer(ctx)
+	switch {
+	case ctx.IsOptions():
+		g.options(ctx, welcome)
+	case slices.Contains(fiber.DefaultMethods, string(ctx.Method())):
+		g.guarded(ctx, inner)
+	default:
 		g.elsewhere(ctx).write(ctx)
 	}
 	g.metrics.request(routeName(ctx.URI().PathOriginal()), ctx.Response.StatusCode(), time.Since(start))
+}
+
+// guarded makes a panic one request's 500. The bytes that strangers send go through decoders of many authors, and none of
+// them should be able to end the process.
+func (g *Gateway) guarded(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			g.log.Error("handler panicked", "panic", cause, "stack", string(debug.Stack()))
+			ctx.SetConnectionClose() // how far the body was read is not known
+			refuse(kindInternal, "Something went wrong on our side.").write(ctx)
+		}
+	}()
+	inner(ctx)
 }
 
 // headerReceived lets a body that is announced as too large through to the handler, which refuses it, with next to none of it
@@ -88,8 +108,16 @@ func (g *Gateway) expect(ctx *fasthttp.RequestCtx) int {
 	if ctx.Request.Header.ContentLength() <= g.cfg.MaxBulkBytes {
 		return fasthttp.StatusContinue
 	}
-	setRequestID(ctx)
-	tooLarge(limitBulkBytes, "The body is larger than the limit.").write(ctx)
+	g.around(ctx, func(ctx *fasthttp.RequestCtx) {
+		path := string(ctx.URI().PathOriginal())
+		if path != pathEvents && path != pathBulk || !ctx.IsPost() {
+			g.elsewhere(ctx).write(ctx)
+			return
+		}
+		g.handle(ctx, func(*fasthttp.RequestCtx, *stamp) *problem {
+			return tooLarge(limitBulkBytes, "The body is larger than the limit.")
+		})
+	})
 	return ctx.Response.StatusCode()
 }
 
@@ -99,6 +127,8 @@ func routeName(path []byte) string {
 		return "events"
 	case pathBulk:
 		return "bulk"
+	case pathOpenAPI:
+		return "openapi"
 	case pathHealth:
 		return "health"
 	default:
@@ -133,12 +163,15 @@ func (g *Gateway) health(c *fiber.Ctx) error {
 	return c.JSON(fiber.Map{"status": "ok"})
 }
 
-// methods is what each path takes.
+// methods is what each path takes, beside OPTIONS, which all take.
 var methods = map[string]string{
-	pathEvents: fasthttp.MethodPost,
-	pathBulk:   fasthttp.MethodPost,
-	pathHealth: strings.Join([]string{fasthttp.MethodGet, fasthttp.MethodHead}, ", "),
+	pathEvents:  fasthttp.MethodPost,
+	pathBulk:    fasthttp.MethodPost,
+	pathOpenAPI: getAndHead,
+	pathHealth:  getAndHead,
 }
+
+const getAndHead = fasthttp.MethodGet + ", " + fasthttp.MethodHead
 
 // elsewhere refuses every path and method that is not ours.
 func (g *Gateway) elsewhere(ctx *fasthttp.RequestCtx) *problem {
@@ -157,6 +190,7 @@ func (g *Gateway) failed(c *fiber.Ctx, err error) error {
 	ctx := c.Context()
 	if len(ctx.Response.Header.Peek(headerRequestID)) == 0 {
 		setRequestID(ctx)
+		g.projects.Load().origins.general(ctx)
 	}
 	var p *problem
 	if !errors.As(err, &p) {
@@ -174,7 +208,9 @@ func (g *Gateway) foreign(err error) *problem {
 	}
 	switch e.Code {
 	case fasthttp.StatusRequestHeaderFieldsTooLarge:
-		return refuse(kindHeadersTooLarge, "The request line and its headers are too large.")
+		p := refuse(kindHeadersTooLarge, "The request line and its headers are too large.")
+		p.limit = limitHeaderBytes
+		return p
 	case fasthttp.StatusRequestTimeout:
 		return refuse(kindTimeout, "The request came too slowly.")
 	case fasthttp.StatusRequestEntityTooLarge:

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,8 +14,8 @@ func eventOf(n int) string {
 	return frame[:len(frame)-2] + strings.Repeat("a", n-len(frame)) + `"}`
 }
 
-// TestSizeLimits tries every size limit at one below, at, and one above it: plain and compressed, with and without
-// Content-Length.
+// TestSizeLimits tries every size limit at one below, at, and one above it: plain and in each encoding, with and
+// without Content-Length; and in wire bytes, of which there are as many.
 func TestSizeLimits(t *testing.T) {
 	const eventLimit, bulkLimit = 1000, 3000
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes = eventLimit, bulkLimit })
@@ -27,13 +29,14 @@ func TestSizeLimits(t *testing.T) {
 			make, limit, name = bulkOf, bulkLimit, limitBulkBytes
 		}
 		for _, off := range []int{-1, 0, 1} {
-			for _, compressed := range []bool{false, true} {
+			for _, coding := range append(slices.Sorted(maps.Keys(compressors)), "") {
 				for _, chunked := range []bool{false, true} {
-					t.Run(fmt.Sprintf("%s %+d gzip=%v chunked=%v", path, off, compressed, chunked), func(t *testing.T) {
-						r := request{path: path, body: make(limit + off), chunked: chunked}
-						if compressed {
-							r.body, r.header = gzipped(t, r.body), map[string]string{"Content-Encoding": "gzip"}
+					t.Run(fmt.Sprintf("%s %+d %s chunked=%v", path, off, coding, chunked), func(t *testing.T) {
+						r := request{path: path, body: make(limit + off)}
+						if coding != "" {
+							r = encoded(t, path, coding, r.body)
 						}
+						r.chunked = chunked
 						got := s.do(r)
 						if off <= 0 {
 							if got.status != 202 {
@@ -46,6 +49,24 @@ func TestSizeLimits(t *testing.T) {
 						}
 					})
 				}
+			}
+		}
+	}
+}
+
+// TestWireSizeLimit: a body that grows when it is compressed has the same limit before decompression.
+func TestWireSizeLimit(t *testing.T) {
+	const limit = 1000
+	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes = limit })
+	event := `{"message":"x"}`
+	frame := zstdFrame(0, zstdRaw(event))
+	for off, status := range map[int]int{-1: 202, 0: 202, 1: 413} {
+		for _, chunked := range []bool{false, true} {
+			n := limit + off - len(frame) - 8
+			body := "\x50\x2A\x4D\x18" + string([]byte{byte(n), byte(n >> 8), 0, 0}) + strings.Repeat("s", n) + frame
+			got := s.do(request{path: pathEvents, body: body, chunked: chunked, header: map[string]string{"Content-Encoding": "zstd"}})
+			if len(body) != limit+off || got.status != status || status == 413 && got.body.Limit != limitEventBytes {
+				t.Errorf("%d bytes, chunked=%v: got %d %s", len(body), chunked, got.status, got.text)
 			}
 		}
 	}

@@ -14,7 +14,7 @@ var everyProgram = []string{
 	"admin-addr", "batch-bytes", "batch-rows", "bulk", "clickhouse", "clickhouse-addr", "clickhouse-dsn",
 	"clickhouse-dsn-file", "clickhouse-http-addr", "config", "connect-timeout", "connections", "consumer-admin-addr", "data-dir",
 	"drain-delay", "drain-timeout", "dry-run", "duration", "event-size", "events", "flush-age", "fsync", "give-up", "gzip",
-	"http-addr", "http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-dead-topic",
+	"http-addr", "http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-compression", "kafka-dead-topic",
 	"kafka-group", "kafka-sasl-mechanism", "kafka-sasl-password", "kafka-sasl-password-file", "kafka-sasl-username",
 	"kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file", "kafka-tls-key-file", "kafka-topic", "key", "ledger", "log-format",
 	"log-level", "max-bulk-bytes", "max-event-age", "max-event-bytes", "max-inflight-bytes", "min-isr", "name",

@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/event"
+)
+
+// recordIDs are the ids under which the events were kept, in order.
+func (s *served) recordIDs() []string {
+	s.t.Helper()
+	var ids []string
+	for _, r := range s.producer.stored() {
+		envelope, err := event.ParseHeaders(r.Headers)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		ids = append(ids, envelope.ID.String())
+	}
+	return ids
+}
+
+func withKey(r request, key string) request {
+	r.header = map[string]string{headerIdempotencyKey: key}
+	return r
+}
+
+// TestDerivedIDStaysTheSame: events are sent again through later versions of this program, so that these values may never
+// change. They were computed apart, with Python's hashlib.
+func TestDerivedIDStaysTheSame(t *testing.T) {
+	for _, test := range []struct {
+		project, key string
+		index        int
+		want         string
+	}{
+		{"demo", "k", 0, "ed4daa3e-bbca-8723-887c-7bd44fc3c518"},
+		{"demo", "k", 1, "4211c5fc-db34-8284-aa97-6700481fd828"},
+		{"demo", `"8e03978e-40d5-43dd-bc93-6894a57f9324"`, 9999, "0646a5cd-efb6-8b9b-b044-49be5755aed9"},
+		{"other", "k", 0, "d4fcb872-bd70-8d0b-9c38-3ad24ee2163e"},
+		{strings.Repeat("p", 64), strings.Repeat("~", 255), 256, "ddafb5a6-42b5-8288-87ef-a4c944b2601d"},
+	} {
+		id := derivedID(test.project, []byte(test.key), test.index)
+		if id.String() != test.want || id.Version() != 8 || id.Variant() != uuid.RFC4122 {
+			t.Errorf("%s %.10s %d: got %s", test.project, test.key, test.index, id)
+		}
+	}
+}
+
+func TestIdempotencyKeyMakesTheSameIDs(t *testing.T) {
+	s := serve(t)
+	const own = "0193b3c4-5d6e-4a7b-8c9d-0e1f2a3b4c5d"
+	single := withKey(request{path: pathEvents, body: `{"message":"x"}`}, "order-17")
+	first, again := s.do(single), s.do(single)
+	if first.status != 202 || first.body.EventID != again.body.EventID {
+		t.Fatalf("got %s and %s", first.text, again.text)
+	}
+	if id := derivedID("demo", []byte("order-17"), 0).String(); first.body.EventID != id {
+		t.Errorf("got %s, want %s", first.text, id)
+	}
+	if other := s.do(withKey(single, "order-18")); other.body.EventID == first.body.EventID {
+		t.Error("another key made the same id")
+	}
+	if given := s.do(withKey(request{path: pathEvents, body: `{"message":"x","event_id":"` + own + `"}`}, "order-17")); given.body.EventID != own {
+		t.Errorf("the event's own id was replaced: %s", given.text)
+	}
+
+	before := len(s.producer.stored())
+	body := `[{"message":"a"},{"message":1},{"message":"b","event_id":"` + own + `"},{"message":"c"}]`
+	for range 2 {
+		if got := s.do(withKey(request{path: pathBulk, body: body}, "batch")); got.status != 202 || got.body.Accepted != 3 {
+			t.Fatalf("got %d %s", got.status, got.text)
+		}
+	}
+	id := func(i int) string { return derivedID("demo", []byte("batch"), i).String() }
+	want := fmt.Sprint([]string{id(0), own, id(3), id(0), own, id(3)})
+	if got := fmt.Sprint(s.recordIDs()[before:]); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestUnavailableUnderAnIdempotencyKey(t *testing.T) {
+	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
+	s.producer.failing(func() (bool, error) { return true, errors.New("answer lost") })
+	r := withKey(request{path: pathEvents, body: `{"message":"x"}`}, "k")
+	got := s.do(r)
+	if id := derivedID("demo", []byte("k"), 0).String(); got.status != 503 || got.body.EventID != id {
+		t.Fatalf("got %d %s", got.status, got.text)
+	}
+	s.producer.failing(nil)
+	if again := s.do(r); again.status != 202 || again.body.EventID != got.body.EventID {
+		t.Fatalf("got %d %s", again.status, again.text)
+	}
+	ids := s.recordIDs()
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Errorf("one event was kept under %v", ids)
+		}
+	}
+}
+
+func TestIdempotencyKeyBounds(t *testing.T) {
+	s := serve(t)
+	for key, status := range map[string]int{
+		"k": 202, "!~": 202, `"quoted"`: 202, strings.Repeat("k", 255): 202,
+		strings.Repeat("k", 256): 400, "a b": 400, "\u00e9": 400, "a\tb": 400, "": 400, " ": 400,
+	} {
+		for path, body := range map[string]string{pathEvents: `{"message":"x"}`, pathBulk: `[{"message":"x"}]`} {
+			got := s.do(withKey(request{path: path, body: body}, key))
+			if got.status != status || status == 400 && got.body.Code != "malformed" {
+				t.Errorf("%q on %s: got %d %s", key, path, got.status, got.text)
+			}
+		}
+	}
+	kept := len(s.producer.stored())
+	head := "POST " + pathEvents + " HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + testKey + "\r\nContent-Length: 15\r\n"
+	status, body, _ := s.raw(head + "Idempotency-Key: a\r\nIdempotency-Key: b\r\n\r\n" + `{"message":"x"}`)
+	if status != 400 {
+		t.Errorf("two keys: got %d %s", status, body)
+	}
+	if n := len(s.producer.stored()); n != kept {
+		t.Errorf("%d events of refused requests reached Kafka", n-kept)
+	}
+}

@@ -1,0 +1,211 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	firstBackoff = 20 * time.Millisecond
+	// lastBackoff bounds the time between two attempts, so that a lane notices soon that Kafka is back.
+	lastBackoff = 400 * time.Millisecond
+)
+
+var errNoPartitions = errors.New("the topic's partitions are not known yet")
+
+// sending is a batch on its way.
+//
+//	       ┌── not written: drop expired requests, encode anew, perhaps another partition ◀─┐
+//	       ▼                                                                                │
+//	encode ─▶ send ─▶ acknowledged: the partition's sequence moves on                       │
+//	           ▲ │                                                                          │
+//	           │ ├──▶ certainly not written, or the producer id is gone (take a new one) ───┘
+//	           │ └──▶ nobody knows: pinned ─┐
+//	           └── the same bytes again ────┘ until the last of its requests gives up; then the id is given up with it
+type sending struct {
+	chunks    []*chunk
+	any       bool // no key: each of the lane's partitions will do
+	partition int
+	// pinned: an earlier attempt may have been written. Kafka drops a copy only if it comes to the same partition under the
+	// same producer id and sequence, and is the same batch. So nothing of it changes any more, even when some of its requests
+	// have been answered 503 meanwhile; that answer says that the event may have been kept.
+	pinned  bool
+	encoded bool
+	records int32
+	wire    []byte
+}
+
+// send tries until the batch is acknowledged or the last of its requests has given up. It retries under no context but the
+// requests' own deadlines: a drain waits for what was promised to be tried. While a batch is pinned its lane waits with it;
+// records without a key go through the other lanes.
+func (l *lane) send(chunks []*chunk) {
+	s := &sending{chunks: chunks, any: chunks[0].partition < 0, partition: chunks[0].partition}
+	for backoff := firstBackoff; !l.expired(s); backoff = min(2*backoff, lastBackoff) {
+		err := l.attempt(s)
+		l.pub.outage.note(err, time.Now())
+		if err != nil {
+			l.report(s, err, backoff == firstBackoff)
+		}
+		if l.settled(s, err) {
+			return
+		}
+		now := time.Now()
+		l.own.expire(l.pub, now)
+		l.pub.shared.expire(l.pub, now)
+		sleep(context.Background(), backoff/2+rand.N(backoff))
+	}
+}
+
+// expired ends requests whose deadline has passed, and says whether none is left. A pinned batch is kept whole as long as
+// anybody waits for it. When nobody does, and still nobody knows whether it was written, the next batch must not take its
+// sequence: Kafka could take the one for a copy of the other and drop it. So the id goes too.
+func (l *lane) expired(s *sending) bool {
+	now := time.Now()
+	if s.pinned {
+		for _, c := range s.chunks {
+			if now.Before(c.deadline) {
+				return false
+			}
+		}
+		l.identity.abandon()
+		s.finish(l.pub, errDeadline)
+		return true
+	}
+	alive := s.chunks[:0]
+	for _, c := range s.chunks {
+		if now.Before(c.deadline) {
+			alive = append(alive, c)
+		} else {
+			c.finish(l.pub, errDeadline)
+			s.encoded = false
+		}
+	}
+	s.chunks = alive
+	return len(alive) == 0
+}
+
+func (s *sending) finish(pub *publisher, err error) {
+	for _, c := range s.chunks {
+		c.finish(pub, err)
+	}
+}
+
+// attempt sends the batch once.
+func (l *lane) attempt(s *sending) error {
+	ctx, cancel := context.WithDeadline(context.Background(), s.until())
+	defer cancel()
+	if !s.pinned {
+		if err := l.prepare(ctx, s); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotWritten, err)
+		}
+	}
+	start := time.Now()
+	err := l.pub.producer.Produce(ctx, s.partition, s.wire)
+	l.pub.metrics.publishDuration.Observe(time.Since(start).Seconds())
+	return err
+}
+
+// prepare decides all that an attempt needs and that a pinned batch may not change: partition, id, sequence, bytes.
+func (l *lane) prepare(ctx context.Context, s *sending) error {
+	partitions := int(l.pub.partitions.Load())
+	if partitions == 0 {
+		return errNoPartitions
+	}
+	if s.any {
+		// The lane goes round its own partitions, a batch each; after an error the next attempt is on another one.
+		owned := max(1, (partitions-l.index+lanes-1)/lanes)
+		s.partition = (l.index + l.turn%owned*lanes) % partitions
+		l.turn++
+	}
+	if !s.encoded {
+		l.runs = l.runs[:0]
+		s.records = 0
+		for _, c := range s.chunks {
+			l.runs = append(l.runs, c.records)
+			s.records += int32(len(c.records))
+		}
+		l.encoder.encode(l.runs, time.Now())
+		clear(l.runs)
+		s.encoded = true
+	}
+	sequence, ok := l.identity.sequence(s.partition, s.records)
+	if !ok {
+		if err := l.identify(ctx); err != nil {
+			return err
+		}
+		sequence, _ = l.identity.sequence(s.partition, s.records)
+	}
+	s.wire = l.encoder.seal(l.identity.id, sequence)
+	return nil
+}
+
+// settled draws the conclusions from an attempt and says whether the batch is done with.
+func (l *lane) settled(s *sending, err error) bool {
+	switch {
+	case err == nil:
+		l.identity.advance(s.partition, s.records)
+		s.finish(l.pub, nil)
+		return true
+	case errors.Is(err, ErrProducerID):
+		// A new id starts every partition at 0. If an earlier attempt was written after all, this batch is on the topic
+		// twice then; the table keeps one row of each event.
+		l.identity.abandon()
+		s.pinned = false
+	case errors.Is(err, ErrRefused):
+		if s.pinned {
+			l.identity.abandon()
+		} else if n := len(s.chunks) / 2; n > 0 {
+			// It may be too large, or one record may be at fault, which is no reason to fail all the requests.
+			l.send(s.chunks[:n:n])
+			l.send(s.chunks[n:])
+			return true
+		}
+		s.finish(l.pub, err)
+		return true
+	case errors.Is(err, ErrNotWritten): // this attempt; an earlier one may have been
+	default:
+		// Without an id Kafka keeps every copy, wherever it goes.
+		s.pinned = l.identity.id.valid()
+	}
+	return false
+}
+
+// until is when an attempt is given up: at the latest deadline of its requests, or sooner to try again.
+func (s *sending) until() time.Time {
+	last := s.chunks[0].deadline
+	for _, c := range s.chunks[1:] {
+		if c.deadline.After(last) {
+			last = c.deadline
+		}
+	}
+	if soon := time.Now().Add(attemptTimeout); soon.Before(last) {
+		return soon
+	}
+	return last
+}
+
+// report counts a failed attempt and logs it; a batch warns once.
+func (l *lane) report(s *sending, err error, first bool) {
+	l.pub.metrics.publishErrors.WithLabelValues(publishReason(err)).Inc()
+	say := l.pub.log.Debug
+	if first {
+		say = l.pub.log.Warn
+	}
+	say("kafka did not take a batch", "partition", s.partition, "records", s.records, "err", err)
+}
+
+func publishReason(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, ErrRefused):
+		return "refused"
+	case errors.Is(err, ErrProducerID):
+		return "producer_id"
+	default:
+		return "unavailable"
+	}
+}

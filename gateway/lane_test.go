@@ -1,0 +1,433 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var errLost = errors.New("answer lost")
+
+// inBubble runs a publisher over m on a clock that jumps ahead whenever everybody waits.
+func inBubble(t *testing.T, m *memory, log slog.Handler, test func(t *testing.T, pub *publisher)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		metrics, _ := newMetrics(func() float64 { return 0 })
+		pub := newPublisher(m, 1<<20, metrics, slog.New(log))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); pub.Run(ctx) }()
+		for pub.partitions.Load() == 0 {
+			time.Sleep(time.Millisecond) // the bubble's clock
+		}
+		test(t, pub)
+		cancel()
+		<-done
+		if n := pub.inflight.Load(); n != 0 {
+			t.Errorf("%d bytes are still counted as in flight", n)
+		}
+	})
+}
+
+func publishOne(pub *publisher, wait time.Duration) error {
+	return pub.Publish(records(1, 10), time.Now().Add(wait))[0]
+}
+
+// times makes the first n batches end as given.
+func times(n int, taken bool, err error) func() (bool, error) {
+	return func() (bool, error) {
+		if n--; n >= 0 {
+			return taken, err
+		}
+		return true, nil
+	}
+}
+
+// TestLostAnswer: as long as nobody knows whether a batch was written, it is sent again as it was, to where it was.
+func TestLostAnswer(t *testing.T) {
+	for name, taken := range map[string]bool{"written": true, "not written": false} {
+		t.Run(name, func(t *testing.T) {
+			m := &memory{}
+			inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *publisher) {
+				m.failing(times(4, taken, errLost))
+				if err := publishOne(pub, 10*time.Second); err != nil {
+					t.Fatal(err)
+				}
+				log := m.placed()
+				if len(log) != 5 || log[0] != log[4] || len(slices.Compact(log)) != 1 || !log[0].valid() || log[0].sequence != 0 {
+					t.Errorf("sent %+v", log)
+				}
+				if n := len(m.stored()); n != 1 {
+					t.Errorf("stored %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// TestPinnedBatchStaysWhole: a request of the batch that has given up does not change what is sent again for the others.
+func TestPinnedBatchStaysWhole(t *testing.T) {
+	m := &memory{}
+	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *publisher) {
+		m.hold = make(chan struct{}) // made here, so that waiting for it lets the bubble's clock go on
+		var all sync.WaitGroup
+		for range lanes - 1 { // occupies the lanes that have a partition
+			all.Go(func() {
+				if err := publishOne(pub, time.Minute); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		all.Go(func() {
+			if err := publishOne(pub, time.Second); !errors.Is(err, errDeadline) {
+				t.Errorf("the impatient one: %v", err)
+			}
+		})
+		all.Go(func() {
+			if err := publishOne(pub, time.Minute); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		start := time.Now()
+		m.failing(func() (bool, error) {
+			if m.log[len(m.log)-1].records == 2 && time.Since(start) < 10*time.Second {
+				return true, errLost
+			}
+			return true, nil
+		})
+		close(m.hold)
+		all.Wait()
+		log := slices.DeleteFunc(m.placed(), func(p placed) bool { return p.records == 1 })
+		if len(log) < 10 || len(slices.Compact(log)) != 1 {
+			t.Fatalf("sent %+v", log)
+		}
+		if n := len(m.stored()); n != lanes+1 {
+			t.Errorf("%d records", n)
+		}
+	})
+}
+
+// TestGivenUp: after a batch that nobody knows about, the next takes a new id; its sequence could be the other's.
+func TestGivenUp(t *testing.T) {
+	m := &memory{}
+	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *publisher) {
+		m.failing(func() (bool, error) { return true, errLost })
+		for range 6 {
+			if err := publishOne(pub, 1500*time.Millisecond); !errors.Is(err, errDeadline) {
+				t.Fatal(err)
+			}
+		}
+		m.failing(nil)
+		for range 20 {
+			if err := publishOne(pub, 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(m.stored()); n != 26 {
+			t.Errorf("%d records, want the 6 that were kept and not acknowledged and the 20 that were", n)
+		}
+	})
+}
+
+// TestNotWritten: a batch that is certainly not written may go elsewhere, and its sequence is still to be had.
+func TestNotWritten(t *testing.T) {
+	m := &memory{}
+	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *publisher) {
+		pub.partitions.Store(lanes * 3)
+		m.failing(times(2, false, fmt.Errorf("%w: no leader", ErrNotWritten)))
+		for range 30 {
+			if err := publishOne(pub, 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		log := m.placed()
+		if log[0].ProducerID != log[2].ProducerID || log[0].partition == log[1].partition || log[1].partition == log[2].partition {
+			t.Errorf("sent %+v", log[:3])
+		}
+		for _, p := range log {
+			if p.partition%lanes != log[0].partition%lanes && p.ProducerID == log[0].ProducerID {
+				t.Errorf("two lanes with one id: %+v", log)
+			}
+		}
+		if n := len(m.stored()); n != 30 {
+			t.Errorf("%d records", n)
+		}
+	})
+}
+
+// TestProducerIDGone: what Kafka says about the id makes the lane take a new one and send the batch under it.
+func TestProducerIDGone(t *testing.T) {
+	m := &memory{}
+	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *publisher) {
+		for range 5 {
+			if err := publishOne(pub, 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := len(m.placed())
+		m.failing(times(1, false, fmt.Errorf("%w: unknown", ErrProducerID)))
+		if err := publishOne(pub, 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		log := m.placed()[before:]
+		if len(log) != 2 || log[0].ProducerID == log[1].ProducerID || log[1].sequence != 0 {
+			t.Errorf("sent %+v", log)
+		}
+		if n := len(m.stored()); n != 6 {
+			t.Errorf("%d records", n)
+		}
+	})
+}
+
+// TestStuckLaneHoldsNobodyUp: a partition without a leader keeps one batch, and its lane; everything else goes on.
+func TestStuckLaneHoldsNobodyUp(t *testing.T) {
+	m := &memory{}
+	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *publisher) {
+		m.failing(func() (bool, error) {
+			if m.log[len(m.log)-1].partition == 1 {
+				return false, errLost
+			}
+			return true, nil
+		})
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		var late int
+		for range 1000 { // 20 s of requests
+			all.Go(func() {
+				start := time.Now()
+				_ = publishOne(pub, 10*time.Second)
+				if time.Since(start) > time.Second {
+					mu.Lock()
+					late++
+					mu.Unlock()
+				}
+			})
+			time.Sleep(20 * time.Millisecond) // the bubble's clock
+		}
+		all.Wait()
+		if late == 0 || late > 4 {
+			t.Errorf("%d of 1000 requests were late", late)
+		}
+	})
+}
+
+// TestRefusedBatchIsHalved: one record that Kafka does not take fails alone.
+func TestRefusedBatchIsHalved(t *testing.T) {
+	m := &memory{hold: make(chan struct{})}
+	pub := publishing(t, picky{m}, 1<<30)
+	var all sync.WaitGroup
+	for i := range 100 {
+		all.Go(func() {
+			size := 10
+			if i == 60 {
+				size = 1000
+			}
+			if err := pub.Publish(records(1, size), soon())[0]; (err != nil) != (size == 1000) || err != nil && !errors.Is(err, ErrRefused) {
+				t.Errorf("%d bytes: %v", size, err)
+			}
+		})
+	}
+	waitUntil(t, func() bool { return pub.inflight.Load() == 99*42+1032 })
+	close(m.hold)
+	all.Wait()
+	if n := len(m.stored()); n != 99 {
+		t.Errorf("%d records", n)
+	}
+}
+
+// picky refuses batches with a large record.
+type picky struct{ *memory }
+
+func (p picky) Produce(ctx context.Context, partition int, batch []byte) error {
+	b, err := parse(batch)
+	if err != nil {
+		return err
+	}
+	<-p.hold
+	for _, r := range b.records {
+		if len(r.Value) >= 1000 {
+			return fmt.Errorf("%w: too large", ErrRefused)
+		}
+	}
+	return p.memory.Produce(ctx, partition, batch)
+}
+
+// TestWithoutProducerIDs: where Kafka gives no ids, the gateway works all the same, says so once, and asks again later.
+func TestWithoutProducerIDs(t *testing.T) {
+	m := &memory{refuse: func() error { return fmt.Errorf("%w: not authorized", ErrAnswered) }}
+	said := &counter{}
+	inBubble(t, m, said, func(t *testing.T, pub *publisher) {
+		for range 10 {
+			if err := publishOne(pub, 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, p := range m.placed() {
+			if p.ProducerID != noProducer || p.sequence != -1 {
+				t.Fatalf("sent %+v", p)
+			}
+		}
+		if n := said.of("kafka gives no producer id; a batch that must be sent again may be on the topic twice"); n != 1 {
+			t.Errorf("said %d times", n)
+		}
+		m.mu.Lock()
+		m.refuse = nil
+		m.mu.Unlock()
+		time.Sleep(idAgain + time.Second) // the bubble's clock
+		before := len(m.placed())
+		if err := publishOne(pub, 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if p := m.placed()[before]; !p.valid() || said.of("kafka gives producer ids") != 1 {
+			t.Errorf("sent %+v", p)
+		}
+	})
+}
+
+// counter is a log that counts its messages.
+type counter struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *counter) Enabled(context.Context, slog.Level) bool { return true }
+func (c *counter) WithAttrs([]slog.Attr) slog.Handler       { return c }
+func (c *counter) WithGroup(string) slog.Handler            { return c }
+func (c *counter) Handle(_ context.Context, r slog.Record) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = map[string]int{}
+	}
+	c.n[r.Message]++
+	return nil
+}
+
+func (c *counter) of(message string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n[message]
+}
+
+// TestNoIDWhileSilent: silence is no refusal. Without an answer about ids nothing is sent without one.
+func TestNoIDWhileSilent(t *testing.T) {
+	m := &memory{refuse: func() error { return errors.New("connection refused") }}
+	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *publisher) {
+		if err := publishOne(pub, 10*time.Second); !errors.Is(err, errDeadline) {
+			t.Fatal(err)
+		}
+		if log := m.placed(); len(log) != 0 {
+			t.Errorf("sent %+v", log)
+		}
+	})
+}
+
+// TestOutage: while Kafka is away requests are answered soon, nothing piles up, and nothing but Kafka's return ends it.
+func TestOutage(t *testing.T) {
+	m := &memory{}
+	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *publisher) {
+		waited := func() time.Duration {
+			start := time.Now()
+			if err := publishOne(pub, 10*time.Second); err == nil {
+				return -1
+			}
+			return time.Since(start)
+		}
+		away := func(err error) {
+			m.mu.Lock()
+			m.refuse = func() error { return err }
+			m.mu.Unlock()
+			m.failing(func() (bool, error) { return false, err })
+		}
+		away(fmt.Errorf("%w: connection refused", ErrNotWritten))
+		if got := waited(); got < 9*time.Second {
+			t.Errorf("the first request waited %s", got)
+		}
+		for range 20 {
+			if got := waited(); got > outageWait+10*time.Millisecond || got < 0 {
+				t.Errorf("a request waited %s", got)
+			}
+		}
+		time.Sleep(time.Hour) // nobody asks; the bubble's clock
+		if !pub.outage.away(time.Now()) {
+			t.Error("forgotten")
+		}
+		m.mu.Lock()
+		m.refuse = nil
+		m.mu.Unlock()
+		m.failing(nil)
+		time.Sleep(2 * outageProbe)
+		if pub.outage.away(time.Now()) {
+			t.Error("the return went unnoticed")
+		}
+		if got := waited(); got >= 0 {
+			t.Errorf("failed after %s", got)
+		}
+		// Kafka answers, but takes nothing: a sign of life is no end to that.
+		m.failing(func() (bool, error) { return false, fmt.Errorf("%w: %w: too few replicas", ErrNotWritten, ErrAnswered) })
+		waited()
+		time.Sleep(time.Minute)
+		if got := waited(); got > outageWait+10*time.Millisecond || got < 0 {
+			t.Errorf("a request waited %s", got)
+		}
+		m.failing(nil)
+		if got := waited(); got >= 0 {
+			t.Errorf("failed after %s", got)
+		}
+		if pub.outage.away(time.Now()) {
+			t.Error("a success did not end it")
+		}
+	})
+}
+
+func TestSequences(t *testing.T) {
+	i := newIdentity()
+	if _, ok := i.sequence(0, 1); ok {
+		t.Error("a sequence without an id")
+	}
+	i.begin(ProducerID{ID: 1})
+	i.advance(2, 100)
+	if a, _ := i.sequence(2, 1); a != 100 {
+		t.Errorf("got %d", a)
+	}
+	if a, ok := i.sequence(3, 1); a != 0 || !ok {
+		t.Errorf("another partition: got %d", a)
+	}
+	i.next[2] = math.MaxInt32 - 10
+	if _, ok := i.sequence(2, 9); !ok {
+		t.Error("the last sequences are not used")
+	}
+	if _, ok := i.sequence(2, 10); ok {
+		t.Error("a batch may run past the last sequence")
+	}
+}
+
+func TestQueueTakesOnePartition(t *testing.T) {
+	q := newQueue()
+	for i := range 12 {
+		q.push(&chunk{partition: i % 3, size: i})
+	}
+	q.push(&chunk{partition: 0, size: maxBatchBytes})
+	q.push(&chunk{partition: 0, size: 1})
+	for _, want := range [][]int{{0, 3, 6, 9}, {1, 4, 7, 10}, {2, 5, 8, 11}, {maxBatchBytes}, {1}, nil} {
+		var got []int
+		for _, c := range q.take() {
+			got = append(got, c.size)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	if !q.empty() {
+		t.Error("not empty")
+	}
+}

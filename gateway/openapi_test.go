@@ -1,0 +1,476 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// Every answer that any test of this package gets through the default client is held against openapi.json: one that the
+// document does not describe fails the request that got it.
+func init() {
+	described = readDescription()
+	http.DefaultClient.Transport = described
+}
+
+var described *description
+
+// description is openapi.json, ready to check answers, and what it has seen of them.
+type description struct {
+	doc     map[string]any
+	schemas *jsonschema.Compiler
+
+	mu       sync.Mutex
+	compiled map[string]*jsonschema.Schema
+	answered map[string]bool // "POST /api/v1/events 202", with codes appended where there is one
+	headers  map[string]bool
+}
+
+func readDescription() *description {
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(openAPIText))
+	if err != nil {
+		panic(err)
+	}
+	d := &description{
+		doc:      value.(map[string]any), //nolint:forcetypeassert // a test
+		schemas:  jsonschema.NewCompiler(),
+		compiled: map[string]*jsonschema.Schema{}, answered: map[string]bool{}, headers: map[string]bool{},
+	}
+	// The document leaves room for fields to come, as clients must; for its own tests it has to name every field there is.
+	for _, name := range []string{"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health"} {
+		d.at("components", "schemas", name).(map[string]any)["additionalProperties"] = false
+	}
+	d.schemas.AssertFormat()
+	if err := d.schemas.AddResource("openapi.json", d.doc); err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// at follows names into the document, and references on the way. nil: there is nothing.
+func (d *description) at(path ...string) any {
+	var v any = d.doc
+	for _, name := range path {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = d.resolved(m[name])
+	}
+	return v
+}
+
+func (d *description) resolved(v any) any {
+	if m, ok := v.(map[string]any); ok {
+		if ref, ok := m["$ref"].(string); ok {
+			return d.at(strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
+		}
+	}
+	return v
+}
+
+// schema compiles the schema at a place of the document.
+func (d *description) schema(path ...string) (*jsonschema.Schema, error) {
+	escape := strings.NewReplacer("~", "~0", "/", "~1")
+	// References are followed by hand, because the pointer must not lead through one.
+	var at []string
+	var v any = d.doc
+	for _, name := range path {
+		v = v.(map[string]any)[name]
+		at = append(at, escape.Replace(name))
+		if m, ok := v.(map[string]any); ok {
+			if ref, ok := m["$ref"].(string); ok {
+				at = strings.Split(strings.TrimPrefix(ref, "#/"), "/")
+				v = d.resolved(v)
+			}
+		}
+	}
+	pointer := "openapi.json#/" + strings.Join(at, "/")
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.compiled[pointer]; s != nil {
+		return s, nil
+	}
+	s, err := d.schemas.Compile(pointer)
+	if err == nil {
+		d.compiled[pointer] = s
+	}
+	return s, err
+}
+
+// RoundTrip is part of http.RoundTripper.
+func (d *description) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	if err := d.check(r.Method, r.URL.Path, resp, body); err != nil {
+		return nil, fmt.Errorf("openapi.json: %d %.300q: %w", resp.StatusCode, body, err)
+	}
+	return resp, nil
+}
+
+// CloseIdleConnections lets http.Client do so.
+func (d *description) CloseIdleConnections() {
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
+
+// place is where the document describes an answer.
+func (d *description) place(method, path string, status int) []string {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	methods, known := d.at("paths", path).(map[string]any)
+	switch {
+	case status == http.StatusRequestHeaderFieldsTooLarge: // before anybody looks at the path
+		return []string{"components", "responses", "HeadersTooLarge"}
+	case !known:
+		return []string{"components", "responses", "NotFound"}
+	case methods[strings.ToLower(method)] == nil:
+		return []string{"components", "responses", "MethodNotAllowed"}
+	}
+	return []string{"paths", path, strings.ToLower(method), "responses", fmt.Sprint(status)}
+}
+
+func (d *description) check(method, path string, resp *http.Response, body []byte) error {
+	if method == http.MethodOptions && resp.StatusCode == http.StatusNoContent {
+		if len(body) > 0 {
+			return errors.New("204 with a body")
+		}
+		return nil
+	}
+	place := d.place(method, path, resp.StatusCode)
+	answer, ok := d.at(place...).(map[string]any)
+	if !ok {
+		return errors.New("the status is not described")
+	}
+	if want, known := map[string]int{"NotFound": 404, "MethodNotAllowed": 405}[place[2]]; known && resp.StatusCode != want {
+		return fmt.Errorf("an unknown path or method is %d", want)
+	}
+	code, err := d.checkBody(place, answer, method, resp, body)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.answered[strings.TrimSpace(fmt.Sprintf("%s %s %d %s", method, path, resp.StatusCode, code))] = true
+	d.mu.Unlock()
+	return d.checkHeaders(answer, resp.Header)
+}
+
+func (d *description) checkBody(place []string, answer map[string]any, method string, resp *http.Response, body []byte) (code string, err error) {
+	if _, has := answer["content"]; !has || method == http.MethodHead {
+		if len(body) > 0 {
+			return "", errors.New("a body where none is described")
+		}
+		return "", nil
+	}
+	if got := resp.Header.Get("Content-Type"); got != "application/json" {
+		return "", fmt.Errorf("content type %q", got)
+	}
+	schema, err := d.schema(append(slices.Clone(place), "content", "application/json", "schema")...)
+	if err != nil {
+		return "", err
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	code, _ = value.(map[string]any)["code"].(string)
+	return code, schema.Validate(value)
+}
+
+// plumbing are the headers of HTTP itself.
+var plumbing = map[string]bool{"Content-Type": true, "Content-Length": true, "Date": true, "Connection": true}
+
+func (d *description) checkHeaders(answer map[string]any, got http.Header) error {
+	named, _ := answer["headers"].(map[string]any)
+	for name := range named {
+		spec := d.resolved(named[name]).(map[string]any)
+		values := got.Values(name)
+		if len(values) == 0 {
+			if spec["required"] == true {
+				return fmt.Errorf("the header %s is missing", name)
+			}
+			continue
+		}
+		schema, err := d.schema("components", "headers", name, "schema")
+		if err != nil {
+			return err
+		}
+		if err := schema.Validate(values[0]); err != nil || len(values) > 1 {
+			return fmt.Errorf("header %s %q: %w", name, values, err)
+		}
+		d.mu.Lock()
+		d.headers[name] = true
+		d.mu.Unlock()
+	}
+	for name := range got {
+		if !plumbing[name] && named[name] == nil && !hasFold(named, name) {
+			return fmt.Errorf("the header %s is not described", name)
+		}
+	}
+	return nil
+}
+
+// hasFold: net/http writes Www-Authenticate and Etag.
+func hasFold(named map[string]any, name string) bool {
+	for n := range named {
+		if strings.EqualFold(n, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// produce gets every answer that a test can get in reasonable time.
+func produce(t *testing.T) {
+	t.Helper()
+	ok := `{"message":"x"}`
+	open := serve(t)
+	for _, path := range []string{pathEvents, pathBulk} {
+		for _, r := range []request{
+			{body: ok, noKey: true},
+			{body: ok, header: map[string]string{"X-API-Key": "other"}},
+			{body: ""},
+			{body: "{"},
+			{body: `[{"level":"info"}]`},
+			{body: ok, header: map[string]string{"Content-Type": "text/css"}},
+			{body: ok, header: map[string]string{"Content-Encoding": "lzma"}},
+			{body: strings.Repeat(" ", 6<<20)},
+			{body: ok, header: map[string]string{"X-Long": strings.Repeat("a", 5000)}},
+			{method: http.MethodGet},
+		} {
+			r.path = path
+			open.do(r)
+		}
+	}
+	open.single(ok)
+	open.bulkOf("[" + ok + "]")
+	open.do(request{path: pathBulk + "?results=all", body: "[" + ok + `,{}]`})
+	open.do(request{path: "/nowhere"})
+	open.do(request{path: pathHealth, method: http.MethodGet, header: map[string]string{"X-Long": strings.Repeat("a", 5000)}})
+	open.do(request{path: pathHealth, method: http.MethodGet})
+	doc := open.do(request{path: pathOpenAPI, method: http.MethodGet, header: map[string]string{"X-Long": strings.Repeat("a", 5000)}})
+	if doc.status != 431 {
+		t.Errorf("got %d", doc.status)
+	}
+	doc = open.do(request{path: pathOpenAPI, method: http.MethodGet})
+	open.do(request{path: pathOpenAPI, method: http.MethodGet, header: map[string]string{"If-None-Match": doc.header.Get("ETag")}})
+
+	limit := serve(t, withProjects(t, limited(3, "60s")+"    origins: [\"https://shop.example\"]\n"))
+	page := map[string]string{"Origin": "https://shop.example"}
+	limit.do(request{path: pathEvents, body: ok, header: page})
+	limit.do(request{path: pathEvents, body: ok, header: map[string]string{"Origin": "https://evil.example"}})
+	limit.do(request{path: pathBulk, body: "[" + ok + "]", header: map[string]string{"Origin": "https://evil.example"}})
+	limit.do(request{path: pathBulk + "?atomic=1", body: events(3, nil)}) // does not fit now
+	limit.do(request{path: pathBulk + "?atomic=1", body: events(4, nil)}) // never fits
+	limit.bulkOf(events(3, nil))
+	limit.single(ok)
+	limit.bulkOf(events(3, nil))
+
+	for _, failure := range []error{ErrRefused, errors.New("broker down")} {
+		away := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
+		away.producer.failing(func() (bool, error) { return false, failure })
+		away.single(ok)
+		away.bulkOf("[" + ok + "]")
+		away.draining.Store(true)
+		away.do(request{path: pathHealth, method: http.MethodGet})
+	}
+}
+
+// unseen are answers that the document describes and produce does not get, and why.
+var unseen = map[string]string{
+	"408": "takes ten seconds; TestSilentClientIsCutOff gets it",
+	"414": "is what a proxy may answer; the gateway answers 431",
+}
+
+// TestOpenAPIDescribesWhatIsThere: what the gateway answers is in the document (the transport checks that), and what is in
+// the document is answered: statuses, codes, headers.
+func TestOpenAPIDescribesWhatIsThere(t *testing.T) {
+	produce(t)
+	d := described
+	for path, methods := range d.at("paths").(map[string]any) {
+		for method, operation := range methods.(map[string]any) {
+			for status := range operation.(map[string]any)["responses"].(map[string]any) {
+				if unseen[status] != "" {
+					continue
+				}
+				if seen := d.seen(strings.ToUpper(method) + " " + path + " " + status); len(seen) == 0 {
+					t.Errorf("%s %s: no answer has the status %s", method, path, status)
+				}
+			}
+		}
+	}
+	codes := map[string]bool{}
+	for _, a := range d.seen("") {
+		if f := strings.Fields(a); len(f) == 4 {
+			codes[f[3]] = true
+		}
+	}
+	for _, code := range d.at("components", "schemas", "Code", "enum").([]any) {
+		if !codes[code.(string)] && code != "timeout" {
+			t.Errorf("no answer has the code %s", code)
+		}
+	}
+	for name := range d.at("components", "headers").(map[string]any) {
+		if !d.headers[name] {
+			t.Errorf("no answer has the header %s", name)
+		}
+	}
+	for _, row := range answers[1:] {
+		if !slices.Contains(d.at("components", "schemas", "Code", "enum").([]any), any(row.code)) {
+			t.Errorf("the code %s is not described", row.code)
+		}
+	}
+}
+
+// seen lists the answers so far that begin so.
+func (d *description) seen(prefix string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(d.answered)), func(a string) bool {
+		return a != prefix && !strings.HasPrefix(a, prefix+" ") && prefix != ""
+	})
+}
+
+// TestOpenAPIExamples: the requests are accepted, and what is shown as an answer has an answer's shape.
+func TestOpenAPIExamples(t *testing.T) {
+	s := serve(t)
+	for path, methods := range described.at("paths").(map[string]any) {
+		for method, op := range methods.(map[string]any) {
+			at := []string{"paths", path, method}
+			if content, ok := described.at(append(at, "requestBody", "content")...).(map[string]any); ok {
+				for media := range content {
+					sendExamples(t, s, path, media, append(at, "requestBody", "content", media))
+				}
+			}
+			for status := range op.(map[string]any)["responses"].(map[string]any) {
+				place := append(slices.Clone(at), "responses", status, "content", "application/json")
+				examples, _ := described.at(append(place, "examples")...).(map[string]any)
+				for name, example := range examples {
+					schema, err := described.schema(append(place, "schema")...)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := schema.Validate(example.(map[string]any)["value"]); err != nil {
+						t.Errorf("%s %s %s: %s: %v", method, path, status, name, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+func sendExamples(t *testing.T, s *served, path, media string, place []string) {
+	t.Helper()
+	schema, err := described.schema(append(slices.Clone(place), "schema")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, example := range described.at(append(slices.Clone(place), "examples")...).(map[string]any) {
+		value := example.(map[string]any)["value"]
+		if err := schema.Validate(value); err != nil {
+			t.Errorf("%s %s %s: %v", path, media, name, err)
+		}
+		body, isText := value.(string)
+		if !isText {
+			text, err := json.Marshal(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = string(text)
+		}
+		if got := s.do(request{path: path, body: body, header: map[string]string{"Content-Type": media}}); got.status != 202 || got.body.Rejected != 0 {
+			t.Errorf("%s %s %s: got %d %s", path, media, name, got.status, got.text)
+		}
+	}
+}
+
+// TestOpenAPIEventSchema: the schema of an event takes what the gateway takes and refuses what it refuses, field by field.
+func TestOpenAPIEventSchema(t *testing.T) {
+	schema, err := described.schema("components", "schemas", "Event")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t)
+	values := []string{`null`, `1`, `1.5`, `true`, `"x"`, `"error"`, `"CRITICAL"`, `" "`, `"0193b3c4-5d6e-4a7b-8c9d-0e1f2a3b4c5d"`,
+		`[]`, `["x"]`, `[1]`, `[["k",1]]`, `[[1,"k"]]`, `[["k"]]`, `[{}]`, `[{"lineno":"1"}]`, `[{"in_app":1}]`, `[{"filename":1}]`,
+		`{}`, `{"type":"x"}`, `{"type":1}`, `{"value":"x"}`, `{"id":1}`, `{"id":true}`, `{"email":1}`, `{"name":1}`, `{"version":"1"}`, `{"k":[1]}`}
+	fields := slices.Sorted(maps.Keys(described.at("components", "schemas", "Event", "properties").(map[string]any)))
+	for _, field := range append(fields, "unknown") {
+		for _, value := range values {
+			body := fmt.Sprintf(`{"message":"m",%q:%s}`, field, value)
+			if field == "message" {
+				body = fmt.Sprintf(`{"message":%s}`, value)
+			}
+			parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.single(body), schema.Validate(parsed)
+			if (got.status == 202) != (err == nil) {
+				t.Errorf("%s: the gateway says %d %s, the schema %v", body, got.status, got.body.Error, err)
+			}
+		}
+	}
+}
+
+func TestOpenAPIIsServed(t *testing.T) {
+	s := serve(t)
+	got := s.do(request{path: pathOpenAPI, method: http.MethodGet, noKey: true})
+	if got.status != 200 || got.text != string(openAPIText) || got.header.Get("Content-Type") != "application/json" {
+		t.Fatalf("got %d %v", got.status, got.header)
+	}
+	again := s.do(request{path: pathOpenAPI, method: http.MethodGet, header: map[string]string{"If-None-Match": "W/" + got.header.Get("ETag")}})
+	if again.status != 304 || again.text != "" {
+		t.Errorf("unchanged: got %d %.50q", again.status, again.text)
+	}
+	if head := s.do(request{path: pathOpenAPI, method: http.MethodHead}); head.status != 200 || head.text != "" {
+		t.Errorf("head: got %d %.50q", head.status, head.text)
+	}
+	if post := s.do(request{path: pathOpenAPI}); post.status != 405 || post.header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("post: got %d %v", post.status, post.header)
+	}
+	if name := routeName([]byte(pathOpenAPI)); name != "openapi" {
+		t.Errorf("its route is called %q", name)
+	}
+}
+
+// TestOpenAPINamesTheLimits: the numbers of the text are those of the code.
+func TestOpenAPINamesTheLimits(t *testing.T) {
+	for _, name := range []string{limitEventBytes, limitBulkBytes, "max_bulk_events", limitRate} {
+		if !slices.Contains(described.at("components", "schemas", "Error", "properties", "limit", "enum").([]any), any(name)) {
+			t.Errorf("the limit %s is not described", name)
+		}
+	}
+	if got := described.at("components", "parameters", "IdempotencyKey", "schema", "maxLength"); fmt.Sprint(got) != fmt.Sprint(longestIdempotencyKey) {
+		t.Errorf("Idempotency-Key: %v bytes", got)
+	}
+	for _, name := range strings.Split(acceptedEncodings, ", ") {
+		if !slices.Contains(described.at("components", "parameters", "ContentEncoding", "schema", "enum").([]any), any(name)) {
+			t.Errorf("the encoding %s is not described", name)
+		}
+	}
+	for _, name := range strings.Split(corsExposed, ", ") {
+		if described.at("components", "headers", name) == nil {
+			t.Errorf("the exposed header %s is not described", name)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// origins are the web origins (RFC 6454) whose pages may send. The zero value is none. It does not change once it is read.
+type origins struct {
+	any  bool
+	list map[string]struct{}
+}
+
+// anyOrigin is what an operator writes, and a project without a list has.
+const anyOrigin = "*"
+
+// admits reports whether pages of an origin, as a browser writes it, may send.
+func (o *origins) admits(origin []byte) bool {
+	if o.any {
+		return true
+	}
+	_, listed := o.list[string(origin)]
+	return listed
+}
+
+// add adds what other admits.
+func (o *origins) add(other *origins) {
+	o.any = o.any || other.any
+	for origin := range other.list {
+		o.put(origin)
+	}
+}
+
+func (o *origins) put(origin string) {
+	if o.list == nil {
+		o.list = map[string]struct{}{}
+	}
+	o.list[origin] = struct{}{}
+}
+
+// parseOrigins reads the origins of a project: nil, nothing written, is any; an empty list is none.
+func parseOrigins(entries *[]string) (origins, error) {
+	if entries == nil {
+		return origins{any: true}, nil
+	}
+	var out origins
+	var faults []error
+	for _, entry := range *entries {
+		if entry == anyOrigin {
+			out.any = true
+			continue
+		}
+		origin, err := parseOrigin(entry)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("origin %q: %w", entry, err))
+			continue
+		}
+		out.put(origin)
+	}
+	return out, errors.Join(faults...)
+}
+
+var (
+	originScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
+	originHost   = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
+)
+
+// parseOrigin reads scheme://host[:port] and returns it as browsers write it: in lower case, without the scheme's default
+// port. Names beyond ASCII are to be given in Punycode, as they appear in the header.
+func parseOrigin(text string) (string, error) {
+	scheme, rest, ok := strings.Cut(strings.ToLower(text), "://")
+	if !ok || !originScheme.MatchString(scheme) {
+		return "", errors.New(`must be scheme://host[:port], or "*"`)
+	}
+	host, port := rest, ""
+	if at := strings.LastIndexByte(rest, ':'); at > strings.LastIndexByte(rest, ']') {
+		host, port = rest[:at], rest[at+1:]
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || strconv.FormatUint(n, 10) != port {
+			return "", errors.New("the port must be 1 to 65535")
+		}
+	}
+	if !validOriginHost(host) {
+		return "", errors.New("must be scheme://host[:port] without a path, a wildcard or anything else, the host in ASCII")
+	}
+	if port == "" || scheme == "https" && port == "443" || scheme == "http" && port == "80" {
+		return scheme + "://" + host, nil
+	}
+	return scheme + "://" + host + ":" + port, nil
+}
+
+// validOriginHost takes names, IPv4 addresses, and IPv6 addresses in brackets, in the one form that browsers write.
+func validOriginHost(host string) bool {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		addr, err := netip.ParseAddr(inner)
+		return ok && err == nil && addr.Is6() && addr.Zone() == "" && addr.String() == inner
+	}
+	return len(host) <= 253 && originHost.MatchString(host)
+}

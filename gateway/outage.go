@@ -1,0 +1,88 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// outageAfter is how long every attempt must have failed before Kafka counts as away.
+	outageAfter = 2 * time.Second
+	// outageWait is how long a request then waits: long enough to be tried, so that requests find out that Kafka is back.
+	outageWait = time.Second
+	// outageProbe is how often Kafka is asked for a sign of life while it is away.
+	outageProbe = 500 * time.Millisecond
+)
+
+// outage knows whether Kafka is away: no lane has had a success since an attempt failed, and that is a while ago.
+type outage struct {
+	mu    sync.Mutex
+	since time.Time // of the first failure after the last success; zero: none
+	mute  bool      // the last failure was the lack of an answer
+}
+
+// note remembers how an attempt ended.
+func (o *outage) note(err error, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err == nil || errors.Is(err, ErrRefused) {
+		o.since = time.Time{}
+		return
+	}
+	if o.since.IsZero() {
+		o.since = now
+	}
+	o.mute = !errors.Is(err, ErrAnswered) && !errors.Is(err, errNoPartitions)
+}
+
+func (o *outage) away(now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.since.IsZero() && now.Sub(o.since) > outageAfter
+}
+
+// shorten brings a request's deadline nearer while Kafka is away.
+func (o *outage) shorten(deadline, now time.Time) time.Time {
+	if short := now.Add(outageWait); o.away(now) && short.Before(deadline) {
+		return short
+	}
+	return deadline
+}
+
+// revive ends the outage on a sign of life, if silence was what it consisted of. Where Kafka answers and refuses, such as with
+// too few replicas, only a batch can show that it is over.
+func (o *outage) revive() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.mute {
+		o.since = time.Time{}
+	}
+}
+
+// watchOutage looks for a sign of life while Kafka is away, whether requests come or not.
+func (p *publisher) watchOutage(ctx context.Context) {
+	said := false
+	for sleep(ctx, outageProbe) {
+		away := p.outage.away(time.Now())
+		if away != said {
+			if said = away; away {
+				p.log.Warn("kafka is away", "wait", outageWait)
+			} else {
+				p.log.Info("kafka is back")
+			}
+		}
+		if away && p.probe(ctx) {
+			p.outage.revive()
+		}
+	}
+}
+
+// probe asks Kafka for something that a broker has to answer itself. The id that it gives is not used.
+func (p *publisher) probe(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, outageWait)
+	defer cancel()
+	_, err := p.producer.NewID(ctx)
+	return err == nil || errors.Is(err, ErrAnswered)
+}

@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"sync"
+	"time"
+)
+
+// queue holds chunks until a lane takes them.
+type queue struct {
+	wake chan struct{} // holds a token when there may be something to take
+
+	mu     sync.Mutex
+	chunks []*chunk
+}
+
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+
+func (q *queue) push(c *chunk) {
+	q.mu.Lock()
+	q.chunks = append(q.chunks, c)
+	q.mu.Unlock()
+	q.poke()
+}
+
+// poke wakes one lane that waits for the queue, or the next that will.
+func (q *queue) poke() {
+	select {
+	case q.wake <- struct{}{}:
+	default: // a token is there already
+	}
+}
+
+// take removes as many chunks as fit into one batch: all for the partition of the first, in the order they came.
+func (q *queue) take() []*chunk {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.chunks) == 0 {
+		return nil
+	}
+	partition := q.chunks[0].partition
+	bytes, records, full := 0, 0, false
+	var taken []*chunk
+	rest := q.chunks[:0]
+	for i, c := range q.chunks {
+		if full {
+			rest = append(rest, q.chunks[i:]...)
+			break
+		}
+		if c.partition != partition {
+			rest = append(rest, c)
+			continue
+		}
+		if i > 0 && (bytes+c.size > maxBatchBytes || records+len(c.records) > maxBatchRecords) {
+			rest, full = append(rest, c), true // and nothing after it: a partition keeps its order
+			continue
+		}
+		bytes += c.size
+		records += len(c.records)
+		taken = append(taken, c)
+	}
+	q.keep(rest)
+	return taken
+}
+
+// expire ends the chunks whose requests were answered while they waited, so that they count against the limit no longer.
+func (q *queue) expire(pub *publisher, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	rest := q.chunks[:0]
+	for _, c := range q.chunks {
+		if now.Before(c.deadline) {
+			rest = append(rest, c)
+		} else {
+			c.finish(pub, errDeadline)
+		}
+	}
+	q.keep(rest)
+}
+
+// keep makes rest, which lies at the front of the same memory, the queue. What was taken must not be kept alive by it, and
+// what is left is another lane's to take.
+func (q *queue) keep(rest []*chunk) {
+	clear(q.chunks[len(rest):])
+	q.chunks = rest
+	if len(rest) > 0 {
+		q.poke()
+	}
+}
+
+func (q *queue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.chunks) == 0
+}
