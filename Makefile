@@ -53,8 +53,9 @@ fuzz: ## every fuzz target for FUZZTIME each
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
 	done
 
-bench: ## micro benchmarks, with allocations
-	$(GO) test -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) ./...
+bench: ## the edge against its ceilings in pairs, and micro benchmarks with allocations
+	$(GO) test ./gateway -run '^$$' -bench Edge -benchtime 1x -timeout $(TEST_TIMEOUT)
+	$(GO) test -run '^$$' -bench 'Decode|Encode|Split|Fingerprint|Headers' -benchmem -timeout $(TEST_TIMEOUT) ./internal/event ./gateway
 
 docs: ## the settings tables of README.md
 	$(GO) run ./internal/settings/gen

@@ -55,7 +55,7 @@ func parse(raw []byte) (parsed, error) {
 	}
 	for i := range p.NumRecords {
 		length, n := binary.Varint(plain)
-		if n <= 0 || int(length) > len(plain)-n {
+		if n <= 0 || length < 0 || length > int64(len(plain)-n) {
 			return p, fmt.Errorf("record %d: length %d", i, length)
 		}
 		r := kmsg.NewRecord()
