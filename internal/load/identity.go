@@ -81,15 +81,19 @@ func (d identity) index(id uuid.UUID) (index int64, ok bool) {
 	return index, index >= 0 && d.id(index) == id
 }
 
+// hide mixes the key in twice: once alone, two runs' permutations would differ by an exclusive or only, and what an index of
+// one run makes of its key would be what another index of the other run makes of its own.
 func (d identity) hide(x uint64) uint64 {
 	x = (x ^ d.key) & idMask
 	x = x * mulA & idMask
 	x ^= x >> 31
+	x = (x ^ mix(d.key)) & idMask
 	return x * mulB & idMask
 }
 
 func (d identity) reveal(x uint64) uint64 {
 	x = x * invB & idMask
+	x = (x ^ mix(d.key)) & idMask
 	x ^= x >> 31 // its own inverse: 31 is half of 62
 	x = x * invA & idMask
 	return (x ^ d.key) & idMask
