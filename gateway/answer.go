@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 
@@ -79,6 +80,15 @@ func tooLarge(limit, text string) *problem {
 	p := refuse(kindTooLarge, text)
 	p.limit = limit
 	return p
+}
+
+// fromDecoder translates an error of the event package's decoders.
+func fromDecoder(err error) *problem {
+	var refused *event.Error
+	if errors.As(err, &refused) {
+		return fromEvent(refused)
+	}
+	return refuse(kindInternal, "The event could not be read.")
 }
 
 // fromEvent translates the event package's refusal.

@@ -61,18 +61,18 @@ type encoder struct {
 	plain []byte // the records before compression; unused without a codec
 }
 
-// encode writes the records as one batch that says it was made at now; seal makes it fit to be sent. At least one record,
-// at most 2^31−1 of them and fewer than 2 GiB; the publisher's own bounds are far below that.
+// encode writes the records of the chunks as one batch that says it was made at now; seal makes it fit to be sent. At least
+// one record, at most 2^31−1 of them and fewer than 2 GiB; the publisher's own bounds are far below that.
 //
 // All records carry the same time. The topic's broker puts its own in place of it (LogAppendTime), but refuses a time of more
 // than an hour ahead all the same, which a client's clock could cause and ours should not.
-func (e *encoder) encode(records [][]Record, now time.Time) {
+func (e *encoder) encode(chunks []*chunk, now time.Time) {
 	e.out = grow(e.out[:0], batchHeader)[:batchHeader]
 	count, attributes := 0, codecNone
 	if e.codec == nil {
-		e.out, count = appendRecords(e.out, records)
+		e.out, count = appendChunks(e.out, chunks)
 	} else {
-		e.plain, count = appendRecords(e.plain[:0], records)
+		e.plain, count = appendChunks(e.plain[:0], chunks)
 		e.out = e.codec.compress(e.out, e.plain)
 		attributes = e.codec.id()
 		if len(e.out)-batchHeader >= len(e.plain) { // a lone small event can grow
@@ -103,14 +103,15 @@ func (e *encoder) seal(p ProducerID, sequence int32) []byte {
 	return e.out
 }
 
-// appendRecords writes the records one after another and says how many there are.
-func appendRecords(b []byte, records [][]Record) ([]byte, int) {
-	count := 0
-	for _, run := range records {
-		for i := range run {
-			b = appendRecord(b, &run[i], int64(count))
-			count++
-		}
+// appendChunks writes the records of chunks one after another and says how many there are.
+func appendChunks(b []byte, chunks []*chunk) ([]byte, int) {
+	size, count := 0, 0
+	for _, c := range chunks {
+		size += c.size()
+	}
+	b = grow(b, size)
+	for _, c := range chunks {
+		b, count = appendTails(b, c.records, count)
 	}
 	return b, count
 }

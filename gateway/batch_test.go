@@ -189,7 +189,7 @@ func TestGoldenBatch(t *testing.T) {
 	e := encoderOf(t, "none")
 	in := [][]Record{{{Value: []byte("hi"), Headers: []event.Header{{Key: "v", Value: []byte("1")}}}}}
 	at := time.UnixMilli(1000)
-	e.encode(in, at)
+	e.encode(chunksOf(in), at)
 	raw := e.seal(ProducerID{258, 3}, 7)
 	checkBatch(t, raw, in, ProducerID{258, 3}, 7, at)
 	want := bytes.Replace([]byte(goldenBatch), []byte("@crc@"), []byte("e64e26a0"), 1)
@@ -212,7 +212,7 @@ func TestBatchesReadBack(t *testing.T) {
 			} {
 				at := time.UnixMilli(1_700_000_000_000 + int64(i))
 				id := ProducerID{int64(i)<<33 + 1, int16(i)}
-				e.encode(in, at)
+				e.encode(chunksOf(in), at)
 				checkBatch(t, e.seal(id, math.MaxInt32-int32(i)), in, id, math.MaxInt32-int32(i), at)
 				checkBatch(t, e.seal(noProducer, -1), in, noProducer, -1, at) // sealed again
 			}
@@ -224,11 +224,11 @@ func TestBatchesReadBack(t *testing.T) {
 func TestIncompressibleIsSentPlain(t *testing.T) {
 	plain := encoderOf(t, "none")
 	in := [][]Record{{{Value: []byte("x")}}}
-	plain.encode(in, time.UnixMilli(1))
+	plain.encode(chunksOf(in), time.UnixMilli(1))
 	want := plain.seal(noProducer, -1)
 	for _, name := range codecs {
 		e := encoderOf(t, name)
-		e.encode(in, time.UnixMilli(1))
+		e.encode(chunksOf(in), time.UnixMilli(1))
 		if got := e.seal(noProducer, -1); !bytes.Equal(got, want) {
 			t.Errorf("%s: %x, want %x", name, got, want)
 		}
@@ -267,8 +267,8 @@ func FuzzBatch(f *testing.F) {
 		}
 		in := [][]Record{run[:1], run[1:]}
 		at := time.UnixMilli(1_700_000_000_000)
-		e.encode([][]Record{records(2, 50)}, at) // the encoder is not fresh
-		e.encode(in, at)
+		e.encode(chunksOf([][]Record{records(2, 50)}), at) // the encoder is not fresh
+		e.encode(chunksOf(in), at)
 		checkBatch(t, e.seal(ProducerID{id, epoch}, sequence), in, ProducerID{id, epoch}, sequence, at)
 	})
 }
@@ -278,7 +278,7 @@ func FuzzBatch(f *testing.F) {
 func FuzzParseBatch(f *testing.F) {
 	for _, name := range codecs {
 		e := encoderOf(f, name)
-		e.encode([][]Record{records(5, 100)}, time.UnixMilli(5))
+		e.encode(chunksOf([][]Record{records(5, 100)}), time.UnixMilli(5))
 		f.Add(bytes.Clone(e.seal(ProducerID{1, 2}, 3)))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -291,7 +291,7 @@ func FuzzParseBatch(f *testing.F) {
 		}
 		e := encoderOf(t, codecs[int(p.Attributes&7)%len(codecs)])
 		at := time.UnixMilli(1_700_000_000_000)
-		e.encode([][]Record{p.records}, at)
+		e.encode(chunksOf([][]Record{p.records}), at)
 		checkBatch(t, e.seal(ProducerID{p.ProducerID, p.ProducerEpoch}, p.FirstSequence), [][]Record{p.records}, ProducerID{p.ProducerID, p.ProducerEpoch}, p.FirstSequence, at)
 	})
 }
@@ -320,7 +320,7 @@ func eventsLike(n int) []Record {
 
 // TestEncodeAllocatesNothing once it has seen a batch of that size.
 func TestEncodeAllocatesNothing(t *testing.T) {
-	in := [][]Record{eventsLike(500)}
+	in := chunksOf([][]Record{eventsLike(500)})
 	for _, name := range codecs {
 		e := encoderOf(t, name)
 		at := time.Now()
@@ -337,7 +337,7 @@ func TestEncodeAllocatesNothing(t *testing.T) {
 
 func BenchmarkEncode(b *testing.B) {
 	for _, n := range []int{1, 32, 1000} {
-		in := [][]Record{eventsLike(n)}
+		in := chunksOf([][]Record{eventsLike(n)})
 		for _, name := range codecs {
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				e := encoderOf(b, name)

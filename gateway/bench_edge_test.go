@@ -216,7 +216,7 @@ func (e *edge) publisherAlone(b *testing.B, d time.Duration) float64 {
 		all.Go(func() {
 			mine := 0
 			for time.Since(start) < d {
-				for _, err := range pub.Publish(records, time.Now().Add(10*time.Second)) {
+				for _, err := range publish(pub, records, time.Now().Add(10*time.Second)) {
 					if err != nil {
 						b.Error(err)
 						return
@@ -273,7 +273,7 @@ func (e *edge) roundTrips(b *testing.B, pub *publisher, d time.Duration, senders
 			due := start.Add(every * time.Duration(i) / time.Duration(senders))
 			for time.Since(start) < d {
 				sleep(context.Background(), time.Until(due))
-				if err := pub.Publish([]Record{record}, time.Now().Add(10*time.Second))[0]; err != nil {
+				if err := publish(pub, []Record{record}, time.Now().Add(10*time.Second))[0]; err != nil {
 					b.Error(err)
 					return
 				}

@@ -2,8 +2,8 @@ package gateway
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
@@ -14,13 +14,16 @@ import (
 // maxErrors is how many refused events an answer lists; the retry ranges are always complete.
 const maxErrors = 100
 
-// bulk is one request to POST /api/v1/events/bulk while it is worked on. Every event ends in exactly one outcome.
+// bulk is one request to POST /api/v1/events/bulk while it is worked on. Every event ends in exactly one outcome. It is reused.
 type bulk struct {
 	items    []item
 	accepted int
-	records  []Record
-	at       []int    // records[i] is items[at[i]]
+	records  *parcel
+	at       []int32  // the i-th record is of items[at[i]]
 	whole    *problem // why an atomic bulk was refused as a whole
+
+	split event.Bulk
+	seen  idSet
 }
 
 // item is one event of a bulk: kept if it has neither problem nor duplicate when all is done.
@@ -30,66 +33,73 @@ type item struct {
 	duplicate bool
 }
 
-// readBulk reads and validates; what comes back no longer refers to the request's buffers.
-func (g *Gateway) readBulk(ctx *fasthttp.RequestCtx, stamp *stamp) (*bulk, *problem) {
+var bulks = sync.Pool{New: func() any { return new(bulk) }}
+
+// reset forgets all events, but not the memory.
+func (b *bulk) reset() {
+	if b.records != nil {
+		b.records.release()
+	}
+	clear(b.items)
+	b.items, b.at = b.items[:0], b.at[:0]
+	b.accepted, b.records, b.whole = 0, nil, nil
+	b.seen.reset()
+}
+
+// read reads and validates the body; what is in b then no longer refers to the request's buffers.
+func (g *Gateway) read(ctx *fasthttp.RequestCtx, stamp *stamp, b *bulk) *problem {
 	form, p := bodyForm(ctx)
 	if p != nil {
-		return nil, p
+		return p
 	}
 	body := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds nothing else
 	defer releaseBuffer(body)
 	if p := readBody(ctx, body, &g.bulkLimit); p != nil {
-		return nil, p
+		return p
 	}
-	split := splits.Get().(*event.Bulk) //nolint:forcetypeassert // the pool holds nothing else
-	defer splits.Put(split)
-	if err := event.SplitBulk(body.Bytes(), form, split); err != nil {
-		var refused *event.Error
-		if errors.As(err, &refused) {
-			return nil, fromEvent(refused)
-		}
-		return nil, refuse(kindInternal, "The bulk could not be read.")
+	p = g.decodeBulk(stamp, b, body.Bytes(), form)
+	if p == nil && stamp.sentInBody(b.split.SentAt) {
+		// It stood behind the events, or the records would have it already: they are made once more.
+		p = g.decodeBulk(stamp, b, body.Bytes(), form)
 	}
-	stamp.sentInBody(split.SentAt)
-	return g.validate(stamp, split), nil
+	return p
 }
 
-// validate decodes every item and makes the records of the valid ones.
-func (g *Gateway) validate(stamp *stamp, split *event.Bulk) *bulk {
-	b := &bulk{
-		items:   make([]item, len(split.Items)),
-		records: make([]Record, 0, len(split.Items)),
-		at:      make([]int, 0, len(split.Items)),
-	}
-	d := decoders.Get().(*decoding) //nolint:forcetypeassert // the pool holds nothing else
-	defer decoders.Put(d)
-	seen := make(map[uuid.UUID]struct{}, len(split.Items))
-	for i, raw := range split.Items {
+// decodeBulk decodes every item and makes the records of the valid ones.
+func (g *Gateway) decodeBulk(stamp *stamp, b *bulk, body []byte, form event.Form) *problem {
+	b.reset()
+	b.records = g.publisher.memory.parcel()
+	left := len(body)
+	err := event.DecodeBulk(body, form, g.cfg.MaxEventBytes, &b.split, func(i int, raw []byte, ev *event.Event, err error) {
+		b.items = append(b.items, item{})
 		it := &b.items[i]
-		if len(raw) > g.cfg.MaxEventBytes {
-			it.problem = tooLarge(limitEventBytes, "The event is larger than the limit.")
-			continue
-		}
-		if it.problem = decode(d, raw); it.problem != nil {
+		if err != nil {
+			it.problem = fromDecoder(err)
 			it.id = it.problem.eventID
-			continue
+			return
 		}
-		it.id = stamp.id(&d.event, i)
-		if _, again := seen[it.id]; again {
-			it.duplicate = true
-			continue
+		it.id = stamp.id(ev, i)
+		if it.duplicate = !b.seen.add(it.id); it.duplicate {
+			return
 		}
-		seen[it.id] = struct{}{}
-		b.records = append(b.records, stamp.record(raw, it.id))
-		b.at = append(b.at, i)
+		stamp.record(b.records, raw, it.id, left)
+		left -= len(raw)
+		b.at = append(b.at, int32(i)) //nolint:gosec // at most MaxBulkEvents
+	})
+	if err != nil {
+		return fromDecoder(err)
 	}
-	return b
+	return nil
 }
 
 // ingestBulk limits, publishes and answers.
 func (g *Gateway) ingestBulk(ctx *fasthttp.RequestCtx, stamp *stamp) *problem {
-	b, p := g.readBulk(ctx, stamp)
-	if p != nil {
+	b := bulks.Get().(*bulk) //nolint:forcetypeassert // the pool holds nothing else
+	defer func() {
+		b.reset()
+		bulks.Put(b)
+	}()
+	if p := g.read(ctx, stamp, b); p != nil {
 		return p
 	}
 	project := stamp.project
@@ -101,32 +111,48 @@ func (g *Gateway) ingestBulk(ctx *fasthttp.RequestCtx, stamp *stamp) *problem {
 	} else {
 		g.admitPart(project, b)
 	}
-	refunds := 0
-	for i, err := range g.publisher.Publish(b.records, g.deadline()) {
-		if err != nil {
-			b.items[b.at[i]].problem = unavailable(err)
-			refunds++
-		} else {
-			b.accepted++
-		}
-	}
-	g.refund(project, refunds)
+	g.publisher.Publish(b.records, g.deadline())
+	g.refund(project, b.settle())
 	g.answerBulk(ctx, project, b, string(args.Peek("results")) == "all")
 	return nil
+}
+
+// settle notes what became of the records, and returns how many were not kept.
+func (b *bulk) settle() (refused int) {
+	at := b.at
+	b.records.outcomes(func(n int, err error) {
+		if err == nil {
+			b.accepted += n
+		} else {
+			p := unavailable(err)
+			for _, i := range at[:n] {
+				b.items[i].problem = p
+			}
+			refused += n
+		}
+		at = at[n:]
+	})
+	return refused
 }
 
 func isTrue(v []byte) bool { return string(v) == "true" || string(v) == "1" }
 
 // admitPart charges the valid events that fit into the limit, in order; the others are to be sent again.
 func (g *Gateway) admitPart(project *project, b *bulk) {
-	got := min(len(b.records), g.charge(project, max(1, len(b.records))))
-	if got < len(b.records) {
-		limited := g.rateLimited(project, len(b.records)-got)
+	got := min(len(b.at), g.charge(project, max(1, len(b.at))))
+	if got < len(b.at) {
+		limited := g.rateLimited(project, len(b.at)-got)
 		for _, i := range b.at[got:] {
 			b.items[i].problem = limited
 		}
 	}
-	b.records, b.at = b.records[:got], b.at[:got]
+	b.keep(got)
+}
+
+// keep drops the records of all events but the first n.
+func (b *bulk) keep(n int) {
+	b.records.keep(n)
+	b.at = b.at[:n]
 }
 
 // admitWhole charges all events of an atomic bulk, or says why none of it may pass.
@@ -139,11 +165,11 @@ func (g *Gateway) admitWhole(project *project, b *bulk) *problem {
 	if project.limit == nil {
 		return nil
 	}
-	if int64(len(b.records)) > project.limit.events {
+	if int64(len(b.at)) > project.limit.events {
 		return tooLarge(limitRate, "The atomic bulk is larger than the project's whole rate limit.")
 	}
-	if !project.limit.takeAll(len(b.records), g.now()) {
-		return g.rateLimited(project, len(b.records))
+	if !project.limit.takeAll(len(b.at), g.now()) {
+		return g.rateLimited(project, len(b.at))
 	}
 	return nil
 }
@@ -155,7 +181,7 @@ func (b *bulk) refuseAll(p *problem) {
 			b.items[i].problem = p
 		}
 	}
-	b.records, b.at = nil, nil
+	b.keep(0)
 }
 
 // bulkBody is the JSON of a bulk's answer; the fields of an error join it when nothing was kept.

@@ -40,7 +40,7 @@ func TestBytesAreCopied(t *testing.T) {
 	defer occupants.Wait()
 	defer letGo()
 	for len(waiting(s.publisher)) == 0 {
-		occupants.Go(func() { s.publisher.Publish([]Record{{Value: []byte("occupant")}}, soon()) })
+		occupants.Go(func() { publish(s.publisher, []Record{{Value: []byte("occupant")}}, soon()) })
 		sleep(t.Context(), time.Millisecond)
 	}
 	// The requests of the first wave are answered at their deadline; the second wave gets their memory.
@@ -81,13 +81,13 @@ func (k keeper) Produce(ctx context.Context, partition int, batch []byte) error 
 	return k.memory.Produce(ctx, partition, batch)
 }
 
-// waiting lists the records that no lane has taken yet.
+// waiting lists the records that no lane has taken yet. They alias the memory that the publisher holds.
 func waiting(pub *publisher) []Record {
 	pub.shared.mu.Lock()
 	defer pub.shared.mu.Unlock()
 	var out []Record
 	for _, c := range pub.shared.chunks {
-		out = append(out, c.records...)
+		out = append(out, readTails(c.records)...)
 	}
 	return out
 }

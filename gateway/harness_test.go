@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -18,9 +19,102 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/internal/event"
 )
 
 const testKey = "test-key"
+
+// Record is a Kafka record as tests write and read it.
+type Record struct {
+	Key     []byte // nil: any partition will do
+	Value   []byte
+	Headers []event.Header
+}
+
+// parcelOf encodes records as a request's. pub says which partitions keys belong to; without it all are for any.
+func parcelOf(pub *publisher, records []Record) *parcel {
+	memory := &parcelMemory{}
+	if pub != nil {
+		memory = &pub.memory
+	}
+	p := memory.parcel()
+	for i := range records {
+		partition := -1
+		if pub != nil {
+			partition = pub.partitionOf(records[i].Key)
+		}
+		tail := appendTailOf(nil, &records[i])
+		c := p.last()
+		if c == nil || c.partition != partition || c.count == maxBatchRecords || c.size()+len(tail)+batchOverhead > maxBatchBytes {
+			c = memory.chunk(partition, len(tail))
+			p.chunks = append(p.chunks, c)
+		}
+		c.records = append(c.records, tail...)
+		c.count++
+		p.count++
+	}
+	return p
+}
+
+// appendTailOf writes a record's tail with whatever headers it has, none of which need be an event's id.
+func appendTailOf(b []byte, r *Record) []byte {
+	h := header{}
+	h.bytes, _ = appendHeaders(nil, r.Headers)
+	size := tailSize(r.Key, r.Value, &h)
+	b = binary.AppendUvarint(b, uint64(size))
+	return append(appendBytes(appendBytes(b, r.Key), r.Value), h.bytes...)
+}
+
+// readTails reads what appendTail wrote; the records alias it. Where it is no record, it is one without anything.
+func readTails(tails []byte) (out []Record) {
+	bytes := func(tail []byte) (v, rest []byte) {
+		n, width := binary.Varint(tail)
+		if tail = tail[width:]; n < 0 {
+			return nil, tail
+		}
+		return tail[:n], tail[n:]
+	}
+	for len(tails) > 0 {
+		size, width := binary.Uvarint(tails)
+		tail := tails[width : width+int(size)]
+		tails = tails[width+int(size):]
+		var r Record
+		r.Key, tail = bytes(tail)
+		r.Value, tail = bytes(tail)
+		n, width := binary.Varint(tail)
+		tail = tail[width:]
+		for range n {
+			var name, value []byte
+			name, tail = bytes(tail)
+			value, tail = bytes(tail)
+			r.Headers = append(r.Headers, event.Header{Key: string(name), Value: value})
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// publish publishes records as one request does, and returns an error a record.
+func publish(pub *publisher, records []Record, deadline time.Time) (errs []error) {
+	p := parcelOf(pub, records)
+	defer p.release()
+	pub.Publish(p, deadline)
+	p.outcomes(func(n int, err error) {
+		for range n {
+			errs = append(errs, err)
+		}
+	})
+	return errs
+}
+
+// chunksOf encodes runs of records.
+func chunksOf(runs [][]Record) (chunks []*chunk) {
+	for _, run := range runs {
+		chunks = append(chunks, parcelOf(nil, run).chunks...)
+	}
+	return chunks
+}
 
 // memory is a Producer in memory. It checks its side of the contract as a broker does, drops what it already has, and fails in
 // both ways that Kafka can: with the batch not taken, and with the batch taken and the answer lost.

@@ -97,7 +97,7 @@ func (g *Gateway) handle(ctx *fasthttp.RequestCtx, ingest func(*fasthttp.Request
 func (g *Gateway) stamped(ctx *fasthttp.RequestCtx, project *project, ingest func(*fasthttp.RequestCtx, *stamp) *problem) *problem {
 	s := stamps.Get().(*stamp) //nolint:forcetypeassert // the pool holds nothing else
 	defer func() {
-		*s = stamp{}
+		s.clear()
 		stamps.Put(s)
 	}()
 	if p := g.stamp(ctx, project, s); p != nil {
@@ -125,8 +125,11 @@ func (g *Gateway) ingestSingle(ctx *fasthttp.RequestCtx, stamp *stamp) *problem 
 		return g.rateLimited(project, 1)
 	}
 	id := stamp.id(&d.event, 0)
-	record := stamp.record(body.Bytes(), id)
-	if err := g.publisher.Publish([]Record{record}, g.deadline())[0]; err != nil {
+	records := g.publisher.memory.parcel()
+	defer records.release()
+	stamp.record(records, body.Bytes(), id, 0)
+	g.publisher.Publish(records, g.deadline())
+	if err := records.err(); err != nil {
 		g.refund(project, 1)
 		p := unavailable(err)
 		p.eventID = id
@@ -154,15 +157,10 @@ func (g *Gateway) answerSingle(ctx *fasthttp.RequestCtx, id uuid.UUID) {
 }
 
 func decode(d *decoding, raw []byte) *problem {
-	err := d.decoder.Decode(raw, &d.event)
-	if err == nil {
-		return nil
+	if err := d.decoder.Decode(raw, &d.event); err != nil {
+		return fromDecoder(err)
 	}
-	var refused *event.Error
-	if errors.As(err, &refused) {
-		return fromEvent(refused)
-	}
-	return refuse(kindInternal, "The event could not be read.")
+	return nil
 }
 
 // unavailable is the answer when Kafka did not say that it kept the event.

@@ -188,7 +188,7 @@ func (s *site) load(t testing.TB, pub *publisher, n int, during func()) (copies 
 			for j := range run {
 				run[j] = Record{Value: fmt.Appendf(nil, `{"event":"%d-%d","text":"the same text again and again"}`, i, j)}
 			}
-			for j, err := range pub.Publish(run, time.Now().Add(20*time.Second)) {
+			for j, err := range publish(pub, run, time.Now().Add(20*time.Second)) {
 				if err != nil {
 					t.Errorf("request %d: %v", i, err)
 					continue
@@ -388,7 +388,7 @@ func TestBatchesOnKafka(t *testing.T) {
 				}
 				in := append(eventsLike(300), Record{Key: []byte("k"), Value: []byte{}}, Record{Key: []byte{}})
 				e := encoderOf(t, codec)
-				e.encode([][]Record{in}, time.Now())
+				e.encode(chunksOf([][]Record{in}), time.Now())
 				if err := produceSoon(t, p, e.seal(id, 0)); err != nil {
 					t.Fatal(err)
 				}
@@ -455,7 +455,7 @@ func TestBrokerKnowsACopy(t *testing.T) {
 			t.Fatalf("ids %v and %v: %v", id, other, err)
 		}
 		e := encoderOf(t, "lz4")
-		e.encode([][]Record{eventsLike(10)}, time.Now())
+		e.encode(chunksOf([][]Record{eventsLike(10)}), time.Now())
 		for _, step := range []struct {
 			what     string
 			id       ProducerID

@@ -37,7 +37,7 @@ func broker(t *testing.T) (*kfake.Cluster, *kafkaProducer) {
 func batchOf(t testing.TB, records ...Record) []byte {
 	t.Helper()
 	e := encoderOf(t, "none")
-	e.encode([][]Record{records}, time.Now())
+	e.encode(chunksOf([][]Record{records}), time.Now())
 	return e.seal(noProducer, -1)
 }
 
@@ -126,13 +126,13 @@ func TestTopicAppearsLater(t *testing.T) {
 	go func() { defer close(done); pub.Run(ctx) }()
 	defer func() { stop(); <-done }()
 
-	if err := pub.Publish(records(1, 10), time.Now().Add(200*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
+	if err := publish(pub, records(1, 10), time.Now().Add(200*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
 		t.Fatalf("without a topic: %v", err)
 	}
 	if _, err := p.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "events", NumPartitions: 2, ReplicationFactor: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := pub.Publish(records(1, 10), soon())[0]; err != nil {
+	if err := publish(pub, records(1, 10), soon())[0]; err != nil {
 		t.Fatalf("with the topic: %v", err)
 	}
 }

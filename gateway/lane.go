@@ -14,14 +14,15 @@ type lane struct {
 
 	encoder  encoder
 	identity identity
-	runs     [][]Record // reused
+	taken    []*chunk // reused
 }
 
 // run sends until ctx ends and there is nothing left to send.
 func (l *lane) run(ctx context.Context) {
 	for {
-		if chunks := l.next(); len(chunks) > 0 {
-			l.send(chunks)
+		if l.taken = l.next(l.taken[:0]); len(l.taken) > 0 {
+			l.send(l.taken)
+			clear(l.taken)
 			continue
 		}
 		if ctx.Err() != nil {
@@ -45,12 +46,10 @@ func (l *lane) shares() bool {
 	return l.index == 0 || l.index < int(l.pub.partitions.Load())
 }
 
-func (l *lane) next() []*chunk {
-	if chunks := l.own.take(); len(chunks) > 0 {
-		return chunks
+// next takes a batch, if there is one, into memory that it is given.
+func (l *lane) next(into []*chunk) []*chunk {
+	if into = l.own.take(into); len(into) == 0 && l.shares() {
+		return l.pub.shared.take(into)
 	}
-	if l.shares() {
-		return l.pub.shared.take()
-	}
-	return nil
+	return into
 }

@@ -121,14 +121,11 @@ func (l *lane) prepare(ctx context.Context, s *sending) error {
 		l.turn++
 	}
 	if !s.encoded {
-		l.runs = l.runs[:0]
 		s.records = 0
 		for _, c := range s.chunks {
-			l.runs = append(l.runs, c.records)
-			s.records += int32(len(c.records))
+			s.records += int32(c.count) //nolint:gosec // maxBatchRecords at most
 		}
-		l.encoder.encode(l.runs, time.Now())
-		clear(l.runs)
+		l.encoder.encode(s.chunks, time.Now())
 		s.encoded = true
 	}
 	sequence, ok := l.identity.sequence(s.partition, s.records)

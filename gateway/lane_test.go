@@ -37,7 +37,7 @@ func inBubble(t *testing.T, m *memory, log slog.Handler, test func(t *testing.T,
 }
 
 func publishOne(pub *publisher, wait time.Duration) error {
-	return pub.Publish(records(1, 10), time.Now().Add(wait))[0]
+	return publish(pub, records(1, 10), time.Now().Add(wait))[0]
 }
 
 // times makes the first n batches end as given.
@@ -231,12 +231,12 @@ func TestRefusedBatchIsHalved(t *testing.T) {
 			if i == 60 {
 				size = 1000
 			}
-			if err := pub.Publish(records(1, size), soon())[0]; (err != nil) != (size == 1000) || err != nil && !errors.Is(err, ErrRefused) {
+			if err := publish(pub, records(1, size), soon())[0]; (err != nil) != (size == 1000) || err != nil && !errors.Is(err, ErrRefused) {
 				t.Errorf("%d bytes: %v", size, err)
 			}
 		})
 	}
-	waitUntil(t, func() bool { return pub.inflight.Load() == 99*42+1032 })
+	waitUntil(t, func() bool { return pub.inflight.Load() == 99*sizeOf(10)+sizeOf(1000) })
 	close(m.hold)
 	all.Wait()
 	if n := len(m.stored()); n != 99 {
@@ -414,14 +414,14 @@ func TestSequences(t *testing.T) {
 func TestQueueTakesOnePartition(t *testing.T) {
 	q := newQueue()
 	for i := range 12 {
-		q.push(&chunk{partition: i % 3, size: i})
+		q.push(&chunk{partition: i % 3, records: make([]byte, i)})
 	}
-	q.push(&chunk{partition: 0, size: maxBatchBytes})
-	q.push(&chunk{partition: 0, size: 1})
+	q.push(&chunk{partition: 0, records: make([]byte, maxBatchBytes)})
+	q.push(&chunk{partition: 0, records: make([]byte, 1)})
 	for _, want := range [][]int{{0, 3, 6, 9}, {1, 4, 7, 10}, {2, 5, 8, 11}, {maxBatchBytes}, {1}, nil} {
 		var got []int
-		for _, c := range q.take() {
-			got = append(got, c.size)
+		for _, c := range q.take(nil) {
+			got = append(got, c.size())
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)

@@ -8,25 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"sluice/internal/event"
 )
-
-// Record is one event on its way to Kafka. Its bytes belong to the publisher: nobody writes to them any more.
-type Record struct {
-	Key     []byte // nil: any partition will do
-	Value   []byte
-	Headers []event.Header
-}
-
-// size is what a record takes in a batch, roughly: Kafka's own fields are a few bytes each.
-func (r *Record) size() int {
-	n := 32 + len(r.Key) + len(r.Value)
-	for i := range r.Headers {
-		n += 4 + len(r.Headers[i].Key) + len(r.Headers[i].Value)
-	}
-	return n
-}
 
 const (
 	// lanes is how many produce requests are under way at once. Each lane sends one batch at a time, so that batches grow
@@ -35,7 +17,7 @@ const (
 	lanes = 4
 	// maxBatchBytes and maxBatchRecords bound a produce request; the topic takes 2 MiB.
 	maxBatchBytes   = 1900 << 10
-	maxBatchRecords = 20_000
+	maxBatchRecords = 20_000 // see batchOverhead
 	// attemptTimeout bounds one produce request, so that a dead broker is noticed well within a request's deadline.
 	attemptTimeout = 5 * time.Second
 	partitionsAge  = 10 * time.Second
@@ -64,6 +46,7 @@ type publisher struct {
 	outage     outage
 	withoutID  atomic.Bool // said, that there are no producer ids
 	shared     *queue
+	memory     parcelMemory
 	lanes      [lanes]*lane
 }
 
@@ -87,89 +70,41 @@ func (p *publisher) compress(name string) error {
 	return nil
 }
 
-// chunk is a run of one request's records that fits into a batch; it is acknowledged as a whole.
-type chunk struct {
-	records   []Record
-	size      int
-	partition int // −1: any
-	deadline  time.Time
-	done      chan struct{}
-	err       error // set before done is closed
-}
-
-func (c *chunk) finish(pub *publisher, err error) {
-	c.err = err
-	pub.inflight.Add(-int64(c.size))
-	close(c.done)
-}
-
-// result is the chunk's error as far as it is known now.
-func (c *chunk) result() error {
-	if c.done == nil {
-		return c.err // never queued
+// Publish hands a request's records to Kafka. It returns at the deadline at the latest, and much sooner while Kafka is known
+// to be away; the parcel then knows the outcomes: nil is acknowledged, anything else is not known to be. A record that was not
+// sent by then is not sent any more.
+func (p *publisher) Publish(records *parcel, deadline time.Time) {
+	now := time.Now()
+	deadline = p.outage.shorten(deadline, now)
+	for _, c := range records.chunks {
+		p.queue(c, deadline)
 	}
-	select {
-	case <-c.done:
-		return c.err
-	default:
-		return errDeadline
-	}
-}
-
-// Publish hands records to Kafka and returns an error a record: nil is acknowledged, anything else is not known to be. It
-// returns at the deadline at the latest, and much sooner while Kafka is known to be away; a record that was not sent by then
-// is not sent any more.
-func (p *publisher) Publish(records []Record, deadline time.Time) []error {
-	errs := make([]error, len(records))
-	deadline = p.outage.shorten(deadline, time.Now())
-	chunks := p.split(records, deadline)
-	timer := time.NewTimer(time.Until(deadline))
+	timer := records.alarm(deadline.Sub(now))
 	defer timer.Stop()
-	expired := false
-	at := 0
-	for _, c := range chunks {
-		if c.done != nil && !expired {
-			select {
-			case <-c.done:
-			case <-timer.C:
-				expired = true
-			}
+	for _, c := range records.chunks {
+		if c.settled {
+			continue
 		}
-		err := c.result()
-		for range c.records {
-			errs[at] = err
-			at++
+		select {
+		case <-c.done:
+			c.settled = true
+		case <-timer.C:
+			return
 		}
 	}
-	return errs
 }
 
-// split cuts the records into chunks and queues them. A chunk that cannot be queued has its error and no channel.
-func (p *publisher) split(records []Record, deadline time.Time) []*chunk {
-	var chunks []*chunk
-	for from := 0; from < len(records); {
-		partition := p.partitionOf(records[from].Key)
-		size, to := 0, from
-		for to < len(records) && to-from < maxBatchRecords && p.partitionOf(records[to].Key) == partition {
-			n := records[to].size()
-			if to > from && size+n > maxBatchBytes {
-				break
-			}
-			size += n
-			to++
-		}
-		c := &chunk{records: records[from:to], size: size, partition: partition, deadline: deadline}
-		if p.inflight.Add(int64(size)) > p.maxBytes {
-			p.inflight.Add(-int64(size))
-			c.err = errOverloaded
-		} else {
-			c.done = make(chan struct{})
-			p.queueOf(partition).push(c)
-		}
-		chunks = append(chunks, c)
-		from = to
+// queue hands one chunk to the lanes, unless too much waits for them already.
+func (p *publisher) queue(c *chunk, deadline time.Time) {
+	c.deadline = deadline
+	size := int64(c.size())
+	if p.inflight.Add(size) > p.maxBytes {
+		p.inflight.Add(-size)
+		c.err, c.settled = errOverloaded, true
+		return
 	}
-	return chunks
+	c.holders.Add(1)
+	p.queueOf(c.partition).push(c)
 }
 
 // partitionOf maps a key to a partition, the same for all gateways as long as the number of partitions stays.

@@ -63,7 +63,7 @@ func benchmarkPublisher(b *testing.B, codec string) {
 	})
 	prepared := eventsLike(4096)
 	for i := range 64 { // every lane and partition has been used
-		if err := pub.Publish(prepared[i:i+1], time.Now().Add(10*time.Second))[0]; err != nil {
+		if err := publish(pub, prepared[i:i+1], time.Now().Add(10*time.Second))[0]; err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -78,7 +78,7 @@ func benchmarkPublisher(b *testing.B, codec string) {
 			for i := r; i < b.N; i += requests {
 				at := i % len(prepared)
 				start := time.Now()
-				if err := pub.Publish(prepared[at:at+1], start.Add(10*time.Second))[0]; err != nil {
+				if err := publish(pub, prepared[at:at+1], start.Add(10*time.Second))[0]; err != nil {
 					b.Error(err)
 					return
 				}

@@ -32,6 +32,9 @@ func records(n, size int) []Record {
 	return out
 }
 
+// sizeOf is what a request of one record with a value of that size counts as in flight.
+func sizeOf(value int) int64 { return int64(parcelOf(nil, records(1, value)).chunks[0].size()) }
+
 func soon() time.Time { return time.Now().Add(10 * time.Second) }
 
 func TestPublishSharesBatches(t *testing.T) {
@@ -40,13 +43,13 @@ func TestPublishSharesBatches(t *testing.T) {
 	var all sync.WaitGroup
 	for range 400 {
 		all.Go(func() {
-			if err := pub.Publish(records(1, 100), soon())[0]; err != nil {
+			if err := publish(pub, records(1, 100), soon())[0]; err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	// All are queued or under way before the first is let through.
-	waitUntil(t, func() bool { return pub.inflight.Load() == 400*132 })
+	waitUntil(t, func() bool { return pub.inflight.Load() == 400*sizeOf(100) })
 	close(m.hold)
 	all.Wait()
 	if got := len(m.stored()); got != 400 {
@@ -63,7 +66,7 @@ func TestPublishSharesBatches(t *testing.T) {
 func TestPublishCutsLargeRequests(t *testing.T) {
 	m := &sizes{}
 	pub := publishing(t, m, 1<<30)
-	for i, err := range pub.Publish(records(50, 200<<10), soon()) {
+	for i, err := range publish(pub, records(50, 200<<10), soon()) {
 		if err != nil {
 			t.Fatalf("record %d: %v", i, err)
 		}
@@ -93,23 +96,23 @@ func (s *sizes) Partitions(context.Context) (int, error) { return 3, nil }
 
 func TestPublishRefusesWhatDoesNotFit(t *testing.T) {
 	m := &memory{hold: make(chan struct{})}
-	one := int64((&records(1, 1000)[0]).size())
+	one := sizeOf(1000)
 	pub := publishing(t, m, 3*one)
 	var all sync.WaitGroup
 	for range 3 { // up to the limit
 		all.Go(func() {
-			if err := pub.Publish(records(1, 1000), soon())[0]; err != nil {
+			if err := publish(pub, records(1, 1000), soon())[0]; err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	waitUntil(t, func() bool { return pub.inflight.Load() == 3*one })
-	if err := pub.Publish(records(1, 1000), soon())[0]; !errors.Is(err, errOverloaded) {
+	if err := publish(pub, records(1, 1000), soon())[0]; !errors.Is(err, errOverloaded) {
 		t.Errorf("over the limit: %v", err)
 	}
 	close(m.hold)
 	all.Wait()
-	if err := pub.Publish(records(1, 1000), soon())[0]; err != nil {
+	if err := publish(pub, records(1, 1000), soon())[0]; err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 }
@@ -124,16 +127,16 @@ func TestPublishRetriesUntilTheDeadline(t *testing.T) {
 		return true, nil
 	})
 	pub := publishing(t, m, 1<<20)
-	if err := pub.Publish(records(1, 10), soon())[0]; err != nil {
+	if err := publish(pub, records(1, 10), soon())[0]; err != nil {
 		t.Fatal(err)
 	}
 	m.failing(func() (bool, error) { return false, errors.New("broker away") })
 	start := time.Now()
-	if err := pub.Publish(records(1, 10), start.Add(300*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
+	if err := publish(pub, records(1, 10), start.Add(300*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
 		t.Fatalf("got %v", err)
 	}
 	m.failing(func() (bool, error) { return false, fmt.Errorf("too large: %w", ErrRefused) })
-	if err := pub.Publish(records(1, 10), soon())[0]; !errors.Is(err, ErrRefused) {
+	if err := publish(pub, records(1, 10), soon())[0]; !errors.Is(err, ErrRefused) {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -143,7 +146,7 @@ func TestPublishByKeyKeepsOnePartition(t *testing.T) {
 	pub := publishing(t, seen, 1<<30)
 	for i := range 300 {
 		key := []byte{byte('a' + i%20)}
-		if err := pub.Publish([]Record{{Key: key, Value: []byte("x")}}, soon())[0]; err != nil {
+		if err := publish(pub, []Record{{Key: key, Value: []byte("x")}}, soon())[0]; err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -30,16 +30,16 @@ func (q *queue) poke() {
 	}
 }
 
-// take removes as many chunks as fit into one batch: all for the partition of the first, in the order they came.
-func (q *queue) take() []*chunk {
+// take removes as many chunks as fit into one batch: all for the partition of the first, in the order they came. It appends
+// them to into.
+func (q *queue) take(into []*chunk) []*chunk {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.chunks) == 0 {
-		return nil
+		return into
 	}
 	partition := q.chunks[0].partition
 	bytes, records, full := 0, 0, false
-	var taken []*chunk
 	rest := q.chunks[:0]
 	for i, c := range q.chunks {
 		if full {
@@ -50,16 +50,16 @@ func (q *queue) take() []*chunk {
 			rest = append(rest, c)
 			continue
 		}
-		if i > 0 && (bytes+c.size > maxBatchBytes || records+len(c.records) > maxBatchRecords) {
+		if i > 0 && (bytes+c.size() > maxBatchBytes || records+c.count > maxBatchRecords) {
 			rest, full = append(rest, c), true // and nothing after it: a partition keeps its order
 			continue
 		}
-		bytes += c.size
-		records += len(c.records)
-		taken = append(taken, c)
+		bytes += c.size()
+		records += c.count
+		into = append(into, c)
 	}
 	q.keep(rest)
-	return taken
+	return into
 }
 
 // expire ends the chunks whose requests were answered while they waited, so that they count against the limit no longer.

@@ -4,14 +4,11 @@ import (
 	"errors"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
-
-	"sluice/internal/event"
 )
 
 // The public paths.
@@ -31,8 +28,6 @@ const (
 )
 
 const headerRequestID = "X-Request-Id"
-
-var splits = sync.Pool{New: func() any { return new(event.Bulk) }}
 
 // routes is the whole public surface.
 func (g *Gateway) routes() *fiber.App {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"sync"
 
 	"github.com/google/uuid"
@@ -12,11 +11,22 @@ import (
 
 // stamp is what all records of one request share. It aliases the request and must not outlive it; the records it makes do not.
 type stamp struct {
-	project  *project
-	envelope event.Envelope
-	byKey    string
+	project   *project
+	envelope  event.Envelope
+	publisher *publisher
+	byKey     string
+	key       []byte // of every record; the key of an event's own comes with the event
+	partition int    // of key
 	// idempotencyKey makes the ids of events without one; nil: they are new each time.
 	idempotencyKey []byte
+
+	header  header // of the envelope
+	scratch headerScratch
+}
+
+// clear forgets the request, but not the memory.
+func (s *stamp) clear() {
+	s.project, s.envelope, s.key, s.idempotencyKey = nil, event.Envelope{}, nil, nil
 }
 
 var stamps = sync.Pool{New: func() any { return new(stamp) }}
@@ -28,25 +38,27 @@ func (g *Gateway) stamp(ctx *fasthttp.RequestCtx, p *project, s *stamp) *problem
 	if problem != nil {
 		return problem
 	}
-	*s = stamp{
-		project: p,
-		envelope: event.Envelope{
-			Project:     p.id,
-			ReceivedAt:  g.now(),
-			SentAt:      sentAt(ctx),
-			Traceparent: traceparent(ctx),
-		},
-		byKey:          g.cfg.PartitionBy,
-		idempotencyKey: key,
+	s.project, s.publisher, s.idempotencyKey = p, g.publisher, key
+	s.envelope = event.Envelope{Project: p.id, ReceivedAt: g.now(), SentAt: sentAt(ctx), Traceparent: traceparent(ctx)}
+	s.byKey, s.partition = g.cfg.PartitionBy, -1
+	if s.byKey == byProject {
+		s.key = []byte(p.id)
+		s.partition = g.publisher.partitionOf(s.key)
 	}
+	s.header.set(&s.envelope, &s.scratch)
 	return nil
 }
 
-// sentInBody notes the time sent that a bulk's body gives, unless the request gave one outside it.
-func (s *stamp) sentInBody(ts event.Timestamp) {
-	if t, understood := ts.Time(); understood && s.envelope.SentAt.IsZero() {
-		s.envelope.SentAt = t
+// sentInBody notes the time sent that a bulk's body gives, unless the request gave one outside it, and says whether that
+// changes the records.
+func (s *stamp) sentInBody(ts event.Timestamp) bool {
+	t, understood := ts.Time()
+	if !understood || !s.envelope.SentAt.IsZero() {
+		return false
 	}
+	s.envelope.SentAt = t
+	s.header.set(&s.envelope, &s.scratch)
+	return true
 }
 
 // id is the event's own id, or one for it: under an Idempotency-Key the same each time, else a new UUIDv7. index is the
@@ -62,19 +74,22 @@ func (s *stamp) id(ev *event.Event, index int) uuid.UUID {
 	}
 }
 
-// record makes an event's Kafka record. The event's bytes are copied here: they lie in a buffer that the next request
-// reuses, while Kafka's client may hold the record for longer than this request lasts.
-func (s *stamp) record(raw []byte, id uuid.UUID) Record {
-	e := s.envelope
-	e.ID = id
-	r := Record{Value: bytes.Clone(raw), Headers: e.Headers()}
-	switch s.byKey {
-	case "project":
-		r.Key = []byte(e.Project)
-	case "event_id":
-		r.Key = []byte(id.String())
+// The values of the setting partition-by, besides none.
+const (
+	byProject = "project"
+	byEventID = "event_id"
+)
+
+// record adds an event's Kafka record to the parcel, which copies its bytes. expect is how many bytes of events, this one
+// included, the request may still have.
+func (s *stamp) record(to *parcel, raw []byte, id uuid.UUID, expect int) {
+	key, partition := s.key, s.partition
+	if s.byKey == byEventID {
+		var text [36]byte
+		event.PutID(text[:], id)
+		key, partition = text[:], s.publisher.partitionOf(text[:])
 	}
-	return r
+	to.add(partition, key, raw, &s.header, id, expect+expect/2+len(s.header.bytes)) // headers are about half of an event of 200 bytes
 }
 
 // traceparent is the W3C trace context of the request, if it is one. It is a copy.

@@ -21,6 +21,11 @@ type Bulk struct {
 
 	scanner scanner
 	open    []uint64 // the splitter's stack, a bit an open bracket
+
+	each    func(i int, raw []byte, ev *Event, err error) // nil: items are only collected
+	count   int                                           // items that each was called with
+	decoder Decoder
+	event   Event
 }
 
 // SplitBulk finds the items of a bulk, not empty and at most MaxBulkEvents, in one pass. It returns nil or an *Error,
@@ -36,20 +41,35 @@ type Bulk struct {
 //
 // In NDJSON lines end with LF or CRLF, the last one perhaps not; blank lines do not count.
 func SplitBulk(body []byte, form Form, into *Bulk) error {
-	into.Items = into.Items[:0]
-	into.SentAt = Timestamp{}
-	into.scanner.reset(body, emptied(into.scanner.repairs))
+	into.reset(body)
 	err := into.split(body, form)
-	into.scanner.data = nil // the caller's
-	into.open = emptied(into.open)
+	into.release()
 	if err == nil && len(into.Items) == 0 {
-		err = &Error{Code: CodeEmpty, Reason: "There are no events in the bulk."}
+		err = errEmptyBulk()
 	}
 	if err != nil {
 		into.Items = into.Items[:0]
 		return err
 	}
 	return nil
+}
+
+func errEmptyBulk() *Error {
+	return &Error{Code: CodeEmpty, Reason: "There are no events in the bulk."}
+}
+
+func (b *Bulk) reset(body []byte) {
+	b.Items = b.Items[:0]
+	b.SentAt = Timestamp{}
+	b.scanner.reset(body, emptied(b.scanner.repairs))
+	b.count = 0
+}
+
+// release lets go of what is the caller's.
+func (b *Bulk) release() {
+	b.scanner.data = nil
+	b.open = emptied(b.open)
+	b.each = nil
 }
 
 func (b *Bulk) split(body []byte, form Form) *Error {

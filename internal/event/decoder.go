@@ -46,9 +46,25 @@ func (d *Decoder) decode(raw []byte, ev *Event) *Error {
 		d.refuse("", "An event must be a JSON object.")
 	}
 	d.end()
+	return d.finish(ev)
+}
+
+// decodePrefix reads the event that data, which is longer than it perhaps, begins with. It returns the event's size in bytes
+// and whether there is one that Decode would accept.
+func (d *Decoder) decodePrefix(data []byte, ev *Event) (size int, good bool) {
+	ev.reset()
+	d.reset(data, ev.repairs)
+	d.refused = nil
+	d.event(ev)
+	size = d.pos
+	return size, d.finish(ev) == nil && d.checkSize(size) == nil
+}
+
+// finish gives the verdict and lets go of what is the caller's.
+func (d *Decoder) finish(ev *Event) *Error {
 	ev.repairs = d.repairs
 	err := d.verdict(ev)
-	d.data, d.repairs, d.older = nil, nil, olderNames{} // the caller's
+	d.data, d.repairs, d.older = nil, nil, olderNames{}
 	return err
 }
 

@@ -2,6 +2,9 @@ package event
 
 import (
 	"bytes"
+	"fmt"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -26,6 +29,7 @@ func FuzzSplitBulk(f *testing.F) {
 			t.Fatalf("%d items and %v", len(b.Items), err)
 		}
 		checkPieces(t, body, b.Items)
+		checkOnePass(t, body, Form(form), b.Items, err)
 		if form == uint8(FormNDJSON) {
 			checkLines(t, body, b.Items)
 			return
@@ -46,6 +50,43 @@ func FuzzSplitBulk(f *testing.F) {
 			t.Fatalf("%q: every item of %q is valid but not the whole", body, b.Items)
 		}
 	})
+}
+
+// checkOnePass compares DecodeBulk with SplitBulk and a Decode for each item.
+func checkOnePass(t *testing.T, body []byte, form Form, items [][]byte, want error) {
+	t.Helper()
+	const most = 100 // bytes an event
+	var b Bulk
+	d := Decoder{MaxBytes: most}
+	n := 0
+	got := DecodeBulk(body, form, most, &b, func(i int, raw []byte, ev *Event, err error) {
+		if i != n {
+			t.Fatalf("%q: item %d came when %d was due", body, i, n)
+		}
+		n++
+		if want != nil {
+			return // items before the fault, which do not count
+		}
+		if i >= len(items) || !bytes.Equal(raw, items[i]) || cap(raw) != len(raw) {
+			t.Fatalf("%q: item %d is %q, want %q", body, i, raw, items)
+		}
+		var alone Event
+		if e := d.Decode(bytes.Clone(raw), &alone); !reflect.DeepEqual(e, err) {
+			t.Fatalf("%q: item %q: %v, by itself %v", body, raw, err, e)
+		}
+		if err == nil && !sameEvent(ev, &alone) {
+			t.Fatalf("%q: item %q: %+v, by itself %+v", body, raw, ev, alone)
+		}
+	})
+	if !reflect.DeepEqual(got, want) || want == nil && n != len(items) || len(b.Items) != 0 {
+		t.Fatalf("%q: %d items and %v, want %d and %v", body, n, got, len(items), want)
+	}
+}
+
+func sameEvent(a, b *Event) bool {
+	// Nothing and no items are the same, and so are offsets of repairs and the payload that comes of them.
+	text := func(ev *Event) string { return strings.ReplaceAll(fmt.Sprintf("%+v", *ev), "<nil>", "[]") }
+	return text(a) == text(b)
 }
 
 func checkPieces(t *testing.T, body []byte, items [][]byte) {

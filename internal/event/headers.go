@@ -26,15 +26,22 @@ const (
 	Version = "1"
 )
 
-// headerBytes is room for all values but the project's.
-const headerBytes = len(Version) + dashedLen + 2*20 + 55
+// MostHeaders and MostHeaderBytes are room for the headers of any envelope: how many, and the bytes of all their values.
+const (
+	MostHeaders     = 6
+	MostHeaderBytes = len(Version) + longestProjectID + dashedLen + 2*20 + 55
+)
 
 // Headers returns the envelope as the headers of a record. They share no memory with the envelope or with another
 // record's.
 func (e Envelope) Headers() []Header {
-	headers := make([]Header, 0, 6)
-	values := make([]byte, 0, headerBytes+len(e.Project))
-	start := 0
+	return e.AppendHeaders(make([]Header, 0, MostHeaders), make([]byte, 0, MostHeaderBytes))
+}
+
+// AppendHeaders is Headers in memory that it is given: the headers are appended to headers, and their values lie in values
+// behind what it holds, as long as MostHeaderBytes are free there.
+func (e *Envelope) AppendHeaders(headers []Header, values []byte) []Header {
+	start := len(values)
 	add := func(key string) {
 		headers = append(headers, Header{key, values[start:len(values):len(values)]})
 		start = len(values)
@@ -43,7 +50,8 @@ func (e Envelope) Headers() []Header {
 	add(HeaderVersion)
 	values = append(values, e.Project...)
 	add(HeaderProject)
-	values = appendID(values, e.ID)
+	values = values[:start+dashedLen]
+	PutID(values[start:], e.ID)
 	add(HeaderEventID)
 	values = strconv.AppendInt(values, e.ReceivedAt.UnixMilli(), 10)
 	add(HeaderReceivedAt)
@@ -58,15 +66,18 @@ func (e Envelope) Headers() []Header {
 	return headers
 }
 
-// appendID appends the 36 characters of a UUID.
-func appendID(dst []byte, id uuid.UUID) []byte {
-	for i, part := range [...][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
-		if i > 0 {
-			dst = append(dst, '-')
-		}
-		dst = hex.AppendEncode(dst, part)
-	}
-	return dst
+// PutID writes the 36 characters of a UUID to the start of dst.
+func PutID(dst []byte, id uuid.UUID) {
+	_ = dst[dashedLen-1]
+	hex.Encode(dst[0:], id[:4])
+	dst[8] = '-'
+	hex.Encode(dst[9:], id[4:6])
+	dst[13] = '-'
+	hex.Encode(dst[14:], id[6:8])
+	dst[18] = '-'
+	hex.Encode(dst[19:], id[8:10])
+	dst[23] = '-'
+	hex.Encode(dst[24:], id[10:])
 }
 
 // ParseHeaders reads the headers of a record of which nothing is known. It returns an *RecordError if one of ours is

@@ -47,8 +47,12 @@ func (b *Bulk) lines(body []byte) *Error {
 }
 
 func (b *Bulk) add(item []byte) *Error {
-	if len(b.Items) == MaxBulkEvents {
+	if max(len(b.Items), b.count) == MaxBulkEvents {
 		return tooLarge(LimitBulkEvents, "events", MaxBulkEvents)
+	}
+	if b.each != nil {
+		b.decode(item)
+		return nil
 	}
 	b.Items = append(b.Items, item)
 	return nil

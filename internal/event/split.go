@@ -9,6 +9,9 @@ func (b *Bulk) items() *Error {
 	for a := s.array(); s.item(&a); {
 		s.peek()
 		start := s.pos
+		if b.each != nil && b.decodeHere() {
+			continue
+		}
 		b.skipItem()
 		if s.fault != "" {
 			return nil

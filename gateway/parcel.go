@@ -1,0 +1,180 @@
+package gateway
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// parcel is the records of one request on their way to Kafka, in order, as chunks. It is reused; the chunks' memory is shared
+// with the publisher until both have let go of it.
+type parcel struct {
+	chunks []*chunk
+	count  int         // records
+	timer  *time.Timer // kept for its memory
+	memory *parcelMemory
+}
+
+// parcelMemory is where parcels and chunks come from and go back to. Chunks are pooled by size, in powers of two, so that a
+// single event never holds what a bulk needed. Its zero value is ready.
+type parcelMemory struct {
+	parcels sync.Pool
+	chunks  [largestChunk - smallestChunk + 1]sync.Pool
+}
+
+const (
+	smallestChunk = 10 // 1 KiB, as a power of two
+	largestChunk  = 21 // 2 MiB: more than a batch takes
+)
+
+// parcel makes an empty parcel.
+func (m *parcelMemory) parcel() *parcel {
+	p, ok := m.parcels.Get().(*parcel)
+	if !ok {
+		p = &parcel{memory: m}
+	}
+	return p
+}
+
+// chunk makes an empty chunk with room for size bytes, held by the caller.
+func (m *parcelMemory) chunk(partition, size int) *chunk {
+	power := max(smallestChunk, bits.Len(uint(size-1))) //nolint:gosec // positive
+	c, ok := m.chunks[power-smallestChunk].Get().(*chunk)
+	if !ok {
+		c = &chunk{memory: m, records: make([]byte, 0, 1<<power), done: make(chan struct{}, 1)}
+	}
+	c.partition = partition
+	c.holders.Store(1)
+	return c
+}
+
+// add encodes one record. The bytes are copied here: they lie in buffers that the next request reuses, while the publisher may
+// hold the record for longer than this request lasts. expect is how many more bytes of records may follow, roughly.
+func (p *parcel) add(partition int, key, value []byte, h *header, id uuid.UUID, expect int) {
+	size := tailSize(key, value, h)
+	need := uvarintSize(uint64(size)) + size //nolint:gosec // never negative
+	c := p.last()
+	if c == nil || c.partition != partition || c.count == maxBatchRecords || c.size()+need+batchOverhead > maxBatchBytes {
+		c = p.memory.chunk(partition, min(max(need, expect), maxBatchBytes))
+		p.chunks = append(p.chunks, c)
+	}
+	c.records = appendTail(c.records, size, key, value, h, id)
+	c.count++
+	p.count++
+}
+
+func (p *parcel) last() *chunk {
+	if len(p.chunks) == 0 {
+		return nil
+	}
+	return p.chunks[len(p.chunks)-1]
+}
+
+// keep drops all records but the first n.
+func (p *parcel) keep(n int) {
+	p.count = min(p.count, n)
+	for i, c := range p.chunks {
+		if c.count <= n {
+			n -= c.count
+			continue
+		}
+		if n > 0 {
+			c.records, c.count = c.records[:skipTails(c.records, n)], n
+			i++
+		}
+		for _, c := range p.chunks[i:] {
+			c.release()
+		}
+		p.chunks = p.chunks[:i]
+		return
+	}
+}
+
+// outcomes calls each with every run of records that had the same fate, in order; nil is acknowledged.
+func (p *parcel) outcomes(each func(records int, err error)) {
+	for _, c := range p.chunks {
+		each(c.count, c.result())
+	}
+}
+
+// err is the fate of a parcel of one record.
+func (p *parcel) err() error { return p.chunks[0].result() }
+
+// release gives the parcel back.
+func (p *parcel) release() {
+	for _, c := range p.chunks {
+		c.release()
+	}
+	clear(p.chunks)
+	*p = parcel{chunks: p.chunks[:0], timer: p.timer, memory: p.memory}
+	p.memory.parcels.Put(p)
+}
+
+// chunk is a run of one request's records that fits into a batch; it is acknowledged as a whole. Request and publisher hold it
+// together: the request may give up and go while the publisher still has it, and the other way round. Who lets go last
+// gives its memory back.
+type chunk struct {
+	records   []byte // tails, see appendTail
+	count     int
+	partition int // −1: any
+	deadline  time.Time
+
+	done    chan struct{} // gets one token, when err is set for good
+	err     error
+	settled bool // the request has had the token
+	holders atomic.Int32
+	memory  *parcelMemory
+}
+
+// size is what the chunk takes in a batch, in bytes, at most.
+func (c *chunk) size() int { return len(c.records) + c.count*batchOverhead }
+
+// release lets go of the chunk for one of its holders.
+func (c *chunk) release() {
+	if c.holders.Add(-1) > 0 {
+		return
+	}
+	select {
+	case <-c.done: // for nobody
+	default:
+	}
+	power := bits.Len(uint(cap(c.records))) - 1 //nolint:gosec // never negative
+	*c = chunk{records: c.records[:0], done: c.done, memory: c.memory}
+	if power <= largestChunk {
+		c.memory.chunks[power-smallestChunk].Put(c)
+	}
+}
+
+// finish gives the chunk its fate and lets go of it for the publisher.
+func (c *chunk) finish(pub *publisher, err error) {
+	c.err = err
+	pub.inflight.Add(-int64(c.size()))
+	c.done <- struct{}{}
+	c.release()
+}
+
+// result is the chunk's error as far as it is known now, for the request.
+func (c *chunk) result() error {
+	if !c.settled {
+		select {
+		case <-c.done:
+			c.settled = true
+		default:
+			return errDeadline
+		}
+	}
+	return c.err
+}
+
+// alarm starts the parcel's timer.
+func (p *parcel) alarm(d time.Duration) *time.Timer {
+	if p.timer == nil {
+		p.timer = time.NewTimer(d)
+	} else {
+		p.timer.Reset(d) // it was stopped, and since Go 1.23 nothing of an earlier run is left in its channel then
+	}
+	return p.timer
+}
