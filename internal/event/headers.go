@@ -66,19 +66,28 @@ func (e *Envelope) AppendHeaders(headers []Header, values []byte) []Header {
 	return headers
 }
 
-// PutID writes the 36 characters of a UUID to the start of dst.
+// PutID writes the 36 characters of a UUID, in lower case, to the start of dst.
 func PutID(dst []byte, id uuid.UUID) {
-	_ = dst[dashedLen-1]
-	hex.Encode(dst[0:], id[:4])
-	dst[8] = '-'
-	hex.Encode(dst[9:], id[4:6])
-	dst[13] = '-'
-	hex.Encode(dst[14:], id[6:8])
-	dst[18] = '-'
-	hex.Encode(dst[19:], id[8:10])
-	dst[23] = '-'
-	hex.Encode(dst[24:], id[10:])
+	dst = dst[:dashedLen]
+	at := 0
+	for i, c := range id {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			dst[at] = '-'
+			at++
+		}
+		pair := hexPairs[c]
+		dst[at], dst[at+1] = pair[0], pair[1]
+		at += 2
+	}
 }
+
+// hexPairs is each byte's two digits.
+var hexPairs = func() (table [256][2]byte) {
+	for i := range table {
+		hex.Encode(table[i][:], []byte{byte(i)})
+	}
+	return table
+}()
 
 // ParseHeaders reads the headers of a record of which nothing is known. It returns an *RecordError if one of ours is
 // missing, there twice or not well-formed. Other headers are ignored.

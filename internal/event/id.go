@@ -14,24 +14,30 @@ const (
 
 // parseID reads a UUID with or without dashes, in any case; no braces, no "urn:uuid:".
 func parseID(b []byte) (id uuid.UUID, ok bool) {
-	dashed := len(b) == dashedLen
-	if !dashed && len(b) != bareLen {
-		return uuid.Nil, false
-	}
-	at := 0
-	for i := range id {
-		if dashed && (i == 4 || i == 6 || i == 8 || i == 10) {
-			if b[at] != '-' {
-				return uuid.Nil, false
-			}
-			at++
-		}
-		high, low := hexValue[b[at]], hexValue[b[at+1]]
-		if high|low == 0xFF {
+	var bare [bareLen]byte
+	switch len(b) {
+	case dashedLen:
+		if b[8] != '-' || b[13] != '-' || b[18] != '-' || b[23] != '-' {
 			return uuid.Nil, false
 		}
+		copy(bare[:8], b[:8])
+		copy(bare[8:12], b[9:13])
+		copy(bare[12:16], b[14:18])
+		copy(bare[16:20], b[19:23])
+		copy(bare[20:], b[24:36])
+	case bareLen:
+		copy(bare[:], b)
+	default:
+		return uuid.Nil, false
+	}
+	bad := byte(0)
+	for i := range id {
+		high, low := hexValue[bare[2*i]], hexValue[bare[2*i+1]]
+		bad |= high | low
 		id[i] = high<<4 | low
-		at += 2
+	}
+	if bad == 0xFF { // a digit's value is at most 0x0F
+		return uuid.Nil, false
 	}
 	return id, true
 }

@@ -29,12 +29,33 @@ func (s *scanner) name() (Text, []byte) {
 		s.names = t.AppendTo(s.names)
 		name = s.names[k.at:]
 	}
-	k.size = int32(len(name))
-	if n := len(name); n > 0 {
-		k.glance = uint32(n)<<24 ^ uint32(name[n-1])<<16 ^ uint32(name[n/2])<<8 ^ uint32(name[0])
-	}
+	k.size, k.glance = int32(len(name)), glance(name)
 	s.keys = append(s.keys, k)
 	return t, name
+}
+
+// plainName is name, and the colon behind it, where there is nothing to be said about either: no escape, only ASCII, no white
+// space. It moves nothing otherwise.
+func (s *scanner) plainName(o *object) bool {
+	start := s.pos + 1
+	end := start + plainRun(s.data[start:])
+	if end+1 >= len(s.data) || s.data[end] != '"' || s.data[end+1] != ':' {
+		return false
+	}
+	name := s.data[start:end:end]
+	o.key, o.name = Text{raw: name}, name
+	s.keys = append(s.keys, key{at: int32(start), size: int32(len(name)), glance: glance(name)})
+	s.pos = end + 2
+	return true
+}
+
+// glance is enough of a name to tell it from most others.
+func glance(name []byte) uint32 {
+	n := len(name)
+	if n == 0 {
+		return 0
+	}
+	return uint32(n)<<24 ^ uint32(name[n-1])<<16 ^ uint32(name[n/2])<<8 ^ uint32(name[0])
 }
 
 func (s *scanner) nameOf(k key) []byte {

@@ -157,6 +157,9 @@ func (s *scanner) member(o *object) bool {
 		s.fail(faultName)
 		return false
 	}
+	if s.plainName(o) {
+		return true
+	}
 	o.key, o.name = s.name()
 	if s.peek() != ':' {
 		s.fail(faultColon)

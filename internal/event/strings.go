@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -15,10 +16,19 @@ var isPlain = func() (table [256]bool) {
 
 // text moves over the string at the current position and returns its inside. It notes the lone surrogate escapes.
 func (s *scanner) text() Text {
-	data, i := s.data, s.pos+1
-	start, form := i, verbatim
+	start := s.pos + 1
+	i := start + plainRun(s.data[start:])
+	if i < len(s.data) && s.data[i] == '"' { // most strings need no more than this
+		s.pos = i + 1
+		return Text{raw: s.data[start:i:i]}
+	}
+	return s.unusualText(start, i)
+}
+
+// unusualText is text for a string that begins at start and is plain up to i only.
+func (s *scanner) unusualText(start, i int) Text {
+	data, form := s.data, verbatim
 	for {
-		i += plainRun(data[i:])
 		if i >= len(data) {
 			s.pos = len(data)
 			s.fail(faultCut)
@@ -41,6 +51,7 @@ func (s *scanner) text() Text {
 			return Text{}
 		}
 		i += n
+		i += plainRun(data[i:])
 	}
 }
 
@@ -56,9 +67,9 @@ func plainRun(b []byte) int {
 		quote := w ^ '"'*ones
 		backslash := w ^ '\\'*ones
 		// A byte's high bit is set where the byte is a control character, not ASCII, a quote or a backslash; a borrow
-		// can also set it behind such a byte, never without one.
-		if (w|(w-' '*ones)|(quote-ones)|(backslash-ones))&highs != 0 {
-			break
+		// can also set it behind such a byte, never without one. So the first is always a true one.
+		if found := (w | (w - ' '*ones) | (quote - ones) | (backslash - ones)) & highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
 		}
 	}
 	for i < len(b) && isPlain[b[i]] {
