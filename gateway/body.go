@@ -72,20 +72,21 @@ func readWire(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit *bodyLimit) *pr
 	if stream == nil {
 		return nil
 	}
-	r := &progressReader{ctx: ctx, stream: stream, silence: bodySilence}
-	if n := ctx.Request.Header.ContentLength(); n > 0 {
+	n := ctx.Request.Header.ContentLength()
+	if n > 0 {
 		dst.Grow(min(n, firstGrowth) + bytes.MinRead)
-		r.prefetched = n <= prefetched
 	}
 	// One byte over the limit is read, to tell a body of just the limit from a larger one.
-	n, err := dst.ReadFrom(io.LimitReader(r, int64(limit.bytes)+1))
+	r := newProgressReader(ctx, stream, bodySilence, int64(limit.bytes)+1)
+	defer r.release()
+	got, err := dst.ReadFrom(r)
 	var timeout net.Error
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, errTooSlow):
 		return refuse(kindTimeout, "The body came too slowly.")
 	case err != nil:
 		return refuse(kindMalformed, "The body ended before its announced end.")
-	case n > int64(limit.bytes):
+	case got > int64(limit.bytes):
 		return tooLarge(limit.name, "The body is larger than the limit.")
 	}
 	return nil
@@ -93,18 +94,43 @@ func readWire(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit *bodyLimit) *pr
 
 var errTooSlow = errors.New("body slower than 1 KiB/s")
 
-// progressReader moves the connection's read deadline along with the body.
+// progressReader reads a body up to a number of bytes and moves the connection's read deadline along with it.
 type progressReader struct {
 	ctx        *fasthttp.RequestCtx
 	stream     io.Reader
-	prefetched bool // the whole body is in memory already
+	left       int64 // bytes that may still be read
+	prefetched bool  // the whole body is in memory already
 	silence    time.Duration
 	since      time.Time
 	got        int
 }
 
+var progressReaders = sync.Pool{New: func() any { return new(progressReader) }}
+
+func newProgressReader(ctx *fasthttp.RequestCtx, stream io.Reader, silence time.Duration, most int64) *progressReader {
+	n := ctx.Request.Header.ContentLength()
+	r := progressReaders.Get().(*progressReader) //nolint:forcetypeassert // the pool holds nothing else
+	*r = progressReader{ctx: ctx, stream: stream, left: most, silence: silence, prefetched: n >= 0 && n <= prefetched}
+	return r
+}
+
+func (r *progressReader) release() {
+	*r = progressReader{}
+	progressReaders.Put(r)
+}
+
 // Read is part of io.Reader.
 func (r *progressReader) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, io.EOF
+	}
+	p = p[:min(int64(len(p)), r.left)]
+	n, err := r.read(p)
+	r.left -= int64(n)
+	return n, err
+}
+
+func (r *progressReader) read(p []byte) (int, error) {
 	if r.prefetched {
 		return r.stream.Read(p)
 	}
@@ -134,9 +160,10 @@ func discardBody(ctx *fasthttp.RequestCtx, limit int) {
 	if stream == nil {
 		return
 	}
-	n := ctx.Request.Header.ContentLength()
-	r := &progressReader{ctx: ctx, stream: stream, silence: discardSilence, prefetched: n >= 0 && n <= prefetched}
-	if _, err := io.CopyN(io.Discard, r, 2*int64(limit)); !errors.Is(err, io.EOF) {
+	most := 2 * int64(limit)
+	r := newProgressReader(ctx, stream, discardSilence, most)
+	defer r.release()
+	if n, err := io.Copy(io.Discard, r); err != nil || n == most {
 		ctx.SetConnectionClose()
 	}
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -147,13 +146,14 @@ func (g *Gateway) deadline() time.Time { return time.Now().Add(g.cfg.RequestTime
 // answerSingle writes the 202. It is put together by hand because nothing in it comes from a client but a parsed UUID, and
 // it is the answer that is written most.
 func (g *Gateway) answerSingle(ctx *fasthttp.RequestCtx, id uuid.UUID) {
-	var text [64 + 36]byte
-	b := append(text[:0], `{"status":"accepted","event_id":"`...)
-	b = append(b, id.String()...)
-	b = append(b, `"}`...)
+	const before, after = `{"status":"accepted","event_id":"`, `"}`
+	var text [len(before) + 36 + len(after)]byte
+	copy(text[:], before)
+	event.PutID(text[len(before):], id)
+	copy(text[len(before)+36:], after)
 	ctx.SetStatusCode(fasthttp.StatusAccepted)
 	ctx.SetContentType("application/json")
-	ctx.SetBody(b)
+	ctx.SetBody(text[:])
 }
 
 func decode(d *decoding, raw []byte) *problem {
@@ -199,6 +199,15 @@ func (g *Gateway) rateLimitFields(ctx *fasthttp.RequestCtx, p *project, k kind) 
 	window := int((p.limit.window + time.Second - 1) / time.Second)
 	whole := int((q.whole + time.Second - 1) / time.Second)
 	h := &ctx.Response.Header
-	h.Set("RateLimit-Policy", fmt.Sprintf(`"events";q=%d;w=%d`, p.limit.events, window))
-	h.Set("RateLimit", `"events";r=`+strconv.Itoa(q.left)+`;t=`+strconv.Itoa(whole))
+	var text [64]byte
+	b := append(text[:0], `"events";q=`...)
+	b = strconv.AppendInt(b, p.limit.events, 10)
+	b = append(b, ";w="...)
+	b = strconv.AppendInt(b, int64(window), 10)
+	h.SetBytesV("RateLimit-Policy", b)
+	b = append(text[:0], `"events";r=`...)
+	b = strconv.AppendInt(b, int64(q.left), 10)
+	b = append(b, ";t="...)
+	b = strconv.AppendInt(b, int64(whole), 10)
+	h.SetBytesV("RateLimit", b)
 }

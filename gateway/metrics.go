@@ -52,6 +52,21 @@ func (m *metrics) reject(k kind, n int) {
 }
 
 func (m *metrics) request(route string, status int, took time.Duration) {
-	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.requests.WithLabelValues(route, statusText(status)).Inc()
 	m.duration.Observe(took.Seconds())
 }
+
+// statusText is a status as a label, without new memory for each request.
+func statusText(status int) string {
+	if status < 0 || status >= len(statusTexts) {
+		return strconv.Itoa(status)
+	}
+	return statusTexts[status]
+}
+
+var statusTexts = func() (texts [600]string) {
+	for i := range texts {
+		texts[i] = strconv.Itoa(i)
+	}
+	return texts
+}()

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -9,6 +11,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
+
+	"sluice/internal/event"
 )
 
 // The public paths.
@@ -138,7 +142,14 @@ func setRequestID(ctx *fasthttp.RequestCtx) {
 		ctx.Response.Header.SetBytesV(headerRequestID, id)
 		return
 	}
-	ctx.Response.Header.Set(headerRequestID, uuid.NewString())
+	// Not for secrets: it need only be unlikely to occur twice.
+	fresh := uuid.UUID{}
+	binary.BigEndian.PutUint64(fresh[:8], rand.Uint64())
+	binary.BigEndian.PutUint64(fresh[8:], rand.Uint64())
+	fresh[6], fresh[8] = fresh[6]&0x0F|0x40, fresh[8]&0x3F|0x80 // version 4 (RFC 9562, section 5.4)
+	var text [36]byte
+	event.PutID(text[:], fresh)
+	ctx.Response.Header.SetBytesV(headerRequestID, text[:])
 }
 
 func validRequestID(id []byte) bool {
