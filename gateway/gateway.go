@@ -32,6 +32,8 @@ type Deps struct {
 	Producer Producer
 	// Now replaces the clock that limits and received-at go by.
 	Now func() time.Time
+	// storeWait, if set, is how long requests and exchanges wait for the limit store.
+	storeWait time.Duration
 }
 
 // Gateway is the edge. New makes one, Run serves.
@@ -44,6 +46,7 @@ type Gateway struct {
 	publisher *publisher
 	producer  *kafkaProducer // nil when a test gave its own
 	projects  atomic.Pointer[Projects]
+	store     *limitStore // nil: each gateway limits by itself
 	app       *fiber.App
 	started   atomic.Bool
 	draining  atomic.Bool
@@ -59,6 +62,12 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	}
 	if err := cfg.Check(); err != nil {
 		return nil, err
+	}
+	if cfg.sharesLimits() {
+		g.store = newLimitStore(cfg, g.log, g.now)
+		if deps.storeWait > 0 {
+			g.store.patience, g.store.budget = deps.storeWait, deps.storeWait
+		}
 	}
 	if err := g.loadProjects(); err != nil {
 		return nil, err
@@ -85,6 +94,9 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := g.publisher.compress(cfg.KafkaCompression); err != nil {
 		return nil, err
 	}
+	if g.store != nil {
+		collectors = append(collectors, g.store.metrics.collectors...)
+	}
 	for _, c := range collectors {
 		if err := deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
@@ -105,8 +117,16 @@ func (g *Gateway) loadProjects() error {
 			return err
 		}
 	}
-	g.projects.Store(projects)
+	g.useProjects(projects)
 	return nil
+}
+
+// useProjects puts a reading of the projects into force.
+func (g *Gateway) useProjects(projects *Projects) {
+	if g.store != nil {
+		g.store.share(projects)
+	}
+	g.projects.Store(projects)
 }
 
 // Listen opens the public port, so that an occupied one is known before anything else starts.
@@ -124,14 +144,15 @@ func (g *Gateway) Listen() (net.Listener, error) {
 //
 //	l ─▶ Fiber ─▶ handlers ─▶ publisher ─▶ Kafka
 //	                 ▲
-//	projects file ───┘ watched
+//	projects file ───┤ watched
+//	limit store ─────┘ if the limits are shared
 func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	defer func() {
 		if g.producer != nil {
 			g.producer.Close()
 		}
 	}()
-	// The publisher outlives the server: requests in flight wait for it.
+	// The publisher and the limit store outlive the server: requests in flight wait for them.
 	publish, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPublisher()
 	serving, stopServing := context.WithCancel(ctx)
@@ -144,6 +165,12 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	})
 	group.Go(func() error {
 		g.watchProjects(serving)
+		return nil
+	})
+	group.Go(func() error {
+		if g.store != nil {
+			g.store.Run(publish)
+		}
 		return nil
 	})
 	served := make(chan error, 1)

@@ -312,7 +312,7 @@ func serve(t *testing.T, options ...option) *served {
 }
 
 // waitUntil waits for a condition, not for a time.
-func waitUntil(t *testing.T, condition func() bool) {
+func waitUntil(t testing.TB, condition func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(20 * time.Second)
 	defer deadline.Stop()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -19,10 +20,35 @@ type limiter struct {
 
 	start time.Time // with its monotonic reading, so that a clock that is set moves nothing
 
+	// shared, if set, is the bucket in the place of the one below. It is set before the limiter is used and then stays.
+	shared sharedBucket
+
 	mu    sync.Mutex
 	level int64 // units in the bucket
 	at    int64 // µs since start for which level was computed
 }
+
+// sharedBucket is a bucket that several gateways draw from. Implementations are safe for concurrent use; they may make a
+// caller wait, for a bounded time and only in take and takeAll, and they never fail: what they cannot ask they decide.
+type sharedBucket interface {
+	// take charges up to n events and returns how many it charged.
+	take(n int, now time.Time) int
+	// takeAll charges n events or none.
+	takeAll(n int, now time.Time) bool
+	// refund gives back what n events had cost that were charged before.
+	refund(n int)
+	// standing is what the bucket is known to hold, without asking anybody.
+	standing(now time.Time) standing
+}
+
+// standing is a bucket at one moment, in events.
+type standing struct {
+	level, full float64
+	perSecond   float64 // how fast it fills
+}
+
+// seconds is how long it takes until level events are there.
+func (s standing) seconds(level float64) float64 { return max(0, level-s.level) / s.perSecond }
 
 // Bounds of a limit: their product in units stays within an int64.
 const (
@@ -58,6 +84,9 @@ func (l *limiter) refill(now time.Time) {
 
 // take charges up to n events and returns how many it charged.
 func (l *limiter) take(n int, now time.Time) int {
+	if l.shared != nil {
+		return l.shared.take(n, now)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill(now)
@@ -68,6 +97,9 @@ func (l *limiter) take(n int, now time.Time) int {
 
 // takeAll charges n events or none.
 func (l *limiter) takeAll(n int, now time.Time) bool {
+	if l.shared != nil {
+		return l.shared.takeAll(n, now)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill(now)
@@ -80,6 +112,10 @@ func (l *limiter) takeAll(n int, now time.Time) bool {
 
 // refund gives back what an event that was not kept had cost.
 func (l *limiter) refund(n int) {
+	if l.shared != nil {
+		l.shared.refund(n)
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.level = min(l.full(), l.level+int64(n)*l.cost())
@@ -92,6 +128,10 @@ type quota struct {
 }
 
 func (l *limiter) quota(now time.Time) quota {
+	if l.shared != nil {
+		s := l.shared.standing(now)
+		return quota{left: whole(s.level), whole: time.Duration(math.Round(s.seconds(s.full)*1e6)) * time.Microsecond}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill(now)
@@ -106,6 +146,11 @@ func (l *limiter) quota(now time.Time) quota {
 func (l *limiter) retryAfter(n int, now time.Time) int {
 	if !l.exact {
 		return max(1, int((l.window+time.Second-1)/time.Second))
+	}
+	if l.shared != nil {
+		// A millionth of a second is what fractions may be off by.
+		seconds := l.shared.standing(now).seconds(float64(min(int64(n), l.events)))
+		return int(max(1, math.Ceil(seconds-1e-6)))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -70,3 +70,32 @@ var statusTexts = func() (texts [600]string) {
 	}
 	return texts
 }()
+
+// storeMetrics are the figures of the shared limits; they are there only when limits are shared.
+type storeMetrics struct {
+	errors     *prometheus.CounterVec
+	duration   prometheus.Histogram
+	collectors []prometheus.Collector
+}
+
+func newStoreMetrics(up, gateways func() float64) *storeMetrics {
+	m := &storeMetrics{
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_gateway_limit_store_errors_total", Help: "Exchanges with the limit store, and connects, that failed, by reason.",
+		}, []string{"reason"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "sluice_gateway_limit_store_duration_seconds", Help: "Time of one exchange with the limit store.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25},
+		}),
+	}
+	m.collectors = []prometheus.Collector{
+		m.errors, m.duration,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_gateway_limit_store_up", Help: "1 while the limits are shared through the store, 0 while this gateway goes by its share of them.",
+		}, up),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_gateway_limit_store_gateways", Help: "Gateways that share the limits, as last known.",
+		}, gateways),
+	}
+	return m
+}

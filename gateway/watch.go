@@ -52,6 +52,6 @@ func (g *Gateway) reloadProjects(lastFault string) string {
 	if lastFault != "" {
 		g.log.Info("projects file is good again")
 	}
-	g.projects.Store(projects)
+	g.useProjects(projects)
 	return ""
 }

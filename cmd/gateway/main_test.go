@@ -36,6 +36,7 @@ func TestWrongSettings(t *testing.T) {
 		"no projects":             {args: []string{projects(t, "projects: []")}, want: []string{"lists no project"}},
 		"bad project id":          {args: []string{projects(t, "projects: [{id: A}]")}, want: []string{`project 1 ("A")`, "[a-z0-9_-]{1,64}"}},
 		"key instead of digest":   {args: []string{projects(t, `projects: [{id: a, keys: [{name: k, sha256: "dev-key"}]}]`)}, want: []string{`key "k"`, "64 hex digits"}},
+		"limit store":             {args: []string{"--limit-store=http://u:hunter2@h:1", projects(t, goodProjects)}, want: []string{"--limit-store:", "redis://[user:password@]host:port"}},
 		"timeout too short":       {args: []string{"--request-timeout=1ms", projects(t, goodProjects)}, want: []string{"--request-timeout"}},
 		"no time":                 {env: []string{"SLUICE_REQUEST_TIMEOUT=10"}, want: []string{"--request-timeout", "SLUICE_REQUEST_TIMEOUT"}},
 		"no broker address":       {args: []string{"--kafka-brokers=kafka", projects(t, goodProjects)}, want: []string{"--kafka-brokers", `"kafka" is not host:port`}},
@@ -75,7 +76,8 @@ func TestCheckSaysEveryFault(t *testing.T) {
 }
 
 func TestCheckOfGoodSettings(t *testing.T) {
-	out, err := try(t, []string{"check", projects(t, goodProjects)})
+	// Nobody listens there: check does not connect.
+	out, err := try(t, []string{"check", "--limit-store=redis://u:p@" + nobody(t) + "/1", projects(t, goodProjects)})
 	require.NoError(t, err)
 	require.Equal(t, "settings and projects are good\n", out)
 }
