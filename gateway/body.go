@@ -26,28 +26,17 @@ const (
 // firstGrowth is how many bytes a body is given room for on the word of its Content-Length; the rest comes with the bytes.
 const firstGrowth = 64 << 10
 
-// buffers hold bodies while they are parsed. What outlives the request is copied out of them.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// keepBuffer is the largest buffer that goes back into the pool; a rare giant is left to the garbage collector.
-const keepBuffer = 8 << 20
-
-func releaseBuffer(b *bytes.Buffer) {
-	if b.Cap() <= keepBuffer {
-		b.Reset()
-		buffers.Put(b)
-	}
-}
-
 // bodyLimit is the size limit of one path's bodies.
 type bodyLimit struct {
 	bytes int       // before and after decompression
 	name  string    // what an answer calls it
 	zstd  zstdSlots // for at least as many bytes
+
+	budget *budget // what all bodies share; nil: no bound
 }
 
 // readBody reads the request's body into dst, which is empty, at most the limit before and after decompression.
-func readBody(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit *bodyLimit) *problem {
+func readBody(ctx *fasthttp.RequestCtx, dst *bodyBuffer, limit *bodyLimit) *problem {
 	coding, p := contentEncoding(ctx)
 	if p != nil {
 		return p
@@ -55,19 +44,21 @@ func readBody(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit *bodyLimit) *pr
 	if n := ctx.Request.Header.ContentLength(); n > limit.bytes {
 		return tooLarge(limit.name, "The body is larger than the limit.")
 	}
+	dst.budget = limit.budget
 	if coding == codingNone {
 		return readWire(ctx, dst, limit)
 	}
-	wire := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds nothing else
+	wire := buffers.Get().(*bodyBuffer) //nolint:forcetypeassert // the pool holds nothing else
 	defer releaseBuffer(wire)
+	wire.budget = limit.budget
 	if p := readWire(ctx, wire, limit); p != nil {
 		return p
 	}
-	return limit.decompress(coding, wire, dst)
+	return limit.decompress(coding, &wire.Buffer, dst)
 }
 
 // readWire reads the body as it comes over the connection.
-func readWire(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit *bodyLimit) *problem {
+func readWire(ctx *fasthttp.RequestCtx, dst *bodyBuffer, limit *bodyLimit) *problem {
 	stream := ctx.RequestBodyStream()
 	if stream == nil {
 		return nil
@@ -82,6 +73,8 @@ func readWire(ctx *fasthttp.RequestCtx, dst *bytes.Buffer, limit *bodyLimit) *pr
 	got, err := dst.ReadFrom(r)
 	var timeout net.Error
 	switch {
+	case errors.Is(err, errNoRoom):
+		return errOverload
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, errTooSlow):
 		return refuse(kindTimeout, "The body came too slowly.")
 	case err != nil:

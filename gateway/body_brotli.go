@@ -19,7 +19,7 @@ var brotliSlots = func() chan *brotli.Reader {
 }()
 
 // unbrotli reads Brotli (RFC 7932), not its variant with large windows.
-func unbrotli(wire, dst *bytes.Buffer, limit int) error {
+func unbrotli(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	zr := <-brotliSlots
 	// A reader is kept only after a body within the limit, whose window is hardly larger than the body.
 	var keep *brotli.Reader

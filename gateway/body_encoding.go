@@ -69,7 +69,7 @@ var (
 )
 
 // decompress puts what wire holds into dst, which is empty. A body of no bytes is an empty one in every encoding.
-func (l *bodyLimit) decompress(e encoding, wire, dst *bytes.Buffer) *problem {
+func (l *bodyLimit) decompress(e encoding, wire *bytes.Buffer, dst *bodyBuffer) *problem {
 	if wire.Len() == 0 {
 		return nil
 	}
@@ -89,6 +89,8 @@ func (l *bodyLimit) decompress(e encoding, wire, dst *bytes.Buffer) *problem {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errNoRoom):
+		return errOverload
 	case errors.Is(err, errOverLimit):
 		return tooLarge(l.name, "The body is larger than the limit once decompressed.")
 	case errors.Is(err, errWindow):
@@ -100,7 +102,7 @@ func (l *bodyLimit) decompress(e encoding, wire, dst *bytes.Buffer) *problem {
 
 // drain reads decoded, which reads wire, to its end. It never puts more than one byte beyond the limit into dst, and takes
 // nothing for whole that has bytes behind its end.
-func drain(decoded io.Reader, wire, dst *bytes.Buffer, limit int) error {
+func drain(decoded io.Reader, wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	n, err := dst.ReadFrom(io.LimitReader(decoded, int64(limit)+1))
 	switch {
 	case n > int64(limit):

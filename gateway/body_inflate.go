@@ -15,7 +15,7 @@ import (
 var gzipReaders, zlibReaders, flateReaders sync.Pool
 
 // gunzip reads gzip (RFC 1952): one member or several, checksums and lengths included.
-func gunzip(wire, dst *bytes.Buffer, limit int) error {
+func gunzip(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	zr, ok := gzipReaders.Get().(*gzip.Reader)
 	if !ok {
 		zr = new(gzip.Reader)
@@ -33,7 +33,7 @@ const zlibMethod = 8
 
 // inflate reads what HTTP calls deflate: the zlib format (RFC 9110, section 8.4.1.2), or the bare deflate (RFC 1951) that
 // some clients send under that name. The first byte decides, so that no input is tried twice and none has two meanings.
-func inflate(wire, dst *bytes.Buffer, limit int) error {
+func inflate(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	if wire.Bytes()[0]&0x0F == zlibMethod {
 		return unzlib(wire, dst, limit)
 	}
@@ -48,7 +48,7 @@ func inflate(wire, dst *bytes.Buffer, limit int) error {
 	return drain(zr, wire, dst, limit)
 }
 
-func unzlib(wire, dst *bytes.Buffer, limit int) error {
+func unzlib(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	zr, ok := zlibReaders.Get().(io.Reader)
 	var err error
 	if ok {

@@ -43,7 +43,7 @@ func newZstdSlots(limit int) (zstdSlots, error) {
 
 // decode reads Zstandard (RFC 8878): frames one after another, skippable ones among them, checksums included. A frame that
 // needs a dictionary is an error, because there is none.
-func (s zstdSlots) decode(wire, dst *bytes.Buffer, limit int) error {
+func (s zstdSlots) decode(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	z := <-s
 	defer func() { s <- z }()
 	if err := z.Reset(wire); err != nil {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"strconv"
 	"sync"
 
@@ -52,7 +51,7 @@ func (g *Gateway) read(ctx *fasthttp.RequestCtx, stamp *stamp, b *bulk) *problem
 	if p != nil {
 		return p
 	}
-	body := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds nothing else
+	body := buffers.Get().(*bodyBuffer) //nolint:forcetypeassert // the pool holds nothing else
 	defer releaseBuffer(body)
 	if p := readBody(ctx, body, &g.bulkLimit); p != nil {
 		return p

@@ -20,6 +20,12 @@ type Config struct {
 	LimitStore          string        `name:"limit-store" placeholder:"URL" help:"Redis through which all gateways share the projects' rate limits: redis://[user:password@]host:port[/db], rediss:// for TLS. Without it, or while it is away, each gateway limits by itself. A flag can be read by others on the machine: prefer the environment or the file."`
 	LimitStoreFile      string        `name:"limit-store-file" placeholder:"FILE" help:"File with that URL; read again at each connect."`
 	LimitStoreTLSCAFile string        `name:"limit-store-tls-ca-file" placeholder:"FILE" help:"PEM file with the authorities that sign Redis' certificate; without it the system's."`
+	MaxQueueWait        time.Duration `name:"max-queue-wait" default:"1s" help:"How long what waits for Kafka may take at the pace of the moment; while it takes longer, requests are answered 503 before their body is read. Never more than half of --request-timeout; 0 for no bound."`
+	MaxBodyBytes        int64         `name:"max-body-bytes" default:"268435456" help:"Bytes of bodies that may be in memory at once to be read, decompressed and parsed, without the first 8 KiB of each; a body that finds no room is answered 503. Bodies that take longer than 10 s share half of it. At least four times --max-bulk-bytes; 0 for no bound."`
+	MaxInflightRequests int           `name:"max-inflight-requests" default:"10000" help:"Requests that may be under way at once, being read or waiting for Kafka; one more is answered 503 before its body is read. 0 for no bound."`
+	MaxConnections      int           `name:"max-connections" default:"16384" help:"Connections that may be open at once on the public port; the request of one more is answered 503. Lowered to what the limit of open files leaves room for. 0 for no bound."`
+	FailedKeysPerMinute int           `name:"failed-keys-per-minute" default:"120000" help:"Requests with a key that nobody has which one address (IPv4, or a /64 of IPv6) may make in a minute before they are answered 429 instead of 401; good keys from the address pass all the same. 0 for no bound, at most 1000000."`
+	TrustedProxies      []string      `name:"trusted-proxies" placeholder:"NETWORKS" help:"Addresses and networks (10.0.0.0/8) of the proxies in front of the gateway. For a request from one of them the client's address is the last one in X-Forwarded-For that is not a proxy's; from anybody else the header counts for nothing."`
 	PartitionBy         string        `name:"partition-by" default:"none" enum:"none,project,event_id" help:"What decides an event's Kafka partition: none (whole batches go to one partition after another: the fastest), project or event_id."`
 }
 
@@ -27,7 +33,12 @@ type Config struct {
 const (
 	maxEventBytesBound = 3 << 19
 	maxBulkBytesBound  = 64 << 20
+	// bodiesLeast times its size is what the largest body may hold: as it came and decompressed, in memory that doubles.
+	bodiesLeast = 4
 )
+
+// maxFailedKeys is the highest --failed-keys-per-minute.
+const maxFailedKeys = 1_000_000
 
 // Check reports every fault of the settings.
 func (c Config) Check() error {
@@ -54,6 +65,7 @@ func (c Config) Check() error {
 	if c.MaxInflightBytes < int64(c.MaxBulkBytes) {
 		fault("--max-inflight-bytes: at least --max-bulk-bytes (%d), not %d", c.MaxBulkBytes, c.MaxInflightBytes)
 	}
+	c.checkDefences(fault)
 	if _, err := newCodec(c.KafkaCompression); err != nil {
 		fault("--kafka-compression: %w", err)
 	}
@@ -61,4 +73,26 @@ func (c Config) Check() error {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
+}
+
+// checkDefences checks what keeps the gateway itself from harm.
+func (c Config) checkDefences(fault func(format string, args ...any)) {
+	if c.MaxQueueWait < 0 {
+		fault("--max-queue-wait: 0 or more, not %s", c.MaxQueueWait)
+	}
+	if c.MaxBodyBytes != 0 && c.MaxBodyBytes < bodiesLeast*int64(c.MaxBulkBytes) {
+		fault("--max-body-bytes: 0, or at least %d times --max-bulk-bytes (%d), not %d", bodiesLeast, bodiesLeast*int64(c.MaxBulkBytes), c.MaxBodyBytes)
+	}
+	if c.MaxInflightRequests < 0 {
+		fault("--max-inflight-requests: 0 or more, not %d", c.MaxInflightRequests)
+	}
+	if c.MaxConnections < 0 {
+		fault("--max-connections: 0 or more, not %d", c.MaxConnections)
+	}
+	if c.FailedKeysPerMinute < 0 || c.FailedKeysPerMinute > maxFailedKeys {
+		fault("--failed-keys-per-minute: 0 to %d, not %d", maxFailedKeys, c.FailedKeysPerMinute)
+	}
+	if _, err := parseProxies(c.TrustedProxies); err != nil {
+		fault("--trusted-proxies: %w", err)
+	}
 }

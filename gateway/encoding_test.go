@@ -263,7 +263,7 @@ func TestBombsStayCheap(t *testing.T) {
 	for _, b := range small {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		var dst bytes.Buffer
+		var dst bodyBuffer
 		if p := limit.decompress(b.as, bytes.NewBufferString(b.bytes), &dst); p == nil {
 			t.Errorf("%s: was taken", b.name)
 		}
@@ -292,7 +292,7 @@ func TestZstdSizes(t *testing.T) {
 				"streamed": compressed(t, "zstd", text),
 				"split":    string(writer.EncodeAll([]byte(text[:n/2]), nil)) + string(writer.EncodeAll([]byte(text[n/2:]), nil)),
 			} {
-				var dst bytes.Buffer
+				var dst bodyBuffer
 				p := limit.decompress(codingZstd, bytes.NewBufferString(body), &dst)
 				switch {
 				case n <= limit.bytes && (p != nil || dst.String() != text):
@@ -331,7 +331,7 @@ func FuzzDecompress(f *testing.F) {
 	f.Add(uint8(codingZstd), []byte(zstdFrame(0, zstdRun(6000, true))+zstdFrame(0, zstdRun(6000, true))))
 	f.Fuzz(func(t *testing.T, coding uint8, data []byte) {
 		as := encoding(coding) % (codingBrotli + 1)
-		var dst bytes.Buffer
+		var dst bodyBuffer
 		p := limit.decompress(as, bytes.NewBuffer(bytes.Clone(data)), &dst)
 		if dst.Cap() > 4*most+zstdBlock {
 			t.Fatalf("a buffer of %d bytes", dst.Cap())

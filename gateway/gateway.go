@@ -52,6 +52,10 @@ type Gateway struct {
 	draining  atomic.Bool
 
 	eventLimit, bulkLimit bodyLimit
+	bodies                budget
+	load                  load
+	failedKeys            *failedKeys // nil: no limit
+	proxies               proxies
 }
 
 // New checks the settings and reads the projects; it opens nothing and starts nothing.
@@ -76,8 +80,8 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.eventLimit = bodyLimit{bytes: cfg.MaxEventBytes, name: limitEventBytes, zstd: slots}
-	g.bulkLimit = bodyLimit{bytes: cfg.MaxBulkBytes, name: limitBulkBytes, zstd: slots}
+	g.eventLimit = bodyLimit{bytes: cfg.MaxEventBytes, name: limitEventBytes, zstd: slots, budget: &g.bodies}
+	g.bulkLimit = bodyLimit{bytes: cfg.MaxBulkBytes, name: limitBulkBytes, zstd: slots, budget: &g.bodies}
 	producer := deps.Producer
 	if producer == nil {
 		if err := deps.Kafka.Check(); err != nil {
@@ -97,13 +101,25 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if g.store != nil {
 		collectors = append(collectors, g.store.metrics.collectors...)
 	}
-	for _, c := range collectors {
+	g.publisher.wait = queueWait{most: min(cfg.MaxQueueWait, cfg.RequestTimeout/2), start: time.Now()}
+	g.defend()
+	for _, c := range append(collectors, loadGauges(g)...) {
 		if err := deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
 	g.app = g.routes()
 	return g, nil
+}
+
+// defend sets up what keeps the gateway itself from harm.
+func (g *Gateway) defend() {
+	g.proxies, _ = parseProxies(g.cfg.TrustedProxies) // checked with the settings
+	if n := g.cfg.FailedKeysPerMinute; n > 0 {
+		g.failedKeys = newFailedKeys(n, g.now())
+	}
+	g.bodies.most, g.bodies.metrics = g.cfg.MaxBodyBytes, g.metrics
+	g.load.most, g.load.wait, g.load.metrics = int64(g.cfg.MaxInflightRequests), g.publisher.congested, g.metrics
 }
 
 func (g *Gateway) loadProjects() error {
@@ -174,6 +190,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	served := make(chan error, 1)
+	l = g.bounded(l)
 	group.Go(func() error {
 		served <- g.app.Listener(l)
 		return nil

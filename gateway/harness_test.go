@@ -240,6 +240,7 @@ type served struct {
 	url      string
 	producer *memory
 	clock    *clock
+	registry *prometheus.Registry
 	stop     func() error
 }
 
@@ -268,13 +269,13 @@ func hash(key string) string {
 // serve starts a gateway over a memory producer and stops it when the test ends.
 func serve(t *testing.T, options ...option) *served {
 	t.Helper()
-	s := &served{t: t, producer: &memory{}, clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
+	s := &served{t: t, producer: &memory{}, registry: prometheus.NewRegistry(), clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: 5 * time.Second, HTTPIdleTimeout: time.Minute,
 		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, PartitionBy: "none", KafkaCompression: "lz4",
 	}
 	deps := Deps{
-		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second,
+		Metrics: s.registry, Log: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second,
 		Projects: OneProject("demo", testKey), Producer: s.producer, Now: s.clock.now,
 	}
 	for _, o := range options {
@@ -406,6 +407,24 @@ func (s *served) single(body string) reply {
 func (s *served) bulkOf(body string) reply {
 	s.t.Helper()
 	return s.do(request{path: pathBulk, body: body})
+}
+
+// counter is the value of a metric, of the one with the label if it has labels.
+func (s *served) counter(name, label string) float64 {
+	s.t.Helper()
+	families, err := s.registry.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() != name || label != "" && (len(m.GetLabel()) != 1 || m.GetLabel()[0].GetValue() != label) {
+				continue
+			}
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return 0
 }
 
 // events writes a JSON array of n events; edit changes the i-th.

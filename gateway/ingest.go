@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"errors"
 	"strconv"
 	"sync"
@@ -39,7 +38,7 @@ func (g *Gateway) admit(ctx *fasthttp.RequestCtx) (*project, *problem) {
 	}
 	project := g.projects.Load().find(key)
 	if project == nil {
-		return nil, errUnauthorized
+		return nil, g.unknownKey(ctx)
 	}
 	// The project's own origins take over from those of all projects; from here on its answers are for them to read.
 	if !project.origins.answer(ctx) {
@@ -92,8 +91,12 @@ func (g *Gateway) handle(ctx *fasthttp.RequestCtx, ingest func(*fasthttp.Request
 	p.write(ctx)
 }
 
-// stamped reads what the headers say about the events before it lets ingest read the events.
+// stamped reads what the headers say about the events before it lets ingest read the events, if there is room for them.
 func (g *Gateway) stamped(ctx *fasthttp.RequestCtx, project *project, ingest func(*fasthttp.RequestCtx, *stamp) *problem) *problem {
+	if p := g.load.enter(ctx); p != nil {
+		return p
+	}
+	defer g.load.leave()
 	s := stamps.Get().(*stamp) //nolint:forcetypeassert // the pool holds nothing else
 	defer func() {
 		s.clear()
@@ -109,7 +112,7 @@ func (g *Gateway) ingestSingle(ctx *fasthttp.RequestCtx, stamp *stamp) *problem 
 	if _, p := bodyForm(ctx); p != nil {
 		return p
 	}
-	body := buffers.Get().(*bytes.Buffer) //nolint:forcetypeassert // the pool holds nothing else
+	body := buffers.Get().(*bodyBuffer) //nolint:forcetypeassert // the pool holds nothing else
 	defer releaseBuffer(body)
 	if p := readBody(ctx, body, &g.eventLimit); p != nil {
 		return p

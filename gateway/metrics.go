@@ -16,6 +16,7 @@ type metrics struct {
 	rejected        *prometheus.CounterVec
 	publishDuration prometheus.Histogram
 	publishErrors   *prometheus.CounterVec
+	overloads       *prometheus.CounterVec
 }
 
 func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
@@ -40,16 +41,37 @@ func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
 		publishErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_gateway_publish_errors_total", Help: "Requests to Kafka that failed, by reason.",
 		}, []string{"reason"}),
+		overloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_gateway_overload_total", Help: "Requests and connections turned away to keep the gateway from harm, by limit.",
+		}, []string{"limit"}),
 	}
 	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sluice_gateway_inflight_bytes", Help: "Event bytes that wait for Kafka's acknowledgement.",
 	}, inflight)
-	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, waiting}
+	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, m.overloads, waiting}
+}
+
+// loadGauges are what the limits on load are held against.
+func loadGauges(g *Gateway) []prometheus.Collector {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	return []prometheus.Collector{
+		gauge("sluice_gateway_inflight_requests", "Requests being read or waiting for Kafka.",
+			func() float64 { return float64(g.load.requests.Load()) }),
+		gauge("sluice_gateway_body_bytes", "Bytes reserved for bodies being read, decompressed and parsed.",
+			func() float64 { return float64(g.bodies.used.Load()) }),
+		gauge("sluice_gateway_connections", "Connections open on the public port.",
+			func() float64 { return float64(max(0, g.connections())) }),
+	}
 }
 
 func (m *metrics) reject(k kind, n int) {
 	m.rejected.WithLabelValues(answers[k].code).Add(float64(n))
 }
+
+// turnedAway counts a refusal by one of the limits that keep the gateway itself from harm.
+func (m *metrics) turnedAway(limit string) { m.overloads.WithLabelValues(limit).Inc() }
 
 func (m *metrics) request(route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, statusText(status)).Inc()

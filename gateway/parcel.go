@@ -151,6 +151,9 @@ func (c *chunk) release() {
 // finish gives the chunk its fate and lets go of it for the publisher.
 func (c *chunk) finish(pub *publisher, err error) {
 	c.err = err
+	if err == nil {
+		pub.wait.acked.Add(int64(c.size()))
+	}
 	pub.inflight.Add(-int64(c.size()))
 	c.done <- struct{}{}
 	c.release()

@@ -44,6 +44,7 @@ type publisher struct {
 	inflight   atomic.Int64
 	partitions atomic.Int64
 	outage     outage
+	wait       queueWait
 	withoutID  atomic.Bool // said, that there are no producer ids
 	shared     *queue
 	memory     parcelMemory
@@ -101,6 +102,7 @@ func (p *publisher) queue(c *chunk, deadline time.Time) {
 	if p.inflight.Add(size) > p.maxBytes {
 		p.inflight.Add(-size)
 		c.err, c.settled = errOverloaded, true
+		p.metrics.turnedAway(limitInflightBytes)
 		return
 	}
 	c.holders.Add(1)

@@ -31,6 +31,16 @@ const (
 	limitRate        = "rate_limit"
 )
 
+// What the figures call the limits that keep the gateway itself from harm.
+const (
+	limitFailedKeys    = "failed_keys"
+	limitRequests      = "inflight_requests"
+	limitBodyBytes     = "body_bytes"
+	limitInflightBytes = "inflight_bytes"
+	limitQueueWait     = "queue_wait"
+	limitConnections   = "connections"
+)
+
 const headerRequestID = "X-Request-Id"
 
 // routes is the whole public surface.
@@ -76,6 +86,9 @@ func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler
 		g.guarded(ctx, inner)
 	default:
 		g.elsewhere(ctx).write(ctx)
+	}
+	if isSurplus(ctx) {
+		ctx.SetConnectionClose()
 	}
 	g.metrics.request(routeName(ctx.URI().PathOriginal()), ctx.Response.StatusCode(), time.Since(start))
 }

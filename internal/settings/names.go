@@ -13,14 +13,14 @@ import (
 var everyProgram = []string{
 	"admin-addr", "batch-bytes", "batch-rows", "bulk", "clickhouse", "clickhouse-addr", "clickhouse-dsn",
 	"clickhouse-dsn-file", "clickhouse-http-addr", "config", "connect-timeout", "connections", "consumer-admin-addr", "data-dir",
-	"drain-delay", "drain-timeout", "dry-run", "duration", "event-size", "events", "flush-age", "fsync", "give-up", "gzip",
+	"drain-delay", "drain-timeout", "dry-run", "duration", "event-size", "events", "failed-keys-per-minute", "flush-age", "fsync", "give-up", "gzip",
 	"http-addr", "http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-compression", "kafka-dead-topic",
 	"kafka-group", "kafka-sasl-mechanism", "kafka-sasl-password", "kafka-sasl-password-file", "kafka-sasl-username",
 	"kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file", "kafka-tls-key-file", "kafka-topic", "key", "ledger", "limit-store",
-	"limit-store-file", "limit-store-tls-ca-file", "log-format",
-	"log-level", "max-bulk-bytes", "max-event-age", "max-event-bytes", "max-inflight-bytes", "min-isr", "name",
+	"limit-store-file", "limit-store-tls-ca-file", "log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections",
+	"max-event-age", "max-event-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait", "min-isr", "name",
 	"partition-by", "partitions", "project", "projects-file", "rate", "repeat", "replication", "request-timeout", "retention",
-	"seed", "status", "timeout", "topic-retention", "url", "verify", "verify-settle", "verify-timeout",
+	"seed", "status", "timeout", "topic-retention", "trusted-proxies", "url", "verify", "verify-settle", "verify-timeout",
 }
 
 // Known says whether a flag belongs to the list that all programs share.

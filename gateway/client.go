@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+)
+
+// proxies are the networks whose word about a client's address is taken. The zero value is none.
+type proxies []netip.Prefix
+
+// parseProxies reads networks (10.0.0.0/8) and single addresses.
+func parseProxies(entries []string) (proxies, error) {
+	var out proxies
+	for _, entry := range entries {
+		if addr, err := netip.ParseAddr(entry); err == nil && addr.Zone() == "" {
+			addr = addr.Unmap()
+			out = append(out, netip.PrefixFrom(addr, addr.BitLen()))
+			continue
+		}
+		prefix, err := netip.ParsePrefix(entry)
+		if err != nil || prefix.Addr().Is4In6() {
+			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", entry)
+		}
+		out = append(out, prefix.Masked())
+	}
+	return out, nil
+}
+
+func (p proxies) trust(addr netip.Addr) bool {
+	for _, prefix := range p {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// client is the address a request comes from: the connection's peer, or, where that is a trusted proxy, the last address in
+// X-Forwarded-For that is not one. Each proxy appends whom it was asked by, so that everything left of that address is what
+// a stranger says of itself. A request whose addresses are all trusted comes from the first of them.
+//
+// Only this one header counts. A proxy that writes one kind hands the other kinds through as they came, and whoever believes
+// in several believes the client.
+func (p proxies) client(ctx *fasthttp.RequestCtx) netip.Addr {
+	peer := peerAddr(ctx.RemoteAddr())
+	if len(p) == 0 || !p.trust(peer) {
+		return peer
+	}
+	client := peer
+	fields := ctx.Request.Header.PeekAll(fasthttp.HeaderXForwardedFor)
+	for i := len(fields) - 1; i >= 0; i-- {
+		entries := strings.Split(string(fields[i]), ",")
+		for j := len(entries) - 1; j >= 0; j-- {
+			addr, ok := parseForwarded(strings.TrimSpace(entries[j]))
+			if !ok {
+				return client // the proxy that wrote this is as far as anybody knows
+			}
+			if client = addr; !p.trust(client) {
+				return client
+			}
+		}
+	}
+	return client
+}
+
+// parseForwarded reads an address as proxies write it: with or without a port, IPv6 with or without brackets.
+func parseForwarded(text string) (netip.Addr, bool) {
+	if addr, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return addr.Unmap().WithZone(""), true
+	}
+	if both, err := netip.ParseAddrPort(text); err == nil {
+		return both.Addr().Unmap().WithZone(""), true
+	}
+	return netip.Addr{}, false
+}
+
+// peerAddr is the other end of a connection; the zero address if it has none, as in tests without a network.
+func peerAddr(addr net.Addr) netip.Addr {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,155 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// withBadKeys is a request with a key that nobody has.
+func withBadKey(i int) request {
+	return request{path: pathEvents, body: `{"message":"x"}`, noKey: true, header: map[string]string{"X-API-Key": fmt.Sprint("guess-", i)}}
+}
+
+// TestFailedKeys: one below, at and one above the limit; what comes on top is 429, good keys pass, and a minute heals it.
+func TestFailedKeys(t *testing.T) {
+	s := serve(t, func(c *Config, _ *Deps) { c.FailedKeysPerMinute = 3 })
+	for i := range 3 {
+		if got := s.do(withBadKey(i)); got.status != 401 {
+			t.Fatalf("bad key %d: got %d %s", i+1, got.status, got.text)
+		}
+	}
+	for i := range 3 {
+		r := withBadKey(3 + i)
+		if i == 1 {
+			r.path = pathBulk
+		}
+		r.header["X-Forwarded-For"] = fmt.Sprintf("198.51.100.%d", i) // nobody is trusted to say so
+		got := s.do(r)
+		if got.status != 429 || got.header.Get("Retry-After") != "60" || got.body.Code != "rate_limited" || !*got.body.Retryable {
+			t.Fatalf("bad key %d: got %d %v %s", 4+i, got.status, got.header, got.text)
+		}
+		if got := s.single(`{"message":"x"}`); got.status != 202 {
+			t.Fatalf("a good key from the same address: got %d %s", got.status, got.text)
+		}
+		if got := s.do(request{path: pathEvents, body: "{}", noKey: true}); got.status != 401 {
+			t.Fatalf("no key at all: got %d", got.status)
+		}
+	}
+	s.clock.advance(20*time.Second - time.Millisecond)
+	if got := s.do(withBadKey(0)); got.status != 429 {
+		t.Errorf("before a third of the minute: got %d", got.status)
+	}
+	s.clock.advance(time.Millisecond)
+	if got := s.do(withBadKey(0)); got.status != 401 {
+		t.Errorf("after a third of the minute: got %d", got.status)
+	}
+	s.clock.advance(time.Minute)
+	for i := range 4 {
+		want := 401
+		if i == 3 {
+			want = 429
+		}
+		if got := s.do(withBadKey(i)); got.status != want {
+			t.Errorf("a minute later, bad key %d: got %d, want %d", i+1, got.status, want)
+		}
+	}
+	if n := s.counter("sluice_gateway_overload_total", limitFailedKeys); n != 5 {
+		t.Errorf("counted %v", n)
+	}
+}
+
+// TestFailedKeysBehindProxies: each client of a trusted proxy has an allowance of its own, and cannot take another's.
+func TestFailedKeysBehindProxies(t *testing.T) {
+	s := serve(t, func(c *Config, _ *Deps) { c.FailedKeysPerMinute, c.TrustedProxies = 1, []string{"127.0.0.0/8"} })
+	for _, step := range []struct {
+		forwarded string
+		status    int
+	}{
+		{"198.51.100.1", 401},
+		{"198.51.100.1", 429},
+		{"203.0.113.5, 198.51.100.1", 429},
+		{"198.51.100.2", 401},
+		{"2001:db8:0:1::1", 401},
+		{"2001:db8:0:1:ffff::2", 429}, // the same customer's
+		{"2001:db8:0:2::1", 401},
+	} {
+		r := withBadKey(1)
+		r.header["X-Forwarded-For"] = step.forwarded
+		if got := s.do(r); got.status != step.status {
+			t.Errorf("%s: got %d, want %d", step.forwarded, got.status, step.status)
+		}
+	}
+}
+
+// TestFailedKeysOfAMillionAddresses: the table neither grows nor makes garbage, and an address that comes for the first time
+// is hardly ever taken for another.
+func TestFailedKeysOfAMillionAddresses(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	f := newFailedKeys(60, now)
+	var bytes [4]byte
+	n, refused := uint32(0), 0
+	allocs := testing.AllocsPerRun(1, func() {
+		for range 500_000 {
+			n++
+			binary.BigEndian.PutUint32(bytes[:], n*2_654_435_761)
+			if !f.allow(netip.AddrFrom4(bytes), now) {
+				refused++
+			}
+		}
+	})
+	if allocs > 10 {
+		t.Errorf("%v allocations", allocs)
+	}
+	// A million keys in no time on 65,536 slots of 60 each is 15 a slot: none should be near its end.
+	if refused > 0 {
+		t.Errorf("%d of a million addresses were refused their first key", refused)
+	}
+	g := newFailedKeys(1, now)
+	one := netip.MustParseAddr("192.0.2.1")
+	if !g.allow(one, now) || g.allow(one, now) || g.allow(one, now.Add(-time.Hour)) || !g.allow(one, now.Add(time.Minute)) {
+		t.Error("one in a minute is not one in a minute")
+	}
+}
+
+// TestRandomKeysLeaveMemoryFlat: 100,000 random keys get one identical answer and leave nothing behind; good clients are
+// served meanwhile.
+func TestRandomKeysLeaveMemoryFlat(t *testing.T) {
+	s := serve(t, func(c *Config, _ *Deps) { c.FailedKeysPerMinute = 120_000 })
+	handler := s.app.Server().Handler
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	var req fasthttp.Request
+	var ctx fasthttp.RequestCtx
+	req.SetRequestURI(pathEvents)
+	req.Header.SetMethod(fasthttp.MethodPost)
+	peer := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}
+	before := heap()
+	for i := range 100_000 {
+		req.Header.Set("X-API-Key", fmt.Sprintf("%x-random-%d", i*7919, i))
+		ctx.Init(&req, peer, nil)
+		handler(&ctx)
+		if got := ctx.Response.StatusCode(); got != 401 {
+			t.Fatalf("key %d: got %d %s", i, got, ctx.Response.Body())
+		}
+		if i%5000 == 0 {
+			if got := s.single(`{"message":"x"}`); got.status != 202 {
+				t.Fatalf("a good client got %d %s", got.status, got.text)
+			}
+		}
+		ctx.Response.Reset()
+	}
+	if after := heap(); after > before+4<<20 {
+		t.Errorf("the heap grew by %d bytes", after-before)
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package gateway
+
+// openFilesLimit is not known here.
+func openFilesLimit() int { return 0 }

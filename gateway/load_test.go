@@ -1,0 +1,285 @@
+package gateway
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// inBackground sends requests that wait for an answer, and returns how to wait for their statuses.
+func (s *served) inBackground(n int, body string) (statuses func() []int) {
+	out := make([]int, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { out[i] = s.single(body).status })
+	}
+	return func() []int { all.Wait(); return out }
+}
+
+// TestInflightRequests: one more than the limit is refused, whatever it carries and without its body being looked at; when one
+// is answered the next may come.
+func TestInflightRequests(t *testing.T) {
+	for _, limit := range []int{0, 2} {
+		s := serve(t, func(c *Config, _ *Deps) { c.MaxInflightRequests = limit })
+		hold := make(chan struct{})
+		s.producer.hold = hold
+		statuses := s.inBackground(2, `{"message":"x"}`)
+		waitUntil(t, func() bool { return s.load.requests.Load() == 2 })
+		if got := s.counter("sluice_gateway_inflight_requests", ""); got != 2 {
+			t.Errorf("the gauge says %v", got)
+		}
+		if limit > 0 {
+			for _, r := range []request{
+				{path: pathEvents, body: `{"message":"x"}`},
+				{path: pathBulk, body: `[{"message":"x"}]`},
+				{path: pathEvents, body: "nonsense, which nobody read"},
+				{path: pathBulk, body: strings.Repeat("x", 1<<20), chunked: true},
+			} {
+				got := s.do(r)
+				if got.status != 503 || got.body.Code != "unavailable" || !*got.body.Retryable || got.header.Get("Retry-After") == "" {
+					t.Errorf("%.20s: got %d %v %s", r.body, got.status, got.header, got.text)
+				}
+			}
+			if got := s.do(request{path: pathEvents, noKey: true}); got.status != 401 {
+				t.Errorf("without a key: got %d", got.status)
+			}
+			if got := s.counter("sluice_gateway_overload_total", limitRequests); got != 4 {
+				t.Errorf("counted %v", got)
+			}
+		}
+		close(hold)
+		for _, status := range statuses() {
+			if status != 202 {
+				t.Errorf("limit %d: one that was let in got %d", limit, status)
+			}
+		}
+		if got := s.single(`{"message":"x"}`); got.status != 202 || s.load.requests.Load() != 0 {
+			t.Errorf("afterwards: got %d, %d in flight", got.status, s.load.requests.Load())
+		}
+	}
+}
+
+// TestRefusalsSpreadTheirRetries: clients that were refused together must not come back together.
+func TestRefusalsSpreadTheirRetries(t *testing.T) {
+	s := serve(t, func(c *Config, _ *Deps) { c.MaxInflightRequests = 1 })
+	hold := make(chan struct{})
+	s.producer.hold = hold
+	statuses := s.inBackground(1, `{"message":"x"}`)
+	waitUntil(t, func() bool { return s.load.requests.Load() == 1 })
+	seen := map[string]int{}
+	for range 100 {
+		seen[s.single(`{"message":"x"}`).header.Get("Retry-After")]++
+	}
+	close(hold)
+	statuses()
+	if len(seen) < 3 || seen[""] > 0 {
+		t.Errorf("Retry-After: %v", seen)
+	}
+}
+
+func TestBudget(t *testing.T) {
+	m, _ := newMetrics(func() float64 { return 0 })
+	b := &budget{most: 100, metrics: m}
+	for _, step := range []struct {
+		n    int64
+		slow bool
+		want bool
+	}{
+		{49, true, true}, {2, true, false}, {1, true, true}, {1, true, false}, // slow ones have half
+		{51, false, false}, {49, false, true}, {2, false, false}, {1, false, true}, {1, false, false},
+	} {
+		if got := b.take(step.n, step.slow); got != step.want {
+			t.Errorf("%d, slow=%v: got %v with %d used", step.n, step.slow, got, b.used.Load())
+		}
+	}
+	b.give(100)
+	if !b.take(100, false) {
+		t.Error("what was given back is not there")
+	}
+	boundless := &budget{metrics: m}
+	if !boundless.take(1<<40, true) {
+		t.Error("no bound is a bound")
+	}
+}
+
+// TestBodyBuffer: a body holds about what it needs in memory, nothing for its first bytes, and gives all of it back.
+func TestBodyBuffer(t *testing.T) {
+	m, _ := newMetrics(func() float64 { return 0 })
+	for _, n := range []int{0, 1, freeBody - 1, freeBody, freeBody + 1, 100_000, 1 << 20, 5 << 20} {
+		budget := &budget{most: 16 << 20, metrics: m}
+		text := bytes.Repeat([]byte("x"), n)
+		b := buffers.Get().(*bodyBuffer) //nolint:forcetypeassert // a test
+		b.budget = budget
+		if _, err := b.ReadFrom(bytes.NewReader(text)); err != nil || !bytes.Equal(b.Bytes(), text) {
+			t.Fatalf("%d bytes: got %d, %v", n, b.Len(), err)
+		}
+		held := budget.used.Load()
+		if n < freeBody && held != 0 || int64(n) > held+freeBody || held > 2*int64(n) {
+			t.Errorf("%d bytes hold %d", n, held)
+		}
+		releaseBuffer(b)
+		if left := budget.used.Load(); left != 0 {
+			t.Errorf("%d bytes: %d were not given back", n, left)
+		}
+	}
+	small := &bodyBuffer{budget: &budget{most: 10_000, metrics: m}}
+	if n, err := small.ReadFrom(strings.NewReader(strings.Repeat("x", 100_000))); err != errNoRoom || n > freeBody+10_000 {
+		t.Errorf("over the budget: read %d, %v", n, err)
+	}
+	releaseBuffer(small)
+}
+
+// TestBodiesInFlight: bodies that wait for their rest fill the budget; the next large one is refused, small ones pass, and
+// what was held comes back when the clients are gone. Compressed bodies count as they came and as they become.
+func TestBodiesInFlight(t *testing.T) {
+	const most = 64 << 10
+	s := serve(t, func(c *Config, _ *Deps) {
+		c.MaxEventBytes, c.MaxBulkBytes, c.MaxBodyBytes = most, most, bodiesLeast*most
+	})
+	large := eventOf(60 << 10)
+	var conns []net.Conn
+	for i := range 4 { // each holds 56 KiB: 64 without the first 8
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close() //nolint:errcheck // a test
+		conns = append(conns, conn)
+		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nContent-Length: %d\r\n\r\n%s",
+			pathEvents, testKey, len(large), large[:len(large)-1]); err != nil {
+			t.Fatal(err)
+		}
+		waitUntil(t, func() bool { return s.bodies.used.Load() == int64(i+1)*56<<10 })
+	}
+	if got := s.counter("sluice_gateway_body_bytes", ""); got != 224<<10 {
+		t.Errorf("the gauge says %v", got)
+	}
+	if got := s.single(large); got.status != 503 || got.header.Get("Retry-After") == "" || got.body.Code != "unavailable" {
+		t.Errorf("a large one on top: got %d %s", got.status, got.text)
+	}
+	if got := s.do(encoded(t, pathEvents, "gzip", large)); got.status != 503 {
+		t.Errorf("a small one that becomes large: got %d %s", got.status, got.text)
+	}
+	if got := s.counter("sluice_gateway_overload_total", limitBodyBytes); got != 2 {
+		t.Errorf("counted %v", got)
+	}
+	for _, n := range []int{25, freeBody - 1, freeBody} {
+		if got := s.single(eventOf(n)); got.status != 202 {
+			t.Errorf("%d bytes: got %d %s", n, got.status, got.text)
+		}
+	}
+	for i, conn := range conns {
+		if i%2 == 0 { // half of them finish, half of them go
+			_, _ = io.WriteString(conn, "}")
+		}
+		_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it is one
+	}
+	waitUntil(t, func() bool { return s.bodies.used.Load() == 0 })
+	if got := s.single(large); got.status != 202 {
+		t.Errorf("afterwards: got %d %s", got.status, got.text)
+	}
+}
+
+func TestQueueWaitEstimate(t *testing.T) {
+	start := time.Unix(1_800_000_000, 0)
+	const batch = maxBatchBytes
+	type look struct {
+		after time.Duration
+		acked int64 // by then
+		bytes int64 // waiting
+		want  bool
+	}
+	for name, looks := range map[string][]look{
+		"one batch is no queue":             {{0, 0, batch, false}, {time.Second, 1, batch, false}},
+		"a byte more is, if it stays":       {{0, 0, batch + 1, false}, {standing - 1, 1, batch + 1, false}, {standing, 1, batch + 1, true}},
+		"just the bound":                    {{0, 0, 10 * batch, false}, {standing, batch, 10 * batch, false}},
+		"a byte above it":                   {{0, 0, 10 * batch, false}, {standing, batch, 10*batch + 1, true}},
+		"nothing was acknowledged":          {{0, 0, 10 * batch, false}, {5 * time.Second, 0, 100 * batch, false}},
+		"it emptied in between":             {{0, 0, 10 * batch, false}, {standing / 2, batch, 0, false}, {standing, batch, 10 * batch, false}},
+		"Kafka became slow, after a window": {{0, 0, 5 * batch, false}, {standing, batch, 5 * batch, false}, {paceWindow, batch, 5 * batch, true}},
+		"Kafka became fast, after a window": {
+			{0, 0, 5 * batch, false}, {standing, 1, 5 * batch, true}, {2 * standing, 1, 5 * batch, true},
+			{2*standing + paceWindow, 100 * batch, 5 * batch, false},
+		},
+	} {
+		w := queueWait{most: time.Second}
+		for i, l := range looks {
+			if got := w.exceeds(l.bytes, paceMark{start.Add(l.after), 5000 + l.acked}); got != l.want {
+				t.Errorf("%s, step %d: got %v", name, i+1, got)
+			}
+		}
+	}
+}
+
+// TestQueueWait: while Kafka takes less than comes, requests are refused before they queue up for longer than they may wait;
+// when it has caught up they are taken again.
+func TestQueueWait(t *testing.T) {
+	for _, partitionBy := range []string{"none", "event_id"} {
+		s := serve(t, func(c *Config, _ *Deps) {
+			c.MaxQueueWait, c.RequestTimeout, c.PartitionBy = time.Second, 20*time.Second, partitionBy
+		})
+		hold := make(chan struct{})
+		s.producer.hold = hold
+		// One by one, so that the lanes take one each and the others queue up behind them: more than fits into a batch.
+		large := eventOf(100 << 10)
+		var waiting []func() []int
+		for i := range 120 {
+			waiting = append(waiting, s.inBackground(1, large))
+			waitUntil(t, func() bool { return s.load.requests.Load() == int64(i+1) })
+		}
+		if s.publisher.congested() {
+			t.Error("refused before Kafka took anything")
+		}
+		for range 3 { // a batch a lane: that is the pace
+			hold <- struct{}{}
+		}
+		waitUntil(t, s.publisher.congested)
+		if got := s.single(`{"message":"x"}`); got.status != 503 || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: got %d %s", partitionBy, got.status, got.text)
+		}
+		close(hold)
+		for _, statuses := range waiting {
+			if got := statuses(); got[0] != 202 {
+				t.Errorf("%s: one that was let in got %d", partitionBy, got[0])
+			}
+		}
+		waitUntil(t, func() bool { return !s.publisher.congested() })
+		if got := s.single(`{"message":"x"}`); got.status != 202 {
+			t.Errorf("%s: afterwards got %d %s", partitionBy, got.status, got.text)
+		}
+		if got := s.counter("sluice_gateway_overload_total", limitQueueWait); got != 1 {
+			t.Errorf("%s: counted %v", partitionBy, got)
+		}
+	}
+}
+
+// TestSlowBodiesHaveHalf: a body that has taken longer than ten seconds may use half of the budget only.
+func TestSlowBodiesHaveHalf(t *testing.T) {
+	m, _ := newMetrics(func() float64 { return 0 })
+	for _, c := range []struct {
+		wait time.Duration
+		err  error
+	}{{slowBody, nil}, {slowBody + time.Millisecond, errNoRoom}} {
+		synctest.Test(t, func(t *testing.T) {
+			b := &bodyBuffer{budget: &budget{most: 64 << 10, metrics: m}}
+			first := io.MultiReader(strings.NewReader(strings.Repeat("x", 30<<10)), readerFunc(func([]byte) (int, error) {
+				time.Sleep(c.wait)
+				return 0, io.EOF
+			}), strings.NewReader(strings.Repeat("x", 20<<10)))
+			if _, err := b.ReadFrom(first); err != c.err {
+				t.Errorf("after %s: %v", c.wait, err)
+			}
+		})
+	}
+}
+
+// readerFunc is a reader of one function.
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
