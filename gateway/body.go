@@ -75,7 +75,7 @@ func readWire(ctx *fasthttp.RequestCtx, dst *bodyBuffer, limit *bodyLimit) *prob
 	switch {
 	case errors.Is(err, errNoRoom):
 		return errOverload
-	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, errTooSlow):
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, errTooSlow), err != nil && r.late():
 		return refuse(kindTimeout, "The body came too slowly.")
 	case err != nil:
 		return refuse(kindMalformed, "The body ended before its announced end.")
@@ -94,6 +94,7 @@ type progressReader struct {
 	left       int64 // bytes that may still be read
 	prefetched bool  // the whole body is in memory already
 	silence    time.Duration
+	until      time.Time // when the last Read had to be done
 	since      time.Time
 	got        int
 }
@@ -111,6 +112,10 @@ func (r *progressReader) release() {
 	*r = progressReader{}
 	progressReaders.Put(r)
 }
+
+// late says whether the last Read ended for its time: in the middle of a chunk's frame the server says that the frame is
+// broken, and not why.
+func (r *progressReader) late() bool { return !r.until.IsZero() && !time.Now().Before(r.until) }
 
 // Read is part of io.Reader.
 func (r *progressReader) Read(p []byte) (int, error) {
@@ -137,7 +142,8 @@ func (r *progressReader) read(p []byte) (int, error) {
 		}
 		r.since, r.got = now, 0
 	}
-	if err := r.ctx.SetReadDeadline(now.Add(r.silence)); err != nil {
+	r.until = now.Add(r.silence)
+	if err := r.ctx.SetReadDeadline(r.until); err != nil {
 		return 0, err
 	}
 	n, err := r.stream.Read(p)
