@@ -13,12 +13,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"sluice/internal/event"
 )
@@ -409,22 +411,23 @@ func (s *served) bulkOf(body string) reply {
 	return s.do(request{path: pathBulk, body: body})
 }
 
-// counter is the value of a metric, of the one with the label if it has labels.
+// counter is the value of a metric; where it has labels, the sum of those with one of this value.
 func (s *served) counter(name, label string) float64 {
 	s.t.Helper()
 	families, err := s.registry.Gather()
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	sum := 0.0
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			if f.GetName() != name || label != "" && (len(m.GetLabel()) != 1 || m.GetLabel()[0].GetValue() != label) {
-				continue
+			is := func(l *dto.LabelPair) bool { return l.GetValue() == label }
+			if f.GetName() == name && (label == "" || slices.ContainsFunc(m.GetLabel(), is)) {
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
-			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 		}
 	}
-	return 0
+	return sum
 }
 
 // events writes a JSON array of n events; edit changes the i-th.
