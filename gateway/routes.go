@@ -57,6 +57,7 @@ func (g *Gateway) routes() *fiber.App {
 		WriteTimeout:                 30 * time.Second,
 		IdleTimeout:                  g.cfg.HTTPIdleTimeout,
 		ReadBufferSize:               4 << 10, // the largest request line with headers
+		WriteBufferSize:              1 << 10, // a usual answer; each open connection holds one
 	})
 	app.Post(pathEvents, g.single)
 	app.Post(pathBulk, g.bulk)
