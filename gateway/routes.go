@@ -81,6 +81,8 @@ func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler
 	setRequestID(ctx)
 	welcome := g.projects.Load().origins.answer(ctx)
 	switch {
+	case !framed(&ctx.Request.Header):
+		unframed(ctx)
 	case ctx.IsOptions():
 		g.options(ctx, welcome)
 	case slices.Contains(fiber.DefaultMethods, string(ctx.Method())):
@@ -238,6 +240,6 @@ func (g *Gateway) foreign(err error) *problem {
 	case fasthttp.StatusMethodNotAllowed:
 		return refuse(kindMethodNotAllowed, "The path does not take this method.")
 	default:
-		return refuse(kindMalformed, "The request is not valid HTTP.")
+		return errNotHTTP
 	}
 }

@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+)
+
+// FuzzFindKey: whatever is in the places of a key, nothing panics; what is found is a part of what was sent, without white
+// space around it; a key that is sent in every place is found, and two different ones never are.
+func FuzzFindKey(f *testing.F) {
+	for _, key := range badKeys {
+		f.Add("Bearer "+key, key, "Sentry sentry_key="+key, "api_key="+key)
+		f.Add("Basic "+base64.StdEncoding.EncodeToString([]byte(key+":x")), "", key, "")
+	}
+	for _, v := range []string{"bearer", "Bearer ", "Basic", "Basic !", "Basic " + strings.Repeat("A", 4000), "Sentry ", "Sentry ,,,", "Sentry sentry_key", "Digest x"} {
+		f.Add(v, "", v, "api_key="+v)
+	}
+	f.Add("Bearer "+testKey, testKey, "Sentry sentry_version=7, sentry_key="+testKey+", x", "api_key="+testKey)
+	f.Add("Bearer "+testKey, "other", "", "api_key=a&api_key=b")
+	f.Add("", "", "", "api_key=%00%0d%0a&api_key=%zz&=&&api_key")
+	f.Fuzz(func(t *testing.T, authorization, apiKey, sentry, query string) {
+		var ctx fasthttp.RequestCtx
+		h := &ctx.Request.Header
+		h.Set("Authorization", authorization)
+		h.Set("X-Api-Key", apiKey)
+		h.Set("X-Sentry-Auth", sentry)
+		ctx.Request.SetRequestURI(pathEvents)
+		ctx.URI().SetQueryString(query)
+		key, p := findKey(&ctx)
+		switch {
+		case p != nil && (key != nil || p.kind != kindConflictingKeys):
+			t.Fatalf("%q and %+v", key, p)
+		case key == nil:
+		case len(key) == 0 || !bytes.Equal(bytes.TrimSpace(key), key):
+			t.Fatalf("found %q", key)
+		}
+		// The key that was found, in every place of a request of its own, is found again.
+		if len(key) == 0 || bytes.ContainsAny(key, ":,") || !plain(key) {
+			return
+		}
+		var again fasthttp.RequestCtx
+		again.Request.SetRequestURI(pathEvents)
+		again.Request.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString(append(bytes.Clone(key), ":x"...)))
+		again.Request.Header.Set("X-Sentry-Auth", "Sentry sentry_version=7, sentry_key="+string(key))
+		again.Request.Header.SetBytesV("X-Api-Key", key)
+		again.QueryArgs().SetBytesV("api_key", key)
+		if got, p := findKey(&again); p != nil || !bytes.Equal(got, key) {
+			t.Fatalf("%q became %q, %v", key, got, p)
+		}
+		again.Request.Header.SetBytesV("X-Api-Key", append(bytes.Clone(key), 'x'))
+		if got, p := findKey(&again); p == nil || got != nil {
+			t.Fatalf("two keys, and %q was taken", got)
+		}
+	})
+}
+
+// plain says whether a header can carry it.
+func plain(b []byte) bool {
+	return !bytes.ContainsFunc(b, func(r rune) bool { return r <= ' ' || r > '~' })
+}
