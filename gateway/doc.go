@@ -10,7 +10,8 @@
 //	408            the body stalled                                        retryable
 //	413 414 431    over a limit, which the answer names
 //	415            content type or encoding not supported
-//	429            the project's rate limit, with Retry-After              retryable
+//	429            the project's rate limit, with Retry-After; an unknown
+//	               key from an address that sent very many                 retryable
 //	500            our fault                                               retryable
 //	503            Kafka did not acknowledge in time, overload, draining   retryable
 //
@@ -22,7 +23,8 @@
 // To change what an answer looks like read answer.go and openapi.json; the order in which a request is checked, ingest.go and
 // bulk.go; what the headers say about the events, stamp.go, identity.go and sentat.go; how bodies are read, body.go, and
 // decompressed, body_encoding.go; what browsers may do, cors.go and origins.go; how requests share produce calls,
-// publisher.go and lane.go.
+// publisher.go and lane.go; what keeps the gateway itself from harm, load.go, publisher_wait.go, listener.go, failedkeys.go and
+// framing.go.
 //
 // Not obvious: fasthttp reuses a request's memory after its handler returns, and kafka-go may hold a record for longer than
 // the handler lasts. The one place where bytes leave the request is stamp.record, and it copies.

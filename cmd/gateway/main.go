@@ -91,5 +91,7 @@ func serve(ctx context.Context, c cli, logTo io.Writer) error {
 	}
 	defer public.Close() //nolint:errcheck // closed by Run, or never used
 	server := &admin.Server{Addr: c.Process.AdminAddr, Metrics: registry, Live: g.Live, Ready: g.Ready}
-	return server.Around(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+	return server.Around(ctx, func(ctx context.Context) error {
+		return process.Frugal(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+	})
 }
