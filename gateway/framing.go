@@ -27,8 +27,8 @@ func framed(h *fasthttp.RequestHeader) bool {
 			break
 		}
 		colon := bytes.IndexByte(line, ':')
-		if colon < 1 || line[0] == ' ' || line[0] == '\t' || bytes.IndexByte(line[:colon], ' ') >= 0 {
-			return false // a line that continues the one before, or a name with a space
+		if colon < 1 || line[0] == '\t' || bytes.IndexByte(line[:colon], ' ') >= 0 {
+			return false // a name with a space, or a line that continues the one before
 		}
 		switch name := line[:colon]; len(name) {
 		case len(fasthttp.HeaderContentLength):

@@ -95,6 +95,7 @@ func TestFraming(t *testing.T) {
 		"nul in a value":             {with("X-A: a\x00b\r\n"+length, event), 0},
 		"carriage return in a value": {with("X-A: a\rb\r\n"+length, event), 0},
 		"a header on two lines":      {with("X-A: a\r\n b\r\n"+length, event), 0},
+		"two lines and a tab":        {with("X-A: a\r\n\tb: c\r\n"+length, event), 0},
 		"the first on two lines":     {line + " Host: a\r\n" + key + length + "\r\n" + event, 0},
 		"space in a name":            {with("X A: b\r\n"+length, event), 0},
 		"tab in a name":              {with("X\tA: b\r\n"+length, event), 0},

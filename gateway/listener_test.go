@@ -115,13 +115,17 @@ func TestFloodOfConnections(t *testing.T) {
 		s.dial()
 	}
 	waitUntil(t, func() bool { return s.connections() == 1+surplus })
+	full := time.Now()
 	if resp := ask(t, s.dial(), rawEvent); resp != nil {
 		t.Errorf("one beyond all: got %v", resp)
 	}
 	if resp := ask(t, inside, rawEvent); resp == nil || resp.StatusCode != 202 {
 		t.Errorf("the one inside: got %v", resp)
 	}
-	waitUntil(t, func() bool { return s.connections() == 1 }) // within surplusTime
+	waitUntil(t, func() bool { return s.connections() == 1 })
+	if took := time.Since(full); took > surplusTime+5*time.Second {
+		t.Errorf("the silent ones stayed %s", took)
+	}
 }
 
 // failingListener fails so often before it hands out a connection.
