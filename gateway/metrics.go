@@ -17,6 +17,8 @@ type metrics struct {
 	publishDuration prometheus.Histogram
 	publishErrors   *prometheus.CounterVec
 	overloads       *prometheus.CounterVec
+	spoolFsync      prometheus.Histogram
+	spoolErrors     *prometheus.CounterVec
 }
 
 func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
@@ -29,7 +31,7 @@ func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 		accepted: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_gateway_events_accepted_total", Help: "Events answered as accepted: acknowledged by Kafka.",
+			Name: "sluice_gateway_events_accepted_total", Help: "Events answered as accepted: acknowledged by Kafka or on the spool's disk.",
 		}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_gateway_events_rejected_total", Help: "Events, or requests whose events were never counted, that were refused, by reason.",
@@ -44,11 +46,18 @@ func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
 		overloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_gateway_overload_total", Help: "Requests and connections turned away to keep the gateway from harm, by limit.",
 		}, []string{"limit"}),
+		spoolFsync: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "sluice_gateway_spool_fsync_seconds", Help: "Time of one fsync of the spool, which answers all requests that waited for it.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+		}),
+		spoolErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_gateway_spool_errors_total", Help: "What the spool did not take (full, old, disk), could not read back (damaged), or Kafka refuses for good (refused), by reason.",
+		}, []string{"reason"}),
 	}
 	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sluice_gateway_inflight_bytes", Help: "Event bytes that wait for Kafka's acknowledgement.",
 	}, inflight)
-	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, m.overloads, waiting}
+	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, m.overloads, m.spoolFsync, m.spoolErrors, waiting}
 }
 
 // loadGauges are what the limits on load are held against.
@@ -63,6 +72,18 @@ func loadGauges(g *Gateway) []prometheus.Collector {
 			func() float64 { return float64(g.bodies.used.Load()) }),
 		gauge("sluice_gateway_connections", "Connections open on the public port.",
 			func() float64 { return float64(max(0, g.connections())) }),
+	}
+}
+
+// spoolGauges are read from the spool when somebody asks.
+func spoolGauges(spool func() figures, now func() time.Time) []prometheus.Collector {
+	gauge := func(name, help string, value func(figures) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(spool()) })
+	}
+	return []prometheus.Collector{
+		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f figures) float64 { return float64(f.bytes) }),
+		gauge("sluice_gateway_spool_events", "Events that wait in the spool.", func(f figures) float64 { return float64(f.events) }),
+		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f figures) float64 { return f.age(now()).Seconds() }),
 	}
 }
 

@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// cursor is how far replay has come. It belongs to whoever calls take and done.
+type cursor struct {
+	head    *segment // being read; nil: none
+	reader  *segmentReader
+	ahead   *entry // read, and not handed out
+	read    int64  // entries read from head
+	pending int64  // events handed out and not done with
+	end     error  // why head ended; nil: it has not
+}
+
+func (c *cursor) close() {
+	if c.reader != nil {
+		c.reader.close()
+	}
+	*c = cursor{}
+}
+
+// take hands out the entries that come next, in the order in which they were appended: as many as fit into the bounds, and at
+// least one. There are none when nothing waits. What is handed out stays in the spool until done is called; a crash before that
+// makes it come again.
+func (s *spool) take(maxBytes, maxRecords int) ([]entry, error) {
+	c := &s.cursor
+	for {
+		if c.head == nil {
+			if more, err := s.advance(); !more || err != nil {
+				return nil, err
+			}
+		}
+		var taken []entry
+		bytes, records := 0, 0
+		for s.peek() {
+			e := c.ahead
+			if len(taken) > 0 && (bytes+len(e.records) > maxBytes || records+e.count > maxRecords) {
+				break
+			}
+			taken = append(taken, *e)
+			bytes += len(e.records)
+			records += e.count
+			c.ahead = nil
+		}
+		if len(taken) > 0 {
+			c.pending = int64(records)
+			s.reach(taken[0].acceptedAt)
+			return taken, nil
+		}
+		if err := s.leave(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// done says that Kafka has what take handed out last.
+func (s *spool) done() error {
+	c := &s.cursor
+	s.mu.Lock()
+	// A write that failed can have left more in the file than was ever counted.
+	c.head.events = max(0, c.head.events-c.pending)
+	s.mu.Unlock()
+	c.pending = 0
+	if s.peek() {
+		s.reach(c.ahead.acceptedAt)
+		return nil
+	}
+	return s.leave()
+}
+
+// advance opens the oldest file, sealing the active one if it is that. It says whether there is one.
+func (s *spool) advance() (bool, error) {
+	head := s.oldest()
+	if head == nil {
+		return false, nil
+	}
+	r, err := openSegment(head)
+	if err != nil {
+		return false, fmt.Errorf("read the spool: %w", err)
+	}
+	s.cursor = cursor{head: head, reader: r}
+	return true, nil
+}
+
+func (s *spool) oldest() *segment {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if len(s.sealed) == 0 {
+		_ = s.seal() // what was acknowledged in it has been fsynced
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.sealed) == 0 {
+		return nil
+	}
+	return s.sealed[0]
+}
+
+// peek reads the next entry of the head, and says whether there is one.
+func (s *spool) peek() bool {
+	c := &s.cursor
+	if c.ahead != nil {
+		return true
+	}
+	if c.end != nil {
+		return false
+	}
+	e, err := c.reader.read()
+	if err != nil {
+		c.end = err
+		return false
+	}
+	c.ahead = &e
+	c.read++
+	return true
+}
+
+// reach notes since when the oldest entry that is left has waited.
+func (s *spool) reach(accepted time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cursor.head.oldest = accepted
+}
+
+// leave parts with the head, which has been read to its end: Kafka has all of it, unless it is damaged.
+func (s *spool) leave() error {
+	c := &s.cursor
+	head, read, end := c.head, c.read, c.end
+	whole := errors.Is(end, io.EOF) || errors.Is(end, errTorn)
+	var err error
+	switch {
+	case whole && read >= head.entries:
+		err = removeSegment(head)
+	case whole:
+		err = s.keepAside(head, fmt.Errorf("%w: %d entries of %d", end, read, head.entries))
+	default:
+		err = s.keepAside(head, end)
+	}
+	if err != nil {
+		return fmt.Errorf("spool file that is done with: %w", err)
+	}
+	c.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sealed = s.sealed[1:]
+	return nil
+}

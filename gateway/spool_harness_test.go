@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// spooled is a spool under test, with somebody who writes it.
+type spooled struct {
+	*spool
+	t     *testing.T
+	clock *clock
+	halt  func() // ends run, and leaves everything as a crash would
+}
+
+// openSpool opens a spool; edit changes it before.
+func openSpool(t *testing.T, dir string, edit ...func(*spool)) *spooled {
+	t.Helper()
+	m, _ := newMetrics(func() float64 { return 0 })
+	s := &spooled{t: t, clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
+	s.spool = newSpool(dir, 1<<30, time.Hour, m, slog.New(slog.DiscardHandler), s.clock.now)
+	for _, f := range edit {
+		f(s.spool)
+	}
+	if err := s.open(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { s.run(ctx) })
+	var once sync.Once
+	s.halt = func() {
+		once.Do(func() {
+			cancel()
+			running.Wait()
+			s.cursor.close()
+			if s.writer != nil { // its goroutine must not stay; what it writes here comes after all that was fsynced
+				_ = s.writer.Close()
+			}
+			_ = s.lock.Close()
+		})
+	}
+	t.Cleanup(s.halt)
+	return s
+}
+
+// shut ends the spool as a drain does.
+func (s *spooled) shut() {
+	s.t.Helper()
+	lock := s.lock
+	s.lock = io.NopCloser(nil)
+	if err := s.spool.close(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.lock = lock
+	s.halt()
+}
+
+// runOf are records without key and headers.
+func runOf(values ...string) []byte {
+	var b []byte
+	for _, v := range values {
+		tail := binary.AppendVarint(nil, -1)
+		tail = binary.AppendVarint(tail, int64(len(v)))
+		tail = append(tail, v...)
+		tail = binary.AppendVarint(tail, 0)
+		b = binary.AppendUvarint(b, uint64(len(tail)))
+		b = append(b, tail...)
+	}
+	return b
+}
+
+// valueOf is the value of a run's only record.
+func valueOf(t *testing.T, e entry) string {
+	t.Helper()
+	size, n := binary.Uvarint(e.records)
+	tail := e.records[n:]
+	if int(size) != len(tail) || e.count != 1 {
+		t.Fatalf("not one record: %d of %q", e.count, e.records)
+	}
+	_, k := binary.Varint(tail)
+	length, v := binary.Varint(tail[k:])
+	return string(tail[k+v:][:length])
+}
+
+func (s *spooled) put(value string) error {
+	return s.append(&entry{acceptedAt: s.clock.now(), partition: -1, count: 1, records: runOf(value)})
+}
+
+func (s *spooled) mustPut(values ...string) {
+	s.t.Helper()
+	for _, v := range values {
+		if err := s.put(v); err != nil {
+			s.t.Fatalf("append %.20q: %v", v, err)
+		}
+	}
+}
+
+// rest takes all that waits, in order.
+func (s *spooled) rest() []string {
+	s.t.Helper()
+	var out []string
+	for {
+		batch, err := s.take(maxBatchBytes, maxBatchRecords)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if len(batch) == 0 {
+			return out
+		}
+		for _, e := range batch {
+			out = append(out, valueOf(s.t, e))
+		}
+		if err := s.done(); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// names lists the directory's files of one kind.
+func names(t *testing.T, dir, suffix string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// copyDir is the directory as a crash would leave it now.
+func copyDir(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	for _, name := range names(t, dir, "") {
+		if filepath.Base(name) == spoolLock {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, filepath.Base(name)), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}
+
+func numbered(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("event %d %s", i, strings.Repeat("x", i%100))
+	}
+	return out
+}

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/record"
+)
+
+// The names of files in the spool's directory: a number of 20 digits and one of these.
+const (
+	segmentSuffix = ".spool"
+	segmentDigits = 20
+	// damagedSuffix marks a file of which less could be read than was written to it. It is kept.
+	damagedSuffix = ".damaged"
+)
+
+// segment is a file of the spool.
+type segment struct {
+	number  uint64
+	path    string
+	size    int64  // on the disk, in bytes
+	first   uint64 // sequence of its first entry; 0: none yet
+	before  uint64 // events before its first entry
+	entries int64  // that were acknowledged in it
+	events  int64  // that wait in it
+	oldest  time.Time
+}
+
+func (s *spool) segment(number uint64) *segment {
+	return &segment{number: number, path: filepath.Join(s.dir, fmt.Sprintf("%0*d", segmentDigits, number)+segmentSuffix)}
+}
+
+// measure reads the size of a file that is not written any more.
+func (seg *segment) measure() {
+	if info, err := os.Stat(seg.path); err == nil {
+		seg.size = info.Size()
+	}
+}
+
+// logNumber is what the log puts into every block. It is for files that are written again, and the spool's are not.
+const logNumber = 1
+
+func createSegment(path string) (io.WriteCloser, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the operator's own directory
+}
+
+func removeSegment(seg *segment) error {
+	if err := os.Remove(seg.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(seg.path))
+}
+
+// setAside keeps a file under another name, out of the way of replay.
+func setAside(seg *segment) (string, error) {
+	aside := strings.TrimSuffix(seg.path, segmentSuffix) + damagedSuffix
+	if err := os.Rename(seg.path, aside); err != nil {
+		return "", err
+	}
+	return aside, syncDir(filepath.Dir(seg.path))
+}
+
+// segmentReader reads the entries of a file that is not written any more.
+type segmentReader struct {
+	file    *os.File
+	records *record.Reader
+	buf     bytes.Buffer
+}
+
+func openSegment(seg *segment) (*segmentReader, error) {
+	file, err := os.Open(seg.path)
+	if err != nil {
+		return nil, err
+	}
+	return &segmentReader{file: file, records: record.NewReader(file, logNumber)}, nil
+}
+
+// read returns the next entry, which is the caller's; io.EOF after the last one, errTorn where a write was broken off, and
+// anything else where the file is damaged.
+func (r *segmentReader) read() (entry, error) {
+	rec, err := r.records.Next()
+	if err == nil {
+		r.buf.Reset()
+		_, err = r.buf.ReadFrom(io.LimitReader(rec, maxEntryBytes))
+	}
+	switch {
+	case errors.Is(err, record.ErrUnexpectedEOF):
+		return entry{}, errTorn
+	case err != nil:
+		return entry{}, err
+	}
+	return decodeEntry(bytes.Clone(r.buf.Bytes()))
+}
+
+func (r *segmentReader) close() { _ = r.file.Close() }
+
+// maxEntryBytes is more than an entry ever has: it holds what fits into a batch.
+const maxEntryBytes = 4 * maxBatchBytes
+
+var errTorn = errors.New("the last write was broken off")
