@@ -151,12 +151,14 @@ func (p *problem) writeHead(ctx *fasthttp.RequestCtx) {
 		h.Set(fasthttp.HeaderAllow, p.allow)
 	case kindUnsupportedMediaType:
 		h.Set(fasthttp.HeaderAcceptEncoding, acceptedEncodings)
-	case kindUnavailable:
-		p.retryAfter = unavailableRetryAfter()
 	default:
 	}
-	if p.retryAfter > 0 {
-		h.Set(fasthttp.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
+	wait := p.retryAfter
+	if p.kind == kindUnavailable {
+		wait = unavailableRetryAfter() // not kept: one refusal may answer many requests at once
+	}
+	if wait > 0 {
+		h.Set(fasthttp.HeaderRetryAfter, strconv.Itoa(wait))
 	}
 }
 

@@ -27,6 +27,9 @@ type Config struct {
 	FailedKeysPerMinute int           `name:"failed-keys-per-minute" default:"120000" help:"Requests with a key that nobody has which one address (IPv4, or a /64 of IPv6) may make in a minute before they are answered 429 instead of 401; good keys from the address pass all the same. 0 for no bound, at most 1000000."`
 	TrustedProxies      []string      `name:"trusted-proxies" placeholder:"NETWORKS" help:"Addresses and networks (10.0.0.0/8) of the proxies in front of the gateway. For a request from one of them the client's address is the last one in X-Forwarded-For that is not a proxy's; from anybody else the header counts for nothing."`
 	PartitionBy         string        `name:"partition-by" default:"none" enum:"none,project,event_id" help:"What decides an event's Kafka partition: none (whole batches go to one partition after another: the fastest), project or event_id."`
+	SpoolDir            string        `name:"spool-dir" placeholder:"DIR" help:"Directory in which events wait on disk while Kafka does not take them; they are answered 202 and sent when it does again. Each gateway needs one of its own, on a disk that outlives it. Without it such events are answered 503."`
+	SpoolMaxBytes       int64         `name:"spool-max-bytes" default:"10737418240" help:"How large the spool may grow, in bytes; at least 67108864. What comes on top is answered 503. The disk needs some 32 MiB more."`
+	SpoolMaxAge         time.Duration `name:"spool-max-age" default:"24h" help:"Once the oldest event in the spool has waited for longer than this, nothing more goes into it: new events are answered 503. What is in it is still sent. At least 1m."`
 }
 
 // Bounds of the size settings, in bytes.
@@ -34,7 +37,8 @@ const (
 	maxEventBytesBound = 3 << 19
 	maxBulkBytesBound  = 64 << 20
 	// bodiesLeast times its size is what the largest body may hold: as it came and decompressed, in memory that doubles.
-	bodiesLeast = 4
+	bodiesLeast   = 4
+	minSpoolBytes = 64 << 20
 )
 
 // maxFailedKeys is the highest --failed-keys-per-minute.
@@ -71,6 +75,12 @@ func (c Config) Check() error {
 	}
 	if err := c.checkStore(); err != nil {
 		faults = append(faults, err)
+	}
+	if c.SpoolDir != "" && c.SpoolMaxBytes < minSpoolBytes {
+		fault("--spool-max-bytes: at least %d, not %d", minSpoolBytes, c.SpoolMaxBytes)
+	}
+	if c.SpoolDir != "" && c.SpoolMaxAge < time.Minute {
+		fault("--spool-max-age: at least 1m, not %s", c.SpoolMaxAge)
 	}
 	return errors.Join(faults...)
 }

@@ -1,7 +1,7 @@
 // Package gateway is the edge: it takes events from clients over HTTP and puts them on Kafka.
 //
-// A 2xx is a promise. 202 means that every event counted as accepted was acknowledged by Kafka with acks=all; there is no
-// queue in memory whose loss would break it. Every other answer says what to do: send it again, or fix it.
+// A 2xx is a promise. 202 means that every event counted as accepted was acknowledged by Kafka with acks=all or, with a spool and
+// Kafka away, is fsynced on this machine's disk; there is no queue in memory whose loss would break it. Every other answer says what to do: send it again, or fix it.
 //
 //	202            kept; a bulk: at least one event kept, the answer names the others
 //	400            malformed JSON, an invalid event, nothing sent, a bulk without one valid event, two different keys
@@ -24,7 +24,8 @@
 // bulk.go; what the headers say about the events, stamp.go, identity.go and sentat.go; how bodies are read, body.go, and
 // decompressed, body_encoding.go; what browsers may do, cors.go and origins.go; how requests share produce calls,
 // publisher.go and lane.go; what keeps the gateway itself from harm, load.go, publisher_wait.go, listener.go, failedkeys.go and
-// framing.go.
+// framing.go; when a batch goes to the spool instead, spool_detour.go, how it lies there, spool.go, and how it gets to Kafka
+// from there, spool_replay.go.
 //
 // Not obvious: fasthttp reuses a request's memory after its handler returns, and kafka-go may hold a record for longer than
 // the handler lasts. The one place where bytes leave the request is stamp.record, and it copies.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +47,7 @@ type Gateway struct {
 	metrics   *metrics
 	publisher *publisher
 	producer  *kafkaProducer // nil when a test gave its own
+	spool     *spool         // nil without a directory
 	projects  atomic.Pointer[Projects]
 	store     *limitStore // nil: each gateway limits by itself
 	app       *fiber.App
@@ -95,6 +98,10 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	var collectors []prometheus.Collector
 	g.metrics, collectors = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
 	g.publisher = newPublisher(producer, cfg.MaxInflightBytes, g.metrics, g.log)
+	if cfg.SpoolDir != "" {
+		g.spool = newSpool(cfg.SpoolDir, cfg.SpoolMaxBytes, cfg.SpoolMaxAge, g.metrics, g.log, g.now)
+		g.publisher.around(g.spool, cfg.RequestTimeout)
+	}
 	if err := g.publisher.compress(cfg.KafkaCompression); err != nil {
 		return nil, err
 	}
@@ -103,7 +110,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	}
 	g.publisher.wait = queueWait{most: min(cfg.MaxQueueWait, cfg.RequestTimeout/2), start: time.Now()}
 	g.defend()
-	for _, c := range append(collectors, loadGauges(g)...) {
+	for _, c := range slices.Concat(collectors, loadGauges(g), spoolGauges(g.spooled, g.now)) {
 		if err := deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
@@ -120,6 +127,14 @@ func (g *Gateway) defend() {
 	}
 	g.bodies.most, g.bodies.metrics = g.cfg.MaxBodyBytes, g.metrics
 	g.load.most, g.load.wait, g.load.metrics = int64(g.cfg.MaxInflightRequests), g.publisher.congested, g.metrics
+}
+
+// spooled is what waits in the spool, if there is one.
+func (g *Gateway) spooled() figures {
+	if g.spool == nil {
+		return figures{}
+	}
+	return g.spool.figures()
 }
 
 func (g *Gateway) loadProjects() error {
@@ -168,6 +183,10 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 			g.producer.Close()
 		}
 	}()
+	stopSpool, err := g.openSpool()
+	if err != nil {
+		return err
+	}
 	// The publisher and the limit store outlive the server: requests in flight wait for them.
 	publish, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPublisher()
@@ -207,12 +226,31 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	}
 	stopPublisher()
 	stopServing()
-	return errors.Join(failure, group.Wait())
+	return errors.Join(failure, group.Wait(), stopSpool())
+}
+
+// openSpool opens the spool, if there is one, and lets it run until it is stopped. Nobody may append to it then.
+func (g *Gateway) openSpool() (stop func() error, err error) {
+	if g.spool == nil {
+		return func() error { return nil }, nil
+	}
+	if err := g.spool.open(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { g.spool.run(ctx) })
+	return func() error {
+		cancel()
+		running.Wait()
+		return g.spool.close()
+	}, nil
 }
 
 // drain is Run's last part.
 func (g *Gateway) drain() error {
 	g.draining.Store(true)
+	g.publisher.detour.draining.Store(true)
 	g.log.Info("gateway drains", "delay", g.deps.DrainDelay, "timeout", g.deps.DrainTimeout)
 	sleep(context.Background(), g.deps.DrainDelay)
 	if err := g.app.ShutdownWithTimeout(g.deps.DrainTimeout); err != nil {

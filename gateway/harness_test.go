@@ -129,6 +129,7 @@ type memory struct {
 	log     []placed
 	fail    func() (taken bool, err error) // nil: never
 	refuse  func() error                   // if set: how NewID ends
+	limit   int                            // if set: how large a batch may be
 	hold    chan struct{}                  // if set: Produce waits for it, or for its context
 }
 
@@ -162,6 +163,9 @@ func (m *memory) Produce(ctx context.Context, partition int, batch []byte) error
 	m.batches++
 	at := sequenced{ProducerID{b.ProducerID, b.ProducerEpoch}, partition}
 	m.log = append(m.log, placed{at, b.FirstSequence, len(b.records)})
+	if m.limit > 0 && len(batch) > m.limit {
+		return fmt.Errorf("%w: %d bytes", ErrRefused, len(batch))
+	}
 	taken := true
 	if m.fail != nil {
 		taken, err = m.fail()

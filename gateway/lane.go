@@ -9,6 +9,7 @@ import (
 type lane struct {
 	pub   *publisher
 	index int
+	every int // of the partitions, one in how many is its own
 	turn  int
 	own   *queue // records whose key chose one of the lane's partitions
 

@@ -34,6 +34,8 @@ type sending struct {
 	// have been answered 503 meanwhile; that answer says that the event may have been kept.
 	pinned  bool
 	encoded bool
+	began   time.Time // when it was first looked at
+	tried   bool
 	records int32
 	wire    []byte
 }
@@ -42,14 +44,18 @@ type sending struct {
 // requests' own deadlines: a drain waits for what was promised to be tried. While a batch is pinned its lane waits with it;
 // records without a key go through the other lanes.
 func (l *lane) send(chunks []*chunk) {
-	s := &sending{chunks: chunks, any: chunks[0].partition < 0, partition: chunks[0].partition}
+	s := &sending{chunks: chunks, any: chunks[0].partition < 0, partition: chunks[0].partition, began: time.Now()}
+	if l.detour(s) {
+		return
+	}
 	for backoff := firstBackoff; !l.expired(s); backoff = min(2*backoff, lastBackoff) {
+		started := time.Now()
 		err := l.attempt(s)
-		l.pub.outage.note(err, time.Now())
+		l.pub.outage.note(err, started, time.Now())
 		if err != nil {
 			l.report(s, err, backoff == firstBackoff)
 		}
-		if l.settled(s, err) {
+		if l.settled(s, err) || l.detour(s) {
 			return
 		}
 		now := time.Now()
@@ -95,8 +101,9 @@ func (s *sending) finish(pub *publisher, err error) {
 
 // attempt sends the batch once.
 func (l *lane) attempt(s *sending) error {
-	ctx, cancel := context.WithDeadline(context.Background(), s.until())
+	ctx, cancel := context.WithDeadline(context.Background(), l.pub.attemptUntil(s))
 	defer cancel()
+	s.tried = true
 	if !s.pinned {
 		if err := l.prepare(ctx, s); err != nil {
 			return fmt.Errorf("%w: %w", ErrNotWritten, err)
@@ -116,8 +123,8 @@ func (l *lane) prepare(ctx context.Context, s *sending) error {
 	}
 	if s.any {
 		// The lane goes round its own partitions, a batch each; after an error the next attempt is on another one.
-		owned := max(1, (partitions-l.index+lanes-1)/lanes)
-		s.partition = (l.index + l.turn%owned*lanes) % partitions
+		owned := max(1, (partitions-l.index+l.every-1)/l.every)
+		s.partition = (l.index + l.turn%owned*l.every) % partitions
 		l.turn++
 	}
 	if !s.encoded {
@@ -170,15 +177,15 @@ func (l *lane) settled(s *sending, err error) bool {
 	return false
 }
 
-// until is when an attempt is given up: at the latest deadline of its requests, or sooner to try again.
-func (s *sending) until() time.Time {
+// until is when an attempt is given up: at the latest deadline of its requests, or after most to try again.
+func (s *sending) until(most time.Duration) time.Time {
 	last := s.chunks[0].deadline
 	for _, c := range s.chunks[1:] {
 		if c.deadline.After(last) {
 			last = c.deadline
 		}
 	}
-	if soon := time.Now().Add(attemptTimeout); soon.Before(last) {
+	if soon := time.Now().Add(most); soon.Before(last) {
 		return soon
 	}
 	return last

@@ -21,18 +21,23 @@ type outage struct {
 	mu    sync.Mutex
 	since time.Time // of the first failure after the last success; zero: none
 	mute  bool      // the last failure was the lack of an answer
+	well  time.Time // of the last success
+	tried time.Time // by a batch, although Kafka was away
 }
 
-// note remembers how an attempt ended.
-func (o *outage) note(err error, now time.Time) {
+// note remembers how an attempt ended that began at started. A failure began when its attempt did: one that waited for an
+// answer that never came has lasted for a while by now, unless another attempt succeeded meanwhile.
+func (o *outage) note(err error, started, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err == nil || errors.Is(err, ErrRefused) {
-		o.since = time.Time{}
+		o.since, o.well = time.Time{}, now
 		return
 	}
 	if o.since.IsZero() {
-		o.since = now
+		if o.since = started; o.well.After(started) {
+			o.since = o.well
+		}
 	}
 	o.mute = !errors.Is(err, ErrAnswered) && !errors.Is(err, errNoPartitions)
 }
@@ -41,6 +46,17 @@ func (o *outage) away(now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return !o.since.IsZero() && now.Sub(o.since) > outageAfter
+}
+
+// tries says whether a batch should find out that Kafka is back, although there is a better place for it: one a while does.
+func (o *outage) tries(now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if now.Sub(o.tried) < outageWait {
+		return false
+	}
+	o.tried = now
+	return true
 }
 
 // shorten brings a request's deadline nearer while Kafka is away.

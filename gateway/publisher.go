@@ -49,19 +49,20 @@ type publisher struct {
 	shared     *queue
 	memory     parcelMemory
 	lanes      [lanes]*lane
+	detour     detour
 }
 
 func newPublisher(p Producer, maxBytes int64, m *metrics, log *slog.Logger) *publisher {
 	pub := &publisher{producer: p, metrics: m, log: log, maxBytes: maxBytes, shared: newQueue()}
 	for i := range pub.lanes {
-		pub.lanes[i] = &lane{pub: pub, index: i, own: newQueue(), identity: newIdentity()}
+		pub.lanes[i] = &lane{pub: pub, index: i, every: lanes, own: newQueue(), identity: newIdentity()}
 	}
 	return pub
 }
 
 // compress sets the codec of the batches; without it they are not compressed. Before Run.
 func (p *publisher) compress(name string) error {
-	for _, l := range p.lanes {
+	for _, l := range append(p.lanes[:], p.detour.lane()...) {
 		codec, err := newCodec(name) // each keeps memory of its own
 		if err != nil {
 			return err
@@ -76,7 +77,9 @@ func (p *publisher) compress(name string) error {
 // sent by then is not sent any more.
 func (p *publisher) Publish(records *parcel, deadline time.Time) {
 	now := time.Now()
-	deadline = p.outage.shorten(deadline, now)
+	if p.detour.spool == nil { // with one there is an answer soon, and it is worth waiting for
+		deadline = p.outage.shorten(deadline, now)
+	}
 	for _, c := range records.chunks {
 		p.queue(c, deadline)
 	}
@@ -136,6 +139,9 @@ func (p *publisher) Run(ctx context.Context) {
 	}
 	all.Go(func() { p.watchPartitions(ctx) })
 	all.Go(func() { p.watchOutage(ctx) })
+	if p.detour.replay != nil {
+		all.Go(func() { p.detour.replay.run(ctx) })
+	}
 	all.Wait()
 }
 

@@ -85,6 +85,9 @@ func (s *spool) commit(group []*spooling) {
 		s.failing = false
 		s.log.Info("spool can be written again")
 	}
+	if err == nil && f.oldest.IsZero() {
+		s.log.Warn("kafka does not take events, they go to the spool")
+	}
 	for _, r := range taken {
 		r.finish(err)
 	}

@@ -162,3 +162,11 @@ func numbered(n int) []string {
 	}
 	return out
 }
+
+// rename gives a file that was kept aside its usual name back, as an operator does.
+func rename(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Rename(path, strings.TrimSuffix(path, filepath.Ext(path))+segmentSuffix); err != nil {
+		t.Fatal(err)
+	}
+}

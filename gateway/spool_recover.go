@@ -72,7 +72,9 @@ func (s *spool) inspect(seg *segment, last bool) error {
 		}
 		seg.entries++
 		seg.events += int64(e.count)
-		s.next, s.before = e.sequence+1, e.before+uint64(e.count)
+		if e.sequence > 0 {
+			s.next, s.before = e.sequence+1, e.before+uint64(e.count)
+		}
 	}
 	s.sealed = append(s.sealed, seg)
 	return nil
@@ -84,7 +86,7 @@ func (s *spool) settle(seg *segment) {
 		return
 	}
 	previous := s.sealed[len(s.sealed)-1]
-	if seg.first > previous.first && seg.before > previous.before {
+	if previous.first > 0 && seg.first > previous.first && seg.before > previous.before {
 		previous.entries = int64(seg.first - previous.first)
 		previous.events = int64(seg.before - previous.before)
 	}
@@ -97,15 +99,4 @@ func (s *spool) unreadable(seg *segment, cause error) error {
 		return removeSegment(seg)
 	}
 	return s.keepAside(seg, cause)
-}
-
-// keepAside takes a file out of replay's way and says so.
-func (s *spool) keepAside(seg *segment, cause error) error {
-	aside, err := setAside(seg)
-	if err != nil {
-		return err
-	}
-	s.metrics.spoolErrors.WithLabelValues("damaged").Inc()
-	s.log.Error("spool file cannot be read to its end; what follows is not on kafka", "file", aside, "bytes", seg.size, "err", cause)
-	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/record"
@@ -19,6 +18,8 @@ const (
 	segmentDigits = 20
 	// damagedSuffix marks a file of which less could be read than was written to it. It is kept.
 	damagedSuffix = ".damaged"
+	// refusedSuffix marks a file with one entry that Kafka refused for good. It is kept.
+	refusedSuffix = ".refused"
 )
 
 // segment is a file of the spool.
@@ -56,15 +57,6 @@ func removeSegment(seg *segment) error {
 		return err
 	}
 	return syncDir(filepath.Dir(seg.path))
-}
-
-// setAside keeps a file under another name, out of the way of replay.
-func setAside(seg *segment) (string, error) {
-	aside := strings.TrimSuffix(seg.path, segmentSuffix) + damagedSuffix
-	if err := os.Rename(seg.path, aside); err != nil {
-		return "", err
-	}
-	return aside, syncDir(filepath.Dir(seg.path))
 }
 
 // segmentReader reads the entries of a file that is not written any more.

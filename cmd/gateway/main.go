@@ -60,7 +60,7 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(c cli, out io.Writer) error {
-	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Process.Check(), gateway.CheckProjects(c.ProjectsFile))
+	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Process.Check(), gateway.CheckProjects(c.ProjectsFile), gateway.CheckSpool(c.Config))
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,9 @@ func TestWrongSettings(t *testing.T) {
 		"no broker address":       {args: []string{"--kafka-brokers=kafka", projects(t, goodProjects)}, want: []string{"--kafka-brokers", `"kafka" is not host:port`}},
 		"certificate without TLS": {args: []string{"--kafka-tls-ca-file=f", projects(t, goodProjects)}, want: []string{"--kafka-tls"}},
 		"no drain":                {args: []string{"--drain-timeout=0s", projects(t, goodProjects)}, want: []string{"--drain-timeout"}},
+		"spool too small":         {args: []string{"--spool-dir=" + t.TempDir(), "--spool-max-bytes=67108863", projects(t, goodProjects)}, want: []string{"--spool-max-bytes", "67108864"}},
+		"spool too young":         {args: []string{"--spool-dir=" + t.TempDir(), "--spool-max-age=59s", projects(t, goodProjects)}, want: []string{"--spool-max-age", "1m"}},
+		"spool is a file":         {args: []string{"--spool-dir=main.go", "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", projects(t, goodProjects)}, want: []string{"--spool-dir", "main.go"}},
 		"occupied public port":    {args: []string{"--http-addr=" + occupied(t), projects(t, goodProjects)}, want: []string{"--http-addr", "in use"}},
 		"occupied admin port": {
 			args: []string{"--http-addr=127.0.0.1:0", "--admin-addr=" + occupied(t), projects(t, goodProjects)},
@@ -63,21 +66,27 @@ func TestWrongSettings(t *testing.T) {
 func TestCheckSaysEveryFault(t *testing.T) {
 	_, err := try(t, []string{
 		"check", "--request-timeout=1ms", "--kafka-brokers=kafka", "--kafka-topic=a b", "--drain-timeout=0s",
-		"--max-event-bytes=0", projects(t, "projects: [{id: A}, {id: b, limit: {events: 0}}]"),
+		"--max-event-bytes=0", "--spool-dir=main.go", "--spool-max-bytes=1", "--spool-max-age=1s", projects(t, "projects: [{id: A}, {id: b, limit: {events: 0}}]"),
 	})
 	require.Error(t, err)
 	for _, want := range []string{
-		"--request-timeout", "--kafka-brokers", "--kafka-topic", "--drain-timeout", "--max-event-bytes",
+		"--request-timeout", "--kafka-brokers", "--kafka-topic", "--drain-timeout", "--max-event-bytes", "--spool-dir", "--spool-max-bytes", "--spool-max-age",
 		`project 1 ("A")`, `project 2 ("b")`,
 	} {
 		require.ErrorContains(t, err, want)
 	}
-	require.GreaterOrEqual(t, strings.Count(err.Error(), "\n"), 6, "a line a fault")
+	require.GreaterOrEqual(t, strings.Count(err.Error(), "\n"), 9, "a line a fault")
 }
 
 func TestCheckOfGoodSettings(t *testing.T) {
+	dir := t.TempDir()
 	// Nobody listens there: check does not connect.
-	out, err := try(t, []string{"check", "--limit-store=redis://u:p@" + nobody(t) + "/1", projects(t, goodProjects)})
+	out, err := try(t, []string{"check", "--limit-store=redis://u:p@" + nobody(t) + "/1", "--spool-dir=" + dir, "--spool-max-bytes=67108864", "--spool-max-age=1m", projects(t, goodProjects)})
+	require.NoError(t, err)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	_, err = try(t, []string{"check", "--spool-dir=" + filepath.Join(dir, "made", "later"), projects(t, goodProjects)})
 	require.NoError(t, err)
 	require.Equal(t, "settings and projects are good\n", out)
 }

@@ -20,7 +20,8 @@ var everyProgram = []string{
 	"limit-store-file", "limit-store-tls-ca-file", "log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections",
 	"max-event-age", "max-event-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait", "min-isr", "name",
 	"partition-by", "partitions", "project", "projects-file", "rate", "repeat", "replication", "request-timeout", "retention",
-	"seed", "status", "timeout", "topic-retention", "trusted-proxies", "url", "verify", "verify-settle", "verify-timeout",
+	"seed", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout", "topic-retention", "trusted-proxies", "url", "verify",
+	"verify-settle", "verify-timeout",
 }
 
 // Known says whether a flag belongs to the list that all programs share.

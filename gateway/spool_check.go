@@ -1,0 +1,34 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// CheckSpool reports what a gateway with these settings would find wrong with its spool's directory. It leaves nothing behind,
+// and does not mind a gateway that uses the directory.
+func CheckSpool(cfg Config) error {
+	if cfg.SpoolDir == "" {
+		return nil
+	}
+	dir := cfg.SpoolDir
+	info, err := os.Stat(dir)
+	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) { // it is made at the start
+		dir = filepath.Dir(dir)
+		info, err = os.Stat(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("--spool-dir: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("--spool-dir: %s is not a directory", dir)
+	}
+	probe, err := os.CreateTemp(dir, "check-*")
+	if err != nil {
+		return fmt.Errorf("--spool-dir: cannot be written: %w", err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}

@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// detour is the way around Kafka: what it does not take goes to the spool, and from there to Kafka once it is back.
+type detour struct {
+	spool    *spool        // nil: there is none, and requests wait for Kafka or are answered 503
+	replay   *replay       // what empties it
+	patience time.Duration // with a batch that Kafka does not take
+	attempt  time.Duration // most of one attempt
+	margin   time.Duration // kept for the disk before a request gives up
+	draining atomic.Bool
+}
+
+// around gives the publisher a spool, whose requests wait for at most that long. Before compress.
+func (p *publisher) around(s *spool, requestTimeout time.Duration) {
+	p.detour.spool = s
+	// Time must be left for the spool when Kafka has had its chance.
+	p.detour.patience = min(outageAfter, requestTimeout/4)
+	p.detour.attempt = min(attemptTimeout, requestTimeout/2)
+	p.detour.margin = requestTimeout / 10
+	p.detour.replay = newReplay(p, s)
+}
+
+func (d *detour) lane() []*lane {
+	if d.replay == nil {
+		return nil
+	}
+	return []*lane{d.replay.lane}
+}
+
+// attemptUntil is when an attempt at a batch is given up.
+func (p *publisher) attemptUntil(s *sending) time.Time {
+	if p.detour.spool == nil {
+		return s.until(attemptTimeout)
+	}
+	now := time.Now()
+	if p.outage.away(now) {
+		return s.until(outageWait)
+	}
+	// A batch that has waited long already must reach the spool before its first request gives up.
+	first := s.chunks[0].deadline
+	for _, c := range s.chunks[1:] {
+		if c.deadline.Before(first) {
+			first = c.deadline
+		}
+	}
+	left := first.Sub(now) - p.detour.margin
+	return s.until(min(p.detour.attempt, max(left, p.detour.margin)))
+}
+
+// detour hands a batch to the spool that Kafka does not take, and says whether it is there and with that done. Kafka has its
+// chance first: for a while if nobody knows that it is away, and once if it is this batch's turn to find out whether it is
+// back.
+//
+// When the spool does not take the batch either, its requests are answered 503: at once if Kafka is known to be away, else when
+// their deadlines have passed.
+func (l *lane) detour(s *sending) bool {
+	p, now := l.pub, time.Now()
+	d := &p.detour
+	if d.spool == nil {
+		return false
+	}
+	away := p.outage.away(now)
+	if !s.tried && (!away || p.outage.tries(now)) {
+		return false
+	}
+	if s.tried && !away && !d.draining.Load() && now.Sub(s.began) < d.patience && !s.hurried(now.Add(d.margin)) {
+		return false
+	}
+	err := d.spool.append(s.entry(d.spool.now()))
+	if err != nil && !away {
+		return false
+	}
+	if s.pinned { // as if it had been given up; it may be on the topic twice in the end
+		l.identity.abandon()
+	}
+	s.finish(p, err)
+	return true
+}
+
+// hurried says whether a request of the batch gives up before then.
+func (s *sending) hurried(then time.Time) bool {
+	for _, c := range s.chunks {
+		if c.deadline.Before(then) {
+			return true
+		}
+	}
+	return false
+}
+
+// entry is the batch as it waits in the spool. What is left of it is whole requests' records.
+func (s *sending) entry(now time.Time) *entry {
+	e := &entry{acceptedAt: now, partition: s.chunks[0].partition}
+	size := 0
+	for _, c := range s.chunks {
+		size += len(c.records)
+	}
+	e.records = make([]byte, 0, size)
+	for _, c := range s.chunks {
+		e.records = append(e.records, c.records...)
+		e.count += c.count
+	}
+	return e
+}

@@ -1,0 +1,509 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// detoured is a publisher with a spool in a bubble.
+type detoured struct {
+	*publisher
+	t     *testing.T
+	spool *spool
+	stop  func()
+}
+
+// detour starts a publisher over p whose spool is in dir, as Gateway.Run does.
+func detourTo(t *testing.T, p Producer, dir string, edit ...func(*spool)) *detoured {
+	t.Helper()
+	m, _ := newMetrics(func() float64 { return 0 })
+	log := slog.New(slog.DiscardHandler)
+	d := &detoured{publisher: newPublisher(p, 64<<20, m, log), t: t}
+	d.spool = newSpool(dir, 1<<30, time.Hour, m, log, time.Now)
+	for _, f := range edit {
+		f(d.spool)
+	}
+	if err := d.spool.open(); err != nil {
+		t.Fatal(err)
+	}
+	d.around(d.spool, 10*time.Second)
+	ctx, cancel := context.WithCancel(context.Background())
+	writing, stopWriting := context.WithCancel(context.Background())
+	var publishing, spooling sync.WaitGroup
+	publishing.Go(func() { d.Run(ctx) })
+	spooling.Go(func() { d.spool.run(writing) })
+	d.stop = sync.OnceFunc(func() {
+		cancel()
+		publishing.Wait()
+		stopWriting()
+		spooling.Wait()
+		if err := d.spool.close(); err != nil {
+			t.Error(err)
+		}
+		if n := d.inflight.Load(); n != 0 {
+			t.Errorf("%d bytes are still counted as in flight", n)
+		}
+	})
+	return d
+}
+
+// inDetour runs test in a bubble, once the partitions are known.
+func inDetour(t *testing.T, m Producer, test func(t *testing.T, d *detoured)) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		d := detourTo(t, m, dir)
+		defer d.stop()
+		for d.partitions.Load() == 0 {
+			time.Sleep(time.Millisecond) // the bubble's clock
+		}
+		test(t, d)
+	})
+}
+
+// send publishes one event and says how long that took.
+func (d *detoured) send(value string) (time.Duration, error) {
+	start := time.Now()
+	err := publish(d.publisher, []Record{{Value: []byte(value)}}, start.Add(10*time.Second))[0]
+	return time.Since(start), err
+}
+
+// sendAll publishes events one after another; all must be kept, each within most.
+func (d *detoured) sendAll(most time.Duration, values ...string) {
+	d.t.Helper()
+	for _, v := range values {
+		if took, err := d.send(v); err != nil || took > most {
+			d.t.Fatalf("%s: %v after %s", v, err, took)
+		}
+	}
+}
+
+// drained waits, on the bubble's clock, until the spool is empty.
+func (d *detoured) drained() {
+	d.t.Helper()
+	for range 10_000 {
+		if d.spool.figures() == (figures{}) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	d.t.Fatalf("still in the spool: %+v", d.spool.figures())
+}
+
+// values are the stored events in order, each once.
+func (m *memory) values() []string {
+	var out []string
+	for _, r := range m.stored() {
+		if v := string(r.Value); !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// down makes Kafka refuse connections, and up ends it.
+func (m *memory) down(err error) {
+	m.mu.Lock()
+	m.refuse = func() error { return err }
+	m.mu.Unlock()
+	m.failing(func() (bool, error) { return false, err })
+}
+
+func (m *memory) up() {
+	m.mu.Lock()
+	m.refuse = nil
+	m.mu.Unlock()
+	m.failing(nil)
+}
+
+// patient is how long an event may take to get to the spool while nobody knows that Kafka is away.
+const patient = outageAfter + 2*lastBackoff
+
+var errDown = fmt.Errorf("%w: connection refused", ErrNotWritten)
+
+func TestKafkaAwayAndBack(t *testing.T) {
+	for name, err := range map[string]error{
+		"down":                errDown,
+		"not enough replicas": answered(kafka.NotEnoughReplicas),
+		"no leader":           answered(kafka.LeaderNotAvailable),
+		"answers lost":        errLost,
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &memory{}
+			inDetour(t, m, func(t *testing.T, d *detoured) {
+				want := numbered(100)
+				d.sendAll(0, want[0])
+				m.down(err)
+				d.sendAll(patient, want[1]) // nobody knows yet
+				attempts := len(m.placed())
+				d.sendAll(0, want[2:]...)
+				if n := len(m.placed()) - attempts; n > 2 {
+					t.Errorf("kafka was tried %d times in no time", n)
+				}
+				if f := d.spool.figures(); f.events != 99 {
+					t.Fatalf("in the spool: %+v", f)
+				}
+				if n := len(m.values()); n != 1 {
+					t.Fatalf("%d events on the topic", n)
+				}
+				time.Sleep(time.Hour / 2) // the bubble's clock
+				m.up()
+				time.Sleep(2 * outageWait)
+				if d.outage.away(time.Now()) {
+					t.Error("without requests nobody notices that kafka is back")
+				}
+				d.sendAll(0, "live")
+				d.drained()
+				got := slices.DeleteFunc(m.values(), func(v string) bool { return v == "live" })
+				if !slices.Equal(got, want) {
+					t.Errorf("%d of %d came, or in another order", len(got), len(want))
+				}
+				m.down(err) // and once more
+				d.sendAll(patient, "again")
+				m.up()
+				d.drained()
+				if !slices.Contains(m.values(), "again") {
+					t.Error("the second outage lost an event")
+				}
+			})
+		})
+	}
+}
+
+// The batch may have been written, and nobody knows: it comes again under another id, and may be there twice.
+func TestSpooledAfterALostAnswer(t *testing.T) {
+	m := &memory{}
+	inDetour(t, m, func(t *testing.T, d *detoured) {
+		m.failing(func() (bool, error) { return true, errLost })
+		d.sendAll(patient, "event")
+		before := m.placed()
+		m.failing(nil)
+		d.drained()
+		if n := len(m.stored()); n != 2 {
+			t.Errorf("%d records, not two copies", n)
+		}
+		given := len(m.placed())
+		for range 20 { // every lane
+			var all sync.WaitGroup
+			for range lanes {
+				all.Go(func() { d.sendAll(0, "next") })
+			}
+			all.Wait()
+		}
+		for _, p := range m.placed()[given:] {
+			if p.ProducerID == before[0].ProducerID {
+				t.Fatalf("a lane goes on with the id of a batch that it gave up: %+v", p)
+			}
+		}
+	})
+}
+
+// Kafka says nothing at all: an attempt is not waited for until the request's deadline.
+func TestSpooledWhenKafkaIsSilent(t *testing.T) {
+	m := &memory{}
+	inDetour(t, m, func(t *testing.T, d *detoured) {
+		d.sendAll(0, "first")
+		m.mu.Lock()
+		m.hold = make(chan struct{})
+		m.mu.Unlock()
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() { d.sendAll(10*time.Second-d.detour.margin+lastBackoff, fmt.Sprint(i)) })
+			synctest.Wait()
+		}
+		all.Wait()
+		m.mu.Lock()
+		m.refuse = func() error { return context.DeadlineExceeded }
+		m.mu.Unlock()
+		d.sendAll(d.detour.attempt+lastBackoff, "the next")
+		for i := range 100 {
+			if took, err := d.send(fmt.Sprint("later ", i)); err != nil || took > outageWait {
+				t.Fatalf("%v after %s", err, took)
+			}
+		}
+		close(m.hold)
+		m.up()
+		d.drained()
+		if n := len(m.values()); n != 152 {
+			t.Errorf("%d events came", n)
+		}
+	})
+}
+
+func TestRefusedIsNotSpooled(t *testing.T) {
+	m := &memory{}
+	inDetour(t, m, func(t *testing.T, d *detoured) {
+		m.failing(func() (bool, error) { return false, ErrRefused })
+		if _, err := d.send("event"); !errors.Is(err, ErrRefused) {
+			t.Errorf("got %v", err)
+		}
+		if f := d.spool.figures(); f != (figures{}) {
+			t.Errorf("in the spool: %+v", f)
+		}
+	})
+}
+
+// A full spool is a no, soon, and loses nothing of what is in it.
+func TestSpoolFull(t *testing.T) {
+	for want, shut := range map[error]func(*spool){
+		errSpoolFull: func(s *spool) { s.maxBytes = s.figures().bytes },
+		errSpoolOld:  func(s *spool) { s.maxAge = 0 },
+	} {
+		t.Run(want.Error(), func(t *testing.T) {
+			m := &memory{}
+			inDetour(t, m, func(t *testing.T, d *detoured) {
+				m.down(errDown)
+				d.sendAll(patient, "first")
+				d.sendAll(0, "second")
+				time.Sleep(time.Second)
+				d.spool.write.Lock()
+				shut(d.spool)
+				d.spool.write.Unlock()
+				for range 5 {
+					if took, err := d.send("refused"); !errors.Is(err, want) || took > 0 {
+						t.Errorf("%v after %s", err, took)
+					}
+				}
+				m.up()
+				time.Sleep(2 * outageWait)
+				d.sendAll(0, "live")
+				d.drained()
+				got := m.values()
+				if i, j := slices.Index(got, "first"), slices.Index(got, "second"); i < 0 || j < i || slices.Contains(got, "refused") || !slices.Contains(got, "live") {
+					t.Errorf("came: %q", got)
+				}
+			})
+		})
+	}
+}
+
+// late is a topic that does not exist yet.
+type late struct {
+	*memory
+	n  atomic.Int64
+	at sync.Map // partition of a value
+}
+
+func (l *late) Partitions(context.Context) (int, error) {
+	if n := l.n.Load(); n > 0 {
+		return int(n), nil
+	}
+	return 0, fmt.Errorf("topic: %w", kafka.UnknownTopicOrPartition)
+}
+
+func (l *late) Produce(ctx context.Context, partition int, batch []byte) error {
+	err := l.memory.Produce(ctx, partition, batch)
+	if b, _ := parse(batch); err == nil {
+		for _, r := range b.records {
+			l.at.Store(string(r.Value), partition)
+		}
+	}
+	return err
+}
+
+// What was kept before anybody knew the topic's partitions goes to its key's partition all the same.
+func TestTopicUnknownYet(t *testing.T) {
+	m := &late{memory: &memory{}}
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		d := detourTo(t, m, dir)
+		defer d.stop()
+		var records []Record
+		for i := range 200 {
+			r := Record{Value: []byte(fmt.Sprint(i))}
+			if i%10 > 0 {
+				r.Key = []byte(fmt.Sprint("key ", i%7))
+			}
+			records = append(records, r)
+		}
+		for _, err := range publish(d.publisher, records, time.Now().Add(10*time.Second)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.n.Store(5)
+		d.drained()
+		order := map[string]string{}
+		for _, r := range m.stored() {
+			order[string(r.Key)] += string(r.Value) + " "
+		}
+		for i, r := range records {
+			at, ok := m.at.Load(string(r.Value))
+			if want := d.partitionOf(r.Key); !ok || want >= 0 && at != want {
+				t.Errorf("%d is on partition %v, not %d", i, at, want)
+			}
+			if rest, first := strings.CutPrefix(order[string(r.Key)], string(r.Value)+" "); first {
+				order[string(r.Key)] = rest
+			} else {
+				t.Errorf("%d is not the next of its key: %.20s", i, order[string(r.Key)])
+			}
+		}
+	})
+}
+
+// A drain waits for nobody's patience.
+func TestDrainSpools(t *testing.T) {
+	m := &memory{}
+	inDetour(t, m, func(t *testing.T, d *detoured) {
+		m.down(errDown)
+		d.detour.draining.Store(true)
+		d.sendAll(lastBackoff, "in flight")
+		d.stop()
+		m.up()
+		if f := d.spool.figures(); f.events != 1 {
+			t.Errorf("in the spool: %+v", f)
+		}
+	})
+}
+
+// What was acknowledged before a crash, or is being sent again when the next one comes, comes after it.
+func TestSpoolOutlivesItsGateway(t *testing.T) {
+	m := &memory{}
+	dir, crashed, outer := t.TempDir(), "", t
+	want := numbered(40)
+	synctest.Test(t, func(t *testing.T) {
+		m.down(errDown)
+		d := detourTo(t, m, dir)
+		defer d.stop()
+		d.sendAll(patient, want[0])
+		d.sendAll(0, want[1:]...)
+		crashed = copyDir(outer, dir)  // the bubble's own would go with it
+		m.failing(times(1, true, nil)) // one batch, then down again
+		time.Sleep(10 * time.Second)
+		m.down(errDown)
+	})
+	m.up()
+	m.next = nil // another process has other ids
+	synctest.Test(t, func(t *testing.T) {
+		d := detourTo(t, m, crashed)
+		defer d.stop()
+		d.drained()
+	})
+	if got := m.values(); !slices.Equal(got, want) {
+		t.Errorf("%d of %d came, or in another order", len(got), len(want))
+	}
+}
+
+// paced is a Kafka that takes its time, and notes when what was sent by whom.
+type paced struct {
+	memory
+	took    time.Duration
+	replays []time.Time
+	lives   int
+}
+
+func (p *paced) Produce(ctx context.Context, partition int, batch []byte) error {
+	if p.took > 0 {
+		b, _ := parse(batch)
+		p.mu.Lock()
+		if strings.HasPrefix(string(b.records[0].Value), "spooled") {
+			p.replays = append(p.replays, time.Now())
+		} else {
+			p.lives++
+		}
+		p.mu.Unlock()
+		time.Sleep(p.took)
+	}
+	return p.memory.Produce(ctx, partition, batch)
+}
+
+// Replay is slower than live traffic, and never starved by it.
+func TestReplayShares(t *testing.T) {
+	const took = 100 * time.Millisecond
+	for name, clients := range map[string]int{"idle": 0, "busy": 20} {
+		t.Run(name, func(t *testing.T) {
+			m := &paced{}
+			inDetour(t, m, func(t *testing.T, d *detoured) {
+				m.down(errDown)
+				for range 20 {
+					d.sendAll(patient, "spooled "+strings.Repeat("x", replayBytes))
+				}
+				m.took = took
+				m.up()
+				stop := make(chan struct{})
+				var all sync.WaitGroup
+				for range clients {
+					all.Go(func() {
+						for {
+							select {
+							case <-stop:
+								return
+							default:
+								if _, err := d.send("live"); err != nil {
+									t.Error(err)
+								}
+								time.Sleep(time.Millisecond) // the bubble's clock
+							}
+						}
+					})
+				}
+				d.drained()
+				close(stop)
+				all.Wait()
+				if len(m.replays) != 20 {
+					t.Fatalf("%d batches of replay", len(m.replays))
+				}
+				for i := range m.replays[1:] {
+					gap := m.replays[i+1].Sub(m.replays[i])
+					if least, most := 2*took, 2*took+replayYield+replayPoll; gap < least || gap > most {
+						t.Errorf("%s between two batches, not %s to %s", gap, least, most)
+					}
+				}
+				if clients > 0 && m.lives < 3*len(m.replays) {
+					t.Errorf("%d live batches beside %d of replay", m.lives, len(m.replays))
+				}
+			})
+		})
+	}
+}
+
+// What Kafka refuses for good does not stop what is behind it, and is kept.
+func TestReplayKeepsRefusedAside(t *testing.T) {
+	m := &memory{}
+	dir := t.TempDir()
+	want := numbered(20)
+	synctest.Test(t, func(t *testing.T) {
+		d := detourTo(t, m, dir)
+		defer d.stop()
+		m.down(errDown)
+		for i, v := range want {
+			if i == 7 {
+				d.sendAll(patient, strings.Repeat("large", 1000))
+			}
+			d.sendAll(patient, v)
+		}
+		m.mu.Lock()
+		m.limit = 3000
+		m.mu.Unlock()
+		m.up()
+		d.drained()
+		if got := m.values(); !slices.Equal(got, want) {
+			t.Errorf("%d of %d came, or in another order", len(got), len(want))
+		}
+	})
+	aside := names(t, dir, refusedSuffix)
+	if len(aside) != 1 {
+		t.Fatalf("kept aside: %v", aside)
+	}
+	rename(t, aside[0])
+	m.limit, m.next = 0, nil
+	synctest.Test(t, func(t *testing.T) { // the operator raised the topic's limit
+		d := detourTo(t, m, dir)
+		defer d.stop()
+		d.drained()
+	})
+	if got := m.values(); len(got) != len(want)+1 {
+		t.Errorf("%d came", len(got))
+	}
+}

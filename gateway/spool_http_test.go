@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// withSpool gives the gateway a spool and returns its figures by name.
+func withSpool(t *testing.T, dir string) (option, func(name string) float64) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	return func(c *Config, d *Deps) {
+			c.SpoolDir, c.SpoolMaxBytes, c.SpoolMaxAge, c.RequestTimeout = dir, minSpoolBytes, time.Hour, time.Second
+			d.Metrics = registry
+		}, func(name string) float64 {
+			families, err := registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range families {
+				if f.GetName() == "sluice_gateway_"+name {
+					m := f.GetMetric()[0]
+					return m.GetGauge().GetValue() + m.GetCounter().GetValue()
+				}
+			}
+			t.Fatalf("no metric %s", name)
+			return 0
+		}
+}
+
+// Over HTTP, from the outage to its end: 202 all along, and every event on the topic; then a full spool is a 503 that says when
+// to come again.
+func TestSpoolOverHTTP(t *testing.T) {
+	spool, metric := withSpool(t, t.TempDir())
+	s := serve(t, spool)
+	s.producer.down(errDown)
+	var want []string
+	send := func(n int) {
+		t.Helper()
+		for range n {
+			body := fmt.Sprintf(`{"message":"event %d"}`, len(want))
+			if got := s.single(body); got.status != http.StatusAccepted || got.body.EventID == "" {
+				t.Fatalf("%s: %d %s", body, got.status, got.text)
+			}
+			want = append(want, body)
+		}
+	}
+	send(30)
+	if got := s.bulkOf(events(50, func(i int) string { return fmt.Sprintf(`{"message":"bulk %d"}`, i) })); got.status != http.StatusAccepted || got.body.Accepted != 50 {
+		t.Fatalf("%d %s", got.status, got.text)
+	}
+	for i := range 50 {
+		want = append(want, fmt.Sprintf(`{"message":"bulk %d"}`, i))
+	}
+	s.clock.advance(time.Minute)
+	if n := metric("spool_events"); n != 80 {
+		t.Errorf("%v events in the spool", n)
+	}
+	if n := metric("spool_bytes"); n < 80*100 {
+		t.Errorf("%v bytes in the spool", n)
+	}
+	if n := metric("spool_oldest_seconds"); n != 60 {
+		t.Errorf("the oldest has waited for %v s", n)
+	}
+	if n := metric("events_accepted_total"); n != 80 {
+		t.Errorf("%v accepted", n)
+	}
+	s.clock.advance(time.Hour)
+	refused := s.single(`{"message":"too late"}`)
+	if after, err := strconv.Atoi(refused.header.Get("Retry-After")); refused.status != http.StatusServiceUnavailable || err != nil || after < 1 || refused.body.EventID == "" {
+		t.Errorf("an old spool: %d %v %s", refused.status, refused.header, refused.text)
+	}
+	s.producer.up()
+	waitUntil(t, func() bool { return metric("spool_events") == 0 })
+	send(1)
+	if got := slices.DeleteFunc(s.producer.values(), func(v string) bool { return strings.Contains(v, "too late") }); !slices.Equal(got, want) {
+		t.Errorf("%d of %d came, or in another order", len(got), len(want))
+	}
+	for _, r := range s.producer.stored() {
+		if len(r.Headers) < 4 {
+			t.Fatalf("a record lost its headers: %v", r.Headers)
+		}
+	}
+	if n := metric("spool_bytes") + metric("spool_oldest_seconds"); n != 0 {
+		t.Errorf("bytes and age of an empty spool: %v", n)
+	}
+}
+
+// A drain ends at once although Kafka is away, and what was kept is sent by the next gateway on the directory.
+func TestSpoolAcrossADrain(t *testing.T) {
+	dir := t.TempDir()
+	spool, _ := withSpool(t, dir)
+	s := serve(t, spool)
+	s.producer.down(errDown)
+	if got := s.single(`{"message":"kept"}`); got.status != http.StatusAccepted {
+		t.Fatalf("%d %s", got.status, got.text)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.producer.values()); n != 0 {
+		t.Fatalf("%d events came while kafka was away", n)
+	}
+	spool, metric := withSpool(t, dir)
+	next := serve(t, spool)
+	waitUntil(t, func() bool { return metric("spool_events") == 0 })
+	if got := next.producer.values(); !slices.Equal(got, []string{`{"message":"kept"}`}) {
+		t.Errorf("came: %q", got)
+	}
+}
+
+// Somebody else has the directory: Run says so and serves nobody.
+func TestSpoolTakenAtTheStart(t *testing.T) {
+	dir := t.TempDir()
+	spool, _ := withSpool(t, dir)
+	serve(t, spool)
+	spool, _ = withSpool(t, dir)
+	cfg := Config{HTTPAddr: "127.0.0.1:0", HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, KafkaCompression: "none"}
+	deps := Deps{Log: slog.New(slog.DiscardHandler), Projects: OneProject("demo", testKey), Producer: &memory{}}
+	spool(&cfg, &deps)
+	g, err := New(cfg, deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := g.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := g.Run(t.Context(), l); err == nil || !strings.Contains(err.Error(), "another gateway") {
+		t.Errorf("got %v", err)
+	}
+}
