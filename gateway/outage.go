@@ -48,6 +48,13 @@ func (o *outage) away(now time.Time) bool {
 	return !o.since.IsZero() && now.Sub(o.since) > outageAfter
 }
 
+// failing says whether attempts fail, however short a while they have.
+func (o *outage) failing() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.since.IsZero()
+}
+
 // tries says whether a batch should find out that Kafka is back, although there is a better place for it: one a while does.
 func (o *outage) tries(now time.Time) bool {
 	o.mu.Lock()

@@ -63,8 +63,8 @@ func (w *queueWait) exceeds(bytes int64, now paceMark) bool {
 // congested says whether a request that is about to be read had better not be.
 func (p *publisher) congested() bool {
 	w := &p.wait
-	if w.most == 0 {
-		return false
+	if w.most == 0 || p.detour.spool != nil && p.outage.failing() {
+		return false // what Kafka does not take goes to the spool, which has bounds of its own
 	}
 	now := time.Now()
 	at, last := now.Sub(w.start).Nanoseconds(), w.checked.Load()
