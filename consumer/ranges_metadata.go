@@ -1,0 +1,144 @@
+package consumer
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"hash/crc32"
+	"strings"
+	"time"
+)
+
+// The metadata of an offset commit, which Kafka keeps for us, at most 4,096 bytes:
+//
+//	"sluice/1:" base64url( head, count, count × (length, range), crc32c )
+//	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags
+//
+// All numbers but the hash and the checksum are varints. A range's length lets a reader pass over what a newer writer has added to
+// its end, and bytes after the ranges are passed over too: old and new consumers of one group can follow each other. The version
+// goes up only when an old reader must not understand it any more; it then doubts, and loses nothing.
+const (
+	metadataPrefix = "sluice/1:"
+	// maxMetadata is what brokers take unless they are told otherwise.
+	maxMetadata = 4096
+)
+
+const flagSplit = 1 << 0
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// metadata encodes what is recorded.
+func (r *ranges) metadata() string {
+	b := make([]byte, 0, 256)
+	b = binary.AppendVarint(b, r.head)
+	b = binary.AppendUvarint(b, uint64(len(r.spans)))
+	end := r.head
+	var one []byte
+	for _, s := range r.spans {
+		one = binary.AppendUvarint(one[:0], uint64(s.first-end)) //nolint:gosec // not negative
+		one = binary.AppendUvarint(one, uint64(s.last-s.first))  //nolint:gosec // not negative
+		one = binary.LittleEndian.AppendUint64(one, s.hash)      //
+		one = binary.AppendUvarint(one, uint64(s.records))       //nolint:gosec // not negative
+		one = binary.AppendVarint(one, s.sealedAt.UnixMilli())   //
+		flags := uint64(0)
+		if s.split {
+			flags |= flagSplit
+		}
+		one = binary.AppendUvarint(one, flags)
+		b = binary.AppendUvarint(b, uint64(len(one)))
+		b = append(b, one...)
+		end = s.last + 1
+	}
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return metadataPrefix + base64.RawURLEncoding.EncodeToString(b)
+}
+
+// decodeMetadata reads what was committed with an offset. ok is false for what this program did not write, cannot read, or wrote
+// with another offset; then nothing is known about what lies behind the offset. Empty metadata is no range, and ok.
+func decodeMetadata(offset int64, text string) (spans []span, ok bool) {
+	if text == "" {
+		return nil, true
+	}
+	body, found := strings.CutPrefix(text, metadataPrefix)
+	if !found || len(text) > maxMetadata {
+		return nil, false
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(body)
+	if err != nil || len(b) < crc32.Size {
+		return nil, false
+	}
+	sum := b[len(b)-crc32.Size:]
+	b = b[:len(b)-crc32.Size]
+	if crc32.Checksum(b, castagnoli) != binary.LittleEndian.Uint32(sum) {
+		return nil, false
+	}
+	f := fields{b: b}
+	if head := f.signed(); head != offset {
+		return nil, false
+	}
+	end := offset
+	for n := f.unsigned(); n > 0; n-- {
+		s, good := decodeSpan(f.take(f.unsigned()), end)
+		if f.bad || !good || len(spans) == maxRanges {
+			return nil, false
+		}
+		spans = append(spans, s)
+		end = s.last + 1
+	}
+	return spans, !f.bad
+}
+
+func decodeSpan(b []byte, end int64) (span, bool) {
+	f := fields{b: b}
+	gap, length := f.unsigned(), f.unsigned()
+	var s span
+	if hash := f.take(8); len(hash) == 8 {
+		s.hash = binary.LittleEndian.Uint64(hash)
+	}
+	records := f.unsigned()
+	s.sealedAt = time.UnixMilli(f.signed()).UTC()
+	flags := f.unsigned()
+	const most = 1 << 40 // offsets of one range, far beyond any batch; keeps the sums below from going round
+	if f.bad || gap != 0 || length > most || records > length+1 || end < 0 || end > 1<<62 {
+		return span{}, false
+	}
+	s.first, s.last = end, end+int64(length)
+	s.records = int(records)
+	s.split = flags != 0 // a flag that is not known yet is a reason to look as well
+	return s, true
+}
+
+// fields reads varints; bad says that there was not enough.
+type fields struct {
+	b   []byte
+	bad bool
+}
+
+func (f *fields) unsigned() uint64 {
+	v, n := binary.Uvarint(f.b)
+	if n <= 0 {
+		f.bad = true
+		return 0
+	}
+	f.b = f.b[n:]
+	return v
+}
+
+func (f *fields) signed() int64 {
+	v, n := binary.Varint(f.b)
+	if n <= 0 {
+		f.bad = true
+		return 0
+	}
+	f.b = f.b[n:]
+	return v
+}
+
+func (f *fields) take(n uint64) []byte {
+	if n > uint64(len(f.b)) {
+		f.bad = true
+		return nil
+	}
+	out := f.b[:n]
+	f.b = f.b[n:]
+	return out
+}

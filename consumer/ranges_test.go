@@ -1,0 +1,236 @@
+package consumer
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+var sealed = time.UnixMilli(1795435200123).UTC()
+
+func spanOf(first, last int64) span {
+	return span{first: first, last: last, hash: 0xFEDCBA9876543210 + uint64(first), records: int(last - first + 1), sealedAt: sealed} //nolint:gosec // not negative
+}
+
+// The head moves only past what is in without a gap, in whatever order the inserts are answered.
+func TestHeadMovesInOrder(t *testing.T) {
+	r := newRanges(100, nil, -1)
+	for _, s := range []span{spanOf(100, 109), spanOf(110, 110), spanOf(111, 150)} {
+		if err := r.record(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		first int64
+		moved bool
+		head  int64
+		left  int
+	}{{110, false, 100, 3}, {100, true, 111, 1}, {111, true, 151, 0}} {
+		if moved := r.inserted(c.first); moved != c.moved || r.head != c.head || len(r.spans) != c.left {
+			t.Errorf("after %d: moved %v, head %d, %d left; want %+v", c.first, moved, r.head, len(r.spans), c)
+		}
+	}
+	if r.end() != 151 {
+		t.Errorf("end %d", r.end())
+	}
+}
+
+// Only the range that comes next may be recorded, and no more than fit.
+func TestRecordRefuses(t *testing.T) {
+	r := newRanges(10, nil, -1)
+	for _, s := range []span{spanOf(9, 12), spanOf(11, 12), spanOf(10, 9)} {
+		if err := r.record(s); !errors.Is(err, errRange) {
+			t.Errorf("%d-%d: %v", s.first, s.last, err)
+		}
+	}
+	for i := range int64(maxRanges) {
+		if r.full() {
+			t.Fatalf("full with %d", i)
+		}
+		if err := r.record(spanOf(10+i, 10+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.record(spanOf(10+maxRanges, 99)); !r.full() || err == nil {
+		t.Errorf("full %v, error %v with %d recorded", r.full(), err, maxRanges)
+	}
+	if r.jump(0) == nil {
+		t.Error("jumped away from recorded ranges")
+	}
+	for i := range int64(maxRanges) {
+		r.inserted(10 + i)
+	}
+	if err := r.jump(3); err != nil || r.end() != 3 {
+		t.Errorf("end %d, error %v", r.end(), err)
+	}
+}
+
+// What is old, split, from the future, or not above what the table had, is doubtful.
+func TestDoubtful(t *testing.T) {
+	r := newRanges(0, nil, 50)
+	for _, c := range []struct {
+		name string
+		span span
+		age  time.Duration
+		want bool
+	}{
+		{"fresh", spanOf(51, 60), 0, false},
+		{"starts at what was seen", spanOf(50, 60), 0, true},
+		{"begins below what was seen", spanOf(49, 60), 0, true},
+		{"just trusted", spanOf(51, 60), trusted, false},
+		{"a millisecond too old", spanOf(51, 60), trusted + time.Millisecond, true},
+		{"a clock that is just trusted", spanOf(51, 60), -trusted, false},
+		{"from the future", spanOf(51, 60), -trusted - time.Millisecond, true},
+		{"split", span{first: 51, last: 60, sealedAt: sealed, split: true}, 0, true},
+	} {
+		if got := r.doubtful(c.span, sealed.Add(c.age)); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// What is encoded comes back, and fits where Kafka keeps it even with the largest numbers.
+func TestMetadata(t *testing.T) {
+	for n := range maxRanges + 1 {
+		r := newRanges(1<<61, nil, -1)
+		for range n {
+			s := spanOf(r.end(), r.end()+1<<39)
+			s.hash, s.records, s.split = ^uint64(0), 1<<39, n%2 == 0
+			if err := r.record(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text := r.metadata()
+		spans, ok := decodeMetadata(r.head, text)
+		if !ok || !reflect.DeepEqual(spans, r.spans) && n > 0 || len(spans) != n {
+			t.Errorf("%d ranges: ok %v, %+v, want %+v", n, ok, spans, r.spans)
+		}
+		if len(text) >= maxMetadata/4 {
+			t.Errorf("%d ranges take %d bytes", n, len(text))
+		}
+	}
+}
+
+// What is not ours, broken, of another version or of another offset is told apart from nothing at all.
+func TestMetadataOfOthers(t *testing.T) {
+	r := newRanges(7, nil, -1)
+	if err := r.record(spanOf(7, 9)); err != nil {
+		t.Fatal(err)
+	}
+	good := r.metadata()
+	if _, ok := decodeMetadata(7, good); !ok {
+		t.Fatal("the good one is not read")
+	}
+	for name, text := range map[string]string{
+		"another program's":    "committed by kafka-python",
+		"another version":      "sluice/2:" + strings.TrimPrefix(good, metadataPrefix),
+		"cut":                  good[:len(good)-1],
+		"only the prefix":      metadataPrefix,
+		"a byte changed":       good[:len(metadataPrefix)+2] + "_" + good[len(metadataPrefix)+3:],
+		"something behind":     good + "A",
+		"longer than possible": metadataPrefix + strings.Repeat("A", maxMetadata),
+	} {
+		if spans, ok := decodeMetadata(7, text); ok || spans != nil {
+			t.Errorf("%s: %v", name, spans)
+		}
+	}
+	if _, ok := decodeMetadata(8, good); ok {
+		t.Error("taken for another offset's")
+	}
+	if spans, ok := decodeMetadata(8, ""); !ok || spans != nil {
+		t.Error("nothing is not a fault")
+	}
+}
+
+// A newer consumer may say more about a range, and more behind the ranges: this one reads what it knows. A flag that it does not
+// know makes it look.
+func TestMetadataOfNewer(t *testing.T) {
+	write := func(flags uint64) string {
+		s := spanOf(7, 9)
+		one := binary.AppendUvarint(nil, 0)
+		one = binary.AppendUvarint(one, 2)
+		one = binary.LittleEndian.AppendUint64(one, s.hash)
+		one = binary.AppendUvarint(one, 3)
+		one = binary.AppendVarint(one, sealed.UnixMilli())
+		one = append(binary.AppendUvarint(one, flags), "more about the range"...)
+		b := binary.AppendUvarint(binary.AppendVarint(nil, 7), 1)
+		b = append(binary.AppendUvarint(b, uint64(len(one))), one...)
+		b = append(b, "more behind the ranges"...)
+		b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+		return metadataPrefix + base64.RawURLEncoding.EncodeToString(b)
+	}
+	if spans, ok := decodeMetadata(7, write(0)); !ok || len(spans) != 1 || spans[0] != spanOf(7, 9) {
+		t.Errorf("%v %+v", ok, spans)
+	}
+	if spans, ok := decodeMetadata(7, write(1<<5)); !ok || len(spans) != 1 || !spans[0].split {
+		t.Errorf("%v %+v", ok, spans)
+	}
+}
+
+// The metadata of this version as it has been since the first one: what is on brokers must stay readable.
+func TestMetadataGolden(t *testing.T) {
+	r := newRanges(7, nil, -1)
+	_ = r.record(spanOf(7, 9))
+	_ = r.record(spanOf(10, 10))
+	r.splits(10)
+	const golden = "sluice/1:DgISAAIXMlR2mLrc_gP2-beEwWgAEgAAGjJUdpi63P4B9vm3hMFoAdzclmM"
+	if got := r.metadata(); got != golden {
+		t.Errorf("metadata %s, want %s", got, golden)
+	}
+	if spans, ok := decodeMetadata(7, golden); !ok || !reflect.DeepEqual(spans, r.spans) {
+		t.Errorf("%v %+v", ok, spans)
+	}
+}
+
+// The token tells apart what must not be taken for the same: another table, topic, partition, cut or content.
+func TestToken(t *testing.T) {
+	s := spanOf(7, 9)
+	const want = "db.events_raw/events/3/7-9/fedcba9876543217"
+	if got := s.token("db.events_raw", "events", 3); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	other := s
+	other.hash++
+	if other.token("db.events_raw", "events", 3) == want {
+		t.Error("other records have the same token")
+	}
+}
+
+// Whatever is in the metadata: no crash, no nonsense, and what is accepted comes back the same when it is written again.
+func FuzzMetadata(f *testing.F) {
+	r := newRanges(7, nil, -1)
+	f.Add(int64(7), r.metadata(), true)
+	_ = r.record(spanOf(7, 9))
+	_ = r.record(spanOf(10, 1000))
+	f.Add(int64(7), r.metadata(), true)
+	f.Add(int64(0), "", false)
+	f.Add(int64(0), "sluice/1:AAAA", false)
+	f.Fuzz(func(t *testing.T, offset int64, text string, repair bool) {
+		if b, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(text, metadataPrefix)); repair && err == nil && len(b) >= 4 {
+			// Without a right checksum nothing gets any further.
+			b = binary.LittleEndian.AppendUint32(b[:len(b)-4], crc32.Checksum(b[:len(b)-4], castagnoli))
+			text = metadataPrefix + base64.RawURLEncoding.EncodeToString(b)
+		}
+		spans, ok := decodeMetadata(offset, text)
+		if !ok {
+			return
+		}
+		again := newRanges(offset, nil, -1)
+		for _, s := range spans {
+			if s.records < 0 || int64(s.records) > s.last-s.first+1 {
+				t.Errorf("%d records in %d-%d", s.records, s.first, s.last)
+			}
+			if err := again.record(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, ok := decodeMetadata(offset, again.metadata()); !ok || len(spans) > 0 && !reflect.DeepEqual(got, spans) {
+			t.Errorf("%+v became %+v", spans, got)
+		}
+	})
+}
