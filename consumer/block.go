@@ -11,7 +11,7 @@ import (
 // block is one insert in the making: ClickHouse's columns, filled row by row, and reused for the next insert. Fresh memory
 // for every block would cost several times what filling it does.
 type block struct {
-	projectID   proto.ColStr
+	projectID   textColumn
 	eventID     proto.ColUUID
 	idTime      proto.ColDateTime
 	timestamp   proto.ColDateTime64
@@ -19,29 +19,28 @@ type block struct {
 	adjusted    proto.ColBool
 	receivedAt  proto.ColDateTime64
 	level       proto.ColInt8
-	message     proto.ColStr
+	message     textColumn
 	fingerprint proto.ColUInt64
-	excType     proto.ColStr
-	excValue    proto.ColStr
-	environment proto.ColStr
-	release     proto.ColStr
-	platform    proto.ColStr
-	serverName  proto.ColStr
-	transaction proto.ColStr
-	traceID     proto.ColStr
-	userID      proto.ColStr
-	userEmail   proto.ColStr
-	sdkName     proto.ColStr
-	sdkVersion  proto.ColStr
-	tagKeys     proto.ColStr
-	tagValues   proto.ColStr
-	tags        *proto.ColMap[string, string]
-	payload     proto.ColStr
-	topic       proto.ColStr
+	excType     textColumn
+	excValue    textColumn
+	environment textColumn
+	release     textColumn
+	platform    textColumn
+	serverName  textColumn
+	transaction textColumn
+	traceID     textColumn
+	userID      textColumn
+	userEmail   textColumn
+	sdkName     textColumn
+	sdkVersion  textColumn
+	tags        tagsColumn
+	payload     textColumn
+	topic       textColumn
 	partition   proto.ColInt32
 	offset      proto.ColInt64
 
 	input   proto.Input
+	texts   []*textColumn // those of input
 	scratch []byte
 }
 
@@ -51,7 +50,6 @@ func newBlock() *block {
 		c.WithPrecision(proto.PrecisionMilli).WithLocation(time.UTC)
 	}
 	b.idTime.Location = time.UTC
-	b.tags = proto.NewMap(&b.tagKeys, &b.tagValues)
 	b.input = proto.Input{
 		{Name: "project_id", Data: &b.projectID},
 		{Name: "event_id", Data: &b.eventID},
@@ -75,11 +73,16 @@ func newBlock() *block {
 		{Name: "user_email", Data: &b.userEmail},
 		{Name: "sdk_name", Data: &b.sdkName},
 		{Name: "sdk_version", Data: &b.sdkVersion},
-		{Name: "tags", Data: b.tags},
+		{Name: "tags", Data: &b.tags},
 		{Name: "payload", Data: &b.payload},
 		{Name: "_topic", Data: &b.topic},
 		{Name: "_partition", Data: &b.partition},
 		{Name: "_offset", Data: &b.offset},
+	}
+	for _, c := range b.input {
+		if text, ok := c.Data.(*textColumn); ok {
+			b.texts = append(b.texts, text)
+		}
 	}
 	return b
 }
@@ -90,6 +93,40 @@ const levelType proto.ColumnType = "Enum8('debug' = 1, 'info' = 2, 'warning' = 3
 func (b *block) rows() int { return len(b.eventID) }
 
 func (b *block) reset() { b.input.Reset() }
+
+// fixedBytes is what a row takes besides its texts and tags.
+const fixedBytes = 16 + 4 + 3*8 + 1 + 8 + 1 + 8 + 8 + 4 + 8
+
+// bytes is how much memory the rows take.
+func (b *block) bytes() int {
+	n := b.rows()*fixedBytes + len(b.tags.keys.buf) + len(b.tags.values.buf)
+	for _, c := range b.texts {
+		n += len(c.buf)
+	}
+	return n
+}
+
+// pick makes a block of some of the rows, in ascending order.
+func (b *block) pick(rows []int32) *block {
+	out := newBlock()
+	for i, text := range out.texts {
+		text.pick(b.texts[i], rows)
+	}
+	out.tags.pick(&b.tags, rows)
+	for _, i := range rows {
+		out.eventID = append(out.eventID, b.eventID[i])
+		out.idTime.AppendRaw(b.idTime.Data[i])
+		out.timestamp.AppendRaw(b.timestamp.Data[i])
+		out.client.AppendRaw(b.client.Data[i])
+		out.adjusted = append(out.adjusted, b.adjusted[i])
+		out.receivedAt.AppendRaw(b.receivedAt.Data[i])
+		out.level = append(out.level, b.level[i])
+		out.fingerprint = append(out.fingerprint, b.fingerprint[i])
+		out.partition = append(out.partition, b.partition[i])
+		out.offset = append(out.offset, b.offset[i])
+	}
+	return out
+}
 
 // row is what append needs besides the event.
 type row struct {
@@ -105,7 +142,7 @@ type row struct {
 func (b *block) append(ev *event.Event, r *row) {
 	id := r.envelope.ID
 	timestamp, client, adjusted := ev.Times(id, r.envelope.ReceivedAt, r.envelope.Correction(), r.maxAge)
-	b.projectID.Append(r.envelope.Project)
+	b.projectID.appendString(r.envelope.Project)
 	b.eventID = append(b.eventID, id)
 	b.idTime.AppendRaw(proto.DateTime(event.IDTime(id, ev.Timestamp).Unix())) //nolint:gosec // 1970, or 2020 to 2039
 	b.timestamp.AppendRaw(milli(timestamp))
@@ -114,7 +151,7 @@ func (b *block) append(ev *event.Event, r *row) {
 	b.receivedAt.AppendRaw(milli(r.envelope.ReceivedAt))
 	b.level.Append(int8(ev.Level)) //nolint:gosec // 1 to 5
 	b.scratch = ev.AppendMessage(b.scratch[:0])
-	b.message.AppendBytes(b.scratch)
+	b.message.append(b.scratch)
 	var hash uint64
 	hash, b.scratch = ev.FingerprintHash(b.scratch[:0])
 	b.fingerprint.Append(hash)
@@ -131,20 +168,20 @@ func (b *block) append(ev *event.Event, r *row) {
 	b.text(&b.sdkName, ev.SDKName)
 	b.text(&b.sdkVersion, ev.SDKVersion)
 	for _, t := range ev.Tags {
-		b.text(&b.tagKeys, t.Key)
-		b.text(&b.tagValues, t.Value)
+		b.text(&b.tags.keys, t.Key)
+		b.text(&b.tags.values, t.Value)
 	}
-	b.tags.Offsets.Append(uint64(b.tagKeys.Rows())) //nolint:gosec // a count
+	b.tags.end()
 	b.scratch = ev.AppendPayload(b.scratch[:0], r.raw)
-	b.payload.AppendBytes(b.scratch)
-	b.topic.Append(r.topic)
+	b.payload.append(b.scratch)
+	b.topic.appendString(r.topic)
 	b.partition.Append(int32(r.partition)) //nolint:gosec // Kafka's own type
 	b.offset.Append(r.offset)
 }
 
-func (b *block) text(to *proto.ColStr, t event.Text) {
+func (b *block) text(to *textColumn, t event.Text) {
 	b.scratch = t.AppendTo(b.scratch[:0])
-	to.AppendBytes(b.scratch)
+	to.append(b.scratch)
 }
 
 func milli(t time.Time) proto.DateTime64 { return proto.DateTime64(t.UnixMilli()) }

@@ -8,127 +8,149 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/google/uuid"
 )
 
 const (
-	table = "events_raw"
+	tableName = "events_raw"
 	// insertTimeout bounds one attempt; what ClickHouse has not answered by then is tried again.
 	insertTimeout = 2 * time.Minute
-	dialTimeout   = 5 * time.Second
+	// askTimeout bounds one question.
+	askTimeout  = 30 * time.Second
+	dialTimeout = 5 * time.Second
 )
 
-// insertSettings go with every insert. Since ClickHouse 26.3 inserts are asynchronous unless told otherwise, and an
-// asynchronous insert is not on disk when it is answered. A block's rows may fall into more table partitions than the
-// default of 100 allows: 240 months and one.
-var insertSettings = map[string]string{
-	"async_insert":                    "0",
-	"max_partitions_per_insert_block": "300",
+// table is what a partition needs of ClickHouse.
+//
+// The implementer owes: insert sends one block under one token and returns nil only when all of its rows are in the table, or were
+// under that token before; after errNotSent nothing was sent, after an error without a code of ClickHouse's anything may have
+// happened. missing and highest see what was in the table when they were called. Safe for concurrent use; a block is not kept.
+type table interface {
+	insert(ctx context.Context, b *block, token string) error
+	// missing lists the rows of b, ascending, that the table does not have: not with that offset and that event.
+	missing(ctx context.Context, topic string, partition int, b *block) ([]int32, error)
+	// highest is the highest offset from one on that the table has of a partition, -1 for none.
+	highest(ctx context.Context, topic string, partition int, from int64) (int64, error)
 }
 
-// inserter writes blocks into the table.
-//
-// The implementer owes: insert returns nil only when all rows of the block are in the table; an error may mean that they are
-// in all the same. One call at a time; the block is not kept. Close may be called more than once.
-type inserter interface {
-	insert(ctx context.Context, b *block) error
+// errNotSent: there was no connection.
+var errNotSent = errors.New("nothing was sent")
+
+// connection is one way to reach the server. One call at a time; close may be called more than once.
+type connection interface {
+	// open connects, if need be, and learns what the server knows.
+	open(ctx context.Context) (*server, error)
+	insert(ctx context.Context, b *block, settings map[string]string) error
+	// offsets asks a question whose answer is rows of _offset and event_id.
+	offsets(ctx context.Context, query string, each func(offset int64, id uuid.UUID)) error
 	close()
 }
 
-// newInserter makes an inserter for one partition's worker. It opens nothing.
-func newInserter(store Store) inserter {
-	return &anyInserter{store: store}
-}
-
-// anyInserter reads the DSN at each connect, and speaks the protocol that it names.
-type anyInserter struct {
+// inserter reads the DSN at each connect, and speaks the protocol that it names.
+type inserter struct {
 	store Store
-	now   inserter
+	said  func(*server) // told at each connect
+	now   connection
+	name  string // of the database
+	known *server
 }
 
-func (a *anyInserter) insert(ctx context.Context, b *block) error {
-	if a.now == nil {
-		opts, err := a.store.options()
+// newInserter makes one connection. It opens nothing.
+func newInserter(store Store) *inserter { return &inserter{store: store} }
+
+// connected connects if need be. An error closes the connection: the DSN may have changed.
+func (i *inserter) connected(ctx context.Context) error {
+	if i.now == nil {
+		opts, err := i.store.options()
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errNotSent, err)
 		}
+		i.name = opts.Auth.Database
 		if opts.Protocol == clickhouse.HTTP {
-			a.now = newHTTPInserter(opts)
+			i.now = newHTTPConnection(opts)
 		} else {
-			a.now = &nativeInserter{opts: opts}
+			i.now = &nativeConnection{opts: opts}
 		}
 	}
-	err := a.now.insert(ctx, b)
+	known, err := i.now.open(ctx)
 	if err != nil {
-		a.close() // the DSN may have changed
+		i.close()
+		return fmt.Errorf("%w: %w", errNotSent, err)
+	}
+	if known != i.known && i.said != nil {
+		i.said(known)
+	}
+	i.known = known
+	return nil
+}
+
+func (i *inserter) insert(ctx context.Context, b *block, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
+	defer cancel()
+	if err := i.connected(ctx); err != nil {
+		return err
+	}
+	err := i.now.insert(ctx, b, i.known.settings(token))
+	if err != nil {
+		i.close()
 	}
 	return err
 }
 
-func (a *anyInserter) close() {
-	if a.now != nil {
-		a.now.close()
-		a.now = nil
+func (i *inserter) missing(ctx context.Context, topic string, partition int, b *block) ([]int32, error) {
+	type row struct {
+		offset int64
+		id     uuid.UUID
 	}
+	there := make(map[row]struct{})
+	query := fmt.Sprintf("SELECT _offset, event_id FROM %%s WHERE _topic = %s AND _partition = %d AND _offset BETWEEN %d AND %d",
+		quoted(topic), partition, b.offset[0], b.offset[b.rows()-1])
+	if err := i.ask(ctx, query, func(offset int64, id uuid.UUID) { there[row{offset, id}] = struct{}{} }); err != nil {
+		return nil, err
+	}
+	var missing []int32
+	for n, offset := range b.offset {
+		if _, ok := there[row{offset, b.eventID[n]}]; !ok {
+			missing = append(missing, int32(n)) //nolint:gosec // rows of one block
+		}
+	}
+	return missing, nil
 }
 
-// nativeInserter speaks ClickHouse's native protocol over one connection.
-type nativeInserter struct {
-	opts   *clickhouse.Options
-	client *ch.Client
+func (i *inserter) highest(ctx context.Context, topic string, partition int, from int64) (int64, error) {
+	highest := int64(-1)
+	query := fmt.Sprintf("SELECT max(_offset), any(event_id) FROM %%s WHERE _topic = %s AND _partition = %d AND _offset >= %d HAVING count() > 0",
+		quoted(topic), partition, from)
+	err := i.ask(ctx, query, func(offset int64, _ uuid.UUID) { highest = offset })
+	return highest, err
 }
 
-func (n *nativeInserter) insert(ctx context.Context, b *block) error {
-	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
+// ask fills the table's name into a query.
+func (i *inserter) ask(ctx context.Context, query string, each func(int64, uuid.UUID)) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	if n.client == nil || n.client.IsClosed() {
-		client, err := n.dial(ctx)
-		if err != nil {
-			return err
-		}
-		n.client = client
+	if err := i.connected(ctx); err != nil {
+		return err
 	}
-	err := n.client.Do(ctx, ch.Query{Body: insertStatement(n.opts.Auth.Database, b.input), Input: b.input})
+	err := i.now.offsets(ctx, fmt.Sprintf(query, i.name+"."+tableName), each)
 	if err != nil {
-		return fmt.Errorf("insert: %w", err)
+		i.close()
 	}
-	return nil
+	return err
 }
 
-// dial tries the DSN's servers in turn.
-func (n *nativeInserter) dial(ctx context.Context) (*ch.Client, error) {
-	settings := make([]ch.Setting, 0, len(insertSettings))
-	for key, value := range insertSettings {
-		settings = append(settings, ch.Setting{Key: key, Value: value, Important: false})
+func (i *inserter) close() {
+	if i.now != nil {
+		i.now.close()
+		i.now, i.known = nil, nil
 	}
-	var errs []error
-	for _, addr := range n.opts.Addr {
-		client, err := ch.Dial(ctx, ch.Options{
-			Address:     addr,
-			User:        n.opts.Auth.Username,
-			Password:    n.opts.Auth.Password,
-			TLS:         n.opts.TLS,
-			Compression: ch.CompressionLZ4,
-			ClientName:  "sluice-consumer",
-			Settings:    settings,
-			DialTimeout: dialTimeout,
-			ReadTimeout: insertTimeout,
-		})
-		if err == nil {
-			return client, nil
-		}
-		errs = append(errs, fmt.Errorf("connect to clickhouse at %s: %w", addr, err))
-	}
-	return nil, errors.Join(errs...)
 }
 
-func (n *nativeInserter) close() {
-	if n.client != nil {
-		_ = n.client.Close()
-		n.client = nil
-	}
+// quoted is a text as a literal of SQL.
+func quoted(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
 }
 
 // insertStatement names the columns, so that columns added later by a migration take their defaults. It names the database
@@ -139,5 +161,5 @@ func insertStatement(database string, input proto.Input) string {
 	for i, c := range input {
 		names[i] = strconv.Quote(c.Name)
 	}
-	return "INSERT INTO " + database + "." + table + " (" + strings.Join(names, ", ") + ") VALUES"
+	return "INSERT INTO " + database + "." + tableName + " (" + strings.Join(names, ", ") + ") VALUES"
 }

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -14,19 +15,21 @@ import (
 	"github.com/ClickHouse/ch-go/compress"
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/google/uuid"
 )
 
-// httpInserter posts blocks in the Native format, for servers that are reached over HTTP or HTTPS only.
-type httpInserter struct {
+// httpConnection posts blocks in the Native format, each as one, for servers that are reached over HTTP or HTTPS only.
+type httpConnection struct {
 	opts       *clickhouse.Options
 	client     *http.Client
 	compressor *compress.Writer
 	buf        proto.Buffer
+	known      *server
 }
 
-func newHTTPInserter(opts *clickhouse.Options) *httpInserter {
+func newHTTPConnection(opts *clickhouse.Options) *httpConnection {
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	return &httpInserter{
+	return &httpConnection{
 		opts: opts,
 		client: &http.Client{Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSClientConfig: opts.TLS, MaxIdleConns: 1,
@@ -43,9 +46,7 @@ type httpError struct {
 
 func (e *httpError) Error() string { return "clickhouse: " + e.text }
 
-func (h *httpInserter) insert(ctx context.Context, b *block) error {
-	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
-	defer cancel()
+func (h *httpConnection) insert(ctx context.Context, b *block, settings map[string]string) error {
 	h.buf.Reset()
 	raw := proto.Block{Columns: len(b.input), Rows: b.rows()}
 	if err := raw.EncodeRawBlock(&h.buf, 0, b.input); err != nil {
@@ -54,14 +55,54 @@ func (h *httpInserter) insert(ctx context.Context, b *block) error {
 	if err := h.compressor.Compress(h.buf.Buf); err != nil {
 		return fmt.Errorf("insert: compress: %w", err)
 	}
-	return h.post(ctx, strings.TrimSuffix(insertStatement(h.opts.Auth.Database, b.input), "VALUES")+"FORMAT Native", h.compressor.Data)
-}
-
-func (h *httpInserter) post(ctx context.Context, statement string, body []byte) error {
-	query := url.Values{"query": {statement}, "decompress": {"1"}}
-	for key, value := range insertSettings {
+	query := url.Values{"query": {strings.TrimSuffix(insertStatement(h.opts.Auth.Database, b.input), "VALUES") + "FORMAT Native"}, "decompress": {"1"}}
+	for key, value := range settings {
 		query.Set(key, value)
 	}
+	if err := h.post(ctx, query, h.compressor.Data, func([]byte) error { return nil }); err != nil {
+		return fmt.Errorf("insert: %w", err)
+	}
+	return nil
+}
+
+// open asks what the server knows; each request may go over a connection of its own.
+func (h *httpConnection) open(ctx context.Context) (*server, error) {
+	if h.known != nil {
+		return h.known, nil
+	}
+	known := &server{}
+	if err := h.post(ctx, url.Values{}, []byte(serverQuery+" FORMAT TSV"), func(line []byte) error {
+		known.learn(string(line))
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("ask clickhouse for its settings: %w", err)
+	}
+	h.known = known
+	return known, nil
+}
+
+func (h *httpConnection) offsets(ctx context.Context, query string, each func(int64, uuid.UUID)) error {
+	err := h.post(ctx, url.Values{}, []byte(query+" FORMAT TSV"), func(line []byte) error {
+		number, text, _ := bytes.Cut(line, []byte("\t"))
+		offset, err := strconv.ParseInt(string(number), 10, 64)
+		if err != nil {
+			return fmt.Errorf("an answer that is no number: %w", err)
+		}
+		id, err := uuid.ParseBytes(text)
+		if err != nil {
+			return fmt.Errorf("an answer that is no UUID: %w", err)
+		}
+		each(offset, id)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("select: %w", err)
+	}
+	return nil
+}
+
+// post sends a request and gives each the lines of its answer.
+func (h *httpConnection) post(ctx context.Context, query url.Values, body []byte, each func(line []byte) error) error {
 	scheme := "http"
 	if h.opts.TLS != nil {
 		scheme = "https"
@@ -69,25 +110,31 @@ func (h *httpInserter) post(ctx context.Context, statement string, body []byte) 
 	target := url.URL{Scheme: scheme, Host: h.opts.Addr[0], Path: "/" + strings.TrimPrefix(h.opts.HttpUrlPath, "/"), RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("insert: %w", err)
+		return err //nolint:wrapcheck // the callers do
 	}
 	req.Header.Set("X-ClickHouse-User", h.opts.Auth.Username)
 	req.Header.Set("X-ClickHouse-Key", h.opts.Auth.Password)
 	resp, err := h.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("insert: %w", err)
+		return err //nolint:wrapcheck // the callers do
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	// A code can come with status 200: the server had begun to answer before it failed.
 	code, _ := strconv.Atoi(resp.Header.Get("X-ClickHouse-Exception-Code"))
 	if resp.StatusCode != http.StatusOK || code != 0 {
-		return fmt.Errorf("insert: %w", &httpError{code: code, text: strings.TrimSpace(string(text))})
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+		return &httpError{code: code, text: strings.TrimSpace(string(text))}
 	}
-	if err != nil {
-		return fmt.Errorf("insert: read the answer: %w", err)
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if err := each(lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
 	}
 	return nil
 }
 
-func (h *httpInserter) close() { h.client.CloseIdleConnections() }
+func (h *httpConnection) close() { h.client.CloseIdleConnections() }

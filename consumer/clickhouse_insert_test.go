@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -48,20 +49,58 @@ func TestSameRowsOverBoth(t *testing.T) {
 	}
 }
 
-// An insert is in the table when it is answered. ClickHouse's default since 26.3 is an asynchronous one, which is in memory only;
-// so every insert says otherwise. What the engine of the tests does by default proves nothing about other servers, so the
-// settings are looked at on their way.
+// An insert is in the table when it is answered, is one block, and its token counts, whatever the server's defaults are; so every
+// insert says so, as far as the server knows the words. The settings are looked at on their way.
 func TestInsertSettings(t *testing.T) {
-	sent := make(chan url.Values, 1)
-	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { sent <- r.URL.Query() }))
-	defer s.Close()
-	if err := insertInto(t, Store{DSN: "http://" + s.Listener.Addr().String() + "/db"}, blockOf(t, plain(1))); err != nil {
-		t.Fatal(err)
+	all := map[string]string{
+		"async_insert": "0", "max_partitions_per_insert_block": "300", "use_strict_insert_block_limits": "0",
+		"insert_deduplicate": "1", "deduplicate_insert": "enable", "insert_deduplication_token": "the token",
 	}
-	got := <-sent
-	for key, want := range map[string]string{"async_insert": "0", "max_partitions_per_insert_block": "300"} {
-		if got.Get(key) != want || insertSettings[key] != want { // the native protocol takes them from the same place
-			t.Errorf("%s is %q, want %s", key, got.Get(key), want)
+	for _, without := range []string{"", "use_strict_insert_block_limits", "deduplicate_insert", "insert_deduplication_token"} {
+		sent := make(chan url.Values, 1)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("query") != "" {
+				sent <- r.URL.Query()
+				return
+			}
+			for name := range all {
+				if name != without {
+					_, _ = fmt.Fprintln(w, name)
+				}
+			}
+			_, _ = fmt.Fprintln(w, "version 25.8.1.1")
+		}))
+		to := newInserter(Store{DSN: "http://" + s.Listener.Addr().String() + "/db"})
+		said := ""
+		to.said = func(s *server) { said = s.fault() }
+		if err := to.insert(t.Context(), blockOf(t, plain(1)), "the token"); err != nil {
+			t.Fatal(err)
+		}
+		to.close()
+		s.Close()
+		got := <-sent
+		for key, want := range all {
+			if key == without {
+				want = ""
+			}
+			if got.Get(key) != want {
+				t.Errorf("without %q: %s is %q, want %q", without, key, got.Get(key), want)
+			}
+		}
+		if (said != "") != (without == "insert_deduplication_token") {
+			t.Errorf("without %q it is said: %q", without, said)
+		}
+	}
+}
+
+// A server that is too old, or says nothing sensible of its age, is told apart.
+func TestServerFault(t *testing.T) {
+	for version, fault := range map[string]bool{"25.8.1.1": false, "26.7.2.1": false, "25.7.9.9": true, "24.12.1": true, "25.10.1": false, "": true, "x": true} {
+		s := &server{}
+		s.learn("version " + version)
+		s.learn(tokenSetting)
+		if got := s.fault(); (got != "") != fault {
+			t.Errorf("%s: %q", version, got)
 		}
 	}
 }
@@ -92,15 +131,15 @@ func TestInserterRecovers(t *testing.T) {
 		to := newInserter(d.store(dsn("")))
 		defer to.close()
 		b := blockOf(t, plain(1), plain(2))
-		if err := to.insert(t.Context(), b); errorCode(err) != 81 {
+		if err := to.insert(t.Context(), b, ""); errorCode(err) != 81 {
 			t.Fatalf("before the schema: %v", err)
 		}
 		apply(t, d.store(dsn("")))
-		if err := to.insert(t.Context(), b); err != nil {
+		if err := to.insert(t.Context(), b, ""); err != nil {
 			t.Fatal(err)
 		}
 		to.close() // twice does no harm
-		if err := to.insert(t.Context(), b); err != nil {
+		if err := to.insert(t.Context(), b, ""); err != nil {
 			t.Fatal(err)
 		}
 		d.asks("SELECT count() FROM events", "2")
@@ -151,7 +190,7 @@ func TestSilentServer(t *testing.T) {
 		to := newInserter(Store{DSN: scheme + "://" + l.Addr().String() + "/db"})
 		done := make(chan error, 1)
 		b := blockOf(t, plain(1))
-		go func() { done <- to.insert(ctx, b) }()
+		go func() { done <- to.insert(ctx, b, "") }()
 		c := <-accepted
 		cancel()
 		select {

@@ -148,5 +148,5 @@ func insertInto(t *testing.T, store Store, b *block) error {
 	t.Helper()
 	to := newInserter(store)
 	defer to.close()
-	return to.insert(t.Context(), b)
+	return to.insert(t.Context(), b, "")
 }

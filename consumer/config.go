@@ -13,7 +13,8 @@ type Config struct {
 	Group            string            `name:"kafka-group" default:"sluice" help:"Kafka consumer group. All consumers of one group share the topic's partitions."`
 	Store                              // where the rows go
 	BatchRows        int               `name:"batch-rows" default:"100000" help:"Most rows of one insert; 1 to 1000000."`
-	BatchBytes       int               `name:"batch-bytes" default:"16777216" help:"Most event bytes of one insert; 65536 to 268435456. A partition holds at most two batches in memory."`
+	BatchBytes       int               `name:"batch-bytes" default:"16777216" help:"Most event bytes of one insert; 65536 to 268435456."`
+	BufferBytes      int               `name:"buffer-bytes" default:"134217728" help:"Memory for records on their way, over all partitions, in bytes; 16777216 to 17179869184. When it is used up, because ClickHouse is slow or away, fetching stops. The process takes about three times as much."`
 	FlushAge         time.Duration     `name:"flush-age" default:"1s" help:"How old a batch may get before it is inserted. With many partitions it is longer: see inserts-per-second."`
 	InsertsPerSecond float64           `name:"inserts-per-second" default:"12" help:"Most inserts a second over all consumers: a batch gets at least partitions ÷ this old, so that more partitions do not mean more parts."`
 	MaxEventAge      settings.Duration `name:"max-event-age" default:"90d" help:"Events with an older timestamp get the time received instead, and timestamp_adjusted is set."`
@@ -41,6 +42,9 @@ func (c Config) Check() error {
 	}
 	if c.BatchBytes < 64<<10 || c.BatchBytes > 256<<20 {
 		fault("--batch-bytes: 65536 to 268435456, not %d", c.BatchBytes)
+	}
+	if c.BufferBytes < 16<<20 || c.BufferBytes > 16<<30 {
+		fault("--buffer-bytes: 16777216 to 17179869184, not %d", c.BufferBytes)
 	}
 	if c.FlushAge < 10*time.Millisecond || c.FlushAge > 10*time.Minute {
 		fault("--flush-age: 10ms to 10m, not %s", c.FlushAge)

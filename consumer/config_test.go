@@ -14,7 +14,7 @@ import (
 func goodConfig() Config {
 	return Config{
 		Group: "sluice", Store: Store{DSN: DefaultDSN, Retention: settings.Duration(90 * 24 * time.Hour)},
-		BatchRows: 100_000, BatchBytes: 16 << 20, FlushAge: time.Second, InsertsPerSecond: 12,
+		BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12,
 		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
 	}
 }
@@ -36,6 +36,10 @@ func TestCheck(t *testing.T) {
 		{"--batch-bytes", func(c *Config) { c.BatchBytes = 65_536 }, true},
 		{"--batch-bytes", func(c *Config) { c.BatchBytes = 268_435_456 }, true},
 		{"--batch-bytes", func(c *Config) { c.BatchBytes = 268_435_457 }, false},
+		{"--buffer-bytes", func(c *Config) { c.BufferBytes = 16<<20 - 1 }, false},
+		{"--buffer-bytes", func(c *Config) { c.BufferBytes = 16 << 20 }, true},
+		{"--buffer-bytes", func(c *Config) { c.BufferBytes = 16 << 30 }, true},
+		{"--buffer-bytes", func(c *Config) { c.BufferBytes = 16<<30 + 1 }, false},
 		{"--flush-age", func(c *Config) { c.FlushAge = 10*time.Millisecond - 1 }, false},
 		{"--flush-age", func(c *Config) { c.FlushAge = 10 * time.Millisecond }, true},
 		{"--flush-age", func(c *Config) { c.FlushAge = 10 * time.Minute }, true},

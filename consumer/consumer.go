@@ -31,6 +31,10 @@ type Consumer struct {
 	log     *slog.Logger
 	metrics *metrics
 	cluster *cluster
+	pool    *pool
+	budget  *budget
+	// accepted counts the blocks that ClickHouse took: evidence that it is a row's fault if that row alone is refused.
+	accepted atomic.Uint64
 
 	mu       sync.Mutex
 	owned    map[int]*partition
@@ -48,6 +52,7 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, cluster: cluster, owned: map[int]*partition{}}
+	c.pool, c.budget = newPool(cfg.Store, deps.Log), newBudget(cfg.BufferBytes)
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
 	for _, m := range collectors {
@@ -58,14 +63,15 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 	return c, nil
 }
 
-// Run works until ctx ends, then drains: fetching stops, inserts under way finish, their offsets are committed, and the
-// group is left, so that the others take over at once. What was not inserted is read again by its next owner.
+// Run works until ctx ends, then drains: fetching stops, inserts under way finish, offsets and recorded ranges are committed, and
+// the group is left, so that the others take over at once. What was not inserted is inserted by its next owner.
 //
-//	group ─▶ generation ─┬▶ partition 0: fetch ─▶ seal ─▶ insert ─▶ advance
+//	group ─▶ generation ─┬▶ partition 0: fetch ─▶ seal ─▶ record ─▶ insert ─▶ advance
 //	                     ├▶ partition 3: …
 //	                     └▶ …
 func (c *Consumer) Run(ctx context.Context) error {
 	defer c.cluster.close()
+	defer c.pool.close()
 	group, err := c.cluster.join()
 	if err != nil {
 		return err
@@ -117,21 +123,18 @@ func (c *Consumer) generations(ctx context.Context, group *membership) {
 func (c *Consumer) start(ctx context.Context, gen *generation) {
 	partitions, err := c.cluster.partitions(ctx)
 	if err != nil {
-		partitions = len(gen.assigned) // all that is known
+		partitions = len(gen.partitions) // all that is known
 	}
 	age := c.cfg.flushAge(partitions)
-	ids := make([]int, 0, len(gen.assigned))
-	for _, a := range gen.assigned {
-		ids = append(ids, a.partition)
-	}
-	slices.Sort(ids)
-	c.log.Info("partitions assigned", "generation", gen.generation, "partitions", ids, "flush_age", age)
-	for _, a := range gen.assigned {
+	slices.Sort(gen.partitions)
+	c.log.Info("partitions assigned", "generation", gen.generation, "partitions", gen.partitions, "flush_age", age)
+	for _, id := range gen.partitions {
 		p := &partition{
-			id: a.partition, member: gen.member, flushAge: age, offset: a.offset, cfg: c.cfg, kafka: c.cluster,
-			store: newInserter(c.cfg.Store), metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
+			id: id, member: gen.member, flushAge: age, cfg: c.cfg, kafka: c.cluster, ledger: c.cluster, graves: c.cluster,
+			table: c.pool, claim: c.budget.join(), accepted: &c.accepted, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
 		}
 		gen.run(func(ctx context.Context) {
+			defer p.claim.leave()
 			c.own(p)
 			defer c.disown(p)
 			p.run(ctx)
@@ -140,7 +143,8 @@ func (c *Consumer) start(ctx context.Context, gen *generation) {
 }
 
 func (c *Consumer) own(p *partition) {
-	p.beat(&p.fetchBeat)
+	p.watch.beat(loopFetch)
+	p.watch.progress()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.owned[p.id] = p
@@ -166,18 +170,13 @@ func (c *Consumer) Ready() error {
 	return nil
 }
 
-// stalled is how long a loop may stand still before this process is called dead; one insert may take insertTimeout.
-const stalled = insertTimeout + time.Minute
-
-// Live says whether the loops of all partitions turn. Waiting for Kafka, ClickHouse or the dead-letter topic is turning.
+// Live says whether the loops of all partitions turn, and what there is gets through. Waiting for Kafka, ClickHouse or the dead-letter topic is turning.
 func (c *Consumer) Live() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, p := range c.owned {
-		for _, beat := range []int64{p.fetchBeat.Load(), p.insertBeat.Load()} {
-			if still := time.Since(time.Unix(0, beat)); beat != 0 && still > stalled {
-				return fmt.Errorf("partition %d has stood still for %s", id, still.Round(time.Second))
-			}
+		if err := p.watch.fault(p.highWatermark.Load() - p.head.Load()); err != nil {
+			return fmt.Errorf("partition %d: %w", id, err)
 		}
 	}
 	return nil

@@ -12,18 +12,12 @@ import (
 type member struct {
 	id         string
 	generation int
-}
-
-// assignment is a partition that is this member's in one generation.
-type assignment struct {
-	partition int
-	offset    int64 // of the next record to read, as committed; negative: nothing was
+	partitions []int // that are this member's in the generation
 }
 
 // generation is the time between two rebalances.
 type generation struct {
 	member
-	assigned []assignment
 	// run gives the generation a function to wait for: its context ends with the generation, and no next one begins before
 	// it has returned. It must not return before its context ended, because that would end the generation for all.
 	run func(fn func(ctx context.Context))
@@ -65,7 +59,7 @@ func (m *membership) next(ctx context.Context) (*generation, error) {
 	}
 	out := &generation{member: member{id: gen.MemberID, generation: int(gen.ID)}, run: gen.Start}
 	for _, a := range gen.Assignments[m.topic] {
-		out.assigned = append(out.assigned, assignment{partition: a.ID, offset: a.Offset})
+		out.partitions = append(out.partitions, a.ID) // the offset is fetched with its metadata, which is not here
 	}
 	return out, nil
 }

@@ -248,20 +248,40 @@ func (b *broker) committed(t *testing.T, partition int) int64 {
 func TestCommit(t *testing.T) {
 	b := newBroker(t, 2)
 	m := b.joined(t)
-	if err := b.commit(t.Context(), m, 1, 5); err != nil || b.committed(t, 1) != 5 || b.committed(t, 0) != -1 {
+	if err := b.commit(t.Context(), m, 1, 5, "what is recorded"); err != nil || b.committed(t, 1) != 5 || b.committed(t, 0) != -1 {
 		t.Fatalf("error %v, committed %d and %d", err, b.committed(t, 0), b.committed(t, 1))
 	}
+	if offset, metadata, err := b.cluster.committed(t.Context(), 1); offset != 5 || metadata != "what is recorded" || err != nil {
+		t.Errorf("offset %d, metadata %q, error %v", offset, metadata, err)
+	}
+	if offset, metadata, err := b.cluster.committed(t.Context(), 0); offset >= 0 || metadata != "" || err != nil {
+		t.Errorf("nothing was committed: offset %d, metadata %q, error %v", offset, metadata, err)
+	}
 	for name, other := range map[string]member{
-		"an older generation": {m.id, m.generation - 1},
-		"a newer generation":  {m.id, m.generation + 1},
-		"another member":      {"somebody", m.generation},
+		"an older generation":     {m.id, m.generation - 1, m.partitions},
+		"a newer generation":      {m.id, m.generation + 1, m.partitions},
+		"another member":          {"somebody", m.generation, m.partitions},
+		"not of the generation's": {m.id, m.generation, []int{0, 2}}, // which the broker would not notice
 	} {
-		if err := b.commit(t.Context(), other, 1, 9); !errors.Is(err, errNotOwner) {
+		if err := b.commit(t.Context(), other, 1, 9, ""); !errors.Is(err, errNotOwner) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if got := b.committed(t, 1); got != 5 {
 		t.Errorf("a refused commit moved the offset to %d", got)
+	}
+}
+
+// An offset whose metadata cannot be had is not taken for one without.
+func TestCommittedErrors(t *testing.T) {
+	b := newBroker(t, 1)
+	for _, code := range []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.UnstableOffsetCommit} {
+		fault := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: code, Count: -1})
+		offset, metadata, err := b.cluster.committed(t.Context(), 0)
+		fault.Remove()
+		if err == nil {
+			t.Errorf("%s: offset %d, metadata %q", code.Message, offset, metadata)
+		}
 	}
 }
 
@@ -274,7 +294,7 @@ func TestCommitErrors(t *testing.T) {
 		kerr.CoordinatorLoadInProgress: false, kerr.NotCoordinator: false, kerr.RequestTimedOut: false, kerr.CoordinatorNotAvailable: false,
 	} {
 		fault := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: code, Count: -1})
-		err := b.commit(t.Context(), m, 0, 1)
+		err := b.commit(t.Context(), m, 0, 1, "")
 		fault.Remove()
 		if err == nil || errors.Is(err, errNotOwner) != lost {
 			t.Errorf("%s: %v, want lost: %v", code.Message, err, lost)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -39,7 +40,7 @@ type outcome struct {
 
 var (
 	succeeds  = outcome{done: true}
-	errAway   = errors.New("connection refused")
+	errAway   = fmt.Errorf("%w: connection refused", errNotSent)
 	fails     = outcome{err: errAway}
 	losesTail = outcome{done: true, err: errors.New("connection reset before the answer")}
 )
@@ -82,8 +83,9 @@ type memoryTopic struct {
 	table   *memoryTable
 	member  member
 
-	fetches, commits, burials, firsts *plan
-	stuck                             chan struct{} // if set: fetch hangs until it is closed, whatever its context says
+	fetches, commits, burials, firsts, looks *plan
+	verbose                                  bool
+	stuck                                    chan struct{} // if set: fetch hangs until it is closed, whatever its context says
 
 	mu        sync.Mutex
 	records   []record
@@ -92,17 +94,21 @@ type memoryTopic struct {
 	grown     chan struct{}
 	delivered int
 	buried    map[int64]deadLetter
-	committed int64
+	head      int64 // as committed; negative: nothing was
+	metadata  string
+	spans     []span
+
+	commitCalls int
 }
 
 func newMemory(t *testing.T) (*memoryTopic, *memoryTable) {
 	t.Helper()
 	j := &journal{}
 	topic := &memoryTopic{
-		t: t, journal: j, member: member{id: "m-1", generation: 7}, grown: make(chan struct{}), buried: map[int64]deadLetter{},
-		fetches: plans(), commits: plans(), burials: plans(), firsts: plans(),
+		t: t, journal: j, member: member{id: "m-1", generation: 7, partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]deadLetter{},
+		fetches: plans(), commits: plans(), burials: plans(), firsts: plans(), looks: plans(),
 	}
-	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), rows: map[int64]int{}}
+	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), reads: plans(), rows: map[int64]int{}, tokens: map[string]bool{}}
 	return topic, topic.table
 }
 
@@ -226,29 +232,72 @@ func (m *memoryTopic) firstOffset(context.Context, int) (int64, error) {
 	return m.start, nil
 }
 
-func (m *memoryTopic) commit(_ context.Context, by member, partition int, offset int64) error {
-	if by != m.member || partition != 0 {
+func (m *memoryTopic) committed(context.Context, int) (int64, string, error) {
+	if o := m.looks.take(); o.err != nil {
+		return 0, "", o.err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.head, m.metadata, nil
+}
+
+// commit notes a head that moves, a range that is marked as split, and whatever fails; with m.verbose also what is recorded.
+func (m *memoryTopic) commit(_ context.Context, by member, partition int, offset int64, metadata string) error {
+	if !reflect.DeepEqual(by, m.member) || partition != 0 {
 		m.t.Errorf("commit by %+v for partition %d", by, partition)
+	}
+	spans, ok := decodeMetadata(offset, metadata)
+	if !ok || metadata == "" {
+		m.t.Errorf("commit of %d with metadata %q", offset, metadata)
 	}
 	m.checkNothingPassed(offset)
 	o := m.commits.take()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.commitCalls++
+	what := fmt.Sprintf("commit %d", offset)
 	switch {
 	case errors.Is(o.err, errNotOwner):
-		m.journal.note("commit %d refused", offset)
+		m.journal.note("%s refused", what)
 		return o.err
 	case o.err != nil && !o.done:
-		m.journal.note("commit %d failed", offset)
+		m.journal.note("%s failed", what)
 		return o.err
 	}
-	m.mu.Lock()
-	m.committed = offset
-	m.mu.Unlock()
+	before, _ := decodeMetadata(m.head, m.metadata)
+	moved := offset != max(0, m.head)
+	m.head, m.metadata, m.spans = offset, metadata, spans
 	if o.err != nil {
-		m.journal.note("commit %d answer lost", offset)
+		m.journal.note("%s answer lost", what)
 		return o.err
 	}
-	m.journal.note("commit %d", offset)
+	if moved {
+		m.journal.note("%s", what)
+	}
+	for i, s := range spans {
+		known := slices.IndexFunc(before, func(o span) bool { return o.first == s.first })
+		if s.split && (known < 0 || !before[known].split) {
+			m.journal.note("split %d-%d", s.first, s.last)
+		}
+		if m.verbose && known < 0 && i == len(spans)-1 {
+			m.journal.note("record %d-%d", s.first, s.last)
+		}
+	}
 	return nil
+}
+
+// at is the committed offset.
+func (m *memoryTopic) at() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.head
+}
+
+// recorded says whether an offset lies in a recorded range: nothing else may be inserted.
+func (m *memoryTopic) recorded(offset int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.spans, func(s span) bool { return s.first <= offset && offset <= s.last })
 }
 
 // checkNothingPassed is what the whole consumer is for.
@@ -289,19 +338,23 @@ func (m *memoryTopic) bury(_ context.Context, partition int, letters []deadLette
 	return o.err
 }
 
-// memoryTable is an inserter in memory.
+// memoryTable is a table in memory that knows the tokens it has seen. It takes nothing that is not recorded.
 type memoryTable struct {
 	t       *testing.T
 	journal *journal
 	topic   *memoryTopic
 	inserts *plan
+	reads   *plan
 	hold    chan struct{} // if set: insert waits for it to be closed, or for its context
 	deaf    bool          // hold does not look at the context either
+	refuses func(offset int64) bool
 
-	busy   atomic.Bool
-	closed atomic.Int32
+	busy   atomic.Int32
 	mu     sync.Mutex
 	rows   map[int64]int // how often the row of an offset was inserted
+	tokens map[string]bool
+	sent   []string // the tokens of all inserts
+	looked int
 }
 
 func (m *memoryTable) count(offset int64) int {
@@ -310,18 +363,58 @@ func (m *memoryTable) count(offset int64) int {
 	return m.rows[offset]
 }
 
-func (m *memoryTable) insert(ctx context.Context, b *block) error {
-	if m.busy.Swap(true) {
-		m.t.Error("two inserts at once")
+func (m *memoryTable) highest(_ context.Context, topic string, partition int, from int64) (int64, error) {
+	if topic != "events" || partition != 0 {
+		m.t.Errorf("highest of %s %d", topic, partition)
 	}
-	defer m.busy.Store(false)
+	if o := m.reads.take(); o.err != nil {
+		return 0, o.err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	highest := int64(-1)
+	for offset, n := range m.rows {
+		if n > 0 && offset >= from {
+			highest = max(highest, offset)
+		}
+	}
+	return highest, nil
+}
+
+func (m *memoryTable) missing(_ context.Context, topic string, partition int, b *block) ([]int32, error) {
+	if topic != "events" || partition != 0 {
+		m.t.Errorf("missing of %s %d", topic, partition)
+	}
+	if o := m.reads.take(); o.err != nil {
+		return nil, o.err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.looked++
+	var missing []int32
+	for i, offset := range b.offset {
+		if m.rows[offset] == 0 {
+			missing = append(missing, int32(i))
+		}
+	}
+	return missing, nil
+}
+
+func (m *memoryTable) insert(ctx context.Context, b *block, token string) error {
+	if m.busy.Add(1) > inserters {
+		m.t.Error("too many inserts at once")
+	}
+	defer m.busy.Add(-1)
 	if b.rows() == 0 {
 		m.t.Error("an insert without rows")
 		return nil
 	}
 	for i, offset := range b.offset {
-		if want := fmt.Sprintf("event %d", offset); b.message.Row(i) != want {
-			m.t.Errorf("the row of offset %d says %q", offset, b.message.Row(i))
+		if want := fmt.Sprintf("event %d", offset); string(b.message.row(i)) != want {
+			m.t.Errorf("the row of offset %d says %q", offset, b.message.row(i))
+		}
+		if !m.topic.recorded(offset) {
+			m.t.Errorf("offset %d is inserted and not recorded", offset)
 		}
 	}
 	first, last := b.offset[0], b.offset[len(b.offset)-1]
@@ -337,14 +430,20 @@ func (m *memoryTable) insert(ctx context.Context, b *block) error {
 			return ctx.Err()
 		}
 	}
+	if m.refuses != nil && slices.ContainsFunc(b.offset, m.refuses) {
+		m.journal.note("insert %d-%d refused", first, last)
+		return &httpError{code: 6, text: "Cannot parse string"}
+	}
 	o := m.inserts.take()
-	if o.done {
-		m.mu.Lock()
+	m.mu.Lock()
+	m.sent = append(m.sent, token)
+	if o.done && !m.tokens[token] {
+		m.tokens[token] = true
 		for _, offset := range b.offset {
 			m.rows[offset]++
 		}
-		m.mu.Unlock()
 	}
+	m.mu.Unlock()
 	switch {
 	case o.err == nil:
 		m.journal.note("insert %d-%d", first, last)
@@ -355,5 +454,3 @@ func (m *memoryTable) insert(ctx context.Context, b *block) error {
 	}
 	return o.err
 }
-
-func (m *memoryTable) close() { m.closed.Add(1) }

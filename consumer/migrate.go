@@ -212,7 +212,7 @@ func newProvider(db *sql.DB) (*goose.Provider, error) {
 // retain sets how long events are kept. It is no migration: the setting may change without the schema.
 func (m *Migrator) retain(ctx context.Context, db *sql.DB) error {
 	var engine string
-	err := db.QueryRowContext(ctx, "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '"+table+"'").Scan(&engine)
+	err := db.QueryRowContext(ctx, "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '"+tableName+"'").Scan(&engine)
 	if err != nil {
 		return fmt.Errorf("read the retention: %w", err)
 	}
@@ -230,7 +230,9 @@ func (m *Migrator) ttl() string {
 	return fmt.Sprintf("TTL toDateTime(received_at) + toIntervalSecond(%d)", int64(time.Duration(m.store.Retention).Seconds()))
 }
 
-func (m *Migrator) retentionStatement() string { return "ALTER TABLE " + table + " MODIFY " + m.ttl() }
+func (m *Migrator) retentionStatement() string {
+	return "ALTER TABLE " + tableName + " MODIFY " + m.ttl()
+}
 
 func (m *Migrator) sayPending(name string) { m.sayf("pending  %20s  %s", "", name) }
 

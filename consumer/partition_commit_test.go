@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,15 +11,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// The order of work is the whole promise: dead letters acknowledged, rows inserted, and only then the offset.
+// The order of work is the whole promise: the range recorded, dead letters acknowledged, rows inserted, and only then the offset, a
+// second later at most.
 func TestCommitComesLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
 		w.topic.add(3)
 		w.topic.put(record{value: []byte("not JSON")})
 		w.topic.add(6)
+		w.topic.verbose = true
 		w.start()
-		w.expect("bury 3-3, insert 0-9, commit 10")
+		w.expect("record 0-9, bury 3-3, insert 0-9")
+		pass(advanceAge - time.Millisecond)
+		w.expect("record 0-9, bury 3-3, insert 0-9")
+		pass(time.Millisecond)
+		w.expect("record 0-9, bury 3-3, insert 0-9, commit 10")
 	})
 }
 
@@ -30,6 +37,7 @@ func TestOnlyDeadLetters(t *testing.T) {
 			w.topic.put(record{value: []byte("not JSON")})
 		}
 		w.start()
+		pass(advanceAge)
 		w.expect("bury 0-9, commit 10")
 		if got := testutil.ToFloat64(w.metrics.dead.WithLabelValues("missing_header")); got != 10 {
 			t.Errorf("%v dead letters counted", got)
@@ -60,7 +68,7 @@ func TestInsertFailsFirst(t *testing.T) {
 	})
 }
 
-// An insert whose answer was lost is sent again, the same rows and no others. The table merges them.
+// An insert whose answer was lost is not sent again blindly: the table is asked, and has it.
 func TestInsertAnswerLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -68,15 +76,29 @@ func TestInsertAnswerLost(t *testing.T) {
 		w.topic.add(15)
 		w.start()
 		pass(time.Minute)
-		w.expect("insert 0-9 answer lost, insert 0-9, commit 10, insert 10-14, commit 15")
+		w.inserted(15, "10-14")
+		if w.happened("insert 0-9 answer lost") != 1 || w.table.looked != 1 {
+			t.Errorf("happened: %v, and the table was asked %d times", w.topic.journal.read(), w.table.looked)
+		}
 		for offset := range int64(15) {
-			want := 1
-			if offset < 10 {
-				want = 2
+			if got := w.table.count(offset); got != 1 {
+				t.Errorf("offset %d was inserted %d times", offset, got)
 			}
-			if got := w.table.count(offset); got != want {
-				t.Errorf("offset %d was inserted %d times, want %d", offset, got, want)
-			}
+		}
+	})
+}
+
+// An insert that was lost on its way, as far as anybody can tell, is sent again under the same token, and then looked for.
+func TestInsertLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.table.inserts = plans(outcome{err: errors.New("connection reset")})
+		w.topic.add(10)
+		w.start()
+		pass(time.Minute)
+		w.expect("insert 0-9 failed, insert 0-9, commit 10")
+		if len(w.table.sent) != 2 || w.table.sent[0] != w.table.sent[1] || w.table.looked != 2 {
+			t.Errorf("tokens %v, and the table was asked %d times", w.table.sent, w.table.looked)
 		}
 	})
 }
@@ -101,41 +123,79 @@ func TestDeadLetterTopicAway(t *testing.T) {
 	})
 }
 
-// A commit whose outcome is unknown is repeated, and nothing is inserted again for it.
-func TestCommitAmbiguous(t *testing.T) {
+// As long as it is not known whether a range is recorded nothing is inserted. Then it is, once.
+func TestRecordAmbiguous(t *testing.T) {
 	for name, o := range map[string]outcome{"not applied": fails, "answer lost": losesTail} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorker(t)
-				w.topic.commits = plans(o)
-				w.topic.add(20)
+				w.topic.commits = always(o)
+				w.topic.add(10)
 				w.start()
 				pass(time.Minute)
-				lines := w.topic.journal.read()
-				if len(lines) != 5 || !w.inOrder("insert 0-9", lines[1], "commit 10", "insert 10-19", "commit 20") {
-					t.Errorf("happened: %v", lines)
+				w.inserted(0)
+				w.topic.commits.change(succeeds)
+				pass(time.Minute)
+				w.inserted(10, "0-9")
+			})
+		})
+	}
+}
+
+// The same for the commit that only moves the offset: it is repeated, and nothing is inserted again for it.
+func TestAdvanceAmbiguous(t *testing.T) {
+	for name, o := range map[string]outcome{"not applied": fails, "answer lost": losesTail} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t)
+				w.topic.commits = plans(succeeds, o, o)
+				w.topic.add(10)
+				w.start()
+				pass(time.Minute)
+				w.inserted(10, "0-9")
+				if w.topic.commitCalls != 4 {
+					t.Errorf("%d commits", w.topic.commitCalls)
 				}
 			})
 		})
 	}
 }
 
-// Once the broker has said that the partition is another's, this owner does nothing more, and keeps still until its generation
-// ends: returning earlier would end it for the other partitions too.
-func TestCommitNotOwner(t *testing.T) {
+// Once the broker has said that the partition is another's, this owner does nothing more: it does not insert what it could not record.
+// It keeps still until its generation ends: returning earlier would end it for the other partitions too.
+func TestRecordNotOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
 		w.topic.commits = always(outcome{err: fmt.Errorf("commit: %w", errNotOwner)})
 		w.topic.add(50)
 		w.start()
 		pass(time.Hour)
-		w.expect("insert 0-9, commit 10 refused")
+		w.expect("commit 0 refused")
 		select {
 		case <-w.ended:
 			t.Error("run returned before its generation ended")
 		default:
 		}
 		w.stop()
-		w.expect("insert 0-9, commit 10 refused")
+		w.expect("commit 0 refused")
+	})
+}
+
+// An owner that learns it while it inserts abandons the insert: what it sent is recorded, and the next owner's business.
+func TestNotOwnerDuringAnInsert(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.table.hold = make(chan struct{})
+		w.topic.commits = plans(succeeds, outcome{err: fmt.Errorf("commit: %w", errNotOwner)})
+		w.topic.add(10)
+		w.start()
+		w.topic.add(10)
+		pass(time.Second)
+		w.expect("commit 0 refused, insert 0-9 abandoned")
+		pass(time.Hour)
+		w.stop()
+		if w.topic.at() != 0 || len(w.topic.spans) != 1 {
+			t.Errorf("committed %d and %d ranges", w.topic.at(), len(w.topic.spans))
+		}
 	})
 }

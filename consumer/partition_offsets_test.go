@@ -10,13 +10,13 @@ import (
 func TestNothingCommitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
-		w.offset = -2
+		w.topic.head = -2
 		w.topic.expire(7)
 		w.topic.add(10)
 		w.topic.firsts = plans(fails, fails)
 		w.start()
 		pass(time.Minute)
-		w.expect("insert 7-16, commit 17")
+		w.expect("commit 7, insert 7-16, commit 17")
 		if got := w.gauge(w.metrics.gaps); got != 0 {
 			t.Errorf("%v offsets counted as a gap: a new group has lost nothing", got)
 		}
@@ -31,8 +31,9 @@ func TestGoesOnAtTheCommittedOffset(t *testing.T) {
 		for offset := range int64(10) {
 			w.table.rows[offset] = 1 // by an earlier owner
 		}
-		w.offset = 10
+		w.topic.head = 10
 		w.start()
+		pass(advanceAge)
 		w.expect("insert 10-19, commit 20")
 	})
 }
@@ -43,7 +44,7 @@ func TestOffsetOutOfRange(t *testing.T) {
 		w := newWorker(t)
 		w.topic.expire(10)
 		w.topic.add(10)
-		w.offset = 3
+		w.topic.head = 3
 		w.topic.firsts = plans(fails)
 		w.start()
 		pass(time.Minute)
@@ -63,7 +64,7 @@ func TestOffsetOutOfRangeWithRecordsInHand(t *testing.T) {
 		w.topic.expire(10)
 		w.topic.add(10)
 		pass(time.Minute)
-		w.expect("insert 0-3, commit 4, insert 10-19, commit 20")
+		w.inserted(20, "0-3", "10-19")
 		if got := w.gauge(w.metrics.gaps); got != 6 {
 			t.Errorf("%v offsets counted as a gap, want 6", got)
 		}
@@ -75,10 +76,10 @@ func TestOffsetBeyondTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
 		w.topic.add(10)
-		w.offset = 500
+		w.topic.head = 500
 		w.start()
 		pass(time.Minute)
-		w.expect("insert 0-9, commit 10")
+		w.expect("commit 0, insert 0-9, commit 10")
 		if got := w.gauge(w.metrics.gaps); got != 0 {
 			t.Errorf("%v offsets counted as a gap", got)
 		}
@@ -95,6 +96,7 @@ func TestHoles(t *testing.T) {
 		w.topic.hole(1)
 		w.topic.add(7)
 		w.start()
+		pass(advanceAge)
 		w.expect("insert 0-13, commit 14")
 		if got := w.gauge(w.metrics.gaps); got != 4 {
 			t.Errorf("%v offsets counted as a gap, want 4", got)

@@ -13,6 +13,7 @@ type record struct {
 	key     []byte
 	value   []byte // nil: a tombstone
 	headers []event.Header
+	raw     []byte // value, number of headers and headers as they are in the batch
 }
 
 // processor makes rows of records. It trusts nothing that is on the topic: whatever is there becomes a row or a dead letter.

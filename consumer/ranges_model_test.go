@@ -427,7 +427,7 @@ func histories(seeds uint64, r rules) (int, string) {
 	return n, first
 }
 
-const modelSeeds = 4000
+const modelSeeds = 3000
 
 // Whatever happens, every record is a row once.
 func TestModel(t *testing.T) {

@@ -55,7 +55,7 @@ const (
 )
 
 // lastRound is the number of further tokens that are tried for rows that are missing after an answered insert.
-const lastRound = 2
+const lastRound = 3
 
 // hopeless is after how many refusals in a row, with nothing accepted in between, a halved block waits instead.
 const hopeless = 64

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,9 +32,10 @@ func newWorker(t *testing.T, edit ...func(*worker)) *worker {
 	t.Helper()
 	topic, table := newMemory(t)
 	m, _ := newMetrics()
+	claim := newBudget(1 << 30).join()
 	w := &worker{t: t, topic: topic, table: table, ended: make(chan struct{}), partition: &partition{
 		id: 0, member: topic.member, flushAge: time.Second, cfg: Config{BatchRows: 10, BatchBytes: 1 << 20},
-		kafka: topic, store: table, metrics: m, log: slog.New(slog.DiscardHandler), topic: "events",
+		kafka: topic, ledger: topic, graves: topic, table: table, claim: claim, accepted: new(atomic.Uint64), metrics: m, log: slog.New(slog.DiscardHandler), topic: "events",
 	}}
 	for _, e := range edit {
 		e(w)
@@ -74,8 +76,8 @@ func (w *worker) stop() {
 		if n := testutil.CollectAndCount(w.metrics.lag); n != 0 {
 			w.t.Errorf("%d lags are reported for a partition that is not ours", n)
 		}
-		if w.table.closed.Load() == 0 {
-			w.t.Error("the inserter was not closed")
+		if w.claim.used != 0 {
+			w.t.Errorf("%d bytes of the budget are still taken after the end", w.claim.used)
 		}
 	})
 }
@@ -92,11 +94,6 @@ func (w *worker) blocked(reason string) float64 {
 	return testutil.ToFloat64(w.metrics.blocked.WithLabelValues(reason))
 }
 
-// tried counts the inserts that failed with a code.
-func (w *worker) tried(code string) float64 {
-	return testutil.ToFloat64(w.metrics.insertErrors.WithLabelValues(code))
-}
-
 func (w *worker) lag() float64 {
 	return testutil.ToFloat64(w.metrics.lag.WithLabelValues("events", "0"))
 }
@@ -106,6 +103,22 @@ func (w *worker) expect(want string) {
 	w.t.Helper()
 	if got := strings.Join(w.topic.journal.read(), ", "); got != want {
 		w.t.Errorf("happened: %s\n    want: %s", got, want)
+	}
+}
+
+// inserted compares the inserts that succeeded, in whatever order they did, and how far the group has come.
+func (w *worker) inserted(head int64, want ...string) {
+	w.t.Helper()
+	var got []string
+	for _, l := range w.topic.journal.read() {
+		if rest, ok := strings.CutPrefix(l, "insert "); ok && !strings.Contains(rest, " ") {
+			got = append(got, rest)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) || w.topic.at() != head {
+		w.t.Errorf("inserted %v, committed %d; want %v and %d", got, w.topic.at(), want, head)
 	}
 }
 

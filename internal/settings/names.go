@@ -11,7 +11,7 @@ import (
 // everyProgram lists the settings of all of Sluice's programs, so that each can tell another's setting from a misspelt one.
 // The programs' tests fail when one of their flags is missing here.
 var everyProgram = []string{
-	"admin-addr", "batch-bytes", "batch-rows", "bulk", "clickhouse", "clickhouse-addr", "clickhouse-dsn",
+	"admin-addr", "batch-bytes", "batch-rows", "buffer-bytes", "bulk", "clickhouse", "clickhouse-addr", "clickhouse-dsn",
 	"clickhouse-dsn-file", "clickhouse-http-addr", "config", "connect-timeout", "connections", "consumer-admin-addr", "data-dir",
 	"drain-delay", "drain-timeout", "dry-run", "duration", "event-size", "events", "failed-keys-per-minute", "flush-age", "fsync", "give-up", "gzip",
 	"http-addr", "http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-compression", "kafka-dead-topic",

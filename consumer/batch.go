@@ -1,0 +1,88 @@
+package consumer
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// batch is a run of records on its way: a range and what becomes of it.
+type batch struct {
+	span
+	rows *block
+	dead []deadLetter
+	hash xxhash.Digest // of what is in it so far
+
+	bytes   int       // of the events
+	claimed int64     // memory that the budget was told of
+	gauged  int       // bytes that the gauge was told of
+	since   time.Time // when its first record was fetched
+	oldest  time.Time // received_at of its oldest event
+
+	replayed bool // it was recorded by an earlier owner
+	doubt    bool // its rows may be in the table
+	jump     bool // it is no range: go on at first, once all else is in
+	finished bool // it is in; else it was abandoned
+	scratch  []byte
+}
+
+func newBatch() *batch {
+	b := &batch{rows: newBlock()}
+	b.hash.Reset()
+	return b
+}
+
+func (b *batch) reset() {
+	b.rows.reset()
+	clear(b.dead)
+	b.hash.Reset()
+	*b = batch{rows: b.rows, dead: b.dead[:0], hash: b.hash, scratch: b.scratch}
+}
+
+// add takes a record in: as a row, or as a dead letter if it cannot become one.
+func (b *batch) add(r *record, proc *processor) {
+	size := len(r.value)
+	if err := proc.process(r, b.rows); err != nil {
+		b.dead = append(b.dead, newDeadLetter(r, err))
+		size = b.dead[len(b.dead)-1].size() // its key and headers are kept too, and nothing says that they are small
+	} else if at := proc.receivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
+		b.oldest = at
+	}
+	_, _ = b.hash.Write(b.content(r))
+	b.records++
+	b.bytes += size
+	b.last = r.offset
+}
+
+// content is what a range's hash is made of: value and headers as a record batch has them.
+func (b *batch) content(r *record) []byte {
+	if r.raw != nil {
+		return r.raw
+	}
+	out := b.scratch[:0]
+	nullable := func(v []byte) {
+		n := int64(len(v))
+		if v == nil {
+			n = -1
+		}
+		out = append(binary.AppendVarint(out, n), v...)
+	}
+	nullable(r.value)
+	out = binary.AppendVarint(out, int64(len(r.headers)))
+	for _, h := range r.headers {
+		out = append(binary.AppendVarint(out, int64(len(h.Key))), h.Key...)
+		nullable(h.Value)
+	}
+	b.scratch = out
+	return out
+}
+
+// memory is what the budget has to know.
+func (b *batch) memory() int64 {
+	n := b.rows.bytes()
+	for i := range b.dead {
+		n += b.dead[i].size()
+	}
+	return int64(n)
+}

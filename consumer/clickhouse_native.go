@@ -1,0 +1,98 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/google/uuid"
+)
+
+// nativeConnection speaks ClickHouse's native protocol.
+type nativeConnection struct {
+	opts   *clickhouse.Options
+	client *ch.Client
+	known  *server
+}
+
+func (n *nativeConnection) open(ctx context.Context) (*server, error) {
+	if n.client != nil && !n.client.IsClosed() {
+		return n.known, nil
+	}
+	client, err := n.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var name proto.ColStr
+	known := &server{}
+	if err := client.Do(ctx, ch.Query{Body: serverQuery, Result: proto.Results{{Name: "name", Data: &name}}, OnResult: func(context.Context, proto.Block) error {
+		for i := range name.Rows() {
+			known.learn(name.Row(i))
+		}
+		return nil
+	}}); err != nil {
+		_ = client.Close()
+		return nil, fmt.Errorf("ask clickhouse for its settings: %w", err)
+	}
+	n.client, n.known = client, known
+	return known, nil
+}
+
+// insert sends the input as ClickHouse takes it: one block, because ch-go's Do without OnInput sends one.
+func (n *nativeConnection) insert(ctx context.Context, b *block, settings map[string]string) error {
+	query := ch.Query{Body: insertStatement(n.opts.Auth.Database, b.input), Input: b.input}
+	for key, value := range settings {
+		query.Settings = append(query.Settings, ch.Setting{Key: key, Value: value, Important: true})
+	}
+	if err := n.client.Do(ctx, query); err != nil {
+		return fmt.Errorf("insert: %w", err)
+	}
+	return nil
+}
+
+func (n *nativeConnection) offsets(ctx context.Context, query string, each func(int64, uuid.UUID)) error {
+	var offset proto.ColInt64
+	var id proto.ColUUID
+	err := n.client.Do(ctx, ch.Query{Body: query, Result: proto.Results{{Data: &offset}, {Data: &id}}, OnResult: func(context.Context, proto.Block) error {
+		for i := range offset {
+			each(offset[i], id[i])
+		}
+		return nil
+	}})
+	if err != nil {
+		return fmt.Errorf("select: %w", err)
+	}
+	return nil
+}
+
+// dial tries the DSN's servers in turn.
+func (n *nativeConnection) dial(ctx context.Context) (*ch.Client, error) {
+	var errs []error
+	for _, addr := range n.opts.Addr {
+		client, err := ch.Dial(ctx, ch.Options{
+			Address:     addr,
+			User:        n.opts.Auth.Username,
+			Password:    n.opts.Auth.Password,
+			TLS:         n.opts.TLS,
+			Compression: ch.CompressionLZ4,
+			ClientName:  "sluice-consumer",
+			DialTimeout: dialTimeout,
+			ReadTimeout: insertTimeout,
+		})
+		if err == nil {
+			return client, nil
+		}
+		errs = append(errs, fmt.Errorf("connect to clickhouse at %s: %w", addr, err))
+	}
+	return nil, errors.Join(errs...)
+}
+
+func (n *nativeConnection) close() {
+	if n.client != nil {
+		_ = n.client.Close()
+		n.client = nil
+	}
+}

@@ -1,0 +1,83 @@
+package consumer
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+)
+
+// connections is how many inserts are under way at a time, over all partitions: each connection holds a block's bytes twice, as they
+// are and compressed, and a few inserts at a time are all that a server is faster with.
+const connections = 4
+
+// pool shares a few connections among all partitions, first come, first served.
+type pool struct {
+	free chan *inserter
+	log  *slog.Logger
+
+	mu   sync.Mutex
+	said string
+}
+
+func newPool(store Store, log *slog.Logger) *pool {
+	p := &pool{free: make(chan *inserter, connections), log: log}
+	for range connections {
+		i := newInserter(store)
+		i.said = p.say
+		p.free <- i
+	}
+	return p
+}
+
+// say logs what is wrong with a server, once.
+func (p *pool) say(s *server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if fault := s.fault(); fault != "" && fault != p.said {
+		p.said = fault
+		p.log.Error("this clickhouse is not one to rely on", "version", s.version, "why", fault)
+	}
+}
+
+// use lends a connection.
+func (p *pool) use(ctx context.Context, fn func(*inserter) error) error {
+	select {
+	case i := <-p.free:
+		defer func() { p.free <- i }()
+		return fn(i)
+	case <-ctx.Done():
+		return errNotSent
+	}
+}
+
+func (p *pool) insert(ctx context.Context, b *block, token string) error {
+	return p.use(ctx, func(i *inserter) error { return i.insert(ctx, b, token) })
+}
+
+func (p *pool) missing(ctx context.Context, topic string, partition int, b *block) (rows []int32, err error) {
+	err = p.use(ctx, func(i *inserter) error {
+		rows, err = i.missing(ctx, topic, partition, b)
+		return err
+	})
+	return rows, err
+}
+
+func (p *pool) highest(ctx context.Context, topic string, partition int, from int64) (offset int64, err error) {
+	err = p.use(ctx, func(i *inserter) error {
+		offset, err = i.highest(ctx, topic, partition, from)
+		return err
+	})
+	return offset, err
+}
+
+// close closes the connections that nobody uses, at the end of all use.
+func (p *pool) close() {
+	for {
+		select {
+		case i := <-p.free:
+			i.close()
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// fetchLoop gathers records into batches.
+func (p *partition) fetchLoop(ctx context.Context) {
+	defer close(p.sealed)
+	p.proc = &processor{topic: p.topic, partition: p.id, maxAge: time.Duration(p.cfg.MaxEventAge)}
+	defer func() {
+		if p.current != nil { // never sealed: the next owner reads it again
+			p.discard(p.current)
+		}
+	}()
+	if !p.take(ctx) {
+		return
+	}
+	p.replay = append([]span(nil), p.replay...) // the ranges change meanwhile
+	var pause backoff
+	for ctx.Err() == nil {
+		p.watch.beat(loopFetch)
+		wait, ok := p.ready(ctx)
+		if !ok {
+			return
+		}
+		if wait <= 0 {
+			continue
+		}
+		at, err := p.kafka.fetch(ctx, p.id, p.offset, wait, func(r *record) error { return p.add(ctx, r) })
+		switch {
+		case err == nil:
+			pause = backoff{}
+			p.highWatermark.Store(at.highWatermark)
+			p.offset = max(p.offset, at.next)
+			if !p.sealReplayed(ctx, p.offset) {
+				return
+			}
+			p.account(p.current)
+			p.setLag()
+		case ctx.Err() != nil:
+		case errors.Is(err, errOffsetOutOfRange):
+			p.skipGap(ctx)
+		default:
+			p.watch.outside()
+			p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
+			pause.wait(ctx)
+		}
+	}
+}
+
+// ready says how long the next fetch may wait. Nought: not now, the batch was sealed, or there is no memory.
+func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
+	wait := fetchWait
+	if p.current.records > 0 && len(p.replay) == 0 {
+		wait = min(wait, time.Until(p.current.since.Add(p.flushAge)))
+	}
+	if wait <= 0 {
+		return 0, p.seal(ctx)
+	}
+	room, freed := p.claim.room()
+	switch {
+	case room:
+		return wait, true
+	case len(p.free) < cap(p.free)-1: // others of ours are on their way and will give memory back
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-freed:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		return 0, ctx.Err() == nil
+	case p.current.records > 0 && len(p.replay) == 0: // all that we have is in this one
+		return 0, p.seal(ctx)
+	default: // what has to be built again is as large as it was
+		return wait, true
+	}
+}
+
+// add takes one record into the batch, and seals it if it is full.
+func (p *partition) add(ctx context.Context, r *record) error {
+	if !p.sealReplayed(ctx, r.offset) {
+		return errStopped
+	}
+	b := p.current
+	if b.records == 0 {
+		b.since = time.Now()
+	}
+	if gap := r.offset - p.offset; gap > 0 {
+		// Transactions and compaction leave holes too, but nobody who writes this topic uses them.
+		p.metrics.gaps.Add(float64(gap))
+		p.log.Error("offsets are missing on the topic", "partition", p.id, "from", p.offset, "to", r.offset-1)
+	}
+	b.add(r, p.proc)
+	p.offset = r.offset + 1
+	if len(p.replay) > 0 {
+		if !p.sealReplayed(ctx, p.offset) {
+			return errStopped
+		}
+	} else if b.records >= p.cfg.BatchRows || b.bytes >= p.cfg.BatchBytes {
+		if !p.seal(ctx) {
+			return errStopped
+		}
+	}
+	return nil
+}
+
+// sealReplayed seals the batches of recorded ranges that lie wholly before an offset.
+func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
+	for len(p.replay) > 0 && p.replay[0].last < next {
+		s := p.replay[0]
+		p.replay = p.replay[1:]
+		b := p.current
+		hash := b.hash.Sum64()
+		if hash != s.hash || b.records != s.records {
+			p.log.Error("a recorded range is not what it was on the topic", "partition", p.id, "first", s.first, "last", s.last, "records", b.records, "recorded", s.records)
+		}
+		records := b.records
+		b.span, b.replayed = s, true
+		b.span.hash, b.span.records = hash, records
+		p.first = s.last + 1
+		if !p.send(ctx) {
+			return false
+		}
+	}
+	return true
+}
+
+// seal closes the batch as a new range.
+func (p *partition) seal(ctx context.Context) bool {
+	b := p.current
+	b.span.first, b.span.hash = p.first, b.hash.Sum64()
+	b.sealedAt = time.UnixMilli(time.Now().UnixMilli())
+	p.first = b.last + 1
+	return p.send(ctx)
+}
+
+// send hands the batch on and takes an empty one.
+func (p *partition) send(ctx context.Context) bool {
+	b := p.current
+	p.account(b)
+	for {
+		select {
+		case p.sealed <- b:
+			p.current = nil
+			return p.take(ctx)
+		case <-ctx.Done():
+			return false
+		case <-time.After(time.Second):
+			p.watch.beat(loopFetch) // waiting for ClickHouse is not standing still
+		}
+	}
+}
+
+func (p *partition) take(ctx context.Context) bool {
+	for {
+		select {
+		case p.current = <-p.free:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-time.After(time.Second):
+			p.watch.beat(loopFetch)
+		}
+	}
+}
+
+// account tells budget and gauge what has been added to a batch.
+func (p *partition) account(b *batch) {
+	memory := b.memory()
+	p.claim.add(memory - b.claimed)
+	b.claimed = memory
+	p.metrics.buffered.Add(float64(b.bytes - b.gauged))
+	b.gauged = b.bytes
+}
+
+// discard takes a batch out of budget and gauge, and empties it.
+func (p *partition) discard(b *batch) {
+	p.claim.add(-b.claimed)
+	p.metrics.buffered.Sub(float64(b.gauged))
+	b.reset()
+}
+
+// skipGap goes on where there is something, after what the next record should have been is not on the topic any more, or not yet
+// again. It is counted and said.
+func (p *partition) skipGap(ctx context.Context) {
+	oldest, err := p.kafka.firstOffset(ctx, p.id)
+	if err != nil {
+		p.watch.outside()
+		p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
+		sleep(ctx, backoffFirst)
+		return
+	}
+	p.log.Error("the offset is not on the topic, going on at the oldest one", "partition", p.id, "offset", p.offset, "oldest", oldest)
+	if p.current.records > 0 && len(p.replay) == 0 && !p.seal(ctx) {
+		return
+	}
+	if oldest > p.offset { // retention took it
+		p.metrics.gaps.Add(float64(oldest - p.offset))
+		p.offset = oldest
+		p.sealReplayed(ctx, oldest)
+		return
+	}
+	// The topic was made anew, or has lost its end: what was recorded is gone, and all that there is may be new.
+	for len(p.replay) > 0 {
+		if !p.sealReplayed(ctx, p.replay[0].last+1) {
+			return
+		}
+	}
+	p.offset, p.first = oldest, oldest
+	p.current.jump, p.current.span.first = true, oldest
+	p.send(ctx)
+}
+
+// setLag reports how far the committed offset is behind the end of the partition.
+func (p *partition) setLag() {
+	p.metrics.setLag(p.topic, p.id, p.highWatermark.Load()-p.head.Load())
+}

@@ -1,0 +1,167 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ask is what an insert needs of the one who keeps the ranges: a commit, and before it, if split, the mark on its range.
+type ask struct {
+	first  int64
+	split  bool
+	answer chan bool // whether the partition is still ours
+}
+
+// keep records sealed batches, gives them to the inserters, and moves the head. It ends when the partition has stopped and no
+// insert is under way.
+func (p *partition) keep(life, work context.Context) {
+	defer close(p.work)
+	replays := len(p.ranges.spans)
+	flying, open := 0, true
+	var jump *batch
+	stopped := life.Done()
+	timer := time.NewTimer(advanceAge)
+	defer timer.Stop()
+	for open || flying > 0 {
+		p.watch.beat(loopKeep)
+		var sealed <-chan *batch
+		if open && jump == nil && (replays > 0 || !p.ranges.full()) {
+			sealed = p.sealed
+		}
+		timer.Reset(advanceAge)
+		if !p.unsaved.IsZero() {
+			timer.Reset(max(0, time.Until(p.unsaved)))
+		}
+		select {
+		case b, ok := <-sealed:
+			switch {
+			case !ok:
+				open = false
+			case b.jump:
+				jump = b
+			case b.replayed:
+				replays--
+				flying++
+				b.doubt = true
+				p.work <- b
+			default:
+				if !p.record(work, b) {
+					open = false
+					break
+				}
+				flying++
+				p.work <- b
+			}
+		case b := <-p.done:
+			flying--
+			p.finish(b)
+		case q := <-p.asks:
+			if q.split {
+				p.ranges.splits(q.first)
+			}
+			q.answer <- p.save(work)
+		case <-timer.C:
+			if !p.unsaved.IsZero() && time.Until(p.unsaved) <= 0 {
+				crash("before_commit")
+				p.save(work)
+			}
+		case <-stopped:
+			open, stopped = false, nil
+		}
+		if jump != nil && len(p.ranges.spans) == 0 && open {
+			open = p.jump(life, jump)
+			jump = nil
+		}
+	}
+	p.leave(work)
+}
+
+// leave commits what is not yet, with the old generation, so that the next owner does not have to look.
+func (p *partition) leave(work context.Context) {
+	if p.unsaved.IsZero() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), time.Second)
+	defer cancel()
+	if err := p.ledger.commit(ctx, p.member, p.id, p.ranges.head, p.ranges.metadata()); err != nil {
+		p.log.Info("the last commit was not taken; the next owner will look at the table", "partition", p.id, "offset", p.ranges.head, "err", err)
+		return
+	}
+	p.head.Store(p.ranges.head)
+}
+
+// record commits a new range. Only after that may anybody insert it.
+func (p *partition) record(ctx context.Context, b *batch) bool {
+	if err := p.ranges.record(b.span); err != nil {
+		p.log.Error("a range is not the one that comes next; the partition stops", "partition", p.id, "err", err)
+		p.discard(b)
+		p.lose()
+		return false
+	}
+	b.doubt = p.ranges.doubtful(b.span, time.Now())
+	if !p.save(ctx) {
+		p.discard(b)
+		return false
+	}
+	crash("after_record")
+	return true
+}
+
+// save commits head and ranges until it is known that they are stored. It returns false when the partition is not ours any more, or
+// ctx ended.
+func (p *partition) save(ctx context.Context) bool {
+	var pause backoff
+	for {
+		p.watch.beat(loopKeep)
+		err := p.ledger.commit(ctx, p.member, p.id, p.ranges.head, p.ranges.metadata())
+		switch {
+		case err == nil:
+			p.unsaved = time.Time{}
+			p.saved.Store(time.Now().UnixNano())
+			p.head.Store(p.ranges.head)
+			p.setLag()
+			return true
+		case errors.Is(err, errNotOwner):
+			p.log.Info("partition was taken over", "partition", p.id, "offset", p.ranges.head, "err", err)
+			p.unsaved = time.Time{}
+			p.lose()
+			return false
+		}
+		p.watch.outside()
+		p.log.Warn("commit failed, retrying", "partition", p.id, "offset", p.ranges.head, "err", err)
+		if !pause.wait(ctx) {
+			return false
+		}
+	}
+}
+
+// finish takes a batch back from an inserter.
+func (p *partition) finish(b *batch) {
+	if b.finished && p.ranges.inserted(b.first) {
+		p.watch.progress()
+		if p.unsaved.IsZero() {
+			p.unsaved = time.Now().Add(advanceAge)
+		}
+	}
+	p.discard(b)
+	p.free <- b
+}
+
+// jump goes on at another offset. What the table has from there on is looked up again.
+func (p *partition) jump(ctx context.Context, b *batch) bool {
+	seen, err := p.seen(ctx, b.first)
+	if err != nil {
+		return false
+	}
+	if err := p.ranges.jump(b.first); err != nil {
+		p.log.Error("cannot go on at another offset; the partition stops", "partition", p.id, "err", err)
+		p.lose()
+		return false
+	}
+	p.ranges.seen = seen
+	p.unsaved = time.Now()
+	p.discard(b)
+	p.free <- b
+	return true
+}
