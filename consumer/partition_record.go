@@ -63,7 +63,6 @@ func (p *partition) keep(life, work context.Context) {
 			q.answer <- p.save(work)
 		case <-timer.C:
 			if !p.unsaved.IsZero() && time.Until(p.unsaved) <= 0 {
-				crash("before_commit")
 				p.save(work)
 			}
 		case <-stopped:
@@ -111,6 +110,9 @@ func (p *partition) record(ctx context.Context, b *batch) bool {
 // save commits head and ranges until it is known that they are stored. It returns false when the partition is not ours any more, or
 // ctx ended.
 func (p *partition) save(ctx context.Context) bool {
+	if p.ranges.head != p.head.Load() {
+		crash("before_commit")
+	}
 	var pause backoff
 	for {
 		p.watch.beat(loopKeep)

@@ -80,6 +80,9 @@ func (p *partition) retry(ctx context.Context, text string, try func() error) bo
 		if err == nil {
 			return true
 		}
+		if ctx.Err() != nil {
+			return false
+		}
 		p.watch.outside()
 		p.log.Warn(text, "partition", p.id, "err", err) //nolint:sloglint // the callers' constants
 		if !pause.wait(ctx) {

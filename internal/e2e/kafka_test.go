@@ -4,29 +4,42 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 )
 
 func (p *pipeline) client() *kafka.Client {
-	transport := &kafka.Transport{}
-	p.t.Cleanup(transport.CloseIdleConnections)
-	return &kafka.Client{Addr: kafka.TCP(lab.brokers), Transport: transport, Timeout: 10 * time.Second}
+	if p.kafkaClient == nil {
+		transport := &kafka.Transport{MetadataTTL: time.Second}
+		p.t.Cleanup(transport.CloseIdleConnections)
+		p.kafkaClient = &kafka.Client{Addr: kafka.TCP(lab.brokers), Transport: transport, Timeout: 10 * time.Second}
+	}
+	return p.kafkaClient
 }
 
 // ends lists the offset after the last record of each partition of a topic.
 func (p *pipeline) ends(topic string) map[int]int64 {
 	p.t.Helper()
+	out, err := p.tryEnds(topic)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return out
+}
+
+func (p *pipeline) tryEnds(topic string) (map[int]int64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	c := p.client()
 	meta, err := c.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, err
 	}
 	var asked []kafka.OffsetRequest
 	for _, part := range meta.Topics[0].Partitions {
@@ -34,16 +47,16 @@ func (p *pipeline) ends(topic string) map[int]int64 {
 	}
 	resp, err := c.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: asked}})
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, err
 	}
 	out := map[int]int64{}
 	for _, part := range resp.Topics[topic] {
 		if part.Error != nil {
-			p.t.Fatal(part.Error)
+			return nil, part.Error
 		}
 		out[part.Partition] = part.LastOffset
 	}
-	return out
+	return out, nil
 }
 
 // records counts what is on a topic.
@@ -59,7 +72,27 @@ func (p *pipeline) records(topic string) int64 {
 // lag is how many records the group has not committed.
 func (p *pipeline) lag() int64 {
 	p.t.Helper()
-	ends := p.ends(p.name)
+	lag, err := p.readLag()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return lag
+}
+
+// tryLag is lag while the broker may be too busy to answer: -1 then.
+func (p *pipeline) tryLag() int64 {
+	lag, err := p.readLag()
+	if err != nil {
+		return -1
+	}
+	return lag
+}
+
+func (p *pipeline) readLag() (int64, error) {
+	ends, err := p.tryEnds(p.name)
+	if err != nil {
+		return 0, err
+	}
 	var partitions []int
 	for id := range ends {
 		partitions = append(partitions, id)
@@ -68,27 +101,33 @@ func (p *pipeline) lag() int64 {
 	defer cancel()
 	resp, err := p.client().OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: p.name, Topics: map[string][]int{p.name: partitions}})
 	if err != nil {
-		p.t.Fatal(err)
+		return 0, err
 	}
 	var lag int64
 	for _, part := range resp.Topics[p.name] {
 		lag += ends[part.Partition] - max(0, part.CommittedOffset)
 	}
-	return lag
+	return lag, nil
 }
 
 // produce puts records straight onto a partition of the topic, past the gateway.
 func (p *pipeline) produce(partition int, records ...kafka.Record) {
 	p.t.Helper()
-	resp, err := p.client().Produce(p.t.Context(), &kafka.ProduceRequest{
-		Topic: p.name, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+	p.eventually("the topic known", func() bool {
+		resp, err := p.client().Produce(p.t.Context(), &kafka.ProduceRequest{
+			Topic: p.name, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+		})
+		if errors.Is(err, protocol.ErrNoTopic) {
+			return false // nothing was sent
+		}
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if resp.Error != nil {
+			p.t.Fatal(resp.Error)
+		}
+		return true
 	})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if resp.Error != nil {
-		p.t.Fatal(resp.Error)
-	}
 }
 
 // limitedProjects writes a projects file with a rate limit.

@@ -84,11 +84,12 @@ func fail(err error) int {
 	return 1
 }
 
-// build makes the three programs, with the race detector, because a race in them is as bad as one in a test.
+// build makes the three programs, with the race detector, because a race in them is as bad as one in a test, and with the points at
+// which the consumer may be killed.
 func build(dir string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "go", "build", "-race", "-o", dir+string(filepath.Separator), "sluice/cmd/...").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "crashpoints", "-o", dir+string(filepath.Separator), "sluice/cmd/...").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
 	}

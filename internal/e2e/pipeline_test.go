@@ -18,6 +18,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
+	"github.com/segmentio/kafka-go"
 )
 
 const key = "e2e-key"
@@ -30,7 +31,9 @@ type pipeline struct {
 	projects string
 	db       driver.Conn
 	gateway  *program
-	url      string
+
+	kafkaClient *kafka.Client
+	url         string
 }
 
 // newPipeline makes topics and schema as an operator does; the scenario starts the programs it needs.

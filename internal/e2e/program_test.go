@@ -31,9 +31,15 @@ type program struct {
 // start runs a program with settings as flags, and kills it when the test ends if it still runs.
 func start(t *testing.T, name string, args ...string) *program {
 	t.Helper()
+	return startWith(t, nil, name, args...)
+}
+
+// startWith adds to its environment.
+func startWith(t *testing.T, env []string, name string, args ...string) *program {
+	t.Helper()
 	p := &program{t: t, name: name, done: make(chan struct{}), more: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(lab.bin, name), args...) //nolint:gosec // our own programs
-	p.cmd.Env = environment()
+	p.cmd.Env = append(environment(), env...)
 	output, feed, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

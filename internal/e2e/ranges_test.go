@@ -1,0 +1,292 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/segmentio/kafka-go"
+)
+
+var crashes = flag.Int("crashes", 2, "how often the consumer is killed at each crash point")
+
+// The points of the consumer's at which a crash is hardest to survive.
+var points = []string{"after_record", "after_insert", "before_commit"}
+
+// events puts n events with ids of their own on a partition.
+func (p *pipeline) events(partition, n int) {
+	p.t.Helper()
+	records := make([]kafka.Record, n)
+	for i := range records {
+		records[i] = p.event(fmt.Sprintf(`{"message":"event %d %s","tags":{"partition":"%d","noise":"%s%s"}}`, i, uuid.NewString(), partition, uuid.NewString(), uuid.NewString()))
+	}
+	p.produce(partition, records...)
+}
+
+func (p *pipeline) event(value string) kafka.Record {
+	header := func(name, value string) kafka.Header { return kafka.Header{Key: name, Value: []byte(value)} }
+	return kafka.Record{Value: kafka.NewBytes([]byte(value)), Headers: []kafka.Header{
+		header("v", "1"), header("project", "e2e"), header("received-at", fmt.Sprint(time.Now().UnixMilli())), header("event-id", uuid.NewString()),
+	}}
+}
+
+// exactly waits until the group has no lag, and then wants every record to be a row, once.
+func (p *pipeline) exactly(want int) {
+	p.t.Helper()
+	p.within(3*time.Minute, "no lag", func() bool { return p.tryLag() == 0 })
+	var rows, offsets, ids uint64
+	p.eventually("an answer", func() bool { // a client that is killed can be the end of an embedded engine, which then starts again
+		row := p.db.QueryRow(context.Background(), "SELECT count(), uniqExact(_partition, _offset), uniqExact(event_id) FROM events_raw")
+		return row.Scan(&rows, &offsets, &ids) == nil
+	})
+	if n := uint64(want); rows != n || offsets != n || ids != n { //nolint:gosec // not negative
+		p.t.Fatalf("%d rows, %d offsets, %d events; want %d of each", rows, offsets, ids, want)
+	}
+}
+
+// small are flags for many small ranges, so that there are many moments to be killed in.
+var small = []string{"--batch-rows", "100", "--flush-age", "50ms", "--inserts-per-second", "1000"}
+
+// consumerThat starts a consumer that kills or stops itself when it comes to a point for the nth time.
+func (p *pipeline) consumerThat(crashpoint string, flags ...string) *program {
+	p.t.Helper()
+	return startWith(p.t, []string{"CRASHPOINT=" + crashpoint}, "consumer", append(append(p.kafka(),
+		"--clickhouse-dsn", p.dsn, "--kafka-group", p.name, "--admin-addr", "127.0.0.1:0"), flags...)...)
+}
+
+// TestCrashPoints: the consumer is killed at each point, again and again. Every record is a row, once.
+func TestCrashPoints(t *testing.T) {
+	for _, point := range points {
+		t.Run(point, func(t *testing.T) {
+			p := newPipeline(t, 2)
+			t.Parallel() // most of it is waiting for the group to miss the dead
+			produced := 0
+			for range *crashes {
+				for partition := range 2 {
+					n := 500 + rand.IntN(500)
+					p.events(partition, n)
+					produced += n
+				}
+				c := p.consumerThat(fmt.Sprintf("%s:%d", point, 1+rand.IntN(3)), small...)
+				p.within(2*time.Minute, "the crash", func() bool {
+					select {
+					case <-c.done:
+						return true
+					default:
+						p.events(rand.IntN(2), 1) // there is always something more to do
+						produced++
+						return false
+					}
+				})
+			}
+			p.startConsumer(small...)
+			p.exactly(produced)
+		})
+	}
+}
+
+// TestZombies: the consumer is stopped at each point for longer than the group waits for it, another takes over and finishes, and
+// then the first goes on where it was.
+func TestZombies(t *testing.T) {
+	for _, point := range points {
+		t.Run(point, func(t *testing.T) {
+			p := newPipeline(t, 1)
+			t.Parallel()
+			p.events(0, 2000)
+			zombie := p.consumerThat(point+":3:STOP", small...)
+			stopped := func() bool {
+				out, err := exec.Command("ps", "-o", "stat=", "-p", fmt.Sprint(zombie.cmd.Process.Pid)).Output() //nolint:gosec // a number
+				return err == nil && strings.HasPrefix(string(out), "T")
+			}
+			p.eventually("the consumer stopped", stopped)
+			p.startConsumer(small...)
+			p.exactly(2000)
+			if err := zombie.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+			zombie.says(`msg="(partition was taken over|partitions assigned|the last commit was not taken.*)".*`)
+			p.events(0, 500)
+			p.exactly(2500)
+		})
+	}
+}
+
+// TestLostAnswers: ClickHouse has the rows and the consumer never hears of it.
+func TestLostAnswers(t *testing.T) {
+	p := newPipeline(t, 2)
+	t.Parallel()
+	between := newCutter(t, lab.engine.TCPAddr())
+	c := p.consumerThat("never:0", append([]string{"--clickhouse-dsn", "clickhouse://" + between.addr() + "/" + p.name}, small...)...)
+	c.says(`msg="partitions assigned"`)
+	produced := 0
+	for range 15 {
+		between.arm()
+		for partition := range 2 {
+			p.events(partition, 150)
+			produced += 150
+		}
+		p.eventually("an answer was cut off", func() bool { return !between.armed.Load() })
+	}
+	p.exactly(produced)
+	if between.cuts.Load() < 15 {
+		t.Errorf("%d answers were cut off", between.cuts.Load())
+	}
+}
+
+// TestRebalanceStorm: consumers come and go every few seconds, some of them killed.
+func TestRebalanceStorm(t *testing.T) {
+	p := newPipeline(t, 4)
+	t.Parallel()
+	produced := 0
+	running := []*program{p.consumerThat("never:0", small...)}
+	for round := range 6 {
+		for partition := range 4 {
+			p.events(partition, 400)
+			produced += 400
+		}
+		c := p.consumerThat("never:0", small...)
+		c.says(`msg="partitions assigned"`)
+		running = append(running, c)
+		first := running[0]
+		running = running[1:]
+		if round == 2 {
+			first.kill()
+		} else if code := first.term(); code != 0 {
+			t.Fatalf("a consumer ended with %d", code)
+		}
+	}
+	p.exactly(produced)
+}
+
+// TestTopicMadeAnew: a topic is deleted and made again under its name, so that its offsets begin again. New events are not taken for
+// old ones, whether the consumer runs meanwhile or not.
+func TestTopicMadeAnew(t *testing.T) {
+	p := newPipeline(t, 1)
+	t.Parallel()
+	c := p.startConsumer(small...)
+	p.events(0, 350)
+	p.exactly(350)
+	if code := c.term(); code != 0 {
+		t.Fatalf("the consumer ended with %d", code)
+	}
+	again := func() {
+		t.Helper()
+		if _, err := p.client().DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{p.name}}); err != nil {
+			t.Fatal(err)
+		}
+		p.eventually("the topic made anew", func() bool {
+			code, _ := runs(t, "sluice", append([]string{"topics", "apply", "--replication", "1", "--min-isr", "1", "--partitions", "1"}, p.kafka()...)...)
+			return code == 0 && p.tryEnd() == 0
+		})
+	}
+	again()
+	p.events(0, 350) // the same offsets, in the same ranges
+	p.startConsumer(small...)
+	count := func(n uint64) func() bool {
+		return func() bool { return p.scalar("SELECT uniqExact(event_id) FROM events_raw") == n }
+	}
+	p.eventually("the new events", count(700))
+	again()
+	p.events(0, 100)
+	p.eventually("the events after that", count(800))
+	p.eventually("no lag", func() bool { return p.tryLag() == 0 })
+	if n := p.scalar("SELECT count() FROM events_raw"); n != 800 {
+		t.Errorf("%d rows, want 800", n)
+	}
+}
+
+// tryEnd is the end of partition 0, or negative while there is none.
+func (p *pipeline) tryEnd() int64 {
+	resp, err := p.client().ListOffsets(p.t.Context(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{p.name: {kafka.LastOffsetOf(0)}}})
+	if err != nil || len(resp.Topics[p.name]) == 0 || resp.Topics[p.name][0].Error != nil {
+		return -1
+	}
+	return resp.Topics[p.name][0].LastOffset
+}
+
+// TestOnlyClickHouseRefuses: of ten thousand rows one is refused by the table. It becomes a dead letter, the others rows.
+func TestOnlyClickHouseRefuses(t *testing.T) {
+	p := newPipeline(t, 1)
+	t.Parallel()
+	if err := p.db.Exec(t.Context(), "ALTER TABLE events_raw ADD COLUMN number UInt64 MATERIALIZED toUInt64(if(startsWith(message, 'poison'), message, '0'))"); err != nil {
+		t.Fatal(err)
+	}
+	p.events(0, 6123)
+	p.produce(0, p.event(`{"message":"poison"}`))
+	p.events(0, 3876)
+	p.startConsumer("--flush-age", "1s")
+	p.exactly(9999)
+	if n := p.records(p.name + ".dead"); n != 1 {
+		t.Fatalf("%d dead letters, want 1", n)
+	}
+	letter := p.deadLetter()
+	for name, want := range map[string]string{
+		"dead-reason": "refused_by_clickhouse", "dead-topic": p.name, "dead-partition": "0", "dead-offset": "6123", "project": "e2e",
+	} {
+		if letter[name] != want {
+			t.Errorf("%s is %q, want %q", name, letter[name], want)
+		}
+	}
+	if letter[""] != `{"message":"poison"}` || !strings.Contains(letter["dead-error"], "Cannot parse") {
+		t.Errorf("value %q, error %q", letter[""], letter["dead-error"])
+	}
+}
+
+// deadLetter reads the first one: its headers, and its value under no name.
+func (p *pipeline) deadLetter() map[string]string {
+	p.t.Helper()
+	out := map[string]string{}
+	for partition, end := range p.ends(p.name + ".dead") {
+		if end == 0 {
+			continue
+		}
+		resp, err := p.client().Fetch(p.t.Context(), &kafka.FetchRequest{Topic: p.name + ".dead", Partition: partition, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 5 * time.Second})
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		r, err := resp.Records.ReadRecord()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		value, err := kafka.ReadAll(r.Value)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		out[""] = string(value)
+		for _, h := range r.Headers {
+			out[h.Key] = string(h.Value)
+		}
+	}
+	return out
+}
+
+// TestEngineKilledDuringInserts: ClickHouse is killed again and again while there are inserts under way.
+func TestEngineKilledDuringInserts(t *testing.T) {
+	t.Parallel()
+	cfg := engineIn(filepath.Join(t.TempDir(), "clickhouse"), "127.0.0.1:0", "127.0.0.1:0")
+	cfg.Restart = true
+	engine := startEngine(t, cfg)
+	p := newPipelineOn(t, 2, engine.TCPAddr())
+	p.startConsumer(small...)
+	produced := 0
+	for range 4 {
+		for partition := range 2 {
+			p.events(partition, 2000)
+			produced += 2000
+		}
+		floor := p.tryScalar("SELECT count() FROM events_raw") + uint64(rand.IntN(2000)) //nolint:gosec // not negative
+		p.eventually("inserts under way", func() bool { return p.tryScalar("SELECT count() FROM events_raw") >= floor })
+		old := engine.PID()
+		kill(t, old)
+		p.eventually("the engine back", func() bool { pid := engine.PID(); return pid != 0 && pid != old })
+	}
+	p.exactly(produced)
+}
