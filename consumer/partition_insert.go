@@ -168,9 +168,9 @@ func (d *delivery) ask(ctx context.Context, split bool) bool {
 }
 
 // judge decides about rows that were refused alone. It takes evidence that the row is at fault and not the table: something else
-// must have been accepted since. Until then the partition waits.
+// must have been accepted since, or nearly all of the block be in. Until then the partition waits.
 func (d *delivery) judge(ctx context.Context) bool {
-	if d.partition.accepted.Load() == d.before {
+	if d.partition.accepted.Load() == d.before && !d.most {
 		if !d.waits.failed(ctx, blockedSetup, d.last) {
 			return false
 		}

@@ -32,7 +32,8 @@ type settlement struct {
 	known    bool    // pieces are known
 	suspects []int32 // rows that were refused alone
 	dead     map[int32]bool
-	refused  int // in a row, since anything was accepted
+	refused  int  // in a row, since anything was accepted
+	most     bool // nine in ten of the rows are in the table
 	finished bool
 }
 
@@ -102,6 +103,7 @@ func (s *settlement) found(missing []int32, asked time.Time) {
 	}
 	s.mustRead, s.verify = false, false
 	s.suspects, s.refused = nil, 0
+	s.most = 10*len(missing) <= len(s.offsets)
 	if len(missing) == 0 || s.round > lastRound {
 		s.finished = true
 		return

@@ -1,0 +1,282 @@
+package consumer
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// next is another owner of the same partition, after the first has ended: a fresh worker over the same topic and table.
+func (w *worker) next(edit ...func(*worker)) *worker {
+	w.t.Helper()
+	return newWorker(w.t, append([]func(*worker){func(n *worker) {
+		n.topic, n.table = w.topic, w.table
+		n.kafka, n.ledger, n.graves, n.partition.table = w.topic, w.topic, w.topic, w.table
+	}}, edit...)...)
+}
+
+// once wants every offset below end in the table, once.
+func (w *worker) onceBelow(end int64) {
+	w.t.Helper()
+	for offset := range end {
+		if _, dead := w.topic.buried[offset]; w.table.count(offset) != 1 && !dead || w.table.count(offset) != 0 && dead {
+			w.t.Errorf("offset %d is there %d times, dead %v", offset, w.table.count(offset), dead)
+		}
+	}
+	if w.topic.at() != end {
+		w.t.Errorf("committed %d, want %d", w.topic.at(), end)
+	}
+}
+
+// Recorded and not inserted: the next owner cuts the same range, whatever its own settings are, and sends it under the same token.
+func TestReplayAfterRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.table.inserts = always(fails)
+		w.topic.add(25)
+		w.start()
+		w.stop()
+		if len(w.topic.spans) != 2 {
+			t.Fatalf("%d ranges recorded", len(w.topic.spans))
+		}
+		sent := w.table.sent[0]
+		w.table.inserts.change(succeeds)
+		w.table.sent = nil
+		n := w.next(func(n *worker) { n.cfg.BatchRows = 7 })
+		n.start()
+		pass(time.Minute)
+		n.inserted(25, "0-9", "10-19", "20-24")
+		n.onceBelow(25)
+		if w.table.sent[0] != sent && w.table.sent[1] != sent {
+			t.Errorf("%s is not among %v", sent, w.table.sent)
+		}
+	})
+}
+
+// Inserted and not committed: the next owner looks, and inserts nothing.
+func TestReplayAfterInsert(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.topic.commits = plans(succeeds) // the range, and then no more
+		w.topic.commits.then = fails
+		w.topic.add(10)
+		w.start()
+		pass(5 * time.Second)
+		w.stop()
+		if w.topic.at() != 0 || w.table.count(9) != 1 {
+			t.Fatalf("committed %d, and offset 9 is there %d times", w.topic.at(), w.table.count(9))
+		}
+		w.topic.commits.change(succeeds)
+		sent := len(w.table.sent)
+		n := w.next()
+		n.start()
+		pass(time.Minute)
+		n.onceBelow(10)
+		if len(w.table.sent) != sent {
+			t.Errorf("inserted again: %v", w.table.sent)
+		}
+	})
+}
+
+// What the table has from the committed offset on is looked at, whatever became of the metadata: cuts may differ then, and only what
+// is missing is inserted.
+func TestDoubtWithoutMetadata(t *testing.T) {
+	for name, metadata := range map[string]string{"none": "", "foreign": "another program was here", "of another offset": newRanges(3, nil, -1).metadata()} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t)
+				w.topic.add(30)
+				for _, offset := range []int64{0, 1, 2, 5, 6, 14} {
+					w.table.rows[offset] = 1
+				}
+				w.topic.metadata = metadata
+				w.start()
+				pass(time.Minute)
+				w.onceBelow(30)
+				if w.table.looked != 4 { // before and after the inserts of 0-9 and 10-19, not for 20-29
+					t.Errorf("the table was asked %d times", w.table.looked)
+				}
+			})
+		})
+	}
+}
+
+// A worker that was held up for longer than the group waits looks before it inserts: it makes sure that the partition is its own, and
+// then what the table has.
+func TestLateInsertLooksFirst(t *testing.T) {
+	for _, held := range []time.Duration{trusted - time.Second, trusted + time.Second} {
+		t.Run(held.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t)
+				w.table.hold = make(chan struct{})
+				w.topic.add(30) // two are being inserted, the third waits
+				w.start()
+				pass(held)
+				close(w.table.hold)
+				pass(time.Minute)
+				w.onceBelow(30)
+				if asked := w.table.looked > 0; asked != (held > trusted) {
+					t.Errorf("the table was asked %d times after %s", w.table.looked, held)
+				}
+			})
+		})
+	}
+	t.Run("lost meanwhile", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t)
+			w.table.hold = make(chan struct{})
+			w.topic.add(30)
+			w.start()
+			w.topic.commits.change(outcome{err: errNotOwner})
+			pass(trusted + time.Second)
+			close(w.table.hold)
+			pass(time.Minute)
+			w.inserted(0, "0-9", "10-19")
+		})
+	})
+}
+
+// A row that only the table refuses: the block is halved until it is alone, the range marked as split before that. The others get in.
+func TestOneRowRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.cfg.BatchRows = 1000
+		w.table.refuses = func(offset int64) bool { return offset == 333 }
+		w.topic.add(1000)
+		w.start()
+		pass(time.Minute)
+		w.onceBelow(1000)
+		letter, buried := w.topic.buried[333]
+		if !buried || len(w.topic.buried) != 1 || letter.reason != "refused_by_clickhouse" || string(letter.value) != `{"message":"event 333"}` || len(letter.headers) != 4 {
+			t.Errorf("%d dead letters, %+v", len(w.topic.buried), letter)
+		}
+		if !w.inOrder("insert 0-999 refused", "split 0-999", "bury 333-333", "commit 1000") {
+			t.Errorf("happened: %v", w.topic.journal.read())
+		}
+		if got := testutil.ToFloat64(w.metrics.dead.WithLabelValues("refused_by_clickhouse")); got != 1 {
+			t.Errorf("%v dead letters counted", got)
+		}
+	})
+}
+
+// The owner of a range that is half split ends; the next one goes on with what is missing.
+func TestSplitIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.cfg.BatchRows = 100
+		w.table.refuses = func(offset int64) bool { return offset == 70 || offset == 71 }
+		w.topic.burials = always(fails)
+		w.topic.add(100)
+		w.start()
+		pass(time.Minute)
+		w.stop()
+		if len(w.topic.spans) != 1 || !w.topic.spans[0].split || w.table.count(0) != 1 || w.table.count(70) != 0 {
+			t.Fatalf("recorded %+v", w.topic.spans)
+		}
+		w.topic.burials.change(succeeds)
+		n := w.next()
+		n.start()
+		pass(time.Minute)
+		n.onceBelow(100)
+		if len(w.topic.buried) != 2 {
+			t.Errorf("%d dead letters", len(w.topic.buried))
+		}
+	})
+}
+
+// A table that refuses everything is no proof against any row: the partition waits and says so, and no record becomes a dead letter. Once
+// something is accepted, what is refused alone is.
+func TestNothingIsAccepted(t *testing.T) {
+	for _, n := range []int{1, 300} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t)
+			w.cfg.BatchRows = n
+			all := true
+			w.table.refuses = func(offset int64) bool { return all || offset == 0 }
+			w.topic.add(n)
+			w.start()
+			pass(10 * time.Minute)
+			if len(w.topic.buried) != 0 || w.topic.at() != 0 || w.blocked(blockedSetup) != 1 {
+				t.Errorf("of %d: %d dead letters, committed %d, blocked %v", n, len(w.topic.buried), w.topic.at(), w.blocked(blockedSetup))
+			}
+			w.table.mu.Lock()
+			all = false
+			w.table.mu.Unlock()
+			w.topic.add(n) // the next range, or the block's other rows, are the evidence
+			pass(time.Minute)
+			w.onceBelow(int64(2 * n))
+			if len(w.topic.buried) != 1 {
+				t.Errorf("of %d: %d dead letters", n, len(w.topic.buried))
+			}
+		})
+	}
+}
+
+// Records of a recorded range that are gone from the topic are counted; what there still is gets in.
+func TestReplayOfWhatIsGone(t *testing.T) {
+	for before, want := range map[int64]float64{5: 5, 10: 10, 25: 25} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t)
+			w.table.inserts = always(fails)
+			w.topic.add(20)
+			w.start()
+			w.stop()
+			w.table.inserts.change(succeeds)
+			w.topic.expire(before)
+			w.topic.add(10)
+			n := w.next()
+			n.start()
+			pass(time.Minute)
+			if got := n.gauge(n.metrics.gaps); got != want || n.topic.at() != n.topic.next() {
+				t.Errorf("before %d: %v offsets counted as a gap, committed %d of %d", before, got, n.topic.at(), n.topic.next())
+			}
+			for offset := before; offset < n.topic.next(); offset++ {
+				if offset < 20 || before <= 20 {
+					if got := w.table.count(offset); got != 1 {
+						t.Errorf("before %d: offset %d is there %d times", before, offset, got)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A topic that was made anew and is shorter than what was recorded: the recorded ranges are no more, and everything begins again.
+func TestReplayOfATopicMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.table.inserts = always(fails)
+		w.topic.add(30)
+		w.topic.head = 10
+		for offset := range int64(10) {
+			w.topic.buried[offset] = deadLetter{} // somebody has dealt with them
+		}
+		w.start()
+		w.stop()
+		w.table.inserts.change(succeeds)
+		w.topic.mu.Lock()
+		w.topic.records, w.topic.end, w.topic.buried = nil, 0, map[int64]deadLetter{}
+		w.topic.mu.Unlock()
+		w.topic.add(5)
+		n := w.next()
+		n.start()
+		pass(time.Minute)
+		n.onceBelow(5)
+	})
+}
+
+// With Kafka or the table away at the start, a partition waits for them, and begins when they are back.
+func TestBeginWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		away := outcome{err: errors.New("away")}
+		w.topic.looks, w.table.reads = plans(away, away, away), plans(away, away)
+		w.topic.add(10)
+		w.start()
+		pass(time.Minute)
+		w.onceBelow(10)
+	})
+}
