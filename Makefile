@@ -5,6 +5,8 @@ VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || ech
 LDFLAGS       := -s -w -X sluice/internal/process.version=$(VERSION)
 TEST_TIMEOUT  ?= 20m
 FUZZTIME      ?= 1m
+# Events on the topic of the consumer's benchmark, for each size.
+BENCHROWS     ?= 1000000
 # The broker that test-kafka uses; kafka-up prints the address of the one it started.
 KAFKA         ?= 127.0.0.1:19092
 
@@ -53,8 +55,9 @@ fuzz: ## every fuzz target for FUZZTIME each
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
 	done
 
-bench: ## the edge against its ceilings in pairs, and micro benchmarks with allocations
+bench: ## edge and consumer against their ceilings and rivals in pairs, and micro benchmarks with allocations
 	$(GO) test ./gateway -run '^$$' -bench Edge -benchtime 1x -timeout $(TEST_TIMEOUT)
+	$(GO) test ./consumer -run '^$$' -bench Consumer -benchtime 1x -timeout 3h -args -consumer.rows $(BENCHROWS)
 	$(GO) test -run '^$$' -bench 'Decode|Encode|Split|Fingerprint|Headers' -benchmem -timeout $(TEST_TIMEOUT) ./internal/event ./gateway
 
 docs: ## the settings tables of README.md

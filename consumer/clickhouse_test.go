@@ -91,10 +91,14 @@ func (d *database) store(dsn string) Store {
 	return Store{DSN: dsn, Retention: settings.Duration(90 * 24 * time.Hour)}
 }
 
-// tryAsk sends one statement to the server, in the test's database.
+// tryAsk sends one statement to the server, in a database.
 func (d *database) tryAsk(database, statement string) (string, error) {
+	return ask(d.t.Context(), database, statement)
+}
+
+func ask(ctx context.Context, database, statement string) (string, error) {
 	target := "http://" + engine.HTTPAddr() + "/?" + url.Values{"database": {database}}.Encode()
-	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, target, strings.NewReader(statement))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(statement))
 	if err != nil {
 		return "", err
 	}

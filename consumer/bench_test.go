@@ -1,0 +1,283 @@
+package consumer
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/internal/embedded"
+	"sluice/internal/kafkaconn"
+	"sluice/internal/settings"
+)
+
+var (
+	consumerRows  = flag.Int("consumer.rows", 1_000_000, "events on the topic of BenchmarkConsumer")
+	consumerPairs = flag.Int("consumer.pairs", 5, "how many pairs BenchmarkConsumer measures of each row")
+)
+
+// BenchmarkConsumer measures the way from the topic into events_raw against ClickHouse's own Kafka engine, in the same
+// ClickHouse on the same topic (testdata/kafka_engine.sql), and against inserting the same rows from blocks that were
+// prepared before: in turn, several times, and the median of the ratios. Broker, engine and consumer share the machine.
+// Rates are of the time between the first rows that are seen and the last one, so that joining the group is left out.
+//
+//	go test ./consumer -run '^$' -bench Consumer -benchtime 1x -timeout 2h -args -consumer.rows 5000000 -consumer.pairs 5
+//
+// Set SLUICE_TEST_KAFKA=host:port to measure on that broker instead of the embedded one.
+func BenchmarkConsumer(b *testing.B) {
+	brokers := benchBroker(b)
+	for _, kind := range []struct {
+		name string
+		size int
+	}{{"200B", 200}, {"1.4KB", 1400}} {
+		b.Run(kind.name, func(b *testing.B) { newConsumerBench(b, brokers, kind.size).run(b) })
+	}
+}
+
+func benchBroker(b *testing.B) string {
+	b.Helper()
+	if addr := os.Getenv("SLUICE_TEST_KAFKA"); addr != "" {
+		return addr
+	}
+	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: b.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- broker.Run(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+	})
+	<-broker.Ready()
+	return broker.Addr()
+}
+
+// consumerBench is one size of event, on a topic of its own.
+type consumerBench struct {
+	conn kafkaconn.Config
+	rows int
+	size int
+	runs atomic.Int64
+}
+
+func newConsumerBench(b *testing.B, brokers string, size int) *consumerBench {
+	b.Helper()
+	engine.once.Do(startEngine)
+	if engine.err != nil {
+		b.Fatal(engine.err)
+	}
+	topic := fmt.Sprintf("bench-%d-%d", size, time.Now().UnixNano())
+	c := &consumerBench{conn: kafkaconn.Config{Brokers: []string{brokers}, Topic: topic, DeadTopic: topic + ".dead"}, rows: *consumerRows, size: size}
+	fillTopic(b, c.conn, c.rows, size)
+	return c
+}
+
+func (c *consumerBench) run(b *testing.B) {
+	var sluice, rival, prepared, toRival, toPrepared []float64
+	for range *consumerPairs {
+		x := c.sluice(b)
+		y := c.kafkaEngine(b)
+		z := c.prepared(b)
+		b.Logf("%s: sluice %.0f, kafka engine %.0f, prepared blocks %.0f rows/s", b.Name(), x, y, z)
+		sluice, rival, prepared = append(sluice, x), append(rival, y), append(prepared, z)
+		toRival, toPrepared = append(toRival, x/y), append(toPrepared, x/z)
+	}
+	b.ReportMetric(middle(sluice), "rows/s")
+	b.ReportMetric(middle(rival), "kafka_engine_rows/s")
+	b.ReportMetric(middle(prepared), "prepared_rows/s")
+	b.ReportMetric(middle(toRival), "to_kafka_engine")
+	b.ReportMetric(middle(toPrepared), "to_prepared")
+	b.ReportMetric(0, "ns/op")
+	disk, plain := c.disk(b)
+	b.ReportMetric(disk, "disk_B/row")
+	b.ReportMetric(disk/plain, "disk_to_zstd_string")
+}
+
+func middle(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// place is a database of one run, with the schema.
+func (c *consumerBench) place(b *testing.B) (name string, store Store) {
+	b.Helper()
+	name = fmt.Sprintf("bench_%d_%d", c.size, c.runs.Add(1))
+	store = Store{DSN: "clickhouse://" + engine.TCPAddr() + "/" + name, Retention: settings.Duration(90 * 24 * time.Hour)}
+	if err := NewMigrator(store, io.Discard).Apply(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return name, store
+}
+
+// config is the consumer's settings as they are by default.
+func (c *consumerBench) config(name string, store Store) Config {
+	return Config{
+		Group: name, Store: store, BatchRows: 100_000, BatchBytes: 16 << 20, FlushAge: time.Second, InsertsPerSecond: 12,
+		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
+	}
+}
+
+// sluice runs one consumer until all is in.
+func (c *consumerBench) sluice(b *testing.B) float64 {
+	b.Helper()
+	name, store := c.place(b)
+	defer c.drop(b, name)
+	member, err := New(c.config(name, store), Deps{
+		Kafka: c.conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 20 * time.Second,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- member.Run(ctx) }()
+	rate := c.rate(b, name, "events_raw")
+	stop()
+	if err := <-done; err != nil {
+		b.Error(err)
+	}
+	return rate
+}
+
+// kafkaEngine lets ClickHouse read the topic itself until all is in.
+func (c *consumerBench) kafkaEngine(b *testing.B) float64 {
+	b.Helper()
+	name, _ := c.place(b)
+	defer c.drop(b, name)
+	text, err := os.ReadFile("testdata/kafka_engine.sql")
+	if err != nil {
+		b.Fatal(err)
+	}
+	script := strings.NewReplacer("{{rival}}", "rival", "{{brokers}}", c.conn.Brokers[0], "{{topic}}", c.conn.Topic).Replace(string(text))
+	script = strings.ReplaceAll(script, "kafka_group_name = 'rival'", "kafka_group_name = '"+name+"'")
+	for statement := range strings.SplitSeq(script, ";\n") {
+		if strings.TrimSpace(statement) != "" {
+			c.ask(b, name, statement)
+		}
+	}
+	rate := c.rate(b, name, "rival")
+	c.ask(b, name, "DROP TABLE rival_view")
+	c.ask(b, name, "DROP TABLE rival_queue")
+	return rate
+}
+
+// rate waits until all rows are in a table, and says how many a second came after the first that were seen.
+func (c *consumerBench) rate(b *testing.B, database, table string) float64 {
+	b.Helper()
+	var start time.Time
+	first, last := 0, 0
+	for waited := time.Now(); last < c.rows; sleep(b.Context(), 20*time.Millisecond) {
+		n, err := strconv.Atoi(c.ask(b, database, "SELECT count() FROM "+table))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n > last {
+			if waited = time.Now(); first == 0 {
+				first, start = n, waited
+			}
+			last = n
+		}
+		if time.Since(waited) > 2*time.Minute {
+			b.Fatalf("no more rows in %s after %d of %d", table, last, c.rows)
+		}
+	}
+	return float64(last-first) / time.Since(start).Seconds()
+}
+
+// prepared inserts the same rows from blocks made before, over HTTP.
+func (c *consumerBench) prepared(b *testing.B) float64 {
+	b.Helper()
+	name, store := c.place(b)
+	defer c.drop(b, name)
+	const blocks, rows = 10, 100_000
+	opts, err := store.options()
+	if err != nil {
+		b.Fatal(err)
+	}
+	opts.Addr = []string{engine.HTTPAddr()}
+	to := newHTTPInserter(opts)
+	defer to.close()
+	rowsIn := newBlock()
+	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
+	var took time.Duration
+	for i := range blocks {
+		rowsIn.reset()
+		for n := range rows {
+			r := benchRecord(i*rows+n, c.size)
+			if err := proc.process(&r, rowsIn); err != nil {
+				b.Fatal(err)
+			}
+		}
+		to.buf.Reset()
+		raw := proto.Block{Columns: len(rowsIn.input), Rows: rowsIn.rows()}
+		if err := raw.EncodeRawBlock(&to.buf, 0, rowsIn.input); err != nil {
+			b.Fatal(err)
+		}
+		if err := to.compressor.Compress(to.buf.Buf); err != nil {
+			b.Fatal(err)
+		}
+		start := time.Now()
+		if err := to.post(b.Context(), strings.TrimSuffix(insertStatement(name, rowsIn.input), "VALUES")+"FORMAT Native", to.compressor.Data); err != nil {
+			b.Fatal(err)
+		}
+		took += time.Since(start)
+	}
+	return blocks * rows / took.Seconds()
+}
+
+// disk compares what a row of events_raw takes with the same events in one compressed column.
+func (c *consumerBench) disk(b *testing.B) (raw, plain float64) {
+	b.Helper()
+	name, store := c.place(b)
+	defer c.drop(b, name)
+	const rows = 200_000
+	in := newBlock()
+	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
+	for n := range rows {
+		r := benchRecord(n, c.size)
+		if err := proc.process(&r, in); err != nil {
+			b.Fatal(err)
+		}
+	}
+	to := newInserter(store)
+	defer to.close()
+	if err := to.insert(b.Context(), in); err != nil {
+		b.Fatal(err)
+	}
+	c.ask(b, name, "OPTIMIZE TABLE events_raw FINAL")
+	c.ask(b, name, "CREATE TABLE plain (payload String CODEC(ZSTD(1))) ENGINE = MergeTree ORDER BY tuple() AS SELECT payload FROM events_raw ORDER BY _offset")
+	bytes := func(table string) float64 {
+		n, err := strconv.ParseFloat(c.ask(b, name, "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase() AND table = '"+table+"'"), 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return n / rows
+	}
+	return bytes("events_raw"), bytes("plain")
+}
+
+func (c *consumerBench) drop(b *testing.B, name string) {
+	b.Helper()
+	c.ask(b, "default", "DROP DATABASE IF EXISTS "+name+" SYNC")
+}
+
+func (c *consumerBench) ask(b *testing.B, database, statement string) string {
+	b.Helper()
+	text, err := ask(b.Context(), database, statement)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return text
+}
