@@ -25,17 +25,20 @@ type generation struct {
 
 // membership is this process's place in the consumer group.
 type membership struct {
-	group *kafka.ConsumerGroup
-	topic string
+	group  *kafka.ConsumerGroup
+	topic  string
+	sticky *sticky
 }
 
 // join makes this process a member of the group. Close the result to leave.
 func (k *cluster) join() (*membership, error) {
+	balancer := &sticky{}
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID:                     k.group,
 		Brokers:                k.conn.Brokers,
 		Dialer:                 k.dialer,
 		Topics:                 []string{k.conn.Topic},
+		GroupBalancers:         []kafka.GroupBalancer{balancer, kafka.RangeGroupBalancer{}}, // the second for members of an older version
 		SessionTimeout:         sessionTimeout,
 		HeartbeatInterval:      heartbeatInterval,
 		RebalanceTimeout:       rebalanceTimeout,
@@ -48,7 +51,7 @@ func (k *cluster) join() (*membership, error) {
 	if err != nil {
 		return nil, fmt.Errorf("consumer group: %w", err)
 	}
-	return &membership{group: group, topic: k.conn.Topic}, nil
+	return &membership{group: group, topic: k.conn.Topic, sticky: balancer}, nil
 }
 
 // next waits for the next generation. An error means that joining failed and is being tried again.
@@ -58,9 +61,12 @@ func (m *membership) next(ctx context.Context) (*generation, error) {
 		return nil, fmt.Errorf("join the group: %w", err)
 	}
 	out := &generation{member: member{id: gen.MemberID, generation: int(gen.ID)}, run: gen.Start}
+	owned := make([]int32, 0, len(gen.Assignments[m.topic]))
 	for _, a := range gen.Assignments[m.topic] {
 		out.partitions = append(out.partitions, a.ID) // the offset is fetched with its metadata, which is not here
+		owned = append(owned, int32(a.ID)) //nolint:gosec // Kafka's own type
 	}
+	m.sticky.own(out.generation, map[string][]int32{m.topic: owned})
 	return out, nil
 }
 

@@ -1,0 +1,184 @@
+package consumer
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// sticky is the group's balancer: everybody gets as many partitions as the others, give or take one, and keeps what it had
+// as far as that allows. A partition that changes hands costs a replay of what was recorded and a pause; one that stays costs
+// nothing but the rebalance.
+//
+// Each member tells the leader what it had and in which generation, in the user data of its request to join. The leader
+// believes the latest claim to a partition: a member that slept through generations still claims what others own by now.
+type sticky struct {
+	mu         sync.Mutex
+	generation int32
+	owned      map[string][]int32 // by topic
+}
+
+// stickyProtocol names the balancer to the group, which takes a protocol that all its members speak.
+const stickyProtocol = "sluice-sticky"
+
+// own notes what the member has in a generation.
+func (s *sticky) own(generation int, owned map[string][]int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generation, s.owned = int32(generation), owned //nolint:gosec // Kafka's own type
+}
+
+// ProtocolName is part of kafka.GroupBalancer.
+func (s *sticky) ProtocolName() string { return stickyProtocol }
+
+// UserData is part of kafka.GroupBalancer: what the member has.
+func (s *sticky) UserData() ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return encodeClaim(s.generation, s.owned), nil
+}
+
+// AssignGroups is part of kafka.GroupBalancer; the group's leader calls it.
+func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
+	claims := make(map[string]claim, len(members))
+	out := kafka.GroupMemberAssignments{}
+	byTopic := map[string][]string{}
+	for _, m := range members {
+		// What cannot be read is no claim; another program may be in the group.
+		c, _ := decodeClaim(m.UserData)
+		claims[m.ID] = c
+		out[m.ID] = map[string][]int{}
+		for _, topic := range m.Topics {
+			byTopic[topic] = append(byTopic[topic], m.ID)
+		}
+	}
+	there := map[string][]int32{}
+	for _, p := range partitions {
+		there[p.Topic] = append(there[p.Topic], int32(p.ID)) //nolint:gosec // Kafka's own type
+	}
+	for topic, ids := range byTopic {
+		for id, got := range assign(topic, ids, there[topic], claims) {
+			for _, p := range got {
+				out[id][topic] = append(out[id][topic], int(p))
+			}
+		}
+	}
+	return out
+}
+
+// assign shares one topic's partitions among its members.
+func assign(topic string, members []string, partitions []int32, claims map[string]claim) map[string][]int32 {
+	slices.Sort(members)
+	slices.Sort(partitions)
+	kept := keep(topic, members, partitions, claims)
+	// Those who have most come first, so that they are the ones with one more than the others.
+	slices.SortStableFunc(members, func(a, b string) int { return cmp.Compare(len(kept[b]), len(kept[a])) })
+	least, more := len(partitions)/len(members), len(partitions)%len(members)
+	taken := map[int32]bool{}
+	quota := make(map[string]int, len(members))
+	for i, m := range members {
+		quota[m] = least
+		if i < more {
+			quota[m]++
+		}
+		kept[m] = kept[m][:min(len(kept[m]), quota[m])]
+		for _, p := range kept[m] {
+			taken[p] = true
+		}
+	}
+	at := 0
+	for _, p := range partitions {
+		if taken[p] {
+			continue
+		}
+		for len(kept[members[at]]) == quota[members[at]] {
+			at++
+		}
+		kept[members[at]] = append(kept[members[at]], p)
+	}
+	return kept
+}
+
+// keep gives each partition that is there to the member that had it last.
+func keep(topic string, members []string, partitions []int32, claims map[string]claim) map[string][]int32 {
+	kept := make(map[string][]int32, len(members))
+	for _, p := range partitions {
+		owner, latest := "", int32(-1)
+		for _, m := range members {
+			if c := claims[m]; c.generation > latest && slices.Contains(c.owned[topic], p) {
+				owner, latest = m, c.generation
+			}
+		}
+		if owner != "" {
+			kept[owner] = append(kept[owner], p)
+		}
+	}
+	return kept
+}
+
+// claim is what a member says it had.
+type claim struct {
+	generation int32
+	owned      map[string][]int32
+}
+
+// claimVersion is the first byte of a claim. Readers ignore what they do not know.
+const claimVersion = 1
+
+var errClaim = errors.New("not a claim")
+
+// encodeClaim writes: version, generation, topics; each topic's name, partitions, each partition; all numbers as uvarints.
+func encodeClaim(generation int32, owned map[string][]int32) []byte {
+	b := []byte{claimVersion}
+	b = binary.AppendUvarint(b, uint64(max(0, generation))) //nolint:gosec // not negative
+	b = binary.AppendUvarint(b, uint64(len(owned)))
+	for topic, partitions := range owned {
+		b = binary.AppendUvarint(b, uint64(len(topic)))
+		b = append(b, topic...)
+		b = binary.AppendUvarint(b, uint64(len(partitions)))
+		for _, p := range partitions {
+			b = binary.AppendUvarint(b, uint64(p)) //nolint:gosec // not negative
+		}
+	}
+	return b
+}
+
+func decodeClaim(b []byte) (claim, error) {
+	none := claim{generation: -1}
+	if len(b) == 0 || b[0] != claimVersion {
+		return none, errClaim
+	}
+	b = b[1:]
+	bad := false
+	// next reads a number of at most most.
+	next := func(most uint64) int {
+		v, n := binary.Uvarint(b)
+		if n <= 0 || v > most {
+			bad = true
+			return 0
+		}
+		b = b[n:]
+		return int(v) //nolint:gosec // at most most
+	}
+	const number = 1<<31 - 1
+	c := claim{generation: int32(next(number)), owned: map[string][]int32{}} //nolint:gosec // bounded
+	for range next(uint64(len(b))) {
+		size := next(uint64(len(b)))
+		if bad || size > len(b) {
+			return none, errClaim
+		}
+		topic := string(b[:size])
+		b = b[size:]
+		for range next(uint64(len(b))) {
+			c.owned[topic] = append(c.owned[topic], int32(next(number))) //nolint:gosec // bounded
+		}
+	}
+	if bad {
+		return none, errClaim
+	}
+	return c, nil
+}
