@@ -153,3 +153,52 @@ func TestNewChecks(t *testing.T) {
 		}
 	}
 }
+
+// TestGroupIsSticky: in a real group a fourth consumer gets its quarter, and nothing else moves.
+func TestGroupIsSticky(t *testing.T) {
+	t.Parallel()
+	const partitions = 12
+	d := migrated(t)
+	b := newBroker(t, partitions)
+	var members []*running
+	settled := func() bool {
+		for _, m := range members {
+			if m.owns() != partitions/len(members) {
+				return false
+			}
+		}
+		return true
+	}
+	for range 3 {
+		members = append(members, consume(t, b.conn, d.native()))
+	}
+	waitUntil(t, "three share", settled)
+	before := owners(members)
+	members = append(members, consume(t, b.conn, d.native()))
+	waitUntil(t, "four share", settled)
+	moved := 0
+	for p, owner := range owners(members) {
+		if before[p] != owner {
+			moved++
+			if owner != 3 {
+				t.Errorf("partition %d moved to an old member", p)
+			}
+		}
+	}
+	if moved != partitions/4 {
+		t.Errorf("%d of %d partitions moved", moved, partitions)
+	}
+}
+
+// owners is which member has each partition.
+func owners(members []*running) map[int]int {
+	out := map[int]int{}
+	for i, m := range members {
+		m.mu.Lock()
+		for p := range m.owned {
+			out[p] = i
+		}
+		m.mu.Unlock()
+	}
+	return out
+}
