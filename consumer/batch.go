@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -12,7 +13,8 @@ type batch struct {
 	span
 	rows *block
 	dead []deadLetter
-	hash xxhash.Digest // of what is in it so far
+	drop map[string]int // events that a step dropped, by its name
+	hash xxhash.Digest  // of what is in it so far
 
 	bytes   int       // of the events
 	claimed int64     // memory that the budget was told of
@@ -43,7 +45,13 @@ func (b *batch) reset() {
 // add takes a record in: as a row, or as a dead letter if it cannot become one.
 func (b *batch) add(r *record, proc *processor) {
 	size := len(r.value)
-	if err := proc.process(r, b.rows); err != nil {
+	var dropped *droppedError
+	if err := proc.process(r, b.rows); errors.As(err, &dropped) {
+		if b.drop == nil {
+			b.drop = map[string]int{}
+		}
+		b.drop[dropped.step]++
+	} else if err != nil {
 		b.dead = append(b.dead, newDeadLetter(r, err))
 		size = b.dead[len(b.dead)-1].size() // its key and headers are kept too, and nothing says that they are small
 	} else if at := proc.receivedAt; b.oldest.IsZero() || at.Before(b.oldest) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -124,7 +125,7 @@ func (c *consumerBench) place(b *testing.B) (name string, store Store) {
 // config is the consumer's settings as they are by default.
 func (c *consumerBench) config(name string, store Store) Config {
 	return Config{
-		Group: name, Store: store, BatchRows: 100_000, BatchBytes: 16 << 20, FlushAge: time.Second, InsertsPerSecond: 12,
+		Group: name, Store: store, BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12, Sample: 1,
 		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
 	}
 }
@@ -207,7 +208,7 @@ func (c *consumerBench) prepared(b *testing.B) float64 {
 		b.Fatal(err)
 	}
 	opts.Addr = []string{engine.HTTPAddr()}
-	to := newHTTPInserter(opts)
+	to := newHTTPConnection(opts)
 	defer to.close()
 	rowsIn := newBlock()
 	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
@@ -228,8 +229,13 @@ func (c *consumerBench) prepared(b *testing.B) float64 {
 		if err := to.compressor.Compress(to.buf.Buf); err != nil {
 			b.Fatal(err)
 		}
+		insert := strings.TrimSuffix(insertStatement(name, rowsIn.input), "VALUES") + "FORMAT Native"
 		start := time.Now()
-		if err := to.post(b.Context(), strings.TrimSuffix(insertStatement(name, rowsIn.input), "VALUES")+"FORMAT Native", to.compressor.Data); err != nil {
+		params := url.Values{"query": {insert}, "decompress": {"1"}}
+		for name, value := range insertSettings {
+			params.Set(name, value)
+		}
+		if err := to.post(b.Context(), params, to.compressor.Data, func([]byte) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 		took += time.Since(start)
@@ -253,7 +259,7 @@ func (c *consumerBench) disk(b *testing.B) (raw, plain float64) {
 	}
 	to := newInserter(store)
 	defer to.close()
-	if err := to.insert(b.Context(), in); err != nil {
+	if err := to.insert(b.Context(), in, ""); err != nil {
 		b.Fatal(err)
 	}
 	c.ask(b, name, "OPTIMIZE TABLE events_raw FINAL")
@@ -275,7 +281,7 @@ func (c *consumerBench) drop(b *testing.B, name string) {
 
 func (c *consumerBench) ask(b *testing.B, database, statement string) string {
 	b.Helper()
-	text, err := ask(b.Context(), database, statement)
+	text, err := query(b.Context(), database, statement)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -131,6 +131,7 @@ func (b *block) pick(rows []int32) *block {
 // row is what append needs besides the event.
 type row struct {
 	envelope  event.Envelope
+	idTime    time.Time // event.IDTime of the event as it was sent
 	raw       []byte
 	topic     string
 	partition int
@@ -144,7 +145,7 @@ func (b *block) append(ev *event.Event, r *row) {
 	timestamp, client, adjusted := ev.Times(id, r.envelope.ReceivedAt, r.envelope.Correction(), r.maxAge)
 	b.projectID.appendString(r.envelope.Project)
 	b.eventID = append(b.eventID, id)
-	b.idTime.AppendRaw(proto.DateTime(event.IDTime(id, ev.Timestamp).Unix())) //nolint:gosec // 1970, or 2020 to 2039
+	b.idTime.AppendRaw(proto.DateTime(r.idTime.Unix())) //nolint:gosec // 1970, or 2020 to 2039
 	b.timestamp.AppendRaw(milli(timestamp))
 	b.client.AppendRaw(milli(client))
 	b.adjusted.Append(adjusted)

@@ -93,10 +93,10 @@ func (d *database) store(dsn string) Store {
 
 // tryAsk sends one statement to the server, in a database.
 func (d *database) tryAsk(database, statement string) (string, error) {
-	return ask(d.t.Context(), database, statement)
+	return query(d.t.Context(), database, statement)
 }
 
-func ask(ctx context.Context, database, statement string) (string, error) {
+func query(ctx context.Context, database, statement string) (string, error) {
 	target := "http://" + engine.HTTPAddr() + "/?" + url.Values{"database": {database}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(statement))
 	if err != nil {

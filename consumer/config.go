@@ -3,6 +3,8 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"sluice/internal/settings"
@@ -17,6 +19,9 @@ type Config struct {
 	BufferBytes      int               `name:"buffer-bytes" default:"134217728" help:"Memory for records on their way, over all partitions, in bytes; 16777216 to 17179869184. When it is used up, because ClickHouse is slow or away, fetching stops. The process takes about three times as much."`
 	FlushAge         time.Duration     `name:"flush-age" default:"1s" help:"How old a batch may get before it is inserted. With many partitions it is longer: see inserts-per-second."`
 	InsertsPerSecond float64           `name:"inserts-per-second" default:"12" help:"Most inserts a second over all consumers: a batch gets at least partitions ÷ this old, so that more partitions do not mean more parts."`
+	RedactKeys       []string          `name:"redact-keys" placeholder:"NAME,…" help:"Names, in any case, whose values are taken out of events at any depth before they are stored: strings become [redacted], numbers 0, true false. The topic still has them."`
+	RedactPatterns   []string          `name:"redact-patterns" placeholder:"KIND,…" help:"Kinds of secrets that are taken out of all texts of events before they are stored: card (numbers of payment cards), bearer (access tokens), email. event_id, timestamp and level stay as they are."`
+	Sample           float64           `name:"sample" default:"1" help:"Share of events that is stored, above 0 to 1, chosen by a hash of the event's id. The others are read, counted and dropped."`
 	MaxEventAge      settings.Duration `name:"max-event-age" default:"90d" help:"Events with an older timestamp get the time received instead, and timestamp_adjusted is set."`
 }
 
@@ -51,6 +56,19 @@ func (c Config) Check() error {
 	}
 	if !(c.InsertsPerSecond >= 0.1 && c.InsertsPerSecond <= 10_000) { // written so that NaN fails too
 		fault("--inserts-per-second: 0.1 to 10000, not %g", c.InsertsPerSecond)
+	}
+	if !(c.Sample > 0 && c.Sample <= 1) {
+		fault("--sample: above 0 to 1, not %g", c.Sample)
+	}
+	for _, name := range c.RedactKeys {
+		if slices.Contains(neverRedacted, strings.ToLower(name)) {
+			fault("--redact-keys: %s cannot be taken out of an event", strings.ToLower(name))
+		}
+	}
+	for _, kind := range c.RedactPatterns {
+		if !slices.ContainsFunc(secretPatterns, func(p pattern) bool { return p.name == kind }) {
+			fault("--redact-patterns: %q is not known; there are card, bearer and email", kind)
+		}
 	}
 	if c.MaxEventAge <= 0 {
 		fault("--max-event-age: must be positive")

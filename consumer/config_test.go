@@ -14,7 +14,7 @@ import (
 func goodConfig() Config {
 	return Config{
 		Group: "sluice", Store: Store{DSN: DefaultDSN, Retention: settings.Duration(90 * 24 * time.Hour)},
-		BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12,
+		BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12, Sample: 1,
 		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
 	}
 }

@@ -14,8 +14,8 @@ import (
 // as far as that allows. A partition that changes hands costs a replay of what was recorded and a pause; one that stays costs
 // nothing but the rebalance.
 //
-// Each member tells the leader what it had and in which generation, in the user data of its request to join. The leader
-// believes the latest claim to a partition: a member that slept through generations still claims what others own by now.
+// Each member tells the leader what it had and in which generation, in the user data of its request to join. Where two say
+// that they had a partition the leader believes the one of the later generation: the other slept meanwhile.
 type sticky struct {
 	mu         sync.Mutex
 	generation int32
@@ -39,18 +39,18 @@ func (s *sticky) ProtocolName() string { return stickyProtocol }
 func (s *sticky) UserData() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return encodeClaim(s.generation, s.owned), nil
+	return encodeHolding(s.generation, s.owned), nil
 }
 
 // AssignGroups is part of kafka.GroupBalancer; the group's leader calls it.
 func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
-	claims := make(map[string]claim, len(members))
+	holdings := make(map[string]holding, len(members))
 	out := kafka.GroupMemberAssignments{}
 	byTopic := map[string][]string{}
 	for _, m := range members {
-		// What cannot be read is no claim; another program may be in the group.
-		c, _ := decodeClaim(m.UserData)
-		claims[m.ID] = c
+		// What cannot be read counts as nothing; another program may be in the group.
+		c, _ := decodeHolding(m.UserData)
+		holdings[m.ID] = c
 		out[m.ID] = map[string][]int{}
 		for _, topic := range m.Topics {
 			byTopic[topic] = append(byTopic[topic], m.ID)
@@ -61,7 +61,7 @@ func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Pa
 		there[p.Topic] = append(there[p.Topic], int32(p.ID)) //nolint:gosec // Kafka's own type
 	}
 	for topic, ids := range byTopic {
-		for id, got := range assign(topic, ids, there[topic], claims) {
+		for id, got := range assign(topic, ids, there[topic], holdings) {
 			for _, p := range got {
 				out[id][topic] = append(out[id][topic], int(p))
 			}
@@ -71,10 +71,10 @@ func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Pa
 }
 
 // assign shares one topic's partitions among its members.
-func assign(topic string, members []string, partitions []int32, claims map[string]claim) map[string][]int32 {
+func assign(topic string, members []string, partitions []int32, holdings map[string]holding) map[string][]int32 {
 	slices.Sort(members)
 	slices.Sort(partitions)
-	kept := keep(topic, members, partitions, claims)
+	kept := keep(topic, members, partitions, holdings)
 	// Those who have most come first, so that they are the ones with one more than the others.
 	slices.SortStableFunc(members, func(a, b string) int { return cmp.Compare(len(kept[b]), len(kept[a])) })
 	least, more := len(partitions)/len(members), len(partitions)%len(members)
@@ -104,12 +104,12 @@ func assign(topic string, members []string, partitions []int32, claims map[strin
 }
 
 // keep gives each partition that is there to the member that had it last.
-func keep(topic string, members []string, partitions []int32, claims map[string]claim) map[string][]int32 {
+func keep(topic string, members []string, partitions []int32, holdings map[string]holding) map[string][]int32 {
 	kept := make(map[string][]int32, len(members))
 	for _, p := range partitions {
 		owner, latest := "", int32(-1)
 		for _, m := range members {
-			if c := claims[m]; c.generation > latest && slices.Contains(c.owned[topic], p) {
+			if c := holdings[m]; c.generation > latest && slices.Contains(c.owned[topic], p) {
 				owner, latest = m, c.generation
 			}
 		}
@@ -120,20 +120,20 @@ func keep(topic string, members []string, partitions []int32, claims map[string]
 	return kept
 }
 
-// claim is what a member says it had.
-type claim struct {
+// holding is what a member says it had.
+type holding struct {
 	generation int32
 	owned      map[string][]int32
 }
 
-// claimVersion is the first byte of a claim. Readers ignore what they do not know.
-const claimVersion = 1
+// holdingVersion is the first byte of an encoded holding. Readers ignore what they do not know.
+const holdingVersion = 1
 
-var errClaim = errors.New("not a claim")
+var errHolding = errors.New("the user data does not say what the member had")
 
-// encodeClaim writes: version, generation, topics; each topic's name, partitions, each partition; all numbers as uvarints.
-func encodeClaim(generation int32, owned map[string][]int32) []byte {
-	b := []byte{claimVersion}
+// encodeHolding writes: version, generation, topics; each topic's name, partitions, each partition; all numbers as uvarints.
+func encodeHolding(generation int32, owned map[string][]int32) []byte {
+	b := []byte{holdingVersion}
 	b = binary.AppendUvarint(b, uint64(max(0, generation))) //nolint:gosec // not negative
 	b = binary.AppendUvarint(b, uint64(len(owned)))
 	for topic, partitions := range owned {
@@ -147,10 +147,10 @@ func encodeClaim(generation int32, owned map[string][]int32) []byte {
 	return b
 }
 
-func decodeClaim(b []byte) (claim, error) {
-	none := claim{generation: -1}
-	if len(b) == 0 || b[0] != claimVersion {
-		return none, errClaim
+func decodeHolding(b []byte) (holding, error) {
+	none := holding{generation: -1}
+	if len(b) == 0 || b[0] != holdingVersion {
+		return none, errHolding
 	}
 	b = b[1:]
 	bad := false
@@ -165,11 +165,11 @@ func decodeClaim(b []byte) (claim, error) {
 		return int(v) //nolint:gosec // at most most
 	}
 	const number = 1<<31 - 1
-	c := claim{generation: int32(next(number)), owned: map[string][]int32{}} //nolint:gosec // bounded
+	c := holding{generation: int32(next(number)), owned: map[string][]int32{}} //nolint:gosec // bounded
 	for range next(uint64(len(b))) {
 		size := next(uint64(len(b)))
 		if bad || size > len(b) {
-			return none, errClaim
+			return none, errHolding
 		}
 		topic := string(b[:size])
 		b = b[size:]
@@ -178,7 +178,7 @@ func decodeClaim(b []byte) (claim, error) {
 		}
 	}
 	if bad {
-		return none, errClaim
+		return none, errHolding
 	}
 	return c, nil
 }

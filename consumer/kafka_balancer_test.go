@@ -10,7 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// bench of members: each with its balancer, as they would be in processes of their own.
+// group is members, each with its balancer, as they would be in processes of their own.
 type group struct {
 	t          *testing.T
 	generation int
@@ -53,7 +53,7 @@ func (g *group) rebalance() (moved int) {
 		if n := len(owned); n < g.partitions/len(members) || n > (g.partitions+len(members)-1)/len(members) {
 			g.t.Errorf("%s has %d of %d partitions among %d members", id, n, g.partitions, len(members))
 		}
-		var claim []int32
+		var owns []int32
 		for _, p := range owned {
 			if seen[p] {
 				g.t.Errorf("partition %d was given out twice", p)
@@ -62,10 +62,10 @@ func (g *group) rebalance() (moved int) {
 			if before[p] != "" && before[p] != id {
 				moved++
 			}
-			claim = append(claim, int32(p))
+			owns = append(owns, int32(p))
 		}
 		g.has[id] = owned
-		g.members[id].own(g.generation, map[string][]int32{"events": claim})
+		g.members[id].own(g.generation, map[string][]int32{"events": owns})
 	}
 	if len(seen) != g.partitions {
 		g.t.Errorf("%d of %d partitions were given out", len(seen), g.partitions)
@@ -120,7 +120,7 @@ func TestLateClaimsDoNotCount(t *testing.T) {
 	}
 }
 
-// TestBalancerIsAlwaysFair: members come and go, partitions are added, claims are rubbish.
+// TestBalancerIsAlwaysFair: members come and go, partitions are added, what members say is rubbish.
 func TestBalancerIsAlwaysFair(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
@@ -145,17 +145,17 @@ func TestBalancerIsAlwaysFair(t *testing.T) {
 	}
 }
 
-func FuzzClaim(f *testing.F) {
-	f.Add(encodeClaim(7, map[string][]int32{"events": {0, 5, 1 << 30}}))
+func FuzzHolding(f *testing.F) {
+	f.Add(encodeHolding(7, map[string][]int32{"events": {0, 5, 1 << 30}}))
 	f.Add([]byte{})
-	f.Add([]byte{claimVersion})
-	f.Add([]byte{claimVersion + 1, 0, 0})
+	f.Add([]byte{holdingVersion})
+	f.Add([]byte{holdingVersion + 1, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := decodeClaim(b)
+		c, err := decodeHolding(b)
 		if err != nil {
 			return
 		}
-		again, err := decodeClaim(encodeClaim(c.generation, c.owned))
+		again, err := decodeHolding(encodeHolding(c.generation, c.owned))
 		if err != nil || again.generation != c.generation || len(again.owned) < len(c.owned) {
 			t.Fatalf("%+v became %+v, %v", c, again, err)
 		}

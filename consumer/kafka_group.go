@@ -64,7 +64,7 @@ func (m *membership) next(ctx context.Context) (*generation, error) {
 	owned := make([]int32, 0, len(gen.Assignments[m.topic]))
 	for _, a := range gen.Assignments[m.topic] {
 		out.partitions = append(out.partitions, a.ID) // the offset is fetched with its metadata, which is not here
-		owned = append(owned, int32(a.ID)) //nolint:gosec // Kafka's own type
+		owned = append(owned, int32(a.ID))            //nolint:gosec // Kafka's own type
 	}
 	m.sticky.own(out.generation, map[string][]int32{m.topic: owned})
 	return out, nil

@@ -78,6 +78,8 @@ func (p *plan) take() outcome {
 // bytes are spoilt once each has returned. And it checks the one thing that matters: a commit that passes a record which is
 // neither in the table nor a dead letter fails the test.
 type memoryTopic struct {
+	dropped bool // a step drops every event: none needs to be anywhere
+
 	t       *testing.T
 	journal *journal
 	table   *memoryTable
@@ -307,7 +309,7 @@ func (m *memoryTopic) checkNothingPassed(offset int64) {
 	for i := range m.records {
 		at := m.records[i].offset
 		_, dead := m.buried[at]
-		if at < offset && !dead && m.table.count(at) == 0 {
+		if at < offset && !dead && !m.dropped && m.table.count(at) == 0 {
 			m.t.Errorf("offset %d was committed while the record at %d was nowhere", offset, at)
 			return
 		}

@@ -12,6 +12,7 @@ type metrics struct {
 	lagSeconds     prometheus.Gauge
 	rows           prometheus.Counter
 	dead           *prometheus.CounterVec
+	dropped        *prometheus.CounterVec
 	insertDuration prometheus.Histogram
 	batchRows      prometheus.Histogram
 	insertErrors   *prometheus.CounterVec
@@ -44,6 +45,9 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_consumer_dead_letters_total", Help: "Records put on the dead-letter topic, by reason.",
 		}, []string{"reason"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_consumer_dropped_total", Help: "Events that a processor dropped on purpose, by its name.",
+		}, []string{"processor"}),
 		insertDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_consumer_insert_duration_seconds", Help: "Time of one successful insert.", Buckets: seconds,
 		}),
@@ -71,7 +75,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}),
 	}
 	return m, []prometheus.Collector{
-		m.lag, m.lagSeconds, m.rows, m.dead, m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps,
+		m.lag, m.lagSeconds, m.rows, m.dead, m.dropped, m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps,
 		m.blocked, m.buffered, m.endToEnd,
 	}
 }

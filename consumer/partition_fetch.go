@@ -9,7 +9,7 @@ import (
 // fetchLoop gathers records into batches.
 func (p *partition) fetchLoop(ctx context.Context) {
 	defer close(p.sealed)
-	p.proc = &processor{topic: p.topic, partition: p.id, maxAge: time.Duration(p.cfg.MaxEventAge)}
+	p.proc = &processor{topic: p.topic, partition: p.id, maxAge: time.Duration(p.cfg.MaxEventAge), steps: p.cfg.steps()}
 	defer func() {
 		if p.current != nil { // never sealed: the next owner reads it again
 			p.discard(p.current)

@@ -142,6 +142,9 @@ func (p *partition) save(ctx context.Context) bool {
 func (p *partition) finish(b *batch) {
 	if b.finished && p.ranges.inserted(b.first) {
 		p.watch.progress()
+		for step, n := range b.drop {
+			p.metrics.dropped.WithLabelValues(step).Add(float64(n))
+		}
 		if p.unsaved.IsZero() {
 			p.unsaved = time.Now().Add(advanceAge)
 		}

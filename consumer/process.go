@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"sluice/internal/event"
@@ -22,9 +23,11 @@ type processor struct {
 	topic     string
 	partition int
 	maxAge    time.Duration
+	steps     []Step
 
 	decoder    event.Decoder
 	event      event.Event
+	input      StepInput
 	receivedAt time.Time // of the last row
 }
 
@@ -37,11 +40,37 @@ func (p *processor) process(r *record, b *block) error {
 	if err != nil {
 		return err
 	}
+	// Identity rests on the event as it was sent, whatever steps do to it.
+	idTime := event.IDTime(envelope.ID, p.event.Timestamp)
+	raw := r.value
+	if len(p.steps) > 0 {
+		if raw, err = p.apply(&envelope, raw); err != nil {
+			return err
+		}
+	}
 	p.receivedAt = envelope.ReceivedAt
 	b.append(&p.event, &row{
-		envelope: envelope, raw: r.value, topic: p.topic, partition: p.partition, offset: r.offset, maxAge: p.maxAge,
+		envelope: envelope, idTime: idTime, raw: raw, topic: p.topic, partition: p.partition, offset: r.offset, maxAge: p.maxAge,
 	})
 	return nil
+}
+
+// apply takes the event through all steps. What it returns is the event as they leave it, which p.event holds then.
+func (p *processor) apply(envelope *event.Envelope, raw []byte) ([]byte, error) {
+	in := &p.input
+	*in = StepInput{Project: envelope.Project, EventID: envelope.ID, ReceivedAt: envelope.ReceivedAt, JSON: raw, buffers: in.buffers}
+	for _, s := range p.steps {
+		if !s.Apply(in) {
+			return nil, &droppedError{step: s.Name}
+		}
+	}
+	if !in.changed {
+		return raw, nil
+	}
+	if err := p.decoder.Decode(in.JSON, &p.event); err != nil {
+		return nil, fmt.Errorf("the event is not one any more after processing: %w", err)
+	}
+	return in.JSON, nil
 }
 
 // deadReason is the closed word for what was wrong with a record.
