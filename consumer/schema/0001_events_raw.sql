@@ -8,38 +8,48 @@
 -- _ver makes the first copy received win: without it the last one would, and anybody who knows a public key could
 -- overwrite events.
 --
--- ClickHouse sorts a UUID by its second half, so a UUIDv7 is not in time order by itself: the hour stands before it.
--- The partition expression comes first in the key, so that FINAL can work a partition at a time.
+-- ClickHouse sorts a UUID by its second half, so a UUIDv7 is not in time order by itself: the minute stands before it. A finer
+-- time makes rows smaller, because neighbours are then of the same time; a coarser one forgives clients that send an event
+-- again with another timestamp. The partition expression comes first in the key, so that FINAL can work a partition at a time.
+-- A partition that nothing was inserted into for an hour is merged into one part, which FINAL reads as fast as a plain table.
+--
+-- Bytes a row on disk of 200,000 events, merged, of 1.5 KB with stack traces of 300 issues, and of 165 bytes; one column of
+-- their JSON in ZSTD(1) takes 148.8 and 34.3:
+--
+--     key to the hour,   payload ZSTD(1), numbers and low cardinality LZ4     248.3   84.0
+--     key to the second, all ZSTD(1)                                          232.8   73.3
+--     the same, payload and message in blocks of 1 MiB                        232.0   73.1
+--     key to the minute, all ZSTD(1) but payload ZSTD(3)                      222.9   77.3   this table
 CREATE TABLE IF NOT EXISTS events_raw
 (
-    project_id         LowCardinality(String),
-    event_id           UUID,
+    project_id         LowCardinality(String) CODEC(ZSTD(1)),
+    event_id           UUID CODEC(ZSTD(1)),
     id_time            DateTime('UTC') CODEC(Delta, ZSTD(1)),
     timestamp          DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
     client_timestamp   DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
-    timestamp_adjusted Bool,
+    timestamp_adjusted Bool CODEC(ZSTD(1)),
     received_at        DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
     inserted_at        DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(Delta, ZSTD(1)),
-    level              Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5),
+    level              Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5) CODEC(ZSTD(1)),
     message            String CODEC(ZSTD(1)),
-    fingerprint        UInt64,
+    fingerprint        UInt64 CODEC(ZSTD(1)),
     issue_id           String ALIAS lower(leftPad(hex(fingerprint), 16, '0')),
-    exception_type     LowCardinality(String),
+    exception_type     LowCardinality(String) CODEC(ZSTD(1)),
     exception_value    String CODEC(ZSTD(1)),
-    environment        LowCardinality(String),
-    release            LowCardinality(String),
-    platform           LowCardinality(String),
-    server_name        LowCardinality(String),
-    transaction        LowCardinality(String),
+    environment        LowCardinality(String) CODEC(ZSTD(1)),
+    release            LowCardinality(String) CODEC(ZSTD(1)),
+    platform           LowCardinality(String) CODEC(ZSTD(1)),
+    server_name        LowCardinality(String) CODEC(ZSTD(1)),
+    transaction        LowCardinality(String) CODEC(ZSTD(1)),
     trace_id           String CODEC(ZSTD(1)),
     user_id            String CODEC(ZSTD(1)),
     user_email         String CODEC(ZSTD(1)),
-    sdk_name           LowCardinality(String),
-    sdk_version        LowCardinality(String),
+    sdk_name           LowCardinality(String) CODEC(ZSTD(1)),
+    sdk_version        LowCardinality(String) CODEC(ZSTD(1)),
     tags               Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    payload            String CODEC(ZSTD(1)),
-    _topic             LowCardinality(String),
-    _partition         Int32,
+    payload            String CODEC(ZSTD(3)),
+    _topic             LowCardinality(String) CODEC(ZSTD(1)),
+    _partition         Int32 CODEC(ZSTD(1)),
     _offset            Int64 CODEC(Delta, ZSTD(1)),
     _ver               UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(received_at))) CODEC(Delta, ZSTD(1)),
 
@@ -48,5 +58,6 @@ CREATE TABLE IF NOT EXISTS events_raw
 )
 ENGINE = ReplacingMergeTree(_ver)
 PARTITION BY toYYYYMM(id_time)
-ORDER BY (toYYYYMM(id_time), project_id, toStartOfHour(id_time), event_id)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), event_id)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
