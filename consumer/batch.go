@@ -11,7 +11,7 @@ import (
 // batch is a run of records on its way: a range and what becomes of it.
 type batch struct {
 	span
-	rows *block
+	rows *block // while it is in use
 	dead []deadLetter
 	drop map[string]int // events that a step dropped, by its name
 	hash xxhash.Digest  // of what is in it so far
@@ -30,16 +30,16 @@ type batch struct {
 }
 
 func newBatch() *batch {
-	b := &batch{rows: newBlock()}
+	b := &batch{}
 	b.hash.Reset()
 	return b
 }
 
+// reset empties it, but for the block, which is the budget's.
 func (b *batch) reset() {
-	b.rows.reset()
 	clear(b.dead)
 	b.hash.Reset()
-	*b = batch{rows: b.rows, dead: b.dead[:0], hash: b.hash, scratch: b.scratch}
+	*b = batch{dead: b.dead[:0], hash: b.hash, scratch: b.scratch}
 }
 
 // add takes a record in: as a row, or as a dead letter if it cannot become one.

@@ -106,6 +106,15 @@ func (b *block) bytes() int {
 	return n
 }
 
+// memory is how much the block holds, in use or not.
+func (b *block) memory() int {
+	n := cap(b.eventID)*fixedBytes + cap(b.tags.keys.buf) + cap(b.tags.values.buf)
+	for _, c := range b.texts {
+		n += cap(c.buf)
+	}
+	return n
+}
+
 // pick makes a block of some of the rows, in ascending order.
 func (b *block) pick(rows []int32) *block {
 	out := newBlock()

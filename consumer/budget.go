@@ -3,12 +3,53 @@ package consumer
 import "sync"
 
 // budget shares memory for records among the partitions. Half of it is theirs in equal shares, so that each always gets on, whatever the
-// others hold; the other half is for whoever needs more.
+// others hold; the other half is for whoever needs more. It also keeps empty blocks, as far as there is room for them: fresh memory is
+// most of what filling a block would cost.
 type budget struct {
 	mu     sync.Mutex
 	total  int64
 	claims map[*claim]struct{}
 	freed  chan struct{} // closed and replaced whenever there may be room again
+	spare  []*block
+	kept   int64 // memory of the spare ones
+}
+
+// block returns an empty block.
+func (b *budget) block() *block {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := len(b.spare)
+	if n == 0 {
+		return newBlock()
+	}
+	out := b.spare[n-1]
+	b.spare[n-1] = nil
+	b.spare = b.spare[:n-1]
+	b.kept -= int64(out.memory())
+	return out
+}
+
+// give takes a block back. One that had grown far beyond what was in it now is let go, and so is what there is no room for.
+func (b *budget) give(used *block) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	const small = 1 << 20
+	memory := int64(used.memory())
+	if memory > small && memory > 4*int64(used.bytes()) {
+		return
+	}
+	used.reset()
+	b.spare = append(b.spare, used)
+	b.kept += memory
+	taken := int64(0)
+	for c := range b.claims {
+		taken += c.used
+	}
+	for len(b.spare) > 0 && b.kept+taken > b.total {
+		b.kept -= int64(b.spare[0].memory())
+		b.spare[0] = nil
+		b.spare = b.spare[1:]
+	}
 }
 
 // claim is one partition's part of the budget.

@@ -128,11 +128,14 @@ func (c *Consumer) start(ctx context.Context, gen *generation) {
 	age := c.cfg.flushAge(partitions)
 	slices.Sort(gen.partitions)
 	c.log.Info("partitions assigned", "generation", gen.generation, "partitions", gen.partitions, "flush_age", age)
-	for _, id := range gen.partitions {
-		p := &partition{
+	var all []*partition
+	for _, id := range gen.partitions { // all have joined the budget before the first one takes of it
+		all = append(all, &partition{
 			id: id, member: gen.member, flushAge: age, cfg: c.cfg, kafka: c.cluster, ledger: c.cluster, graves: c.cluster,
 			table: c.pool, claim: c.budget.join(), accepted: &c.accepted, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
-		}
+		})
+	}
+	for _, p := range all {
 		gen.run(func(ctx context.Context) {
 			defer p.claim.leave()
 			c.own(p)

@@ -171,7 +171,7 @@ func (br *batchReader) decompress(codec int16, b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
 	br.plain = out
-	if cap(out) > 16<<20 {
+	if cap(out) > 8<<20 {
 		br.plain = nil // a giant is not kept
 	}
 	return out, nil

@@ -35,7 +35,7 @@ type broker struct {
 	other *kgo.Client
 }
 
-func newBroker(t *testing.T, partitions int) *broker {
+func newBroker(t testing.TB, partitions int) *broker {
 	t.Helper()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {

@@ -31,7 +31,7 @@ func (p *partition) fetchLoop(ctx context.Context) {
 		}
 		at, err := p.kafka.fetch(ctx, p.id, p.offset, wait, func(r *record) error { return p.add(ctx, r) })
 		switch {
-		case err == nil:
+		case err == nil, errors.Is(err, errFull):
 			pause = backoff{}
 			p.highWatermark.Store(at.highWatermark)
 			p.offset = max(p.offset, at.next)
@@ -57,14 +57,18 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	if p.current.records > 0 && len(p.replay) == 0 {
 		wait = min(wait, time.Until(p.current.since.Add(p.flushAge)))
 	}
-	if wait <= 0 {
+	switch {
+	case wait > 0:
+	case p.underway() < inserters:
 		return 0, p.seal(ctx)
+	default: // it would only wait for its turn; meanwhile it may grow, which makes fewer and larger parts
+		wait = 20 * time.Millisecond
 	}
 	room, freed := p.claim.room()
 	switch {
 	case room:
 		return wait, true
-	case len(p.free) < cap(p.free)-1: // others of ours are on their way and will give memory back
+	case p.underway() > 0: // others of ours are on their way and will give memory back
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
@@ -79,6 +83,9 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 		return wait, true
 	}
 }
+
+// underway is how many batches are sealed and not yet done with.
+func (p *partition) underway() int { return cap(p.free) - 1 - len(p.free) }
 
 // add takes one record into the batch, and seals it if it is full.
 func (p *partition) add(ctx context.Context, r *record) error {
@@ -105,8 +112,20 @@ func (p *partition) add(ctx context.Context, r *record) error {
 			return errStopped
 		}
 	}
+	if b := p.current; b.bytes-b.gauged > accountEvery {
+		p.account(b)
+		if room, _ := p.claim.room(); !room {
+			return errFull
+		}
+	}
 	return nil
 }
+
+// accountEvery is how many bytes may be taken in before the budget is looked at again: what is compressed can be many times a fetch.
+const accountEvery = 256 << 10
+
+// errFull ends a fetch because there is no more memory; what is left of it is fetched again.
+var errFull = errors.New("the budget of memory is used up")
 
 // sealReplayed seals the batches of recorded ranges that lie wholly before an offset.
 func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
@@ -159,6 +178,7 @@ func (p *partition) take(ctx context.Context) bool {
 	for {
 		select {
 		case p.current = <-p.free:
+			p.current.rows = p.claim.budget.block()
 			return true
 		case <-ctx.Done():
 			return false
@@ -181,6 +201,7 @@ func (p *partition) account(b *batch) {
 func (p *partition) discard(b *batch) {
 	p.claim.add(-b.claimed)
 	p.metrics.buffered.Sub(float64(b.gauged))
+	p.claim.budget.give(b.rows)
 	b.reset()
 }
 

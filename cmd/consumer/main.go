@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"runtime/debug"
 
 	"github.com/alecthomas/kong"
 
@@ -88,6 +90,10 @@ func migrate(ctx context.Context, c cli, out io.Writer) error {
 func consume(ctx context.Context, c cli, logTo io.Writer) error {
 	if err := c.Process.Check(); err != nil {
 		return err
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		// Freed blocks are collected before the process grows beyond what the setting's help says.
+		debug.SetMemoryLimit(3*int64(c.BufferBytes) + 64<<20)
 	}
 	log := c.Process.Logger(logTo)
 	registry := process.Registry("consumer")

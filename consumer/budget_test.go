@@ -1,0 +1,175 @@
+package consumer
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func hasRoom(c *claim) bool { room, _ := c.room(); return room }
+
+// Each partition has its share whatever the others hold; the other half is for all, to the byte.
+func TestBudgetShares(t *testing.T) {
+	b := newBudget(1000)
+	greedy, modest := b.join(), b.join() // 250 each, and 500 for both
+	greedy.add(749)
+	if !hasRoom(greedy) || !hasRoom(modest) {
+		t.Error("a byte of the common half is left")
+	}
+	greedy.add(1)
+	if hasRoom(greedy) || !hasRoom(modest) {
+		t.Error("the common half is used up, the other's share is not")
+	}
+	modest.add(249)
+	if !hasRoom(modest) {
+		t.Error("a byte of its own share is left")
+	}
+	modest.add(1)
+	room, freed := modest.room()
+	if room {
+		t.Error("nothing is left")
+	}
+	greedy.add(-1)
+	<-freed
+	if !hasRoom(modest) {
+		t.Error("a byte was given back")
+	}
+	greedy.add(-749)
+	greedy.leave()
+	modest.add(500)
+	if !hasRoom(modest) { // 500 of its own now, 500 in common
+		t.Error("who has left has no share")
+	}
+}
+
+// Empty blocks are kept only as far as the budget has room for them, and none that has grown far beyond its use.
+func TestBudgetKeepsBlocks(t *testing.T) {
+	b := newBudget(8 << 20)
+	c := b.join()
+	full := func(n int) *block {
+		out := newBlock()
+		out.payload.append(make([]byte, n))
+		return out
+	}
+	one := full(3 << 20)
+	b.give(one)
+	if b.block() != one || one.rows() != 0 {
+		t.Error("the block is not used again")
+	}
+	if b.block() == one {
+		t.Error("a block is used twice at once")
+	}
+	one.payload.append(make([]byte, 100))
+	b.give(one)
+	if len(b.spare) != 0 || b.kept != 0 {
+		t.Error("a block that is far too large is kept")
+	}
+	for range 4 {
+		b.give(full(3 << 20))
+	}
+	if n := len(b.spare); n != 2 || b.kept > 8<<20 {
+		t.Errorf("%d blocks of %d bytes are kept", n, b.kept)
+	}
+	c.add(7 << 20)
+	b.give(full(100))
+	if b.kept > 1<<20 {
+		t.Errorf("%d bytes are kept beside what is in use", b.kept)
+	}
+}
+
+// With a small budget and ClickHouse away, the partitions of a process hold no more than it allows and a record each; when ClickHouse is
+// back all of them get on.
+func TestBudgetBoundsAndNobodyStarves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const total = 64 << 10
+		b := newBudget(total)
+		var workers []*worker
+		for range 5 {
+			w := newWorker(t, func(w *worker) { w.claim = b.join(); w.cfg.BatchRows = 1000 })
+			w.table.inserts = always(fails)
+			w.topic.add(3000)
+			workers = append(workers, w)
+		}
+		for _, w := range workers {
+			w.start()
+		}
+		pass(10 * time.Minute)
+		used := int64(0)
+		for c := range b.claims {
+			used += c.used
+		}
+		if used < total/2 || used > total+5*7*200 { // a fetch of the test's topic has seven records
+			t.Errorf("%d bytes of %d are taken", used, total)
+		}
+		for _, w := range workers {
+			w.table.inserts.change(succeeds)
+		}
+		pass(20 * time.Minute)
+		for _, w := range workers {
+			w.onceBelow(3000)
+		}
+	})
+}
+
+// A range's hash is the same whether a record came off the wire or not, and differs with value and headers.
+func TestContent(t *testing.T) {
+	b := newBroker(t, 1)
+	seen := map[uint64]string{}
+	records := []record{plain(0), {}, {value: []byte{}}, {value: []byte("x")}, {value: []byte("x"), headers: plain(1).headers}, {value: []byte("x"), headers: plain(2).headers}}
+	b.write(t, 0, records...)
+	i := 0
+	_, err := b.fetch(t.Context(), 0, 0, time.Second, func(r *record) error {
+		wire, made := newBatch(), newBatch()
+		wire.rows, made.rows = newBlock(), newBlock()
+		wire.add(r, newProcessor())
+		made.add(&records[i], newProcessor())
+		hash := wire.hash.Sum64()
+		if r.raw == nil || hash != made.hash.Sum64() {
+			t.Errorf("record %d: %016x off the wire, %016x made", i, hash, made.hash.Sum64())
+		}
+		if other, ok := seen[hash]; ok {
+			t.Errorf("records %s and %d have the same hash", other, i)
+		}
+		seen[hash] = fmt.Sprint(i)
+		i++
+		return nil
+	})
+	if err != nil || i != len(records) {
+		t.Errorf("%d records, error %v", i, err)
+	}
+}
+
+// Lag without progress, although nothing outside is in the way, is a fault of ours that a restart may mend.
+func TestWatchSeesNoProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w watch
+		step := func(lag int64) error {
+			time.Sleep(stalled)
+			w.beat(loopFetch)
+			w.beat(loopKeep)
+			return w.fault(lag)
+		}
+		w.progress()
+		if err := step(5); err != nil {
+			t.Errorf("just in time: %v", err)
+		}
+		time.Sleep(time.Second)
+		if w.fault(5) == nil {
+			t.Error("nothing got in for longer than it may take")
+		}
+		w.blocked.Add(1)
+		if err := w.fault(5); err != nil {
+			t.Errorf("blocked by something outside: %v", err)
+		}
+		w.blocked.Add(-1)
+		if err := step(0); err != nil {
+			t.Errorf("there is no lag: %v", err)
+		}
+		w.rest()
+		if err := step(5); err != nil {
+			w.rest()
+			t.Errorf("at rest: %v", err)
+		}
+	})
+}
