@@ -122,6 +122,7 @@ func TestStepsInTheEngine(t *testing.T) {
 	p := newProcessor()
 	p.steps = cfg.steps()
 	b := newBatch()
+	b.rows = newBlock()
 	const n = 200
 	for i := range int64(n) {
 		r := fromGateway(i, "demo", idV4(uint64(i)), time.Now(), fmt.Sprintf(`{"message":"card 4111111111111111 of %d","password":"hunter2","timestamp":"2026-11-0%dT00:00:00Z"}`, i, 1+i%9)) //nolint:gosec // small

@@ -136,6 +136,7 @@ func (s *soak) send(ctx context.Context) {
 				req.SetRequestURI("http://" + s.addr + "/api/v1/events")
 				req.Header.SetMethod("POST")
 				req.Header.Set("Authorization", "Bearer "+key)
+				req.Header.SetContentType("application/json")
 				req.SetBodyString(fmt.Sprintf(`{"event_id":"0193b3c4-5d6e-4a7b-8c9d-%012d","timestamp":"2026-11-20T00:00:00Z","message":"%d"}`, n, n))
 				from := time.Now()
 				if err := client.Do(req, resp); err != nil {
