@@ -21,6 +21,7 @@ import (
 	"sluice/internal/embedded"
 	"sluice/internal/event"
 	"sluice/internal/kafkaconn"
+	"sluice/internal/process"
 	"sluice/internal/settings"
 	"sluice/internal/topics"
 )
@@ -38,10 +39,16 @@ var (
 // Set SLUICE_TEST_KAFKA=host:port to measure on that broker instead of the embedded one.
 func BenchmarkEdge(b *testing.B) {
 	e := newEdge(b)
-	b.Run("single", e.single)
-	b.Run("bulk", e.bulk)
-	b.Run("gzip", e.gzip)
-	b.Run("latency", e.latency)
+	// As the program runs it.
+	if err := process.Frugal(b.Context(), func(context.Context) error {
+		b.Run("single", e.single)
+		b.Run("bulk", e.bulk)
+		b.Run("gzip", e.gzip)
+		b.Run("latency", e.latency)
+		return nil
+	}); err != nil {
+		b.Error(err)
+	}
 }
 
 // benchCompression is the setting's default.

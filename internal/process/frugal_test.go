@@ -15,9 +15,14 @@ func TestGCPercent(t *testing.T) {
 		used, made uint64
 		want       int
 	}{
-		{0, 0, 100},
+		{0, 0, 3200},
 		{frugalRoom, 0, 100},
 		{frugalRoom + 1, 0, 99},
+		{16 * mib, 0, 200},
+		{16 * mib, 64 * mib, 400},
+		{16 * mib, busyRoom, 600},
+		{16 * mib, busyRoom + mib, 600},
+		{busyRoom, 400 * mib, 100},
 		{2 * frugalRoom, 0, 50},
 		{160 * mib, 0, 20},
 		{160 * mib, 80 * mib, 50},   // as fast as it is made
