@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,3 +174,26 @@ func TestWatchSeesNoProgress(t *testing.T) {
 		}
 	})
 }
+
+// One fetch can hold many times what there is room for: it is left where the budget ends, and the rest is fetched again later.
+func TestBudgetEndsAFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t, func(w *worker) { w.claim = newBudget(16 << 10).join() })
+		w.table.inserts = always(fails)
+		for offset := range int64(7) {
+			r := plain(offset)
+			r.value = fmt.Appendf(nil, `{"message":"event %d","filler":"%s"}`, offset, make100k)
+			w.topic.put(r)
+		}
+		w.start()
+		pass(time.Minute)
+		if got := w.topic.delivered; got != 3 { // after the third there are more than 256 KiB
+			t.Errorf("%d records of 100 kB are in memory", got)
+		}
+		w.table.inserts.change(succeeds)
+		pass(time.Minute)
+		w.onceBelow(7)
+	})
+}
+
+var make100k = strings.Repeat("x", 100_000)
