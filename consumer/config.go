@@ -16,7 +16,7 @@ type Config struct {
 	Store                              // where the rows go
 	BatchRows        int               `name:"batch-rows" default:"100000" help:"Most rows of one insert; 1 to 1000000."`
 	BatchBytes       int               `name:"batch-bytes" default:"16777216" help:"Most event bytes of one insert; 65536 to 268435456."`
-	BufferBytes      int               `name:"buffer-bytes" default:"134217728" help:"Memory for records on their way, over all partitions, in bytes; 16777216 to 17179869184. When it is used up, because ClickHouse is slow or away, fetching stops. The process takes about three times as much."`
+	BufferBytes      int               `name:"buffer-bytes" default:"134217728" help:"Memory for records on their way, over all partitions, in bytes; 16777216 to 17179869184. When it is used up, because ClickHouse is slow or away, fetching stops. The process takes up to four times as much."`
 	FlushAge         time.Duration     `name:"flush-age" default:"1s" help:"How old a batch may get before it is inserted. With many partitions it is longer: see inserts-per-second."`
 	InsertsPerSecond float64           `name:"inserts-per-second" default:"12" help:"Most inserts a second over all consumers: a batch gets at least partitions ÷ this old, so that more partitions do not mean more parts."`
 	RedactKeys       []string          `name:"redact-keys" placeholder:"NAME,…" help:"Names, in any case, whose values are taken out of events at any depth before they are stored: strings become [redacted], numbers 0, true false. The topic still has them."`
