@@ -16,7 +16,7 @@ import (
 const (
 	bodySilence = 10 * time.Second
 	// discardSilence is shorter: nobody waits for the rest of a body that is refused already.
-	discardSilence  = 5 * time.Second
+	discardSilence  = time.Second
 	bodyWindow      = 30 * time.Second
 	bodyWindowLeast = 30 << 10 // bytes: 1 KiB a second over the window
 	// prefetched is how much of a body fasthttp reads together with the headers, under the server's own read timeout.

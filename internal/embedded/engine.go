@@ -21,8 +21,8 @@ const (
 	// restartPause keeps an engine that ends at once from being started all the time, restartsAtOnce how often that may
 	// happen: an engine that lived for restartSettled starts from zero.
 	restartPause   = 200 * time.Millisecond
-	restartsAtOnce = 5
-	restartSettled = time.Minute
+	restartsAtOnce = 10
+	restartSettled = 3 * time.Second
 )
 
 // EngineConfig says where an [Engine] listens, keeps its data and comes from.
