@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// blockedPause is how often a partition that is blocked looks whether it still is, before it fetches more.
+const blockedPause = 100 * time.Millisecond
+
 // fetchLoop gathers records into batches.
 func (p *partition) fetchLoop(ctx context.Context) {
 	defer close(p.sealed)
@@ -63,6 +66,10 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 		return 0, p.seal(ctx)
 	default: // it would only wait for its turn; meanwhile it may grow, which makes fewer and larger parts
 		wait = 20 * time.Millisecond
+	}
+	if p.watch.blocked.Load() > 0 && p.underway() > 0 && p.current.records > 0 && len(p.replay) == 0 {
+		// Nothing gets in for now. What is not fetched yet is as safe on the topic, and takes no memory.
+		return 0, sleep(ctx, min(wait, blockedPause))
 	}
 	room, freed := p.claim.room()
 	switch {

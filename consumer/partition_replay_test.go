@@ -38,6 +38,7 @@ func TestReplayAfterRecord(t *testing.T) {
 		w.table.inserts = always(fails)
 		w.topic.add(25)
 		w.start()
+		pass(5 * time.Second) // it fetches more only by and by
 		w.stop()
 		if len(w.topic.spans) != 2 {
 			t.Fatalf("%d ranges recorded", len(w.topic.spans))
@@ -48,7 +49,7 @@ func TestReplayAfterRecord(t *testing.T) {
 		n := w.next(func(n *worker) { n.cfg.BatchRows = 7 })
 		n.start()
 		pass(time.Minute)
-		n.inserted(25, "0-9", "10-19", "20-24")
+		n.inserted(25, "0-9", "10-13", "14-20", "21-24")
 		n.onceBelow(25)
 		if w.table.sent[0] != sent && w.table.sent[1] != sent {
 			t.Errorf("%s is not among %v", sent, w.table.sent)
