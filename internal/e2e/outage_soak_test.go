@@ -239,18 +239,23 @@ func (s *soak) probe() int {
 // verify compares what was acknowledged with the table, once as many rows are there.
 func (s *soak) verify() {
 	t := s.t
-	s.startConsumer()
-	last, since := uint64(0), time.Now()
-	for time.Since(since) < 20*time.Second {
-		var n uint64
-		if err := s.db.QueryRow(t.Context(), "SELECT count() FROM events_raw").Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		if n != last {
-			last, since = n, time.Now()
-		}
-		pause(t.Context(), 500*time.Millisecond)
+	consumer := exec.CommandContext(context.Background(), s.bin+"consumer", append(s.kafka(), //nolint:gosec // our own
+		"--clickhouse-dsn", s.dsn, "--kafka-group", s.name, "--admin-addr", "127.0.0.1:0")...)
+	if err := consumer.Start(); err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		_ = consumer.Process.Kill()
+		_ = consumer.Wait()
+	})
+	// The spool is empty when the number of records stays the same.
+	last := int64(-1)
+	s.within(20*time.Minute, "all records read", func() bool {
+		n := s.records(s.name)
+		same := n == last && s.tryLag() == 0
+		last = n
+		return pause(t.Context(), 2*time.Second) && same
+	})
 	rows, err := s.db.Query(t.Context(), "SELECT toInt64(message) FROM events WHERE message != '-1'")
 	if err != nil {
 		t.Fatal(err)
