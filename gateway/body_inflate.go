@@ -12,7 +12,7 @@ import (
 )
 
 // The readers are made at their first use and reset for every other one.
-var gzipReaders, zlibReaders, flateReaders sync.Pool
+var gzipReaders, zlibReaders sync.Pool
 
 // gunzip reads gzip (RFC 1952): one member or several, checksums and lengths included.
 func gunzip(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
@@ -37,14 +37,9 @@ func inflate(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	if wire.Bytes()[0]&0x0F == zlibMethod {
 		return unzlib(wire, dst, limit)
 	}
-	zr, ok := flateReaders.Get().(io.Reader)
-	if !ok {
-		zr = flate.NewReader(wire)
-	}
-	defer flateReaders.Put(zr)
-	if err := zr.(flate.Resetter).Reset(wire, nil); err != nil { //nolint:forcetypeassert // the package promises it
-		return fmt.Errorf("deflate: %w", err)
-	}
+	// A new reader each time: a reset one keeps the code tables of the stream before, and reads by them where a block of this one
+	// defines none. gzip and zlib have checksums against that; this form has none.
+	zr := flate.NewReader(wire)
 	return drain(zr, wire, dst, limit)
 }
 
