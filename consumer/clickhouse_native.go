@@ -77,7 +77,7 @@ func (n *nativeConnection) dial(ctx context.Context) (*ch.Client, error) {
 			User:        n.opts.Auth.Username,
 			Password:    n.opts.Auth.Password,
 			TLS:         n.opts.TLS,
-			Compression: ch.CompressionLZ4,
+			Compression: compression(n.opts, addr),
 			ClientName:  "sluice-consumer",
 			DialTimeout: dialTimeout,
 			ReadTimeout: insertTimeout,
