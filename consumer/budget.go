@@ -2,14 +2,15 @@ package consumer
 
 import "sync"
 
-// budget shares memory for records among the partitions. Half of it is theirs in equal shares, so that each always gets on, whatever the
-// others hold; the other half is for whoever needs more. It also keeps empty blocks, as far as there is room for them: fresh memory is
+// budget shares memory for records among the partitions. A quarter of it is theirs in equal shares, so that each always gets on, whatever
+// the others hold; the rest is for whoever needs more: few large blocks cost ClickHouse less than many small ones. It also keeps empty blocks, as far as there is room for them: fresh memory is
 // most of what filling a block would cost.
 type budget struct {
 	mu     sync.Mutex
 	total  int64
 	claims map[*claim]struct{}
 	freed  chan struct{} // closed and replaced whenever there may be room again
+	sealed int           // batches on their way into ClickHouse, which will give memory back
 	spare  []*block
 	kept   int64 // memory of the spare ones
 }
@@ -94,18 +95,40 @@ func (b *budget) wake() {
 	b.freed = make(chan struct{})
 }
 
+// seal counts a batch that is on its way into ClickHouse, or with -1 one that is done with.
+func (c *claim) seal(n int) {
+	b := c.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sealed += n
+	if n < 0 {
+		b.wake()
+	}
+}
+
+// awaited says whether memory is on its way back, of this partition or another.
+func (c *claim) awaited() bool {
+	b := c.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sealed > 0
+}
+
+// equal is the part of a budget that is divided into equal shares: one in so many.
+const equal = 4
+
 // room says whether the partition may take more in. If not, the channel is closed when it is worth asking again.
 func (c *claim) room() (bool, <-chan struct{}) {
 	b := c.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	share := b.total / 2 / int64(max(1, len(b.claims)))
+	share := b.total / equal / int64(max(1, len(b.claims)))
 	if c.used < share {
 		return true, nil
 	}
-	taken := int64(0) // of the half that all may have
+	taken := int64(0) // of what all may have
 	for other := range b.claims {
 		taken += max(0, other.used-share)
 	}
-	return taken < b.total/2, b.freed
+	return taken < b.total-b.total/equal, b.freed
 }

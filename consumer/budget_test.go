@@ -10,19 +10,19 @@ import (
 
 func hasRoom(c *claim) bool { room, _ := c.room(); return room }
 
-// Each partition has its share whatever the others hold; the other half is for all, to the byte.
+// Each partition has its share whatever the others hold; the rest is for all, to the byte.
 func TestBudgetShares(t *testing.T) {
 	b := newBudget(1000)
-	greedy, modest := b.join(), b.join() // 250 each, and 500 for both
-	greedy.add(749)
+	greedy, modest := b.join(), b.join() // 125 each, and 750 for both
+	greedy.add(874)
 	if !hasRoom(greedy) || !hasRoom(modest) {
-		t.Error("a byte of the common half is left")
+		t.Error("a byte of the common part is left")
 	}
 	greedy.add(1)
 	if hasRoom(greedy) || !hasRoom(modest) {
-		t.Error("the common half is used up, the other's share is not")
+		t.Error("the common part is used up, the other's share is not")
 	}
-	modest.add(249)
+	modest.add(124)
 	if !hasRoom(modest) {
 		t.Error("a byte of its own share is left")
 	}
@@ -36,10 +36,10 @@ func TestBudgetShares(t *testing.T) {
 	if !hasRoom(modest) {
 		t.Error("a byte was given back")
 	}
-	greedy.add(-749)
+	greedy.add(-874)
 	greedy.leave()
-	modest.add(500)
-	if !hasRoom(modest) { // 500 of its own now, 500 in common
+	modest.add(874)
+	if !hasRoom(modest) { // 250 of its own now, 750 in common
 		t.Error("who has left has no share")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type Consumer struct {
 	cluster *cluster
 	pool    *pool
 	budget  *budget
+	turns   turns
 	// accepted counts the blocks that ClickHouse took: evidence that it is a row's fault if that row alone is refused.
 	accepted atomic.Uint64
 
@@ -53,6 +55,7 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 	}
 	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, cluster: cluster, owned: map[int]*partition{}}
 	c.pool, c.budget = newPool(cfg.Store, deps.Log), newBudget(cfg.BufferBytes)
+	c.turns = make(turns, max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
 	for _, m := range collectors {
@@ -132,7 +135,7 @@ func (c *Consumer) start(ctx context.Context, gen *generation) {
 	for _, id := range gen.partitions { // all have joined the budget before the first one takes of it
 		all = append(all, &partition{
 			id: id, member: gen.member, flushAge: age, cfg: c.cfg, kafka: c.cluster, ledger: c.cluster, graves: c.cluster,
-			table: c.pool, claim: c.budget.join(), accepted: &c.accepted, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
+			table: c.pool, claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
 		})
 	}
 	for _, p := range all {

@@ -87,6 +87,7 @@ type memoryTopic struct {
 
 	fetches, commits, burials, firsts, looks *plan
 	verbose                                  bool
+	processor                                chan struct{} // if set: each fetch with records has it for a tenth of a second
 	stuck                                    chan struct{} // if set: fetch hangs until it is closed, whatever its context says
 
 	mu        sync.Mutex
@@ -182,6 +183,11 @@ func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wa
 		records, at, grown, err := m.from(offset)
 		if err != nil {
 			return at, err
+		}
+		if m.processor != nil && len(records) > 0 {
+			m.processor <- struct{}{}
+			<-time.After(100 * time.Millisecond)
+			<-m.processor
 		}
 		for i := range records {
 			if err := m.deliver(&records[i], each); err != nil {

@@ -54,6 +54,9 @@ type partition struct {
 	first   int64 // of the next range
 	replay  []span
 	current *batch
+	behind  bool // there was more on the topic than the last fetch brought
+	turn    turn
+	starved time.Time // since when there is no memory to go on; zero: there was
 	proc    *processor
 
 	// Of the goroutine that keeps the ranges.

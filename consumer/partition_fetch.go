@@ -18,6 +18,7 @@ func (p *partition) fetchLoop(ctx context.Context) {
 			p.discard(p.current)
 		}
 	}()
+	defer p.turn.end()
 	if !p.take(ctx) {
 		return
 	}
@@ -43,10 +44,15 @@ func (p *partition) fetchLoop(ctx context.Context) {
 			}
 			p.account(p.current)
 			p.setLag()
+			if p.behind = p.offset < at.highWatermark; !p.behind {
+				p.turn.end()
+			}
 		case ctx.Err() != nil:
 		case errors.Is(err, errOffsetOutOfRange):
+			p.turn.end()
 			p.skipGap(ctx)
 		default:
+			p.turn.end()
 			p.watch.outside()
 			p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
 			pause.wait(ctx)
@@ -58,7 +64,11 @@ func (p *partition) fetchLoop(ctx context.Context) {
 func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	wait := fetchWait
 	if p.current.records > 0 && len(p.replay) == 0 {
-		wait = min(wait, time.Until(p.current.since.Add(p.flushAge)))
+		age := p.flushAge
+		if p.behind {
+			age *= behindAges
+		}
+		wait = min(wait, time.Until(p.current.since.Add(age)))
 	}
 	switch {
 	case wait > 0:
@@ -69,13 +79,18 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	}
 	if p.watch.blocked.Load() > 0 && p.underway() > 0 && p.current.records > 0 && len(p.replay) == 0 {
 		// Nothing gets in for now. What is not fetched yet is as safe on the topic, and takes no memory.
+		p.turn.end()
 		return 0, sleep(ctx, min(wait, blockedPause))
+	}
+	if p.behind && !p.turn.take(ctx, wait) {
+		return 0, ctx.Err() == nil
 	}
 	room, freed := p.claim.room()
 	switch {
 	case room:
+		p.starved = time.Time{}
 		return wait, true
-	case p.underway() > 0: // others of ours are on their way and will give memory back
+	case p.awaits(): // others are on their way and will give memory back
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
@@ -90,6 +105,19 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 		return wait, true
 	}
 }
+
+// awaits says whether it is worth waiting for memory. What others hold may be stuck, and is not waited for for long; a batch that
+// is not replayed is sealed by age anyway.
+func (p *partition) awaits() bool {
+	if p.starved.IsZero() {
+		p.starved = time.Now()
+	}
+	return p.underway() > 0 || p.claim.awaited() && time.Since(p.starved) < behindAges*p.flushAge
+}
+
+// behindAges is how many times its age a batch may get while there is more on the topic: what comes late already is better written
+// in whole blocks.
+const behindAges = 4
 
 // underway is how many batches are sealed and not yet done with.
 func (p *partition) underway() int { return cap(p.free) - 1 - len(p.free) }
@@ -157,6 +185,7 @@ func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
 
 // seal closes the batch as a new range.
 func (p *partition) seal(ctx context.Context) bool {
+	p.turn.end()
 	b := p.current
 	b.span.first, b.span.hash = p.first, b.hash.Sum64()
 	b.sealedAt = time.UnixMilli(time.Now().UnixMilli())
@@ -168,6 +197,8 @@ func (p *partition) seal(ctx context.Context) bool {
 func (p *partition) send(ctx context.Context) bool {
 	b := p.current
 	p.account(b)
+	b.sent = true
+	p.claim.seal(1)
 	for {
 		select {
 		case p.sealed <- b:
@@ -207,6 +238,9 @@ func (p *partition) account(b *batch) {
 // discard takes a batch out of budget and gauge, and empties it.
 func (p *partition) discard(b *batch) {
 	p.claim.add(-b.claimed)
+	if b.sent {
+		p.claim.seal(-1)
+	}
 	p.metrics.buffered.Sub(float64(b.gauged))
 	p.claim.budget.give(b.rows)
 	b.reset()

@@ -1,0 +1,112 @@
+package consumer
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// backlog runs twelve partitions on one processor, each with three blocks of 42 records on the topic that it gets seven at a time,
+// and returns how many inserts it took.
+func backlog(t *testing.T, shared turns) (inserts int) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		processor := make(chan struct{}, 1)
+		if shared != nil {
+			shared = make(turns, cap(shared))
+		}
+		var workers []*worker
+		for range 12 {
+			w := newWorker(t, func(w *worker) {
+				w.turn.of, w.topic.processor, w.cfg.BatchRows = shared, processor, 42
+			})
+			w.topic.add(3 * 42)
+			workers = append(workers, w)
+		}
+		for _, w := range workers {
+			w.startUnbubbled()
+		}
+		pass(time.Minute)
+		for _, w := range workers {
+			if w.topic.at() != 3*42 {
+				t.Errorf("a partition came to %d", w.topic.at())
+			}
+			for _, line := range w.topic.journal.read() {
+				if len(line) > 7 && line[:7] == "insert " {
+					inserts++
+				}
+			}
+			w.stop()
+		}
+		if len(shared) != 0 {
+			t.Errorf("%d turns were not given back", len(shared))
+		}
+	})
+	return inserts
+}
+
+// What has gathered on the topic goes in whole blocks, although the processor needs longer than a batch may get old for a round of
+// all partitions.
+func TestTurnsFillBlocks(t *testing.T) {
+	if n := backlog(t, make(turns, 2)); n > 44 { // 36 whole ones, and some that were begun before it was known that there is more
+		t.Errorf("%d inserts with turns", n)
+	}
+	if n := backlog(t, nil); n < 12*4 {
+		t.Errorf("%d inserts without: this test shows nothing", n)
+	}
+}
+
+// A partition that needs no turn does not wait for one, and one that does seals what it has in time.
+func TestTurnsAreWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := make(turns, 1)
+		shared <- struct{}{} // somebody has it
+		w := newWorker(t, func(w *worker) { w.turn.of = shared })
+		w.cfg.BatchRows = 100
+		w.topic.add(9) // more than one fetch
+		w.start()
+		pass(behindAges*time.Second - time.Millisecond)
+		w.inserted(0)
+		pass(2 * time.Second)
+		w.inserted(7, "0-6")
+		<-shared
+		pass(behindAges * time.Second)
+		w.inserted(9, "0-6", "7-8")
+		shared <- struct{}{} // which it gave back
+		w.topic.add(1)
+		pass(3 * time.Second)
+		w.inserted(10, "0-6", "7-8", "9-9")
+	})
+}
+
+// Waiting for a turn ends with the partition, and a turn that was not had is not given back.
+func TestTurnEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := make(turns, 1)
+		shared <- struct{}{}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		one := turn{of: shared}
+		start := time.Now()
+		if one.take(ctx, time.Minute) || time.Since(start) != time.Second {
+			t.Errorf("waited %s", time.Since(start))
+		}
+		if one.take(t.Context(), 2*time.Second) || time.Since(start) != 3*time.Second {
+			t.Errorf("waited until %s", time.Since(start))
+		}
+		one.end()
+		if len(shared) != 1 {
+			t.Error("gave back what it did not have")
+		}
+		<-shared
+		if !one.take(t.Context(), time.Second) || len(shared) != 1 || !one.take(t.Context(), time.Second) {
+			t.Error("there was one to have")
+		}
+		one.end()
+		one.end()
+		if len(shared) != 0 {
+			t.Error("it was not given back, or twice")
+		}
+	})
+}
