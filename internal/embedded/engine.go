@@ -42,6 +42,9 @@ type EngineConfig struct {
 	// server: an exception that leaves a connection's handler, such as a client's death in the middle of an insert can
 	// cause, ends the process. It has no effect before the engine was ready once.
 	Restart bool
+	// Extra is more of ClickHouse's configuration, given the port of the native protocol: elements of its root, as XML, such as
+	// remote_servers and macros. Nil adds nothing.
+	Extra func(tcpPort string) string
 	// Logger receives life-cycle lines. Nil discards them.
 	Logger *slog.Logger
 }
@@ -141,7 +144,7 @@ func (e *Engine) start(ctx context.Context, source Source, dir layout, lock *dir
 	if err := e.claim(); err != nil {
 		return nil, err
 	}
-	if err := dir.writeConfig(e.tcp, e.http); err != nil {
+	if err := dir.writeConfig(e.tcp, e.http, e.cfg.Extra); err != nil {
 		return nil, err
 	}
 	child, err := startChild(source, dir, lock)

@@ -60,11 +60,14 @@ var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x"
       <access_management>1</access_management>
     </default>
   </users>
+  {{- with .Extra}}
+{{.}}
+  {{- end}}
 </clickhouse>
 `))
 
-// writeConfig writes the engine's configuration for two addresses.
-func (l layout) writeConfig(tcpAddr, httpAddr string) error {
+// writeConfig writes the engine's configuration for two addresses, with elements of it besides, as XML.
+func (l layout) writeConfig(tcpAddr, httpAddr string, extra func(tcpPort string) string) error {
 	tcpHost, tcpPort, err := net.SplitHostPort(tcpAddr)
 	if err != nil {
 		return fmt.Errorf("engine configuration: %w", err)
@@ -77,10 +80,14 @@ func (l layout) writeConfig(tcpAddr, httpAddr string) error {
 	if httpHost != tcpHost {
 		hosts = append(hosts, httpHost)
 	}
+	more := ""
+	if extra != nil {
+		more = extra(tcpPort)
+	}
 	var text bytes.Buffer
 	err = configText.Execute(&text, map[string]any{
 		"Log": l.log(), "Errors": l.errors(), "Store": l.store(), "Config": l.config(),
-		"Hosts": hosts, "TCP": tcpPort, "HTTP": httpPort,
+		"Hosts": hosts, "TCP": tcpPort, "HTTP": httpPort, "Extra": more,
 	})
 	if err != nil {
 		return fmt.Errorf("engine configuration: %w", err)
