@@ -43,6 +43,7 @@ type partition struct {
 	ledger   ledger
 	graves   graves
 	table    table
+	sure     bool // the table is replicated, see settlement
 	claim    *claim
 	accepted *atomic.Uint64 // blocks that ClickHouse took from anybody in this process
 	metrics  *metrics

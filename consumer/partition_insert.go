@@ -60,6 +60,7 @@ type delivery struct {
 func (p *partition) settle(ctx context.Context, b *batch, loop loop) bool {
 	token := b.token(tableName, p.topic, p.id)
 	d := &delivery{partition: p, batch: b, waits: p.waits(loop), loop: loop, settlement: newSettlement(token, b.rows.offset, b.sealedAt, b.doubt, b.split)}
+	d.settlement.sure = p.sure
 	defer d.waits.passed()
 	for {
 		p.watch.beat(loop)

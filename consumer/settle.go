@@ -13,7 +13,8 @@ import (
 // and only those are inserted. ClickHouse keeps a token's entry for each table partition that it wrote, so a part of the block
 // under the same token can only add what no insert of it has added, even one that is still under way somewhere. After a doubtful
 // insert the table is asked again: on a plain MergeTree a crash can leave a token noted whose rows are not there. Then another
-// token, the same for everybody, puts them in. Rows that stay missing after that have merged with another copy of their event.
+// token, the same for everybody, puts them in. Rows that stay missing after that have merged with another copy of their event. On a
+// replicated table, where Keeper notes both at once, another token would only double what a replica that is away has.
 //
 // A block that is refused because of what is in it is halved until the bad row is alone. Halving goes by the rows of the whole block,
 // not of what is missing of it: a part with a bad row is refused for everybody, so all who halve the block, even at the same
@@ -23,6 +24,7 @@ type settlement struct {
 	offsets []int64 // of the block's rows
 	doubt   bool
 	split   bool
+	sure    bool // a token is noted together with its rows: they need not be looked for after an answer
 
 	looked   time.Time // when it was last known which rows are in: at the seal none, later what a read said
 	mustRead bool
@@ -85,7 +87,7 @@ func (s *settlement) next(now time.Time) step {
 		return stepInsert
 	case len(s.suspects) > 0:
 		return stepSuspects
-	case s.doubt:
+	case s.doubt && !s.sure:
 		s.mustRead, s.verify = true, true
 		return stepRead
 	default:
