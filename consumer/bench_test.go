@@ -229,7 +229,7 @@ func (c *consumerBench) prepared(b *testing.B) float64 {
 		if err := to.compressor.Compress(to.buf.Buf); err != nil {
 			b.Fatal(err)
 		}
-		insert := strings.TrimSuffix(insertStatement(name, rowsIn.input), "VALUES") + "FORMAT Native"
+		insert := strings.TrimSuffix(insertStatement(name, tableName, rowsIn.input), "VALUES") + "FORMAT Native"
 		start := time.Now()
 		params := url.Values{"query": {insert}, "decompress": {"1"}}
 		for name, value := range insertSettings {

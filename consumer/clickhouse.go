@@ -45,37 +45,47 @@ type connection interface {
 	insert(ctx context.Context, b *block, settings map[string]string) error
 	// offsets asks a question whose answer is rows of _offset and event_id.
 	offsets(ctx context.Context, query string, each func(offset int64, id uuid.UUID)) error
+	// texts asks one whose answer is texts without tabs and line breaks.
+	texts(ctx context.Context, query string, each func(text string)) error
 	close()
 }
 
 // inserter reads the DSN at each connect, and speaks the protocol that it names.
 type inserter struct {
-	store Store
-	said  func(*server) // told at each connect
-	now   connection
-	name  string // of the database
-	known *server
+	options func() (*clickhouse.Options, error)
+	table   string
+	more    map[string]string // settings of its inserts besides the usual ones
+	said    func(*server)     // told at each connect
+	now     connection
+	name    string // of the database
+	known   *server
 }
 
 // newInserter makes one connection. It opens nothing.
-func newInserter(store Store) *inserter { return &inserter{store: store} }
+func newInserter(store Store) *inserter { return &inserter{options: store.options, table: tableName} }
 
 // connected connects if need be. An error closes the connection: the DSN may have changed.
 func (i *inserter) connected(ctx context.Context) error {
 	if i.now == nil {
-		opts, err := i.store.options()
+		opts, err := i.options()
 		if err != nil {
 			return fmt.Errorf("%w: %w", errNotSent, err)
 		}
 		i.name = opts.Auth.Database
 		if opts.Protocol == clickhouse.HTTP {
-			i.now = newHTTPConnection(opts)
+			http := newHTTPConnection(opts)
+			http.table = i.table
+			i.now = http
 		} else {
-			i.now = &nativeConnection{opts: opts}
+			i.now = &nativeConnection{opts: opts, table: i.table}
 		}
 	}
 	known, err := i.now.open(ctx)
 	if err != nil {
+		i.close()
+		return fmt.Errorf("%w: %w", errNotSent, err)
+	}
+	if err := i.unfit(known); err != nil {
 		i.close()
 		return fmt.Errorf("%w: %w", errNotSent, err)
 	}
@@ -86,13 +96,24 @@ func (i *inserter) connected(ctx context.Context) error {
 	return nil
 }
 
+// unfit says why nothing is inserted there. A Distributed table would answer before the rows are in, and would not know a token again.
+func (i *inserter) unfit(s *server) error {
+	switch {
+	case i.table == tableName && s.distributed[i.name]:
+		return unfitError(i.name + "." + tableName + " belongs to a cluster: name it with --clickhouse-cluster")
+	case i.table == localTable && s.cloud:
+		return errCloud
+	}
+	return s.unfit()
+}
+
 func (i *inserter) insert(ctx context.Context, b *block, token string) error {
 	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
 	defer cancel()
 	if err := i.connected(ctx); err != nil {
 		return err
 	}
-	err := i.now.insert(ctx, b, i.known.settings(token))
+	err := i.now.insert(ctx, b, i.known.settings(token, i.more))
 	if err != nil {
 		i.close()
 	}
@@ -100,23 +121,32 @@ func (i *inserter) insert(ctx context.Context, b *block, token string) error {
 }
 
 func (i *inserter) missing(ctx context.Context, topic string, partition int, b *block) ([]int32, error) {
-	type row struct {
-		offset int64
-		id     uuid.UUID
-	}
-	there := make(map[row]struct{})
-	query := fmt.Sprintf("SELECT _offset, event_id FROM %%s WHERE _topic = %s AND _partition = %d AND _offset BETWEEN %d AND %d",
-		quoted(topic), partition, b.offset[0], b.offset[b.rows()-1])
-	if err := i.ask(ctx, query, func(offset int64, id uuid.UUID) { there[row{offset, id}] = struct{}{} }); err != nil {
+	there, err := i.present(ctx, topic, partition, b)
+	if err != nil {
 		return nil, err
 	}
 	var missing []int32
 	for n, offset := range b.offset {
-		if _, ok := there[row{offset, b.eventID[n]}]; !ok {
+		if _, ok := there[stored{offset, b.eventID[n]}]; !ok {
 			missing = append(missing, int32(n)) //nolint:gosec // rows of one block
 		}
 	}
 	return missing, nil
+}
+
+// stored is a row that the table has.
+type stored struct {
+	offset int64
+	id     uuid.UUID
+}
+
+// present reads which rows the table has between the first and the last of b.
+func (i *inserter) present(ctx context.Context, topic string, partition int, b *block) (map[stored]struct{}, error) {
+	there := make(map[stored]struct{})
+	query := fmt.Sprintf("SELECT _offset, event_id FROM %%s WHERE _topic = %s AND _partition = %d AND _offset BETWEEN %d AND %d",
+		quoted(topic), partition, b.offset[0], b.offset[b.rows()-1])
+	err := i.ask(ctx, query, func(offset int64, id uuid.UUID) { there[stored{offset, id}] = struct{}{} })
+	return there, err
 }
 
 func (i *inserter) highest(ctx context.Context, topic string, partition int, from int64) (int64, error) {
@@ -127,14 +157,33 @@ func (i *inserter) highest(ctx context.Context, topic string, partition int, fro
 	return highest, err
 }
 
-// ask fills the table's name into a query.
+// ask fills the table's name into a query. On ClickHouse Cloud another server may have answered the insert: the answer waits until
+// this one knows what all do.
 func (i *inserter) ask(ctx context.Context, query string, each func(int64, uuid.UUID)) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	if err := i.connected(ctx); err != nil {
 		return err
 	}
-	err := i.now.offsets(ctx, fmt.Sprintf(query, i.name+"."+tableName), each)
+	query = fmt.Sprintf(query, i.name+"."+i.table)
+	if i.known.cloud {
+		query += " SETTINGS select_sequential_consistency = 1"
+	}
+	err := i.now.offsets(ctx, query, each)
+	if err != nil {
+		i.close()
+	}
+	return err
+}
+
+// texts asks for texts.
+func (i *inserter) texts(ctx context.Context, query string, each func(string)) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := i.connected(ctx); err != nil {
+		return err
+	}
+	err := i.now.texts(ctx, query, each)
 	if err != nil {
 		i.close()
 	}
@@ -156,10 +205,10 @@ func quoted(text string) string {
 // insertStatement names the columns, so that columns added later by a migration take their defaults. It names the database
 // too: a connection into a database that is not there yet is refused at its handshake, which says less than an insert's
 // answer does (and is the end of an embedded engine).
-func insertStatement(database string, input proto.Input) string {
+func insertStatement(database, table string, input proto.Input) string {
 	names := make([]string, len(input))
 	for i, c := range input {
 		names[i] = strconv.Quote(c.Name)
 	}
-	return "INSERT INTO " + database + "." + tableName + " (" + strings.Join(names, ", ") + ") VALUES"
+	return "INSERT INTO " + database + "." + table + " (" + strings.Join(names, ", ") + ") VALUES"
 }

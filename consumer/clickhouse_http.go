@@ -21,6 +21,7 @@ import (
 // httpConnection posts blocks in the Native format, each as one, for servers that are reached over HTTP or HTTPS only.
 type httpConnection struct {
 	opts       *clickhouse.Options
+	table      string
 	client     *http.Client
 	compressor *compress.Writer
 	buf        proto.Buffer
@@ -30,7 +31,7 @@ type httpConnection struct {
 func newHTTPConnection(opts *clickhouse.Options) *httpConnection {
 	dialer := &net.Dialer{Timeout: dialTimeout}
 	return &httpConnection{
-		opts: opts,
+		opts: opts, table: tableName,
 		client: &http.Client{Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSClientConfig: opts.TLS, MaxIdleConns: 1,
 		}},
@@ -55,7 +56,7 @@ func (h *httpConnection) insert(ctx context.Context, b *block, settings map[stri
 	if err := h.compressor.Compress(h.buf.Buf); err != nil {
 		return fmt.Errorf("insert: compress: %w", err)
 	}
-	query := url.Values{"query": {strings.TrimSuffix(insertStatement(h.opts.Auth.Database, b.input), "VALUES") + "FORMAT Native"}, "decompress": {"1"}}
+	query := url.Values{"query": {strings.TrimSuffix(insertStatement(h.opts.Auth.Database, h.table, b.input), "VALUES") + "FORMAT Native"}, "decompress": {"1"}}
 	for key, value := range settings {
 		query.Set(key, value)
 	}

@@ -14,6 +14,7 @@ import (
 // nativeConnection speaks ClickHouse's native protocol.
 type nativeConnection struct {
 	opts   *clickhouse.Options
+	table  string
 	client *ch.Client
 	known  *server
 }
@@ -43,7 +44,7 @@ func (n *nativeConnection) open(ctx context.Context) (*server, error) {
 
 // insert sends the input as ClickHouse takes it: one block, because ch-go's Do without OnInput sends one.
 func (n *nativeConnection) insert(ctx context.Context, b *block, settings map[string]string) error {
-	query := ch.Query{Body: insertStatement(n.opts.Auth.Database, b.input), Input: b.input}
+	query := ch.Query{Body: insertStatement(n.opts.Auth.Database, n.table, b.input), Input: b.input}
 	for key, value := range settings {
 		query.Settings = append(query.Settings, ch.Setting{Key: key, Value: value, Important: true})
 	}

@@ -20,9 +20,13 @@ type pool struct {
 }
 
 func newPool(store Store, log *slog.Logger) *pool {
-	p := &pool{free: make(chan *inserter, connections), log: log}
-	for range connections {
-		i := newInserter(store)
+	return poolOf(connections, log, func() *inserter { return newInserter(store) })
+}
+
+func poolOf(size int, log *slog.Logger, fresh func() *inserter) *pool {
+	p := &pool{free: make(chan *inserter, size), log: log}
+	for range size {
+		i := fresh()
 		i.said = p.say
 		p.free <- i
 	}
@@ -68,6 +72,14 @@ func (p *pool) highest(ctx context.Context, topic string, partition int, from in
 		return err
 	})
 	return offset, err
+}
+
+func (p *pool) present(ctx context.Context, topic string, partition int, b *block) (rows map[stored]struct{}, err error) {
+	err = p.use(ctx, func(i *inserter) error {
+		rows, err = i.present(ctx, topic, partition, b)
+		return err
+	})
+	return rows, err
 }
 
 // close closes the connections that nobody uses, at the end of all use.

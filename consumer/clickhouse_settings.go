@@ -2,6 +2,8 @@ package consumer
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -24,39 +26,76 @@ var insertSettings = map[string]string{
 // tokenSetting names a block, so that ClickHouse knows it when it comes again.
 const tokenSetting = "insert_deduplication_token"
 
-// serverQuery lists which of them the server knows, and its version.
+// clusterSettings go with every insert into a replicated table that waits for other replicas. How long it waits is less than an
+// attempt takes, so that ClickHouse's answer is waited for.
+func clusterSettings(quorum string) map[string]string {
+	if quorum == "" || quorum == "1" {
+		return nil
+	}
+	return map[string]string{"insert_quorum": quorum, "insert_quorum_parallel": "1", "insert_quorum_timeout": "60000"}
+}
+
+// needed says, of the settings that no server should lack, what comes of it. The others have taken the place of an older setting, or
+// lift a limit that an older server does not have.
+var needed = map[string]string{
+	tokenSetting:                      "after a crash rows may be there twice until they merge",
+	"async_insert":                    "inserts may be answered before they are on disk",
+	"max_partitions_per_insert_block": "blocks of many months may be refused",
+}
+
+// serverQuery asks what is to be known of a server: which settings it knows, where events_raw is not a table to insert into, whether it is
+// ClickHouse Cloud, and its version.
 var serverQuery = func() string {
 	names := []string{quoted(tokenSetting)}
-	for name := range insertSettings {
-		names = append(names, quoted(name))
+	for _, settings := range []map[string]string{insertSettings, clusterSettings("auto")} {
+		for name := range settings {
+			names = append(names, quoted(name))
+		}
 	}
-	return "SELECT name FROM system.settings WHERE name IN (" + strings.Join(names, ", ") + ") UNION ALL SELECT concat('version ', version())"
+	slices.Sort(names)
+	return "SELECT name FROM system.settings WHERE name IN (" + strings.Join(names, ", ") + ")" +
+		" UNION ALL SELECT 'cloud' FROM system.settings WHERE name = 'cloud_mode' AND value = '1'" +
+		" UNION ALL SELECT concat('distributed ', database) FROM system.tables WHERE name = " + quoted(tableName) + " AND engine = 'Distributed'" +
+		" UNION ALL SELECT concat('version ', version())"
 }()
 
 // server is what is known of the server at the other end of a connection.
 type server struct {
-	version string
-	knows   map[string]bool
+	version     string
+	cloud       bool
+	distributed map[string]bool // databases in which events_raw belongs to a cluster
+	knows       map[string]bool
 }
 
 // learn takes one line of the answer to serverQuery.
 func (s *server) learn(line string) {
-	if version, ok := strings.CutPrefix(line, "version "); ok {
-		s.version = version
-		return
+	kind, rest, _ := strings.Cut(line, " ")
+	switch kind {
+	case "version":
+		s.version = rest
+	case "cloud":
+		s.cloud = true
+	case "distributed":
+		if s.distributed == nil {
+			s.distributed = map[string]bool{}
+		}
+		s.distributed[rest] = true
+	default:
+		if s.knows == nil {
+			s.knows = map[string]bool{}
+		}
+		s.knows[line] = true
 	}
-	if s.knows == nil {
-		s.knows = map[string]bool{}
-	}
-	s.knows[line] = true
 }
 
-// settings are those of one insert.
-func (s *server) settings(token string) map[string]string {
-	out := make(map[string]string, len(insertSettings)+1)
-	for name, value := range insertSettings {
-		if s.knows[name] {
-			out[name] = value
+// settings are those of one insert, with more of them for a replicated table.
+func (s *server) settings(token string, more map[string]string) map[string]string {
+	out := make(map[string]string, len(insertSettings)+len(more)+1)
+	for _, settings := range []map[string]string{insertSettings, more} {
+		for name, value := range settings {
+			if s.knows[name] {
+				out[name] = value
+			}
 		}
 	}
 	if token != "" && s.knows[tokenSetting] {
@@ -65,16 +104,34 @@ func (s *server) settings(token string) map[string]string {
 	return out
 }
 
+// unfitError says in one sentence why a server is not used.
+type unfitError string
+
+func (e unfitError) Error() string { return string(e) }
+
+// unfit says why nothing is sent to the server, or nothing. One whose version cannot be read may be a good one.
+func (s *server) unfit() error {
+	if year, month, ok := s.age(); ok && (year < 25 || year == 25 && month < 8) {
+		return unfitError("clickhouse " + s.version + " is older than 25.8, the first version that Sluice works with")
+	}
+	return nil
+}
+
+func (s *server) age() (year, month int, ok bool) {
+	_, err := fmt.Sscanf(s.version, "%d.%d", &year, &month)
+	return year, month, err == nil
+}
+
 // fault says what is wrong with the server for our purpose, or nothing.
 func (s *server) fault() string {
-	var year, month int
-	switch _, err := fmt.Sscanf(s.version, "%d.%d", &year, &month); {
-	case !s.knows[tokenSetting]:
-		return "it does not know insert tokens: after a crash rows may be there twice until they merge"
-	case err != nil:
-		return "its version cannot be read"
-	case year < 25 || year == 25 && month < 8:
-		return "it is older than 25.8, with which nothing was tested"
+	var faults []string
+	for _, name := range slices.Sorted(maps.Keys(needed)) {
+		if !s.knows[name] {
+			faults = append(faults, "it does not know the setting "+name+": "+needed[name])
+		}
 	}
-	return ""
+	if _, _, ok := s.age(); !ok {
+		faults = append(faults, "its version cannot be read")
+	}
+	return strings.Join(faults, "; ")
 }

@@ -117,7 +117,7 @@ func TestOneStatementAMigration(t *testing.T) {
 func TestDryRun(t *testing.T) {
 	var out bytes.Buffer
 	store := Store{DSN: "clickhouse://127.0.0.1:1/elsewhere", Retention: settings.Duration(48 * time.Hour)}
-	if err := NewMigrator(store, &out).DryRun(); err != nil {
+	if err := NewMigrator(store, &out).DryRun(false); err != nil {
 		t.Fatal(err)
 	}
 	said := out.String()

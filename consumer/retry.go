@@ -29,6 +29,9 @@ var dataCodes = []int{6, 26, 27, 33, 38, 53, 69, 72, 117, 131, 349, 469, 565}
 
 // isSetup tells an error that somebody must act on from one that time mends.
 func isSetup(err error) bool {
+	if _, unfit := errors.AsType[unfitError](err); unfit {
+		return true
+	}
 	// Too many parts is the server's way to ask for patience, unless it means those that one block would make.
 	return slices.Contains(setupCodes, errorCode(err)) || errorCode(err) == 252 && strings.Contains(err.Error(), "single INSERT block")
 }
@@ -91,7 +94,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // hint says what to do about an error, where the consumer knows.
 func hint(err error) string {
+	_, unfit := errors.AsType[unfitError](err)
 	switch code := errorCode(err); {
+	case unfit:
+		return "nothing is sent until this is mended"
 	case code == 252 && isSetup(err):
 		return "the user's profile must allow max_partitions_per_insert_block=300"
 	case isData(err):
@@ -103,8 +109,7 @@ func hint(err error) string {
 	case 16, 47:
 		return "run `consumer migrate`: the table is of an older version"
 	case 164, 497:
-		return "the user needs INSERT and SELECT on the table"
-
+		return "the user needs INSERT and SELECT on the table, and with --clickhouse-cluster SELECT on system.clusters"
 	case 192, 193, 194, 516:
 		return "check user and password in --clickhouse-dsn"
 	default:

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,6 +35,7 @@ type cli struct {
 
 type migrateCmd struct {
 	DryRun bool `name:"dry-run" help:"Print the statements instead; nothing is asked of the server." xor:"how"`
+	Cloud  bool `name:"cloud" help:"With --dry-run: print the statements for ClickHouse Cloud, which is recognised by itself otherwise."`
 	Status bool `name:"status" help:"Say what was applied and what was not; exit 1 if anything was not." xor:"how"`
 }
 
@@ -68,10 +70,13 @@ func migrate(ctx context.Context, c cli, out io.Writer) error {
 	if err := c.Store.Check(); err != nil {
 		return err
 	}
+	if c.Migrate.Cloud && !c.Migrate.DryRun {
+		return errors.New("--cloud: goes with --dry-run only")
+	}
 	m := consumer.NewMigrator(c.Store, out)
 	switch {
 	case c.Migrate.DryRun:
-		return m.DryRun()
+		return m.DryRun(c.Migrate.Cloud)
 	case c.Migrate.Status:
 		pending, err := m.Status(ctx)
 		if err == nil && pending > 0 {

@@ -24,6 +24,10 @@ func TestWrongSettings(t *testing.T) {
 		"no rows":              {args: []string{"--batch-rows=0"}, want: []string{"--batch-rows"}},
 		"no group":             {args: []string{"--kafka-group="}, want: []string{"--kafka-group"}},
 		"no broker address":    {args: []string{"--kafka-brokers=kafka"}, want: []string{"--kafka-brokers", `"kafka" is not host:port`}},
+		"cluster's name":       {args: []string{"migrate", "--clickhouse-cluster={cluster}"}, want: []string{"--clickhouse-cluster"}},
+		"no quorum":            {args: []string{"--clickhouse-quorum=0"}, want: []string{"--clickhouse-quorum"}},
+		"Cloud, not dry":       {args: []string{"migrate", "--cloud"}, want: []string{"--cloud", "--dry-run"}},
+		"Cloud and a cluster":  {args: []string{"migrate", "--dry-run", "--cloud", "--clickhouse-cluster=c"}, want: []string{"--cloud", "--clickhouse-cluster"}},
 		"short retention":      {args: []string{"migrate", "--retention=1h"}, want: []string{"--retention: at least 1d"}},
 		"no DSN":               {args: []string{"--clickhouse-dsn=clickhouse://u:hunter2@"}, want: []string{"--clickhouse-dsn", "clickhouse://user:password@host"}},
 		"not a DSN":            {args: []string{"--clickhouse-dsn=u:hunter2@host:9000"}, want: []string{"--clickhouse-dsn"}},
@@ -66,4 +70,15 @@ func TestDryRunPrintsTheSchemaAndAsksNobody(t *testing.T) {
 	}
 	require.NotContains(t, out, "hunter2")
 	require.Less(t, strings.Index(out, "CREATE DATABASE"), strings.Index(out, "CREATE TABLE"))
+}
+
+func TestDryRunForOthers(t *testing.T) {
+	out, err := try(t, []string{"migrate", "--dry-run", "--clickhouse-cluster=prod"})
+	require.NoError(t, err)
+	require.Contains(t, out, "CREATE TABLE IF NOT EXISTS events_local ON CLUSTER 'prod'")
+	require.Contains(t, out, "ENGINE = Distributed('prod', 'sluice', 'events_local'")
+	out, err = try(t, []string{"migrate", "--dry-run", "--cloud"})
+	require.NoError(t, err)
+	require.NotContains(t, out, "ON CLUSTER")
+	require.NotContains(t, out, "fsync_after_insert =")
 }

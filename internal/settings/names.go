@@ -11,8 +11,8 @@ import (
 // everyProgram lists the settings of all of Sluice's programs, so that each can tell another's setting from a misspelt one.
 // The programs' tests fail when one of their flags is missing here.
 var everyProgram = []string{
-	"admin-addr", "batch-bytes", "batch-rows", "buffer-bytes", "bulk", "clickhouse", "clickhouse-addr", "clickhouse-dsn",
-	"clickhouse-dsn-file", "clickhouse-http-addr", "config", "connect-timeout", "connections", "consumer-admin-addr", "data-dir",
+	"admin-addr", "batch-bytes", "batch-rows", "buffer-bytes", "bulk", "clickhouse", "clickhouse-addr", "clickhouse-cluster", "clickhouse-dsn",
+	"clickhouse-dsn-file", "clickhouse-http-addr", "clickhouse-quorum", "cloud", "config", "connect-timeout", "connections", "consumer-admin-addr", "data-dir",
 	"drain-delay", "drain-timeout", "dry-run", "duration", "event-size", "events", "failed-keys-per-minute", "flush-age", "fsync", "give-up", "gzip",
 	"http-addr", "http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-compression", "kafka-dead-topic",
 	"kafka-group", "kafka-sasl-mechanism", "kafka-sasl-password", "kafka-sasl-password-file", "kafka-sasl-username",

@@ -1,0 +1,142 @@
+package consumer
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// localTable is where the rows are on a cluster, on each of its servers; events_raw is then a Distributed table over it.
+const localTable = "events_local"
+
+// shardKey says which shard a row belongs to. It is what hash computes here, so that a resend meets its first copy, and
+// the Distributed table's sharding key, so that a question for one event can be asked of one shard only.
+const shardKey = "xxHash64(concat(project_id, toString(event_id)))"
+
+// tokenMemory is for how long a replicated table remembers tokens, in seconds: as long as Kafka keeps events by default.
+const tokenMemory = 7 * 24 * 60 * 60
+
+// flavour is the kind of ClickHouse that the schema is rendered for. The files hold the statements of a single server, and the other
+// kinds are derived from them, so that there is one list of columns.
+type flavour struct {
+	database string
+	cluster  string // its name; empty: a single server
+	cloud    bool   // ClickHouse Cloud
+	ttl      string // of the table on a cluster
+}
+
+// table is what the rows are inserted into.
+func (f flavour) table() string {
+	if f.cluster != "" {
+		return localTable
+	}
+	return tableName
+}
+
+// onCluster has a statement carried out on every server.
+func (f flavour) onCluster() string {
+	if f.cluster == "" {
+		return ""
+	}
+	return " ON CLUSTER " + quoted(f.cluster)
+}
+
+var (
+	createTable   = regexp.MustCompile(`^CREATE TABLE IF NOT EXISTS (\w+)\n`)
+	createView    = regexp.MustCompile(`^CREATE VIEW IF NOT EXISTS (\w+) AS\n`)
+	engineLine    = regexp.MustCompile(`(?m)^ENGINE = (\w*)MergeTree\((.*)\)$`)
+	settingsLines = regexp.MustCompile(`(?s)\nSETTINGS (.*);\s*$`)
+)
+
+// render turns a migration for a single server into one for the flavour. A statement that it has no rule for is an error, so that a
+// later migration cannot reach a cluster as it is.
+func (f flavour) render(text string) (string, error) {
+	if f.cluster == "" && !f.cloud {
+		return text, nil
+	}
+	comments, statement := cutComments(text)
+	if strings.Count(statement, ";") != 1 {
+		return "", fmt.Errorf("one statement is expected, not %d", strings.Count(statement, ";"))
+	}
+	switch {
+	case createView.MatchString(statement):
+		if f.cluster == "" {
+			return text, nil
+		}
+		return comments + createView.ReplaceAllString(statement, "CREATE VIEW IF NOT EXISTS $1"+f.onCluster()+" AS\n"), nil
+	case createTable.MatchString(statement) && engineLine.MatchString(statement) && settingsLines.MatchString(statement):
+		return comments + f.renderTable(statement), nil
+	}
+	return "", fmt.Errorf("no rule for a statement that begins with %.40q", statement)
+}
+
+// cutComments separates the lines at the beginning that are comments from the statement.
+func cutComments(text string) (comments, statement string) {
+	for strings.HasPrefix(text[len(comments):], "--") {
+		line, _, _ := strings.Cut(text[len(comments):], "\n")
+		comments += line + "\n"
+	}
+	return comments, text[len(comments):]
+}
+
+func (f flavour) renderTable(statement string) string {
+	name := createTable.FindStringSubmatch(statement)[1]
+	statement = settingsLines.ReplaceAllStringFunc(statement, f.renderSettings)
+	if f.cluster == "" {
+		return statement
+	}
+	local := name
+	if name == tableName {
+		local = localTable
+	}
+	statement = createTable.ReplaceAllString(statement, "CREATE TABLE IF NOT EXISTS "+local+f.onCluster()+"\n")
+	statement = engineLine.ReplaceAllStringFunc(statement, func(line string) string {
+		part := engineLine.FindStringSubmatch(line)
+		arguments := "'/clickhouse/tables/{shard}/{database}/" + local + "', '{replica}'"
+		if part[2] != "" {
+			arguments += ", " + part[2]
+		}
+		return "ENGINE = Replicated" + part[1] + "MergeTree(" + arguments + ")"
+	})
+	if name != tableName {
+		return statement
+	}
+	// A replica that comes later is refused unless it is made as the others are by then.
+	statement = strings.Replace(statement, "\nSETTINGS ", "\n"+f.ttl+"\nSETTINGS ", 1)
+	return statement + fmt.Sprintf("\nCREATE TABLE IF NOT EXISTS %s%s AS %s\nENGINE = Distributed(%s, %s, %s, %s);\n",
+		tableName, f.onCluster(), localTable, quoted(f.cluster), quoted(f.database), quoted(localTable), shardKey)
+}
+
+// renderSettings exchanges the window of a plain table for that of a replicated one, which ClickHouse Cloud's tables have as well.
+// There no disk is ours to sync.
+func (f flavour) renderSettings(clause string) string {
+	var out []string
+	for setting := range strings.SplitSeq(settingsLines.FindStringSubmatch(clause)[1], ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(setting), " = ")
+		switch {
+		case name == "non_replicated_deduplication_window":
+			out = append(out, "replicated_deduplication_window = "+value, fmt.Sprintf("replicated_deduplication_window_seconds = %d", tokenMemory))
+		case f.cloud && strings.HasPrefix(name, "fsync_"):
+		default:
+			out = append(out, name+" = "+value)
+		}
+	}
+	return "\nSETTINGS " + strings.Join(out, ",\n    ") + ";\n"
+}
+
+// versionTable is goose's own table as one table of all servers: whichever is asked knows what was applied.
+func (f flavour) versionTable() string {
+	return fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %[1]s%[2]s
+(
+    version_id Int64,
+    is_applied UInt8,
+    date       Date DEFAULT now(),
+    tstamp     DateTime DEFAULT now()
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{database}/%[1]s', '{shard}-{replica}')
+ORDER BY version_id`, migrationsTable, f.onCluster())
+}
+
+func (f flavour) createDatabase() string {
+	return "CREATE DATABASE IF NOT EXISTS " + f.database + f.onCluster()
+}

@@ -1,0 +1,78 @@
+CREATE DATABASE IF NOT EXISTS elsewhere;
+
+CREATE TABLE IF NOT EXISTS events_raw
+(
+    project_id         LowCardinality(String) CODEC(ZSTD(1)),
+    event_id           UUID CODEC(ZSTD(1)),
+    id_time            DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    timestamp          DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    client_timestamp   DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    timestamp_adjusted Bool CODEC(ZSTD(1)),
+    received_at        DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    inserted_at        DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(Delta, ZSTD(1)),
+    level              Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5) CODEC(ZSTD(1)),
+    message            String CODEC(ZSTD(1)),
+    fingerprint        UInt64 CODEC(ZSTD(1)),
+    issue_id           String ALIAS lower(leftPad(hex(fingerprint), 16, '0')),
+    exception_type     LowCardinality(String) CODEC(ZSTD(1)),
+    exception_value    String CODEC(ZSTD(1)),
+    environment        LowCardinality(String) CODEC(ZSTD(1)),
+    release            LowCardinality(String) CODEC(ZSTD(1)),
+    platform           LowCardinality(String) CODEC(ZSTD(1)),
+    server_name        LowCardinality(String) CODEC(ZSTD(1)),
+    transaction        LowCardinality(String) CODEC(ZSTD(1)),
+    trace_id           String CODEC(ZSTD(1)),
+    user_id            String CODEC(ZSTD(1)),
+    user_email         String CODEC(ZSTD(1)),
+    sdk_name           LowCardinality(String) CODEC(ZSTD(1)),
+    sdk_version        LowCardinality(String) CODEC(ZSTD(1)),
+    tags               Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    payload            String CODEC(ZSTD(3)),
+    _topic             LowCardinality(String) CODEC(ZSTD(1)),
+    _partition         Int32 CODEC(ZSTD(1)),
+    _offset            Int64 CODEC(Delta, ZSTD(1)),
+    _ver               UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(received_at))) CODEC(Delta, ZSTD(1)),
+
+    INDEX timestamp_range timestamp TYPE minmax GRANULARITY 1,
+    INDEX offset_range (_partition, _offset) TYPE minmax GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(_ver)
+PARTITION BY toYYYYMM(id_time)
+ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), event_id)
+SETTINGS replicated_deduplication_window = 10000,
+    replicated_deduplication_window_seconds = 604800,
+    min_age_to_force_merge_seconds = 3600,
+    min_age_to_force_merge_on_partition_only = 1;
+
+CREATE VIEW IF NOT EXISTS events AS
+SELECT
+    project_id, event_id, timestamp, client_timestamp, timestamp_adjusted, received_at, inserted_at, level, message,
+    fingerprint, issue_id, exception_type, exception_value, environment, release, platform, server_name, transaction,
+    trace_id, user_id, user_email, sdk_name, sdk_version, tags, payload, _topic, _partition, _offset
+FROM events_raw FINAL;
+
+CREATE VIEW IF NOT EXISTS issues AS
+SELECT
+    project_id,
+    fingerprint,
+    any(e.issue_id) AS issue_id,
+    min(e.timestamp) AS first_seen,
+    max(e.timestamp) AS last_seen,
+    count() AS events,
+    uniqExactIf(e.user_id, e.user_id != '') AS users,
+    argMax(e.level, (e.timestamp, e.event_id)) AS level,
+    argMax(e.message, (e.timestamp, e.event_id)) AS message
+FROM events AS e
+GROUP BY project_id, fingerprint;
+
+CREATE VIEW IF NOT EXISTS events_per_minute AS
+SELECT
+    project_id,
+    toStartOfMinute(e.timestamp) AS minute,
+    environment,
+    level,
+    count() AS events
+FROM events AS e
+GROUP BY project_id, minute, environment, level;
+
+ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + toIntervalSecond(172800);
