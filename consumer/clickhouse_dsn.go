@@ -57,6 +57,14 @@ func withPort(addr string, opts *clickhouse.Options) string {
 	return net.JoinHostPort(strings.Trim(addr, "[]"), port)
 }
 
+// nodeAddr is where a server of a cluster is reached, which its peers reach at host and port.
+func nodeAddr(opts *clickhouse.Options, host, port string) string {
+	if opts.Protocol == clickhouse.HTTP || opts.TLS != nil {
+		_, port, _ = net.SplitHostPort(opts.Addr[0]) // it was added if there was none
+	}
+	return net.JoinHostPort(host, port)
+}
+
 // withTLS adds to an https DSN the parameter without which clickhouse-go refuses it.
 func withTLS(dsn string) string {
 	switch {

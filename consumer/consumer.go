@@ -32,7 +32,7 @@ type Consumer struct {
 	log     *slog.Logger
 	metrics *metrics
 	cluster *cluster
-	pool    *pool
+	table   closingTable
 	budget  *budget
 	turns   turns
 	// accepted counts the blocks that ClickHouse took: evidence that it is a row's fault if that row alone is refused.
@@ -54,7 +54,7 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, cluster: cluster, owned: map[int]*partition{}}
-	c.pool, c.budget = newPool(cfg.Store, deps.Log), newBudget(cfg.BufferBytes)
+	c.table, c.budget = newTable(cfg.Store, deps.Log), newBudget(cfg.BufferBytes)
 	c.turns = make(turns, max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
@@ -74,7 +74,7 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 //	                     └▶ …
 func (c *Consumer) Run(ctx context.Context) error {
 	defer c.cluster.close()
-	defer c.pool.close()
+	defer c.table.close()
 	group, err := c.cluster.join()
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (c *Consumer) start(ctx context.Context, gen *generation) {
 	for _, id := range gen.partitions { // all have joined the budget before the first one takes of it
 		all = append(all, &partition{
 			id: id, member: gen.member, flushAge: age, cfg: c.cfg, kafka: c.cluster, ledger: c.cluster, graves: c.cluster,
-			table: c.pool, claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
+			table: c.table, sure: c.cfg.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
 		})
 	}
 	for _, p := range all {

@@ -19,6 +19,13 @@
 //	dead-letter topic away              the partition waits; nothing is skipped
 //	records gone from the topic         counted in sluice_consumer_offset_gaps_total and logged as an error
 //
+// On a cluster each event has a shard, and a range is in when every shard has its rows of it:
+//
+//	one shard fails                     it alone is sent its rows again, through another replica, under the same token
+//	crash between two shards            the next owner asks all of them, and inserts what is on none
+//	a replica lags, or is away          a row is in when a quorum has it; what fewer have is asked for again
+//	other shards than at the start      nothing is inserted: rows would not meet their first copies
+//
 // Dead letters are acknowledged before the offset passes them; a crash in between writes them again.
 //
 // What it rests on: the table's non_replicated_deduplication_window (or the replicated one) is not nought, each insert is one block
@@ -26,7 +33,7 @@
 // what such a view refuses is in the table all the same. What it does not cover: an insert that is still under way in ClickHouse,
 // minutes after its sender died, when its token has been forgotten meanwhile.
 //
-// To change how a range is recorded read ranges.go and ranges_metadata.go; what is done until a block is in, settle.go; both do no I/O,
+// To change how a range is recorded read ranges.go and ranges_metadata.go; what is done until a block is in, settle.go, and shards.go where it goes; all do no I/O,
 // and ranges_model_test.go puts them through everything that can go wrong. When a batch is cut, partition_fetch.go; what
 // happens to it, partition_record.go and partition_insert.go. What a row looks like, block.go, process.go and schema/; membership and
 // shutdown, consumer.go; which errors are whose fault, retry.go; how records are read off the wire, kafka_fetch.go and kafka_batch.go.

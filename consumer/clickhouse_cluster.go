@@ -1,0 +1,282 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// closingTable is a table with connections to close.
+type closingTable interface {
+	table
+	close()
+}
+
+// newTable is the table of a single server, or of a cluster. It opens nothing.
+func newTable(store Store, log *slog.Logger) closingTable {
+	if store.Cluster == "" {
+		return newPool(store, log)
+	}
+	return newClusterTable(store, log)
+}
+
+// clusterTable is events_local on all shards of a cluster. A block is in once each shard has its rows of it, under a token of the shard's.
+//
+//	block ─split─┬▶ shard 1: one block, one token ─▶ one of its replicas
+//	             └▶ shard 2: …
+type clusterTable struct {
+	store Store
+	log   *slog.Logger
+	shape func(context.Context) (clusterShape, error) // a seam for tests
+	door  *pool                                       // to the DSN's servers
+
+	mu     sync.Mutex
+	known  *clusterShape
+	spread *shards
+	shards []*shard
+	looked time.Time
+	stale  bool // a server did not answer: look whether it is still one
+	left   []*shard
+
+	in map[string]struct{} // tokens of shards that are in, while other shards of their block are not
+}
+
+// mostHalfIn bounds what is remembered of blocks that were given up half-way: whoever takes them over asks the shards again.
+const mostHalfIn = 4096
+
+func newClusterTable(store Store, log *slog.Logger) *clusterTable {
+	c := &clusterTable{store: store, log: log, door: poolOf(1, log, func() *inserter {
+		i := newInserter(store)
+		i.table = localTable
+		return i
+	}), in: map[string]struct{}{}}
+	c.shape = func(ctx context.Context) (clusterShape, error) {
+		return readShape(ctx, store, func(ctx context.Context, query string) (lines []string, err error) {
+			err = c.door.use(ctx, func(i *inserter) error { return i.texts(ctx, query, func(text string) { lines = append(lines, text) }) })
+			return lines, err
+		})
+	}
+	return c
+}
+
+// lookEvery is how long a change of the shards may go unnoticed while nothing fails.
+const lookEvery = time.Minute
+
+// look returns the shards, and reads at first, now and then, and after a failure what they are. Replicas may come and go; a consumer that knew other shards than
+// its peers would put rows where their first copies are not.
+func (c *clusterTable) look(ctx context.Context) (*shards, []*shard, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known != nil && !c.stale && time.Since(c.looked) < lookEvery {
+		return c.spread, c.shards, nil
+	}
+	shape, err := c.shape(ctx)
+	c.looked, c.stale = time.Now(), false
+	switch _, unfit := errors.AsType[unfitError](err); {
+	case err != nil && (c.known == nil || unfit):
+		return nil, nil, fmt.Errorf("%w: read the cluster's shards: %w", errNotSent, err)
+	case err != nil:
+		return c.spread, c.shards, nil // the server that says it is away; those that are known may be there
+	case c.known != nil && !c.known.sameShards(shape):
+		c.stale = true
+		return nil, nil, fmt.Errorf("%w: %w", errNotSent, errOtherShards)
+	case c.known != nil && slices.Equal(c.known.names(), shape.names()):
+		return c.spread, c.shards, nil
+	}
+	return c.take(shape)
+}
+
+// take makes connections to the cluster's servers as they are now.
+func (c *clusterTable) take(shape clusterShape) (*shards, []*shard, error) {
+	spread, err := newShards(shape.weights)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errNotSent, err)
+	}
+	var all []*shard
+	for n, nodes := range shape.nodes {
+		quorum, err := quorumOf(c.store.Quorum, shape.replicas[n])
+		if err == nil && quorum > shape.replicas[n] {
+			err = unfitError(fmt.Sprintf("--clickhouse-quorum is %d, and shard %d has only %d replicas", quorum, n+1, shape.replicas[n]))
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", errNotSent, err)
+		}
+		s := &shard{quorum: quorum}
+		s.turn.Store(rand.Int64N(int64(len(nodes)))) // consumers begin with different ones
+		for _, one := range nodes {
+			s.replicas = append(s.replicas, poolOf(connections, c.log, func() *inserter {
+				return &inserter{options: one.options, table: localTable, more: clusterSettings(fmt.Sprint(quorum))}
+			}))
+		}
+		all = append(all, s)
+	}
+	c.log.Info("cluster's shards", "cluster", c.store.Cluster, "weights", shape.weights, "servers", shape.names())
+	c.left = append(c.left, c.shards...) // they may be in use
+	c.known, c.spread, c.shards = &shape, spread, all
+	return spread, all, nil
+}
+
+// failed has the cluster looked at again before the next try.
+func (c *clusterTable) failed(err error) error {
+	if err != nil && errorCode(err) == 0 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stale = true
+	}
+	return err
+}
+
+func (c *clusterTable) insert(ctx context.Context, b *block, token string) error {
+	spread, all, err := c.look(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) == 1 {
+		return c.failed(all[0].insert(ctx, b, token))
+	}
+	errs := make([]error, len(all))
+	var parts sync.WaitGroup
+	for n, rows := range spread.split(b) {
+		if part := spread.token(token, n); len(rows) > 0 && !c.isIn(part) {
+			parts.Go(func() {
+				piece := b
+				if len(rows) < b.rows() {
+					piece = b.pick(rows)
+				}
+				if errs[n] = all[n].insert(ctx, piece, part); errs[n] == nil {
+					c.note(part)
+				}
+			})
+		}
+	}
+	parts.Wait()
+	if err := worst(errs); err != nil {
+		return c.failed(err)
+	}
+	for n := range all {
+		c.forget(spread.token(token, n))
+	}
+	return nil
+}
+
+// worst is the error that decides what is done next: an answer that never came, then one that time mends, and one that is the rows' fault
+// only once nothing else is in the way.
+func worst(errs []error) (err error) {
+	at, rank := 0, 0
+	for n, e := range errs {
+		r := 0
+		switch {
+		case e == nil:
+		case isUnknown(e):
+			r = 3
+		case !isData(e):
+			r = 2
+		default:
+			r = 1
+		}
+		if r > rank {
+			at, rank, err = n, r, e
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("shard %d: %w", at+1, err)
+}
+
+func (c *clusterTable) isIn(token string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.in[token]
+	return ok
+}
+
+func (c *clusterTable) note(token string) {
+	if token == "" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.in) >= mostHalfIn {
+		clear(c.in)
+	}
+	c.in[token] = struct{}{}
+}
+
+func (c *clusterTable) forget(token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.in, token)
+}
+
+// missing asks all shards for all rows: with other weights than now a row may have been put on another shard. A row is in where enough replicas of
+// one shard have it; one that fewer have is neither in nor missing yet.
+func (c *clusterTable) missing(ctx context.Context, topic string, partition int, b *block) ([]int32, error) {
+	_, all, err := c.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	copies := make([][]int, len(all))
+	if err := each(all, func(n int, s *shard) (err error) {
+		copies[n], err = s.copies(ctx, topic, partition, b)
+		return err
+	}); err != nil {
+		return nil, c.failed(err)
+	}
+	var missing []int32
+	for row := range b.rows() {
+		in, some := false, false
+		for n, s := range all {
+			in = in || copies[n][row] >= s.enough()
+			some = some || copies[n][row] > 0
+		}
+		switch {
+		case in:
+		case some:
+			return nil, errFewer
+		default:
+			missing = append(missing, int32(row)) //nolint:gosec // rows of one block
+		}
+	}
+	return missing, nil
+}
+
+func (c *clusterTable) highest(ctx context.Context, topic string, partition int, from int64) (int64, error) {
+	_, all, err := c.look(ctx)
+	if err != nil {
+		return -1, err
+	}
+	offsets := make([]int64, len(all))
+	if err := each(all, func(n int, s *shard) (err error) {
+		offsets[n], err = s.highest(ctx, topic, partition, from)
+		return err
+	}); err != nil {
+		return -1, c.failed(err)
+	}
+	return slices.Max(offsets), nil
+}
+
+// each asks all shards at once.
+func each(all []*shard, ask func(int, *shard) error) error {
+	errs := make([]error, len(all))
+	var done sync.WaitGroup
+	for n, s := range all {
+		done.Go(func() { errs[n] = ask(n, s) })
+	}
+	done.Wait()
+	return worst(errs)
+}
+
+func (c *clusterTable) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.door.close()
+	for _, s := range append(c.left, c.shards...) {
+		s.close()
+	}
+}

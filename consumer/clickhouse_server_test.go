@@ -1,0 +1,157 @@
+package consumer
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// someServer answers over HTTP as a server would that says of itself what it is told to, and keeps what it was asked.
+type someServer struct {
+	mu    sync.Mutex
+	lines []string
+	asked []string
+	*httptest.Server
+}
+
+func newSomeServer(t *testing.T, lines ...string) *someServer {
+	t.Helper()
+	s := &someServer{lines: lines}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch text := r.URL.Query().Get("query") + string(body); {
+		case strings.Contains(text, "system.settings"):
+			_, _ = fmt.Fprintln(w, strings.Join(s.lines, "\n"))
+		default:
+			s.asked = append(s.asked, text)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *someServer) become(lines ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = lines
+}
+
+func (s *someServer) questions() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+func (s *someServer) store() Store { return Store{DSN: "http://" + s.Listener.Addr().String() + "/db"} }
+
+var modern = []string{tokenSetting, "async_insert", "max_partitions_per_insert_block", "insert_deduplicate"}
+
+// To a server that is too old nothing is sent: not an insert and not a question. Once it is upgraded the next try succeeds.
+func TestTooOldIsRefused(t *testing.T) {
+	s := newSomeServer(t, append(modern, "version 25.7.9.9")...)
+	log := &lines{}
+	p := newPool(s.store(), slog.New(slog.NewTextHandler(log, nil)))
+	defer p.close()
+	err := p.insert(t.Context(), many(t, 1), "token")
+	if err == nil || !isSetup(err) || isUnknown(err) || !strings.Contains(err.Error(), "25.7.9.9 is older than 25.8") {
+		t.Errorf("insert: %v", err)
+	}
+	if _, err := p.highest(t.Context(), "events", 0, 0); !isSetup(err) {
+		t.Errorf("question: %v", err)
+	}
+	if asked := s.questions(); len(asked) > 0 {
+		t.Errorf("it was sent %q", asked)
+	}
+	s.become(append(modern, "version 25.8.0.1")...)
+	if err := p.insert(t.Context(), many(t, 1), "token"); err != nil || len(s.questions()) != 1 {
+		t.Errorf("after the upgrade: %v", err)
+	}
+	if log.String() != "" {
+		t.Errorf("it was said:\n%s", log)
+	}
+}
+
+// A setting that matters and that the server does not know is named in the log, once, and one that does not matter is not.
+func TestUnknownSettingIsSaid(t *testing.T) {
+	s := newSomeServer(t, "insert_deduplicate", tokenSetting, "version 26.7.1.1")
+	log := &lines{}
+	p := newPool(s.store(), slog.New(slog.NewTextHandler(log, nil)))
+	defer p.close()
+	for range 2 * connections {
+		if err := p.insert(t.Context(), many(t, 1), "token"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := log.String()
+	if strings.Count(text, "\n") != 1 || !strings.Contains(text, "async_insert") || !strings.Contains(text, "max_partitions_per_insert_block") || strings.Contains(text, "deduplicate_insert") {
+		t.Errorf("said:\n%s", text)
+	}
+}
+
+// On ClickHouse Cloud questions wait until the server that is asked knows what all do, and a cluster cannot be named.
+func TestCloud(t *testing.T) {
+	for _, cloud := range []bool{false, true} {
+		lines := append(slices.Clone(modern), "version 26.7.1.1")
+		if cloud {
+			lines = append(lines, "cloud")
+		}
+		s := newSomeServer(t, lines...)
+		p := newPool(s.store(), slog.New(slog.DiscardHandler))
+		if _, err := p.highest(t.Context(), "events", 0, 0); err != nil {
+			t.Error(err)
+		}
+		if _, err := p.missing(t.Context(), "events", 0, many(t, 1)); err != nil {
+			t.Error(err)
+		}
+		p.close()
+		for _, asked := range s.questions() {
+			if strings.Contains(asked, " SETTINGS select_sequential_consistency = 1 ") != cloud {
+				t.Errorf("cloud %v: %s", cloud, asked)
+			}
+		}
+		store := s.store()
+		store.Cluster = "c"
+		c := newTable(store, slog.New(slog.DiscardHandler))
+		if err := c.insert(t.Context(), many(t, 1), "token"); cloud && (!isSetup(err) || !strings.Contains(err.Error(), "ClickHouse Cloud")) {
+			t.Errorf("a cluster on Cloud: %v", err)
+		}
+		c.close()
+	}
+}
+
+// The real server takes a question the way Cloud is asked.
+func TestCloudQuestion(t *testing.T) {
+	overBothMigrated(t, func(t *testing.T, _ *database, to *inserter) {
+		if err := to.insert(t.Context(), many(t, 3), ""); err != nil {
+			t.Fatal(err)
+		}
+		to.known.cloud = true
+		if highest, err := to.highest(t.Context(), "events", 0, 0); highest != 2 || err != nil {
+			t.Errorf("highest %d, error %v", highest, err)
+		}
+	})
+}
+
+// A cluster is named with letters that need no quotes, and its quorum is a number of replicas.
+func TestClusterConfig(t *testing.T) {
+	for name, good := range map[string]bool{"": true, "prod": true, "a.b-c_1": true, strings.Repeat("c", 63): true, strings.Repeat("c", 64): true, strings.Repeat("c", 65): false, "{cluster}": false, "a b": false, "a'b": false, "ü": false} {
+		store := Store{DSN: DefaultDSN, Retention: 1 << 60, Cluster: name}
+		if err := store.Check(); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "--clickhouse-cluster") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for quorum, good := range map[string]bool{"": true, "auto": true, "0": false, "1": true, "2": true, "99": true, "100": true, "101": false, "all": false} {
+		store := Store{DSN: DefaultDSN, Retention: 1 << 60, Quorum: quorum}
+		if err := store.Check(); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "--clickhouse-quorum") {
+			t.Errorf("%q: %v", quorum, err)
+		}
+	}
+}

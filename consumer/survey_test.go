@@ -1,0 +1,131 @@
+package consumer
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// surveyed is a server as a migration may meet one.
+func surveyed(edit func(*survey)) *survey {
+	s := &survey{clusters: []string{"one", "two"}, macros: []string{"replica", "shard"}}
+	s.version = "25.8.1.1"
+	if edit != nil {
+		edit(s)
+	}
+	return s
+}
+
+// Whoever runs a migration where it cannot work is told why, before anything is changed.
+func TestSurveyFits(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cluster string
+		edit    func(*survey)
+		want    string // empty: it fits
+	}{
+		"single":                   {},
+		"single, again":            {edit: func(s *survey) { s.engine = "ReplacingMergeTree" }},
+		"single, without clusters": {edit: func(s *survey) { s.clusters, s.macros = nil, nil }},
+		"single, of a cluster":     {edit: func(s *survey) { s.engine = "Distributed" }, want: "--clickhouse-cluster"},
+		"cloud":                    {edit: func(s *survey) { s.cloud, s.engine = true, "SharedReplacingMergeTree" }},
+		"cloud as a cluster":       {cluster: "one", edit: func(s *survey) { s.cloud = true }, want: "ClickHouse Cloud"},
+		"cluster":                  {cluster: "two"},
+		"cluster, again":           {cluster: "two", edit: func(s *survey) { s.engine = "Distributed" }},
+		"cluster, of a single":     {cluster: "two", edit: func(s *survey) { s.engine = "ReplacingMergeTree" }, want: "single server"},
+		"unknown cluster":          {cluster: "three", want: "one, two"},
+		"no shard":                 {cluster: "two", edit: func(s *survey) { s.macros = []string{"replica"} }, want: "{shard}"},
+		"no replica":               {cluster: "two", edit: func(s *survey) { s.macros = []string{"shard"} }, want: "{replica}"},
+		"too old":                  {edit: func(s *survey) { s.version = "25.7.9.9" }, want: "25.7.9.9 is older than 25.8"},
+		"too old a cluster":        {cluster: "two", edit: func(s *survey) { s.version = "25.3.1.1" }, want: "older than 25.8"},
+		"the first that will do":   {edit: func(s *survey) { s.version = "25.8.0.0" }},
+	} {
+		err := surveyed(tc.edit).fits(flavour{database: "db", cluster: tc.cluster})
+		if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+	}
+}
+
+// The real server is surveyed over both protocols.
+func TestLook(t *testing.T) {
+	overBoth(t, func(t *testing.T, d *database, dsn func(string) string) {
+		store := d.store(dsn(""))
+		opts, err := store.options()
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, err := openDefault(t.Context(), *opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		for cluster, engine := range map[string]string{"": "", "two": "ReplacingMergeTree"} {
+			s, err := look(t.Context(), db, flavour{database: d.name, cluster: cluster})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.cloud || s.engine != engine || s.unfit() != nil || s.fault() != "" || slices.Contains(s.clusters, "two") != (cluster != "") || len(s.macros) > 0 != (cluster != "") {
+				t.Errorf("%q: %+v", cluster, s)
+			}
+			if engine == "" {
+				apply(t, store)
+			}
+		}
+	})
+}
+
+// applied migrates a server that is said to be another one.
+func applied(t *testing.T, store Store, edit func(*survey)) error {
+	t.Helper()
+	m := NewMigrator(store, &bytes.Buffer{})
+	m.look = func(ctx context.Context, db *sql.DB, f flavour) (*survey, error) {
+		s, err := look(ctx, db, f)
+		if err == nil {
+			edit(s)
+		}
+		return s, err
+	}
+	return m.Apply(t.Context())
+}
+
+// A server that is refused is left as it is.
+func TestApplyRefuses(t *testing.T) {
+	d := newDatabase(t)
+	cluster := d.native()
+	cluster.Cluster = "nowhere"
+	for name, err := range map[string]error{
+		"too old":         applied(t, d.native(), func(s *survey) { s.version = "25.7.1.1" }),
+		"unknown cluster": NewMigrator(cluster, &bytes.Buffer{}).Apply(t.Context()),
+	} {
+		if err == nil || !isSetup(err) || !strings.Contains(err.Error(), "clickhouse at 127.0.0.1") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if there, err := NewMigrator(d.native(), &bytes.Buffer{}).databaseThere(t.Context()); there || err != nil {
+		t.Errorf("the database is there: %v, error %v", there, err)
+	}
+}
+
+// ClickHouse Cloud is recognised and given what it takes; that the real server takes it as well is all that can be shown here.
+func TestApplyToCloud(t *testing.T) {
+	d := newDatabase(t)
+	for range 2 {
+		if err := applied(t, d.native(), func(s *survey) { s.cloud = true }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := d.ask("SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'events_raw'")
+	for _, want := range []string{"replicated_deduplication_window_seconds = 604800", "TTL "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is not in %s", want, got)
+		}
+	}
+	if strings.Contains(got, "fsync") || strings.Contains(got, "non_replicated") {
+		t.Errorf("left off: %s", got)
+	}
+	d.insert(d.native(), plain(1))
+	d.asks("SELECT count() FROM events", "1")
+}
