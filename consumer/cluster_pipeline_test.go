@@ -1,8 +1,14 @@
 package consumer
 
 import (
+	"context"
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"sluice/internal/settings"
 )
 
 // On a Distributed table over two shards the views answer as they do on one server: resends are one row, because they are on one shard, and the
@@ -11,7 +17,7 @@ func TestClusterViews(t *testing.T) {
 	a := newDatabase(t)
 	t.Cleanup(func() {
 		for _, name := range []string{"two_a", "two_b"} {
-			if _, err := query(t.Context(), "default", "DROP DATABASE IF EXISTS "+name+" SYNC"); err != nil && t.Context().Err() == nil {
+			if _, err := query(context.Background(), "default", "DROP DATABASE IF EXISTS "+name+" SYNC"); err != nil {
 				t.Error(err)
 			}
 		}
@@ -105,5 +111,64 @@ func TestClusterPartition(t *testing.T) {
 	}
 	if got := counted(servers, question); got != n+1 {
 		t.Errorf("%d rows, want %d", got, n+1)
+	}
+}
+
+// A migration of a cluster as a whole, with all of its steps in their order. On the way to the engine, which has neither Keeper nor peers, the
+// statements lose what takes them.
+func TestApplyToCluster(t *testing.T) {
+	d := newDatabase(t)
+	w := newWay(t)
+	var mu sync.Mutex
+	var sent []string
+	w.rewrite = func(body string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		sent = append(sent, body)
+		return unreplicated(body)
+	}
+	count := func(part string) (n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, s := range sent {
+			n += strings.Count(s, part)
+		}
+		sent = nil
+		return n
+	}
+	store := d.store("http://" + w.addr + "/" + d.name)
+	store.Cluster = "two"
+	all := len(schemaFiles(t))
+	if pending, _ := status(t, store); pending != all {
+		t.Errorf("%d pending before", pending)
+	}
+	count("")
+	if said := apply(t, store); strings.Count(said, "applied ") != all {
+		t.Errorf("the first time says:\n%s", said)
+	}
+	// The database, the version table, the files' statements, and the last ones again.
+	if n := count(" ON CLUSTER 'two'"); n != 1+1+(all+1)+1+(all+1) {
+		t.Errorf("%d statements on the cluster", n)
+	}
+	// A server that joined has none of it yet: it is made there, although it was applied.
+	d.ask("DROP VIEW events")
+	d.ask("DROP TABLE events_raw SYNC")
+	d.ask("DROP TABLE events_local SYNC")
+	if said := apply(t, store); said != "schema is up to date\n" {
+		t.Errorf("the second time says:\n%s", said)
+	}
+	count("")
+	d.asks("SELECT name, engine FROM system.tables WHERE database = currentDatabase() ORDER BY name",
+		"events\tView\nevents_local\tReplacingMergeTree\nevents_per_minute\tView\nevents_raw\tDistributed\nissues\tView\nschema_migrations\tMergeTree")
+	store.Retention = settings.Duration(48 * time.Hour)
+	if said := apply(t, store); !strings.Contains(said, "48h0m0s") {
+		t.Errorf("a change of the retention says:\n%s", said)
+	}
+	if n := count("ALTER TABLE events_local ON CLUSTER 'two' MODIFY TTL"); n != 1 {
+		t.Errorf("%d changes of the retention", n)
+	}
+	d.asks("SELECT countIf(engine_full LIKE '%toIntervalSecond(172800)%') FROM system.tables WHERE database = currentDatabase() AND name = 'events_local'", "1")
+	if pending, _ := status(t, store); pending != 0 {
+		t.Errorf("%d pending after", pending)
 	}
 }

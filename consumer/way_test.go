@@ -12,7 +12,8 @@ import (
 
 // way is a way to the engine over HTTP on which things go wrong.
 type way struct {
-	addr string
+	addr    string
+	rewrite func(body string) string // nil: as it is
 
 	mu      sync.Mutex
 	next    []mishap // for the inserts to come, in turn
@@ -100,11 +101,14 @@ func (w *way) ServeHTTP(to http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
+	if w.rewrite != nil {
+		body = []byte(w.rewrite(string(body)))
+	}
 	onward, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+engine.HTTPAddr()+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		panic(err)
 	}
-	onward.Header = r.Header
+	onward.Header = r.Header.Clone()
 	resp, err := http.DefaultClient.Do(onward)
 	if err != nil {
 		panic(http.ErrAbortHandler)
