@@ -106,6 +106,9 @@ func (c *clusterTable) take(shape clusterShape) (*shards, []*shard, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: %w", errNotSent, err)
 		}
+		if len(nodes) < quorum {
+			c.log.Warn("dsn names fewer replicas than must have a block, name all of them", "named", len(nodes), "quorum", quorum, "replicas", shape.replicas[n])
+		}
 		s := &shard{quorum: quorum}
 		s.turn.Store(rand.Int64N(int64(len(nodes)))) // consumers begin with different ones
 		for _, one := range nodes {

@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -234,6 +235,38 @@ func TestClusterOtherReplica(t *testing.T) {
 		}
 		if err := c.insert(t.Context(), many(t, 4), "next"); err != nil || len(ways[1].tokens()) != 2 {
 			t.Errorf("%s: the next block does not begin with the replica that works: %v", name, err)
+		}
+	}
+}
+
+// An insert waits for the quorum of its own shard, for less time than an attempt may take, and the server knows all the words, over both protocols.
+func TestClusterQuorumIsSent(t *testing.T) {
+	for quorum, want := range map[string]string{"auto": "2", "3": "3", "1": ""} {
+		c, servers, ways := replicated(t, quorum, 3)
+		if err := c.insert(t.Context(), many(t, 3), "range"); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range ways {
+			if w.last != nil && (w.last.Get("insert_quorum") != want || w.last.Get("insert_quorum_timeout") != map[bool]string{true: "60000"}[want != ""]) {
+				t.Errorf("%s: sent %v", quorum, w.last)
+			}
+		}
+		native := clusterOf(t, quorum, clusterShape{replicas: []int{3}, nodes: [][]node{{servers[0].ownNode()}}})
+		if err := native.insert(t.Context(), many(t, 4), "another"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Whoever names fewer servers than must have a block is told so: of the others it is not known what they have.
+func TestClusterNamesTooFew(t *testing.T) {
+	for n, said := range map[int]bool{1: true, 2: false, 3: false} {
+		log := &lines{}
+		nodes := []node{newNode(Store{}, "a:1"), newNode(Store{}, "b:1"), newNode(Store{}, "c:1")}
+		c := clusterOf(t, "auto", clusterShape{replicas: []int{3}, nodes: [][]node{nodes[:n]}})
+		c.log = slog.New(slog.NewTextHandler(log, nil))
+		if _, _, err := c.look(t.Context()); err != nil || strings.Contains(log.String(), "level=WARN") != said {
+			t.Errorf("%d named: error %v, said %s", n, err, log)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -16,10 +17,10 @@ type way struct {
 	rewrite func(body string) string // nil: as it is
 
 	mu      sync.Mutex
-	next    []mishap // for the inserts to come, in turn
-	always  mishap   // for all others
-	inserts []string // the tokens that reached it
-	asks    int
+	next    []mishap   // for the inserts to come, in turn
+	always  mishap     // for all others
+	inserts []string   // the tokens that reached it
+	last    url.Values // of the last insert
 }
 
 // mishap is what happens to an insert, or, if it is all, to everything.
@@ -65,12 +66,12 @@ func (w *way) take(r *http.Request) mishap {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !strings.HasPrefix(r.URL.Query().Get("query"), "INSERT") {
-		w.asks++
 		if w.always == gone {
 			return gone
 		}
 		return goesWell
 	}
+	w.last = r.URL.Query()
 	w.inserts = append(w.inserts, r.URL.Query().Get(tokenSetting))
 	if len(w.next) > 0 {
 		m := w.next[0]
