@@ -1,0 +1,26 @@
+package consumer
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// After an insert without an answer the table is asked what is missing, and once more after the rest was answered. Where tokens are noted
+// together with their rows, that answer is enough.
+func TestSureAsksOnce(t *testing.T) {
+	for sure, want := range map[bool]int{false: 2, true: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t, func(w *worker) { w.sure = sure })
+			w.table.inserts = plans(outcome{err: errors.New("connection reset before the rows were in")})
+			w.topic.add(10)
+			w.start()
+			pass(time.Minute)
+			w.onceBelow(10)
+			if w.table.looked != want {
+				t.Errorf("sure %v: the table was asked %d times, want %d", sure, w.table.looked, want)
+			}
+		})
+	}
+}
