@@ -108,7 +108,7 @@ func (f flavour) renderTable(statement string) string {
 }
 
 // renderSettings exchanges the window of a plain table for that of a replicated one, which ClickHouse Cloud's tables have as well.
-// There no disk is ours to sync.
+// There no disk is ours to sync, and how parts are written and merged is the service's to choose.
 func (f flavour) renderSettings(clause string) string {
 	var out []string
 	for setting := range strings.SplitSeq(settingsLines.FindStringSubmatch(clause)[1], ",") {
@@ -116,7 +116,7 @@ func (f flavour) renderSettings(clause string) string {
 		switch {
 		case name == "non_replicated_deduplication_window":
 			out = append(out, "replicated_deduplication_window = "+value, fmt.Sprintf("replicated_deduplication_window_seconds = %d", tokenMemory))
-		case f.cloud && strings.HasPrefix(name, "fsync_"):
+		case f.cloud && (strings.HasPrefix(name, "fsync_") || name == "merge_selector_base" || name == "min_bytes_for_wide_part"):
 		default:
 			out = append(out, name+" = "+value)
 		}

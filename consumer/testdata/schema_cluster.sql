@@ -54,6 +54,8 @@ SETTINGS replicated_deduplication_window = 10000,
     replicated_deduplication_window_seconds = 604800,
     fsync_after_insert = 1,
     fsync_part_directory = 1,
+    min_bytes_for_wide_part = 67108864,
+    merge_selector_base = 16,
     min_age_to_force_merge_seconds = 3600,
     min_age_to_force_merge_on_partition_only = 1;
 
