@@ -13,7 +13,7 @@ import (
 )
 
 // kill ends a process that a scenario started.
-func kill(t *testing.T, pid int) {
+func kill(t testing.TB, pid int) {
 	t.Helper()
 	process, err := os.FindProcess(pid)
 	if err != nil {

@@ -77,12 +77,12 @@ func (p *pipeline) tryScalar(query string) uint64 {
 // runningEngine is an engine of a scenario's own, which may be killed.
 type runningEngine struct {
 	*embedded.Engine
-	t    *testing.T
+	t    testing.TB
 	stop context.CancelFunc
 	done chan error
 }
 
-func startEngine(t *testing.T, cfg embedded.EngineConfig) *runningEngine {
+func startEngine(t testing.TB, cfg embedded.EngineConfig) *runningEngine {
 	t.Helper()
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	e := &runningEngine{Engine: embedded.NewEngine(cfg), t: t, done: make(chan error, 1)}

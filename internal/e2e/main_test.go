@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,12 +17,14 @@ import (
 // kafkaSetting names the Apache Kafka to run on instead of the embedded broker.
 const kafkaSetting = "SLUICE_TEST_KAFKA"
 
+var plain = flag.Bool("plain", false, "build the programs without the race detector and crash points; benchmarks always do")
+
 // lab is what all scenarios share.
 var lab struct {
 	brokers string // host:port
 	apache  bool
 	engine  *embedded.Engine
-	bin     string // folder with the programs, built with the race detector
+	bin     string // folder with the programs
 }
 
 func TestMain(m *testing.M) {
@@ -85,11 +88,16 @@ func fail(err error) int {
 }
 
 // build makes the three programs, with the race detector, because a race in them is as bad as one in a test, and with the points at
-// which the consumer may be killed.
+// which the consumer may be killed. Benchmarks and -plain get them as everybody builds them.
 func build(dir string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "crashpoints", "-o", dir+string(filepath.Separator), "sluice/cmd/...").CombinedOutput()
+	flag.Parse()
+	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	if flag.Lookup("test.bench").Value.String() == "" && !*plain {
+		args = append(args, "-race", "-tags", "crashpoints")
+	}
+	out, err := exec.CommandContext(ctx, "go", append(args, "sluice/cmd/...")...).CombinedOutput() //nolint:gosec // our own flags
 	if err != nil {
 		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
 	}

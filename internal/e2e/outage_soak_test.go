@@ -40,7 +40,7 @@ func TestOutageSoak(t *testing.T) {
 }
 
 // plainPrograms builds the programs without the race detector, which multiplies their memory.
-func plainPrograms(t *testing.T) string {
+func plainPrograms(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "bin") + string(filepath.Separator)
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "sluice/cmd/...").CombinedOutput(); err != nil {

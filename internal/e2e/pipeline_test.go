@@ -25,7 +25,7 @@ const key = "e2e-key"
 
 // pipeline is one scenario's topics, group and database, and the programs it started.
 type pipeline struct {
-	t        *testing.T
+	t        testing.TB
 	name     string
 	dsn      string
 	projects string
@@ -37,12 +37,12 @@ type pipeline struct {
 }
 
 // newPipeline makes topics and schema as an operator does; the scenario starts the programs it needs.
-func newPipeline(t *testing.T, partitions int) *pipeline {
+func newPipeline(t testing.TB, partitions int) *pipeline {
 	t.Helper()
 	return newPipelineOn(t, partitions, lab.engine.TCPAddr())
 }
 
-func newPipelineOn(t *testing.T, partitions int, engine string) *pipeline {
+func newPipelineOn(t testing.TB, partitions int, engine string) *pipeline {
 	t.Helper()
 	name := "e2e_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
 	p := &pipeline{t: t, name: name, dsn: "clickhouse://" + engine + "/" + name}
@@ -120,7 +120,7 @@ func (p *pipeline) post(path, contentType, body string) answer {
 	return post(p.t, p.url+path, contentType, body)
 }
 
-func post(t *testing.T, url, contentType, body string) answer {
+func post(t testing.TB, url, contentType, body string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {

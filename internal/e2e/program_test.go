@@ -17,7 +17,7 @@ import (
 
 // program is one of ours, running.
 type program struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -29,13 +29,13 @@ type program struct {
 }
 
 // start runs a program with settings as flags, and kills it when the test ends if it still runs.
-func start(t *testing.T, name string, args ...string) *program {
+func start(t testing.TB, name string, args ...string) *program {
 	t.Helper()
 	return startWith(t, nil, name, args...)
 }
 
 // startWith adds to its environment.
-func startWith(t *testing.T, env []string, name string, args ...string) *program {
+func startWith(t testing.TB, env []string, name string, args ...string) *program {
 	t.Helper()
 	p := &program{t: t, name: name, done: make(chan struct{}), more: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(lab.bin, name), args...) //nolint:gosec // our own programs
@@ -163,7 +163,7 @@ func (p *program) wait(most time.Duration) int {
 }
 
 // runs runs a program to its end and returns exit code and output.
-func runs(t *testing.T, name string, args ...string) (int, string) {
+func runs(t testing.TB, name string, args ...string) (int, string) {
 	t.Helper()
 	p := start(t, name, args...)
 	code := p.wait(5 * time.Minute)

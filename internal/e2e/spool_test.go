@@ -25,7 +25,7 @@ import (
 
 // outage is a broker of the scenario's own, which comes and goes.
 type outage struct {
-	t    *testing.T
+	t    testing.TB
 	addr string
 	dir  string
 	stop func()
@@ -69,7 +69,7 @@ func (o *outage) gatewayWithSpool(projects, spool string, flags ...string) (g *p
 }
 
 // free is an address that nobody listens on.
-func free(t *testing.T) string {
+func free(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -82,7 +82,7 @@ func free(t *testing.T) string {
 }
 
 // metric reads one figure from an admin port.
-func metric(t *testing.T, admin, name string) float64 {
+func metric(t testing.TB, admin, name string) float64 {
 	t.Helper()
 	resp, err := http.Get(admin + "/metrics") //nolint:noctx // loopback
 	if err != nil {
