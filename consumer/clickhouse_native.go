@@ -29,7 +29,7 @@ func (n *nativeConnection) open(ctx context.Context) (*server, error) {
 	}
 	var name proto.ColStr
 	known := &server{}
-	if err := client.Do(ctx, ch.Query{Body: serverQuery, Result: proto.Results{{Name: "name", Data: &name}}, OnResult: func(context.Context, proto.Block) error {
+	if err := do(ctx, client, ch.Query{Body: serverQuery, Result: proto.Results{{Name: "name", Data: &name}}, OnResult: func(context.Context, proto.Block) error {
 		for i := range name.Rows() {
 			known.learn(name.Row(i))
 		}
@@ -42,13 +42,20 @@ func (n *nativeConnection) open(ctx context.Context) (*server, error) {
 	return known, nil
 }
 
+// do makes a query that ends with ctx. ch-go itself looks at ctx between two packets only, and a server that stands still sends none.
+func do(ctx context.Context, client *ch.Client, query ch.Query) error {
+	stop := context.AfterFunc(ctx, func() { _ = client.Close() })
+	defer stop()
+	return client.Do(ctx, query) //nolint:wrapcheck // the callers say what it was
+}
+
 // insert sends the input as ClickHouse takes it: one block, because ch-go's Do without OnInput sends one.
 func (n *nativeConnection) insert(ctx context.Context, b *block, settings map[string]string) error {
 	query := ch.Query{Body: insertStatement(n.opts.Auth.Database, n.table, b.input), Input: b.input}
 	for key, value := range settings {
 		query.Settings = append(query.Settings, ch.Setting{Key: key, Value: value, Important: true})
 	}
-	if err := n.client.Do(ctx, query); err != nil {
+	if err := do(ctx, n.client, query); err != nil {
 		return fmt.Errorf("insert: %w", err)
 	}
 	return nil
@@ -57,7 +64,7 @@ func (n *nativeConnection) insert(ctx context.Context, b *block, settings map[st
 func (n *nativeConnection) offsets(ctx context.Context, query string, each func(int64, uuid.UUID)) error {
 	var offset proto.ColInt64
 	var id proto.ColUUID
-	err := n.client.Do(ctx, ch.Query{Body: query, Result: proto.Results{{Data: &offset}, {Data: &id}}, OnResult: func(context.Context, proto.Block) error {
+	err := do(ctx, n.client, ch.Query{Body: query, Result: proto.Results{{Data: &offset}, {Data: &id}}, OnResult: func(context.Context, proto.Block) error {
 		for i := range offset {
 			each(offset[i], id[i])
 		}
