@@ -19,7 +19,7 @@ type Config struct {
 	BatchRows        int               `name:"batch-rows" default:"100000" help:"Most rows of one insert; 1 to 1000000."`
 	BatchBytes       int               `name:"batch-bytes" default:"16777216" help:"Most event bytes of one insert; 65536 to 268435456."`
 	BufferBytes      int               `name:"buffer-bytes" default:"134217728" help:"Memory for records on their way, over all partitions, in bytes; 16777216 to 17179869184. When it is used up, because ClickHouse is slow or away, fetching stops. The process takes up to four times as much."`
-	FlushAge         time.Duration     `name:"flush-age" default:"1s" help:"How old a batch may get before it is inserted. With many partitions it is longer: see inserts-per-second."`
+	FlushAge         time.Duration     `name:"flush-age" default:"1s" help:"How old a batch may get before it is inserted; each partition inserts once in this time. With many partitions it is longer: see inserts-per-second."`
 	InsertsPerSecond float64           `name:"inserts-per-second" default:"12" help:"Most inserts a second over all consumers: a batch gets at least partitions ÷ this old, so that more partitions do not mean more parts."`
 	RedactKeys       []string          `name:"redact-keys" placeholder:"NAME,…" help:"Names, in any case, whose values are taken out of events at any depth before they are stored: strings become [redacted], numbers 0, true false. The topic still has them."`
 	RedactPatterns   []string          `name:"redact-patterns" placeholder:"KIND,…" help:"Kinds of secrets that are taken out of all texts of events before they are stored: card (numbers of payment cards), bearer (access tokens), email. event_id, timestamp and level stay as they are."`
@@ -117,4 +117,9 @@ func (s Store) Check() error {
 func (c Config) flushAge(partitions int) time.Duration {
 	spread := time.Duration(float64(partitions) / c.InsertsPerSecond * float64(time.Second))
 	return max(c.FlushAge, spread)
+}
+
+// flushPhase is when in each flush age a partition's batches are sealed.
+func flushPhase(partition, partitions int, flushAge time.Duration) time.Duration {
+	return flushAge * time.Duration(partition%max(1, partitions)) / time.Duration(max(1, partitions))
 }

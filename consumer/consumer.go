@@ -134,7 +134,7 @@ func (c *Consumer) start(ctx context.Context, gen *generation) {
 	var all []*partition
 	for _, id := range gen.partitions { // all have joined the budget before the first one takes of it
 		all = append(all, &partition{
-			id: id, member: gen.member, flushAge: age, cfg: c.cfg, kafka: c.cluster, ledger: c.cluster, graves: c.cluster,
+			id: id, member: gen.member, flushAge: age, phase: flushPhase(id, partitions, age), cfg: c.cfg, kafka: c.cluster, ledger: c.cluster, graves: c.cluster,
 			table: c.table, sure: c.cfg.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
 		})
 	}

@@ -37,6 +37,7 @@ type partition struct {
 	id       int
 	member   member
 	flushAge time.Duration
+	phase    time.Duration // when in each flush age batches are sealed
 
 	cfg      Config
 	kafka    source

@@ -95,17 +95,32 @@ func TestCutByAge(t *testing.T) {
 	})
 }
 
-// The flush age counts from the first record, not from the time the partition was assigned or the last batch was cut.
-func TestAgeBeginsWithTheFirstRecord(t *testing.T) {
+// A partition inserts once in a flush age, whenever the first record came; nothing gets older than that.
+func TestFlushPhase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
-		w.flushAge = 5 * time.Second
+		w.flushAge, w.phase = 5*time.Second, 2*time.Second // the bubble's clock begins at a full minute
 		w.start()
-		pass(4 * time.Second)
+		pass(1900 * time.Millisecond)
 		w.topic.add(1)
-		pass(4999 * time.Millisecond)
+		pass(99 * time.Millisecond)
 		w.expect("")
 		pass(time.Millisecond)
 		w.expect("insert 0-0")
+		pass(time.Millisecond)
+		w.topic.add(1)
+		pass(4998 * time.Millisecond)
+		w.expect("insert 0-0, commit 1")
+		pass(time.Millisecond)
+		w.expect("insert 0-0, commit 1, insert 1-1")
 	})
+}
+
+// The phases of a topic's partitions are spread over the flush age, so that no two insert at the same time.
+func TestFlushPhasesSpread(t *testing.T) {
+	for partition, want := range []time.Duration{0, 250 * time.Millisecond, 500 * time.Millisecond, 750 * time.Millisecond, 0} { // a fifth was added meanwhile
+		if got := flushPhase(partition, 4, time.Second); got != want {
+			t.Errorf("partition %d inserts at %s, want %s", partition, got, want)
+		}
+	}
 }

@@ -64,11 +64,7 @@ func (p *partition) fetchLoop(ctx context.Context) {
 func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	wait := fetchWait
 	if p.current.records > 0 && len(p.replay) == 0 {
-		age := p.flushAge
-		if p.behind {
-			age *= behindAges
-		}
-		wait = min(wait, time.Until(p.current.since.Add(age)))
+		wait = min(wait, time.Until(p.due(p.current.since)))
 	}
 	switch {
 	case wait > 0:
@@ -118,6 +114,17 @@ func (p *partition) awaits() bool {
 // behindAges is how many times its age a batch may get while there is more on the topic: what comes late already is better written
 // in whole blocks.
 const behindAges = 4
+
+// due is when a batch must be sealed whose first record came at a time: in the partition's next phase. These are a flush age apart,
+// and those of the topic's partitions spread evenly over it, by the clock that all consumers have. If all had them together, each
+// would wait for the inserts of the others, and the server for the next time.
+func (p *partition) due(since time.Time) time.Time {
+	if p.behind {
+		return since.Add(behindAges * p.flushAge)
+	}
+	late := (since.UnixNano() - int64(p.phase)) % int64(p.flushAge)
+	return since.Add(p.flushAge - time.Duration(late))
+}
 
 // underway is how many batches are sealed and not yet done with.
 func (p *partition) underway() int { return cap(p.free) - 1 - len(p.free) }
