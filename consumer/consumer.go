@@ -67,7 +67,8 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 }
 
 // Run works until ctx ends, then drains: fetching stops, inserts under way finish, offsets and recorded ranges are committed, and
-// the group is left, so that the others take over at once. What was not inserted is inserted by its next owner.
+// the group is left, so that the others take over. What was not inserted is inserted by its next owner. If there are others, all of
+// this begins after the next heartbeat, see membership.lull.
 //
 //	group ─▶ generation ─┬▶ partition 0: fetch ─▶ seal ─▶ record ─▶ insert ─▶ advance
 //	                     ├▶ partition 3: …
@@ -84,11 +85,14 @@ func (c *Consumer) Run(ctx context.Context) error {
 
 	c.draining.Store(true)
 	c.log.Info("consumer drains", "timeout", c.deps.DrainTimeout)
+	timeout := time.NewTimer(c.deps.DrainTimeout)
+	defer timeout.Stop()
+	if lull := group.lull(time.Now()); c.deps.DrainTimeout-lull > 2*drainBudget { // meanwhile everything goes on
+		<-time.After(lull)
+	}
 	// Close ends the generation, waits for its partitions and leaves the group.
 	left := make(chan error, 1)
 	go func() { left <- group.leave() }()
-	timeout := time.NewTimer(c.deps.DrainTimeout)
-	defer timeout.Stop()
 	select {
 	case err := <-left:
 		if err == nil {

@@ -20,6 +20,7 @@ type sticky struct {
 	mu         sync.Mutex
 	generation int32
 	owned      map[string][]int32 // by topic
+	shared     int                // among how many members this one shared out partitions last, as their leader
 }
 
 // stickyProtocol names the balancer to the group, which takes a protocol that all its members speak.
@@ -30,6 +31,15 @@ func (s *sticky) own(generation int, owned map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generation, s.owned = int32(generation), owned //nolint:gosec // Kafka's own type
+}
+
+// alone says whether the last generation is this member's alone: its leader shared nothing with anybody. Asking forgets it.
+func (s *sticky) alone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	alone := s.shared == 1
+	s.shared = 0
+	return alone
 }
 
 // ProtocolName is part of kafka.GroupBalancer.
@@ -44,6 +54,9 @@ func (s *sticky) UserData() ([]byte, error) {
 
 // AssignGroups is part of kafka.GroupBalancer; the group's leader calls it.
 func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
+	s.mu.Lock()
+	s.shared = len(members)
+	s.mu.Unlock()
 	holdings := make(map[string]holding, len(members))
 	out := kafka.GroupMemberAssignments{}
 	byTopic := map[string][]string{}

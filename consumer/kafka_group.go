@@ -28,6 +28,7 @@ type membership struct {
 	group  *kafka.ConsumerGroup
 	topic  string
 	sticky *sticky
+	began  time.Time // the generation; the zero time while there is none, or none but this member in it
 }
 
 // join makes this process a member of the group. Close the result to leave.
@@ -60,6 +61,10 @@ func (m *membership) next(ctx context.Context) (*generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join the group: %w", err)
 	}
+	m.began = time.Now()
+	if m.sticky.alone() {
+		m.began = time.Time{}
+	}
 	out := &generation{member: member{id: gen.MemberID, generation: int(gen.ID)}, run: gen.Start}
 	owned := make([]int32, 0, len(gen.Assignments[m.topic]))
 	for _, a := range gen.Assignments[m.topic] {
@@ -68,6 +73,23 @@ func (m *membership) next(ctx context.Context) (*generation, error) {
 	}
 	m.sticky.own(out.generation, map[string][]int32{m.topic: owned})
 	return out, nil
+}
+
+// heartbeatSlack is how far apart the heartbeats of a generation's members are believed to be.
+const heartbeatSlack = heartbeatInterval / 10
+
+// lull is how long it is until all members have just sent their heartbeats, which they do in step, because a generation begins for
+// all at once. The others do not notice before their next heartbeat that one has left. So one that leaves then, and is back before
+// that, as after a restart, makes one rebalance and not two.
+func (m *membership) lull(now time.Time) time.Duration {
+	if m.began.IsZero() {
+		return 0
+	}
+	since := (now.Sub(m.began) - heartbeatSlack) % heartbeatInterval
+	if since < 2*heartbeatSlack {
+		return max(0, -since)
+	}
+	return heartbeatInterval - since
 }
 
 // leave ends the generation, waits for its functions and leaves the group.

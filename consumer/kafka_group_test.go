@@ -24,9 +24,15 @@ type running struct {
 // consume starts a consumer, which is stopped when the test ends if it was not before.
 func consume(t *testing.T, conn kafkaconn.Config, store Store) *running {
 	t.Helper()
+	return consumeFor(t, conn, store, 20*time.Second)
+}
+
+// consumeFor says how long the drain may take.
+func consumeFor(t *testing.T, conn kafkaconn.Config, store Store, drain time.Duration) *running {
+	t.Helper()
 	cfg := goodConfig()
 	cfg.Store, cfg.FlushAge, cfg.InsertsPerSecond = store, 50*time.Millisecond, 1000
-	c, err := New(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 20 * time.Second})
+	c, err := New(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: drain})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,6 +193,44 @@ func TestGroupIsSticky(t *testing.T) {
 	}
 	if moved != partitions/4 {
 		t.Errorf("%d of %d partitions moved", moved, partitions)
+	}
+}
+
+// TestRestartIsOneRebalance: a consumer is stopped just before the others send their heartbeats, by which they learn that one has left,
+// and is back a second later. It leaves after the heartbeats, so that leaving and coming back are one rebalance.
+func TestRestartIsOneRebalance(t *testing.T) {
+	t.Parallel()
+	d := migrated(t)
+	b := newBroker(t, 4)
+	one, two := consumeFor(t, b.conn, d.native(), 25*time.Second), consumeFor(t, b.conn, d.native(), 25*time.Second)
+	waitUntil(t, "both have partitions", func() bool { return one.owns() == 2 && two.owns() == 2 })
+	began, before := time.Now(), testutil.ToFloat64(two.metrics.rebalances)
+	waitUntil(t, "it is half a second before the next heartbeats", func() bool { return time.Since(began) > heartbeatInterval-500*time.Millisecond })
+	if err := one.stop(); err != nil {
+		t.Fatal(err)
+	}
+	stopped := time.Now()
+	waitUntil(t, "a second has passed", func() bool { return time.Since(stopped) > time.Second })
+	again := consumeFor(t, b.conn, d.native(), 25*time.Second)
+	waitUntil(t, "both have partitions again", func() bool { return again.owns() == 2 && two.owns() == 2 })
+	if got := testutil.ToFloat64(two.metrics.rebalances) - before; got != 1 {
+		t.Errorf("the restart made %v rebalances", got)
+	}
+}
+
+// The moment to leave is just after a heartbeat, and at once if nobody else is in the group.
+func TestLull(t *testing.T) {
+	began := time.Now()
+	for _, c := range []struct{ after, want time.Duration }{
+		{0, heartbeatSlack}, {heartbeatSlack, 0}, {2 * heartbeatSlack, 0}, {heartbeatInterval / 2, heartbeatInterval/2 + heartbeatSlack},
+		{heartbeatInterval, heartbeatSlack}, {7*heartbeatInterval + heartbeatSlack, 0}, {8*heartbeatInterval - 1, heartbeatSlack + 1},
+	} {
+		if got := (&membership{began: began}).lull(began.Add(c.after)); got != c.want {
+			t.Errorf("after %s: %s, want %s", c.after, got, c.want)
+		}
+	}
+	if got := (&membership{}).lull(began); got != 0 {
+		t.Errorf("alone: %s", got)
 	}
 }
 
