@@ -182,14 +182,22 @@ func (b *block) append(ev *event.Event, r *row) {
 		b.text(&b.tags.values, t.Value)
 	}
 	b.tags.end()
-	b.scratch = ev.AppendPayload(b.scratch[:0], r.raw)
-	b.payload.append(b.scratch)
+	payload := r.raw
+	if ev.NeedsRepair() {
+		b.scratch = ev.AppendPayload(b.scratch[:0], r.raw)
+		payload = b.scratch
+	}
+	b.payload.append(payload)
 	b.topic.appendString(r.topic)
 	b.partition.Append(int32(r.partition)) //nolint:gosec // Kafka's own type
 	b.offset.Append(r.offset)
 }
 
 func (b *block) text(to *textColumn, t event.Text) {
+	if raw, ok := t.Verbatim(); ok {
+		to.append(raw)
+		return
+	}
 	b.scratch = t.AppendTo(b.scratch[:0])
 	to.append(b.scratch)
 }

@@ -29,9 +29,13 @@ func (c *textColumn) WriteColumn(w *proto.Writer) { w.ChainWrite(c.buf) }
 func (c *textColumn) Reset() { c.buf, c.count = c.buf[:0], 0 }
 
 func (c *textColumn) append(v []byte) {
-	c.buf = binary.AppendUvarint(c.buf, uint64(len(v)))
-	c.buf = append(c.buf, v...)
 	c.count++
+	if len(v) < 0x80 { // most are absent or short
+		c.buf = append(c.buf, byte(len(v)))
+	} else {
+		c.buf = binary.AppendUvarint(c.buf, uint64(len(v)))
+	}
+	c.buf = append(c.buf, v...)
 }
 
 func (c *textColumn) appendString(v string) {

@@ -29,7 +29,7 @@ type Config struct {
 
 // Store says how ClickHouse is reached and how long it keeps events.
 type Store struct {
-	DSN       string            `name:"clickhouse-dsn" placeholder:"DSN" default:"${clickhouse_dsn}" help:"ClickHouse as clickhouse://user:password@host:9000/database (native; ?secure=true for TLS) or https://…. The database is sluice unless named. A flag can be read by others on the machine: prefer the environment or the file for passwords."`
+	DSN       string            `name:"clickhouse-dsn" placeholder:"DSN" default:"${clickhouse_dsn}" help:"ClickHouse as clickhouse://user:password@host:9000/database (native; ?secure=true for TLS) or https://…. With ?compress=none, lz4 or zstd blocks travel so; otherwise as lz4, or as they are to a server on this machine. The database is sluice unless named. A flag can be read by others on the machine: prefer the environment or the file for passwords."`
 	DSNFile   string            `name:"clickhouse-dsn-file" placeholder:"FILE" help:"File with the DSN; read again at each connect."`
 	Cluster   string            `name:"clickhouse-cluster" placeholder:"NAME" help:"Cluster of ClickHouse, as system.clusters names it: tables are replicated, and rows go to the shard of their event. Not for ClickHouse Cloud, which does that by itself."`
 	Quorum    string            `name:"clickhouse-quorum" default:"auto" help:"With clickhouse-cluster: how many replicas of a shard must have a block before it counts as in; auto is most of them, so both of two. With 1 what is on one replica's disk alone is lost with it."`

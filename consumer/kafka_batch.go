@@ -93,7 +93,14 @@ func (br *batchReader) records(b []byte, base int64, count int, offset int64, ea
 		r.headers = r.headers[:0]
 		for n := one.varint(); n > 0 && !one.bad; n-- {
 			name := one.take(int(one.varint()))
-			r.headers = append(r.headers, event.Header{Key: br.name(name), Value: one.nullable()})
+			value := one.nullable()
+			// The records of a topic name their headers alike, in the same order.
+			if i := len(r.headers); i < cap(r.headers) && r.headers[:i+1][i].Key == string(name) {
+				r.headers = r.headers[:i+1]
+				r.headers[i].Value = value
+				continue
+			}
+			r.headers = append(r.headers, event.Header{Key: br.name(name), Value: value})
 		}
 		if w.bad || one.bad {
 			return fmt.Errorf("fetch: the batch at %d: %w", base, errShortRecord)

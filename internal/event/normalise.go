@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -17,6 +18,42 @@ func normaliseTail(b []byte, start int) []byte {
 // # in place of whatever differs between two occurrences of the same problem: at every place, first to last, a UUID
 // with dashes, else an address 0x…, else a run of ASCII digits, also inside words.
 func appendNormalised(dst, text []byte) []byte {
+	// Nothing of what replaces ASCII is longer than it.
+	start := len(dst)
+	dst = slices.Grow(dst, len(text))
+	out := dst[start : start+len(text)]
+	n := 0
+	for i := 0; i < len(text); {
+		c := text[i]
+		switch {
+		case c >= utf8.RuneSelf:
+			return appendNormalisedRunes(dst[:start+n], text[i:])
+		case hexValue[c] == 0xFF || c >= 'A' && (i+8 >= len(text) || text[i+8] != '-'): // no digit, and no UUID begins here
+			out[n] = lower(c)
+			i++
+		default:
+			if m := variable(text[i:]); m > 0 {
+				out[n] = '#'
+				i += m
+			} else {
+				out[n] = lower(c)
+				i++
+			}
+		}
+		n++
+	}
+	return dst[:start+n]
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// appendNormalisedRunes is appendNormalised for text that is not all ASCII.
+func appendNormalisedRunes(dst, text []byte) []byte {
 	for i := 0; i < len(text); {
 		c := text[i]
 		if c < utf8.RuneSelf {
@@ -25,10 +62,7 @@ func appendNormalised(dst, text []byte) []byte {
 				i += n
 				continue
 			}
-			if 'A' <= c && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			dst = append(dst, c)
+			dst = append(dst, lower(c))
 			i++
 			continue
 		}

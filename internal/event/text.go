@@ -38,6 +38,9 @@ func (t Text) AppendTo(dst []byte) []byte {
 	return append(dst, t.raw...)
 }
 
+// Verbatim returns the text as it stands in the event's bytes, or false if it must be unescaped or repaired: use AppendTo then.
+func (t Text) Verbatim() ([]byte, bool) { return t.raw, t.form == verbatim }
+
 // String returns a copy of the text that stays good when the event's bytes change.
 func (t Text) String() string {
 	if t.form == verbatim {
