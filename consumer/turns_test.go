@@ -110,3 +110,50 @@ func TestTurnEnds(t *testing.T) {
 		}
 	})
 }
+
+// A partition without memory waits for what others have on its way, and does not make a small block of what it has; but not for
+// longer than a batch may get old, and not if nothing is on its way.
+func TestMemoryIsWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		after time.Duration // when the other's batch is done with; 0: never
+		gives bool          // its memory back
+		want  time.Duration // when the first insert comes
+	}{
+		"stuck":           {want: behindAges * time.Second},
+		"no longer moves": {after: 2 * time.Second, want: 2 * time.Second},
+		"gives it back":   {after: 2 * time.Second, gives: true, want: 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBudget(16 << 10)
+				other := b.join()
+				other.add(16 << 10)
+				other.seal(1)
+				w := newWorker(t, func(w *worker) { w.claim, w.cfg.BatchRows = b.join(), 70 })
+				w.topic.add(140)
+				w.start()
+				if c.after > 0 {
+					pass(c.after - time.Millisecond)
+					w.inserted(0)
+					if c.gives {
+						other.add(-16 << 10)
+					}
+					other.seal(-1)
+					pass(time.Millisecond)
+				}
+				pass(c.want - c.after - time.Millisecond)
+				before := len(w.topic.journal.read())
+				if c.after == 0 && before != 0 {
+					t.Errorf("too early: %v", w.topic.journal.read())
+				}
+				pass(30 * time.Millisecond)
+				if len(w.topic.journal.read()) == 0 {
+					t.Error("nothing was inserted in time")
+				}
+				if c.gives && w.happened("insert 0-69") != 1 {
+					t.Errorf("not whole blocks: %v", w.topic.journal.read())
+				}
+			})
+		})
+	}
+}

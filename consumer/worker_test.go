@@ -79,6 +79,12 @@ func (w *worker) stop() {
 		if w.claim.used != 0 {
 			w.t.Errorf("%d bytes of the budget are still taken after the end", w.claim.used)
 		}
+		if b := w.claim.budget; len(b.claims) == 1 && b.sealed != 0 {
+			w.t.Errorf("%d batches are said to be on their way after the end", b.sealed)
+		}
+		if w.turn.held {
+			w.t.Error("the partition keeps its turn after the end")
+		}
 	})
 }
 
