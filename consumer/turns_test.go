@@ -157,3 +157,29 @@ func TestMemoryIsWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+// What is recorded has to be built again as large as it was. It waits for the memory of others too, but not for what is stuck.
+func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t, func(w *worker) { w.cfg.BatchRows = 70 })
+		w.table.inserts = always(fails)
+		w.topic.add(70)
+		w.start()
+		pass(time.Second)
+		w.stop()
+		if len(w.topic.spans) != 1 {
+			t.Fatalf("%d ranges recorded", len(w.topic.spans))
+		}
+		w.table.inserts.change(succeeds)
+		b := newBudget(16 << 10)
+		other := b.join()
+		other.add(16 << 10)
+		other.seal(1)
+		n := w.next(func(n *worker) { n.claim = b.join() })
+		n.start()
+		pass(behindAges*time.Second - time.Millisecond)
+		n.inserted(0)
+		pass(30 * time.Second)
+		n.inserted(70, "0-69")
+	})
+}
