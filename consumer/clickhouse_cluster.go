@@ -30,18 +30,20 @@ func newTable(store Store, log *slog.Logger) closingTable {
 //	block ─split─┬▶ shard 1: one block, one token ─▶ one of its replicas
 //	             └▶ shard 2: …
 type clusterTable struct {
-	store Store
-	log   *slog.Logger
-	shape func(context.Context) (clusterShape, error) // a seam for tests
-	door  *pool                                       // to the DSN's servers
+	store  Store
+	log    *slog.Logger
+	shape  func(context.Context) (clusterShape, error) // a seam for tests
+	door   *pool                                       // to the DSN's servers
+	asking chan struct{}                               // has room for one, who asks for the shape
 
-	mu     sync.Mutex
-	known  *clusterShape
-	spread *shards
-	shards []*shard
-	looked time.Time
-	stale  bool // a server did not answer: look whether it is still one
-	left   []*shard
+	mu      sync.Mutex
+	known   *clusterShape
+	spread  *shards
+	shards  []*shard
+	looked  time.Time
+	stale   bool // a server did not answer: look whether it is still one
+	refused bool // what the shards are now is not to be worked with
+	left    []*shard
 
 	in map[string]struct{} // tokens of shards that are in, while other shards of their block are not
 }
@@ -50,7 +52,7 @@ type clusterTable struct {
 const mostHalfIn = 4096
 
 func newClusterTable(store Store, log *slog.Logger) *clusterTable {
-	c := &clusterTable{store: store, log: log, door: poolOf(1, log, func() *inserter {
+	c := &clusterTable{store: store, log: log, asking: make(chan struct{}, 1), door: poolOf(1, log, func() *inserter {
 		i := newInserter(store)
 		i.table = localTable
 		return i
@@ -69,21 +71,54 @@ const lookEvery = time.Minute
 
 // look returns the shards, and reads at first, now and then, and after a failure what they are. Replicas may come and go; a consumer that knew other shards than
 // its peers would put rows where their first copies are not.
+//
+// One caller at a time asks, without the lock: a server that stands still must not hold up the others, who go on with the shards that
+// are known, unless those were refused.
 func (c *clusterTable) look(ctx context.Context) (*shards, []*shard, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.known != nil && !c.stale && time.Since(c.looked) < lookEvery {
-		return c.spread, c.shards, nil
+	if spread, all, ok := c.current(false); ok {
+		return spread, all, nil
+	}
+	select {
+	case c.asking <- struct{}{}:
+	default:
+		if spread, all, ok := c.current(true); ok {
+			return spread, all, nil
+		}
+		select {
+		case c.asking <- struct{}{}:
+		case <-ctx.Done():
+			return nil, nil, fmt.Errorf("%w: %w", errNotSent, ctx.Err())
+		}
+	}
+	defer func() { <-c.asking }()
+	if spread, all, ok := c.current(false); ok { // somebody asked meanwhile
+		return spread, all, nil
 	}
 	shape, err := c.shape(ctx)
-	c.looked, c.stale = time.Now(), false
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	spread, all, err := c.learn(shape, err)
+	c.looked, c.refused = time.Now(), err != nil
+	c.stale = c.refused
+	return spread, all, err
+}
+
+// current is what is known of the shards, if that was looked at lately; or if it was not refused, where old is good enough.
+func (c *clusterTable) current(old bool) (*shards, []*shard, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fresh := !c.stale && time.Since(c.looked) < lookEvery
+	return c.spread, c.shards, c.known != nil && (fresh || old && !c.refused)
+}
+
+// learn takes the answer to what the shards are.
+func (c *clusterTable) learn(shape clusterShape, err error) (*shards, []*shard, error) {
 	switch _, unfit := errors.AsType[unfitError](err); {
-	case err != nil && (c.known == nil || unfit):
+	case err != nil && (c.known == nil || c.refused || unfit):
 		return nil, nil, fmt.Errorf("%w: read the cluster's shards: %w", errNotSent, err)
 	case err != nil:
 		return c.spread, c.shards, nil // the server that says it is away; those that are known may be there
 	case c.known != nil && !c.known.sameShards(shape):
-		c.stale = true
 		return nil, nil, fmt.Errorf("%w: %w", errNotSent, errOtherShards)
 	case c.known != nil && slices.Equal(c.known.names(), shape.names()):
 		return c.spread, c.shards, nil

@@ -11,7 +11,7 @@ import (
 
 func (n *nativeConnection) texts(ctx context.Context, query string, each func(string)) error {
 	var text proto.ColStr
-	err := n.client.Do(ctx, ch.Query{Body: query, Result: proto.Results{{Data: &text}}, OnResult: func(context.Context, proto.Block) error {
+	err := do(ctx, n.client, ch.Query{Body: query, Result: proto.Results{{Data: &text}}, OnResult: func(context.Context, proto.Block) error {
 		for i := range text.Rows() {
 			each(text.Row(i))
 		}
