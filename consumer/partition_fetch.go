@@ -49,15 +49,21 @@ func (p *partition) fetchLoop(ctx context.Context) {
 			}
 		case ctx.Err() != nil:
 		case errors.Is(err, errOffsetOutOfRange):
-			p.turn.end()
+			p.lost()
 			p.skipGap(ctx)
 		default:
-			p.turn.end()
+			p.lost()
 			p.watch.outside()
 			p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
 			pause.wait(ctx)
 		}
 	}
+}
+
+// lost forgets that there was more on the topic: until a fetch succeeds nobody knows, and it may hang for as long as a request may.
+func (p *partition) lost() {
+	p.behind = false
+	p.turn.end()
 }
 
 // ready says how long the next fetch may wait. Nought: not now, the batch was sealed, or there is no memory.
@@ -78,15 +84,17 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 		p.turn.end()
 		return 0, sleep(ctx, min(wait, blockedPause))
 	}
-	if p.behind && !p.turn.take(ctx, wait) {
-		return 0, ctx.Err() == nil
-	}
 	room, freed := p.claim.room()
 	switch {
 	case room:
 		p.starved = time.Time{}
+		if p.behind && !p.turn.take(ctx, wait) {
+			return 0, ctx.Err() == nil
+		}
 		return wait, true
 	case p.awaits(): // others are on their way and will give memory back
+		p.turn.end() // which may take as long as ClickHouse, or the dead-letter topic, is away
+
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
@@ -192,7 +200,6 @@ func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
 
 // seal closes the batch as a new range.
 func (p *partition) seal(ctx context.Context) bool {
-	p.turn.end()
 	b := p.current
 	b.span.first, b.span.hash = p.first, b.hash.Sum64()
 	b.sealedAt = time.UnixMilli(time.Now().UnixMilli())
@@ -202,6 +209,7 @@ func (p *partition) seal(ctx context.Context) bool {
 
 // send hands the batch on and takes an empty one.
 func (p *partition) send(ctx context.Context) bool {
+	p.turn.end()
 	b := p.current
 	p.account(b)
 	b.sent = true

@@ -73,6 +73,9 @@ func (p *partition) keep(life, work context.Context) {
 			jump = nil
 		}
 	}
+	if jump != nil {
+		p.discard(jump)
+	}
 	p.leave(work)
 }
 
@@ -157,11 +160,13 @@ func (p *partition) finish(b *batch) {
 func (p *partition) jump(ctx context.Context, b *batch) bool {
 	seen, err := p.seen(ctx, b.first)
 	if err != nil {
+		p.discard(b)
 		return false
 	}
 	if err := p.ranges.jump(b.first); err != nil {
 		p.log.Error("cannot go on at another offset; the partition stops", "partition", p.id, "err", err)
 		p.lose()
+		p.discard(b)
 		return false
 	}
 	p.ranges.seen = seen

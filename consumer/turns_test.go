@@ -183,3 +183,57 @@ func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
 		n.inserted(70, "0-69")
 	})
 }
+
+// A partition that is stuck, here because the dead-letter topic is away, keeps no turn while it waits for memory: the others get on.
+func TestStuckPartitionKeepsNoTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := make(turns, 1)
+		b := newBudget(16 << 10)
+		b.join().add(16 << 10) // only equal shares are left
+		edit := func(w *worker) { w.turn.of, w.claim, w.cfg.BatchRows = shared, b.join(), 70 }
+		stuck := newWorker(t, edit)
+		stuck.topic.put(record{}) // will be a dead letter
+		stuck.topic.burials = always(fails)
+		stuck.topic.add(200)
+		stuck.start()
+		pass(time.Minute)
+		healthy := newWorker(t, edit)
+		healthy.topic.add(140)
+		healthy.start()
+		pass(time.Minute)
+		if at := healthy.topic.at(); at != 140 {
+			t.Errorf("the other one came to %d", at)
+		}
+	})
+}
+
+// When fetches fail nobody knows whether there is more, and no turn is kept for it.
+func TestFailedFetchKeepsNoTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := make(turns, 1)
+		w := newWorker(t, func(w *worker) { w.turn.of, w.cfg.BatchRows = shared, 70 })
+		w.topic.fetches = &plan{next: []outcome{succeeds}, then: fails}
+		w.topic.add(20)
+		w.start()
+		pass(500 * time.Millisecond)
+		if len(shared) != 0 {
+			t.Error("it has a turn")
+		}
+	})
+}
+
+// A topic made anew while all is stuck: what was to be gone on with is given back when the partition ends.
+func TestJumpIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.table.inserts = always(fails)
+		w.topic.add(20)
+		w.start()
+		pass(time.Second)
+		w.topic.mu.Lock()
+		w.topic.records, w.topic.end = nil, 0
+		w.topic.mu.Unlock()
+		pass(10 * time.Second)
+		w.stop() // which looks whether anything is left
+	})
+}
