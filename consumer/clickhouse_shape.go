@@ -76,9 +76,26 @@ func newNode(store Store, addr string) node {
 	}}
 }
 
-// sameShards says whether rows go where they went before.
+// sameShards says whether rows go where they went before: the shards are as many, weigh as much, and no server has gone from one to
+// another. With one shard the servers are the DSN's.
 func (c clusterShape) sameShards(other clusterShape) bool {
-	return slices.Equal(c.weights, other.weights)
+	if !slices.Equal(c.weights, other.weights) {
+		return false
+	}
+	at := map[string][]int{} // a server may be in several
+	for n, nodes := range c.nodes {
+		for _, one := range nodes {
+			at[one.name] = append(at[one.name], n)
+		}
+	}
+	for n, nodes := range other.nodes {
+		for _, one := range nodes {
+			if was := at[one.name]; was != nil && !slices.Contains(was, n) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // names are the servers, to tell whether any has changed.

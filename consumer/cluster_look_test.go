@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,4 +58,38 @@ func TestLookHoldsUpNobody(t *testing.T) {
 		close(hang)
 		synctest.Wait()
 	})
+}
+
+// Replicas may come and go; a server in another shard means that rows would go elsewhere.
+func TestSameShards(t *testing.T) {
+	shape := func(weights []uint64, shards ...string) clusterShape {
+		out := clusterShape{weights: weights}
+		for _, names := range shards {
+			var nodes []node
+			for _, name := range strings.Fields(names) {
+				nodes = append(nodes, node{name: name})
+			}
+			out.nodes = append(out.nodes, nodes)
+			out.replicas = append(out.replicas, len(nodes))
+		}
+		return out
+	}
+	before := shape([]uint64{1, 1}, "a b", "c d")
+	for name, c := range map[string]struct {
+		now  clusterShape
+		same bool
+	}{
+		"as it was":          {shape([]uint64{1, 1}, "a b", "c d"), true},
+		"in another order":   {shape([]uint64{1, 1}, "b a", "d c"), true},
+		"one more, one less": {shape([]uint64{1, 1}, "a b e", "c"), true},
+		"all others":         {shape([]uint64{1, 1}, "e", "f"), true},
+		"swapped":            {shape([]uint64{1, 1}, "c d", "a b"), false},
+		"one moved":          {shape([]uint64{1, 1}, "a d", "c"), false},
+		"weights":            {shape([]uint64{1, 2}, "a b", "c d"), false},
+		"one more shard":     {shape([]uint64{1, 1, 1}, "a b", "c d", "e"), false},
+	} {
+		if got := before.sameShards(c.now); got != c.same {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
 }
