@@ -37,6 +37,9 @@ func start(t testing.TB, name string, args ...string) *program {
 // startWith adds to its environment.
 func startWith(t testing.TB, env []string, name string, args ...string) *program {
 	t.Helper()
+	if err := openSources(); err != nil {
+		t.Fatal(err)
+	}
 	p := &program{t: t, name: name, done: make(chan struct{}), more: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(lab.bin, name), args...) //nolint:gosec // our own programs
 	p.cmd.Env = append(environment(), env...)
