@@ -47,6 +47,26 @@ func files(f flavour) (fs.FS, error) {
 	return renderedFiles{sub, f}, nil
 }
 
+// eachMigration calls each with the migrations in their order, as they are for f.
+func eachMigration(f flavour, each func(name, text string)) error {
+	names, err := migrationNames()
+	if err != nil {
+		return err
+	}
+	rendered, err := files(f)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(rendered, name)
+		if err != nil {
+			return fmt.Errorf("read the schema: %w", err)
+		}
+		each(name, string(text))
+	}
+	return nil
+}
+
 func migrationNames() ([]string, error) {
 	sub, err := files(flavour{})
 	if err != nil {
@@ -123,20 +143,8 @@ func (m *Migrator) DryRun(cloud bool) error {
 	if f.cluster != "" {
 		m.sayf("%s;\n", f.versionTable())
 	}
-	names, err := migrationNames()
-	if err != nil {
+	if err := eachMigration(f, func(name, text string) { m.sayf("-- %s\n%s", name, text) }); err != nil {
 		return err
-	}
-	rendered, err := files(f)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		text, err := fs.ReadFile(rendered, name)
-		if err != nil {
-			return fmt.Errorf("read the schema: %w", err)
-		}
-		m.sayf("-- %s\n%s", name, text)
 	}
 	m.sayf("%s;", m.retentionStatement(f))
 	return nil
@@ -255,21 +263,12 @@ func repeat(ctx context.Context, db *sql.DB, f flavour) error {
 		return nil
 	}
 	all := []string{f.versionTable()}
-	names, err := migrationNames()
-	if err != nil {
-		return err
-	}
-	rendered, err := files(f)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		text, err := fs.ReadFile(rendered, name)
-		if err != nil {
-			return fmt.Errorf("read the schema: %w", err)
-		}
-		_, statements := cutComments(string(text))
+	err := eachMigration(f, func(_, text string) {
+		_, statements := cutComments(text)
 		all = append(all, strings.Split(strings.TrimSpace(statements), ";\n")...)
+	})
+	if err != nil {
+		return err
 	}
 	for _, statement := range all {
 		if _, err := db.ExecContext(ctx, strings.TrimSuffix(statement, ";")); err != nil {

@@ -76,7 +76,7 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	case wait > 0:
 	case p.underway() < inserters:
 		return 0, p.seal(ctx)
-	default: // it would only wait for its turn; meanwhile it may grow, which makes fewer and larger parts
+	default: // it would only wait for an inserter; meanwhile it may grow, which makes fewer and larger parts
 		wait = 20 * time.Millisecond
 	}
 	if p.watch.blocked.Load() > 0 && p.underway() > 0 && p.current.records > 0 && len(p.replay) == 0 {
@@ -94,7 +94,6 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 		return wait, true
 	case p.awaits(): // others are on their way and will give memory back
 		p.turn.end() // which may take as long as ClickHouse, or the dead-letter topic, is away
-
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
