@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The events of the benchmarks: 345 bytes, the size the design was measured with, and 1.4 KB with a stack trace.
+// The events of the benchmarks: 200 bytes, the smallest that are worth sending; 345 bytes, the size the design was measured with, and 1.4 KB with a stack trace.
 var (
 	event345 = func() []byte {
 		raw, err := os.ReadFile("testdata/typical.json")
@@ -15,6 +15,8 @@ var (
 		}
 		return []byte(strings.TrimSpace(string(raw)))
 	}()
+	event200 = []byte(`{"event_id":"0193b3c4-5d6e-7a7b-8c9d-000000000123","level":"error","environment":"prod","release":"shop@1.4.2",` +
+		`"tags":{"region":"eu"},"message":"timeout 4711 payment 12 refused 981 upstream 7 cart 5150 session 3"}`)
 	event1400 = []byte(`{"event_id":"019ab0c2-4f00-7d3a-9b1c-0a2b3c4d5e6f","timestamp":"2026-11-23T11:59:58.250Z","level":"error",` +
 		`"message":"Could not charge order 4711: dial tcp 10.0.0.7:443: i/o timeout","exception":{"type":"ConnectError",` +
 		`"value":"dial tcp 10.0.0.7:443: i/o timeout","module":"net"},"stacktrace":[` +
@@ -83,6 +85,31 @@ func BenchmarkSplitBulk(b *testing.B) {
 		if err := SplitBulk(body, FormJSON, &bulk); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkDecodeBulk is what the gateway does with a bulk of 1,000 events: the time is of all of them.
+func BenchmarkDecodeBulk(b *testing.B) {
+	for name, raw := range map[string][]byte{"200B": event200, "345B": event345, "1.4KB": event1400} {
+		b.Run(name, func(b *testing.B) {
+			body := []byte("[" + strings.Repeat(string(raw)+",", 999) + string(raw) + "]")
+			var bulk Bulk
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			good := 0
+			for b.Loop() {
+				if err := DecodeBulk(body, FormJSON, 0, &bulk, func(_ int, _ []byte, _ *Event, err error) {
+					if err == nil {
+						good++
+					}
+				}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if good != 1000*b.N {
+				b.Errorf("%d events of %d", good, 1000*b.N)
+			}
+		})
 	}
 }
 

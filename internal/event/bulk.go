@@ -107,12 +107,13 @@ func (b *Bulk) array() *Error {
 func (b *Bulk) object(maybeLines bool) (isBulk bool, err *Error) {
 	s := &b.scanner
 	start, others := s.pos, false
-	for o := s.object(); err == nil && s.member(&o); {
-		switch string(o.name) {
-		case "events":
+	o := s.object(kindBulk)
+	for err == nil && s.member(&o) {
+		switch o.field {
+		case fieldEvents:
 			isBulk = isBulk || s.peek() == '['
 			err = b.events()
-		case "sent_at":
+		case fieldSentAt:
 			b.sentAt()
 		default:
 			others = true

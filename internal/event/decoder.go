@@ -64,7 +64,10 @@ func (d *Decoder) decodePrefix(data []byte, ev *Event) (size int, good bool) {
 func (d *Decoder) finish(ev *Event) *Error {
 	ev.repairs = d.repairs
 	err := d.verdict(ev)
-	d.data, d.repairs, d.older = nil, nil, olderNames{}
+	d.data, d.repairs = nil, nil
+	if d.older.given {
+		d.older = olderNames{}
+	}
 	return err
 }
 

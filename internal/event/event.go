@@ -46,12 +46,9 @@ type Frame struct {
 type Tag struct{ Key, Value Text }
 
 func (ev *Event) reset() {
-	*ev = Event{
-		Fingerprint: emptied(ev.Fingerprint),
-		Frames:      emptied(ev.Frames),
-		Tags:        emptied(ev.Tags),
-		repairs:     emptied(ev.repairs),
-	}
+	fingerprint, frames, tags, repairs := emptied(ev.Fingerprint), emptied(ev.Frames), emptied(ev.Tags), emptied(ev.repairs)
+	*ev = Event{} // with fields it would be made elsewhere and copied here
+	ev.Fingerprint, ev.Frames, ev.Tags, ev.repairs = fingerprint, frames, tags, repairs
 }
 
 // AppendMessage appends what the message column holds: the first MaxMessageBytes of the message, or of the

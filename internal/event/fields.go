@@ -4,45 +4,49 @@ import "github.com/google/uuid"
 
 // event reads the event's own fields. Names are matched after unescaping.
 func (d *Decoder) event(ev *Event) {
-	for o := d.object(); d.member(&o); {
-		switch string(o.name) {
-		case "message":
+	o := d.object(kindEvent)
+	for d.member(&o) {
+		switch o.field {
+		case fieldMessage:
 			d.stringField("message", &ev.Message)
-		case "level":
+		case fieldLevel:
 			d.level(ev)
-		case "event_id":
+		case fieldEventID:
 			d.eventID(ev)
-		case "timestamp":
+		case fieldTimestamp:
 			d.timestamp(ev)
-		case "fingerprint":
+		case fieldFingerprint:
 			d.fingerprint(ev)
-		case "exception":
+		case fieldException:
 			d.exception(ev)
-		case "stacktrace":
+		case fieldStacktrace:
 			d.stacktrace(ev)
-		case "tags":
+		case fieldTags:
 			d.tags(ev)
-		case "user":
+		case fieldUser:
 			d.user(userFields, &ev.UserID, &ev.UserEmail)
-		case "user_context":
+		case fieldUserContext:
+			d.older.given = true
 			d.user(userContextFields, &d.older.userID, &d.older.userEmail)
-		case "sdk":
+		case fieldSDK:
 			d.sdk(ev)
-		case "sdk_name":
+		case fieldSDKName:
+			d.older.given = true
 			d.stringField("sdk_name", &d.older.sdkName)
-		case "sdk_version":
+		case fieldSDKVersion:
+			d.older.given = true
 			d.stringField("sdk_version", &d.older.sdkVersion)
-		case "environment":
+		case fieldEnvironment:
 			d.stringField("environment", &ev.Environment)
-		case "release":
+		case fieldRelease:
 			d.stringField("release", &ev.Release)
-		case "platform":
+		case fieldPlatform:
 			d.stringField("platform", &ev.Platform)
-		case "server_name":
+		case fieldServerName:
 			d.stringField("server_name", &ev.ServerName)
-		case "transaction":
+		case fieldTransaction:
 			d.stringField("transaction", &ev.Transaction)
-		case "trace_id":
+		case fieldTraceID:
 			d.stringField("trace_id", &ev.TraceID)
 		default:
 			d.value()
@@ -55,9 +59,14 @@ type olderNames struct {
 	exceptionType, exceptionModule Text
 	userID, userEmail              Text
 	sdkName, sdkVersion            Text
+
+	given bool // one of them at least may be there
 }
 
 func (o *olderNames) fillGaps(ev *Event) {
+	if !o.given {
+		return
+	}
 	fill(&ev.Exception.Type, o.exceptionType)
 	fill(&ev.Exception.Module, o.exceptionModule)
 	fill(&ev.UserID, o.userID)
@@ -122,10 +131,11 @@ func (d *Decoder) eventID(ev *Event) {
 	}
 	var buf [dashedLen]byte
 	if b, ok := text.small(buf[:]); ok {
-		if id, ok := parseID(b); ok && id != uuid.Nil {
-			ev.ID, ev.HasID = id, true
+		if parseID(b, &ev.ID) && ev.ID != uuid.Nil {
+			ev.HasID = true
 			return
 		}
+		ev.ID = uuid.Nil
 	}
 	d.refuse("event_id", "event_id must be a UUID, with or without dashes, and not the nil UUID.")
 }

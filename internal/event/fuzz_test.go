@@ -34,6 +34,7 @@ func FuzzDecode(f *testing.F) {
 	var d Decoder
 	var ev Event
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		checkMemory(t, &d, raw)
 		before := bytes.Clone(raw)
 		err := d.Decode(raw, &ev)
 		if !bytes.Equal(raw, before) {

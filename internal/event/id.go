@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,34 +13,24 @@ const (
 	bareLen   = 32
 )
 
-// parseID reads a UUID with or without dashes, in any case; no braces, no "urn:uuid:".
-func parseID(b []byte) (id uuid.UUID, ok bool) {
-	var bare [bareLen]byte
+// parseID reads a UUID with or without dashes, in any case, into id; no braces, no "urn:uuid:". If it is none, nobody must
+// look at id.
+func parseID(b []byte, id *uuid.UUID) bool {
+	var w0, w1, w2, w3 uint64 // eight digits each
 	switch len(b) {
 	case dashedLen:
 		if b[8] != '-' || b[13] != '-' || b[18] != '-' || b[23] != '-' {
-			return uuid.Nil, false
+			return false
 		}
-		copy(bare[:8], b[:8])
-		copy(bare[8:12], b[9:13])
-		copy(bare[12:16], b[14:18])
-		copy(bare[16:20], b[19:23])
-		copy(bare[20:], b[24:36])
+		w0, w1, w2, w3 = word(b), half(b[9:])|half(b[14:])<<32, half(b[19:])|half(b[24:])<<32, word(b[28:])
 	case bareLen:
-		copy(bare[:], b)
+		w0, w1, w2, w3 = word(b), word(b[8:]), word(b[16:]), word(b[24:])
 	default:
-		return uuid.Nil, false
+		return false
 	}
-	bad := byte(0)
-	for i := range id {
-		high, low := hexValue[bare[2*i]], hexValue[bare[2*i+1]]
-		bad |= high | low
-		id[i] = high<<4 | low
-	}
-	if bad == 0xFF { // a digit's value is at most 0x0F
-		return uuid.Nil, false
-	}
-	return id, true
+	binary.LittleEndian.PutUint64(id[:8], fromHex(w0)|fromHex(w1)<<32)
+	binary.LittleEndian.PutUint64(id[8:], fromHex(w2)|fromHex(w3)<<32)
+	return notHex(w0)|notHex(w1)|notHex(w2)|notHex(w3) == 0
 }
 
 // NewID makes the id of an event that came without one: a UUIDv7 (RFC 9562), increasing within this process.

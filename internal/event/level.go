@@ -34,6 +34,9 @@ const longestLevel = len("critical")
 
 // parseLevel reads a level's name or one of its synonyms in any ASCII case.
 func parseLevel(word []byte) (Level, bool) {
+	if level := levelOf(word); level != 0 {
+		return level, true
+	}
 	if len(word) > longestLevel {
 		return 0, false
 	}
@@ -44,17 +47,23 @@ func parseLevel(word []byte) (Level, bool) {
 		}
 		buf[i] = c
 	}
-	switch string(buf[:len(word)]) {
+	level := levelOf(buf[:len(word)])
+	return level, level != 0
+}
+
+// levelOf reads a level in lower case; 0 is none.
+func levelOf(word []byte) Level {
+	switch string(word) {
 	case "debug", "trace":
-		return LevelDebug, true
+		return LevelDebug
 	case "info", "log":
-		return LevelInfo, true
+		return LevelInfo
 	case "warning", "warn":
-		return LevelWarning, true
+		return LevelWarning
 	case "error":
-		return LevelError, true
+		return LevelError
 	case "fatal", "critical":
-		return LevelFatal, true
+		return LevelFatal
 	}
-	return 0, false
+	return 0
 }

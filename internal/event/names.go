@@ -10,7 +10,7 @@ import (
 type key struct {
 	at, size  int32
 	glance    uint32
-	unescaped bool // at counts in scanner.names instead of scanner.data
+	unescaped bool // at counts in scanner.names instead of scanner.data; so it does for names that the trie knew
 }
 
 // pairwiseNames is up to how many names of an object are compared each with each; beyond, they are hashed.
@@ -19,34 +19,47 @@ const pairwiseNames = 16
 // nameSeed keeps clients from choosing names that collide.
 var nameSeed = maphash.MakeSeed()
 
-// name moves over the string at the current position, a member's name, and returns it as it is and unescaped.
-func (s *scanner) name() (Text, []byte) {
-	at := s.pos + 1
+// anyName moves over the string at the current position, the object's next name, and the colon behind it, and reports
+// whether they are there.
+func (s *scanner) anyName(o *object) bool {
+	o.nameAt = s.pos + 1
 	t := s.text()
-	name, k := t.raw, key{at: int32(at)}
-	if t.form == escaped {
-		k.at, k.unescaped = int32(len(s.names)), true
+	o.nameEnd, o.nameForm = s.pos-1, t.form
+	name, at, unescaped := t.raw, o.nameAt, t.form == escaped
+	if unescaped {
+		at = len(s.names)
 		s.names = t.AppendTo(s.names)
-		name = s.names[k.at:]
+		name = s.names[at:]
 	}
-	k.size, k.glance = int32(len(name)), glance(name)
-	s.keys = append(s.keys, k)
-	return t, name
+	s.keys = append(s.keys, keyOf(name, at, unescaped))
+	o.field = fieldOf(o.kind, name)
+	if s.peek() != ':' {
+		s.fail(faultColon)
+		return false
+	}
+	s.pos++
+	return true
 }
 
-// plainName is name, and the colon behind it, where there is nothing to be said about either: no escape, only ASCII, no white
-// space. It moves nothing otherwise.
+// plainName is anyName where there is nothing to be said about either: no escape, only ASCII, no white space. It moves nothing
+// otherwise.
 func (s *scanner) plainName(o *object) bool {
 	start := s.pos + 1
 	end := start + plainRun(s.data[start:])
 	if end+1 >= len(s.data) || s.data[end] != '"' || s.data[end+1] != ':' {
 		return false
 	}
-	name := s.data[start:end:end]
-	o.key, o.name = Text{raw: name}, name
-	s.keys = append(s.keys, key{at: int32(start), size: int32(len(name)), glance: glance(name)})
+	name := s.data[start:end]
+	o.nameAt, o.nameEnd, o.nameForm = start, end, verbatim
+	s.keys = append(s.keys, keyOf(name, start, false))
+	o.field = fieldOf(o.kind, name)
 	s.pos = end + 2
 	return true
+}
+
+// keyOf is the key for a name that stands at a place.
+func keyOf(name []byte, at int, unescaped bool) key {
+	return key{at: int32(at), size: int32(len(name)), glance: glance(name), unescaped: unescaped}
 }
 
 // glance is enough of a name to tell it from most others.
@@ -58,7 +71,7 @@ func glance(name []byte) uint32 {
 	return uint32(n)<<24 ^ uint32(name[n-1])<<16 ^ uint32(name[n/2])<<8 ^ uint32(name[0])
 }
 
-func (s *scanner) nameOf(k key) []byte {
+func (s *scanner) bytesOf(k key) []byte {
 	from := s.data
 	if k.unescaped {
 		from = s.names
@@ -77,7 +90,7 @@ func (s *scanner) checkUnique(first int) {
 	for i := 1; i < len(keys); i++ {
 		k := keys[i]
 		for _, other := range keys[:i] {
-			if k.glance == other.glance && bytes.Equal(s.nameOf(k), s.nameOf(other)) {
+			if k.glance == other.glance && bytes.Equal(s.bytesOf(k), s.bytesOf(other)) {
 				s.failDuplicate(k)
 				return
 			}
@@ -95,11 +108,11 @@ func (s *scanner) checkUniqueHashed(keys []key) {
 	table, mask := s.seen[:size], uint64(size-1)
 	clear(table)
 	for i, k := range keys {
-		name := s.nameOf(k)
+		name := s.bytesOf(k)
 		slot := maphash.Bytes(nameSeed, name) & mask
 		for ; table[slot] != 0; slot = (slot + 1) & mask {
 			other := keys[table[slot]-1]
-			if k.glance == other.glance && bytes.Equal(name, s.nameOf(other)) {
+			if k.glance == other.glance && bytes.Equal(name, s.bytesOf(other)) {
 				s.failDuplicate(k)
 				return
 			}

@@ -26,17 +26,20 @@ func (d *Decoder) exception(ev *Event) {
 		d.wrongType("exception", "an object")
 		return
 	}
-	for o := d.object(); d.member(&o); {
-		switch string(o.name) {
-		case "type":
+	o := d.object(kindException)
+	for d.member(&o) {
+		switch o.field {
+		case fieldType:
 			d.stringField("exception.type", &ev.Exception.Type)
-		case "type_name":
+		case fieldOlderType:
+			d.older.given = true
 			d.stringField("exception.type_name", &d.older.exceptionType)
-		case "value":
+		case fieldValue:
 			d.stringField("exception.value", &ev.Exception.Value)
-		case "module":
+		case fieldModule:
 			d.stringField("exception.module", &ev.Exception.Module)
-		case "module_name":
+		case fieldOlderModule:
+			d.older.given = true
 			d.stringField("exception.module_name", &d.older.exceptionModule)
 		default:
 			d.value()
@@ -64,21 +67,22 @@ func (d *Decoder) stacktrace(ev *Event) {
 func (d *Decoder) frame() Frame {
 	var f Frame
 	var older, unused Text
-	for o := d.object(); d.member(&o); {
-		switch string(o.name) {
-		case "filename":
+	o := d.object(kindFrame)
+	for d.member(&o) {
+		switch o.field {
+		case fieldFilename:
 			d.stringField("stacktrace.filename", &f.Filename)
-		case "function":
+		case fieldFunction:
 			d.stringField("stacktrace.function", &f.Function)
-		case "function_name":
+		case fieldOlderFunction:
 			d.stringField("stacktrace.function_name", &older)
-		case "context_line":
+		case fieldContextLine:
 			d.stringField("stacktrace.context_line", &unused)
-		case "lineno":
+		case fieldLineNo:
 			d.numberField("stacktrace.lineno")
-		case "colno":
+		case fieldColNo:
 			d.numberField("stacktrace.colno")
-		case "in_app":
+		case fieldInApp:
 			f.InApp = d.boolField("stacktrace.in_app")
 		default:
 			d.value()
@@ -123,11 +127,12 @@ func (d *Decoder) user(names userNames, id, email *Text) {
 		d.wrongType(names.user, "an object")
 		return
 	}
-	for o := d.object(); d.member(&o); {
-		switch string(o.name) {
-		case "id":
+	o := d.object(kindUser)
+	for d.member(&o) {
+		switch o.field {
+		case fieldID:
 			d.stringOrNumber(names.id, id)
-		case "email":
+		case fieldEmail:
 			d.stringField(names.email, email)
 		default:
 			d.value()
@@ -152,11 +157,12 @@ func (d *Decoder) sdk(ev *Event) {
 		d.wrongType("sdk", "an object")
 		return
 	}
-	for o := d.object(); d.member(&o); {
-		switch string(o.name) {
-		case "name":
+	o := d.object(kindSDK)
+	for d.member(&o) {
+		switch o.field {
+		case fieldName:
 			d.stringField("sdk.name", &ev.SDKName)
-		case "version":
+		case fieldVersion:
 			d.stringField("sdk.version", &ev.SDKVersion)
 		default:
 			d.value()

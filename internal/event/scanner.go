@@ -16,6 +16,7 @@ type scanner struct {
 	keys    []key  // members' names of the open objects, outermost first
 	names   []byte // names that had escapes, unescaped
 	seen    []uint32
+	trie    trie
 	repairs []int // offsets of lone surrogate escapes; the caller's, who takes them back
 }
 
@@ -37,13 +38,10 @@ const (
 
 // reset begins a new text, which is shorter than 2 GiB.
 func (s *scanner) reset(data []byte, repairs []int) {
-	*s = scanner{
-		data:    data,
-		keys:    emptied(s.keys),
-		names:   emptied(s.names),
-		seen:    emptied(s.seen),
-		repairs: repairs,
-	}
+	s.data, s.pos, s.depth = data, 0, 0
+	s.fault, s.faultAt = "", 0
+	s.keys, s.names, s.seen, s.repairs = emptied(s.keys), emptied(s.names), emptied(s.seen), repairs
+	s.trie.reset()
 }
 
 // fail records a fault at the current position unless there was one already.
@@ -82,7 +80,8 @@ func (s *scanner) value() {
 	case '"':
 		s.text()
 	case '{':
-		for o := s.object(); s.member(&o); {
+		o := s.object(kindOther)
+		for s.member(&o) {
 			s.value()
 		}
 	case '[':
@@ -118,55 +117,6 @@ func (s *scanner) literal(word string) {
 		return
 	}
 	s.pos += len(word)
-}
-
-// object is an object being read: its member under the scanner.
-type object struct {
-	key   Text   // its name, aliasing the scanned text
-	name  []byte // its name without escapes, to compare
-	first int    // where the object's names begin in scanner.keys
-	begun bool
-}
-
-// object steps into the object at the current position.
-func (s *scanner) object() object {
-	s.enter()
-	return object{first: len(s.keys)}
-}
-
-// member moves to the value of the next member and reports whether there is one; the caller moves over the value.
-// At the end of the object it checks that no name came twice.
-func (s *scanner) member(o *object) bool {
-	c := s.peek()
-	if c == '}' {
-		s.leave()
-		s.checkUnique(o.first)
-		s.keys = s.keys[:o.first]
-		return false
-	}
-	if o.begun {
-		if c != ',' {
-			s.fail(faultComma)
-			return false
-		}
-		s.pos++
-		c = s.peek()
-	}
-	o.begun = true
-	if c != '"' {
-		s.fail(faultName)
-		return false
-	}
-	if s.plainName(o) {
-		return true
-	}
-	o.key, o.name = s.name()
-	if s.peek() != ':' {
-		s.fail(faultColon)
-		return false
-	}
-	s.pos++
-	return true
 }
 
 // array is an array being read.

@@ -1,8 +1,6 @@
 package event
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"unicode/utf8"
 )
 
@@ -17,10 +15,21 @@ var isPlain = func() (table [256]bool) {
 // text moves over the string at the current position and returns its inside. It notes the lone surrogate escapes.
 func (s *scanner) text() Text {
 	start := s.pos + 1
-	i := start + plainRun(s.data[start:])
-	if i < len(s.data) && s.data[i] == '"' { // most strings need no more than this
+	b := s.data[start:]
+	var n int
+	if len(b) >= 8 {
+		if found := notPlain(word(b)); found != 0 {
+			n = firstOf(found)
+		} else {
+			n = 8 + plainRun(b[8:])
+		}
+	} else {
+		n = plainRun(b)
+	}
+	i := start + n
+	if n < len(b) && b[n] == '"' { // most strings need no more than this
 		s.pos = i + 1
-		return Text{raw: s.data[start:i:i]}
+		return Text{raw: b[:n:n]}
 	}
 	return s.unusualText(start, i)
 }
@@ -55,21 +64,16 @@ func (s *scanner) unusualText(start, i int) Text {
 	}
 }
 
-// plainRun counts the plain bytes at the start of b, eight at a time while it can.
+// plainRun counts the plain bytes at the start of b, sixteen at a time while it can.
 func plainRun(b []byte) int {
-	const (
-		ones  = 0x0101010101010101
-		highs = 0x80 * ones
-	)
 	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		quote := w ^ '"'*ones
-		backslash := w ^ '\\'*ones
-		// A byte's high bit is set where the byte is a control character, not ASCII, a quote or a backslash; a borrow
-		// can also set it behind such a byte, never without one. So the first is always a true one.
-		if found := (w | (w - ' '*ones) | (quote - ones) | (backslash - ones)) & highs; found != 0 {
-			return i + bits.TrailingZeros64(found)/8
+	for ; i+16 <= len(b); i += 16 {
+		first, second := notPlain(word(b[i:])), notPlain(word(b[i+8:]))
+		if first|second != 0 {
+			if first != 0 {
+				return i + firstOf(first)
+			}
+			return i + 8 + firstOf(second)
 		}
 	}
 	for i < len(b) && isPlain[b[i]] {

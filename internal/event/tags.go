@@ -4,9 +4,10 @@ package event
 func (d *Decoder) tags(ev *Event) {
 	switch d.peek() {
 	case '{':
-		for o := d.object(); d.member(&o); {
+		o := d.object(kindTags)
+		for d.member(&o) {
 			if value := d.tagValue(); len(ev.Tags) < MaxTags {
-				ev.Tags = append(ev.Tags, Tag{o.key, value})
+				ev.Tags = append(ev.Tags, Tag{d.name(&o), value})
 			}
 		}
 	case '[':

@@ -51,6 +51,9 @@ func (t Text) String() string {
 
 // isBlank reports whether nothing is left after trimming Unicode white space.
 func (t Text) isBlank() bool {
+	if len(t.raw) > 0 && t.raw[0] != '\\' && isPlain[t.raw[0]] && t.raw[0] != ' ' { // most texts
+		return false
+	}
 	if t.form != escaped {
 		return len(bytes.TrimSpace(t.raw)) == 0
 	}

@@ -1,0 +1,196 @@
+package event
+
+// kind is what an object's members mean.
+type kind uint8
+
+const (
+	kindEvent kind = iota
+	kindException
+	kindFrame
+	kindUser
+	kindSDK
+	kindTags
+	kinds // how many have a root in the trie
+
+	kindBulk  // around the events
+	kindOther // nothing that is known here
+)
+
+// field is a member that is known here.
+type field uint8
+
+const (
+	noField field = iota
+
+	fieldMessage
+	fieldLevel
+	fieldEventID
+	fieldTimestamp
+	fieldFingerprint
+	fieldException
+	fieldStacktrace
+	fieldTags
+	fieldUser
+	fieldUserContext
+	fieldSDK
+	fieldSDKName
+	fieldSDKVersion
+	fieldEnvironment
+	fieldRelease
+	fieldPlatform
+	fieldServerName
+	fieldTransaction
+	fieldTraceID
+
+	fieldType
+	fieldOlderType
+	fieldValue
+	fieldModule
+	fieldOlderModule
+
+	fieldFilename
+	fieldFunction
+	fieldOlderFunction
+	fieldContextLine
+	fieldLineNo
+	fieldColNo
+	fieldInApp
+
+	fieldID
+	fieldEmail
+
+	fieldName
+	fieldVersion
+
+	fieldEvents
+	fieldSentAt
+)
+
+// fieldOf says which field of an object a name, unescaped, is.
+func fieldOf(k kind, name []byte) field {
+	switch k {
+	case kindEvent:
+		return eventField(name)
+	case kindException:
+		return exceptionField(name)
+	case kindFrame:
+		return frameField(name)
+	case kindUser:
+		return userField(name)
+	case kindSDK:
+		return sdkField(name)
+	case kindBulk:
+		return bulkField(name)
+	}
+	return noField
+}
+
+func eventField(name []byte) field {
+	switch string(name) {
+	case "message":
+		return fieldMessage
+	case "level":
+		return fieldLevel
+	case "event_id":
+		return fieldEventID
+	case "timestamp":
+		return fieldTimestamp
+	case "fingerprint":
+		return fieldFingerprint
+	case "exception":
+		return fieldException
+	case "stacktrace":
+		return fieldStacktrace
+	case "tags":
+		return fieldTags
+	case "user":
+		return fieldUser
+	case "user_context":
+		return fieldUserContext
+	case "sdk":
+		return fieldSDK
+	case "sdk_name":
+		return fieldSDKName
+	case "sdk_version":
+		return fieldSDKVersion
+	case "environment":
+		return fieldEnvironment
+	case "release":
+		return fieldRelease
+	case "platform":
+		return fieldPlatform
+	case "server_name":
+		return fieldServerName
+	case "transaction":
+		return fieldTransaction
+	case "trace_id":
+		return fieldTraceID
+	}
+	return noField
+}
+
+func exceptionField(name []byte) field {
+	switch string(name) {
+	case "type":
+		return fieldType
+	case "type_name":
+		return fieldOlderType
+	case "value":
+		return fieldValue
+	case "module":
+		return fieldModule
+	case "module_name":
+		return fieldOlderModule
+	}
+	return noField
+}
+
+func frameField(name []byte) field {
+	switch string(name) {
+	case "filename":
+		return fieldFilename
+	case "function":
+		return fieldFunction
+	case "function_name":
+		return fieldOlderFunction
+	case "context_line":
+		return fieldContextLine
+	case "lineno":
+		return fieldLineNo
+	case "colno":
+		return fieldColNo
+	case "in_app":
+		return fieldInApp
+	}
+	return noField
+}
+
+func userField(name []byte) field {
+	switch string(name) {
+	case "id":
+		return fieldID
+	case "email":
+		return fieldEmail
+	}
+	return noField
+}
+
+func sdkField(name []byte) field {
+	switch string(name) {
+	case "name":
+		return fieldName
+	case "version":
+		return fieldVersion
+	}
+	return noField
+}
+
+func bulkField(name []byte) field {
+	switch string(name) {
+	case "events":
+		return fieldEvents
+	case "sent_at":
+		return fieldSentAt
+	}
+	return noField
+}
