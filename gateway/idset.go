@@ -9,55 +9,54 @@ import (
 )
 
 // idSet is the ids of one bulk: an open-addressing table, at most half full, that is reused without being cleared. A Go map
-// of as many ids costs several times as much, and there is one for each bulk.
+// of as many ids costs several times as much, and there is one for each bulk. The table holds no ids but where they are, and
+// so little of it that it stays in the processor's nearest cache.
 type idSet struct {
 	slots []idSlot
-	round uint32 // slots of other rounds are empty
-	used  int
+	ids   []uuid.UUID
+	round uint16 // slots of other rounds are empty
 	seed  [2]uint64
 }
 
-type idSlot struct {
-	id    uuid.UUID
-	round uint32
-}
+// idSlot is, from the highest bit on, 32 bits of the id's hash, 16 of the round and 16 of the place in ids.
+type idSlot uint64
 
-// firstIDs is how many slots a set begins with.
-const firstIDs = 1 << 8
+const (
+	firstIDs = 1 << 8  // how many slots a set begins with
+	mostIDs  = 1 << 16 // it can hold
+)
 
 // reset empties the set.
 func (s *idSet) reset() {
-	s.used = 0
+	s.ids = s.ids[:0]
 	s.round++
-	if s.round == 0 || len(s.slots) == 0 { // after 2^32 bulks old slots would look new
-		*s = idSet{slots: make([]idSlot, max(firstIDs, len(s.slots))), round: 1, seed: [2]uint64{rand.Uint64(), rand.Uint64()}}
+	if s.round == 0 || len(s.slots) == 0 { // after 2^16 bulks old slots would look new
+		*s = idSet{slots: make([]idSlot, max(firstIDs, len(s.slots))), ids: s.ids, round: 1, seed: [2]uint64{rand.Uint64(), rand.Uint64()}}
 	}
 }
 
-// add adds an id and says whether it is new. The set was reset before.
+// add adds an id and says whether it is new. The set was reset before; it takes up to mostIDs.
 func (s *idSet) add(id uuid.UUID) bool {
-	if 2*s.used >= len(s.slots) {
+	if 2*len(s.ids) >= len(s.slots) {
 		s.grow()
 	}
-	slot := s.find(id)
-	if slot.round == s.round {
-		return false
-	}
-	*slot = idSlot{id, s.round}
-	s.used++
-	return true
-}
-
-// find returns the id's slot, or the empty one where it belongs.
-func (s *idSet) find(id uuid.UUID) *idSlot {
+	hash := s.hash(id)
 	mask := uint64(len(s.slots) - 1) //nolint:gosec // a power of two
-	for at := s.hash(id); ; at++ {
+	for at := hash; ; at++ {
 		slot := &s.slots[at&mask]
-		if slot.round != s.round || slot.id == id {
-			return slot
+		if slot.round() != s.round {
+			*slot = idSlot(hash&^(1<<32-1)) | idSlot(s.round)<<16 | idSlot(len(s.ids))
+			s.ids = append(s.ids, id)
+			return true
+		}
+		if uint64(*slot)>>32 == hash>>32 && s.ids[slot.place()] == id {
+			return false
 		}
 	}
 }
+
+func (s idSlot) round() uint16 { return uint16(s >> 16) } //nolint:gosec // these bits
+func (s idSlot) place() uint16 { return uint16(s) }       //nolint:gosec // these bits
 
 // hash mixes both halves of an id with numbers that no client knows, so that nobody can choose ids that collide.
 func (s *idSet) hash(id uuid.UUID) uint64 {
@@ -67,12 +66,11 @@ func (s *idSet) hash(id uuid.UUID) uint64 {
 	return high ^ low
 }
 
+// grow doubles the table.
 func (s *idSet) grow() {
-	old := s.slots
-	s.slots = make([]idSlot, 2*len(old))
-	for _, slot := range old {
-		if slot.round == s.round {
-			*s.find(slot.id) = slot
-		}
+	ids := s.ids
+	*s = idSet{slots: make([]idSlot, 2*len(s.slots)), ids: ids[:0], round: s.round, seed: s.seed}
+	for _, id := range ids {
+		s.add(id)
 	}
 }
