@@ -34,13 +34,17 @@ func (s *scanner) member(o *object) bool {
 	if o.node == offTrie {
 		return s.otherMember(o)
 	}
-	pos := s.pos
-	next := s.trie.find(o.node, s.data[pos:])
-	if next == 0 {
+	pos, data := s.pos, s.data
+	var n *trieNode
+	if pos+maxTrieText <= len(data) {
+		n = s.trie.find(o.node, data[pos:pos+maxTrieText:pos+maxTrieText])
+	} else {
+		n = s.trie.findInRest(o.node, data[pos:])
+	}
+	if n == nil {
 		return s.otherMember(o)
 	}
-	n := &s.trie.nodes[next]
-	o.node, o.field, o.begun = next, n.field, true
+	o.node, o.field, o.begun = n.at, n.field, true
 	o.nameAt = pos + 1 + int(n.comma)
 	pos += int(n.size)
 	o.nameEnd = pos - 2

@@ -14,22 +14,20 @@ var isPlain = func() (table [256]bool) {
 
 // text moves over the string at the current position and returns its inside. It notes the lone surrogate escapes.
 func (s *scanner) text() Text {
-	start := s.pos + 1
-	b := s.data[start:]
-	var n int
-	if len(b) >= 8 {
-		if found := notPlain(word(b)); found != 0 {
-			n = firstOf(found)
+	data, start := s.data, s.pos+1
+	i := start
+	if i+8 <= len(data) {
+		if found := notPlain(word(data[i : i+8 : i+8])); found != 0 {
+			i += firstOf(found)
 		} else {
-			n = 8 + plainRun(b[8:])
+			i = plainEnd(data, i+8)
 		}
 	} else {
-		n = plainRun(b)
+		i = plainEnd(data, i)
 	}
-	i := start + n
-	if n < len(b) && b[n] == '"' { // most strings need no more than this
+	if i < len(data) && data[i] == '"' { // most strings need no more than this
 		s.pos = i + 1
-		return Text{raw: b[:n:n]}
+		return Text{raw: data[start:i:i]}
 	}
 	return s.unusualText(start, i)
 }
@@ -64,11 +62,14 @@ func (s *scanner) unusualText(start, i int) Text {
 	}
 }
 
-// plainRun counts the plain bytes at the start of b, sixteen at a time while it can.
-func plainRun(b []byte) int {
-	i := 0
-	for ; i+16 <= len(b); i += 16 {
-		first, second := notPlain(word(b[i:])), notPlain(word(b[i+8:]))
+// plainRun counts the plain bytes at the start of b.
+func plainRun(b []byte) int { return plainEnd(b, 0) }
+
+// plainEnd is where the plain bytes that begin at a place end. It looks at sixteen at a time while it can.
+func plainEnd(data []byte, i int) int {
+	for ; i+16 <= len(data); i += 16 {
+		b := data[i : i+16 : i+16]
+		first, second := notPlain(word(b)), notPlain(word(b[8:]))
 		if first|second != 0 {
 			if first != 0 {
 				return i + firstOf(first)
@@ -76,7 +77,7 @@ func plainRun(b []byte) int {
 			return i + 8 + firstOf(second)
 		}
 	}
-	for i < len(b) && isPlain[b[i]] {
+	for i < len(data) && isPlain[data[i]] {
 		i++
 	}
 	return i
