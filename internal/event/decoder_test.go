@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 // good is the smallest event; withField is one with another field.
@@ -174,6 +176,20 @@ func TestNotAnObject(t *testing.T) {
 func TestEmptyBody(t *testing.T) {
 	for _, raw := range []string{"", " ", "\r\n\t "} {
 		mustRefuse(t, raw, CodeEmpty, "")
+	}
+}
+
+func TestErrorsCarryNoHalfAnID(t *testing.T) {
+	const id = "0190a5b2-7c3d-7e4f-8a1b-2c3d4e5f6a7"
+	for _, raw := range []string{
+		`{"event_id":"` + id + "\x01\",\"message\":\"m\"}", `{"event_id":"` + id + `g","message":"m"}`, `{"event_id":"` + id + "\xff\",\"message\":\"m\"}",
+		`{"event_id":"00000000-0000-0000-0000-000000000000","message":"m"}`, `{"message":"m","event_id":"` + id + `7`,
+	} {
+		_, err := decode(raw)
+		var e *Error
+		if !errors.As(err, &e) || e.EventID != uuid.Nil {
+			t.Errorf("%q: %#v, want no id", raw, err)
+		}
 	}
 }
 

@@ -100,6 +100,15 @@ func (d *Decoder) wrongType(field, want string) {
 
 // stringField reads a string or null.
 func (d *Decoder) stringField(field string, into *Text) {
+	pos, data := d.pos, d.data
+	if at := pos + 1; at+8 < len(data) && data[pos] == '"' { // a short one is done with here
+		end := at + firstOf(notPlain(word(data[at:at+8:at+8])))
+		if data[end] == '"' {
+			into.raw, into.form = data[at:end:end], verbatim
+			d.pos = end + 1
+			return
+		}
+	}
 	if d.peek() != '"' {
 		d.wrongType(field, "a string")
 		return
@@ -124,6 +133,15 @@ func (d *Decoder) level(ev *Event) {
 }
 
 func (d *Decoder) eventID(ev *Event) {
+	at := d.pos + 1
+	if end := at + dashedLen; end < len(d.data) && d.data[end] == '"' && d.data[at-1] == '"' { // as most are written
+		if parseID(d.data[at:end:end], &ev.ID) && ev.ID != uuid.Nil {
+			ev.HasID = true
+			d.pos = end + 1
+			return
+		}
+		ev.ID = uuid.Nil
+	}
 	var text Text
 	d.stringField("event_id", &text)
 	if text.raw == nil {

@@ -9,7 +9,8 @@ type object struct {
 
 	first int // where the object's names begin in scanner.keys
 
-	nameAt, nameEnd int // the member's name in the scanned text
+	// The member's name in the scanned text; on the path nameAt is where its node's text is, and that says the rest.
+	nameAt, nameEnd int
 	nameForm        textForm
 }
 
@@ -25,35 +26,51 @@ func (s *scanner) object(k kind) object {
 
 // name is the name of the object's member, aliasing the scanned text.
 func (s *scanner) name(o *object) Text {
+	if o.node != offTrie {
+		n := &s.trie.nodes[o.node]
+		at, end := o.nameAt+int(n.comma)+1, o.nameAt+int(n.size)-2
+		return Text{raw: s.data[at:end:end]}
+	}
 	return Text{raw: s.data[o.nameAt:o.nameEnd:o.nameEnd], form: o.nameForm}
 }
 
 // member moves to the value of the next member and reports whether there is one; the caller moves over the value.
 // At the end of the object it checks that no name came twice.
 func (s *scanner) member(o *object) bool {
-	if o.node == offTrie {
-		return s.otherMember(o)
-	}
 	pos, data := s.pos, s.data
-	var n *trieNode
-	if pos+maxTrieText <= len(data) {
-		n = s.trie.find(o.node, data[pos:pos+maxTrieText:pos+maxTrieText])
-	} else {
-		n = s.trie.findInRest(o.node, data[pos:])
-	}
-	if n == nil {
+	if o.node == offTrie || pos+maxTrieText > len(data) {
 		return s.otherMember(o)
 	}
-	o.node, o.field, o.begun = n.at, n.field, true
-	o.nameAt = pos + 1 + int(n.comma)
-	pos += int(n.size)
-	o.nameEnd = pos - 2
-	s.pos = pos
-	return true
+	b := data[pos : pos+maxTrieText : pos+maxTrieText]
+	first, second, third := word(b), word(b[8:]), word(b[16:])
+	nodes := s.trie.nodes
+	for i := nodes[o.node].child; i != 0; {
+		n := &nodes[i]
+		if n.matches(first, second, third) {
+			o.node, o.field, o.nameAt = i, n.field, pos
+			s.pos = pos + int(n.size)
+			return true
+		}
+		i = n.next
+	}
+	return s.newMember(o)
 }
 
-// otherMember is member where the trie does not help.
+// otherMember is member where there is no path, or at the end of the text, where what is compared might reach beyond it.
 func (s *scanner) otherMember(o *object) bool {
+	if o.node != offTrie {
+		if i := s.trie.find(o.node, s.data[s.pos:]); i != 0 {
+			n := &s.trie.nodes[i]
+			o.node, o.field, o.nameAt = i, n.field, s.pos
+			s.pos += int(n.size)
+			return true
+		}
+	}
+	return s.newMember(o)
+}
+
+// newMember is member where the trie does not help.
+func (s *scanner) newMember(o *object) bool {
 	start := s.pos
 	c := s.peek()
 	if c == '}' {
@@ -64,7 +81,7 @@ func (s *scanner) otherMember(o *object) bool {
 		}
 		return false
 	}
-	if o.begun {
+	if o.begun || o.node >= firstNode {
 		if c != ',' {
 			s.fail(faultComma)
 			return false
@@ -81,13 +98,14 @@ func (s *scanner) otherMember(o *object) bool {
 		return false
 	}
 	if o.node != offTrie {
-		s.learn(o, s.data[start:s.pos])
+		s.learn(o, start)
 	}
 	return true
 }
 
-// learn puts the member that was read from text, its last key, into the trie, or takes the object off it.
-func (s *scanner) learn(o *object, text []byte) {
+// learn puts the member whose text begins at start, its key is the last, into the trie, or takes the object off it.
+func (s *scanner) learn(o *object, start int) {
+	text := s.data[start:s.pos]
 	last := len(s.keys) - 1
 	k := s.keys[last]
 	s.keys = s.keys[:last]
@@ -107,6 +125,8 @@ func (s *scanner) learn(o *object, text []byte) {
 			s.names = append(s.names, name...)
 		}
 		s.keys = append(s.keys, k)
+	} else {
+		o.nameAt = start
 	}
 	o.node = node
 }

@@ -25,7 +25,7 @@ type trieNode struct {
 	comma uint8     // 1: text begins with a comma
 	field field
 
-	at, parent, child, next int16 // at is itself; child is the first of several; next is the next child of the parent; 0: none
+	parent, child, next int16 // child is the first of several; next is the next child of the parent; 0: none
 }
 
 // trieWords are up to maxTrieText bytes, the first of them lowest.
@@ -56,26 +56,20 @@ func (t *trie) reset() {
 	t.rest = trieRest
 }
 
-// find returns the child of a node whose text is what b begins with, or nil. b is maxTrieText bytes.
-func (t *trie) find(node int16, b []byte) *trieNode {
-	first, second, third := word(b), word(b[8:]), word(b[16:])
-	for i := t.nodes[node].child; i != 0; {
-		n := &t.nodes[i]
-		if (first^n.text[0])&n.mask[0]|(second^n.text[1])&n.mask[1]|(third^n.text[2])&n.mask[2] == 0 {
-			return n
-		}
-		i = n.next
-	}
-	return nil
+// matches says whether three words are, or begin with, the node's text.
+func (n *trieNode) matches(first, second, third uint64) bool {
+	return (first^n.text[0])&n.mask[0]|(second^n.text[1])&n.mask[1]|(third^n.text[2])&n.mask[2] == 0
 }
 
-// findInRest is find where fewer bytes are left. It is not inlined, for the sake of those that are not at the end.
-//
-//go:noinline
-func (t *trie) findInRest(node int16, rest []byte) *trieNode {
-	var padded [maxTrieText]byte // no text has a NUL in it
-	copy(padded[:], rest)
-	return t.find(node, padded[:])
+// find returns the child of a node whose text b, which may be shorter than three words, begins with, or 0.
+func (t *trie) find(node int16, b []byte) int16 {
+	var words [maxTrieText]byte // no text has a NUL in it
+	copy(words[:], b)
+	i := t.nodes[node].child
+	for i != 0 && !t.nodes[i].matches(word(words[:]), word(words[8:]), word(words[16:])) {
+		i = t.nodes[i].next
+	}
+	return i
 }
 
 // add makes a child of a node, and returns it, or offTrie if there is no room or the name is on the path already.
@@ -111,7 +105,7 @@ func (t *trie) add(parent int16, text []byte, f field) int16 {
 		last = &t.nodes[*last].next
 	}
 	at := int16(len(t.nodes))
-	*last, n.at = at, at // before nodes moves
+	*last = at // before nodes moves
 	t.nodes = append(t.nodes, n)
 	return at
 }
