@@ -13,6 +13,8 @@ type Decoder struct {
 	refused *Error // the first field that is not as it should be
 
 	older olderNames
+
+	project string // of the last record
 }
 
 // Decode reads one event, the whole of raw, into ev, which is overwritten, with raw aliased. It returns nil or an

@@ -27,7 +27,7 @@ func notPlain(w uint64) uint64 {
 	return (w | (w - ' '*eachByte) | (quote - eachByte) | (backslash - eachByte)) & highBits
 }
 
-// firstOf is the place of the first byte that is not plain, 0 to 7, from what notPlain found.
+// firstOf is the place of the first byte that was found, 0 to 7, or 8 if none was.
 func firstOf(found uint64) int { return bits.TrailingZeros64(found) / 8 }
 
 // notHex looks at eight characters and is 0 if all of them are hexadecimal digits, in any case.

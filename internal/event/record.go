@@ -14,7 +14,7 @@ func DecodeRecord(d *Decoder, value []byte, headers []Header, maxBytes int, ev *
 	case len(value) > maxBytes:
 		return Envelope{}, &RecordError{Reason: DeadTooLarge, Detail: "the value is larger than the consumer takes"}
 	}
-	envelope, err := parseHeaders(headers)
+	envelope, err := parseHeaders(headers, &d.project)
 	if err != nil {
 		return Envelope{}, err
 	}
