@@ -46,15 +46,8 @@ func (b *batch) reset() {
 // add takes a record in: as a row, or as a dead letter if it cannot become one.
 func (b *batch) add(r *record, proc *processor) {
 	size := len(r.value)
-	var dropped *droppedError
-	if err := proc.process(r, b.rows); errors.As(err, &dropped) {
-		if b.drop == nil {
-			b.drop = map[string]int{}
-		}
-		b.drop[dropped.step]++
-	} else if err != nil {
-		b.dead = append(b.dead, newDeadLetter(r, err))
-		size = b.dead[len(b.dead)-1].size() // its key and headers are kept too, and nothing says that they are small
+	if err := proc.process(r, b.rows); err != nil {
+		size = b.refuse(r, err)
 	} else if at := proc.receivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
 		b.oldest = at
 	}
@@ -62,6 +55,20 @@ func (b *batch) add(r *record, proc *processor) {
 	b.records++
 	b.bytes += size
 	b.last = r.offset
+}
+
+// refuse notes a record that becomes no row, and says what it takes, in bytes.
+func (b *batch) refuse(r *record, err error) int {
+	var dropped *droppedError
+	if errors.As(err, &dropped) {
+		if b.drop == nil {
+			b.drop = map[string]int{}
+		}
+		b.drop[dropped.step]++
+		return len(r.value)
+	}
+	b.dead = append(b.dead, newDeadLetter(r, err))
+	return b.dead[len(b.dead)-1].size() // its key and headers are kept too, and nothing says that they are small
 }
 
 // content is what a range's hash is made of: value and headers as a record batch has them.

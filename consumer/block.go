@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -41,6 +42,8 @@ type block struct {
 
 	input   proto.Input
 	texts   []*textColumn // those of input
+	all     []*textColumn // these and the tags'
+	expect  int           // rows that it may come to: see sizes
 	scratch []byte
 }
 
@@ -84,6 +87,7 @@ func newBlock() *block {
 			b.texts = append(b.texts, text)
 		}
 	}
+	b.all = append(slices.Clone(b.texts), &b.tags.keys, &b.tags.values)
 	return b
 }
 
@@ -99,8 +103,8 @@ const fixedBytes = 16 + 4 + 3*8 + 1 + 8 + 1 + 8 + 8 + 4 + 8
 
 // bytes is how much memory the rows take.
 func (b *block) bytes() int {
-	n := b.rows()*fixedBytes + len(b.tags.keys.buf) + len(b.tags.values.buf)
-	for _, c := range b.texts {
+	n := b.rows() * fixedBytes
+	for _, c := range b.all {
 		n += len(c.buf)
 	}
 	return n
@@ -108,11 +112,26 @@ func (b *block) bytes() int {
 
 // memory is how much the block holds, in use or not.
 func (b *block) memory() int {
-	n := cap(b.eventID)*fixedBytes + cap(b.tags.keys.buf) + cap(b.tags.values.buf)
-	for _, c := range b.texts {
+	n := cap(b.eventID) * fixedBytes
+	for _, c := range b.all {
 		n += cap(c.buf)
 	}
 	return n
+}
+
+// enlarge makes room for more rows in what is not text.
+func (b *block) enlarge() {
+	b.eventID = enlarge(b.eventID, 1, b.expect)
+	b.idTime.Data = enlarge(b.idTime.Data, 1, b.expect)
+	b.timestamp.Data = enlarge(b.timestamp.Data, 1, b.expect)
+	b.client.Data = enlarge(b.client.Data, 1, b.expect)
+	b.adjusted = enlarge(b.adjusted, 1, b.expect)
+	b.receivedAt.Data = enlarge(b.receivedAt.Data, 1, b.expect)
+	b.level = enlarge(b.level, 1, b.expect)
+	b.fingerprint = enlarge(b.fingerprint, 1, b.expect)
+	b.tags.ends = enlarge(b.tags.ends, 1, b.expect)
+	b.partition = enlarge(b.partition, 1, b.expect)
+	b.offset = enlarge(b.offset, 1, b.expect)
 }
 
 // pick makes a block of some of the rows, in ascending order.
@@ -150,6 +169,9 @@ type row struct {
 
 // append adds one row. Everything is copied; the event and its bytes may be reused afterwards.
 func (b *block) append(ev *event.Event, r *row) {
+	if b.rows() == cap(b.eventID) {
+		b.enlarge()
+	}
 	id := r.envelope.ID
 	timestamp, client, adjusted := ev.Times(id, r.envelope.ReceivedAt, r.envelope.Correction(), r.maxAge)
 	b.projectID.appendString(r.envelope.Project)

@@ -9,8 +9,9 @@ import (
 // textColumn is a column of strings that is kept as it goes over the wire: each with its length before it. ch-go's own keeps
 // two numbers beside every string, which for short and absent ones is more than the string.
 type textColumn struct {
-	buf   []byte
-	count int
+	buf    []byte
+	count  int
+	expect int // bytes that it may come to: see sizes
 }
 
 // Type, Rows, EncodeColumn, WriteColumn and Reset are how ch-go sends it.
@@ -29,6 +30,9 @@ func (c *textColumn) WriteColumn(w *proto.Writer) { w.ChainWrite(c.buf) }
 func (c *textColumn) Reset() { c.buf, c.count = c.buf[:0], 0 }
 
 func (c *textColumn) append(v []byte) {
+	if cap(c.buf)-len(c.buf) < binary.MaxVarintLen64+len(v) {
+		c.buf = enlarge(c.buf, binary.MaxVarintLen64+len(v), c.expect)
+	}
 	c.count++
 	if len(v) < 0x80 { // most are absent or short
 		c.buf = append(c.buf, byte(len(v)))
@@ -39,6 +43,9 @@ func (c *textColumn) append(v []byte) {
 }
 
 func (c *textColumn) appendString(v string) {
+	if cap(c.buf)-len(c.buf) < binary.MaxVarintLen64+len(v) {
+		c.buf = enlarge(c.buf, binary.MaxVarintLen64+len(v), c.expect)
+	}
 	c.buf = binary.AppendUvarint(c.buf, uint64(len(v)))
 	c.buf = append(c.buf, v...)
 	c.count++

@@ -13,6 +13,7 @@ type budget struct {
 	sealed int           // batches on their way into ClickHouse, which will give memory back
 	spare  []*block
 	kept   int64 // memory of the spare ones
+	sizes  sizes
 }
 
 // block returns an empty block.
@@ -20,13 +21,16 @@ func (b *budget) block() *block {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := len(b.spare)
+	var out *block
 	if n == 0 {
-		return newBlock()
+		out = newBlock()
+	} else {
+		out = b.spare[n-1]
+		b.spare[n-1] = nil
+		b.spare = b.spare[:n-1]
+		b.kept -= int64(out.memory())
 	}
-	out := b.spare[n-1]
-	b.spare[n-1] = nil
-	b.spare = b.spare[:n-1]
-	b.kept -= int64(out.memory())
+	b.sizes.expect(out)
 	return out
 }
 
@@ -34,6 +38,7 @@ func (b *budget) block() *block {
 func (b *budget) give(used *block) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.sizes.learn(used)
 	const small = 1 << 20
 	memory := int64(used.memory())
 	if memory > small && memory > 4*int64(used.bytes()) {

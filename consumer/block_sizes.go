@@ -1,0 +1,39 @@
+package consumer
+
+// sizes is how large blocks have lately been: the next one may come to as much. It is known of a block whose memory must be fresh.
+type sizes struct {
+	rows  int
+	texts []int // bytes of block.all
+}
+
+// learn notes how large a block became. What was larger before is forgotten little by little.
+func (s *sizes) learn(b *block) {
+	if s.texts == nil {
+		s.texts = make([]int, len(b.all))
+	}
+	s.rows = fading(s.rows, b.rows())
+	for i, c := range b.all {
+		s.texts[i] = fading(s.texts[i], len(c.buf))
+	}
+}
+
+// fading is the larger of what is there now, and some more, and most of what was before.
+func fading(before, now int) int { return max(now+now/16, before-before/8) }
+
+// expect tells a block.
+func (s *sizes) expect(b *block) {
+	b.expect = s.rows
+	for i, n := range s.texts {
+		b.all[i].expect = n
+	}
+}
+
+// enlarge makes room for n more items in s: for twice as many, or as many as are expected in all if that is less. append itself would
+// make a large slice a quarter larger each time, and copy it five times in all.
+func enlarge[T any](s []T, n, expect int) []T {
+	size := max(2*len(s), len(s)+n)
+	if len(s)+n <= expect {
+		size = min(size, expect)
+	}
+	return append(make([]T, 0, size), s...)
+}

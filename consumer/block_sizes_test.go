@@ -1,0 +1,59 @@
+package consumer
+
+import (
+	"testing"
+	"time"
+)
+
+// filled returns a block of so many rows of about 200 bytes, from a budget.
+func filled(t *testing.T, b *budget, rows int) *block {
+	t.Helper()
+	out := b.block()
+	proc := &processor{topic: "t", maxAge: 24 * time.Hour}
+	for n := range rows {
+		r := benchRecord(n, 200)
+		if err := proc.process(&r, out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// TestBlocksKnowTheirSize: fresh memory for a block like the last one has hardly more room than it needs, and is not copied more often
+// than it was doubled.
+func TestBlocksKnowTheirSize(t *testing.T) {
+	b := newBudget(0) // keeps no block: all memory is fresh
+	const rows = 20_000
+	first := filled(t, b, rows)
+	bytes := first.bytes()
+	b.give(first)
+	second := filled(t, b, rows)
+	if first == second {
+		t.Fatal("the block was kept")
+	}
+	if memory := second.memory(); memory < bytes || memory > bytes+bytes/8 {
+		t.Errorf("%d bytes of memory for %d bytes", memory, bytes)
+	}
+	for _, less := range []int{1, 100, rows / 3} {
+		small := filled(t, b, less)
+		if memory, used := small.memory(), small.bytes(); memory > 2*used+32*64 {
+			t.Errorf("%d rows: %d bytes of memory for %d bytes", less, memory, used)
+		}
+	}
+	for range 100 {
+		b.give(filled(t, b, 10))
+	}
+	if b.sizes.rows > 100 {
+		t.Errorf("%d rows are still expected", b.sizes.rows)
+	}
+}
+
+func TestEnlarge(t *testing.T) {
+	for _, c := range []struct{ len, more, expect, want int }{
+		{0, 1, 0, 1}, {0, 10, 0, 10}, {4, 1, 0, 8}, {4, 9, 0, 13}, {4, 1, 100, 8}, {51, 1, 100, 100}, {99, 1, 100, 100}, {100, 1, 100, 200}, {49, 51, 100, 100}, {49, 52, 100, 101},
+	} {
+		if got := enlarge(make([]byte, c.len), c.more, c.expect); len(got) != c.len || cap(got) != c.want {
+			t.Errorf("%+v: %d of %d", c, len(got), cap(got))
+		}
+	}
+}
