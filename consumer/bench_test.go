@@ -244,14 +244,15 @@ func (c *consumerBench) prepared(b *testing.B) float64 {
 			}
 		}
 		to.buf.Reset()
-		raw := proto.Block{Columns: len(rowsIn.input), Rows: rowsIn.rows()}
-		if err := raw.EncodeRawBlock(&to.buf, 0, rowsIn.input); err != nil {
+		columns := rowsIn.columns()
+		raw := proto.Block{Columns: len(columns), Rows: rowsIn.rows()}
+		if err := raw.EncodeRawBlock(&to.buf, 0, columns); err != nil {
 			b.Fatal(err)
 		}
 		if err := to.compressor.Compress(to.buf.Buf); err != nil {
 			b.Fatal(err)
 		}
-		insert := strings.TrimSuffix(insertStatement(name, tableName, rowsIn.input), "VALUES") + "FORMAT Native"
+		insert := strings.TrimSuffix(insertStatement(name, tableName, columns), "VALUES") + "FORMAT Native"
 		start := time.Now()
 		params := url.Values{"query": {insert}, "decompress": {"1"}}
 		for name, value := range insertSettings {

@@ -41,6 +41,7 @@ type block struct {
 	offset      proto.ColInt64
 
 	input   proto.Input
+	sent    proto.Input   // see columns
 	texts   []*textColumn // those of input
 	all     []*textColumn // these and the tags'
 	expect  int           // rows that it may come to: see sizes
@@ -97,6 +98,27 @@ const levelType proto.ColumnType = "Enum8('debug' = 1, 'info' = 2, 'warning' = 3
 func (b *block) rows() int { return len(b.eventID) }
 
 func (b *block) reset() { b.input.Reset() }
+
+// columns are what is inserted: all of input but what no row has anything in, for which the table's default is the same. Who sends
+// small events leaves a dozen fields out, and to read and convert the nothing of each row costs ClickHouse a sixth of an insert. It
+// depends on the rows only, so that a block that is sent again is the same.
+func (b *block) columns() proto.Input {
+	b.sent = b.sent[:0]
+	for _, c := range b.input {
+		switch data := c.Data.(type) {
+		case *textColumn:
+			if data.isEmpty() {
+				continue
+			}
+		case *tagsColumn:
+			if data.keys.count == 0 {
+				continue
+			}
+		}
+		b.sent = append(b.sent, c)
+	}
+	return b.sent
+}
 
 // fixedBytes is what a row takes besides its texts and tags.
 const fixedBytes = 16 + 4 + 3*8 + 1 + 8 + 1 + 8 + 8 + 4 + 8

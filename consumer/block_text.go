@@ -51,6 +51,9 @@ func (c *textColumn) appendString(v string) {
 	c.count++
 }
 
+// isEmpty says whether all strings are.
+func (c *textColumn) isEmpty() bool { return len(c.buf) == c.count }
+
 // ends appends to out where each string ends in buf.
 func (c *textColumn) ends(out []int) []int {
 	at := 0

@@ -49,14 +49,15 @@ func (e *httpError) Error() string { return "clickhouse: " + e.text }
 
 func (h *httpConnection) insert(ctx context.Context, b *block, settings map[string]string) error {
 	h.buf.Reset()
-	raw := proto.Block{Columns: len(b.input), Rows: b.rows()}
-	if err := raw.EncodeRawBlock(&h.buf, 0, b.input); err != nil {
+	columns := b.columns()
+	raw := proto.Block{Columns: len(columns), Rows: b.rows()}
+	if err := raw.EncodeRawBlock(&h.buf, 0, columns); err != nil {
 		return fmt.Errorf("insert: encode: %w", err)
 	}
 	if err := h.compressor.Compress(h.buf.Buf); err != nil {
 		return fmt.Errorf("insert: compress: %w", err)
 	}
-	query := url.Values{"query": {strings.TrimSuffix(insertStatement(h.opts.Auth.Database, h.table, b.input), "VALUES") + "FORMAT Native"}, "decompress": {"1"}}
+	query := url.Values{"query": {strings.TrimSuffix(insertStatement(h.opts.Auth.Database, h.table, columns), "VALUES") + "FORMAT Native"}, "decompress": {"1"}}
 	for key, value := range settings {
 		query.Set(key, value)
 	}

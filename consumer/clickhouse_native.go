@@ -51,7 +51,8 @@ func do(ctx context.Context, client *ch.Client, query ch.Query) error {
 
 // insert sends the input as ClickHouse takes it: one block, because ch-go's Do without OnInput sends one.
 func (n *nativeConnection) insert(ctx context.Context, b *block, settings map[string]string) error {
-	query := ch.Query{Body: insertStatement(n.opts.Auth.Database, n.table, b.input), Input: b.input}
+	columns := b.columns()
+	query := ch.Query{Body: insertStatement(n.opts.Auth.Database, n.table, columns), Input: columns}
 	for key, value := range settings {
 		query.Settings = append(query.Settings, ch.Setting{Key: key, Value: value, Important: true})
 	}
