@@ -93,7 +93,11 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 		}
 		return wait, true
 	case p.awaits(): // others are on their way and will give memory back
-		p.turn.end() // which may take as long as ClickHouse, or the dead-letter topic, is away
+		// Whoever had the turn instead would begin a block with what memory comes back, and there would be many that are small. But
+		// it may take as long as ClickHouse, or the dead-letter topic, is away.
+		if time.Since(p.starved) >= p.flushAge {
+			p.turn.end()
+		}
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {

@@ -184,6 +184,36 @@ func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
 	})
 }
 
+// A partition that waits for memory in the middle of a block keeps its turn for a flush age: others would begin blocks of their own
+// with what memory comes back, and all would end up small. Then it lets them try.
+func TestTurnIsKeptForMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := make(turns, 1)
+		b := newBudget(16 << 10)
+		other := b.join()
+		other.add(16 << 10)
+		other.seal(1)
+		w := newWorker(t, func(w *worker) { w.turn.of, w.claim, w.cfg.BatchRows = shared, b.join(), 70 })
+		w.topic.add(140)
+		w.start()
+		pass(time.Millisecond)
+		starved := time.Now() // or a millisecond ago
+		pass(time.Second - 2*time.Millisecond)
+		if len(shared) != 1 {
+			t.Errorf("the turn is given back after %s", time.Since(starved))
+		}
+		pass(100 * time.Millisecond)
+		if len(shared) != 0 {
+			t.Errorf("the turn is kept for %s", time.Since(starved))
+		}
+		w.inserted(0)
+		other.add(-16 << 10)
+		other.seal(-1)
+		pass(time.Second)
+		w.inserted(140, "0-69", "70-139")
+	})
+}
+
 // A partition that is stuck, here because the dead-letter topic is away, keeps no turn while it waits for memory: the others get on.
 func TestStuckPartitionKeepsNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
