@@ -108,9 +108,10 @@ func TestServerTooOld(t *testing.T) {
 // set up.
 func TestErrorCodes(t *testing.T) {
 	overBoth(t, func(t *testing.T, d *database, dsn func(string) string) {
+		traced := fromGateway(1, "demo", idV4(1), noon, `{"message":"m","trace_id":"t"}`)
 		fails := func(what string, code int) {
 			t.Helper()
-			err := insertInto(t, d.store(dsn("")), blockOf(t, plain(1)))
+			err := insertInto(t, d.store(dsn("")), blockOf(t, traced))
 			if errorCode(err) != code || !isSetup(err) || !strings.Contains(hint(err), "consumer migrate") {
 				t.Errorf("%s: code %d, hint %q, error %v; want code %d", what, errorCode(err), hint(err), err, code)
 			}
