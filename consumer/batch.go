@@ -11,7 +11,7 @@ import (
 // batch is a run of records on its way: a range and what becomes of it.
 type batch struct {
 	span
-	rows *block // while it is in use
+	rows *block // from its first record on
 	dead []deadLetter
 	drop map[string]int // events that a step dropped, by its name
 	hash xxhash.Digest  // of what is in it so far
@@ -96,7 +96,10 @@ func (b *batch) content(r *record) []byte {
 
 // memory is what the budget has to know.
 func (b *batch) memory() int64 {
-	n := b.rows.bytes()
+	n := 0
+	if b.rows != nil {
+		n = b.rows.bytes()
+	}
 	for i := range b.dead {
 		n += b.dead[i].size()
 	}

@@ -149,6 +149,9 @@ func (p *partition) add(ctx context.Context, r *record) error {
 	if b.records == 0 {
 		b.since = time.Now()
 	}
+	if b.rows == nil { // not before: those who wait for a turn need none, and would keep the large ones from who has it
+		b.rows = p.claim.budget.block()
+	}
 	if gap := r.offset - p.offset; gap > 0 {
 		// Transactions and compaction leave holes too, but nobody who writes this topic uses them.
 		p.metrics.gaps.Add(float64(gap))
@@ -214,6 +217,9 @@ func (p *partition) seal(ctx context.Context) bool {
 func (p *partition) send(ctx context.Context) bool {
 	p.turn.end()
 	b := p.current
+	if b.rows == nil { // all of its records are gone
+		b.rows = p.claim.budget.block()
+	}
 	p.account(b)
 	b.sent = true
 	p.claim.seal(1)
@@ -234,7 +240,6 @@ func (p *partition) take(ctx context.Context) bool {
 	for {
 		select {
 		case p.current = <-p.free:
-			p.current.rows = p.claim.budget.block()
 			return true
 		case <-ctx.Done():
 			return false
@@ -260,7 +265,9 @@ func (p *partition) discard(b *batch) {
 		p.claim.seal(-1)
 	}
 	p.metrics.buffered.Sub(float64(b.gauged))
-	p.claim.budget.give(b.rows)
+	if b.rows != nil {
+		p.claim.budget.give(b.rows)
+	}
 	b.reset()
 }
 
