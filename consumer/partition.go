@@ -52,14 +52,16 @@ type partition struct {
 	topic    string
 
 	// Of the goroutine that fetches.
-	offset  int64 // of the next record to fetch
-	first   int64 // of the next range
-	replay  []span
-	current *batch
-	behind  bool // there was more on the topic than the last fetch brought
-	turn    turn
-	starved time.Time // since when there is no memory to go on; zero: there was
-	proc    *processor
+	offset      int64 // of the next record to fetch
+	first       int64 // of the next range
+	replay      []span
+	current     *batch
+	behind      bool // there was more on the topic than the last fetch brought
+	behindSince time.Time
+	overdue     bool // the batch is the end of a backlog
+	turn        turn
+	starved     time.Time // since when there is no memory to go on; zero: there was
+	proc        *processor
 
 	// Of the goroutine that keeps the ranges.
 	ranges  *ranges

@@ -44,9 +44,7 @@ func (p *partition) fetchLoop(ctx context.Context) {
 			}
 			p.account(p.current)
 			p.setLag()
-			if p.behind = p.offset < at.highWatermark; !p.behind {
-				p.turn.end()
-			}
+			p.keepUp(p.offset < at.highWatermark)
 		case ctx.Err() != nil:
 		case errors.Is(err, errOffsetOutOfRange):
 			p.lost()
@@ -58,6 +56,21 @@ func (p *partition) fetchLoop(ctx context.Context) {
 			pause.wait(ctx)
 		}
 	}
+}
+
+// keepUp notes whether there is more on the topic, as a fetch found it. Where a partition catches up after long, what it has is as late
+// as that, and the end of a backlog need not wait for its age as well.
+func (p *partition) keepUp(behind bool) {
+	switch {
+	case !behind:
+		if p.behind && p.current.records > 0 && time.Since(p.behindSince) >= behindAges*p.flushAge {
+			p.overdue = true
+		}
+		p.turn.end()
+	case !p.behind:
+		p.behindSince = time.Now()
+	}
+	p.behind = behind
 }
 
 // lost forgets that there was more on the topic: until a fetch succeeds nobody knows, and it may hang for as long as a request may.
@@ -132,6 +145,9 @@ const behindAges = 4
 func (p *partition) due(since time.Time) time.Time {
 	if p.behind {
 		return since.Add(behindAges * p.flushAge)
+	}
+	if p.overdue {
+		return since
 	}
 	late := (since.UnixNano() - int64(p.phase)) % int64(p.flushAge)
 	return since.Add(p.flushAge - time.Duration(late))
@@ -216,6 +232,7 @@ func (p *partition) seal(ctx context.Context) bool {
 // send hands the batch on and takes an empty one.
 func (p *partition) send(ctx context.Context) bool {
 	p.turn.end()
+	p.overdue = false
 	b := p.current
 	if b.rows == nil { // all of its records are gone
 		b.rows = p.claim.budget.block()

@@ -80,6 +80,33 @@ func TestTurnsAreWaitedFor(t *testing.T) {
 	})
 }
 
+// The end of a backlog goes in at once; who was behind for less than that waits for its age as ever.
+func TestEndOfABacklog(t *testing.T) {
+	for behind, atOnce := range map[time.Duration]bool{behindAges*time.Second - 2*time.Millisecond: false, behindAges * time.Second: true} {
+		synctest.Test(t, func(t *testing.T) {
+			shared := make(turns, 1)
+			shared <- struct{}{} // somebody has it
+			w := newWorker(t, func(w *worker) { w.turn.of, w.cfg.BatchRows = shared, 7 })
+			w.topic.add(9) // one fetch of seven, which fill a batch
+			w.start()
+			pass(behind)
+			w.inserted(7, "0-6")
+			<-shared
+			pass(time.Millisecond)
+			if got := w.happened("insert 7-8") == 1; got != atOnce {
+				t.Errorf("behind for %s, at once: %t", behind, got)
+			}
+			pass(2500 * time.Millisecond)
+			w.inserted(9, "0-6", "7-8")
+			w.topic.add(1)
+			pass(time.Millisecond)
+			if w.happened("insert 9-9") != 0 {
+				t.Error("what came later went in at once as well")
+			}
+		})
+	}
+}
+
 // Waiting for a turn ends with the partition, and a turn that was not had is not given back.
 func TestTurnEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
