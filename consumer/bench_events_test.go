@@ -14,7 +14,7 @@ import (
 )
 
 // benchDay is when the events of the benchmarks begin.
-var benchDay = time.Now().UTC().Truncate(24 * time.Hour)
+var benchDay = time.Now().UTC().Truncate(24 * time.Hour).Add(time.Hour)
 
 // benchIssues is how many different faults the applications of the benchmarks have. Real events repeat themselves: the same
 // line fails again and again, for other users, orders and hosts.
@@ -51,7 +51,8 @@ var benchFaults = func() []benchIssue {
 // differs here: ids, times, users, hosts, releases, numbers in messages.
 func benchRecord(n, size int) record {
 	rnd := rand.New(rand.NewPCG(uint64(n), 11)) //nolint:gosec // repeatable
-	at := benchDay.Add(time.Duration(n) * time.Millisecond)
+	received := benchDay.Add(time.Duration(n) * time.Millisecond)
+	at := received.Add(-time.Duration(20+rnd.IntN(60)) * time.Millisecond)
 	id := idV7(at, rnd.Uint64())
 	fault := benchFaults[rnd.IntN(benchIssues)]
 	message := fmt.Sprintf(fault.message, rnd.IntN(100_000), rnd.IntN(200))
@@ -66,7 +67,7 @@ func benchRecord(n, size int) record {
 			id, at.Format("2006-01-02T15:04:05.000Z"), message, fault.exception, message, fault.frames, rnd.IntN(4), rnd.IntN(3), user, user,
 			rnd.IntN(30), rnd.IntN(50), rnd.IntN(20), rnd.Uint64(), rnd.Uint64())
 	}
-	return fromGateway(int64(n), "demo", id, at.Add(time.Duration(20+rnd.IntN(60))*time.Millisecond), value)
+	return fromGateway(int64(n), "demo", id, received, value)
 }
 
 // fillTopic puts events on a new topic of 12 partitions, in batches as large as the gateway's under load.

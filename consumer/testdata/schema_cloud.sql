@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS events_raw
 )
 ENGINE = ReplacingMergeTree(_ver)
 PARTITION BY toYYYYMM(id_time)
-ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), event_id)
+ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id))
 SETTINGS replicated_deduplication_window = 10000,
     replicated_deduplication_window_seconds = 604800,
     min_age_to_force_merge_seconds = 3600,

@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS events_local ON CLUSTER 'my-cluster_1.a'
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/events_local', '{replica}', _ver)
 PARTITION BY toYYYYMM(id_time)
-ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), event_id)
+ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id))
 TTL toDateTime(received_at) + toIntervalSecond(172800)
 SETTINGS replicated_deduplication_window = 10000,
     replicated_deduplication_window_seconds = 604800,
