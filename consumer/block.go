@@ -127,7 +127,7 @@ const fixedBytes = 16 + 4 + 3*8 + 1 + 8 + 1 + 8 + 8 + 4 + 8
 func (b *block) bytes() int {
 	n := b.rows() * fixedBytes
 	for _, c := range b.all {
-		n += len(c.buf)
+		n += c.size()
 	}
 	return n
 }
@@ -238,6 +238,10 @@ func (b *block) append(ev *event.Event, r *row) {
 }
 
 func (b *block) text(to *textColumn, t event.Text) {
+	if t.IsZero() {
+		to.append(nil)
+		return
+	}
 	if raw, ok := t.Verbatim(); ok {
 		to.append(raw)
 		return

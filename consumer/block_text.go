@@ -8,9 +8,12 @@ import (
 
 // textColumn is a column of strings that is kept as it goes over the wire: each with its length before it. ch-go's own keeps
 // two numbers beside every string, which for short and absent ones is more than the string.
+//
+// Most columns have nothing in most rows. The last of those are only counted, until something comes or the column is sent.
 type textColumn struct {
 	buf    []byte
 	count  int
+	absent int // how many of these are empty and not in buf yet: the last ones
 	expect int // bytes that it may come to: see sizes
 }
 
@@ -21,20 +24,43 @@ func (c *textColumn) Type() proto.ColumnType { return proto.ColumnTypeString }
 func (c *textColumn) Rows() int { return c.count }
 
 // EncodeColumn appends all of it.
-func (c *textColumn) EncodeColumn(b *proto.Buffer) { b.Buf = append(b.Buf, c.buf...) }
+func (c *textColumn) EncodeColumn(b *proto.Buffer) { c.fill(); b.Buf = append(b.Buf, c.buf...) }
 
 // WriteColumn lends all of it.
-func (c *textColumn) WriteColumn(w *proto.Writer) { w.ChainWrite(c.buf) }
+func (c *textColumn) WriteColumn(w *proto.Writer) { c.fill(); w.ChainWrite(c.buf) }
 
 // Reset empties it and keeps the memory.
-func (c *textColumn) Reset() { c.buf, c.count = c.buf[:0], 0 }
+func (c *textColumn) Reset() { c.buf, c.count, c.absent = c.buf[:0], 0, 0 }
+
+// size is how many bytes it takes, or will.
+func (c *textColumn) size() int { return len(c.buf) + c.absent }
+
+// fill puts the absent ones into buf.
+func (c *textColumn) fill() {
+	if c.absent == 0 {
+		return
+	}
+	if cap(c.buf)-len(c.buf) < c.absent {
+		c.buf = enlarge(c.buf, c.absent, c.expect)
+	}
+	end := len(c.buf) + c.absent
+	clear(c.buf[len(c.buf):end])
+	c.buf, c.absent = c.buf[:end], 0
+}
 
 func (c *textColumn) append(v []byte) {
+	c.count++
+	if len(v) == 0 {
+		c.absent++
+		return
+	}
+	if c.absent > 0 {
+		c.fill()
+	}
 	if cap(c.buf)-len(c.buf) < binary.MaxVarintLen64+len(v) {
 		c.buf = enlarge(c.buf, binary.MaxVarintLen64+len(v), c.expect)
 	}
-	c.count++
-	if len(v) < 0x80 { // most are absent or short
+	if len(v) < 0x80 { // most are short
 		c.buf = append(c.buf, byte(len(v)))
 	} else {
 		c.buf = binary.AppendUvarint(c.buf, uint64(len(v)))
@@ -43,6 +69,7 @@ func (c *textColumn) append(v []byte) {
 }
 
 func (c *textColumn) appendString(v string) {
+	c.fill()
 	if cap(c.buf)-len(c.buf) < binary.MaxVarintLen64+len(v) {
 		c.buf = enlarge(c.buf, binary.MaxVarintLen64+len(v), c.expect)
 	}
@@ -52,12 +79,12 @@ func (c *textColumn) appendString(v string) {
 }
 
 // isEmpty says whether all strings are.
-func (c *textColumn) isEmpty() bool { return len(c.buf) == c.count }
+func (c *textColumn) isEmpty() bool { return c.size() == c.count }
 
-// ends appends to out where each string ends in buf.
+// ends appends to out where each string ends in buf, without the absent ones. It changes nothing: several may ask at a time.
 func (c *textColumn) ends(out []int) []int {
 	at := 0
-	for range c.count {
+	for range c.count - c.absent {
 		n, size := binary.Uvarint(c.buf[at:])
 		at += size + int(n) //nolint:gosec // written by append
 		out = append(out, at)
@@ -67,6 +94,9 @@ func (c *textColumn) ends(out []int) []int {
 
 // row is one string. It walks there: for few rows only.
 func (c *textColumn) row(i int) []byte {
+	if i >= c.count-c.absent {
+		return nil
+	}
 	at := 0
 	for {
 		n, size := binary.Uvarint(c.buf[at:])
@@ -80,15 +110,20 @@ func (c *textColumn) row(i int) []byte {
 
 // pick appends rows of another column, in ascending order.
 func (c *textColumn) pick(from *textColumn, rows []int32) {
+	c.fill()
 	ends := from.ends(make([]int, 0, from.count))
 	for _, i := range rows {
+		if int(i) >= len(ends) {
+			c.append(nil)
+			continue
+		}
 		start := 0
 		if i > 0 {
 			start = ends[i-1]
 		}
 		c.buf = append(c.buf, from.buf[start:ends[i]]...)
+		c.count++
 	}
-	c.count += len(rows)
 }
 
 // tagsColumn is the map of tags.

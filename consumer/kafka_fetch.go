@@ -217,8 +217,17 @@ func (w *wire) int64() int64 {
 	return 0
 }
 
-// varint reads a zig-zag number.
+// varint reads a zig-zag number. Most take one byte.
 func (w *wire) varint() int64 {
+	if len(w.b) > 0 && w.b[0] < 0x80 {
+		v := int64(w.b[0])
+		w.b = w.b[1:]
+		return v>>1 ^ -(v & 1)
+	}
+	return w.longVarint()
+}
+
+func (w *wire) longVarint() int64 {
 	v, n := binary.Varint(w.b)
 	if n <= 0 {
 		w.bad, w.b = true, nil
