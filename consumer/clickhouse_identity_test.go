@@ -104,6 +104,15 @@ func firstCopies(t *testing.T, d *database, all []sent) {
 			t.Errorf("not the first copy: %s", row)
 		}
 	}
+	// Nor does a question find the second, whether it is of the key, of an index or of neither.
+	for _, of := range []string{
+		"_offset >= 1000", "message = 'second'", "timestamp >= '2026-12-24' AND timestamp < '2026-12-25'",
+		"project_id = 'demo' AND event_id IN (SELECT event_id FROM events_raw) AND message = 'second'",
+		"project_id = 'demo' AND event_id = '" + all[7].id.String() + "' AND timestamp >= '2026-12-24'",
+	} {
+		d.asks("SELECT count() FROM events WHERE "+of, "0")
+	}
+	d.asks("SELECT message FROM events WHERE project_id = 'demo' AND event_id = '"+all[7].id.String()+"' AND timestamp < '2026-12-24'", "first")
 	// The views over it count an event once too.
 	d.asks("SELECT count(), sum(events), max(events) FROM issues", fmt.Sprintf("%d\t%d\t1", len(all), len(all)))
 	d.asks("SELECT sum(events) FROM events_per_minute", fmt.Sprint(len(all)))

@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS events_raw
 )
 ENGINE = ReplacingMergeTree(_ver)
 PARTITION BY toYYYYMM(id_time)
-ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id))
+ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id)
 SETTINGS replicated_deduplication_window = 10000,
     replicated_deduplication_window_seconds = 604800,
     min_age_to_force_merge_seconds = 3600,
@@ -49,7 +49,8 @@ SELECT
     project_id, event_id, timestamp, client_timestamp, timestamp_adjusted, received_at, inserted_at, level, message,
     fingerprint, issue_id, exception_type, exception_value, environment, release, platform, server_name, transaction,
     trace_id, user_id, user_email, sdk_name, sdk_version, tags, payload, _topic, _partition, _offset
-FROM events_raw FINAL;
+FROM events_raw FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1;
 
 CREATE VIEW IF NOT EXISTS issues AS
 SELECT
