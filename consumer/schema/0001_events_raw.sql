@@ -37,7 +37,7 @@
 -- merged about thirty at a time rather than five, because merging a row once takes more than its insert did: with a
 -- merge_selector_base of 64 ClickHouse waits for about 32 of a size, with 16 for 15, and from 50 parts on for fewer, whatever it is.
 -- Rows a second while 4 million of 200 bytes are worked off, with event_id itself in the key, two runs each: 348,000 and 362,000 with 16, 378,000 and 398,000 with 32, 444,000
--- and 443,000 with 64. At twelve inserts a second 5 to 35 parts are active (3 to 25 with 16), which FINAL reads until they are merged.
+-- and 443,000 with 64. At twelve inserts a second 5 to 50 parts are active (3 to 25 with 16), which FINAL reads until they are merged.
 CREATE TABLE IF NOT EXISTS events_raw
 (
     project_id         LowCardinality(String) CODEC(LZ4),
