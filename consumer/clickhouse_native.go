@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
@@ -29,7 +30,7 @@ func (n *nativeConnection) open(ctx context.Context) (*server, error) {
 	}
 	var name proto.ColStr
 	known := &server{}
-	if err := do(ctx, client, ch.Query{Body: serverQuery, Result: proto.Results{{Name: "name", Data: &name}}, OnResult: func(context.Context, proto.Block) error {
+	if err := inquire(ctx, client, ch.Query{Body: serverQuery, Result: proto.Results{{Name: "name", Data: &name}}, OnResult: func(context.Context, proto.Block) error {
 		for i := range name.Rows() {
 			known.learn(name.Row(i))
 		}
@@ -49,6 +50,37 @@ func do(ctx context.Context, client *ch.Client, query ch.Query) error {
 	return client.Do(ctx, query) //nolint:wrapcheck // the callers say what it was
 }
 
+// shortGrace is how long an answer may still take that nobody waits for any more.
+const shortGrace = time.Second
+
+// short is for what the server answers in little. It ends a little later than ctx, so that the answer is read to its end if that does
+// not take long: to close a connection with something unread resets it, and ClickHouse 26.7 as a library ended itself over that
+// ("Terminate called for uncaught exception: Connection reset by peer, while reading from socket").
+func short(ctx context.Context) (late context.Context, end func()) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-late.Done():
+		case <-time.After(shortGrace):
+			cancel()
+		}
+	})
+	return late, func() { stop(); cancel() }
+}
+
+// inquire makes a query whose answer is short.
+func inquire(ctx context.Context, client *ch.Client, query ch.Query) error {
+	if err := ctx.Err(); err != nil {
+		return err //nolint:wrapcheck // the callers say what it was
+	}
+	late, end := short(ctx)
+	defer end()
+	if err := do(late, client, query); err != nil {
+		return err
+	}
+	return ctx.Err() //nolint:wrapcheck // as above
+}
+
 // insert sends the input as ClickHouse takes it: one block, because ch-go's Do without OnInput sends one.
 func (n *nativeConnection) insert(ctx context.Context, b *block, settings map[string]string) error {
 	columns := b.columns()
@@ -65,7 +97,7 @@ func (n *nativeConnection) insert(ctx context.Context, b *block, settings map[st
 func (n *nativeConnection) offsets(ctx context.Context, query string, each func(int64, uuid.UUID)) error {
 	var offset proto.ColInt64
 	var id proto.ColUUID
-	err := do(ctx, n.client, ch.Query{Body: query, Result: proto.Results{{Data: &offset}, {Data: &id}}, OnResult: func(context.Context, proto.Block) error {
+	err := inquire(ctx, n.client, ch.Query{Body: query, Result: proto.Results{{Data: &offset}, {Data: &id}}, OnResult: func(context.Context, proto.Block) error {
 		for i := range offset {
 			each(offset[i], id[i])
 		}
@@ -79,9 +111,11 @@ func (n *nativeConnection) offsets(ctx context.Context, query string, each func(
 
 // dial tries the DSN's servers in turn.
 func (n *nativeConnection) dial(ctx context.Context) (*ch.Client, error) {
+	late, end := short(ctx)
+	defer end()
 	var errs []error
 	for _, addr := range n.opts.Addr {
-		client, err := ch.Dial(ctx, ch.Options{
+		client, err := ch.Dial(late, ch.Options{
 			Address:     addr,
 			User:        n.opts.Auth.Username,
 			Password:    n.opts.Auth.Password,
