@@ -111,6 +111,9 @@ func (n *nativeConnection) offsets(ctx context.Context, query string, each func(
 
 // dial tries the DSN's servers in turn.
 func (n *nativeConnection) dial(ctx context.Context) (*ch.Client, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err //nolint:wrapcheck // nothing was asked of any server
+	}
 	late, end := short(ctx)
 	defer end()
 	var errs []error
