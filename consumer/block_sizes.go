@@ -28,12 +28,15 @@ func (s *sizes) expect(b *block) {
 	}
 }
 
-// enlarge makes room for n more items in s: for twice as many, or as many as are expected in all if that is less. append itself would
-// make a large slice a quarter larger each time, and copy it five times in all.
+// enlarge makes room for n more items in s: for twice as many, or as many as are expected in all if that is less; for a quarter more if
+// there are a few more than that. append itself would make any large slice a quarter larger each time, and copy it five times in all.
 func enlarge[T any](s []T, n, expect int) []T {
-	size := max(2*len(s), len(s)+n)
-	if len(s)+n <= expect {
+	size, all := 2*len(s), len(s)+n
+	switch {
+	case all <= expect:
 		size = min(size, expect)
+	case len(s) < 2*expect:
+		size = min(size, max(len(s), expect)*5/4)
 	}
-	return append(make([]T, 0, size), s...)
+	return append(make([]T, 0, max(size, all)), s...)
 }

@@ -3,32 +3,38 @@ package consumer
 import "sync"
 
 // budget shares memory for records among the partitions. A quarter of it is theirs in equal shares, so that each always gets on, whatever
-// the others hold; the rest is for whoever needs more: few large blocks cost ClickHouse less than many small ones. It also keeps empty blocks, as far as there is room for them: fresh memory is
-// most of what filling a block would cost.
+// the others hold; the rest is for whoever needs more: few large blocks cost ClickHouse less than many small ones. It also keeps empty
+// blocks, at most as much again: fresh memory is a fifth of what filling a block costs.
 type budget struct {
 	mu     sync.Mutex
 	total  int64
 	claims map[*claim]struct{}
 	freed  chan struct{} // closed and replaced whenever there may be room again
 	sealed int           // batches on their way into ClickHouse, which will give memory back
-	spare  []*block
-	kept   int64 // memory of the spare ones
+	spare  []spare
+	kept   int64 // what the spare ones count
 	sizes  sizes
+}
+
+// spare is an empty block. It counts what was in it, as it did when it was full and will when it is again. Its memory may be more than
+// that, but counts at least half.
+type spare struct {
+	*block
+	counts int64
 }
 
 // block returns an empty block.
 func (b *budget) block() *block {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n := len(b.spare)
 	var out *block
-	if n == 0 {
+	if n := len(b.spare); n == 0 {
 		out = newBlock()
 	} else {
-		out = b.spare[n-1]
-		b.spare[n-1] = nil
+		out = b.spare[n-1].block
+		b.kept -= b.spare[n-1].counts
+		b.spare[n-1] = spare{}
 		b.spare = b.spare[:n-1]
-		b.kept -= int64(out.memory())
 	}
 	b.sizes.expect(out)
 	return out
@@ -40,20 +46,16 @@ func (b *budget) give(used *block) {
 	defer b.mu.Unlock()
 	b.sizes.learn(used)
 	const small = 1 << 20
-	memory := int64(used.memory())
-	if memory > small && memory > 4*int64(used.bytes()) {
+	memory, bytes := int64(used.memory()), int64(used.bytes())
+	if memory > small && memory > 4*bytes {
 		return
 	}
 	used.reset()
-	b.spare = append(b.spare, used)
-	b.kept += memory
-	taken := int64(0)
-	for c := range b.claims {
-		taken += c.used
-	}
-	for len(b.spare) > 0 && b.kept+taken > b.total {
-		b.kept -= int64(b.spare[0].memory())
-		b.spare[0] = nil
+	b.spare = append(b.spare, spare{used, max(bytes, memory/2)})
+	b.kept += b.spare[len(b.spare)-1].counts
+	for b.kept > b.total { // what is in use is not looked at: beside a budget that is used up, as it is in a backlog, none would be kept
+		b.kept -= b.spare[0].counts
+		b.spare[0] = spare{}
 		b.spare = b.spare[1:]
 	}
 }
