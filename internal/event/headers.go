@@ -189,15 +189,15 @@ func parseMillis(b []byte) (time.Time, bool) {
 	if len(b) > 0 && b[0] == '-' {
 		digits = b[1:]
 	}
-	if len(digits) == 0 || len(digits) > longestMillis || decimal(digits) < 0 {
+	if len(digits) == 0 || len(digits) > longestMillis {
 		return time.Time{}, false
 	}
 	ms := int64(decimal(digits))
+	if ms < 0 {
+		return time.Time{}, false
+	}
 	if len(digits) < len(b) {
 		ms = -ms
 	}
-	if timestampOf(ms).state != understood {
-		return time.Time{}, false
-	}
-	return time.UnixMilli(ms).UTC(), true
+	return utc(ms), representable(ms)
 }

@@ -41,21 +41,25 @@ func NewID() uuid.UUID {
 // TimeOfV7 returns the time in a UUIDv7, in UTC to the millisecond, and whether id is one. It lies between 1970 and
 // the year 10889.
 func TimeOfV7(id uuid.UUID) (time.Time, bool) {
-	if id.Version() != 7 || id.Variant() != uuid.RFC4122 {
+	ms, ok := millisOfV7(id)
+	if !ok {
 		return time.Time{}, false
 	}
-	var ms int64
-	for _, b := range id[:6] {
-		ms = ms<<8 | int64(b)
+	return utc(ms), true
+}
+
+func millisOfV7(id uuid.UUID) (int64, bool) {
+	if id.Version() != 7 || id.Variant() != uuid.RFC4122 {
+		return 0, false
 	}
-	return time.UnixMilli(ms).UTC(), true
+	return int64(binary.BigEndian.Uint64(id[:8]) >> 16), true //nolint:gosec // 48 bits
 }
 
 // The times that identity takes as they are: from idTimeMin up to but not including idTimeEnd. They bound the number
 // of table partitions.
 var (
-	idTimeMin = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-	idTimeEnd = time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)
+	idTimeMin = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	idTimeEnd = time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 )
 
 // IDTime is the time that an event's identity rests on, in UTC to the millisecond: the time in a UUIDv7 id, or else the
@@ -64,14 +68,14 @@ var (
 //
 // It depends on the event's bytes only, never on a clock of ours: an event sent again days later has the same one.
 func IDTime(id uuid.UUID, ts Timestamp) time.Time {
-	t, ok := TimeOfV7(id)
+	ms, ok := millisOfV7(id)
 	if !ok {
-		t, ok = ts.Time()
+		ms, ok = ts.ms, ts.state == understood
 	}
-	if !ok || t.Before(idTimeMin) || !t.Before(idTimeEnd) {
+	if !ok || ms < idTimeMin || ms >= idTimeEnd {
 		return epoch
 	}
-	return t
+	return utc(ms)
 }
 
 // epoch stands for no time in columns that must have one.

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,15 +20,23 @@ const maxAhead = time.Hour
 //
 // client is the timestamp as sent, never corrected, and 1970-01-01 if there was none or it was not understood.
 func (ev *Event) Times(id uuid.UUID, receivedAt time.Time, correction, maxAge time.Duration) (timestamp, client time.Time, adjusted bool) {
-	receivedAt = receivedAt.UTC().Truncate(time.Millisecond)
-	client = epoch
-	if t, ok := ev.Timestamp.Time(); ok {
-		client = t
+	received, oldest := receivedAt.UnixMilli(), int64(math.MinInt64)
+	if maxAge > 0 {
+		oldest = received - milliseconds(maxAge)
+	}
+	at, sent, adjusted := ev.times(id, received, oldest, milliseconds(correction))
+	return utc(at), utc(sent), adjusted
+}
+
+// times is Times in milliseconds: with time.Time it takes several times as long.
+func (ev *Event) times(id uuid.UUID, receivedAt, oldest, correction int64) (timestamp, client int64, adjusted bool) {
+	if ev.Timestamp.state == understood {
+		client = ev.Timestamp.ms
 	}
 	t, known := client, true
-	switch fromID, isV7 := TimeOfV7(id); {
+	switch fromID, isV7 := millisOfV7(id); {
 	case ev.Timestamp.Present():
-		_, known = ev.Timestamp.Time()
+		known = ev.Timestamp.state == understood
 	case !isV7:
 		return receivedAt, client, false
 	case ev.HasID:
@@ -35,9 +44,20 @@ func (ev *Event) Times(id uuid.UUID, receivedAt time.Time, correction, maxAge ti
 	default:
 		t, correction = fromID, 0
 	}
-	t = t.Add(correction).Truncate(time.Millisecond)
-	if !known || t.After(receivedAt.Add(maxAhead)) || maxAge > 0 && t.Before(receivedAt.Add(-maxAge)) || timestampOf(t.UnixMilli()).state != understood {
+	t += correction
+	if !known || t > receivedAt+maxAhead.Milliseconds() || t < oldest || !representable(t) {
 		return receivedAt, client, true
 	}
 	return t, client, false
 }
+
+// milliseconds is d rounded down.
+func milliseconds(d time.Duration) int64 {
+	ms := int64(d / time.Millisecond)
+	if d < 0 && d%time.Millisecond != 0 {
+		ms--
+	}
+	return ms
+}
+
+func utc(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

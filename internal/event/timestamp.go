@@ -34,7 +34,7 @@ func (ts Timestamp) Present() bool { return ts.state != absent }
 
 // Time returns the time in UTC, cut to the millisecond, and whether it was understood. If not, the time is 1970-01-01.
 func (ts Timestamp) Time() (time.Time, bool) {
-	return time.UnixMilli(ts.ms).UTC(), ts.state == understood
+	return utc(ts.ms), ts.state == understood
 }
 
 // ParseTimestamp reads a time from text that is not JSON: a header's, a query's, or the inside of a string. The
@@ -50,8 +50,10 @@ func ParseTimestamp(text []byte) Timestamp {
 }
 
 func timestampOf(ms int64) Timestamp {
-	if ms < minMillis || ms >= endMillis {
+	if !representable(ms) {
 		return Timestamp{state: notUnderstood}
 	}
 	return Timestamp{state: understood, ms: ms}
 }
+
+func representable(ms int64) bool { return ms >= minMillis && ms < endMillis }
