@@ -20,6 +20,8 @@ type batchReader struct {
 	plain  []byte // the last batch, decompressed
 	record record
 	names  map[string]string // of headers, so that a name is not allocated for every record
+	shape  shape             // of record's headers, and what they are like
+	values []place           // of the values of record's headers
 	gzip   *gzip.Reader
 	lz4    *lz4.Reader
 	zstd   *zstd.Decoder
@@ -90,18 +92,7 @@ func (br *batchReader) records(b []byte, base int64, count int, offset int64, ea
 		r.key = one.nullable()
 		r.raw = one.b
 		r.value = one.nullable()
-		r.headers = r.headers[:0]
-		for n := one.varint(); n > 0 && !one.bad; n-- {
-			name := one.take(int(one.varint()))
-			value := one.nullable()
-			// The records of a topic name their headers alike, in the same order.
-			if i := len(r.headers); i < cap(r.headers) && r.headers[:i+1][i].Key == string(name) {
-				r.headers = r.headers[:i+1]
-				r.headers[i].Value = value
-				continue
-			}
-			r.headers = append(r.headers, event.Header{Key: br.name(name), Value: value})
-		}
+		br.headers(&one)
 		if w.bad || one.bad {
 			return fmt.Errorf("fetch: the batch at %d: %w", base, errShortRecord)
 		}
@@ -114,6 +105,32 @@ func (br *batchReader) records(b []byte, base int64, count int, offset int64, ea
 		}
 	}
 	return nil
+}
+
+// headers reads the record's headers.
+func (br *batchReader) headers(w *wire) {
+	r, all := &br.record, w.b
+	if br.shape.match(all) {
+		br.shape.fill(all, r.headers)
+		w.b = nil
+		return
+	}
+	br.shape.size = 0
+	r.headers, br.values = r.headers[:0], br.values[:0]
+	for n := w.varint(); n > 0 && !w.bad; n-- {
+		name := w.take(int(w.varint()))
+		value := w.nullable()
+		end := len(all) - len(w.b)
+		at := place{end - len(value), end}
+		if value == nil {
+			at.from = end + 1
+		}
+		br.values = append(br.values, at)
+		r.headers = append(r.headers, event.Header{Key: br.name(name), Value: value})
+	}
+	if !w.bad && len(w.b) == 0 {
+		br.shape.learn(all, br.values)
+	}
 }
 
 // nullable reads bytes with their length before them, which is -1 for null.
