@@ -47,23 +47,23 @@ func newCluster(conn kafkaconn.Config, group string, log *slog.Logger) (*cluster
 
 func (k *cluster) close() { k.transport.CloseIdleConnections() }
 
-// firstOffset is the oldest offset of a partition that there still is.
-func (k *cluster) firstOffset(ctx context.Context, partition int) (int64, error) {
+// bounds are the oldest offset of a partition that there still is, and the offset that the next record will get.
+func (k *cluster) bounds(ctx context.Context, partition int) (first, end int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	resp, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{k.conn.Topic: {kafka.FirstOffsetOf(partition)}},
+		Topics: map[string][]kafka.OffsetRequest{k.conn.Topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)}},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("first offset: %w", err)
+		return 0, 0, fmt.Errorf("bounds: %w", err)
 	}
 	for _, p := range resp.Topics[k.conn.Topic] {
 		if p.Partition == partition {
 			if p.Error != nil {
-				return 0, fmt.Errorf("first offset: %w", p.Error)
+				return 0, 0, fmt.Errorf("bounds: %w", p.Error)
 			}
-			return p.FirstOffset, nil
+			return p.FirstOffset, p.LastOffset, nil
 		}
 	}
-	return 0, errors.New("first offset: the broker did not answer for the partition")
+	return 0, 0, errors.New("bounds: the broker did not answer for the partition")
 }

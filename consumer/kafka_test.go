@@ -202,18 +202,18 @@ func TestFetchOutOfRange(t *testing.T) {
 			t.Errorf("offset %d: %v", offset, err)
 		}
 	}
-	if first, err := b.firstOffset(t.Context(), 0); err != nil || first != 2 {
-		t.Errorf("first offset %d, error %v; want 2", first, err)
+	if first, end, err := b.bounds(t.Context(), 0); err != nil || first != 2 || end != 4 {
+		t.Errorf("bounds %d and %d, error %v; want 2 and 4", first, end, err)
 	}
-	if first, err := b.firstOffset(t.Context(), 1); err != nil || first != 0 {
-		t.Errorf("first offset of an empty partition %d, error %v", first, err)
+	if first, end, err := b.bounds(t.Context(), 1); err != nil || first != 0 || end != 0 {
+		t.Errorf("bounds of an empty partition %d and %d, error %v", first, end, err)
 	}
 	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.NotLeaderForPartition}, kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.NotLeaderForPartition, Count: -1})
 	if _, _, err := b.read(t, 0, 2); err == nil || errors.Is(err, errOffsetOutOfRange) {
 		t.Errorf("a moved leader: %v", err)
 	}
-	if _, err := b.firstOffset(t.Context(), 0); err == nil {
-		t.Error("no error for a first offset that the broker refused")
+	if _, _, err := b.bounds(t.Context(), 0); err == nil {
+		t.Error("no error for bounds that the broker refused")
 	}
 }
 

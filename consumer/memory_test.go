@@ -117,9 +117,11 @@ func newMemory(t *testing.T) (*memoryTopic, *memoryTable) {
 
 // add appends n good events.
 func (m *memoryTopic) add(n int) {
-	for range n {
-		m.put(plain(m.next()))
+	records := make([]record, n)
+	for i := range records {
+		records[i] = plain(m.next() + int64(i))
 	}
+	m.put(records...)
 }
 
 func (m *memoryTopic) next() int64 {
@@ -128,13 +130,15 @@ func (m *memoryTopic) next() int64 {
 	return m.end
 }
 
-// put appends a record, which gets the next offset.
-func (m *memoryTopic) put(r record) {
+// put appends records, which get the next offsets, all at once.
+func (m *memoryTopic) put(records ...record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r.offset = m.end
-	m.end++
-	m.records = append(m.records, r)
+	for _, r := range records {
+		r.offset = m.end
+		m.end++
+		m.records = append(m.records, r)
+	}
 	close(m.grown)
 	m.grown = make(chan struct{})
 }
@@ -231,13 +235,13 @@ func spoil(b []byte) {
 	}
 }
 
-func (m *memoryTopic) firstOffset(context.Context, int) (int64, error) {
+func (m *memoryTopic) bounds(context.Context, int) (first, end int64, err error) {
 	if o := m.firsts.take(); o.err != nil {
-		return 0, o.err
+		return 0, 0, o.err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.start, nil
+	return m.start, m.end, nil
 }
 
 func (m *memoryTopic) committed(context.Context, int) (int64, string, error) {

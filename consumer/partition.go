@@ -85,7 +85,7 @@ type partition struct {
 // The implementer owes: fetch calls each in the order of offsets, with none below the one asked for.
 type source interface {
 	fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error)
-	firstOffset(ctx context.Context, partition int) (int64, error)
+	bounds(ctx context.Context, partition int) (first, end int64, err error)
 }
 
 // ledger keeps how far a partition has come.
@@ -137,14 +137,18 @@ func (p *partition) run(ctx context.Context) {
 }
 
 // begin finds where to start: at the committed offset, with what is recorded behind it, or at the oldest record if nothing was
-// ever committed. What the table has from there on is looked up, because metadata can be lost, foreign or old.
+// ever committed. What the table has from there on is looked up, because metadata can be lost, foreign or old. And whether there is
+// more on the topic: if all partitions of a backlog took something in to find that out, it would be half of the memory, held by those
+// who wait for a turn.
 func (p *partition) begin(ctx context.Context) bool {
-	var head int64
+	var head, first, end int64
 	var metadata string
 	try := func() (err error) {
-		if head, metadata, err = p.ledger.committed(ctx, p.id); err == nil && head < 0 {
-			metadata = ""
-			head, err = p.kafka.firstOffset(ctx, p.id)
+		if head, metadata, err = p.ledger.committed(ctx, p.id); err != nil {
+			return err
+		}
+		if first, end, err = p.kafka.bounds(ctx, p.id); err == nil && head < 0 {
+			head, metadata = first, ""
 		}
 		return err
 	}
@@ -164,6 +168,8 @@ func (p *partition) begin(ctx context.Context) bool {
 	p.replay = spans
 	p.offset, p.first = head, head
 	p.head.Store(head)
+	p.highWatermark.Store(end)
+	p.keepUp(head < end)
 	if len(spans) > 0 {
 		p.log.Info("partition has recorded ranges to look after", "partition", p.id, "from", head, "to", p.ranges.end()-1, "ranges", len(spans))
 	}

@@ -102,6 +102,9 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	case room:
 		p.starved = time.Time{}
 		if p.behind && !p.turn.take(ctx, wait) {
+			if p.current.records == 0 && p.underway() == 0 {
+				p.watch.progress() // the others do, or their watches say so
+			}
 			return 0, ctx.Err() == nil
 		}
 		return wait, true
@@ -291,7 +294,7 @@ func (p *partition) discard(b *batch) {
 // skipGap goes on where there is something, after what the next record should have been is not on the topic any more, or not yet
 // again. It is counted and said.
 func (p *partition) skipGap(ctx context.Context) {
-	oldest, err := p.kafka.firstOffset(ctx, p.id)
+	oldest, _, err := p.kafka.bounds(ctx, p.id)
 	if err != nil {
 		p.watch.outside()
 		p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
