@@ -58,7 +58,7 @@ func (p *partition) fetchLoop(ctx context.Context) {
 	}
 }
 
-// keepUp notes whether there is more on the topic, as a fetch found it. Where a partition catches up after long, what it has is as late
+// keepUp notes whether there is more on the topic than has been taken in. Where a partition catches up after long, what it has is as late
 // as that, and the end of a backlog need not wait for its age as well.
 func (p *partition) keepUp(behind bool) {
 	switch {
