@@ -204,26 +204,30 @@ func (b *block) append(ev *event.Event, r *row) {
 	b.adjusted.Append(adjusted)
 	b.receivedAt.AppendRaw(milli(r.envelope.ReceivedAt))
 	b.level.Append(int8(ev.Level)) //nolint:gosec // 1 to 5
-	b.scratch = ev.AppendMessage(b.scratch[:0])
-	b.message.append(b.scratch)
+	if raw, ok := ev.PlainMessage(); ok {
+		b.message.append(raw)
+	} else {
+		b.scratch = ev.AppendMessage(b.scratch[:0])
+		b.message.append(b.scratch)
+	}
 	var hash uint64
 	hash, b.scratch = ev.FingerprintHash(b.scratch[:0])
 	b.fingerprint.Append(hash)
-	b.text(&b.excType, ev.Exception.Type)
-	b.text(&b.excValue, ev.Exception.Value)
-	b.text(&b.environment, ev.Environment)
-	b.text(&b.release, ev.Release)
-	b.text(&b.platform, ev.Platform)
-	b.text(&b.serverName, ev.ServerName)
-	b.text(&b.transaction, ev.Transaction)
-	b.text(&b.traceID, ev.TraceID)
-	b.text(&b.userID, ev.UserID)
-	b.text(&b.userEmail, ev.UserEmail)
-	b.text(&b.sdkName, ev.SDKName)
-	b.text(&b.sdkVersion, ev.SDKVersion)
-	for _, t := range ev.Tags {
-		b.text(&b.tags.keys, t.Key)
-		b.text(&b.tags.values, t.Value)
+	b.text(&b.excType, &ev.Exception.Type)
+	b.text(&b.excValue, &ev.Exception.Value)
+	b.text(&b.environment, &ev.Environment)
+	b.text(&b.release, &ev.Release)
+	b.text(&b.platform, &ev.Platform)
+	b.text(&b.serverName, &ev.ServerName)
+	b.text(&b.transaction, &ev.Transaction)
+	b.text(&b.traceID, &ev.TraceID)
+	b.text(&b.userID, &ev.UserID)
+	b.text(&b.userEmail, &ev.UserEmail)
+	b.text(&b.sdkName, &ev.SDKName)
+	b.text(&b.sdkVersion, &ev.SDKVersion)
+	for i := range ev.Tags {
+		b.text(&b.tags.keys, &ev.Tags[i].Key)
+		b.text(&b.tags.values, &ev.Tags[i].Value)
 	}
 	b.tags.end()
 	payload := r.raw
@@ -237,11 +241,7 @@ func (b *block) append(ev *event.Event, r *row) {
 	b.offset.Append(r.offset)
 }
 
-func (b *block) text(to *textColumn, t event.Text) {
-	if t.IsZero() {
-		to.append(nil)
-		return
-	}
+func (b *block) text(to *textColumn, t *event.Text) {
 	if raw, ok := t.Verbatim(); ok {
 		to.append(raw)
 		return

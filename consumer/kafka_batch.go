@@ -144,6 +144,9 @@ func (w *wire) nullable() []byte {
 
 // name makes a string of a header's name. The few that there are in practice are kept.
 func (br *batchReader) name(b []byte) string {
+	if s, ok := event.HeaderName(b); ok {
+		return s
+	}
 	if s, ok := br.names[string(b)]; ok {
 		return s
 	}

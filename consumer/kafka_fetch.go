@@ -228,6 +228,11 @@ func (w *wire) varint() int64 {
 }
 
 func (w *wire) longVarint() int64 {
+	if len(w.b) > 1 && w.b[1] < 0x80 { // lengths take two
+		v := int64(w.b[0]&0x7F) | int64(w.b[1])<<7
+		w.b = w.b[2:]
+		return v>>1 ^ -(v & 1)
+	}
 	v, n := binary.Varint(w.b)
 	if n <= 0 {
 		w.bad, w.b = true, nil

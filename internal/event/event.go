@@ -58,6 +58,12 @@ func (ev *Event) AppendMessage(dst []byte) []byte {
 	return cut(ev.appendWholeMessage(dst), start, MaxMessageBytes)
 }
 
+// PlainMessage is what AppendMessage appends, aliasing the event's bytes, or false if it is not there as it is, which is rare.
+func (ev *Event) PlainMessage() ([]byte, bool) {
+	m := &ev.Message
+	return m.raw, m.form == verbatim && len(m.raw) <= MaxMessageBytes && !m.isBlank()
+}
+
 // MessageText is AppendMessage as a string of its own.
 func (ev *Event) MessageText() string { return string(ev.AppendMessage(nil)) }
 

@@ -1,6 +1,10 @@
 package event
 
-import "github.com/cespare/xxhash/v2"
+import (
+	"bytes"
+
+	"github.com/cespare/xxhash/v2"
+)
 
 // partSeparator stands between the parts of a fingerprint the client gave: U+001F, the unit separator.
 const partSeparator = 0x1F
@@ -32,8 +36,7 @@ func (ev *Event) appendGroup(dst []byte) []byte {
 		return ev.appendNormalisedMessage(dst)
 	case !ev.Exception.Type.IsZero() || !ev.Exception.Value.IsZero():
 		dst = append(ev.Exception.Type.AppendTo(dst), ':')
-		start := len(dst)
-		return normaliseTail(ev.Exception.Value.AppendTo(dst), start)
+		return ev.Exception.Value.appendNormalised(dst)
 	}
 	return ev.appendNormalisedMessage(append(dst, "msg:"...))
 }
@@ -70,6 +73,18 @@ func (ev *Event) appendFrames(dst []byte) []byte {
 }
 
 func (ev *Event) appendNormalisedMessage(dst []byte) []byte {
+	if !ev.Message.isBlank() {
+		return ev.Message.appendNormalised(dst)
+	}
 	start := len(dst)
 	return normaliseTail(ev.appendWholeMessage(dst), start)
+}
+
+// appendNormalised appends the text's normalised form.
+func (t *Text) appendNormalised(dst []byte) []byte {
+	if t.form == verbatim {
+		return appendNormalised(dst, bytes.TrimSpace(t.raw))
+	}
+	start := len(dst)
+	return normaliseTail(t.AppendTo(dst), start)
 }

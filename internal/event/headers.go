@@ -141,6 +141,25 @@ type ourHeaders struct {
 	version, project, eventID, receivedAt, sentAt, traceparent *Header
 }
 
+// HeaderName returns the one of ours that b is. It is the constant itself, which is compared with itself at a glance.
+func HeaderName(b []byte) (string, bool) {
+	switch string(b) {
+	case HeaderVersion:
+		return HeaderVersion, true
+	case HeaderProject:
+		return HeaderProject, true
+	case HeaderEventID:
+		return HeaderEventID, true
+	case HeaderReceivedAt:
+		return HeaderReceivedAt, true
+	case HeaderSentAt:
+		return HeaderSentAt, true
+	case HeaderTraceparent:
+		return HeaderTraceparent, true
+	}
+	return "", false
+}
+
 func (o *ourHeaders) slot(name string) **Header {
 	switch name {
 	case HeaderVersion:
