@@ -51,18 +51,27 @@ const benchRows = 80_000
 
 // benchBatch is what a batch of the benchmarks' events has behind its head.
 func benchBatch(rows, size int) []byte {
-	var out, one []byte
+	var out []byte
 	for n := range rows {
 		r := benchRecord(n, size)
-		one = binary.AppendVarint(append(one[:0], 0, 0), int64(n)) // attributes, time
-		one = binary.AppendVarint(one, -1)                         // no key
-		one = append(binary.AppendVarint(one, int64(len(r.value))), r.value...)
-		one = binary.AppendVarint(one, int64(len(r.headers)))
-		for _, h := range r.headers {
-			one = append(binary.AppendVarint(one, int64(len(h.Key))), h.Key...)
-			one = append(binary.AppendVarint(one, int64(len(h.Value))), h.Value...)
-		}
-		out = append(binary.AppendVarint(out, int64(len(one))), one...)
+		out = appendRecord(out, &r)
 	}
 	return out
+}
+
+// appendRecord appends a record as a batch has it whose first one has offset 0.
+func appendRecord(out []byte, r *record) []byte {
+	nullable := func(b, v []byte) []byte {
+		if v == nil {
+			return binary.AppendVarint(b, -1)
+		}
+		return append(binary.AppendVarint(b, int64(len(v))), v...)
+	}
+	one := binary.AppendVarint([]byte{0, 0}, r.offset) // attributes, time
+	one = nullable(nullable(one, r.key), r.value)
+	one = binary.AppendVarint(one, int64(len(r.headers)))
+	for _, h := range r.headers {
+		one = nullable(nullable(one, []byte(h.Key)), h.Value)
+	}
+	return append(binary.AppendVarint(out, int64(len(one))), one...)
 }
