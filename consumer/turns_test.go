@@ -89,6 +89,7 @@ func TestTurnIsWaitedForFirst(t *testing.T) {
 		shared <- struct{}{} // somebody has it
 		w := newWorker(t, func(w *worker) { w.turn.of = shared })
 		w.topic.add(9)
+		w.watch.progress() // as it is begun with
 		w.start()
 		pass(2 * stalled)
 		if w.topic.delivered != 0 || w.current.rows != nil {

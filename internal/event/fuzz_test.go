@@ -207,6 +207,8 @@ func checkTexts(t *testing.T, payload []byte, ev *Event) {
 	}
 	if message := ev.MessageText(); strings.TrimFunc(message, unicode.IsSpace) == "" || len(message) > MaxMessageBytes {
 		t.Fatalf("the message column holds %q", message)
+	} else if plain, ok := ev.PlainMessage(); ok && string(plain) != message {
+		t.Fatalf("the message column holds %q, and as it is %q", message, plain)
 	}
 	ev.FingerprintHash(nil)
 }

@@ -143,19 +143,10 @@ type ourHeaders struct {
 
 // HeaderName returns the one of ours that b is. It is the constant itself, which is compared with itself at a glance.
 func HeaderName(b []byte) (string, bool) {
-	switch string(b) {
-	case HeaderVersion:
-		return HeaderVersion, true
-	case HeaderProject:
-		return HeaderProject, true
-	case HeaderEventID:
-		return HeaderEventID, true
-	case HeaderReceivedAt:
-		return HeaderReceivedAt, true
-	case HeaderSentAt:
-		return HeaderSentAt, true
-	case HeaderTraceparent:
-		return HeaderTraceparent, true
+	for _, name := range [MostHeaders]string{HeaderVersion, HeaderProject, HeaderEventID, HeaderReceivedAt, HeaderSentAt, HeaderTraceparent} {
+		if string(b) == name {
+			return name, true
+		}
 	}
 	return "", false
 }

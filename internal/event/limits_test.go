@@ -112,6 +112,9 @@ func TestMessageColumnCut(t *testing.T) {
 		if got := len(ev.MessageText()); got != min(n, MaxMessageBytes) {
 			t.Errorf("of %d bytes %d are left", n, got)
 		}
+		if _, ok := ev.PlainMessage(); ok != (n <= MaxMessageBytes) {
+			t.Errorf("%d bytes are there as they are: %t", n, ok)
+		}
 		if got := string(ev.AppendPayload(nil, []byte(raw))); got != raw {
 			t.Error("the payload is cut")
 		}
