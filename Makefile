@@ -9,6 +9,8 @@ FUZZTIME      ?= 1m
 BENCHROWS     ?= 1000000
 # The broker that test-kafka uses; kafka-up prints the address of the one it started.
 KAFKA         ?= 127.0.0.1:19092
+# Brokers that kafka-up starts: 1 or 3.
+NODES         ?= 1
 
 # The linter lives outside the tree, under a name with its version: another version is another file.
 LINT_VERSION  := v2.15.0
@@ -41,10 +43,10 @@ $(LINT):
 test-kafka: ## the end-to-end tests on Apache Kafka at KAFKA=host:port (see kafka-up)
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e
 
-kafka-up: ## start an Apache Kafka for test-kafka and print its address
-	@deploy/kafka/up.sh
+kafka-up: ## start an Apache Kafka for test-kafka and print its address; NODES=3 for three brokers
+	@NODES=$(NODES) deploy/kafka/up.sh
 
-kafka-down: ## stop it
+kafka-down: ## stop it, with its data, also what a crash left of it
 	@deploy/kafka/down.sh
 
 fuzz: ## every fuzz target for FUZZTIME each

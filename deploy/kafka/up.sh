@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts a real Apache Kafka, one node, loopback only, and prints its address. Does nothing if it is up already.
-# Needs Java 17 or later, and Maven the first time. The settings are listed in common.sh.
+# Starts a real Apache Kafka on loopback, one node or three brokers, and prints the brokers' addresses. Starts only what does not
+# run yet. Needs Java 17 or later, and Maven the first time. The settings are listed in common.sh.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -30,70 +30,67 @@ fetch() {
   trap - EXIT
 }
 
-configure() {
-  mkdir -p -- "$KAFKA_DATA_DIR"
-  cat >"$properties" <<EOF
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$KAFKA_CONTROLLER_PORT
-listeners=PLAINTEXT://$address,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
-advertised.listeners=PLAINTEXT://$address
+# The settings that all nodes have.
+common_settings() {
+  local copies=$NODES
+  cat <<SETTINGS
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-log.dirs=$KAFKA_DATA_DIR/log
+log.dirs=$(dir "$1")/log
 auto.create.topics.enable=false
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor=$copies
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=$copies
+transaction.state.log.min.isr=$((copies / 2 + 1))
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor=$copies
+share.coordinator.state.topic.min.isr=$((copies / 2 + 1))
 group.initial.rebalance.delay.ms=0
-EOF
+SETTINGS
 }
 
-# Becomes a Java process, so it is called in a subshell, whose process id is then Java's.
-become_java() {
-  exec java -Xmx"$KAFKA_HEAP" -XX:+UseSerialGC "-Dlog4j2.configurationFile=$here/log4j2.properties" -cp "$KAFKA_HOME/libs/*" "$@"
+configure() {
+  local node=$1 here_is="PLAINTEXT://127.0.0.1:$(port "$1")" controller="CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT"
+  mkdir -p -- "$(dir "$node")"
+  {
+    case $NODES-$node in
+      1-1) printf '%s\n' process.roles=broker,controller node.id=1 "controller.quorum.voters=1@127.0.0.1:$KAFKA_CONTROLLER_PORT" \
+        "listeners=$here_is,$controller" "advertised.listeners=$here_is" ;;
+      3-controller) printf '%s\n' process.roles=controller node.id=100 \
+        "controller.quorum.voters=100@127.0.0.1:$KAFKA_CONTROLLER_PORT" "listeners=$controller" ;;
+      *) printf '%s\n' process.roles=broker "node.id=$node" "controller.quorum.voters=100@127.0.0.1:$KAFKA_CONTROLLER_PORT" \
+        "listeners=$here_is" "advertised.listeners=$here_is" ;;
+    esac
+    common_settings "$node"
+  } >"$(properties "$node")"
 }
-
-# Asks which requests the node knows; true if it answers. Bytes: length 10, ApiVersions, version 0, correlation 1, no client id.
-answers() (
-  exec 3<>"/dev/tcp/127.0.0.1/$KAFKA_PORT" || exit 1
-  printf '\x00\x00\x00\x0a\x00\x12\x00\x00\x00\x00\x00\x01\xff\xff' >&3
-  IFS= read -r -t 2 -n 1 -d '' -u 3
-) 2>/dev/null
 
 start() {
-  (exec 3<>"/dev/tcp/127.0.0.1/$KAFKA_PORT") 2>/dev/null &&
-    die "another program uses $address: set KAFKA_PORT to another port"
+  local node=$1
+  (exec 3<>"/dev/tcp/127.0.0.1/$(port "$node")") 2>/dev/null &&
+    die "another program uses 127.0.0.1:$(port "$node"): set KAFKA_PORT or KAFKA_CONTROLLER_PORT to another port"
   # The id of the cluster is a constant: nobody tells two of these apart by it.
-  (become_java kafka.tools.StorageTool format -t c2x1aWNlLWthZmthLWRldg -c "$properties" --ignore-formatted) >"$log_file" 2>&1 ||
-    { tail -n 20 -- "$log_file" >&2; die "could not format $KAFKA_DATA_DIR/log"; }
-  set -m # a process group of its own: Ctrl-C here is not for it
-  become_java kafka.Kafka "$properties" </dev/null >>"$log_file" 2>&1 &
-  printf '%s\n' "$!" >"$pid_file"
-  set +m
-  disown
+  (become_java kafka.tools.StorageTool format -t c2x1aWNlLWthZmthLWRldg -c "$(properties "$node")" --ignore-formatted) \
+    >"$(log_file "$node")" 2>&1 ||
+    { tail -n 20 -- "$(log_file "$node")" >&2; die "could not format $(dir "$node")/log"; }
+  start_node "$node"
 }
 
-await() {
-  local deadline=$((SECONDS + KAFKA_WAIT))
-  until answers; do
-    running >/dev/null || { tail -n 20 -- "$log_file" >&2; die "the node ended, see $log_file"; }
-    [ "$SECONDS" -lt "$deadline" ] || { tail -n 20 -- "$log_file" >&2; die "no answer within $KAFKA_WAIT s, see $log_file"; }
-    sleep 0.2
-  done
-}
+# A folder that was made for another number of nodes has other settings and other replicas.
+other_layout() { [ -e "$KAFKA_DATA_DIR/nodes" ] && [ "$(cat -- "$KAFKA_DATA_DIR/nodes")" != "$NODES" ]; }
 
-if pid=$(running); then
-  say "already up, process $pid"
-else
-  check_java
-  fetch
-  configure
-  start
-fi
-await
-printf '%s\n' "$address"
+other_layout && die "$KAFKA_DATA_DIR is of $(cat -- "$KAFKA_DATA_DIR/nodes") node(s), not $NODES: run make kafka-down first"
+check_java
+fetch
+mkdir -p -- "$KAFKA_DATA_DIR"
+printf '%s\n' "$NODES" >"$KAFKA_DATA_DIR/nodes"
+for node in $(nodes); do
+  if pid=$(running "$node"); then
+    say "node $node is already up, process $pid"
+  else
+    configure "$node"
+    start "$node"
+  fi
+done
+for node in $(nodes); do await "$node"; done
+addresses
