@@ -100,14 +100,14 @@ func consume(ctx context.Context, c cli, logTo io.Writer) error {
 		// Freed blocks are collected before the process grows beyond what the setting's help says.
 		debug.SetMemoryLimit(3*int64(c.BufferBytes) + 64<<20)
 	}
-	log := c.Process.Logger(logTo)
-	registry := process.Registry("consumer")
-	worker, err := consumer.New(c.Config, consumer.Deps{
-		Kafka: c.Kafka, Metrics: registry, Log: log, DrainTimeout: c.Process.DrainTimeout,
+	return process.Serve(ctx, "consumer", c.Process.Log, logTo, func(ctx context.Context, s process.Service) error {
+		worker, err := consumer.New(c.Config, consumer.Deps{
+			Kafka: c.Kafka, Metrics: s.Metrics, Log: s.Log, DrainTimeout: c.Process.DrainTimeout,
+		})
+		if err != nil {
+			return err
+		}
+		server := &admin.Server{Addr: c.Process.AdminAddr, Metrics: s.Metrics, Live: worker.Live, Ready: worker.Ready}
+		return server.Around(ctx, worker.Run)
 	})
-	if err != nil {
-		return err
-	}
-	server := &admin.Server{Addr: c.Process.AdminAddr, Metrics: registry, Live: worker.Live, Ready: worker.Ready}
-	return server.Around(ctx, worker.Run)
 }

@@ -76,22 +76,22 @@ func serve(ctx context.Context, c cli, logTo io.Writer) error {
 	if err := c.Process.Check(); err != nil {
 		return err
 	}
-	log := c.Process.Logger(logTo)
-	registry := process.Registry("gateway")
-	g, err := gateway.New(c.Config, gateway.Deps{
-		Kafka: c.Kafka, Metrics: registry, Log: log,
-		DrainDelay: c.Process.DrainDelay, DrainTimeout: c.Process.DrainTimeout,
-	})
-	if err != nil {
-		return err
-	}
-	public, err := g.Listen()
-	if err != nil {
-		return err
-	}
-	defer public.Close() //nolint:errcheck // closed by Run, or never used
-	server := &admin.Server{Addr: c.Process.AdminAddr, Metrics: registry, Live: g.Live, Ready: g.Ready}
-	return server.Around(ctx, func(ctx context.Context) error {
-		return process.Frugal(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+	return process.Serve(ctx, "gateway", c.Process.Log, logTo, func(ctx context.Context, s process.Service) error {
+		g, err := gateway.New(c.Config, gateway.Deps{
+			Kafka: c.Kafka, Metrics: s.Metrics, Log: s.Log,
+			DrainDelay: c.Process.DrainDelay, DrainTimeout: c.Process.DrainTimeout,
+		})
+		if err != nil {
+			return err
+		}
+		public, err := g.Listen()
+		if err != nil {
+			return err
+		}
+		defer public.Close() //nolint:errcheck // closed by Run, or never used
+		server := &admin.Server{Addr: c.Process.AdminAddr, Metrics: s.Metrics, Live: g.Live, Ready: g.Ready}
+		return server.Around(ctx, func(ctx context.Context) error {
+			return process.Frugal(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+		})
 	})
 }

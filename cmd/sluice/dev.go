@@ -59,8 +59,10 @@ func (c devCmd) run(ctx context.Context, out, logTo io.Writer) error {
 	if err := c.settle(); err != nil {
 		return err
 	}
-	d := &dev{cmd: c, out: out, logTo: logTo, log: c.Process.Logger(logTo), start: time.Now()}
-	return d.run(ctx)
+	return process.Serve(ctx, "sluice", c.Process.Log, logTo, func(ctx context.Context, s process.Service) error {
+		d := &dev{cmd: c, out: out, logTo: logTo, log: s.Log, start: time.Now()}
+		return d.run(ctx)
+	})
 }
 
 // settle makes one choice of the two ways to name a server, and checks everything that can be checked before any part

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -37,6 +39,34 @@ func TestMain(m *testing.M) {
 			<-ctx.Done()
 			return nil
 		},
+		"hangup": func(ctx context.Context) error {
+			signalSelf(syscall.SIGHUP)
+			<-ctx.Done()
+			signalSelf(syscall.SIGHUP) // as systemd and shells send it, again
+			fmt.Println("drained")
+			return nil
+		},
+		"noisy": func(ctx context.Context) error { // says more than a pipe holds
+			return Serve(ctx, "program", Log{Level: "info"}, os.Stderr, func(ctx context.Context, s Service) error {
+				for i := range 2000 {
+					s.Log.Info(fmt.Sprint("line ", i), "filling", strings.Repeat("x", 100)) //nolint:sloglint // many messages
+				}
+				signalSelf(syscall.SIGTERM)
+				<-ctx.Done()
+				return nil
+			})
+		},
+		"survives": func(ctx context.Context) error {
+			signalSelf(syscall.SIGHUP)
+			select {
+			case <-ctx.Done():
+				return errors.New("it drains, although it was started by nohup")
+			case <-time.After(100 * time.Millisecond): // a signal that is ignored leaves no trace to wait for
+				fmt.Println("still here")
+				return nil
+			}
+		},
+		"complains": func(context.Context) error { return errors.New(strings.Repeat("it broke ", 20_000)) },
 		"hangs": func(ctx context.Context) error {
 			signalSelf(syscall.SIGTERM)
 			<-ctx.Done()
@@ -67,6 +97,7 @@ func TestExit(t *testing.T) {
 		"reported":    {1, "", ""},
 		"drains":      {0, "drained\n", ""},
 		"interrupted": {0, "", ""},
+		"hangup":      {0, "drained\n", ""},
 		"hangs":       {2, "", "program: second signal, exiting without a drain\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,4 +114,39 @@ func TestExit(t *testing.T) {
 			require.Equal(t, want.stderr, stderr.String())
 		})
 	}
+}
+
+// TestExitWithoutAReader runs programs whose standard error nobody reads, or whose reader has gone.
+func TestExitWithoutAReader(t *testing.T) {
+	for name, code := range map[string]int{"noisy": 0, "complains": 1} {
+		for _, gone := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, reader gone: %v", name, gone), func(t *testing.T) {
+				reader, writer, err := os.Pipe()
+				require.NoError(t, err)
+				defer reader.Close()                                //nolint:errcheck // a pipe
+				cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this program
+				cmd.Env = append(os.Environ(), role+"="+name, "GORACE=atexit_sleep_ms=0")
+				cmd.Stderr = writer
+				require.NoError(t, cmd.Start())
+				require.NoError(t, writer.Close())
+				if gone {
+					require.NoError(t, reader.Close())
+				}
+				_ = cmd.Wait()
+				if name == "complains" && gone {
+					return // it has nothing to drain, and may end by SIGPIPE
+				}
+				require.Equal(t, code, cmd.ProcessState.ExitCode(), "%v", cmd.ProcessState)
+			})
+		}
+	}
+}
+
+// TestNohup runs a program that is to outlive its terminal.
+func TestNohup(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "nohup", os.Args[0]) //nolint:gosec // this program
+	cmd.Env = append(os.Environ(), role+"=survives", "GORACE=atexit_sleep_ms=0")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	require.Equal(t, "still here\n", string(out))
 }

@@ -45,19 +45,22 @@ func (c Config) Check() error {
 	return errors.Join(faults...)
 }
 
-// Logger writes to w.
-func (l Log) Logger(w io.Writer) *slog.Logger {
+// Logger writes to w, and waits for w.
+func (l Log) Logger(w io.Writer) *slog.Logger { return slog.New(l.handler(w)) }
+
+func (l Log) handler(w io.Writer) slog.Handler {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(l.Level)) // the settings allow known words only
 	opts := &slog.HandlerOptions{Level: level}
 	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		return slog.NewJSONHandler(w, opts)
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	return slog.NewTextHandler(w, opts)
 }
 
-// Main runs a program and exits: 0 after success or help, 1 with one sentence on standard error otherwise. The first SIGTERM
-// or SIGINT ends run's context, which begins the drain; a second one exits at once with 2.
+// Main runs a program and exits: 0 after success or help, 1 with one sentence on standard error otherwise. The first SIGTERM,
+// SIGINT or SIGHUP ends run's context, which begins the drain. A second SIGTERM or SIGINT exits at once with 2. A second SIGHUP
+// does not, because systemd and shells send it along with the first signal. Under nohup SIGHUP stays ignored.
 func Main(name string, run func(ctx context.Context) error) {
 	os.Exit(exitCode(name, run))
 }
@@ -67,13 +70,19 @@ func exitCode(name string, run func(ctx context.Context) error) int {
 	defer cancel()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	defer signal.Stop(signals)
 	go func() { // lives as long as the process
 		<-signals
 		cancel()
-		<-signals
-		fmt.Fprintf(os.Stderr, "%s: second signal, exiting without a drain\n", name)
-		os.Exit(2)
+		for s := range signals {
+			if s != syscall.SIGHUP {
+				say(name + ": second signal, exiting without a drain")
+				os.Exit(2)
+			}
+		}
 	}()
 	err := run(ctx)
 	switch {
@@ -82,8 +91,21 @@ func exitCode(name string, run func(ctx context.Context) error) int {
 	case errors.Is(err, ErrReported):
 		return 1
 	default:
-		fmt.Fprintf(os.Stderr, "%s: error: %v\n", name, err)
+		say(fmt.Sprintf("%s: error: %v", name, err))
 		return 1
+	}
+}
+
+// say writes a line to standard error. It gives up after logFlush, because a pipe that nobody reads must not keep the process.
+func say(line string) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = fmt.Fprintln(os.Stderr, line)
+	}()
+	select {
+	case <-done:
+	case <-time.After(logFlush):
 	}
 }
 
