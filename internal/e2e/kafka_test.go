@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -18,7 +19,7 @@ func (p *pipeline) client() *kafka.Client {
 	if p.kafkaClient == nil {
 		transport := &kafka.Transport{MetadataTTL: time.Second}
 		p.t.Cleanup(transport.CloseIdleConnections)
-		p.kafkaClient = &kafka.Client{Addr: kafka.TCP(lab.brokers), Transport: transport, Timeout: 10 * time.Second}
+		p.kafkaClient = &kafka.Client{Addr: kafka.TCP(strings.Split(lab.brokers, ",")...), Transport: transport, Timeout: 10 * time.Second}
 	}
 	return p.kafkaClient
 }

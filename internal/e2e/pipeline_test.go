@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,11 +45,15 @@ func newPipeline(t testing.TB, partitions int) *pipeline {
 
 func newPipelineOn(t testing.TB, partitions int, engine string) *pipeline {
 	t.Helper()
+	return newPipelineWith(t, engine, "--replication", "1", "--min-isr", "1", "--partitions", fmt.Sprint(partitions))
+}
+
+// newPipelineWith makes the topics with the flags given.
+func newPipelineWith(t testing.TB, engine string, topicFlags ...string) *pipeline {
+	t.Helper()
 	name := "e2e_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
 	p := &pipeline{t: t, name: name, dsn: "clickhouse://" + engine + "/" + name}
-	if code, out := runs(t, "sluice", append([]string{
-		"topics", "apply", "--replication", "1", "--min-isr", "1", "--partitions", fmt.Sprint(partitions),
-	}, p.kafka()...)...); code != 0 {
+	if code, out := runs(t, "sluice", slices.Concat([]string{"topics", "apply"}, topicFlags, p.kafka())...); code != 0 {
 		t.Fatalf("topics apply: %d\n%s", code, out)
 	}
 	if code, out := runs(t, "consumer", "migrate", "--clickhouse-dsn", p.dsn); code != 0 {
