@@ -72,11 +72,23 @@ become_java() {
     -cp "$KAFKA_HOME/libs/*" "$@"
 }
 
+# Closes what this shell inherited besides the standard streams, such as a lock file's descriptor, which a node would keep open.
+close_inherited() {
+  local fd
+  for fd in /dev/fd/*; do
+    fd=${fd##*/}
+    if [ "$fd" -gt 2 ] 2>/dev/null; then eval "exec $fd>&-"; fi
+  done
+}
+
 # Starts one node, without waiting for its answer.
 start_node() {
   local node=$1
   set -m # a process group of its own: Ctrl-C here is not for it
-  become_java kafka.Kafka "$(properties "$node")" </dev/null >>"$(log_file "$node")" 2>&1 &
+  {
+    close_inherited
+    become_java kafka.Kafka "$(properties "$node")"
+  } </dev/null >>"$(log_file "$node")" 2>&1 &
   printf '%s\n' "$!" >"$(pid_file "$node")"
   set +m
   disown
