@@ -25,6 +25,7 @@ type batch struct {
 	replayed bool // it was recorded by an earlier owner
 	doubt    bool // its rows may be in the table
 	jump     bool // it is no range: go on at first, once all else is in
+	skip     bool // it is no range, and not of the pool: there is no record up to last
 	sent     bool // it is sealed, and counted as such
 	finished bool // it is in; else it was abandoned
 	scratch  []byte

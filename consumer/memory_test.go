@@ -161,7 +161,7 @@ func (m *memoryTopic) expire(before int64) {
 func (m *memoryTopic) from(offset int64) ([]record, position, chan struct{}, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at := position{highWatermark: m.end, logStart: m.start}
+	at := position{highWatermark: m.end, stable: m.end, logStart: m.start, epoch: -1}
 	if offset < m.start || offset > m.end {
 		return nil, at, nil, errOffsetOutOfRange
 	}
@@ -194,11 +194,12 @@ func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wa
 			<-m.processor
 		}
 		for i := range records {
-			if err := m.deliver(&records[i], each); err != nil {
+			if err := m.deliver(&records[i], at, each); err != nil {
 				return at, err
 			}
+			at.next = records[i].offset + 1
 		}
-		if len(records) > 0 {
+		if at.next = m.empty(max(offset, at.next)); len(records) > 0 || at.next > offset {
 			return at, nil
 		}
 		select {
@@ -211,9 +212,20 @@ func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wa
 	}
 }
 
+// empty is the next offset from one on that has a record, or the end: what a broker shows by the bounds of batches.
+func (m *memoryTopic) empty(offset int64) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(m.records, offset, func(r record, o int64) int { return int(r.offset - o) })
+	if i < len(m.records) {
+		return m.records[i].offset
+	}
+	return max(offset, m.end)
+}
+
 // deliver lends the record to each and spoils what it lent.
-func (m *memoryTopic) deliver(r *record, each func(*record) error) error {
-	lent := &record{offset: r.offset, key: slices.Clone(r.key), value: slices.Clone(r.value)}
+func (m *memoryTopic) deliver(r *record, at position, each func(*record) error) error {
+	lent := &record{offset: r.offset, key: slices.Clone(r.key), value: slices.Clone(r.value), base: r.offset, before: r.offset, logStart: at.logStart}
 	for _, h := range r.headers {
 		lent.headers = append(lent.headers, event.Header{Key: h.Key, Value: slices.Clone(h.Value)})
 	}
@@ -391,6 +403,24 @@ func (m *memoryTable) highest(_ context.Context, topic string, partition int, fr
 		}
 	}
 	return highest, nil
+}
+
+func (m *memoryTable) held(_ context.Context, topic string, partition int, from, to int64) (int64, error) {
+	if topic != "events" || partition != 0 || from > to {
+		m.t.Errorf("held of %s %d from %d to %d", topic, partition, from, to)
+	}
+	if o := m.reads.take(); o.err != nil {
+		return 0, o.err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	there := int64(0)
+	for offset, n := range m.rows {
+		if n > 0 && from <= offset && offset <= to {
+			there++
+		}
+	}
+	return there, nil
 }
 
 func (m *memoryTable) missing(_ context.Context, topic string, partition int, b *block) ([]int32, error) {

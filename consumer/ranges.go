@@ -23,6 +23,12 @@ type span struct {
 	sealedAt    time.Time // to the millisecond
 	// split says that the block was refused and its rows go in by parts, so that its token says nothing about them.
 	split bool
+	// lost is how many of the offsets from first to last were records that nobody could read any more: they were removed from the topic
+	// before. Whoever moves the head past the range counts them.
+	lost int64
+	// unread is how many of its records were removed after it was recorded, without being in the table. Whoever reads the range again
+	// finds that out again, so it is not recorded.
+	unread int64
 }
 
 // token is what ClickHouse knows the range's block by.
@@ -45,6 +51,13 @@ type ranges struct {
 	// seen is the highest offset that the table had when the partition was assigned, -1 for none. Whatever starts at or below it may
 	// be in, whatever the metadata says.
 	seen int64
+
+	// empty is up to where there is no record behind the end, if it is beyond that, and emptyLost how many of these offsets were records.
+	empty     int64
+	emptyLost int64
+	// lost and cuts are what the head has passed and no accepted commit has told yet: lost records, and ends of the topic that were cut off.
+	lost int64
+	cuts int
 }
 
 // newRanges begins at a committed offset with what its metadata says.
@@ -84,11 +97,48 @@ func (r *ranges) inserted(first int64) bool {
 	moved := 0
 	for moved < len(r.spans) && r.in[moved] {
 		r.head = r.spans[moved].last + 1
+		r.lost += r.spans[moved].lost + r.spans[moved].unread
 		moved++
 	}
 	r.spans = r.spans[:copy(r.spans, r.spans[moved:])]
 	r.in = r.in[:copy(r.in, r.in[moved:])]
-	return moved > 0
+	return r.pass() || moved > 0
+}
+
+// skip notes that there is no record from the end up to an offset, and how many of the offsets in between were records that are lost. The
+// head passes them when all ranges are in. skip says whether the head moved.
+func (r *ranges) skip(to, lost int64) bool {
+	r.empty = max(r.empty, to)
+	r.emptyLost += lost
+	return r.pass()
+}
+
+// pass moves the head over what is empty, if no range lies before it.
+func (r *ranges) pass() bool {
+	if len(r.spans) > 0 || r.empty <= r.head {
+		return false
+	}
+	r.head, r.lost = r.empty, r.lost+r.emptyLost
+	r.empty, r.emptyLost = 0, 0
+	return true
+}
+
+// cover returns the range that comes next with what is empty before it, so that ranges stay contiguous.
+func (r *ranges) cover(s span) span {
+	if end := r.end(); s.first > end && s.first <= r.empty {
+		s.first = end
+		s.lost += r.emptyLost
+		r.empty, r.emptyLost = 0, 0
+	}
+	return s
+}
+
+// told returns what a commit that was just accepted has told for the first time: how many records were lost, and how often the topic's end
+// was cut off. Only then may they be counted: before, another owner may yet pass them.
+func (r *ranges) told() (lost int64, cuts int) {
+	lost, cuts = r.lost, r.cuts
+	r.lost, r.cuts = 0, 0
+	return lost, cuts
 }
 
 // splits marks a range whose rows go in by parts. It must be committed before the first part is inserted.
@@ -100,12 +150,23 @@ func (r *ranges) splits(first int64) {
 	}
 }
 
-// jump goes on at another offset, before or behind, because what was expected is not on the topic. Nothing may be recorded then.
+// misses notes how many records of a recorded range are not on the topic any more, nor in the table.
+func (r *ranges) misses(first, unread int64) {
+	for i := range r.spans {
+		if r.spans[i].first == first {
+			r.spans[i].unread = unread
+		}
+	}
+}
+
+// jump goes on at another offset, because the topic ends before the head: it was cut off, or made anew. Nothing may be recorded then.
 func (r *ranges) jump(to int64) error {
 	if len(r.spans) > 0 {
 		return fmt.Errorf("%w: %d ranges are not yet in", errRange, len(r.spans))
 	}
 	r.head = to
+	r.cuts++
+	r.empty, r.emptyLost = 0, 0
 	return nil
 }
 

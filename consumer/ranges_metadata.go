@@ -11,7 +11,7 @@ import (
 // The metadata of an offset commit, which Kafka keeps for us, at most 4,096 bytes:
 //
 //	"sluice/1:" base64url( head, count, count × (length, range), crc32c )
-//	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags
+//	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags [, lost]
 //
 // All numbers but the hash and the checksum are varints. A range's length lets a reader pass over what a newer writer has added to
 // its end, and bytes after the ranges are passed over too: old and new consumers of one group can follow each other. The version
@@ -22,7 +22,10 @@ const (
 	maxMetadata = 4096
 )
 
-const flagSplit = 1 << 0
+const (
+	flagSplit = 1 << 0
+	flagLost  = 1 << 1 // the number of lost records follows
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -43,7 +46,13 @@ func (r *ranges) metadata() string {
 		if s.split {
 			flags |= flagSplit
 		}
+		if s.lost > 0 {
+			flags |= flagLost
+		}
 		one = binary.AppendUvarint(one, flags)
+		if s.lost > 0 {
+			one = binary.AppendUvarint(one, uint64(s.lost))
+		}
 		b = binary.AppendUvarint(b, uint64(len(one)))
 		b = append(b, one...)
 		end = s.last + 1
@@ -97,13 +106,17 @@ func decodeSpan(b []byte, end int64) (span, bool) {
 	records := f.unsigned()
 	s.sealedAt = time.UnixMilli(f.signed()).UTC()
 	flags := f.unsigned()
+	lost := uint64(0)
+	if flags&flagLost != 0 {
+		lost = f.unsigned()
+	}
 	const most = 1 << 40 // offsets of one range, far beyond any batch; keeps the sums below from going round
-	if f.bad || gap != 0 || length > most || records > length+1 || end < 0 || end > 1<<62 {
+	if f.bad || gap != 0 || length > most || records > length+1 || lost > length+1 || end < 0 || end > 1<<62 {
 		return span{}, false
 	}
 	s.first, s.last = end, end+int64(length)
-	s.records = int(records)
-	s.split = flags != 0 // a flag that is not known yet is a reason to look as well
+	s.records, s.lost = int(records), int64(lost)
+	s.split = flags&^flagLost != 0 // a flag that is not known yet is a reason to look as well
 	return s, true
 }
 
