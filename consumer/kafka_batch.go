@@ -55,9 +55,8 @@ func (s stamp) of(delta int64) int64 {
 }
 
 // read calls each with the records from offset on that no aborted transaction wrote. It returns the offset behind the last whole batch, 0
-// without one, and the epoch of the leader that appended it, -1 without one. The last batch of a fetch may be cut off.
-func (br *batchReader) read(set []byte, offset int64, undone rollbacks, each func(*record) error) (next int64, epoch int32, err error) {
-	epoch = -1
+// without one, and the term of the leader that appended it, 0 without one. The last batch of a fetch may be cut off.
+func (br *batchReader) read(set []byte, offset int64, undone rollbacks, each func(*record) error) (next int64, of term, err error) {
 	br.record.before = offset
 	undone.sort()
 	for len(set) >= batchHead {
@@ -70,13 +69,13 @@ func (br *batchReader) read(set []byte, offset int64, undone rollbacks, each fun
 		batch := set[:12+length]
 		set = set[12+length:]
 		head = wire{b: batch[12:]}
-		br.record.base, br.record.epoch = base, head.int32()
+		br.record.base, br.record.term = base, term(head.int32()+1)
 		if magic := head.int8(); magic != 2 {
-			return next, epoch, fmt.Errorf("fetch: the batch at %d has the format of Kafka before 0.11 (magic %d)", base, magic)
+			return next, of, fmt.Errorf("fetch: the batch at %d has the format of Kafka before 0.11 (magic %d)", base, magic)
 		}
 		sum := uint32(head.int32()) //nolint:gosec // as it is on the wire
 		if crc32.Checksum(head.b, castagnoli) != sum {
-			return next, epoch, fmt.Errorf("fetch: the checksum of the batch at %d is wrong", base)
+			return next, of, fmt.Errorf("fetch: the checksum of the batch at %d is wrong", base)
 		}
 		attributes := head.int16()
 		last := base + int64(head.int32())
@@ -87,13 +86,13 @@ func (br *batchReader) read(set []byte, offset int64, undone rollbacks, each fun
 		gone := len(undone) > 0 && undone.cover(attributes, producer, last, head.b)
 		if last >= offset && !gone && attributes&attributeControl == 0 {
 			if err := br.batch(attributes, head.b, count, offset, each); err != nil {
-				return next, epoch, err
+				return next, of, err
 			}
 		}
-		next, epoch = last+1, br.record.epoch
+		next, of = last+1, br.record.term
 		br.record.before = max(offset, next)
 	}
-	return next, epoch, nil
+	return next, of, nil
 }
 
 // batch reads the records of a batch that counts.

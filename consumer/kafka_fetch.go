@@ -29,8 +29,8 @@ type position struct {
 	logStart      int64 // the oldest offset there still is
 	// next is behind the last batch that was read, 0 without one: below it every record was delivered, or there is none. Offsets have
 	// no record where a transaction's marker is, or what an aborted one wrote, or what compaction removed.
-	next  int64
-	epoch int32 // of the leader that appended the last batch that was read; -1 without one
+	next int64
+	term term // of the leader that appended the last batch that was read; 0 without one
 }
 
 // errOffsetOutOfRange: the offset is no longer, or not yet, on the topic.
@@ -66,7 +66,7 @@ func (k *cluster) fetch(ctx context.Context, partition int, offset int64, wait t
 		return at, fmt.Errorf("fetch: %w", f.answer.code)
 	}
 	f.batches.record.logStart = at.logStart
-	at.next, at.epoch, err = f.batches.read(f.answer.records, offset, f.answer.aborted, each)
+	at.next, at.term, err = f.batches.read(f.answer.records, offset, f.answer.aborted, each)
 	return at, err
 }
 
@@ -160,7 +160,7 @@ func (a *answer) parse() (position, error) {
 	}
 	r.skip(4)
 	a.code = kafka.Error(r.int16())
-	at := position{highWatermark: r.int64(), epoch: -1}
+	at := position{highWatermark: r.int64()}
 	if at.stable = r.int64(); at.stable < 0 || at.stable > at.highWatermark {
 		at.stable = at.highWatermark
 	}

@@ -100,6 +100,8 @@ type memoryTopic struct {
 	head      int64 // as committed; negative: nothing was
 	metadata  string
 	spans     []span
+	id        topicID
+	term      term // of the leader; the records that are put have it
 
 	commitCalls int
 }
@@ -108,7 +110,7 @@ func newMemory(t *testing.T) (*memoryTopic, *memoryTable) {
 	t.Helper()
 	j := &journal{}
 	topic := &memoryTopic{
-		t: t, journal: j, member: member{id: "m-1", generation: 7, partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]deadLetter{},
+		t: t, journal: j, member: member{id: "m-1", generation: 7, partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]deadLetter{}, id: topicID{1}, term: 1,
 		fetches: plans(), commits: plans(), burials: plans(), firsts: plans(), looks: plans(),
 	}
 	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), reads: plans(), rows: map[int64]int{}, tokens: map[string]bool{}}
@@ -135,7 +137,7 @@ func (m *memoryTopic) put(records ...record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range records {
-		r.offset = m.end
+		r.offset, r.term = m.end, m.term
 		m.end++
 		m.records = append(m.records, r)
 	}
@@ -161,7 +163,7 @@ func (m *memoryTopic) expire(before int64) {
 func (m *memoryTopic) from(offset int64) ([]record, position, chan struct{}, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at := position{highWatermark: m.end, stable: m.end, logStart: m.start, epoch: -1}
+	at := position{highWatermark: m.end, stable: m.end, logStart: m.start}
 	if offset < m.start || offset > m.end {
 		return nil, at, nil, errOffsetOutOfRange
 	}
@@ -225,7 +227,7 @@ func (m *memoryTopic) empty(offset int64) int64 {
 
 // deliver lends the record to each and spoils what it lent.
 func (m *memoryTopic) deliver(r *record, at position, each func(*record) error) error {
-	lent := &record{offset: r.offset, key: slices.Clone(r.key), value: slices.Clone(r.value), base: r.offset, before: r.offset, logStart: at.logStart}
+	lent := &record{offset: r.offset, key: slices.Clone(r.key), value: slices.Clone(r.value), base: r.offset, before: r.offset, logStart: at.logStart, term: r.term}
 	for _, h := range r.headers {
 		lent.headers = append(lent.headers, event.Header{Key: h.Key, Value: slices.Clone(h.Value)})
 	}
@@ -245,6 +247,35 @@ func spoil(b []byte) {
 	for i := range b {
 		b[i] = '#'
 	}
+}
+
+// lineage knows an end only of terms that are over.
+func (m *memoryTopic) lineage(_ context.Context, _ int, of term) (lineage, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := lineage{topic: m.id, end: -1}
+	if of == 0 {
+		return out, nil
+	}
+	out.end = m.start
+	for i := range m.records {
+		if m.records[i].term <= of {
+			out.end = m.records[i].offset + 1
+		}
+	}
+	if of >= m.term {
+		out.end = m.end
+	}
+	return out, nil
+}
+
+// elect gives the partition a leader whose log has nothing from an offset on.
+func (m *memoryTopic) elect(end int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.records = slices.DeleteFunc(m.records, func(r record) bool { return r.offset >= end })
+	m.end = min(m.end, end)
+	m.term++
 }
 
 func (m *memoryTopic) bounds(context.Context, int) (first, end int64, err error) {

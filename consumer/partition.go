@@ -67,6 +67,10 @@ type partition struct {
 	cut         bool  // the topic ends before what is replayed
 	asked       bool  // bounds were asked for because of what this fetch brings
 	dispute     dispute
+	term        term    // of the leader that appended what ends at the offset
+	nextTerm    term    // of what comes there
+	origin      topicID // of what was read; zero: not known
+	suspect     bool    // a fetch failed: the topic may have been made anew
 	transaction transactionWatch
 
 	// Of the goroutine that keeps the ranges.
@@ -95,6 +99,7 @@ type partition struct {
 type source interface {
 	fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error)
 	bounds(ctx context.Context, partition int) (first, end int64, err error)
+	lineage(ctx context.Context, partition int, of term) (lineage, error)
 }
 
 // ledger keeps how far a partition has come.
@@ -155,7 +160,7 @@ func (p *partition) begin(ctx context.Context) bool {
 		return false
 	}
 	p.saved.Store(time.Now().UnixNano())
-	spans, ok := decodeMetadata(start.head, start.metadata)
+	spans, of, ok := decodeAll(start.head, start.metadata)
 	if !ok {
 		p.log.Warn("the committed offset has metadata that is not ours to read: what follows is compared with the table first", "partition", p.id, "offset", start.head)
 	}
@@ -164,7 +169,9 @@ func (p *partition) begin(ctx context.Context) bool {
 		return false
 	}
 	p.ranges = newRanges(start.head, spans, seen)
+	p.ranges.origin = of
 	p.replay, p.handled = spans, seen
+	p.term, p.origin, p.suspect = of.term, of.topic, true
 	p.offset, p.first = start.head, start.head
 	p.head.Store(start.head)
 	p.highWatermark.Store(start.end)

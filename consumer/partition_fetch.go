@@ -34,6 +34,9 @@ func (p *partition) fetchLoop(ctx context.Context) {
 			continue
 		}
 		p.asked = false
+		if p.suspect && !p.sameTopic(ctx) {
+			continue
+		}
 		at, err := p.kafka.fetch(ctx, p.id, p.offset, wait, func(r *record) error { return p.add(ctx, r) })
 		switch {
 		case err == nil, errors.Is(err, errFull):
@@ -45,9 +48,12 @@ func (p *partition) fetchLoop(ctx context.Context) {
 		case errors.Is(err, errOffsetOutOfRange):
 			p.lost()
 			p.outOfRange(ctx)
+		case errors.Is(err, errOtherTerm):
+			p.otherTerm(ctx)
 		default:
 			p.lost()
 			p.watch.outside()
+			p.suspect = true
 			p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
 			pause.wait(ctx)
 		}
@@ -60,7 +66,13 @@ func (p *partition) fetched(ctx context.Context, at position) bool {
 	p.highWatermark.Store(at.highWatermark)
 	p.stable.Store(at.stable)
 	p.logStart = max(p.logStart, at.logStart)
-	p.offset = max(p.offset, at.next)
+	if at.next > p.offset { // what is there has no records
+		if p.term != at.term && p.term > 0 && at.term > 0 {
+			p.nextTerm = at.term
+			return p.otherTerm(ctx)
+		}
+		p.offset, p.term = at.next, at.term
+	}
 	if !p.sealReplayed(ctx, p.offset) || !p.skip(ctx) {
 		return false
 	}
@@ -174,6 +186,11 @@ func (p *partition) underway() int { return cap(p.free) - 1 - len(p.free) }
 
 // add takes one record into the batch, and seals it if it is full.
 func (p *partition) add(ctx context.Context, r *record) error {
+	if p.term != r.term && p.term > 0 {
+		p.nextTerm = r.term
+		return errOtherTerm
+	}
+	p.term = r.term
 	if len(p.replay) > 0 {
 		p.logStart = max(p.logStart, r.logStart)
 		if !p.sealReplayed(ctx, r.offset) {

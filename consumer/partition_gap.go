@@ -75,7 +75,7 @@ func (p *partition) outOfRange(ctx context.Context) {
 		p.removed(ctx, first)
 	case sure && f == findingCut:
 		p.dispute = dispute{}
-		p.cutOff(ctx, first, end)
+		p.ended(ctx, first, end)
 	default:
 		p.watch.outside()
 		if p.dispute.times == 1 {
@@ -102,7 +102,7 @@ func (p *partition) removed(ctx context.Context, oldest int64) {
 	}
 	p.say(from, oldest-1, lost)
 	p.current.lost += lost
-	p.offset = oldest
+	p.offset, p.term = oldest, 0
 	p.skip(ctx)
 }
 
@@ -169,29 +169,9 @@ func (p *partition) skip(ctx context.Context) bool {
 		return true
 	}
 	b := &batch{skip: true}
-	b.last, b.lost = p.offset-1, p.current.lost
+	b.last, b.lost, b.term = p.offset-1, p.current.lost, p.term
 	p.first, p.current.lost = p.offset, 0
 	return p.hand(ctx, b)
-}
-
-// cutOff goes on where the topic is the one that was read, because it ends before what was: it lost its end in an unclean election of a
-// leader, or was made anew. What was recorded is gone, and all that is behind may be new, under offsets that the table has already.
-func (p *partition) cutOff(ctx context.Context, oldest, end int64) {
-	p.log.Error("the topic ends before the offset that was read last: it lost its end, or was made anew; going on at its oldest record",
-		"partition", p.id, "offset", p.offset, "end", end, "gone", p.offset-end, "oldest", oldest)
-	if p.current.records > 0 && len(p.replay) == 0 && !p.seal(ctx) {
-		return
-	}
-	p.cut = true
-	for len(p.replay) > 0 {
-		if !p.sealReplayed(ctx, p.replay[0].last+1) {
-			return
-		}
-	}
-	p.cut, p.handled, p.logStart = false, -1, 0
-	p.offset, p.first = oldest, oldest
-	p.current.jump, p.current.span.first = true, oldest
-	p.send(ctx)
 }
 
 // transactionWatch says once when a transaction that is open holds up what comes after it for long.

@@ -38,8 +38,10 @@ func (p *partition) keep(life, work context.Context) {
 			switch {
 			case !ok:
 				open = false
+			case b.skip && b.topic != topicID{}:
+				p.ranges.origin.topic = b.topic
 			case b.skip:
-				if p.ranges.skip(b.last+1, b.lost) {
+				if p.ranges.skip(b.last+1, b.lost, b.term) {
 					p.moved()
 				}
 			case b.jump:
@@ -48,7 +50,7 @@ func (p *partition) keep(life, work context.Context) {
 				replays--
 				flying++
 				b.doubt = true
-				p.ranges.misses(b.first, b.unread)
+				p.ranges.reread(b.span)
 				p.work <- b
 			default:
 				if !p.record(work, b) {
@@ -189,7 +191,7 @@ func (p *partition) jump(ctx context.Context, b *batch) bool {
 		p.discard(b)
 		return false
 	}
-	p.ranges.seen = seen
+	p.ranges.seen, p.ranges.origin.topic = seen, b.topic
 	p.unsaved = time.Now()
 	p.discard(b)
 	p.free <- b

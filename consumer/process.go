@@ -17,7 +17,7 @@ type record struct {
 	raw     []byte // value, number of headers and headers as they are in the batch
 
 	atMillis int64 // the time that the broker gave it, or the producer, by the topic's message.timestamp.type; Unix milliseconds
-	epoch    int32 // of the leader that appended its batch
+	term     term  // of the leader that appended its batch
 	base     int64 // the first offset of its batch
 	before   int64 // the offset behind the batch before, or the one that was asked for: up to base the log has no batch
 	logStart int64 // the oldest offset on the log when the fetch was answered

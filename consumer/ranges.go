@@ -29,6 +29,7 @@ type span struct {
 	// unread is how many of its records were removed after it was recorded, without being in the table. Whoever reads the range again
 	// finds that out again, so it is not recorded.
 	unread int64
+	term   term // of the leader that appended its last record; it is not recorded
 }
 
 // token is what ClickHouse knows the range's block by.
@@ -55,10 +56,24 @@ type ranges struct {
 	// empty is up to where there is no record behind the end, if it is beyond that, and emptyLost how many of these offsets were records.
 	empty     int64
 	emptyLost int64
+	emptyTerm term
 	// lost and cuts are what the head has passed and no accepted commit has told yet: lost records, and ends of the topic that were cut off.
 	lost int64
 	cuts int
+
+	// origin is which log the head is of. It travels with each commit.
+	origin origin
 }
+
+// origin tells a partition's log from another one that has the same offsets: of a topic that was made anew, or of a leader that did not
+// have the end of what was read.
+type origin struct {
+	topic topicID
+	term  term // of the leader that appended what ends at the head
+}
+
+// term is a leader's epoch and one, so that 0 is: not known.
+type term int32
 
 // newRanges begins at a committed offset with what its metadata says.
 func newRanges(head int64, spans []span, seen int64) *ranges {
@@ -98,6 +113,7 @@ func (r *ranges) inserted(first int64) bool {
 	for moved < len(r.spans) && r.in[moved] {
 		r.head = r.spans[moved].last + 1
 		r.lost += r.spans[moved].lost + r.spans[moved].unread
+		r.origin.term = r.spans[moved].term
 		moved++
 	}
 	r.spans = r.spans[:copy(r.spans, r.spans[moved:])]
@@ -106,9 +122,10 @@ func (r *ranges) inserted(first int64) bool {
 }
 
 // skip notes that there is no record from the end up to an offset, and how many of the offsets in between were records that are lost. The
-// head passes them when all ranges are in. skip says whether the head moved.
-func (r *ranges) skip(to, lost int64) bool {
-	r.empty = max(r.empty, to)
+// head passes them when all ranges are in. The term is that of the leader that appended what ends there. skip says whether the head
+// moved.
+func (r *ranges) skip(to, lost int64, of term) bool {
+	r.empty, r.emptyTerm = max(r.empty, to), of
 	r.emptyLost += lost
 	return r.pass()
 }
@@ -118,7 +135,7 @@ func (r *ranges) pass() bool {
 	if len(r.spans) > 0 || r.empty <= r.head {
 		return false
 	}
-	r.head, r.lost = r.empty, r.lost+r.emptyLost
+	r.head, r.lost, r.origin.term = r.empty, r.lost+r.emptyLost, r.emptyTerm
 	r.empty, r.emptyLost = 0, 0
 	return true
 }
@@ -150,11 +167,12 @@ func (r *ranges) splits(first int64) {
 	}
 }
 
-// misses notes how many records of a recorded range are not on the topic any more, nor in the table.
-func (r *ranges) misses(first, unread int64) {
+// reread notes what reading a recorded range again has shown: how many of its records are neither on the topic any more nor in the table, and
+// the term of its last one.
+func (r *ranges) reread(s span) {
 	for i := range r.spans {
-		if r.spans[i].first == first {
-			r.spans[i].unread = unread
+		if r.spans[i].first == s.first {
+			r.spans[i].unread, r.spans[i].term = s.unread, s.term
 		}
 	}
 }
@@ -164,7 +182,7 @@ func (r *ranges) jump(to int64) error {
 	if len(r.spans) > 0 {
 		return fmt.Errorf("%w: %d ranges are not yet in", errRange, len(r.spans))
 	}
-	r.head = to
+	r.head, r.origin.term = to, 0
 	r.cuts++
 	r.empty, r.emptyLost = 0, 0
 	return nil
