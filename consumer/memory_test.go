@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"sluice/internal/event"
 )
 
@@ -101,7 +103,11 @@ type memoryTopic struct {
 	metadata  string
 	spans     []span
 	id        topicID
-	term      term // of the leader; the records that are put have it
+	open      int64                              // where an open transaction begins, if it is above 0
+	claims    func() (first, end int64, ok bool) // if set: what bounds answers, as long as ok
+	forgot    error                              // if set: lineage's answer
+	term      term                               // of the leader; the records that are put have it
+	starts    map[term]int64                     // where each began
 
 	commitCalls int
 }
@@ -110,10 +116,10 @@ func newMemory(t *testing.T) (*memoryTopic, *memoryTable) {
 	t.Helper()
 	j := &journal{}
 	topic := &memoryTopic{
-		t: t, journal: j, member: member{id: "m-1", generation: 7, partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]deadLetter{}, id: topicID{1}, term: 1,
+		t: t, journal: j, member: member{id: "m-1", generation: 7, partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]deadLetter{}, id: topicID{1}, term: 1, starts: map[term]int64{},
 		fetches: plans(), commits: plans(), burials: plans(), firsts: plans(), looks: plans(),
 	}
-	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), reads: plans(), rows: map[int64]int{}, tokens: map[string]bool{}}
+	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), reads: plans(), rows: map[int64]int{}, ids: map[int64]map[uuid.UUID]int{}, tokens: map[string]bool{}}
 	return topic, topic.table
 }
 
@@ -167,9 +173,13 @@ func (m *memoryTopic) from(offset int64) ([]record, position, chan struct{}, err
 	if offset < m.start || offset > m.end {
 		return nil, at, nil, errOffsetOutOfRange
 	}
+	if m.open > 0 {
+		at.stable = m.open
+	}
 	i, _ := slices.BinarySearchFunc(m.records, offset, func(r record, o int64) int { return int(r.offset - o) })
 	const most = 7 // so that the ends of fetches and of batches differ
-	return slices.Clone(m.records[i:min(len(m.records), i+most)]), at, m.grown, nil
+	out := slices.Clone(m.records[i:min(len(m.records), i+most)])
+	return slices.DeleteFunc(out, func(r record) bool { return r.offset >= at.stable }), at, m.grown, nil
 }
 
 func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error) {
@@ -199,9 +209,12 @@ func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wa
 			if err := m.deliver(&records[i], at, each); err != nil {
 				return at, err
 			}
-			at.next = records[i].offset + 1
+			at.next, at.term = records[i].offset+1, records[i].term
 		}
-		if at.next = m.empty(max(offset, at.next)); len(records) > 0 || at.next > offset {
+		if end := m.empty(max(offset, at.next)); end > max(offset, at.next) {
+			at.next, at.term = end, m.ruling()
+		}
+		if len(records) > 0 || at.next > offset {
 			return at, nil
 		}
 		select {
@@ -219,10 +232,14 @@ func (m *memoryTopic) empty(offset int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, _ := slices.BinarySearchFunc(m.records, offset, func(r record, o int64) int { return int(r.offset - o) })
+	end := m.end
 	if i < len(m.records) {
-		return m.records[i].offset
+		end = m.records[i].offset
 	}
-	return max(offset, m.end)
+	if m.open > 0 {
+		end = min(end, m.open)
+	}
+	return max(offset, end)
 }
 
 // deliver lends the record to each and spoils what it lent.
@@ -249,22 +266,26 @@ func spoil(b []byte) {
 	}
 }
 
+// ruling is the leader's term.
+func (m *memoryTopic) ruling() term {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.term
+}
+
 // lineage knows an end only of terms that are over.
 func (m *memoryTopic) lineage(_ context.Context, _ int, of term) (lineage, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := lineage{topic: m.id, end: -1}
-	if of == 0 {
-		return out, nil
+	if of == 0 || m.forgot != nil {
+		return out, m.forgot
 	}
-	out.end = m.start
-	for i := range m.records {
-		if m.records[i].term <= of {
-			out.end = m.records[i].offset + 1
+	out.end = m.end
+	for t, start := range m.starts {
+		if t > of {
+			out.end = min(out.end, start)
 		}
-	}
-	if of >= m.term {
-		out.end = m.end
 	}
 	return out, nil
 }
@@ -276,6 +297,7 @@ func (m *memoryTopic) elect(end int64) {
 	m.records = slices.DeleteFunc(m.records, func(r record) bool { return r.offset >= end })
 	m.end = min(m.end, end)
 	m.term++
+	m.starts[m.term] = m.end
 }
 
 func (m *memoryTopic) bounds(context.Context, int) (first, end int64, err error) {
@@ -284,6 +306,11 @@ func (m *memoryTopic) bounds(context.Context, int) (first, end int64, err error)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.claims != nil {
+		if first, end, ok := m.claims(); ok {
+			return first, end, nil
+		}
+	}
 	return m.start, m.end, nil
 }
 
@@ -406,7 +433,8 @@ type memoryTable struct {
 
 	busy   atomic.Int32
 	mu     sync.Mutex
-	rows   map[int64]int // how often the row of an offset was inserted
+	rows   map[int64]int               // how often the row of an offset was inserted
+	ids    map[int64]map[uuid.UUID]int // and with which event
 	tokens map[string]bool
 	sent   []string // the tokens of all inserts
 	looked int
@@ -466,7 +494,7 @@ func (m *memoryTable) missing(_ context.Context, topic string, partition int, b 
 	m.looked++
 	var missing []int32
 	for i, offset := range b.offset {
-		if m.rows[offset] == 0 {
+		if known := m.ids[offset]; m.rows[offset] == 0 || known != nil && known[b.eventID[i]] == 0 {
 			missing = append(missing, int32(i))
 		}
 	}
@@ -512,7 +540,11 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 	m.sent = append(m.sent, token)
 	if o.done && !m.tokens[token] {
 		m.tokens[token] = true
-		for _, offset := range b.offset {
+		for i, offset := range b.offset {
+			if m.ids[offset] == nil {
+				m.ids[offset] = map[uuid.UUID]int{}
+			}
+			m.ids[offset][b.eventID[i]]++
 			m.rows[offset]++
 		}
 	}

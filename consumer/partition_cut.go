@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // errOtherTerm ends a fetch because another leader appended what comes next.
@@ -79,6 +80,22 @@ func (p *partition) ended(ctx context.Context, oldest, end int64) {
 			"inserting again what is in ClickHouse", "partition", p.id, "offset", p.offset, "end", end, "gone", p.offset-end, "oldest", oldest)
 		p.goOn(ctx, oldest, past.topic)
 	}
+}
+
+// reaches looks whether the topic has all offsets of the ranges that are recorded. A leader that has just taken over may not know of the last
+// ones yet that they are safe; if it stays so, they were cut off.
+func (p *partition) reaches(ctx context.Context, at position) bool {
+	n := len(p.replay)
+	if n == 0 || p.offset < at.highWatermark || p.offset > p.replay[n-1].last {
+		p.dispute = dispute{}
+		return true
+	}
+	if !p.dispute.found(findingCut, time.Now()) {
+		return true
+	}
+	p.log.Error("the topic ends within what was recorded: records that were acknowledged are gone; those in ClickHouse stay there", "partition", p.id,
+		"end", p.offset, "recorded_to", p.replay[n-1].last)
+	return p.goOn(ctx, p.offset, p.origin)
 }
 
 // madeAnew begins at the oldest record of a topic that has the name of the one that was read, and is another.

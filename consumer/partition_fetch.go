@@ -62,7 +62,6 @@ func (p *partition) fetchLoop(ctx context.Context) {
 
 // fetched notes what a fetch has said besides its records.
 func (p *partition) fetched(ctx context.Context, at position) bool {
-	p.dispute = dispute{}
 	p.highWatermark.Store(at.highWatermark)
 	p.stable.Store(at.stable)
 	p.logStart = max(p.logStart, at.logStart)
@@ -73,7 +72,7 @@ func (p *partition) fetched(ctx context.Context, at position) bool {
 		}
 		p.offset, p.term = at.next, at.term
 	}
-	if !p.sealReplayed(ctx, p.offset) || !p.skip(ctx) {
+	if !p.sealReplayed(ctx, p.offset) || !p.skip(ctx) || !p.reaches(ctx, at) {
 		return false
 	}
 	p.account(p.current)
