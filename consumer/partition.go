@@ -70,6 +70,7 @@ type partition struct {
 	term        term    // of the leader that appended what ends at the offset
 	nextTerm    term    // of what comes there
 	origin      topicID // of what was read; zero: not known
+	sameOrigin  bool    // the topic is known to be the one that the recorded ranges are of
 	suspect     bool    // a fetch failed: the topic may have been made anew
 	transaction transactionWatch
 

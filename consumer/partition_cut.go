@@ -44,6 +44,7 @@ func (p *partition) sameTopic(ctx context.Context) bool {
 		return true
 	}
 	p.suspect = false
+	p.sameOrigin = p.origin != topicID{} && p.origin == past.topic
 	if p.another(past.topic) {
 		p.madeAnew(ctx, past.topic)
 		return false
@@ -133,7 +134,7 @@ func (p *partition) goOn(ctx context.Context, to int64, topic topicID) bool {
 	}
 	p.cut, p.handled, p.logStart = false, -1, 0
 	p.dispute, p.suspect = dispute{}, false
-	p.origin, p.term = topic, 0
+	p.origin, p.sameOrigin, p.term = topic, false, 0
 	p.offset, p.first = to, to
 	b := p.current
 	b.jump, b.span.first, b.topic = true, to, topic

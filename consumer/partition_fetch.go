@@ -249,7 +249,11 @@ func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
 		}
 		records := b.records
 		b.span, b.replayed = s, true
-		b.span.hash, b.span.records = hash, records
+		b.span.records = records
+		if p.sameOrigin && b.records < s.records && p.logStart > s.first && !p.cut {
+			hash = s.hash // its last records are what they were: under its token, nothing of it can get in twice
+		}
+		b.span.hash = hash
 		p.first = s.last + 1
 		if !p.send(ctx) {
 			return false

@@ -34,6 +34,7 @@ type pipeline struct {
 
 	kafkaClient *kafka.Client
 	url         string
+	exempt      exempt
 }
 
 // newPipeline makes topics and schema as an operator does; the scenario starts the programs it needs.
@@ -61,6 +62,7 @@ func newPipelineOn(t testing.TB, partitions int, engine string) *pipeline {
 		t.Fatal(err)
 	}
 	p.connect()
+	t.Cleanup(p.conserved)
 	return p
 }
 
