@@ -1,12 +1,15 @@
 package consumer
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // writer is a transactional producer of another program.
@@ -157,5 +160,113 @@ func TestFetchTimes(t *testing.T) {
 	}
 	if want := []int64{sent.UnixMilli(), sent.UnixMilli() + 1500, sent.UnixMilli() + 3000}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// setOf is a record batch as a broker sends it.
+func setOf(base int64, attributes int16, producer int64, records ...[]byte) []byte {
+	set := kmsg.RecordBatch{
+		FirstOffset: base, PartitionLeaderEpoch: 6, Magic: 2, Attributes: attributes, LastOffsetDelta: int32(len(records) - 1), //nolint:gosec // small
+		FirstTimestamp: 1_700_000_000_000, MaxTimestamp: 1_800_000_000_000, ProducerID: producer, NumRecords: int32(len(records)), //nolint:gosec // small
+		Records: slices.Concat(records...),
+	}
+	b := set.AppendTo(nil)
+	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12)) //nolint:gosec // small
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], castagnoli))
+	return b
+}
+
+// recordOf is a record in a batch, with key and value of one byte each, or none.
+func recordOf(delta int64, key, value []byte) []byte {
+	b := binary.AppendVarint([]byte{0}, 40*delta) // attributes, time
+	b = binary.AppendVarint(b, delta)
+	for _, part := range [][]byte{key, value} {
+		if part == nil {
+			b = binary.AppendVarint(b, -1)
+			continue
+		}
+		b = append(binary.AppendVarint(b, int64(len(part))), part...)
+	}
+	b = append(b, 0) // headers
+	return append(binary.AppendVarint(nil, int64(len(b))), b...)
+}
+
+// marker is what a transaction's coordinator writes: version and kind as the key, version and epoch as the value.
+func marker(base, producer int64, kind byte) []byte {
+	return setOf(base, attributeControl|attributeTransactional, producer, recordOf(0, []byte{0, 0, 0, kind}, []byte{0, 0, 0, 0, 0, 1}))
+}
+
+// Whatever is put together of batches, aborted transactions and markers: only what counts is read, with its time and its leader's term, and the reader
+// comes to the end. The answer's list is in no order.
+func TestReadTransactions(t *testing.T) {
+	one := func(offset, producer int64) []byte {
+		return setOf(offset, attributeTransactional, producer, recordOf(0, nil, []byte{byte(offset)}))
+	}
+	const abort, commit = markerAbort, markerCommit
+	for _, c := range []struct {
+		name    string
+		set     [][]byte
+		aborted rollbacks
+		from    int64
+		want    []int64
+		next    int64
+	}{
+		{name: "nothing", next: 0},
+		{name: "a marker alone", set: [][]byte{marker(4, 9, commit)}, from: 4, next: 5},
+		{name: "aborted", set: [][]byte{one(4, 9), one(5, 9), marker(6, 9, abort)}, aborted: rollbacks{{9, 4}}, next: 7},
+		{name: "committed, and then aborted", set: [][]byte{one(4, 9), marker(5, 9, commit), one(6, 9), marker(7, 9, abort)}, aborted: rollbacks{{9, 6}}, want: []int64{4}, next: 8},
+		{name: "aborted, and then committed", set: [][]byte{one(4, 9), marker(5, 9, abort), one(6, 9), marker(7, 9, commit)}, aborted: rollbacks{{9, 4}}, want: []int64{6}, next: 8},
+		{name: "aborted twice", set: [][]byte{one(4, 9), marker(5, 9, abort), one(6, 9), marker(7, 9, abort), one(8, 9), marker(9, 9, commit)},
+			aborted: rollbacks{{9, 6}, {9, 4}}, want: []int64{8}, next: 10},
+		{name: "woven", set: [][]byte{one(4, 9), one(5, 8), one(6, 9), marker(7, 9, abort), one(8, 8), marker(9, 8, commit)}, aborted: rollbacks{{9, 4}}, want: []int64{5, 8}, next: 10},
+		{name: "woven the other way", set: [][]byte{one(4, 9), one(5, 8), marker(6, 9, commit), marker(7, 8, abort)}, aborted: rollbacks{{8, 5}}, want: []int64{4}, next: 8},
+		{name: "from within", set: [][]byte{one(6, 9), marker(7, 9, abort), one(8, 9)}, aborted: rollbacks{{9, 2}}, from: 6, want: []int64{8}, next: 9},
+		{name: "its producer writes without a transaction", set: [][]byte{setOf(4, 0, 9, recordOf(0, nil, []byte{4}))}, aborted: rollbacks{{9, 4}}, want: []int64{4}, next: 5},
+		{name: "a control record of another kind", set: [][]byte{one(4, 9), marker(5, 9, 7), one(6, 9)}, aborted: rollbacks{{9, 4}}, next: 7},
+	} {
+		var reader batchReader
+		var got []int64
+		next, of, err := reader.read(slices.Concat(c.set...), c.from, c.aborted, func(r *record) error {
+			got = append(got, r.offset)
+			if r.term != 7 || r.atMillis != 1_700_000_000_000 || r.value[0] != byte(r.offset) {
+				t.Errorf("%s: record %d has term %d, time %d", c.name, r.offset, r.term, r.atMillis)
+			}
+			return nil
+		})
+		if err != nil || !slices.Equal(got, c.want) || next != c.next || (of != 7) != (c.next == 0) {
+			t.Errorf("%s: %v up to %d in term %d, error %v; want %v up to %d", c.name, got, next, of, err, c.want, c.next)
+		}
+	}
+}
+
+// The time of a record is its producer's, each its own, or the broker's, which is the batch's.
+func TestReadTimes(t *testing.T) {
+	for attributes, want := range map[int16][]int64{
+		0:                      {1_700_000_000_000, 1_700_000_000_040, 1_700_000_000_080},
+		attributeLogAppendTime: {1_800_000_000_000, 1_800_000_000_000, 1_800_000_000_000},
+	} {
+		var reader batchReader
+		var got []int64
+		set := setOf(0, attributes, -1, recordOf(0, nil, []byte("a")), recordOf(1, nil, []byte("b")), recordOf(2, nil, []byte("c")))
+		if _, _, err := reader.read(set, 0, nil, func(r *record) error { got = append(got, r.atMillis); return nil }); err != nil || !slices.Equal(got, want) {
+			t.Errorf("attributes %d: %v, error %v; want %v", attributes, got, err, want)
+		}
+	}
+}
+
+// A record says what lies between its batch and the one before: nothing, or offsets that no batch has.
+func TestReadBounds(t *testing.T) {
+	set := slices.Concat(setOf(5, 0, -1, recordOf(0, nil, []byte("a")), recordOf(1, nil, []byte("b"))), marker(7, 9, markerCommit), setOf(8, 0, -1, recordOf(0, nil, []byte("c"))),
+		setOf(12, 0, -1, recordOf(3, nil, []byte("d")))) // compaction left one of more
+	want := map[int64][2]int64{5: {3, 5}, 6: {3, 5}, 8: {8, 8}, 15: {9, 12}}
+	var reader batchReader
+	reader.record.logStart = 2
+	if _, _, err := reader.read(set, 3, nil, func(r *record) error {
+		if got := [2]int64{r.before, r.base}; got != want[r.offset] || r.logStart != 2 {
+			t.Errorf("record %d: %v, want %v; log from %d", r.offset, got, want[r.offset], r.logStart)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
