@@ -167,6 +167,8 @@ func epochAnswer(b []byte) (int64, error) {
 	r.skip(4 + 4) // partition, epoch
 	end := r.int64()
 	switch {
+	case topics == 1 && partitions == 1 && !r.bad && (code == kafka.TopicAuthorizationFailed || code == kafka.UnsupportedVersion):
+		return -1, nil // asking again would not help
 	case topics == 1 && partitions == 1 && !r.bad && code != 0:
 		return -1, code
 	case topics != 1 || partitions != 1 || r.bad:

@@ -2,9 +2,12 @@ package consumer
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"hash/crc32"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,6 +163,41 @@ func TestFetchTimes(t *testing.T) {
 	}
 	if want := []int64{sent.UnixMilli(), sent.UnixMilli() + 1500, sent.UnixMilli() + 3000}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// The answer of an Apache Kafka 4.3.1 to a fetch, version 11, of the same records as in TestFetchTransactions.
+func TestReadAnswerOfApacheKafka(t *testing.T) {
+	text, err := os.ReadFile("testdata/fetch_transactions.hex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bytes, err := hex.DecodeString(strings.ReplaceAll(string(text), "\n", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := answer{version: 11, bytes: bytes}
+	at, err := a.parse()
+	if err != nil || a.code != 0 || at.highWatermark != 14 || at.stable != 14 || len(a.aborted) != 2 {
+		t.Fatalf("%+v, code %v, aborted %v, error %v", at, a.code, a.aborted, err)
+	}
+	var reader batchReader
+	var got []string
+	next, _, err := reader.read(a.records, 0, a.aborted, func(r *record) error {
+		got = append(got, string(r.value))
+		if sent := time.UnixMilli(r.atMillis); sent.Year() != 2026 {
+			t.Errorf("record %d is of %s", r.offset, sent)
+		}
+		return nil
+	})
+	if want := []string{"c0", "c1", "c4", "p5", "c8", "c9"}; err != nil || next != 14 || !slices.Equal(got, want) {
+		t.Errorf("%v up to %d, error %v; want %v", got, next, err, want)
+	}
+	for n := range len(bytes) { // cut short anywhere, it is an error or less of it
+		short := answer{version: 11, bytes: bytes[:n]}
+		if at, err := short.parse(); err == nil {
+			t.Errorf("%d bytes of it are an answer: %+v", n, at)
+		}
 	}
 }
 

@@ -192,6 +192,7 @@ func (p *partition) jump(ctx context.Context, b *batch) bool {
 		return false
 	}
 	p.ranges.seen, p.ranges.origin.topic = seen, b.topic
+	p.ranges.lost += b.lost
 	p.unsaved = time.Now()
 	p.discard(b)
 	p.free <- b
