@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -31,11 +32,13 @@ const (
 	offsetForLeaderEpoch = protocol.ApiKey(23)
 	// maxLineage is the largest answer to either that is believed.
 	maxLineage = 4 << 20
+	// lineageTimeout is shorter than that of other requests: after a failed fetch it comes before the next one.
+	lineageTimeout = 3 * time.Second
 )
 
 // lineage asks for the topic's id, and if a term is known for the end of its epoch. Of a broker that knows neither it returns neither.
 func (k *cluster) lineage(ctx context.Context, partition int, of term) (lineage, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lineageTimeout)
 	defer cancel()
 	out := lineage{end: -1}
 	speaks, err := k.speaks(ctx)

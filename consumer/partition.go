@@ -171,6 +171,9 @@ func (p *partition) begin(ctx context.Context) bool {
 	}
 	p.ranges = newRanges(start.head, spans, seen)
 	p.ranges.origin = of
+	if p.ranges.lost = start.lost; start.lost > 0 {
+		p.unsaved = time.Now()
+	}
 	p.replay, p.handled = spans, seen
 	p.term, p.origin, p.suspect = of.term, of.topic, true
 	p.offset, p.first = start.head, start.head

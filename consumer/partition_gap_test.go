@@ -199,6 +199,31 @@ func TestResetWithinTheLog(t *testing.T) {
 	}
 }
 
+// The group's offset is set forward: what it passes over is counted, once. Where the table has nothing yet, the offset is where to begin.
+func TestResetForward(t *testing.T) {
+	for rows, want := range map[int64]float64{10: 5, 14: 1, 15: 0, 0: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t)
+			w.topic.dropped = true // the test passes records over on purpose
+			w.topic.add(20)
+			w.dealtWith(0, rows)
+			w.topic.head, w.topic.metadata = 15, ""
+			lost := 0.0
+			for range 3 {
+				n := w.next()
+				n.topic.dropped = true
+				n.start()
+				pass(time.Minute)
+				n.stop()
+				lost += n.gauge(n.metrics.gaps)
+			}
+			if lost != want || w.topic.at() != 20 {
+				t.Errorf("%d rows: %v records counted as lost, committed %d; want %v and 20", rows, lost, w.topic.at(), want)
+			}
+		})
+	}
+}
+
 // The committed offset has expired, and the records after the last row were removed before anybody read them: they are counted.
 func TestExpiredOffset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

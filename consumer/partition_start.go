@@ -7,6 +7,7 @@ type start struct {
 	head     int64
 	metadata string
 	end      int64 // of the topic; the head where it is not known
+	lost     int64 // so many offsets before the head were passed over, by setting the group's offset forward
 }
 
 // start asks Kafka where to begin. With a committed offset it does not wait for the topic's bounds: a leader that has just taken over, or a
@@ -30,6 +31,24 @@ func (p *partition) start(ctx context.Context) (s start, ok bool) {
 	if s.head < 0 {
 		s.head, s.metadata = first, ""
 		return p.uncommitted(ctx, s)
+	}
+	if s.metadata == "" {
+		return p.setByHand(ctx, s)
+	}
+	return s, true
+}
+
+// setByHand begins at an offset that somebody has set: a consumer's has metadata. If it was set forward, past records that nobody has dealt
+// with, these are counted as lost.
+func (p *partition) setByHand(ctx context.Context, s start) (start, bool) {
+	highest, err := p.seen(ctx, 0)
+	if err != nil {
+		return s, false
+	}
+	if highest >= 0 && highest+1 < s.head {
+		s.lost = s.head - highest - 1
+		p.log.Error("the group's offset was set forward: what it passes over is not read, and counts as lost", "partition", p.id,
+			"from", highest+1, "to", s.head-1, "lost", s.lost)
 	}
 	return s, true
 }
