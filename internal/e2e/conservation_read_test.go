@@ -25,7 +25,8 @@ type figures struct {
 
 	mu            sync.Mutex
 	gaps, dropped int64
-	final         bool // they are of its end, or of the scenario's
+	lag           int64 // of its partitions, -1 while it has none
+	final         bool  // they are of its end, or of the scenario's
 }
 
 // consumers are all that were started.
@@ -55,7 +56,7 @@ func (p *program) watched(args []string) []string {
 	return args
 }
 
-var figure = regexp.MustCompile(`(?m)^sluice_consumer_(offset_gaps|dropped)_total(?:\{[^}]*\})? (\S+)$`)
+var figure = regexp.MustCompile(`(?m)^sluice_consumer_(offset_gaps_total|dropped_total|lag_\w+)(?:\{[^}]*\})? (\S+)$`)
 
 // read takes the figures as they are now. It says whether there were any.
 func (f *figures) read() bool {
@@ -74,16 +75,19 @@ func (f *figures) read() bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.gaps, f.dropped, f.final = 0, 0, true
+	f.gaps, f.dropped, f.lag, f.final = 0, 0, -1, true
 	for _, m := range figure.FindAllStringSubmatch(string(text), -1) {
 		n, err := strconv.ParseFloat(m[2], 64)
 		if err != nil {
 			return false
 		}
-		if m[1] == "dropped" {
+		switch m[1] {
+		case "dropped_total":
 			f.dropped += int64(n)
-		} else {
+		case "offset_gaps_total":
 			f.gaps += int64(n)
+		case "lag_messages", "lag_records":
+			f.lag = max(0, f.lag) + int64(n)
 		}
 	}
 	return true

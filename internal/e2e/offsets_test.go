@@ -52,14 +52,12 @@ func (p *pipeline) reset(partition int, offset int64) {
 	})
 }
 
-// atRest waits until the consumer says that there is no lag, and the group's committed offset that it is at the end.
+// atRest waits until the consumer says that there is no lag, and the group's committed offset that it is at the end. It lives then.
 func (p *pipeline) atRest(c *program) {
 	p.t.Helper()
 	p.eventually("no lag", func() bool { return p.tryLag() == 0 })
-	admin := "http://" + c.figures.admin
-	lag := fmt.Sprintf(`sluice_consumer_lag_messages{partition="0",topic="%s"}`, p.name)
-	p.eventually("no lag in the metrics", func() bool { return metric(p.t, admin, lag) == 0 })
-	resp, err := http.Get(admin + "/livez") //nolint:noctx // loopback
+	p.eventually("no lag in the metrics", func() bool { return c.figures.read() && c.figures.lag == 0 })
+	resp, err := http.Get("http://" + c.figures.admin + "/livez") //nolint:noctx // loopback
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -102,6 +100,7 @@ func TestGapOnAQuietPartition(t *testing.T) {
 	p.events(0, 5)
 	p.atRest(c)
 	p.exactly(15)
+	stop()
 }
 
 // TestTransactionalWriter: what committed transactions wrote becomes rows, what aborted ones wrote does not, and the markers behind them are neither
@@ -136,6 +135,9 @@ func TestTransactionalWriter(t *testing.T) {
 	p.exactly(9)
 	if known := p.counted(); known.gaps != 0 {
 		t.Errorf("%d records counted as lost", known.gaps)
+	}
+	if code := c.term(); code != 0 {
+		t.Fatalf("the consumer ended with %d", code)
 	}
 }
 
