@@ -128,6 +128,7 @@ func (p *pipeline) counted() counted {
 		if f.topic != p.name {
 			continue
 		}
+		f.read() // if it still runs
 		f.mu.Lock()
 		out.consumers++
 		out.gaps += f.gaps
@@ -136,6 +137,7 @@ func (p *pipeline) counted() counted {
 		out.drops = out.drops || f.drops
 		f.mu.Unlock()
 	}
+	out.complete = out.complete && out.consumers > 0
 	return out
 }
 

@@ -35,6 +35,7 @@ type pipeline struct {
 	kafkaClient *kafka.Client
 	url         string
 	exempt      exempt
+	settled     bool // conserved has run
 }
 
 // newPipeline makes topics and schema as an operator does; the scenario starts the programs it needs.
