@@ -22,11 +22,13 @@ type batch struct {
 	since   time.Time // when its first record was fetched
 	oldest  time.Time // received_at of its oldest event
 
-	replayed bool // it was recorded by an earlier owner
-	doubt    bool // its rows may be in the table
-	jump     bool // it is no range: go on at first, once all else is in
-	sent     bool // it is sealed, and counted as such
-	finished bool // it is in; else it was abandoned
+	replayed bool    // it was recorded by an earlier owner
+	doubt    bool    // its rows may be in the table
+	jump     bool    // it is no range: go on at first, once all else is in
+	topic    topicID // of a jump: the topic that it goes on with
+	skip     bool    // it is no range, and not of the pool: there is no record up to last
+	sent     bool    // it is sealed, and counted as such
+	finished bool    // it is in; else it was abandoned
 	scratch  []byte
 }
 
@@ -54,7 +56,7 @@ func (b *batch) add(r *record, proc *processor) {
 	_, _ = b.hash.Write(b.content(r))
 	b.records++
 	b.bytes += size
-	b.last = r.offset
+	b.last, b.term = r.offset, r.term
 }
 
 // refuse notes a record that becomes no row, and says what it takes, in bytes.

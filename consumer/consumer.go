@@ -185,7 +185,7 @@ func (c *Consumer) Live() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, p := range c.owned {
-		if err := p.watch.fault(p.highWatermark.Load() - p.head.Load()); err != nil {
+		if err := p.watch.fault(p.readable()); err != nil {
 			return fmt.Errorf("partition %d: %w", id, err)
 		}
 	}

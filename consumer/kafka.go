@@ -31,6 +31,9 @@ type cluster struct {
 	dialer    *kafka.Dialer
 	log       *slog.Logger
 	fetches   sync.Pool // of *rawFetch: their memory is shared by the partitions
+
+	asking sync.Mutex
+	spoken map[int]int // the highest version of each request that the brokers know, once they were asked
 }
 
 func newCluster(conn kafkaconn.Config, group string, log *slog.Logger) (*cluster, error) {

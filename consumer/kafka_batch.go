@@ -25,6 +25,7 @@ type batchReader struct {
 	gzip   *gzip.Reader
 	lz4    *lz4.Reader
 	zstd   *zstd.Decoder
+	stamp  stamp // of the batch that is read
 }
 
 const (
@@ -34,13 +35,30 @@ const (
 	// maxPlain bounds a batch after decompression.
 	maxPlain = 256 << 20
 
-	attributeCodec   = 7
-	attributeControl = 1 << 5
+	attributeCodec         = 7
+	attributeLogAppendTime = 1 << 3
+	attributeTransactional = 1 << 4
+	attributeControl       = 1 << 5
 )
 
-// read calls each with the records from offset on, and returns the offset behind the last whole batch, 0 without one. The
-// last batch of a fetch may be cut off.
-func (br *batchReader) read(set []byte, offset int64, each func(*record) error) (next int64, err error) {
+// stamp is where a batch's records have their times from: from the batch's first time on, or, where the broker stamps, all the same.
+type stamp struct {
+	base, most int64 // Unix milliseconds
+	broker     bool
+}
+
+func (s stamp) of(delta int64) int64 {
+	if s.broker {
+		return s.most
+	}
+	return s.base + delta
+}
+
+// read calls each with the records from offset on that no aborted transaction wrote. It returns the offset behind the last whole batch, 0
+// without one, and the term of the leader that appended it, 0 without one. The last batch of a fetch may be cut off.
+func (br *batchReader) read(set []byte, offset int64, undone rollbacks, each func(*record) error) (next int64, of term, err error) {
+	br.record.before = offset
+	undone.sort()
 	for len(set) >= batchHead {
 		head := wire{b: set}
 		base := head.int64()
@@ -51,32 +69,40 @@ func (br *batchReader) read(set []byte, offset int64, each func(*record) error) 
 		batch := set[:12+length]
 		set = set[12+length:]
 		head = wire{b: batch[12:]}
-		head.skip(4)
+		br.record.base, br.record.term = base, term(head.int32()+1)
 		if magic := head.int8(); magic != 2 {
-			return next, fmt.Errorf("fetch: the batch at %d has the format of Kafka before 0.11 (magic %d)", base, magic)
+			return next, of, fmt.Errorf("fetch: the batch at %d has the format of Kafka before 0.11 (magic %d)", base, magic)
 		}
 		sum := uint32(head.int32()) //nolint:gosec // as it is on the wire
 		if crc32.Checksum(head.b, castagnoli) != sum {
-			return next, fmt.Errorf("fetch: the checksum of the batch at %d is wrong", base)
+			return next, of, fmt.Errorf("fetch: the checksum of the batch at %d is wrong", base)
 		}
 		attributes := head.int16()
 		last := base + int64(head.int32())
-		head.skip(8 + 8 + 8 + 2 + 4)
+		br.stamp = stamp{base: head.int64(), most: head.int64(), broker: attributes&attributeLogAppendTime != 0}
+		producer := head.int64()
+		head.skip(2 + 4)
 		count := int(head.int32())
-		if last < offset || attributes&attributeControl != 0 { // from before, or a transaction's marker
-			next = last + 1
-			continue
+		gone := len(undone) > 0 && undone.cover(attributes, producer, last, head.b)
+		if last >= offset && !gone && attributes&attributeControl == 0 {
+			if err := br.batch(attributes, head.b, count, offset, each); err != nil {
+				return next, of, err
+			}
 		}
-		plain, err := br.decompress(attributes&attributeCodec, head.b)
-		if err != nil {
-			return next, fmt.Errorf("fetch: the batch at %d: %w", base, err)
-		}
-		if err := br.records(plain, base, count, offset, each); err != nil {
-			return next, err
-		}
-		next = last + 1
+		next, of = last+1, br.record.term
+		br.record.before = max(offset, next)
 	}
-	return next, nil
+	return next, of, nil
+}
+
+// batch reads the records of a batch that counts.
+func (br *batchReader) batch(attributes int16, packed []byte, count int, offset int64, each func(*record) error) error {
+	base := br.record.base
+	plain, err := br.decompress(attributes&attributeCodec, packed)
+	if err != nil {
+		return fmt.Errorf("fetch: the batch at %d: %w", base, err)
+	}
+	return br.records(plain, base, count, offset, each)
 }
 
 var errShortRecord = errors.New("a record ends too early")
@@ -86,8 +112,8 @@ func (br *batchReader) records(b []byte, base int64, count int, offset int64, ea
 	for range count {
 		one := wire{b: w.take(int(w.varint()))}
 		one.skip(1)
-		one.varint()
 		r := &br.record
+		r.atMillis = br.stamp.of(one.varint())
 		r.offset = base + one.varint()
 		r.key = one.nullable()
 		r.raw = one.b

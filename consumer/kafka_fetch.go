@@ -18,13 +18,19 @@ const (
 	fetchBytes = 2 << 20
 	// maxAnswer is the largest answer to a fetch that is believed.
 	maxAnswer = 256 << 20
+	// readCommitted asks for records of finished transactions only, and for the list of those that were aborted.
+	readCommitted = 1
 )
 
 // position is what a fetch says about its partition.
 type position struct {
 	highWatermark int64 // the offset the next record will get
+	stable        int64 // no record from here on is read yet: a transaction is open; else the high watermark
 	logStart      int64 // the oldest offset there still is
-	next          int64 // behind the last batch that was read; batches end behind their last record, and some have none
+	// next is behind the last batch that was read, 0 without one: below it every record was delivered, or there is none. Offsets have
+	// no record where a transaction's marker is, or what an aborted one wrote, or what compaction removed.
+	next int64
+	term term // of the leader that appended the last batch that was read; 0 without one
 }
 
 // errOffsetOutOfRange: the offset is no longer, or not yet, on the topic.
@@ -41,6 +47,7 @@ func (k *cluster) fetch(ctx context.Context, partition int, offset int64, wait t
 	}
 	f.request = fetchapi.Request{
 		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes, SessionID: -1, SessionEpoch: -1, //nolint:gosec // at most half a second
+		IsolationLevel: readCommitted,
 		Topics: []fetchapi.RequestTopic{{Topic: k.conn.Topic, Partitions: []fetchapi.RequestPartition{{
 			Partition: int32(partition), CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: fetchBytes, //nolint:gosec // Kafka's own type
 		}}}},
@@ -58,7 +65,8 @@ func (k *cluster) fetch(ctx context.Context, partition int, offset int64, wait t
 	case f.answer.code != 0:
 		return at, fmt.Errorf("fetch: %w", f.answer.code)
 	}
-	at.next, err = f.batches.read(f.answer.records, offset, each)
+	f.batches.record.logStart = at.logStart
+	at.next, at.term, err = f.batches.read(f.answer.records, offset, f.answer.aborted, each)
 	return at, err
 }
 
@@ -126,6 +134,7 @@ type answer struct {
 	version int16
 	bytes   []byte
 	code    kafka.Error
+	aborted rollbacks
 	records []byte
 }
 
@@ -133,7 +142,7 @@ type answer struct {
 func (a *answer) parse() (position, error) {
 	r := wire{b: a.bytes}
 	r.skip(4 + 4) // correlation, throttling
-	a.code, a.records = 0, nil
+	a.code, a.records, a.aborted = 0, nil, a.aborted[:0]
 	if a.version >= 7 {
 		a.code = kafka.Error(r.int16())
 		r.skip(4)
@@ -152,12 +161,14 @@ func (a *answer) parse() (position, error) {
 	r.skip(4)
 	a.code = kafka.Error(r.int16())
 	at := position{highWatermark: r.int64()}
-	r.skip(8)
+	if at.stable = r.int64(); at.stable < 0 || at.stable > at.highWatermark {
+		at.stable = at.highWatermark
+	}
 	if a.version >= 5 {
 		at.logStart = r.int64()
 	}
-	if aborted := r.int32(); aborted > 0 {
-		r.skip(int(aborted) * 16)
+	for n := r.int32(); n > 0 && !r.bad; n-- {
+		a.aborted = append(a.aborted, aborted{producer: r.int64(), first: r.int64()})
 	}
 	if a.version >= 11 {
 		r.skip(4)

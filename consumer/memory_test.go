@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"sluice/internal/event"
 )
 
@@ -100,6 +102,12 @@ type memoryTopic struct {
 	head      int64 // as committed; negative: nothing was
 	metadata  string
 	spans     []span
+	id        topicID
+	open      int64                              // where an open transaction begins, if it is above 0
+	claims    func() (first, end int64, ok bool) // if set: what bounds answers, as long as ok
+	forgot    error                              // if set: lineage's answer
+	term      term                               // of the leader; the records that are put have it
+	starts    map[term]int64                     // where each began
 
 	commitCalls int
 }
@@ -108,10 +116,10 @@ func newMemory(t *testing.T) (*memoryTopic, *memoryTable) {
 	t.Helper()
 	j := &journal{}
 	topic := &memoryTopic{
-		t: t, journal: j, member: member{id: "m-1", generation: 7, partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]deadLetter{},
+		t: t, journal: j, member: member{id: "m-1", generation: 7, partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]deadLetter{}, id: topicID{1}, term: 1, starts: map[term]int64{},
 		fetches: plans(), commits: plans(), burials: plans(), firsts: plans(), looks: plans(),
 	}
-	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), reads: plans(), rows: map[int64]int{}, tokens: map[string]bool{}}
+	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), reads: plans(), rows: map[int64]int{}, ids: map[int64]map[uuid.UUID]int{}, tokens: map[string]bool{}}
 	return topic, topic.table
 }
 
@@ -135,7 +143,7 @@ func (m *memoryTopic) put(records ...record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range records {
-		r.offset = m.end
+		r.offset, r.term = m.end, m.term
 		m.end++
 		m.records = append(m.records, r)
 	}
@@ -161,13 +169,17 @@ func (m *memoryTopic) expire(before int64) {
 func (m *memoryTopic) from(offset int64) ([]record, position, chan struct{}, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at := position{highWatermark: m.end, logStart: m.start}
+	at := position{highWatermark: m.end, stable: m.end, logStart: m.start}
 	if offset < m.start || offset > m.end {
 		return nil, at, nil, errOffsetOutOfRange
 	}
+	if m.open > 0 {
+		at.stable = m.open
+	}
 	i, _ := slices.BinarySearchFunc(m.records, offset, func(r record, o int64) int { return int(r.offset - o) })
 	const most = 7 // so that the ends of fetches and of batches differ
-	return slices.Clone(m.records[i:min(len(m.records), i+most)]), at, m.grown, nil
+	out := slices.Clone(m.records[i:min(len(m.records), i+most)])
+	return slices.DeleteFunc(out, func(r record) bool { return r.offset >= at.stable }), at, m.grown, nil
 }
 
 func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error) {
@@ -194,11 +206,15 @@ func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wa
 			<-m.processor
 		}
 		for i := range records {
-			if err := m.deliver(&records[i], each); err != nil {
+			if err := m.deliver(&records[i], at, each); err != nil {
 				return at, err
 			}
+			at.next, at.term = records[i].offset+1, records[i].term
 		}
-		if len(records) > 0 {
+		if end := m.empty(max(offset, at.next)); end > max(offset, at.next) {
+			at.next, at.term = end, m.ruling()
+		}
+		if len(records) > 0 || at.next > offset {
 			return at, nil
 		}
 		select {
@@ -211,9 +227,24 @@ func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wa
 	}
 }
 
+// empty is the next offset from one on that has a record, or the end: what a broker shows by the bounds of batches.
+func (m *memoryTopic) empty(offset int64) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(m.records, offset, func(r record, o int64) int { return int(r.offset - o) })
+	end := m.end
+	if i < len(m.records) {
+		end = m.records[i].offset
+	}
+	if m.open > 0 {
+		end = min(end, m.open)
+	}
+	return max(offset, end)
+}
+
 // deliver lends the record to each and spoils what it lent.
-func (m *memoryTopic) deliver(r *record, each func(*record) error) error {
-	lent := &record{offset: r.offset, key: slices.Clone(r.key), value: slices.Clone(r.value)}
+func (m *memoryTopic) deliver(r *record, at position, each func(*record) error) error {
+	lent := &record{offset: r.offset, key: slices.Clone(r.key), value: slices.Clone(r.value), base: r.offset, before: r.offset, logStart: at.logStart, term: r.term}
 	for _, h := range r.headers {
 		lent.headers = append(lent.headers, event.Header{Key: h.Key, Value: slices.Clone(h.Value)})
 	}
@@ -235,12 +266,51 @@ func spoil(b []byte) {
 	}
 }
 
+// ruling is the leader's term.
+func (m *memoryTopic) ruling() term {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.term
+}
+
+// lineage knows an end only of terms that are over.
+func (m *memoryTopic) lineage(_ context.Context, _ int, of term) (lineage, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := lineage{topic: m.id, end: -1}
+	if of == 0 || m.forgot != nil {
+		return out, m.forgot
+	}
+	out.end = m.end
+	for t, start := range m.starts {
+		if t > of {
+			out.end = min(out.end, start)
+		}
+	}
+	return out, nil
+}
+
+// elect gives the partition a leader whose log has nothing from an offset on.
+func (m *memoryTopic) elect(end int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.records = slices.DeleteFunc(m.records, func(r record) bool { return r.offset >= end })
+	m.end = min(m.end, end)
+	m.term++
+	m.starts[m.term] = m.end
+}
+
 func (m *memoryTopic) bounds(context.Context, int) (first, end int64, err error) {
 	if o := m.firsts.take(); o.err != nil {
 		return 0, 0, o.err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.claims != nil {
+		if first, end, ok := m.claims(); ok {
+			return first, end, nil
+		}
+	}
 	return m.start, m.end, nil
 }
 
@@ -363,7 +433,8 @@ type memoryTable struct {
 
 	busy   atomic.Int32
 	mu     sync.Mutex
-	rows   map[int64]int // how often the row of an offset was inserted
+	rows   map[int64]int               // how often the row of an offset was inserted
+	ids    map[int64]map[uuid.UUID]int // and with which event
 	tokens map[string]bool
 	sent   []string // the tokens of all inserts
 	looked int
@@ -393,6 +464,24 @@ func (m *memoryTable) highest(_ context.Context, topic string, partition int, fr
 	return highest, nil
 }
 
+func (m *memoryTable) held(_ context.Context, topic string, partition int, from, to int64) (int64, error) {
+	if topic != "events" || partition != 0 || from > to {
+		m.t.Errorf("held of %s %d from %d to %d", topic, partition, from, to)
+	}
+	if o := m.reads.take(); o.err != nil {
+		return 0, o.err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	there := int64(0)
+	for offset, n := range m.rows {
+		if n > 0 && from <= offset && offset <= to {
+			there++
+		}
+	}
+	return there, nil
+}
+
 func (m *memoryTable) missing(_ context.Context, topic string, partition int, b *block) ([]int32, error) {
 	if topic != "events" || partition != 0 {
 		m.t.Errorf("missing of %s %d", topic, partition)
@@ -405,7 +494,7 @@ func (m *memoryTable) missing(_ context.Context, topic string, partition int, b 
 	m.looked++
 	var missing []int32
 	for i, offset := range b.offset {
-		if m.rows[offset] == 0 {
+		if known := m.ids[offset]; m.rows[offset] == 0 || known != nil && known[b.eventID[i]] == 0 {
 			missing = append(missing, int32(i))
 		}
 	}
@@ -451,7 +540,11 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 	m.sent = append(m.sent, token)
 	if o.done && !m.tokens[token] {
 		m.tokens[token] = true
-		for _, offset := range b.offset {
+		for i, offset := range b.offset {
+			if m.ids[offset] == nil {
+				m.ids[offset] = map[uuid.UUID]int{}
+			}
+			m.ids[offset][b.eventID[i]]++
 			m.rows[offset]++
 		}
 	}

@@ -18,6 +18,7 @@ type metrics struct {
 	insertErrors   *prometheus.CounterVec
 	rebalances     prometheus.Counter
 	gaps           prometheus.Counter
+	truncations    prometheus.Counter
 	blocked        *prometheus.GaugeVec
 	buffered       prometheus.Gauge
 	endToEnd       prometheus.Histogram
@@ -61,7 +62,10 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 			Name: "sluice_consumer_rebalances_total", Help: "Generations of the group this consumer has been part of.",
 		}),
 		gaps: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_consumer_offset_gaps_total", Help: "Offsets that were gone before they could be read: records lost to retention.",
+			Name: "sluice_consumer_offset_gaps_total", Help: "Records that were removed from the topic before they were read, counted when the committed offset passes them.",
+		}),
+		truncations: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_consumer_truncations_total", Help: "Times a partition ended before the committed offset, after an unclean leader election, or because the topic was made anew.",
 		}),
 		blocked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sluice_consumer_blocked", Help: "Partitions that wait for something outside, by reason.",
@@ -75,7 +79,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}),
 	}
 	return m, []prometheus.Collector{
-		m.lag, m.lagSeconds, m.rows, m.dead, m.dropped, m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps,
+		m.lag, m.lagSeconds, m.rows, m.dead, m.dropped, m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps, m.truncations,
 		m.blocked, m.buffered, m.endToEnd,
 	}
 }

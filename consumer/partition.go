@@ -62,6 +62,17 @@ type partition struct {
 	turn        turn
 	starved     time.Time // since when there is no memory to go on; zero: there was
 	proc        *processor
+	handled     int64 // the highest offset that an earlier owner is known to have dealt with, -1 for none
+	logStart    int64 // the oldest offset on the topic, as far as it is known
+	cut         bool  // the topic ends before what is replayed
+	asked       bool  // bounds were asked for because of what this fetch brings
+	dispute     dispute
+	term        term    // of the leader that appended what ends at the offset
+	nextTerm    term    // of what comes there
+	origin      topicID // of what was read; zero: not known
+	sameOrigin  bool    // the topic is known to be the one that the recorded ranges are of
+	suspect     bool    // a fetch failed: the topic may have been made anew
+	transaction transactionWatch
 
 	// Of the goroutine that keeps the ranges.
 	ranges  *ranges
@@ -76,16 +87,20 @@ type partition struct {
 
 	head          atomic.Int64 // the committed offset
 	highWatermark atomic.Int64
+	stable        atomic.Int64 // the high watermark, or where a transaction begins that is open; nothing behind it can be read
 	saved         atomic.Int64 // when the broker last took us for the owner, in Unix nanoseconds
 	watch         watch
 }
 
 // source is what a partition reads from.
 //
-// The implementer owes: fetch calls each in the order of offsets, with none below the one asked for.
+// The implementer owes: fetch calls each in the order of offsets, with none below the one asked for, and with none that an aborted
+// transaction wrote; a record has the bounds of its batch, see record. bounds asks the partition's leader, as it is known to be no longer
+// than a second ago.
 type source interface {
 	fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error)
 	bounds(ctx context.Context, partition int) (first, end int64, err error)
+	lineage(ctx context.Context, partition int, of term) (lineage, error)
 }
 
 // ledger keeps how far a partition has come.
@@ -141,37 +156,33 @@ func (p *partition) run(ctx context.Context) {
 // more on the topic: if all partitions of a backlog took something in to find that out, it would be half of the memory, held by those
 // who wait for a turn.
 func (p *partition) begin(ctx context.Context) bool {
-	var head, first, end int64
-	var metadata string
-	try := func() (err error) {
-		if head, metadata, err = p.ledger.committed(ctx, p.id); err != nil {
-			return err
-		}
-		if first, end, err = p.kafka.bounds(ctx, p.id); err == nil && head < 0 {
-			head, metadata = first, ""
-		}
-		return err
-	}
-	if !p.retry(ctx, "committed offset is not to be had, retrying", try) {
+	start, ok := p.start(ctx)
+	if !ok {
 		return false
 	}
 	p.saved.Store(time.Now().UnixNano())
-	spans, ok := decodeMetadata(head, metadata)
+	spans, of, ok := decodeAll(start.head, start.metadata)
 	if !ok {
-		p.log.Warn("the committed offset has metadata that is not ours to read: what follows is compared with the table first", "partition", p.id, "offset", head)
+		p.log.Warn("the committed offset has metadata that is not ours to read: what follows is compared with the table first", "partition", p.id, "offset", start.head)
 	}
-	seen, err := p.seen(ctx, head)
+	seen, err := p.seen(ctx, start.head)
 	if err != nil {
 		return false
 	}
-	p.ranges = newRanges(head, spans, seen)
-	p.replay = spans
-	p.offset, p.first = head, head
-	p.head.Store(head)
-	p.highWatermark.Store(end)
-	p.keepUp(head < end)
+	p.ranges = newRanges(start.head, spans, seen)
+	p.ranges.origin = of
+	if p.ranges.lost = start.lost; start.lost > 0 {
+		p.unsaved = time.Now()
+	}
+	p.replay, p.handled = spans, seen
+	p.term, p.origin, p.suspect = of.term, of.topic, true
+	p.offset, p.first = start.head, start.head
+	p.head.Store(start.head)
+	p.highWatermark.Store(start.end)
+	p.stable.Store(start.end)
+	p.keepUp(start.head < start.end)
 	if len(spans) > 0 {
-		p.log.Info("partition has recorded ranges to look after", "partition", p.id, "from", head, "to", p.ranges.end()-1, "ranges", len(spans))
+		p.log.Info("partition has recorded ranges to look after", "partition", p.id, "from", start.head, "to", p.ranges.end()-1, "ranges", len(spans))
 	}
 	return true
 }

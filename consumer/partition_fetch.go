@@ -33,29 +33,53 @@ func (p *partition) fetchLoop(ctx context.Context) {
 		if wait <= 0 {
 			continue
 		}
+		p.asked = false
+		if p.suspect && !p.sameTopic(ctx) {
+			continue
+		}
 		at, err := p.kafka.fetch(ctx, p.id, p.offset, wait, func(r *record) error { return p.add(ctx, r) })
 		switch {
 		case err == nil, errors.Is(err, errFull):
 			pause = backoff{}
-			p.highWatermark.Store(at.highWatermark)
-			p.offset = max(p.offset, at.next)
-			if !p.sealReplayed(ctx, p.offset) {
+			if !p.fetched(ctx, at) {
 				return
 			}
-			p.account(p.current)
-			p.setLag()
-			p.keepUp(p.offset < at.highWatermark)
 		case ctx.Err() != nil:
 		case errors.Is(err, errOffsetOutOfRange):
 			p.lost()
-			p.skipGap(ctx)
+			p.outOfRange(ctx)
+		case errors.Is(err, errOtherTerm):
+			p.otherTerm(ctx)
 		default:
 			p.lost()
 			p.watch.outside()
+			p.suspect = true
 			p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
 			pause.wait(ctx)
 		}
 	}
+}
+
+// fetched notes what a fetch has said besides its records.
+func (p *partition) fetched(ctx context.Context, at position) bool {
+	p.highWatermark.Store(at.highWatermark)
+	p.stable.Store(at.stable)
+	p.logStart = max(p.logStart, at.logStart)
+	if at.next > p.offset { // what is there has no records
+		if p.term != at.term && p.term > 0 && at.term > 0 {
+			p.nextTerm = at.term
+			return p.otherTerm(ctx)
+		}
+		p.offset, p.term = at.next, at.term
+	}
+	if !p.sealReplayed(ctx, p.offset) || !p.skip(ctx) || !p.reaches(ctx, at) {
+		return false
+	}
+	p.account(p.current)
+	p.setLag()
+	p.keepUp(p.offset < at.stable)
+	p.transaction.look(p, at)
+	return true
 }
 
 // keepUp notes whether there is more on the topic than has been taken in. Where a partition catches up after long, what it has is as late
@@ -161,8 +185,19 @@ func (p *partition) underway() int { return cap(p.free) - 1 - len(p.free) }
 
 // add takes one record into the batch, and seals it if it is full.
 func (p *partition) add(ctx context.Context, r *record) error {
-	if !p.sealReplayed(ctx, r.offset) {
-		return errStopped
+	if p.term != r.term && p.term > 0 {
+		p.nextTerm = r.term
+		return errOtherTerm
+	}
+	p.term = r.term
+	if len(p.replay) > 0 {
+		p.logStart = max(p.logStart, r.logStart)
+		if !p.sealReplayed(ctx, r.offset) {
+			return errStopped
+		}
+	}
+	if r.offset > p.offset {
+		p.hole(ctx, r)
 	}
 	b := p.current
 	if b.records == 0 {
@@ -170,11 +205,6 @@ func (p *partition) add(ctx context.Context, r *record) error {
 	}
 	if b.rows == nil { // not before: those who wait for a turn need none, and would keep the large ones from who has it
 		b.rows = p.claim.budget.block()
-	}
-	if gap := r.offset - p.offset; gap > 0 {
-		// Transactions and compaction leave holes too, but nobody who writes this topic uses them.
-		p.metrics.gaps.Add(float64(gap))
-		p.log.Error("offsets are missing on the topic", "partition", p.id, "from", p.offset, "to", r.offset-1)
 	}
 	b.add(r, p.proc)
 	p.offset = r.offset + 1
@@ -210,11 +240,20 @@ func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
 		b := p.current
 		hash := b.hash.Sum64()
 		if hash != s.hash || b.records != s.records {
-			p.log.Error("a recorded range is not what it was on the topic", "partition", p.id, "first", s.first, "last", s.last, "records", b.records, "recorded", s.records)
+			lost, ok := p.unread(ctx, s, b.records)
+			if !ok {
+				return false
+			}
+			s.unread = lost
+			p.log.Error("a recorded range is not what it was on the topic", "partition", p.id, "first", s.first, "last", s.last, "records", b.records, "recorded", s.records, "lost", lost)
 		}
 		records := b.records
 		b.span, b.replayed = s, true
-		b.span.hash, b.span.records = hash, records
+		b.span.records = records
+		if p.sameOrigin && b.records < s.records && p.logStart > s.first && !p.cut {
+			hash = s.hash // its last records are what they were: under its token, nothing of it can get in twice
+		}
+		b.span.hash = hash
 		p.first = s.last + 1
 		if !p.send(ctx) {
 			return false
@@ -243,11 +282,19 @@ func (p *partition) send(ctx context.Context) bool {
 	p.account(b)
 	b.sent = true
 	p.claim.seal(1)
+	if !p.hand(ctx, b) {
+		return false
+	}
+	p.current = nil
+	return p.take(ctx)
+}
+
+// hand gives a batch to the one who keeps the ranges.
+func (p *partition) hand(ctx context.Context, b *batch) bool {
 	for {
 		select {
 		case p.sealed <- b:
-			p.current = nil
-			return p.take(ctx)
+			return true
 		case <-ctx.Done():
 			return false
 		case <-time.After(time.Second):
@@ -291,38 +338,12 @@ func (p *partition) discard(b *batch) {
 	b.reset()
 }
 
-// skipGap goes on where there is something, after what the next record should have been is not on the topic any more, or not yet
-// again. It is counted and said.
-func (p *partition) skipGap(ctx context.Context) {
-	oldest, _, err := p.kafka.bounds(ctx, p.id)
-	if err != nil {
-		p.watch.outside()
-		p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
-		sleep(ctx, backoffFirst)
-		return
-	}
-	p.log.Error("the offset is not on the topic, going on at the oldest one", "partition", p.id, "offset", p.offset, "oldest", oldest)
-	if p.current.records > 0 && len(p.replay) == 0 && !p.seal(ctx) {
-		return
-	}
-	if oldest > p.offset { // retention took it
-		p.metrics.gaps.Add(float64(oldest - p.offset))
-		p.offset = oldest
-		p.sealReplayed(ctx, oldest)
-		return
-	}
-	// The topic was made anew, or has lost its end: what was recorded is gone, and all that there is may be new.
-	for len(p.replay) > 0 {
-		if !p.sealReplayed(ctx, p.replay[0].last+1) {
-			return
-		}
-	}
-	p.offset, p.first = oldest, oldest
-	p.current.jump, p.current.span.first = true, oldest
-	p.send(ctx)
-}
-
 // setLag reports how far the committed offset is behind the end of the partition.
 func (p *partition) setLag() {
 	p.metrics.setLag(p.topic, p.id, p.highWatermark.Load()-p.head.Load())
+}
+
+// readable is how many offsets behind the committed one can be read: those behind the start of an open transaction cannot.
+func (p *partition) readable() int64 {
+	return min(p.highWatermark.Load(), p.stable.Load()) - p.head.Load()
 }

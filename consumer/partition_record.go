@@ -38,12 +38,19 @@ func (p *partition) keep(life, work context.Context) {
 			switch {
 			case !ok:
 				open = false
+			case b.skip && b.topic != topicID{}:
+				p.ranges.origin.topic = b.topic
+			case b.skip:
+				if p.ranges.skip(b.last+1, b.lost, b.term) {
+					p.moved()
+				}
 			case b.jump:
 				jump = b
 			case b.replayed:
 				replays--
 				flying++
 				b.doubt = true
+				p.ranges.reread(b.span)
 				p.work <- b
 			default:
 				if !p.record(work, b) {
@@ -91,10 +98,12 @@ func (p *partition) leave(work context.Context) {
 		return
 	}
 	p.head.Store(p.ranges.head)
+	p.countPassed()
 }
 
 // record commits a new range. Only after that may anybody insert it.
 func (p *partition) record(ctx context.Context, b *batch) bool {
+	b.span = p.ranges.cover(b.span)
 	if err := p.ranges.record(b.span); err != nil {
 		p.log.Error("a range is not the one that comes next; the partition stops", "partition", p.id, "err", err)
 		p.discard(b)
@@ -126,6 +135,7 @@ func (p *partition) save(ctx context.Context) bool {
 			p.saved.Store(time.Now().UnixNano())
 			p.head.Store(p.ranges.head)
 			p.setLag()
+			p.countPassed()
 			return true
 		case errors.Is(err, errNotOwner):
 			p.log.Info("partition was taken over", "partition", p.id, "offset", p.ranges.head, "err", err)
@@ -144,16 +154,28 @@ func (p *partition) save(ctx context.Context) bool {
 // finish takes a batch back from an inserter.
 func (p *partition) finish(b *batch) {
 	if b.finished && p.ranges.inserted(b.first) {
-		p.watch.progress()
+		p.moved()
 		for step, n := range b.drop {
 			p.metrics.dropped.WithLabelValues(step).Add(float64(n))
-		}
-		if p.unsaved.IsZero() {
-			p.unsaved = time.Now().Add(advanceAge)
 		}
 	}
 	p.discard(b)
 	p.free <- b
+}
+
+// moved notes that the head has moved: that is progress, and has to be committed.
+func (p *partition) moved() {
+	p.watch.progress()
+	if p.unsaved.IsZero() {
+		p.unsaved = time.Now().Add(advanceAge)
+	}
+}
+
+// countPassed counts what the commit that was just accepted has passed.
+func (p *partition) countPassed() {
+	lost, cuts := p.ranges.told()
+	p.metrics.gaps.Add(float64(lost))
+	p.metrics.truncations.Add(float64(cuts))
 }
 
 // jump goes on at another offset. What the table has from there on is looked up again.
@@ -169,7 +191,8 @@ func (p *partition) jump(ctx context.Context, b *batch) bool {
 		p.discard(b)
 		return false
 	}
-	p.ranges.seen = seen
+	p.ranges.seen, p.ranges.origin.topic = seen, b.topic
+	p.ranges.lost += b.lost
 	p.unsaved = time.Now()
 	p.discard(b)
 	p.free <- b

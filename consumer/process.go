@@ -15,6 +15,12 @@ type record struct {
 	value   []byte // nil: a tombstone
 	headers []event.Header
 	raw     []byte // value, number of headers and headers as they are in the batch
+
+	atMillis int64 // the time that the broker gave it, or the producer, by the topic's message.timestamp.type; Unix milliseconds
+	term     term  // of the leader that appended its batch
+	base     int64 // the first offset of its batch
+	before   int64 // the offset behind the batch before, or the one that was asked for: up to base the log has no batch
+	logStart int64 // the oldest offset on the log when the fetch was answered
 }
 
 // processor makes rows of records. It trusts nothing that is on the topic: whatever is there becomes a row or a dead letter.

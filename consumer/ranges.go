@@ -23,6 +23,13 @@ type span struct {
 	sealedAt    time.Time // to the millisecond
 	// split says that the block was refused and its rows go in by parts, so that its token says nothing about them.
 	split bool
+	// lost is how many of the offsets from first to last were records that nobody could read any more: they were removed from the topic
+	// before. Whoever moves the head past the range counts them.
+	lost int64
+	// unread is how many of its records were removed after it was recorded, without being in the table. Whoever reads the range again
+	// finds that out again, so it is not recorded.
+	unread int64
+	term   term // of the leader that appended its last record; it is not recorded
 }
 
 // token is what ClickHouse knows the range's block by.
@@ -45,7 +52,28 @@ type ranges struct {
 	// seen is the highest offset that the table had when the partition was assigned, -1 for none. Whatever starts at or below it may
 	// be in, whatever the metadata says.
 	seen int64
+
+	// empty is up to where there is no record behind the end, if it is beyond that, and emptyLost how many of these offsets were records.
+	empty     int64
+	emptyLost int64
+	emptyTerm term
+	// lost and cuts are what the head has passed and no accepted commit has told yet: lost records, and ends of the topic that were cut off.
+	lost int64
+	cuts int
+
+	// origin is which log the head is of. It travels with each commit.
+	origin origin
 }
+
+// origin tells a partition's log from another one that has the same offsets: of a topic that was made anew, or of a leader that did not
+// have the end of what was read.
+type origin struct {
+	topic topicID
+	term  term // of the leader that appended what ends at the head
+}
+
+// term is a leader's epoch and one, so that 0 is: not known.
+type term int32
 
 // newRanges begins at a committed offset with what its metadata says.
 func newRanges(head int64, spans []span, seen int64) *ranges {
@@ -84,11 +112,50 @@ func (r *ranges) inserted(first int64) bool {
 	moved := 0
 	for moved < len(r.spans) && r.in[moved] {
 		r.head = r.spans[moved].last + 1
+		r.lost += r.spans[moved].lost + r.spans[moved].unread
+		r.origin.term = r.spans[moved].term
 		moved++
 	}
 	r.spans = r.spans[:copy(r.spans, r.spans[moved:])]
 	r.in = r.in[:copy(r.in, r.in[moved:])]
-	return moved > 0
+	return r.pass() || moved > 0
+}
+
+// skip notes that there is no record from the end up to an offset, and how many of the offsets in between were records that are lost. The
+// head passes them when all ranges are in. The term is that of the leader that appended what ends there. skip says whether the head
+// moved.
+func (r *ranges) skip(to, lost int64, of term) bool {
+	r.empty, r.emptyTerm = max(r.empty, to), of
+	r.emptyLost += lost
+	return r.pass()
+}
+
+// pass moves the head over what is empty, if no range lies before it.
+func (r *ranges) pass() bool {
+	if len(r.spans) > 0 || r.empty <= r.head {
+		return false
+	}
+	r.head, r.lost, r.origin.term = r.empty, r.lost+r.emptyLost, r.emptyTerm
+	r.empty, r.emptyLost = 0, 0
+	return true
+}
+
+// cover returns the range that comes next with what is empty before it, so that ranges stay contiguous.
+func (r *ranges) cover(s span) span {
+	if end := r.end(); s.first > end && s.first <= r.empty {
+		s.first = end
+		s.lost += r.emptyLost
+		r.empty, r.emptyLost = 0, 0
+	}
+	return s
+}
+
+// told returns what a commit that was just accepted has told for the first time: how many records were lost, and how often the topic's end
+// was cut off. Only then may they be counted: before, another owner may yet pass them.
+func (r *ranges) told() (lost int64, cuts int) {
+	lost, cuts = r.lost, r.cuts
+	r.lost, r.cuts = 0, 0
+	return lost, cuts
 }
 
 // splits marks a range whose rows go in by parts. It must be committed before the first part is inserted.
@@ -100,12 +167,24 @@ func (r *ranges) splits(first int64) {
 	}
 }
 
-// jump goes on at another offset, before or behind, because what was expected is not on the topic. Nothing may be recorded then.
+// reread notes what reading a recorded range again has shown: how many of its records are neither on the topic any more nor in the table, and
+// the term of its last one.
+func (r *ranges) reread(s span) {
+	for i := range r.spans {
+		if r.spans[i].first == s.first {
+			r.spans[i].unread, r.spans[i].term = s.unread, s.term
+		}
+	}
+}
+
+// jump goes on at another offset, because the topic ends before the head: it was cut off, or made anew. Nothing may be recorded then.
 func (r *ranges) jump(to int64) error {
 	if len(r.spans) > 0 {
 		return fmt.Errorf("%w: %d ranges are not yet in", errRange, len(r.spans))
 	}
-	r.head = to
+	r.head, r.origin.term = to, 0
+	r.cuts++
+	r.empty, r.emptyLost = 0, 0
 	return nil
 }
 

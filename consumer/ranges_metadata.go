@@ -4,14 +4,16 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
+	"math"
 	"strings"
 	"time"
 )
 
 // The metadata of an offset commit, which Kafka keeps for us, at most 4,096 bytes:
 //
-//	"sluice/1:" base64url( head, count, count × (length, range), crc32c )
-//	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags
+//	"sluice/1:" base64url( head, count, count × (length, range), parts, crc32c )
+//	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags [, lost]
+//	part  = kind, length, bytes; of kind 1: epoch + 1 or 0, topic id
 //
 // All numbers but the hash and the checksum are varints. A range's length lets a reader pass over what a newer writer has added to
 // its end, and bytes after the ranges are passed over too: old and new consumers of one group can follow each other. The version
@@ -22,9 +24,15 @@ const (
 	maxMetadata = 4096
 )
 
-const flagSplit = 1 << 0
+const (
+	flagSplit = 1 << 0
+	flagLost  = 1 << 1 // the number of lost records follows
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// partOrigin is the kind of the part behind the ranges that says which log they are of.
+const partOrigin = 1
 
 // metadata encodes what is recorded.
 func (r *ranges) metadata() string {
@@ -43,10 +51,21 @@ func (r *ranges) metadata() string {
 		if s.split {
 			flags |= flagSplit
 		}
+		if s.lost > 0 {
+			flags |= flagLost
+		}
 		one = binary.AppendUvarint(one, flags)
+		if s.lost > 0 {
+			one = binary.AppendUvarint(one, uint64(s.lost))
+		}
 		b = binary.AppendUvarint(b, uint64(len(one)))
 		b = append(b, one...)
 		end = s.last + 1
+	}
+	if o := r.origin; o != (origin{}) {
+		one = append(binary.AppendUvarint(one[:0], uint64(o.term)), o.topic[:]...)
+		b = binary.AppendUvarint(binary.AppendUvarint(b, partOrigin), uint64(len(one)))
+		b = append(b, one...)
 	}
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	return metadataPrefix + base64.RawURLEncoding.EncodeToString(b)
@@ -55,36 +74,63 @@ func (r *ranges) metadata() string {
 // decodeMetadata reads what was committed with an offset. ok is false for what this program did not write, cannot read, or wrote
 // with another offset; then nothing is known about what lies behind the offset. Empty metadata is no range, and ok.
 func decodeMetadata(offset int64, text string) (spans []span, ok bool) {
+	spans, _, ok = decodeAll(offset, text)
+	return spans, ok
+}
+
+// decodeAll is decodeMetadata with the log that the ranges are of.
+func decodeAll(offset int64, text string) (spans []span, of origin, ok bool) {
 	if text == "" {
-		return nil, true
+		return nil, of, true
 	}
-	body, found := strings.CutPrefix(text, metadataPrefix)
-	if !found || len(text) > maxMetadata {
-		return nil, false
-	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil || len(b) < crc32.Size {
-		return nil, false
-	}
-	sum := b[len(b)-crc32.Size:]
-	b = b[:len(b)-crc32.Size]
-	if crc32.Checksum(b, castagnoli) != binary.LittleEndian.Uint32(sum) {
-		return nil, false
-	}
-	f := fields{b: b}
-	if head := f.signed(); head != offset {
-		return nil, false
+	f, ok := unwrap(text)
+	if !ok || f.signed() != offset {
+		return nil, of, false
 	}
 	end := offset
 	for n := f.unsigned(); n > 0; n-- {
 		s, good := decodeSpan(f.take(f.unsigned()), end)
 		if f.bad || !good || len(spans) == maxRanges {
-			return nil, false
+			return nil, of, false
 		}
 		spans = append(spans, s)
 		end = s.last + 1
 	}
-	return spans, !f.bad
+	if f.bad {
+		return nil, of, false
+	}
+	for len(f.b) > 0 && !f.bad {
+		kind := f.unsigned()
+		if part := f.take(f.unsigned()); kind == partOrigin && !f.bad {
+			of = decodeOrigin(part)
+		}
+	}
+	return spans, of, true
+}
+
+func decodeOrigin(b []byte) origin {
+	f := fields{b: b}
+	n := f.unsigned()
+	id := f.take(uint64(len(topicID{})))
+	if f.bad || n > math.MaxInt32 {
+		return origin{}
+	}
+	return origin{topic: topicID(id), term: term(n)}
+}
+
+// unwrap takes off what is around the fields of metadata, and checks it.
+func unwrap(text string) (fields, bool) {
+	body, found := strings.CutPrefix(text, metadataPrefix)
+	if !found || len(text) > maxMetadata {
+		return fields{}, false
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(body)
+	if err != nil || len(b) < crc32.Size {
+		return fields{}, false
+	}
+	sum := b[len(b)-crc32.Size:]
+	b = b[:len(b)-crc32.Size]
+	return fields{b: b}, crc32.Checksum(b, castagnoli) == binary.LittleEndian.Uint32(sum)
 }
 
 func decodeSpan(b []byte, end int64) (span, bool) {
@@ -97,13 +143,17 @@ func decodeSpan(b []byte, end int64) (span, bool) {
 	records := f.unsigned()
 	s.sealedAt = time.UnixMilli(f.signed()).UTC()
 	flags := f.unsigned()
+	lost := uint64(0)
+	if flags&flagLost != 0 {
+		lost = f.unsigned()
+	}
 	const most = 1 << 40 // offsets of one range, far beyond any batch; keeps the sums below from going round
-	if f.bad || gap != 0 || length > most || records > length+1 || end < 0 || end > 1<<62 {
+	if f.bad || gap != 0 || length > most || records > length+1 || lost > length+1 || end < 0 || end > 1<<62 {
 		return span{}, false
 	}
 	s.first, s.last = end, end+int64(length)
-	s.records = int(records)
-	s.split = flags != 0 // a flag that is not known yet is a reason to look as well
+	s.records, s.lost = int(records), int64(lost)
+	s.split = flags&^flagLost != 0 // a flag that is not known yet is a reason to look as well
 	return s, true
 }
 

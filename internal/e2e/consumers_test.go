@@ -126,6 +126,7 @@ func TestPartsAppearLater(t *testing.T) {
 	startEngine(t, engineIn(dir, tcp, http))
 	c.says(`msg="partition goes on"`)
 	p.rows(1)
+	p.conserved()
 }
 
 func engineIn(dir, tcp, http string) embedded.EngineConfig {

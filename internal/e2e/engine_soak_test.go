@@ -89,4 +89,5 @@ func TestClickHouseAwaySoak(t *testing.T) {
 	if n := len(regexp.MustCompile(`partitions assigned`).FindAll(text, -1)); n != 1 {
 		t.Errorf("partitions were assigned %d times", n)
 	}
+	p.conserved()
 }

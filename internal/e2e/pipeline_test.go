@@ -35,6 +35,8 @@ type pipeline struct {
 
 	kafkaClient *kafka.Client
 	url         string
+	exempt      exempt
+	settled     bool // conserved has run
 }
 
 // newPipeline makes topics and schema as an operator does; the scenario starts the programs it needs.
@@ -66,6 +68,7 @@ func newPipelineWith(t testing.TB, engine string, topicFlags ...string) *pipelin
 		t.Fatal(err)
 	}
 	p.connect()
+	t.Cleanup(p.conserved)
 	return p
 }
 

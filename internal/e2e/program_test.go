@@ -26,6 +26,8 @@ type program struct {
 	mu    sync.Mutex
 	lines []string
 	more  chan struct{} // closed and replaced whenever a line came
+
+	figures *figures // of a consumer
 }
 
 // start runs a program with settings as flags, and kills it when the test ends if it still runs.
@@ -41,6 +43,7 @@ func startWith(t testing.TB, env []string, name string, args ...string) *program
 		t.Fatal(err)
 	}
 	p := &program{t: t, name: name, done: make(chan struct{}), more: make(chan struct{})}
+	args = p.watched(args)
 	p.cmd = exec.Command(filepath.Join(lab.bin, name), args...) //nolint:gosec // our own programs
 	p.cmd.Env = append(environment(), env...)
 	output, feed, err := os.Pipe()
@@ -58,6 +61,7 @@ func startWith(t testing.TB, env []string, name string, args ...string) *program
 		p.err = p.cmd.Wait()
 	}()
 	t.Cleanup(func() {
+		p.figures.read()
 		_ = p.cmd.Process.Kill()
 		<-p.done
 		if t.Failed() {
@@ -136,6 +140,7 @@ func (p *program) moreNow() chan struct{} {
 // kill ends the program as a crash does.
 func (p *program) kill() {
 	p.t.Helper()
+	p.figures.read()
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Fatal(err)
 	}
@@ -145,6 +150,7 @@ func (p *program) kill() {
 // term asks the program to stop and returns its exit code.
 func (p *program) term() int {
 	p.t.Helper()
+	p.figures.follow(p.done)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Fatal(err)
 	}

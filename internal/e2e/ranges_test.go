@@ -170,6 +170,7 @@ func TestRebalanceStorm(t *testing.T) {
 // old ones, whether the consumer runs meanwhile or not.
 func TestTopicMadeAnew(t *testing.T) {
 	p := newPipeline(t, 1)
+	p.exempt.otherLives = true
 	t.Parallel()
 	c := p.startConsumer(small...)
 	p.events(0, 350)
