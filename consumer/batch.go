@@ -11,10 +11,11 @@ import (
 // batch is a run of records on its way: a range and what becomes of it.
 type batch struct {
 	span
-	rows *block // from its first record on
-	dead []deadLetter
-	drop map[string]int // events that a step dropped, by its name
-	hash xxhash.Digest  // of what is in it so far
+	rows      *block // from its first record on
+	dead      []deadLetter
+	drop      map[string]int // events that a step dropped, by its name
+	corrected int            // rows whose received_at is not what the gateway said
+	hash      xxhash.Digest  // of what is in it so far
 
 	bytes   int       // of the events
 	claimed int64     // memory that the budget was told of
@@ -53,6 +54,7 @@ func (b *batch) add(r *record, proc *processor) {
 	} else if at := proc.receivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
 		b.oldest = at
 	}
+	b.corrected, proc.corrected = b.corrected+proc.corrected, 0
 	_, _ = b.hash.Write(b.content(r))
 	b.records++
 	b.bytes += size

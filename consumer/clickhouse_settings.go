@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // insertSettings go with every insert, where the server knows them. Since ClickHouse 26.3 inserts are asynchronous unless told
@@ -44,7 +46,7 @@ var needed = map[string]string{
 }
 
 // serverQuery asks what is to be known of a server: which settings it knows, where events_raw is not a table to insert into, whether it is
-// ClickHouse Cloud, and its version.
+// ClickHouse Cloud, its time, and its version.
 var serverQuery = func() string {
 	names := []string{quoted(tokenSetting)}
 	for _, settings := range []map[string]string{insertSettings, clusterSettings("auto")} {
@@ -56,6 +58,7 @@ var serverQuery = func() string {
 	return "SELECT name FROM system.settings WHERE name IN (" + strings.Join(names, ", ") + ")" +
 		" UNION ALL SELECT 'cloud' FROM system.settings WHERE name = 'cloud_mode' AND value = '1'" +
 		" UNION ALL SELECT concat('distributed ', database) FROM system.tables WHERE name = " + quoted(tableName) + " AND engine = 'Distributed'" +
+		" UNION ALL SELECT concat('clock ', toString(toUnixTimestamp64Milli(now64(3))))" +
 		" UNION ALL SELECT concat('version ', version())"
 }()
 
@@ -65,6 +68,7 @@ type server struct {
 	cloud       bool
 	distributed map[string]bool // databases in which events_raw belongs to a cluster
 	knows       map[string]bool
+	ahead       time.Duration // its clock, compared with this process's
 }
 
 // learn takes one line of the answer to serverQuery.
@@ -73,6 +77,10 @@ func (s *server) learn(line string) {
 	switch kind {
 	case "version":
 		s.version = rest
+	case "clock":
+		if ms, err := strconv.ParseInt(rest, 10, 64); err == nil {
+			s.ahead = time.UnixMilli(ms).Sub(time.Now())
+		}
 	case "cloud":
 		s.cloud = true
 	case "distributed":
@@ -114,8 +122,15 @@ func (s *server) unfit() error {
 	if year, month, ok := s.age(); ok && (year < 25 || year == 25 && month < 8) {
 		return unfitError("clickhouse " + s.version + " is older than 25.8, the first version that Sluice works with")
 	}
+	if s.ahead > mostAhead {
+		return unfitError(fmt.Sprintf("clickhouse's clock is %s ahead of this machine's: it would remove events as too old; set the clocks", s.ahead.Round(time.Minute)))
+	}
 	return nil
 }
+
+// mostAhead is how far ClickHouse's clock may be ahead of this process's. ClickHouse removes events by its own clock, some of them
+// within the insert. The shortest retention is a day.
+const mostAhead = 12 * time.Hour
 
 func (s *server) age() (year, month int, ok bool) {
 	_, err := fmt.Sscanf(s.version, "%d.%d", &year, &month)

@@ -80,6 +80,7 @@ func (br *batchReader) read(set []byte, offset int64, undone rollbacks, each fun
 		attributes := head.int16()
 		last := base + int64(head.int32())
 		br.stamp = stamp{base: head.int64(), most: head.int64(), broker: attributes&attributeLogAppendTime != 0}
+		br.record.byBroker = br.stamp.broker
 		producer := head.int64()
 		head.skip(2 + 4)
 		count := int(head.int32())

@@ -13,6 +13,7 @@ type metrics struct {
 	rows           prometheus.Counter
 	dead           *prometheus.CounterVec
 	dropped        *prometheus.CounterVec
+	corrected      prometheus.Counter
 	insertDuration prometheus.Histogram
 	batchRows      prometheus.Histogram
 	insertErrors   *prometheus.CounterVec
@@ -46,6 +47,10 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		dead: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_consumer_dead_letters_total", Help: "Records put on the dead-letter topic, by reason.",
 		}, []string{"reason"}),
+		corrected: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_consumer_received_at_corrected_total",
+			Help: "Rows whose received_at is not what the gateway said, because the clocks of gateway, broker and consumer contradict each other.",
+		}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_consumer_dropped_total", Help: "Events that a processor dropped on purpose, by its name.",
 		}, []string{"processor"}),
@@ -79,7 +84,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}),
 	}
 	return m, []prometheus.Collector{
-		m.lag, m.lagSeconds, m.rows, m.dead, m.dropped, m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps, m.truncations,
+		m.lag, m.lagSeconds, m.rows, m.dead, m.dropped, m.corrected, m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps, m.truncations,
 		m.blocked, m.buffered, m.endToEnd,
 	}
 }

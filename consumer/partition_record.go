@@ -158,6 +158,11 @@ func (p *partition) finish(b *batch) {
 		for step, n := range b.drop {
 			p.metrics.dropped.WithLabelValues(step).Add(float64(n))
 		}
+		if b.corrected > 0 {
+			p.metrics.corrected.Add(float64(b.corrected))
+			p.log.Warn("the time of receipt was corrected: the clock of a gateway or a broker is wrong, or events spent over a day in a spool",
+				"partition", p.id, "events", b.corrected, "first", b.first, "last", b.last)
+		}
 	}
 	p.discard(b)
 	p.free <- b

@@ -17,10 +17,19 @@ type record struct {
 	raw     []byte // value, number of headers and headers as they are in the batch
 
 	atMillis int64 // the time that the broker gave it, or the producer, by the topic's message.timestamp.type; Unix milliseconds
+	byBroker bool  // atMillis is the broker's
 	term     term  // of the leader that appended its batch
 	base     int64 // the first offset of its batch
 	before   int64 // the offset behind the batch before, or the one that was asked for: up to base the log has no batch
 	logStart int64 // the oldest offset on the log when the fetch was answered
+}
+
+// appended is when the broker took the record, by the broker's clock, or 0 where the topic keeps the producers' times.
+func (r *record) appended() int64 {
+	if !r.byBroker {
+		return 0
+	}
+	return r.atMillis
 }
 
 // processor makes rows of records. It trusts nothing that is on the topic: whatever is there becomes a row or a dead letter.
@@ -35,6 +44,8 @@ type processor struct {
 	event      event.Event
 	input      StepInput
 	receivedAt time.Time // of the last row
+	corrected  int       // rows whose received_at is not what the gateway said, since it was last looked at
+	clock      func() time.Time
 }
 
 // maxRecordBytes is the largest value that may become a row: what the topic takes in one batch.
@@ -46,6 +57,7 @@ func (p *processor) process(r *record, b *block) error {
 	if err != nil {
 		return err
 	}
+	p.judge(&envelope, r)
 	// Identity rests on the event as it was sent, whatever steps do to it.
 	idTime := event.IDTime(envelope.ID, p.event.Timestamp)
 	raw := r.value
@@ -54,11 +66,23 @@ func (p *processor) process(r *record, b *block) error {
 			return err
 		}
 	}
-	p.receivedAt = envelope.ReceivedAt
 	b.append(&p.event, &row{
 		envelope: envelope, idTime: idTime, raw: raw, topic: p.topic, partition: p.partition, offset: r.offset, maxAge: p.maxAge,
 	})
 	return nil
+}
+
+// judge replaces the time of receipt where the gateway's clock cannot be right, see receivedAt.
+func (p *processor) judge(envelope *event.Envelope, r *record) {
+	clock := p.clock
+	if clock == nil {
+		clock = time.Now
+	}
+	if at, corrected := receivedAt(envelope.ReceivedAt.UnixMilli(), r.appended(), clock); corrected {
+		envelope.ReceivedAt = time.UnixMilli(at).UTC()
+		p.corrected++
+	}
+	p.receivedAt = envelope.ReceivedAt
 }
 
 // apply takes the event through all steps. What it returns is the event as they leave it, which p.event holds then.
