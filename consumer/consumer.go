@@ -76,10 +76,7 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 func (c *Consumer) Run(ctx context.Context) error {
 	defer c.cluster.close()
 	defer c.table.close()
-	group, err := c.cluster.join()
-	if err != nil {
-		return err
-	}
+	group := c.cluster.join()
 	c.log.Info("consumer starts", "group", c.cfg.Group, "topic", c.deps.Kafka.Topic)
 	c.generations(ctx, group)
 
@@ -91,14 +88,12 @@ func (c *Consumer) Run(ctx context.Context) error {
 		<-time.After(lull)
 	}
 	// Close ends the generation, waits for its partitions and leaves the group.
-	left := make(chan error, 1)
-	go func() { left <- group.leave() }()
+	left := make(chan struct{})
+	go func() { defer close(left); group.leave() }()
 	select {
-	case err := <-left:
-		if err == nil {
-			c.log.Info("consumer stopped")
-		}
-		return err
+	case <-left:
+		c.log.Info("consumer stopped")
+		return nil
 	case <-timeout.C:
 		return fmt.Errorf("drain: not finished after %s; what is not committed is read again", c.deps.DrainTimeout)
 	}
