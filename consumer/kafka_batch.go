@@ -25,6 +25,7 @@ type batchReader struct {
 	gzip   *gzip.Reader
 	lz4    *lz4.Reader
 	zstd   *zstd.Decoder
+	stamp  stamp // of the batch that is read
 }
 
 const (
@@ -34,9 +35,23 @@ const (
 	// maxPlain bounds a batch after decompression.
 	maxPlain = 256 << 20
 
-	attributeCodec   = 7
-	attributeControl = 1 << 5
+	attributeCodec         = 7
+	attributeLogAppendTime = 1 << 3
+	attributeControl       = 1 << 5
 )
+
+// stamp is where a batch's records have their times from: from the batch's first time on, or, where the broker stamps, all the same.
+type stamp struct {
+	base, most int64 // Unix milliseconds
+	broker     bool
+}
+
+func (s stamp) of(delta int64) int64 {
+	if s.broker {
+		return s.most
+	}
+	return s.base + delta
+}
 
 // read calls each with the records from offset on, and returns the offset behind the last whole batch, 0 without one. The
 // last batch of a fetch may be cut off.
@@ -61,7 +76,8 @@ func (br *batchReader) read(set []byte, offset int64, each func(*record) error) 
 		}
 		attributes := head.int16()
 		last := base + int64(head.int32())
-		head.skip(8 + 8 + 8 + 2 + 4)
+		br.stamp = stamp{base: head.int64(), most: head.int64(), broker: attributes&attributeLogAppendTime != 0}
+		head.skip(8 + 2 + 4)
 		count := int(head.int32())
 		if last < offset || attributes&attributeControl != 0 { // from before, or a transaction's marker
 			next = last + 1
@@ -86,8 +102,8 @@ func (br *batchReader) records(b []byte, base int64, count int, offset int64, ea
 	for range count {
 		one := wire{b: w.take(int(w.varint()))}
 		one.skip(1)
-		one.varint()
 		r := &br.record
+		r.atMillis = br.stamp.of(one.varint())
 		r.offset = base + one.varint()
 		r.key = one.nullable()
 		r.raw = one.b

@@ -137,6 +137,9 @@ func (m *memoryTopic) put(records ...record) {
 	for _, r := range records {
 		r.offset = m.end
 		m.end++
+		if r.atMillis == 0 {
+			r.atMillis = time.Now().UnixMilli()
+		}
 		m.records = append(m.records, r)
 	}
 	close(m.grown)
@@ -213,7 +216,7 @@ func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wa
 
 // deliver lends the record to each and spoils what it lent.
 func (m *memoryTopic) deliver(r *record, each func(*record) error) error {
-	lent := &record{offset: r.offset, key: slices.Clone(r.key), value: slices.Clone(r.value)}
+	lent := &record{offset: r.offset, atMillis: r.atMillis, key: slices.Clone(r.key), value: slices.Clone(r.value)}
 	for _, h := range r.headers {
 		lent.headers = append(lent.headers, event.Header{Key: h.Key, Value: slices.Clone(h.Value)})
 	}

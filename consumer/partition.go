@@ -78,6 +78,7 @@ type partition struct {
 	highWatermark atomic.Int64
 	saved         atomic.Int64 // when the broker last took us for the owner, in Unix nanoseconds
 	watch         watch
+	lag           *lag
 }
 
 // source is what a partition reads from.
@@ -107,7 +108,7 @@ type graves interface {
 // run works until ctx ends, which it does when the generation is over, even if the partition is lost before. It returns after the
 // inserts under way are done with, or abandoned after the drain budget, and what is recorded is committed.
 func (p *partition) run(ctx context.Context) {
-	defer p.metrics.forget(p.topic, p.id)
+	defer p.observeKafka()()
 	life, end := context.WithCancel(ctx)
 	defer end()
 	// Work under way outlives its partition by the drain budget, unless somebody else has it already.

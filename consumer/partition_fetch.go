@@ -43,7 +43,6 @@ func (p *partition) fetchLoop(ctx context.Context) {
 				return
 			}
 			p.account(p.current)
-			p.setLag()
 			p.keepUp(p.offset < at.highWatermark)
 		case ctx.Err() != nil:
 		case errors.Is(err, errOffsetOutOfRange):
@@ -320,9 +319,4 @@ func (p *partition) skipGap(ctx context.Context) {
 	p.offset, p.first = oldest, oldest
 	p.current.jump, p.current.span.first = true, oldest
 	p.send(ctx)
-}
-
-// setLag reports how far the committed offset is behind the end of the partition.
-func (p *partition) setLag() {
-	p.metrics.setLag(p.topic, p.id, p.highWatermark.Load()-p.head.Load())
 }

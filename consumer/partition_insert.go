@@ -141,9 +141,7 @@ func (d *delivery) count(rows *block, took time.Duration) {
 	d.metrics.rows.Add(float64(n))
 	d.metrics.batchRows.Observe(float64(n))
 	d.metrics.insertDuration.Observe(took.Seconds())
-	age := time.Since(d.batch.oldest).Seconds()
-	d.metrics.endToEnd.Observe(age)
-	d.metrics.lagSeconds.Set(age)
+	d.metrics.endToEnd.Observe(time.Since(d.batch.oldest).Seconds())
 	d.log.Debug("block inserted", "partition", d.partition.id, "first", d.batch.first, "last", d.batch.last, "rows", n, "took", took)
 }
 

@@ -125,7 +125,6 @@ func (p *partition) save(ctx context.Context) bool {
 			p.unsaved = time.Time{}
 			p.saved.Store(time.Now().UnixNano())
 			p.head.Store(p.ranges.head)
-			p.setLag()
 			return true
 		case errors.Is(err, errNotOwner):
 			p.log.Info("partition was taken over", "partition", p.id, "offset", p.ranges.head, "err", err)
@@ -144,6 +143,7 @@ func (p *partition) save(ctx context.Context) bool {
 // finish takes a batch back from an inserter.
 func (p *partition) finish(b *batch) {
 	if b.finished && p.ranges.inserted(b.first) {
+		p.lag.enters(p.ranges.head)
 		p.watch.progress()
 		for step, n := range b.drop {
 			p.metrics.dropped.WithLabelValues(step).Add(float64(n))

@@ -15,6 +15,8 @@ type record struct {
 	value   []byte // nil: a tombstone
 	headers []event.Header
 	raw     []byte // value, number of headers and headers as they are in the batch
+
+	atMillis int64 // the time that the broker gave it, or the producer, by the topic's message.timestamp.type; Unix milliseconds
 }
 
 // processor makes rows of records. It trusts nothing that is on the topic: whatever is there becomes a row or a dead letter.
