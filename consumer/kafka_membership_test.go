@@ -41,6 +41,13 @@ func (l *logged) String() string {
 
 func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
+// within is a context that ends before the test's patience does.
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // inGroup makes a membership of a broker's group, which is left when the test ends.
 func inGroup(t *testing.T, conn kafkaconn.Config, log io.Writer) *membership {
 	t.Helper()
@@ -57,8 +64,7 @@ func inGroup(t *testing.T, conn kafkaconn.Config, log io.Writer) *membership {
 // enters waits for the membership's next generation.
 func enters(t *testing.T, m *membership) *generation {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
-	defer cancel()
+	ctx := within(t)
 	for {
 		gen, err := m.next(ctx)
 		if err == nil {
@@ -78,12 +84,12 @@ func TestGenerationOutlivesItsCoordinator(t *testing.T) {
 	gen := enters(t, m)
 	for _, away := range []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress} {
 		fault := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: away, Count: -1})
-		if err := fault.Wait(t.Context(), 3); err != nil {
+		if err := fault.Wait(within(t), 3); err != nil {
 			t.Fatal(err)
 		}
 		fault.Remove()
 		answered := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Observe: true, Count: -1})
-		if err := answered.Wait(t.Context(), 1); err != nil {
+		if err := answered.Wait(within(t), 1); err != nil {
 			t.Fatal(err)
 		}
 		answered.Remove()
@@ -131,7 +137,7 @@ func TestHeartbeatsGoOnWhileWorkFinishes(t *testing.T) {
 	beats := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Observe: true, Count: -1})
 	ended := make(chan struct{})
 	go func() { defer close(ended); m.end() }()
-	if err := beats.Wait(t.Context(), 1); err != nil {
+	if err := beats.Wait(within(t), 1); err != nil {
 		t.Fatal(err)
 	}
 	close(finish)
@@ -149,7 +155,7 @@ func TestTopicIsMadeLater(t *testing.T) {
 	joins := fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, TopLevel: true, Observe: true, Count: -1})
 	m := inGroup(t, kafkaconn.Config{Brokers: fake.ListenAddrs(), Topic: "events", DeadTopic: "events.dead"}, io.Discard)
 	for range 3 {
-		if _, err := m.next(t.Context()); !errors.Is(err, errNoTopic) || !strings.Contains(err.Error(), "topic events: ") {
+		if _, err := m.next(within(t)); !errors.Is(err, errNoTopic) || !strings.Contains(err.Error(), "topic events: ") {
 			t.Fatalf("error %v", err)
 		}
 	}
@@ -255,7 +261,7 @@ func TestStrangerInTheGroup(t *testing.T) {
 	if strings.Contains(log.String(), "%!") {
 		t.Errorf("an error that was none:\n%s", log.String())
 	}
-	info, err := b.WaitGroupStable(t.Context(), "sluice", 2)
+	info, err := b.WaitGroupStable(within(t), "sluice", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,11 +275,11 @@ func TestGroupOfAnotherApplication(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 1)
 	stranger(t, b, "events", kgo.RoundRobinBalancer())
-	if _, err := b.WaitGroupStable(t.Context(), "sluice", 1); err != nil {
+	if _, err := b.WaitGroupStable(within(t), "sluice", 1); err != nil {
 		t.Fatal(err)
 	}
 	m := inGroup(t, b.conn, io.Discard)
-	_, err := m.next(t.Context())
+	_, err := m.next(within(t))
 	if !errors.Is(err, kafka.InconsistentGroupProtocol) {
 		t.Fatalf("error %v", err)
 	}
