@@ -7,6 +7,7 @@
 #   KAFKA_DATA_DIR         where its log is kept (KAFKA_HOME/data-KAFKA_PORT)
 #   KAFKA_HEAP             heap of the node, as Java writes it (256m)
 #   KAFKA_WAIT             seconds until it must answer (60)
+#   KAFKA_EXTRA            file with broker settings that are added, or win over those of up.sh (none)
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 version=$(sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$here/pom.xml")

@@ -51,6 +51,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 EOF
+  [ -z "${KAFKA_EXTRA:-}" ] || cat -- "$KAFKA_EXTRA" >>"$properties"
 }
 
 # Becomes a Java process, so it is called in a subshell, whose process id is then Java's.
