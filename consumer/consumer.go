@@ -98,7 +98,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	if lull := group.lull(time.Now()); c.deps.DrainTimeout-lull > 2*drainBudget { // meanwhile everything goes on
 		<-time.After(lull)
 	}
-	// Close ends the generation, waits for its partitions and leaves the group.
+	// leave ends the generation, waits for its partitions and leaves the group.
 	left := make(chan struct{})
 	go func() { defer close(left); group.leave() }()
 	select {

@@ -133,7 +133,7 @@ func (p *partition) run(ctx context.Context) {
 		_ = loops.Wait() // the loops have no errors: they retry until they are stopped
 	}
 	p.watch.rest()
-	// Returning before the generation ends would end it for the other partitions too.
+	// A partition that was lost keeps its place until the generation ends.
 	<-ctx.Done()
 }
 
