@@ -39,8 +39,6 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
 // within is a context that ends before the test's patience does.
 func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
