@@ -37,10 +37,14 @@ type Consumer struct {
 	turns   turns
 	// accepted counts the blocks that ClickHouse took: evidence that it is a row's fault if that row alone is refused.
 	accepted atomic.Uint64
+	// membership is whether the group cannot be joined.
+	membership outage
+	idle       bool // the group has no partition for this member, which was said
 
 	mu       sync.Mutex
 	owned    map[int]*partition
 	joined   atomic.Bool
+	waiting  atomic.Pointer[string] // why it could not join the group last
 	draining atomic.Bool
 }
 
@@ -63,6 +67,8 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
+	c.metrics.begin(cfg.steps())
+	c.membership.blocked = c.metrics.blocked.WithLabelValues(blockedKafka)
 	return c, nil
 }
 
@@ -76,10 +82,12 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 func (c *Consumer) Run(ctx context.Context) error {
 	defer c.cluster.close()
 	defer c.table.close()
-	group, err := c.cluster.join()
-	if err != nil {
-		return err
-	}
+	group := c.cluster.join()
+	var background sync.WaitGroup
+	defer background.Wait()
+	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	defer unwatch()
+	background.Go(func() { c.watchLag(watched) })
 	c.log.Info("consumer starts", "group", c.cfg.Group, "topic", c.deps.Kafka.Topic)
 	c.generations(ctx, group)
 
@@ -90,15 +98,13 @@ func (c *Consumer) Run(ctx context.Context) error {
 	if lull := group.lull(time.Now()); c.deps.DrainTimeout-lull > 2*drainBudget { // meanwhile everything goes on
 		<-time.After(lull)
 	}
-	// Close ends the generation, waits for its partitions and leaves the group.
-	left := make(chan error, 1)
-	go func() { left <- group.leave() }()
+	// leave ends the generation, waits for its partitions and leaves the group.
+	left := make(chan struct{})
+	go func() { defer close(left); group.leave() }()
 	select {
-	case err := <-left:
-		if err == nil {
-			c.log.Info("consumer stopped")
-		}
-		return err
+	case <-left:
+		c.log.Info("consumer stopped")
+		return nil
 	case <-timeout.C:
 		return fmt.Errorf("drain: not finished after %s; what is not committed is read again", c.deps.DrainTimeout)
 	}
@@ -112,10 +118,14 @@ func (c *Consumer) generations(ctx context.Context, group *membership) {
 		if ctx.Err() != nil {
 			return
 		}
+		c.membership.set(err != nil)
 		if err != nil {
+			c.metrics.assigned.Set(0)
 			if err.Error() != said {
-				c.log.Warn("consumer group is not to be joined, retrying", "err", err)
-				said = err.Error()
+				c.log.Warn("cannot join the consumer group, retrying", "group", c.cfg.Group, "err", err)
+				why := err.Error()
+				c.waiting.Store(&why)
+				said = why
 			}
 			continue
 		}
@@ -134,6 +144,10 @@ func (c *Consumer) start(ctx context.Context, gen *generation) {
 	}
 	age := c.cfg.flushAge(partitions)
 	slices.Sort(gen.partitions)
+	c.metrics.lags.keep(c.deps.Kafka.Topic, gen.partitions)
+	c.metrics.assigned.Set(float64(len(gen.partitions)))
+	c.metrics.partitions.Set(float64(partitions))
+	c.sayIdle(gen, partitions)
 	c.log.Info("partitions assigned", "generation", gen.generation, "partitions", gen.partitions, "flush_age", age)
 	var all []*partition
 	for _, id := range gen.partitions { // all have joined the budget before the first one takes of it
@@ -150,6 +164,16 @@ func (c *Consumer) start(ctx context.Context, gen *generation) {
 			p.run(ctx)
 		})
 	}
+}
+
+// sayIdle says, once, that the group has no partition for this member although the topic has some.
+func (c *Consumer) sayIdle(gen *generation, partitions int) {
+	idle := len(gen.partitions) == 0 && partitions > 0
+	if idle && !c.idle {
+		c.log.Warn("this consumer has no partitions and does nothing: the group's other consumers have them all",
+			"group", c.cfg.Group, "topic_partitions", partitions, "hint", "run at most as many consumers as the topic has partitions, or add partitions with `sluice topics apply`")
+	}
+	c.idle = idle
 }
 
 func (c *Consumer) own(p *partition) {
@@ -175,6 +199,9 @@ func (c *Consumer) Ready() error {
 	case c.draining.Load():
 		return errors.New("draining")
 	case !c.joined.Load():
+		if why := c.waiting.Load(); why != nil {
+			return errors.New("starting: " + *why)
+		}
 		return errors.New("starting: not yet a member of the consumer group")
 	}
 	return nil

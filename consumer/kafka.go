@@ -20,6 +20,8 @@ const (
 	heartbeatInterval = 3 * time.Second
 	rebalanceTimeout  = 30 * time.Second
 	requestTimeout    = 10 * time.Second
+	// heartbeatTimeout bounds one try, so that a coordinator that hangs is given up for the next one well within a session.
+	heartbeatTimeout = 4 * time.Second
 )
 
 // cluster is the consumer's side of Kafka: membership of the group, fetches, commits, and writes of dead letters.
@@ -28,7 +30,6 @@ type cluster struct {
 	group     string
 	client    *kafka.Client
 	transport *kafka.Transport
-	dialer    *kafka.Dialer
 	log       *slog.Logger
 	fetches   sync.Pool // of *rawFetch: their memory is shared by the partitions
 
@@ -41,11 +42,7 @@ func newCluster(conn kafkaconn.Config, group string, log *slog.Logger) (*cluster
 	if err != nil {
 		return nil, err
 	}
-	dialer, err := conn.Dialer("sluice-consumer")
-	if err != nil {
-		return nil, err
-	}
-	return &cluster{conn: conn, group: group, client: conn.Client(transport), transport: transport, dialer: dialer, log: log}, nil
+	return &cluster{conn: conn, group: group, client: conn.Client(transport), transport: transport, log: log}, nil
 }
 
 func (k *cluster) close() { k.transport.CloseIdleConnections() }

@@ -144,11 +144,6 @@ func (a *rawAsk) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	return a, nil
 }
 
-// appendText writes a text with its length before it in two bytes.
-func appendText(b []byte, text string) []byte {
-	return append(binary.BigEndian.AppendUint16(b, uint16(len(text))), text...) //nolint:gosec // names are short
-}
-
 func epochQuestion(topic string, partition int, epoch int32) []byte {
 	b := binary.BigEndian.AppendUint32(nil, ^uint32(0)) // not a replica
 	b = appendText(binary.BigEndian.AppendUint32(b, 1), topic)

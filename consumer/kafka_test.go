@@ -220,11 +220,8 @@ func TestFetchOutOfRange(t *testing.T) {
 // joined is a generation of the group.
 func (b *broker) joined(t *testing.T) member {
 	t.Helper()
-	group, err := b.join()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = group.leave() })
+	group := b.join()
+	t.Cleanup(group.leave)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	gen, err := group.next(ctx)

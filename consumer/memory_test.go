@@ -145,6 +145,9 @@ func (m *memoryTopic) put(records ...record) {
 	for _, r := range records {
 		r.offset, r.term = m.end, m.term
 		m.end++
+		if r.atMillis == 0 {
+			r.atMillis = time.Now().UnixMilli()
+		}
 		m.records = append(m.records, r)
 	}
 	close(m.grown)
@@ -244,7 +247,7 @@ func (m *memoryTopic) empty(offset int64) int64 {
 
 // deliver lends the record to each and spoils what it lent.
 func (m *memoryTopic) deliver(r *record, at position, each func(*record) error) error {
-	lent := &record{offset: r.offset, key: slices.Clone(r.key), value: slices.Clone(r.value), base: r.offset, before: r.offset, logStart: at.logStart, term: r.term}
+	lent := &record{offset: r.offset, atMillis: r.atMillis, key: slices.Clone(r.key), value: slices.Clone(r.value), base: r.offset, before: r.offset, logStart: at.logStart, term: r.term}
 	for _, h := range r.headers {
 		lent.headers = append(lent.headers, event.Header{Key: h.Key, Value: slices.Clone(h.Value)})
 	}

@@ -4,12 +4,15 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/internal/event"
 )
 
 // metrics are all of the consumer's figures. Labels come from closed sets.
 type metrics struct {
-	lag            *prometheus.GaugeVec
-	lagSeconds     prometheus.Gauge
+	lags           *lags
+	assigned       prometheus.Gauge
+	partitions     prometheus.Gauge
 	rows           prometheus.Counter
 	dead           *prometheus.CounterVec
 	dropped        *prometheus.CounterVec
@@ -30,16 +33,18 @@ const (
 	blockedClickHouse = "clickhouse"
 	blockedSetup      = "setup"
 	blockedDead       = "dead_letters"
+	blockedKafka      = "kafka"
 )
 
 func newMetrics() (*metrics, []prometheus.Collector) {
 	seconds := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 	m := &metrics{
-		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "sluice_consumer_lag_messages", Help: "Records on the partition that are not yet in ClickHouse.",
-		}, []string{"topic", "partition"}),
-		lagSeconds: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "sluice_consumer_lag_seconds", Help: "Age of the oldest event of the last batch when it was inserted.",
+		lags: newLags(),
+		assigned: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sluice_consumer_assigned_partitions", Help: "Partitions that the group has given to this consumer.",
+		}),
+		partitions: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sluice_consumer_topic_partitions", Help: "Partitions that the topic has. With fewer than the group has consumers, some of these have nothing to do.",
 		}),
 		rows: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_consumer_rows_inserted_total", Help: "Rows that ClickHouse acknowledged.",
@@ -73,7 +78,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 			Name: "sluice_consumer_truncations_total", Help: "Times a partition ended before the committed offset, after an unclean leader election, or because the topic was made anew.",
 		}),
 		blocked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "sluice_consumer_blocked", Help: "Partitions that wait for something outside, by reason.",
+			Name: "sluice_consumer_blocked", Help: "Loops of partitions that wait for something outside, by reason; with kafka also a consumer that cannot join its group.",
 		}, []string{"reason"}),
 		buffered: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_consumer_buffered_bytes", Help: "Event bytes in memory that are not yet in ClickHouse.",
@@ -84,16 +89,25 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}),
 	}
 	return m, []prometheus.Collector{
-		m.lag, m.lagSeconds, m.rows, m.dead, m.dropped, m.corrected, m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps, m.truncations,
+		m.lags, m.lags.gauge, m.assigned, m.partitions, m.rows, m.dead, m.dropped, m.corrected, m.insertDuration, m.batchRows, m.insertErrors, m.rebalances,
+		m.gaps, m.truncations,
 		m.blocked, m.buffered, m.endToEnd,
 	}
 }
 
-func (m *metrics) setLag(topic string, partition int, records int64) {
-	m.lag.WithLabelValues(topic, strconv.Itoa(partition)).Set(float64(max(0, records)))
+// begin makes the series of all labels that are known before anything happens, so that a first event is an increase and not a new
+// series.
+func (m *metrics) begin(steps []Step) {
+	for _, reason := range []string{blockedClickHouse, blockedSetup, blockedDead, blockedKafka} {
+		m.blocked.WithLabelValues(reason)
+	}
+	for _, reason := range event.DeadReasons() {
+		m.dead.WithLabelValues(string(reason))
+	}
+	for _, s := range steps {
+		m.dropped.WithLabelValues(s.Name)
+	}
+	m.insertErrors.WithLabelValues("network") // ClickHouse's codes are no closed set
 }
 
-// forget drops a partition that is no longer ours: its lag is another consumer's to report.
-func (m *metrics) forget(topic string, partition int) {
-	m.lag.DeleteLabelValues(topic, strconv.Itoa(partition))
-}
+func partitionLabel(partition int) string { return strconv.Itoa(partition) }

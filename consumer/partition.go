@@ -90,6 +90,7 @@ type partition struct {
 	stable        atomic.Int64 // the high watermark, or where a transaction begins that is open; nothing behind it can be read
 	saved         atomic.Int64 // when the broker last took us for the owner, in Unix nanoseconds
 	watch         watch
+	lag           *lag
 }
 
 // source is what a partition reads from.
@@ -122,7 +123,7 @@ type graves interface {
 // run works until ctx ends, which it does when the generation is over, even if the partition is lost before. It returns after the
 // inserts under way are done with, or abandoned after the drain budget, and what is recorded is committed.
 func (p *partition) run(ctx context.Context) {
-	defer p.metrics.forget(p.topic, p.id)
+	defer p.observeKafka()()
 	life, end := context.WithCancel(ctx)
 	defer end()
 	// Work under way outlives its partition by the drain budget, unless somebody else has it already.
@@ -147,7 +148,7 @@ func (p *partition) run(ctx context.Context) {
 		_ = loops.Wait() // the loops have no errors: they retry until they are stopped
 	}
 	p.watch.rest()
-	// Returning before the generation ends would end it for the other partitions too.
+	// A partition that was lost keeps its place until the generation ends.
 	<-ctx.Done()
 }
 

@@ -76,7 +76,6 @@ func (p *partition) fetched(ctx context.Context, at position) bool {
 		return false
 	}
 	p.account(p.current)
-	p.setLag()
 	p.keepUp(p.offset < at.stable)
 	p.transaction.look(p, at)
 	return true
@@ -336,11 +335,6 @@ func (p *partition) discard(b *batch) {
 		p.claim.budget.give(b.rows)
 	}
 	b.reset()
-}
-
-// setLag reports how far the committed offset is behind the end of the partition.
-func (p *partition) setLag() {
-	p.metrics.setLag(p.topic, p.id, p.highWatermark.Load()-p.head.Load())
 }
 
 // readable is how many offsets behind the committed one can be read: those behind the start of an open transaction cannot.

@@ -141,9 +141,7 @@ func (d *delivery) count(rows *block, took time.Duration) {
 	d.metrics.rows.Add(float64(n))
 	d.metrics.batchRows.Observe(float64(n))
 	d.metrics.insertDuration.Observe(took.Seconds())
-	age := max(0, time.Since(d.batch.oldest).Seconds()) // clocks differ
-	d.metrics.endToEnd.Observe(age)
-	d.metrics.lagSeconds.Set(age)
+	d.metrics.endToEnd.Observe(max(0, time.Since(d.batch.oldest).Seconds())) // clocks differ
 	d.log.Debug("block inserted", "partition", d.partition.id, "first", d.batch.first, "last", d.batch.last, "rows", n, "took", took)
 }
 

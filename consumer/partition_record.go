@@ -134,7 +134,6 @@ func (p *partition) save(ctx context.Context) bool {
 			p.unsaved = time.Time{}
 			p.saved.Store(time.Now().UnixNano())
 			p.head.Store(p.ranges.head)
-			p.setLag()
 			p.countPassed()
 			return true
 		case errors.Is(err, errNotOwner):
@@ -170,6 +169,7 @@ func (p *partition) finish(b *batch) {
 
 // moved notes that the head has moved: that is progress, and has to be committed.
 func (p *partition) moved() {
+	p.lag.enters(p.ranges.head)
 	p.watch.progress()
 	if p.unsaved.IsZero() {
 		p.unsaved = time.Now().Add(advanceAge)

@@ -75,8 +75,11 @@ const (
 )
 
 // wait waits and says whether ctx is still alive.
-func (b *backoff) wait(ctx context.Context) bool {
-	b.next = min(max(2*b.next, backoffFirst), backoffMost)
+func (b *backoff) wait(ctx context.Context) bool { return b.waitAtMost(ctx, backoffMost) }
+
+// waitAtMost is wait with another bound.
+func (b *backoff) waitAtMost(ctx context.Context, most time.Duration) bool {
+	b.next = min(max(2*b.next, backoffFirst), most)
 	return sleep(ctx, b.next/2+rand.N(b.next/2))
 }
 

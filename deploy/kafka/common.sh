@@ -9,6 +9,7 @@
 #   KAFKA_KEEP             1: down.sh leaves the data where they are
 #   KAFKA_HEAP             heap of a node, as Java writes it (256m)
 #   KAFKA_WAIT             seconds until the nodes must answer (60)
+#   KAFKA_EXTRA            file with broker settings that are added, or win over those of up.sh (none)
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 version=$(sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$here/pom.xml")

@@ -47,6 +47,7 @@ share.coordinator.state.topic.replication.factor=$copies
 share.coordinator.state.topic.min.isr=$((copies / 2 + 1))
 group.initial.rebalance.delay.ms=0
 SETTINGS
+  [ -z "${KAFKA_EXTRA:-}" ] || cat -- "$KAFKA_EXTRA"
 }
 
 configure() {

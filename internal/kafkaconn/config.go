@@ -1,7 +1,7 @@
 // Package kafkaconn is the one place that builds connections to Kafka: brokers, TLS and SASL.
 //
-// kafka-go has two ways in, a Transport (for its Client) and a Dialer (for consumer groups), each with its own TLS and SASL
-// fields. Setting only one of them sends half of the traffic in the clear, so both are made here from one Config.
+// Every request goes through a kafka.Transport that is made here from one Config. Its connections are secured here as well, not by
+// kafka-go, which would keep the certificates of the start and would let a login's session end.
 package kafkaconn
 
 import (
@@ -18,7 +18,7 @@ type Config struct {
 	Topic            string   `name:"kafka-topic" default:"events" help:"Topic the events are on."`
 	DeadTopic        string   `name:"kafka-dead-topic" default:"events.dead" help:"Topic for dead letters: records that cannot become a row."`
 	TLS              bool     `name:"kafka-tls" help:"Connect to Kafka with TLS."`
-	TLSCAFile        string   `name:"kafka-tls-ca-file" placeholder:"FILE" help:"PEM file with the authorities that sign the brokers' certificates; without it the system's."`
+	TLSCAFile        string   `name:"kafka-tls-ca-file" placeholder:"FILE" help:"PEM file with the authorities that sign the brokers' certificates; read again at each connect. Without it the system's."`
 	TLSCertFile      string   `name:"kafka-tls-cert-file" placeholder:"FILE" help:"PEM file with the client certificate; read again at each connect. Goes with the key file."`
 	TLSKeyFile       string   `name:"kafka-tls-key-file" placeholder:"FILE" help:"PEM file with the client certificate's key; read again at each connect."`
 	SASLMechanism    string   `name:"kafka-sasl-mechanism" placeholder:"NAME" help:"How to log in to Kafka: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Without it there is no login."`

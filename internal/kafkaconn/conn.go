@@ -16,25 +16,29 @@ import (
 )
 
 const (
+	// dialTimeout bounds a connection's way to its first request: connect, TLS and login.
 	dialTimeout = 5 * time.Second
+	// connectTimeout bounds the TCP connect alone.
+	connectTimeout = 3 * time.Second
 	// metadataTTL bounds how long a moved leader is asked in vain: kafka-go refreshes by a timer, not by the error.
 	metadataTTL = time.Second
 	idleTimeout = 5 * time.Minute
 )
 
 // Transport carries the requests of kafka.Client. The caller closes its idle connections when done.
+//
+// Its TLS and SASL fields stay empty: dial does both, so that files are read again at each connect and a login is renewed before its
+// session ends.
 func (c Config) Transport(clientID string) (*kafka.Transport, error) {
-	tlsConfig, err := c.tlsConfig()
-	if err != nil {
+	if _, err := c.tlsConfig(); err != nil {
 		return nil, err
 	}
 	return &kafka.Transport{
 		ClientID:    clientID,
+		Dial:        c.dial(clientID),
 		DialTimeout: dialTimeout,
 		IdleTimeout: idleTimeout,
 		MetadataTTL: metadataTTL,
-		TLS:         tlsConfig,
-		SASL:        c.mechanism(),
 	}, nil
 }
 
@@ -43,24 +47,10 @@ func (c Config) Client(t *kafka.Transport) *kafka.Client {
 	return &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: t}
 }
 
-// Dialer opens the connections of a consumer group.
-func (c Config) Dialer(clientID string) (*kafka.Dialer, error) {
-	tlsConfig, err := c.tlsConfig()
-	if err != nil {
-		return nil, err
-	}
-	return &kafka.Dialer{
-		ClientID:      clientID,
-		Timeout:       dialTimeout,
-		DualStack:     true,
-		TLS:           tlsConfig,
-		SASLMechanism: c.mechanism(),
-	}, nil
-}
-
+// tlsConfig reads the certificate files. Nil: no TLS.
 func (c Config) tlsConfig() (*tls.Config, error) {
 	if !c.TLS {
-		return nil, nil //nolint:nilnil // kafka-go's way to say "no TLS"
+		return nil, nil //nolint:nilnil // nil says "no TLS"
 	}
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.TLSCAFile != "" {
@@ -74,26 +64,13 @@ func (c Config) tlsConfig() (*tls.Config, error) {
 		}
 	}
 	if c.TLSCertFile != "" {
-		load := func() (*tls.Certificate, error) {
-			cert, err := tls.LoadX509KeyPair(c.TLSCertFile, c.TLSKeyFile)
-			if err != nil {
-				return nil, fmt.Errorf("--kafka-tls-cert-file: %w", err)
-			}
-			return &cert, nil
+		cert, err := tls.LoadX509KeyPair(c.TLSCertFile, c.TLSKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("--kafka-tls-cert-file: %w", err)
 		}
-		if _, err := load(); err != nil {
-			return nil, err
-		}
-		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
+		conf.Certificates = []tls.Certificate{cert}
 	}
 	return conf, nil
-}
-
-func (c Config) mechanism() sasl.Mechanism {
-	if c.SASLMechanism == "" {
-		return nil
-	}
-	return login{c}
 }
 
 // login makes the real mechanism at each connect, because a password in a file may have been replaced since.
