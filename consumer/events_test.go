@@ -44,8 +44,11 @@ func plain(offset int64) record {
 
 // newProcessor is a processor of partition 0 of the topic events.
 func newProcessor() *processor {
-	return &processor{topic: "events", partition: 0, maxAge: 90 * 24 * time.Hour}
+	return &processor{topic: "events", partition: 0, maxAge: 90 * 24 * time.Hour, clock: farFuture}
 }
+
+// farFuture is a clock by which no event of the tests comes too early.
+func farFuture() time.Time { return noon.AddDate(10, 0, 0) }
 
 // blockOf makes a block of records that are all good.
 func blockOf(t *testing.T, records ...record) *block {

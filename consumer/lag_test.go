@@ -160,9 +160,13 @@ func TestLagSecondsOfWhatWasNeverRead(t *testing.T) {
 func TestBlockedByKafka(t *testing.T) {
 	for name, fail := range map[string]func(*worker) *plan{
 		"the committed offset": func(w *worker) *plan { w.topic.looks = always(fails); return w.topic.looks },
-		"the bounds":           func(w *worker) *plan { w.topic.firsts = always(fails); return w.topic.firsts },
-		"fetches":              func(w *worker) *plan { w.topic.fetches = always(fails); return w.topic.fetches },
-		"commits":              func(w *worker) *plan { w.topic.commits = always(fails); return w.topic.commits },
+		"the bounds, with nothing committed": func(w *worker) *plan {
+			w.topic.head = -1
+			w.topic.firsts = always(fails)
+			return w.topic.firsts
+		},
+		"fetches": func(w *worker) *plan { w.topic.fetches = always(fails); return w.topic.fetches },
+		"commits": func(w *worker) *plan { w.topic.commits = always(fails); return w.topic.commits },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
