@@ -102,7 +102,11 @@ func newTTL(have []string, asked *settings.Duration) string {
 type loss struct{ rows, bytes uint64 }
 
 func (l loss) String() string {
-	return fmt.Sprintf("%d rows, about %s", l.rows, sizeOf(l.bytes))
+	rows := "rows"
+	if l.rows == 1 {
+		rows = "row"
+	}
+	return fmt.Sprintf("%d %s (about %s)", l.rows, rows, sizeOf(l.bytes))
 }
 
 func sizeOf(bytes uint64) string {
@@ -152,12 +156,12 @@ func (c *comparison) retention(have []string, asked *settings.Duration, shorten 
 		if err != nil {
 			return err
 		}
-		f.detail += fmt.Sprintf("; %s are older and would be removed at once", l)
-		s.said += fmt.Sprintf(" (before: %s); %s are being removed", from, l)
+		f.detail += fmt.Sprintf("; %s would be removed at once, which takes --shorten-retention", l)
+		s.said += fmt.Sprintf(" (before: %s); this removes %s", from, l)
 		if !shorten {
 			c.find(f)
-			c.refused = fmt.Sprintf("--retention: %s is shorter than what %s has (%s): it removes %s, at once; add --shorten-retention if that is meant",
-				days(d), c.flavour.table(), from, l)
+			c.refused = fmt.Sprintf("--retention: %s (now: %s) would remove %s from %s at once; add --shorten-retention if that is meant",
+				days(d), from, l, c.flavour.table())
 			return nil
 		}
 	}
