@@ -13,11 +13,11 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// Migrator compares the schema with what a ClickHouse server has, and makes what is missing. It is run by `consumer migrate`, never
-// by a consumer as it starts: many of them start at once, and their user should not have the rights.
+// Migrator compares the schema with what a ClickHouse server has, and makes what is missing. It is run by `consumer
+// migrate`, never by a consumer as it starts: many of them start at once, and their user should not have the rights.
 //
-// It keeps no list of what was applied. What is there is left alone: tables, columns, indices, projections and views that
-// somebody added or changed, settings that have a value, and the retention unless one is given.
+// It keeps no list of what was applied. What is there is left alone: tables, columns, indices, projections and views
+// that somebody added or changed, settings that have a value, and the retention unless one is given.
 type Migrator struct {
 	May Permissions // what it may do to what is there
 
@@ -44,8 +44,8 @@ var (
 	ErrLeft = errors.New("left as it is")
 )
 
-// Apply makes the database and what is missing in it, and sets the retention if one is given. It may be run again at any time, also
-// after it was interrupted: each step is one statement, and does nothing where its work is done.
+// Apply makes the database and what is missing in it, and sets the retention if one is given. It may be run again at
+// any time, also after it was interrupted: each step is one statement, and does nothing where its work is done.
 func (m *Migrator) Apply(ctx context.Context) error {
 	return m.connect(ctx, func(db *sql.DB, f flavour) error {
 		p, err := m.plan(ctx, db, f)
@@ -120,7 +120,8 @@ func (m *Migrator) run(ctx context.Context, server *sql.DB, steps []change) erro
 	return nil
 }
 
-// Status says what is there, what is missing and what differs. The error is ErrPending unless everything is as it should be.
+// Status says what is there, what is missing and what differs. The error is ErrPending unless everything is as it
+// should be.
 func (m *Migrator) Status(ctx context.Context) error {
 	return m.connect(ctx, func(db *sql.DB, f flavour) error {
 		p, err := m.plan(ctx, db, f)
@@ -143,8 +144,8 @@ func (m *Migrator) Status(ctx context.Context) error {
 	})
 }
 
-// DryRun prints the statements that Apply would run. Where the server cannot be reached, and with cloud, these are the statements for an
-// empty one: of ClickHouse Cloud with cloud, which Apply recognises by itself.
+// DryRun prints the statements that Apply would run. Where the server cannot be reached, and with cloud, these are the
+// statements for an empty one: of ClickHouse Cloud with cloud, which Apply recognises by itself.
 func (m *Migrator) DryRun(ctx context.Context, cloud bool) error {
 	if cloud {
 		return m.printAll(true)
@@ -194,7 +195,7 @@ func (m *Migrator) print(p migration) {
 		if s.file != "" {
 			m.sayf("-- %s", s.file)
 		}
-		m.sayf("%s;\n", strings.TrimSpace(s.statement))
+		m.sayf("%s;\n", s.statement)
 	}
 	if len(p.steps) == 0 {
 		m.sayf("-- nothing to run")
@@ -225,7 +226,8 @@ func (m *Migrator) plan(ctx context.Context, db *sql.DB, f flavour) (migration, 
 	}
 	c := comparison{flavour: f, inventory: inv, replaceViews: m.May.ReplaceViews}
 	c.compare(all)
-	err = c.retention(have, m.store.Retention, m.May.ShortenRetention, func(d time.Duration) (loss, error) { return lostBy(ctx, db, f, d) })
+	lost := func(d time.Duration) (loss, error) { return lostBy(ctx, db, f, d) }
+	err = c.retention(have, m.store.Retention, m.May.ShortenRetention, lost)
 	return c.migration, err
 }
 
@@ -277,7 +279,8 @@ func openDefault(ctx context.Context, opts clickhouse.Options) (*sql.DB, error) 
 
 // unreachable is one sentence for somebody who wrote a DSN; it does not repeat the password in it.
 func unreachable(opts *clickhouse.Options, err error) error {
-	return fmt.Errorf("clickhouse at %s: %w (check --clickhouse-dsn, and that the server runs)", strings.Join(opts.Addr, ", "), err)
+	return fmt.Errorf("clickhouse at %s: %w (check --clickhouse-dsn, and that the server runs)",
+		strings.Join(opts.Addr, ", "), err)
 }
 
 func (m *Migrator) sayf(format string, args ...any) { _, _ = fmt.Fprintf(m.out, format+"\n", args...) }

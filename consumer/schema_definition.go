@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// definition is what a CREATE statement says of a table or a view. It is read from ClickHouse's own way to write a statement on one line,
-// which the server gives for its own tables and, by formatQuerySingleLine, for the schema's statements: so both can be compared as text.
+// definition is what a CREATE statement says of a table or a view. It is read from ClickHouse's own way to write a
+// statement on one line, which the server gives for its own tables and, by formatQuerySingleLine, for the schema's
+// statements: so both can be compared as text.
 type definition struct {
 	name    string
 	view    bool
@@ -35,11 +36,13 @@ func (p part) full() string {
 func parseDefinition(text string) (definition, error) {
 	d := definition{clauses: map[string]string{}}
 	words := splitTop(text, ' ')
-	if len(words) > 2 && words[0] == "CREATE" {
+	if len(words) > 2 && words[0] == "CREATE" && (words[1] == "TABLE" || words[1] == "VIEW") {
 		d.view = words[1] == "VIEW"
 		words = words[2:]
+	} else {
+		words = nil
 	}
-	if len(words) > 3 && words[0] == "IF" { // NOT EXISTS
+	if len(words) > 2 && words[0] == "IF" { // NOT EXISTS
 		words = words[3:]
 	}
 	if len(words) < 2 {
@@ -73,7 +76,8 @@ func (d *definition) parseBody(body string) {
 	}
 }
 
-// codecSize matches what ClickHouse adds to a codec that is written without its argument: the size of the column's values.
+// codecSize matches what ClickHouse adds to a codec that is written without its argument: the size of the column's
+// values.
 var codecSize = regexp.MustCompile(`\b(Delta|DoubleDelta|Gorilla)\(\d+\)`)
 
 func parseColumn(words []string) part {

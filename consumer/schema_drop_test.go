@@ -127,6 +127,7 @@ func TestMigrateLeavesWhatUsersAdded(t *testing.T) {
 		"ALTER TABLE events_raw MODIFY SETTING deduplicate_merge_projection_mode = 'rebuild'",
 		"ALTER TABLE events_raw ADD PROJECTION by_release (SELECT release, count() GROUP BY release)",
 		"ALTER TABLE events_raw ADD CONSTRAINT named CHECK project_id != ''",
+		"ALTER TABLE events_raw MODIFY COMMENT 'kept by (us), TTL 3'",
 		"ALTER TABLE events_raw MODIFY COLUMN level COMMENT 'debug, info, warning, error, fatal'",
 		"ALTER TABLE events_raw MODIFY COLUMN user_email TTL toDateTime(received_at) + INTERVAL 30 DAY",
 		"CREATE VIEW theirs AS SELECT count() AS n FROM events",
@@ -155,7 +156,8 @@ func TestMigrateLeavesWhatUsersAdded(t *testing.T) {
 	d.asks("SELECT ip, count() FROM events GROUP BY ip", "\t1")
 }
 
-// What differs and is not changed is said with what it is and should be. What may lose or hide events fails; tuning does not.
+// What differs and is not changed is said with what it is and should be. What may lose or hide events fails; tuning
+// does not.
 func TestMigrateSaysWhatDiffers(t *testing.T) {
 	for _, tc := range []struct {
 		change  string

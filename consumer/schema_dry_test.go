@@ -125,7 +125,8 @@ func TestDryRunOfAShorterRetention(t *testing.T) {
 	d.ttl("toDateTime(received_at) + toIntervalSecond(31536000)")
 }
 
-// A server that is not there is said in one sentence that names it and the setting, and not the password. Nothing else is said.
+// A server that is not there is said in one sentence that names it and the setting, and not the password. Nothing else
+// is said.
 func TestMigrateUnreachable(t *testing.T) {
 	for _, scheme := range []string{"clickhouse", "http"} {
 		addr := nobody(t)

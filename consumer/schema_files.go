@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// schemaFiles holds the schema: one CREATE statement a file, in the order in which the objects need each other. A file says what
-// an object must look like. A column, an index or a setting that is added to a file is added to a table that is there already.
+// schemaFiles holds the schema: one CREATE statement a file, in the order in which the objects need each other. A file
+// says what an object must look like. A column, an index or a setting that is added to a file is added to a table that
+// is there already.
 //
 //go:embed schema/*.sql
 var schemaFiles embed.FS
@@ -37,7 +38,7 @@ func statements(f flavour) ([]statement, error) {
 			return nil, fmt.Errorf("render %s: %w", file, err)
 		}
 		for one := range strings.SplitSeq(strings.TrimSpace(rendered), ";\n") {
-			out = append(out, statement{file: file, text: strings.TrimSuffix(one, ";")})
+			out = append(out, statement{file: file, text: strings.TrimSuffix(strings.TrimSpace(one), ";")})
 		}
 	}
 	return out, nil

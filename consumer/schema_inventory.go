@@ -41,7 +41,8 @@ func take(ctx context.Context, db *sql.DB, f flavour, all []wanted) (inventory, 
 		inv.servers = number(counts)
 	}
 	counts = nil
-	if err := texts(ctx, db, "SELECT toString(count()) FROM "+f.system("databases")+" WHERE name = "+quoted(f.database), &counts); err != nil {
+	query := "SELECT toString(count()) FROM " + f.system("databases") + " WHERE name = " + quoted(f.database)
+	if err := texts(ctx, db, query, &counts); err != nil {
 		return inv, err
 	}
 	if inv.databases = number(counts); inv.databases == 0 {
@@ -51,8 +52,9 @@ func take(ctx context.Context, db *sql.DB, f flavour, all []wanted) (inventory, 
 	for _, w := range all {
 		names = append(names, quoted(w.name))
 	}
-	rows, err := db.QueryContext(ctx, "SELECT name, engine, create_table_query, as_select, count() FROM "+f.system("tables")+
-		" WHERE database = "+quoted(f.database)+" AND name IN ("+strings.Join(names, ", ")+") GROUP BY ALL ORDER BY ALL")
+	query = "SELECT name, engine, create_table_query, as_select, count() FROM " + f.system("tables") +
+		" WHERE database = " + quoted(f.database) + " AND name IN (" + strings.Join(names, ", ") + ") GROUP BY ALL ORDER BY ALL"
+	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return inv, fmt.Errorf("read the tables: %w", err)
 	}
@@ -85,6 +87,8 @@ func (inv *inventory) add(rows *sql.Rows) error {
 	}
 	object := found{engine: engine, servers: int(servers)} //nolint:gosec // the servers of a cluster are few
 	switch {
+	case create == "":
+		return fmt.Errorf("the user may not see how %s is defined: GRANT SHOW ON the database", name)
 	case engine == "View":
 		object.definition = definition{name: name, view: true, query: query}
 	case strings.HasPrefix(create, "CREATE TABLE "):

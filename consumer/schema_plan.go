@@ -17,8 +17,8 @@ const (
 // finding says of one thing that the schema asks for how it is.
 type finding struct {
 	state, what, detail string
-	// serious: with this difference events may be lost, doubled, refused or hidden. Other differences are an operator's tuning, such as
-	// a codec.
+	// serious: with this difference events may be lost, doubled, refused or hidden. Other differences are an operator's
+	// tuning, such as a codec.
 	serious bool
 }
 
@@ -112,7 +112,8 @@ func (c *comparison) object(w wanted, all []found) {
 	for _, o := range all {
 		on += o.servers
 		if w.view != (o.engine == "View") {
-			c.find(finding{stateDiffers, what, "this name belongs to something else, of the engine " + o.engine + ": rename or drop that", true})
+			detail := "this name belongs to something else, of the engine " + o.engine + ": rename or drop that"
+			c.find(finding{stateDiffers, what, detail, true})
 			return
 		}
 	}
@@ -138,7 +139,8 @@ func (c *comparison) view(w wanted, o found) {
 		return
 	}
 	c.find(finding{state: statePending, what: what, detail: "it has another query and will be replaced"})
-	c.do(change{statement: strings.Replace(w.text, "CREATE VIEW IF NOT EXISTS ", "CREATE OR REPLACE VIEW ", 1), said: "replaced " + what, file: w.file})
+	statement := strings.Replace(w.text, "CREATE VIEW IF NOT EXISTS ", "CREATE OR REPLACE VIEW ", 1)
+	c.do(change{statement: statement, said: "replaced " + what, file: w.file})
 }
 
 // unqualified takes the database's name out of a query, which ClickHouse puts before each table.

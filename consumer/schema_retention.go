@@ -7,14 +7,13 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"sluice/internal/settings"
 )
 
-// Limits of --retention. ClickHouse counts a table's TTL in seconds of 32 bits, which end in 2106: with the time of receipt and more
-// than that it would start again in 1970, and all rows would be removed at once.
+// Limits of --retention. ClickHouse counts a table's TTL in seconds of 32 bits, which end in 2106: with the time of
+// receipt and more than that it would start again in 1970, and all rows would be removed at once.
 const (
 	defaultRetention = 90 * 24 * time.Hour // of a new table
 	minRetention     = 24 * time.Hour
@@ -46,7 +45,9 @@ func ttlOf(d time.Duration) string {
 	return fmt.Sprintf("toDateTime(received_at) + toIntervalSecond(%d)", int64(d.Seconds()))
 }
 
-var simpleTTL = regexp.MustCompile(`^toDateTime\(received_at\) \+ toInterval(Second|Minute|Hour|Day|Week)\((\d{1,10})\)( DELETE)?$`)
+// simpleTTL matches a TTL that is a time after receipt.
+var simpleTTL = regexp.MustCompile(
+	`^toDateTime\(received_at\) \+ toInterval(Second|Minute|Hour|Day|Week)\((\d{1,10})\)( DELETE)?$`)
 
 // keeps is for how long a TTL keeps rows; not ok: it says something else than a time after receipt.
 func keeps(ttl string) (d time.Duration, ok bool) {
@@ -86,7 +87,8 @@ func (inv *inventory) ttls(table string) []string {
 	return out
 }
 
-// newTTL is the TTL that the table gets where it is made: that of the other servers, else the one asked for, else the default.
+// newTTL is the TTL that the table gets where it is made: that of the other servers, else the one asked for, else the
+// default.
 func newTTL(have []string, asked *settings.Duration) string {
 	switch {
 	case len(have) > 0:
@@ -120,57 +122,79 @@ func sizeOf(bytes uint64) string {
 	}
 }
 
-// retention compares the TTL with what is asked for. A TTL that keeps rows for less time than now, or that takes the place of one which
-// cannot be compared, needs a permission.
-func (c *comparison) retention(have []string, asked *settings.Duration, shorten bool, lost func(time.Duration) (loss, error)) error {
-	what := "retention of " + c.flavour.table()
+// retention compares the TTLs that servers have with what is asked for. A TTL that keeps rows for less time than before, or
+// that takes the place of one which cannot be compared, needs a permission: it may remove rows.
+func (c *comparison) retention(
+	have []string, asked *settings.Duration, shorten bool, lost func(time.Duration) (loss, error),
+) error {
 	if len(have) == 0 {
 		return nil // the table is made with it
 	}
-	if len(have) > 1 {
-		c.find(finding{stateDiffers, what, "the servers keep rows for different times: " + strings.Join(have, " and "), asked == nil})
-	}
+	what := "retention of " + c.flavour.table()
 	if asked == nil {
 		c.find(finding{state: stateThere, what: what, detail: saidTTL(have[0])})
+		if len(have) > 1 {
+			detail := "servers keep rows for different times (" + saidTTL(have[0]) + ", " + saidTTL(have[1]) + "): give --retention"
+			c.find(finding{stateDiffers, what, detail, true})
+		}
 		return nil
 	}
 	d := time.Duration(*asked)
-	from, shorter, same := "", false, true
-	for _, ttl := range have {
-		now, known := keeps(ttl)
-		same = same && known && now == d
-		if !known || now > d {
-			from, shorter = saidTTL(ttl), true
-		} else if from == "" {
-			from = saidTTL(ttl)
-		}
-	}
-	if same {
+	now, shorter := against(have, d)
+	switch {
+	case now == "":
 		c.find(finding{state: stateThere, what: what, detail: days(d)})
 		return nil
-	}
-	s := change{statement: c.alter(c.flavour.table()) + "MODIFY TTL " + ttlOf(d), said: fmt.Sprintf("events are kept for %s after their receipt", days(d))}
-	f := finding{state: statePending, what: what, detail: fmt.Sprintf("%s is asked for, it is %s", days(d), from)}
-	if shorter {
+	case shorter:
 		l, err := lost(d)
 		if err != nil {
 			return err
 		}
-		f.detail += fmt.Sprintf("; %s would be removed at once, which takes --shorten-retention", l)
-		s.said += fmt.Sprintf(" (before: %s); this removes %s", from, l)
-		if !shorten {
-			c.find(f)
-			c.refused = fmt.Sprintf("--retention: %s (now: %s) would remove %s from %s at once; add --shorten-retention if that is meant",
-				days(d), from, l, c.flavour.table())
-			return nil
-		}
+		c.shorten(what, d, now, l, shorten)
+	default:
+		c.find(finding{state: statePending, what: what, detail: days(d) + " is asked for, it is " + now})
+		c.do(c.modifyTTL(d, ""))
 	}
-	c.find(f)
-	c.do(s)
 	return nil
 }
 
-// lostBy counts the rows that are older than a retention, and estimates their bytes by their share of each table partition.
+// against compares TTLs with a retention. It returns what one is that differs, or nothing if all are the same, and
+// whether rows would be kept for less time than one of them says.
+func against(have []string, d time.Duration) (now string, shorter bool) {
+	for _, ttl := range have {
+		keep, known := keeps(ttl)
+		if !known || keep > d {
+			return saidTTL(ttl), true
+		}
+		if keep < d {
+			now = saidTTL(ttl)
+		}
+	}
+	return now, false
+}
+
+// shorten plans a shorter retention where that is allowed, and else says what it takes.
+func (c *comparison) shorten(what string, d time.Duration, now string, l loss, allowed bool) {
+	detail := fmt.Sprintf("%s is asked for, it is %s; %s would be removed at once, which takes --shorten-retention",
+		days(d), now, l)
+	c.find(finding{state: statePending, what: what, detail: detail})
+	if allowed {
+		c.do(c.modifyTTL(d, fmt.Sprintf(" (before: %s); this removes %s", now, l)))
+		return
+	}
+	c.refused = fmt.Sprintf("--retention: %s (now: %s) would remove %s from %s at once; "+
+		"add --shorten-retention if that is meant", days(d), now, l, c.flavour.table())
+}
+
+func (c *comparison) modifyTTL(d time.Duration, said string) change {
+	return change{
+		statement: c.alter(c.flavour.table()) + "MODIFY TTL " + ttlOf(d),
+		said:      "events are kept for " + days(d) + " after their receipt" + said,
+	}
+}
+
+// lostBy counts the rows that are older than a retention, and estimates their bytes by their share of each table
+// partition.
 func lostBy(ctx context.Context, db *sql.DB, f flavour, d time.Duration) (loss, error) {
 	rows, parts := f.database+"."+f.table(), "system.parts"
 	if f.cluster != "" {
@@ -179,7 +203,8 @@ func lostBy(ctx context.Context, db *sql.DB, f flavour, d time.Duration) (loss, 
 	}
 	query := fmt.Sprintf(`SELECT sum(gone), toUInt64(sum(bytes * gone / all)) FROM
 (SELECT _partition_id AS id, count() AS all, countIf(%s <= now()) AS gone FROM %s GROUP BY id) AS r
-LEFT JOIN (SELECT partition_id AS id, sum(bytes_on_disk) AS bytes FROM %s WHERE database = %s AND table = %s AND active GROUP BY id) AS p USING (id)`,
+LEFT JOIN (SELECT partition_id AS id, sum(bytes_on_disk) AS bytes FROM %s
+WHERE database = %s AND table = %s AND active GROUP BY id) AS p USING (id)`,
 		ttlOf(d), rows, parts, quoted(f.database), quoted(f.table()))
 	var l loss
 	if err := db.QueryRowContext(ctx, query).Scan(&l.rows, &l.bytes); err != nil {

@@ -84,7 +84,10 @@ func (c *comparison) indices(w wanted, o found) {
 			continue
 		}
 		c.find(finding{state: stateMissing, what: what})
-		c.do(change{statement: c.alter(w.name) + "ADD INDEX IF NOT EXISTS " + index.name + " " + index.text, said: "added " + what})
+		c.do(change{
+			statement: c.alter(w.name) + "ADD INDEX IF NOT EXISTS " + index.name + " " + index.text,
+			said:      "added " + what,
+		})
 		c.do(change{
 			statement: c.alter(w.name) + "MATERIALIZE INDEX IF EXISTS " + index.name,
 			said:      what + " is being built for the rows that are in",
@@ -107,8 +110,9 @@ func (c *comparison) settings(w wanted, o found) {
 	}
 }
 
-// endangers says whether another value of a table's setting than ours may lose or double events: without fsync a block that was
-// answered may be lost with the power, and with a smaller window a block that comes again is not known any more.
+// endangers says whether another value of a table's setting than ours may lose or double events: without fsync a block
+// that was answered may be lost with the power, and with a smaller window a block that comes again is not known any
+// more.
 func endangers(name, have, wanted string) bool {
 	if strings.Contains(name, "deduplication_window") {
 		h, errH := strconv.Atoi(have)

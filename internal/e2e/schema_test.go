@@ -13,7 +13,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// An operator's day with `consumer migrate`: what is not given stays, what removes rows needs a flag, what is missing is made.
+// An operator's day with `consumer migrate`: what is not given stays, what removes rows needs a flag, what is missing
+// is made.
 func TestMigrateAsAnOperator(t *testing.T) {
 	p := newPipeline(t, 1)
 	migrate := func(wantCode int, wantSaid string, flags ...string) {
@@ -74,8 +75,8 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// sluice dev starts on a data folder in which tables and views were dropped or changed: it makes what is missing, says what differs, and
-// leaves rows and retention alone.
+// sluice dev starts on a data folder in which tables and views were dropped or changed: it makes what is missing, says
+// what differs, and leaves rows and retention alone.
 func TestDevOnAChangedFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	var db clickhouse.Conn
