@@ -234,6 +234,28 @@ func TestMigrateSaysWhatIsSomethingElse(t *testing.T) {
 	}
 }
 
+// What was detached is there, with its rows: it is not made anew but said, with the way to have it back.
+func TestMigrateSaysWhatIsDetached(t *testing.T) {
+	for _, statement := range []string{"DETACH TABLE events_raw", "DETACH TABLE events_raw PERMANENTLY", "DETACH TABLE issues"} {
+		d := migrated(t)
+		d.insert(d.native(), many3()...)
+		d.ask(statement)
+		name := strings.Fields(statement)[2]
+		want := name + ": it is detached: ATTACH TABLE " + name + " brings it back\n"
+		if said, err := status(t, d.native()); !errors.Is(err, ErrPending) || !strings.Contains(said, want) || !strings.Contains(said, "missing  ") {
+			t.Errorf("%s: status %v:\n%s", statement, err, said)
+		}
+		if said, err := left(t, d.native(), Permissions{}); !errors.Is(err, ErrLeft) || !strings.Contains(said, want) || strings.Contains(said, "made") {
+			t.Errorf("%s: error %v, said:\n%s", statement, err, said)
+		}
+		d.ask("ATTACH TABLE " + name)
+		if said := apply(t, d.native()); said != upToDate {
+			t.Errorf("%s: once it is back:\n%s", statement, said)
+		}
+		d.asks("SELECT count() FROM events", "3")
+	}
+}
+
 // A changed view is replaced when that is asked for, and nothing else is changed with it.
 func TestReplaceViews(t *testing.T) {
 	d := migrated(t)

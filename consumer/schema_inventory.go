@@ -13,6 +13,7 @@ type inventory struct {
 	servers   int                // that were asked
 	databases int                // of them have the database
 	objects   map[string][]found // by name
+	detached  []string           // names of objects that are there and cannot be seen
 }
 
 // found is one definition of an object, and how many servers have the object so.
@@ -52,8 +53,12 @@ func take(ctx context.Context, db *sql.DB, f flavour, all []wanted) (inventory, 
 	for _, w := range all {
 		names = append(names, quoted(w.name))
 	}
+	where := " WHERE database = " + quoted(f.database)
+	if err := texts(ctx, db, "SELECT DISTINCT table FROM "+f.system("detached_tables")+where, &inv.detached); err != nil {
+		return inv, err
+	}
 	query = "SELECT name, engine, create_table_query, as_select, count() FROM " + f.system("tables") +
-		" WHERE database = " + quoted(f.database) + " AND name IN (" + strings.Join(names, ", ") + ") GROUP BY ALL ORDER BY ALL"
+		where + " AND name IN (" + strings.Join(names, ", ") + ") GROUP BY ALL ORDER BY ALL"
 	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return inv, fmt.Errorf("read the tables: %w", err)

@@ -70,7 +70,7 @@ func (p *migration) with(states ...string) []finding {
 
 // left returns the serious differences, which migrate does not mend.
 func (p *migration) left() []finding {
-	return slices.DeleteFunc(p.with(stateDiffers), func(f finding) bool { return !f.serious })
+	return slices.DeleteFunc(p.with(stateDiffers, stateMissing), func(f finding) bool { return !f.serious })
 }
 
 // comparison compares the schema with what is there.
@@ -117,7 +117,12 @@ func (c *comparison) object(w wanted, all []found) {
 			return
 		}
 	}
-	c.presence(what, on, change{statement: w.text, said: "made " + what, file: w.file})
+	if on < c.servers && slices.Contains(c.detached, w.name) {
+		// CREATE … IF NOT EXISTS does nothing then, and says nothing.
+		c.find(finding{stateMissing, what, "it is detached: ATTACH TABLE " + w.name + " brings it back", true})
+	} else {
+		c.presence(what, on, change{statement: w.text, said: "made " + what, file: w.file})
+	}
 	for _, o := range all {
 		if w.view {
 			c.view(w, o)
