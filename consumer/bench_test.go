@@ -126,7 +126,7 @@ func middle(v []float64) float64 {
 func (c *consumerBench) place(b *testing.B) (name string, store Store) {
 	b.Helper()
 	name = fmt.Sprintf("bench_%d_%d", c.size, c.runs.Add(1))
-	store = Store{DSN: "clickhouse://" + engine.TCPAddr() + "/" + name, Retention: settings.Duration(10 * 365 * 24 * time.Hour)} // none of the rows is too old
+	store = Store{DSN: "clickhouse://" + engine.TCPAddr() + "/" + name, Retention: new(settings.Duration(10 * 365 * 24 * time.Hour))} // none of the rows is too old
 	if err := NewMigrator(store, io.Discard).Apply(b.Context()); err != nil {
 		b.Fatal(err)
 	}

@@ -143,13 +143,13 @@ func TestCloudQuestion(t *testing.T) {
 // A cluster is named with letters that need no quotes, and its quorum is a number of replicas.
 func TestClusterConfig(t *testing.T) {
 	for name, good := range map[string]bool{"": true, "prod": true, "a.b-c_1": true, strings.Repeat("c", 63): true, strings.Repeat("c", 64): true, strings.Repeat("c", 65): false, "{cluster}": false, "a b": false, "a'b": false, "ü": false} {
-		store := Store{DSN: DefaultDSN, Retention: 1 << 60, Cluster: name}
+		store := Store{DSN: DefaultDSN, Cluster: name}
 		if err := store.Check(); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "--clickhouse-cluster") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
 	for quorum, good := range map[string]bool{"": true, "auto": true, "0": false, "1": true, "2": true, "99": true, "100": true, "101": false, "all": false} {
-		store := Store{DSN: DefaultDSN, Retention: 1 << 60, Quorum: quorum}
+		store := Store{DSN: DefaultDSN, Quorum: quorum}
 		if err := store.Check(); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "--clickhouse-quorum") {
 			t.Errorf("%q: %v", quorum, err)
 		}

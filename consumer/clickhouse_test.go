@@ -88,7 +88,7 @@ func (d *database) native() Store { return d.store("clickhouse://" + engine.TCPA
 func (d *database) http() Store   { return d.store("http://" + engine.HTTPAddr() + "/" + d.name) }
 
 func (d *database) store(dsn string) Store {
-	return Store{DSN: dsn, Retention: settings.Duration(90 * 24 * time.Hour)}
+	return Store{DSN: dsn, Retention: new(settings.Duration(90 * 24 * time.Hour))}
 }
 
 // tryAsk sends one statement to the server, in a database.

@@ -1,7 +1,9 @@
 package consumer
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -138,37 +140,60 @@ func TestApplyToCluster(t *testing.T) {
 	}
 	store := d.store("http://" + w.addr + "/" + d.name)
 	store.Cluster = "two"
-	all := len(schemaFiles(t))
-	if pending, _ := status(t, store); pending != all {
-		t.Errorf("%d pending before", pending)
+	store.Retention = nil
+	objects := []string{"database " + d.name, "table events_local", "table events_raw", "view events", "view issues", "view events_per_minute"}
+	if said, err := status(t, store); !errors.Is(err, ErrPending) || strings.Count(said, "missing") != len(objects) {
+		t.Errorf("before: %v\n%s", err, said)
 	}
 	count("")
-	if said := apply(t, store); strings.Count(said, "applied ") != all {
-		t.Errorf("the first time says:\n%s", said)
+	said := apply(t, store)
+	for _, object := range objects {
+		if !strings.Contains(said, "made "+object+"\n") {
+			t.Errorf("%s is not made:\n%s", object, said)
+		}
 	}
-	// The database, the version table, the files' statements, and the last ones again.
-	if n := count(" ON CLUSTER 'two'"); n != 1+1+(all+1)+1+(all+1) {
+	if n := count(" ON CLUSTER 'two'"); n != len(objects) {
 		t.Errorf("%d statements on the cluster", n)
 	}
-	// A server that joined has none of it yet: it is made there, although it was applied.
-	d.ask("DROP VIEW events")
-	d.ask("DROP TABLE events_raw SYNC")
-	d.ask("DROP TABLE events_local SYNC")
-	if said := apply(t, store); said != "schema is up to date\n" {
-		t.Errorf("the second time says:\n%s", said)
+	if again := apply(t, store); again != upToDate {
+		t.Errorf("the second time says:\n%s", again)
 	}
-	count("")
+	if n := count(" ON CLUSTER 'two'"); n != 0 {
+		t.Errorf("%d statements with nothing to do", n)
+	}
+	// What is missing is made, whether it was there before or not, and a table gets the retention that others have.
+	d.ask("ALTER TABLE events_local MODIFY TTL toDateTime(received_at) + toIntervalDay(100)")
+	for _, drop := range []string{
+		"DROP VIEW events", "DROP TABLE events_raw SYNC", "ALTER TABLE events_local DROP COLUMN trace_id", "ALTER TABLE events_raw DROP COLUMN message",
+		"ALTER TABLE events_local DROP INDEX offset_range", "ALTER TABLE events_local RESET SETTING non_replicated_deduplication_window",
+	} {
+		d.ask(drop)
+		if said, err := status(t, store); !errors.Is(err, ErrPending) || strings.Count(said, "missing") != 1 {
+			t.Errorf("%s: status %v\n%s", drop, err, said)
+		}
+		if said := apply(t, store); said == upToDate {
+			t.Errorf("%s: nothing is done", drop)
+		}
+		if n := count(" ON CLUSTER 'two'"); n == 0 {
+			t.Errorf("%s: nothing is done on the cluster", drop)
+		}
+		if said, err := status(t, store); err != nil {
+			t.Errorf("%s: status after: %v\n%s", drop, err, said)
+		}
+	}
 	d.asks("SELECT name, engine FROM system.tables WHERE database = currentDatabase() ORDER BY name",
-		"events\tView\nevents_local\tReplacingMergeTree\nevents_per_minute\tView\nevents_raw\tDistributed\nissues\tView\nschema_migrations\tMergeTree")
-	store.Retention = settings.Duration(48 * time.Hour)
-	if said := apply(t, store); !strings.Contains(said, "48h0m0s") {
+		"events\tView\nevents_local\tReplacingMergeTree\nevents_per_minute\tView\nevents_raw\tDistributed\nissues\tView")
+	store.Retention = new(settings.Duration(200 * 24 * time.Hour))
+	if said := apply(t, store); !strings.Contains(said, "events are kept for 200d") {
 		t.Errorf("a change of the retention says:\n%s", said)
 	}
 	if n := count("ALTER TABLE events_local ON CLUSTER 'two' MODIFY TTL"); n != 1 {
 		t.Errorf("%d changes of the retention", n)
 	}
-	d.asks("SELECT countIf(engine_full LIKE '%toIntervalSecond(172800)%') FROM system.tables WHERE database = currentDatabase() AND name = 'events_local'", "1")
-	if pending, _ := status(t, store); pending != 0 {
-		t.Errorf("%d pending after", pending)
+	d.asks("SELECT countIf(engine_full LIKE '%toIntervalSecond(17280000)%') FROM system.tables WHERE database = currentDatabase() AND name = 'events_local'", "1")
+	store.Retention = new(settings.Duration(48 * time.Hour))
+	var out bytes.Buffer
+	if err := NewMigrator(store, &out).Apply(t.Context()); !errors.Is(err, ErrLeft) || !strings.Contains(err.Error(), "0 rows") {
+		t.Errorf("a shorter retention: %v\n%s", err, &out)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
-	"strings"
 	"testing"
 )
 
@@ -23,40 +22,27 @@ func testClusters(port string) string {
 <macros><shard>1</shard><replica>r1</replica></macros>`
 }
 
-var replicatedEngine = regexp.MustCompile(`Replicated(\w*)MergeTree\('[^']*', '[^']*'(, )?`)
+var replicatedEngine = regexp.MustCompile(`Replicated(\w*)MergeTree\(\\?'[^']*', \\?'[^']*'(, )?`)
 
 // unreplicated makes of a cluster's statement one that a server takes that has neither Keeper nor peers.
 func unreplicated(statement string) string {
 	statement = regexp.MustCompile(` ON CLUSTER '[^']*'`).ReplaceAllString(statement, "")
-	statement = strings.Replace(statement, "replicated_deduplication_window = ", "non_replicated_deduplication_window = ", 1)
+	statement = regexp.MustCompile(`cluster(?:AllReplicas)?\('two', ([^)]*)\)`).ReplaceAllString(statement, "$1")
+	statement = regexp.MustCompile(`\breplicated_deduplication_window = `).ReplaceAllString(statement, "non_replicated_deduplication_window = ")
 	return replicatedEngine.ReplaceAllString(statement, "${1}MergeTree(")
 }
 
 // clusterSchema are the statements of the tables and views on a cluster's server, for the engine.
 func clusterSchema(t *testing.T, f flavour) []string {
 	t.Helper()
-	f.ttl = NewMigrator(Store{Retention: 90 * 24 * 60 * 60 * 1e9}, nil).ttl()
-	sub, err := files(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	names, err := migrationNames()
+	f.ttl = ttlOf(defaultRetention)
+	all, err := statements(f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out []string
-	for _, name := range names {
-		file, err := sub.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var text strings.Builder
-		if _, err := file.(*renderedFile).WriteTo(&text); err != nil {
-			t.Fatal(err)
-		}
-		for _, statement := range statementsOf(text.String()) {
-			out = append(out, unreplicated(statement))
-		}
+	for _, s := range all {
+		out = append(out, unreplicated(s.text))
 	}
 	return out
 }

@@ -29,11 +29,12 @@ type Config struct {
 
 // Store says how ClickHouse is reached and how long it keeps events.
 type Store struct {
-	DSN       string            `name:"clickhouse-dsn" placeholder:"DSN" default:"${clickhouse_dsn}" help:"ClickHouse as clickhouse://user:password@host:9000/database (native; ?secure=true for TLS) or https://…. With ?compress=none, lz4 or zstd blocks travel so; otherwise as lz4, or as they are to a server on this machine. The database is sluice unless named. A flag can be read by others on the machine: prefer the environment or the file for passwords."`
-	DSNFile   string            `name:"clickhouse-dsn-file" placeholder:"FILE" help:"File with the DSN; read again at each connect."`
-	Cluster   string            `name:"clickhouse-cluster" placeholder:"NAME" help:"Cluster of ClickHouse, as system.clusters names it: tables are replicated, and rows go to the shard of their event. Not for ClickHouse Cloud, which does that by itself."`
-	Quorum    string            `name:"clickhouse-quorum" default:"auto" help:"With clickhouse-cluster: how many replicas of a shard must have a block before it counts as in; auto is most of them, so both of two. With 1 what is on one replica's disk alone is lost with it."`
-	Retention settings.Duration `name:"retention" default:"90d" help:"How long events are kept, counted from their receipt; applied by consumer migrate. At least 1d."`
+	DSN     string `name:"clickhouse-dsn" placeholder:"DSN" default:"${clickhouse_dsn}" help:"ClickHouse as clickhouse://user:password@host:9000/database (native; ?secure=true for TLS) or https://…. With ?compress=none, lz4 or zstd blocks travel so; otherwise as lz4, or as they are to a server on this machine. The database is sluice unless named. A flag can be read by others on the machine: prefer the environment or the file for passwords."`
+	DSNFile string `name:"clickhouse-dsn-file" placeholder:"FILE" help:"File with the DSN; read again at each connect."`
+	Cluster string `name:"clickhouse-cluster" placeholder:"NAME" help:"Cluster of ClickHouse, as system.clusters names it: tables are replicated, and rows go to the shard of their event. Not for ClickHouse Cloud, which does that by itself."`
+	Quorum  string `name:"clickhouse-quorum" default:"auto" help:"With clickhouse-cluster: how many replicas of a shard must have a block before it counts as in; auto is most of them, so both of two. With 1 what is on one replica's disk alone is lost with it."`
+
+	Retention *settings.Duration `name:"retention" help:"How long events are kept, counted from their receipt: 1d to 18250d. Set by consumer migrate, which asks for --shorten-retention where it is shorter than before. Left out: a table that is there keeps what it has, a new one gets 90d."`
 }
 
 // clusterName keeps names out of SQL that would need quoting, and macros, which system.clusters does not know.
@@ -98,8 +99,8 @@ func (c Config) Check() error {
 // Check reports every fault of the settings.
 func (s Store) Check() error {
 	var faults []error
-	if time.Duration(s.Retention) < 24*time.Hour {
-		faults = append(faults, errors.New("--retention: at least 1d"))
+	if err := checkRetention(s.Retention); err != nil {
+		faults = append(faults, err)
 	}
 	if s.Cluster != "" && !clusterName.MatchString(s.Cluster) {
 		faults = append(faults, errors.New("--clickhouse-cluster: letters, digits, underscores, dots and dashes, at most 64"))

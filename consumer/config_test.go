@@ -13,7 +13,7 @@ import (
 // goodConfig are settings without a fault.
 func goodConfig() Config {
 	return Config{
-		Group: "sluice", Store: Store{DSN: DefaultDSN, Retention: settings.Duration(90 * 24 * time.Hour)},
+		Group: "sluice", Store: Store{DSN: DefaultDSN, Retention: new(settings.Duration(90 * 24 * time.Hour))},
 		BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12, Sample: 1,
 		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
 	}
@@ -49,8 +49,16 @@ func TestCheck(t *testing.T) {
 		{"--inserts-per-second", func(c *Config) { c.InsertsPerSecond = 0.1 }, true},
 		{"--max-event-age", func(c *Config) { c.MaxEventAge = 0 }, false},
 		{"--max-event-age", func(c *Config) { c.MaxEventAge = 1 }, true},
-		{"--retention", func(c *Config) { c.Retention = settings.Duration(24*time.Hour - 1) }, false},
-		{"--retention", func(c *Config) { c.Retention = settings.Duration(24 * time.Hour) }, true},
+		{"--retention", func(c *Config) { c.Retention = new(settings.Duration(0)) }, false},
+		{"--retention", func(c *Config) { c.Retention = new(settings.Duration(-48 * time.Hour)) }, false},
+		{"--retention", func(c *Config) { c.Retention = new(settings.Duration(24*time.Hour - time.Second)) }, false},
+		{"--retention", func(c *Config) { c.Retention = new(settings.Duration(24 * time.Hour)) }, true},
+		{"--retention", func(c *Config) { c.Retention = new(settings.Duration(24*time.Hour + time.Millisecond)) }, false},
+		{"--retention", func(c *Config) { c.Retention = new(settings.Duration(24*time.Hour + time.Second)) }, true},
+		{"--retention", func(c *Config) { c.Retention = new(settings.Duration(18250*24*time.Hour - time.Second)) }, true},
+		{"--retention", func(c *Config) { c.Retention = new(settings.Duration(18250 * 24 * time.Hour)) }, true},
+		{"--retention", func(c *Config) { c.Retention = new(settings.Duration(18250*24*time.Hour + time.Second)) }, false},
+		{"--retention", func(c *Config) { c.Retention = nil }, true},
 	} {
 		cfg := goodConfig()
 		c.set(&cfg)

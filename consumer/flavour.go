@@ -22,7 +22,7 @@ type flavour struct {
 	database string
 	cluster  string // its name; empty: a single server
 	cloud    bool   // ClickHouse Cloud
-	ttl      string // of the table on a cluster
+	ttl      string // of the table of the rows, if it is made: an expression; empty: rows are kept for ever
 }
 
 // table is what the rows are inserted into.
@@ -48,24 +48,18 @@ var (
 	settingsLines = regexp.MustCompile(`(?s)\nSETTINGS (.*);\s*$`)
 )
 
-// render turns a migration for a single server into one for the flavour. A statement that it has no rule for is an error, so that a
-// later migration cannot reach a cluster as it is.
+// render turns a file of the schema into the statements for the flavour, each ended by a semicolon, without comments. A statement
+// that it has no rule for is an error, so that a later file cannot reach a cluster as it is.
 func (f flavour) render(text string) (string, error) {
-	if f.cluster == "" && !f.cloud {
-		return text, nil
-	}
-	comments, statement := cutComments(text)
+	_, statement := cutComments(text)
 	if strings.Count(statement, ";") != 1 {
 		return "", fmt.Errorf("one statement is expected, not %d", strings.Count(statement, ";"))
 	}
 	switch {
 	case createView.MatchString(statement):
-		if f.cluster == "" {
-			return text, nil
-		}
-		return comments + createView.ReplaceAllString(statement, "CREATE VIEW IF NOT EXISTS $1"+f.onCluster()+" AS\n"), nil
+		return createView.ReplaceAllString(statement, "CREATE VIEW IF NOT EXISTS $1"+f.onCluster()+" AS\n"), nil
 	case createTable.MatchString(statement) && engineLine.MatchString(statement) && settingsLines.MatchString(statement):
-		return comments + f.renderTable(statement), nil
+		return f.renderTable(statement), nil
 	}
 	return "", fmt.Errorf("no rule for a statement that begins with %.40q", statement)
 }
@@ -81,7 +75,14 @@ func cutComments(text string) (comments, statement string) {
 
 func (f flavour) renderTable(statement string) string {
 	name := createTable.FindStringSubmatch(statement)[1]
-	statement = settingsLines.ReplaceAllStringFunc(statement, f.renderSettings)
+	if f.cluster != "" || f.cloud {
+		statement = settingsLines.ReplaceAllStringFunc(statement, f.renderSettings)
+	}
+	if name == tableName && f.ttl != "" {
+		// The TTL is part of the statement: a table is never there without it, and a replica that comes later is refused unless
+		// it is made as the others are by then.
+		statement = strings.Replace(statement, "\nSETTINGS ", "\nTTL "+f.ttl+"\nSETTINGS ", 1)
+	}
 	if f.cluster == "" {
 		return statement
 	}
@@ -101,8 +102,6 @@ func (f flavour) renderTable(statement string) string {
 	if name != tableName {
 		return statement
 	}
-	// A replica that comes later is refused unless it is made as the others are by then.
-	statement = strings.Replace(statement, "\nSETTINGS ", "\n"+f.ttl+"\nSETTINGS ", 1)
 	return statement + fmt.Sprintf("\nCREATE TABLE IF NOT EXISTS %s%s AS %s\nENGINE = Distributed(%s, %s, %s, %s);\n",
 		tableName, f.onCluster(), localTable, quoted(f.cluster), quoted(f.database), quoted(localTable), shardKey)
 }
@@ -124,19 +123,7 @@ func (f flavour) renderSettings(clause string) string {
 	return "\nSETTINGS " + strings.Join(out, ",\n    ") + ";\n"
 }
 
-// versionTable is goose's own table as one table of all servers: whichever is asked knows what was applied.
-func (f flavour) versionTable() string {
-	return fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %[1]s%[2]s
-(
-    version_id Int64,
-    is_applied UInt8,
-    date       Date DEFAULT now(),
-    tstamp     DateTime DEFAULT now()
-)
-ENGINE = ReplicatedMergeTree('/clickhouse/tables/{database}/%[1]s', '{shard}-{replica}')
-ORDER BY version_id`, migrationsTable, f.onCluster())
-}
-
+// createDatabase is the statement that comes before all others.
 func (f flavour) createDatabase() string {
 	return "CREATE DATABASE IF NOT EXISTS " + f.database + f.onCluster()
 }

@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
@@ -34,9 +33,11 @@ type cli struct {
 }
 
 type migrateCmd struct {
-	DryRun bool `name:"dry-run" help:"Print the statements instead; nothing is asked of the server." xor:"how"`
-	Cloud  bool `name:"cloud" help:"With --dry-run: print the statements for ClickHouse Cloud, which is recognised by itself otherwise."`
-	Status bool `name:"status" help:"Say what was applied and what was not; exit 1 if anything was not." xor:"how"`
+	DryRun           bool `name:"dry-run" help:"Print the statements that would be run instead of running them: on this server, or on an empty one if it cannot be reached." xor:"how"`
+	Cloud            bool `name:"cloud" help:"With --dry-run: print the statements for an empty ClickHouse Cloud, which is recognised by itself otherwise."`
+	Status           bool `name:"status" help:"Say of each object whether it is there, missing, different or pending; exit 1 unless all is there as it should be." xor:"how"`
+	ShortenRetention bool `name:"shorten-retention" help:"Let --retention be shorter than before. That removes all events that are older, at once."`
+	ReplaceViews     bool `name:"replace-views" help:"Replace views of Sluice whose query was changed."`
 }
 
 var vars = kong.Vars{
@@ -74,15 +75,12 @@ func migrate(ctx context.Context, c cli, out io.Writer) error {
 		return errors.New("--cloud: goes with --dry-run only")
 	}
 	m := consumer.NewMigrator(c.Store, out)
+	m.May = consumer.Permissions{ShortenRetention: c.Migrate.ShortenRetention, ReplaceViews: c.Migrate.ReplaceViews}
 	switch {
 	case c.Migrate.DryRun:
-		return m.DryRun(c.Migrate.Cloud)
+		return m.DryRun(ctx, c.Migrate.Cloud)
 	case c.Migrate.Status:
-		pending, err := m.Status(ctx)
-		if err == nil && pending > 0 {
-			err = fmt.Errorf("%d to apply: %w", pending, consumer.ErrPending)
-		}
-		return err
+		return m.Status(ctx)
 	default:
 		return m.Apply(ctx)
 	}

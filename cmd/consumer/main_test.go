@@ -17,25 +17,31 @@ func TestWrongSettings(t *testing.T) {
 		args, env []string
 		want      []string
 	}{
-		"unknown flag":         {args: []string{"--batch-row=1"}, want: []string{"--batch-row", "--batch-rows"}},
-		"unknown variable":     {env: []string{"SLUICE_BATCH_ROW=1"}, want: []string{"SLUICE_BATCH_ROW", "SLUICE_BATCH_ROWS?"}},
-		"command's flag alone": {args: []string{"--dry-run"}, want: []string{"--dry-run"}},
-		"two ways at once":     {args: []string{"migrate", "--dry-run", "--status"}, want: []string{"--dry-run", "--status"}},
-		"no rows":              {args: []string{"--batch-rows=0"}, want: []string{"--batch-rows"}},
-		"no group":             {args: []string{"--kafka-group="}, want: []string{"--kafka-group"}},
-		"no broker address":    {args: []string{"--kafka-brokers=kafka"}, want: []string{"--kafka-brokers", `"kafka" is not host:port`}},
-		"cluster's name":       {args: []string{"migrate", "--clickhouse-cluster={cluster}"}, want: []string{"--clickhouse-cluster"}},
-		"no quorum":            {args: []string{"--clickhouse-quorum=0"}, want: []string{"--clickhouse-quorum"}},
-		"Cloud, not dry":       {args: []string{"migrate", "--cloud"}, want: []string{"--cloud", "--dry-run"}},
-		"Cloud and a cluster":  {args: []string{"migrate", "--dry-run", "--cloud", "--clickhouse-cluster=c"}, want: []string{"--cloud", "--clickhouse-cluster"}},
-		"short retention":      {args: []string{"migrate", "--retention=1h"}, want: []string{"--retention: at least 1d"}},
-		"no DSN":               {args: []string{"--clickhouse-dsn=clickhouse://u:hunter2@"}, want: []string{"--clickhouse-dsn", "clickhouse://user:password@host"}},
-		"not a DSN":            {args: []string{"--clickhouse-dsn=u:hunter2@host:9000"}, want: []string{"--clickhouse-dsn"}},
-		"broken DSN":           {args: []string{"migrate", "--clickhouse-dsn=clickhouse://u:hunter2@%zz:9000/x"}, want: []string{"--clickhouse-dsn"}},
-		"broken DSN, variable": {env: []string{"SLUICE_CLICKHOUSE_DSN=u:hunter2@host"}, want: []string{"--clickhouse-dsn"}},
-		"broken DSN, file":     {args: []string{"--clickhouse-dsn-file=" + dsnFile}, want: []string{"--clickhouse-dsn-file"}},
-		"missing DSN file":     {args: []string{"--clickhouse-dsn-file=/nowhere/dsn"}, want: []string{"--clickhouse-dsn-file", "no such file"}},
-		"database with quotes": {args: []string{"--clickhouse-dsn=clickhouse://u:hunter2@host:9000/a'b"}, want: []string{"--clickhouse-dsn", "database"}},
+		"unknown flag":             {args: []string{"--batch-row=1"}, want: []string{"--batch-row", "--batch-rows"}},
+		"unknown variable":         {env: []string{"SLUICE_BATCH_ROW=1"}, want: []string{"SLUICE_BATCH_ROW", "SLUICE_BATCH_ROWS?"}},
+		"command's flag alone":     {args: []string{"--dry-run"}, want: []string{"--dry-run"}},
+		"two ways at once":         {args: []string{"migrate", "--dry-run", "--status"}, want: []string{"--dry-run", "--status"}},
+		"no rows":                  {args: []string{"--batch-rows=0"}, want: []string{"--batch-rows"}},
+		"no group":                 {args: []string{"--kafka-group="}, want: []string{"--kafka-group"}},
+		"no broker address":        {args: []string{"--kafka-brokers=kafka"}, want: []string{"--kafka-brokers", `"kafka" is not host:port`}},
+		"cluster's name":           {args: []string{"migrate", "--clickhouse-cluster={cluster}"}, want: []string{"--clickhouse-cluster"}},
+		"no quorum":                {args: []string{"--clickhouse-quorum=0"}, want: []string{"--clickhouse-quorum"}},
+		"Cloud, not dry":           {args: []string{"migrate", "--cloud"}, want: []string{"--cloud", "--dry-run"}},
+		"Cloud and a cluster":      {args: []string{"migrate", "--dry-run", "--cloud", "--clickhouse-cluster=c"}, want: []string{"--cloud", "--clickhouse-cluster"}},
+		"short retention":          {args: []string{"migrate", "--retention=1h"}, want: []string{"--retention: at least 1d"}},
+		"no retention":             {args: []string{"migrate", "--retention=0"}, want: []string{"--retention: at least 1d"}},
+		"retention of no days":     {env: []string{"SLUICE_RETENTION=0d"}, want: []string{"--retention: at least 1d"}},
+		"negative retention":       {args: []string{"migrate", "--retention=-90d"}, want: []string{"--retention"}},
+		"retention, no unit":       {args: []string{"migrate", "--retention=90"}, want: []string{"--retention", "90d"}},
+		"retention beyond 2106":    {args: []string{"migrate", "--retention=36500d"}, want: []string{"--retention", "at most 18250d"}},
+		"permission, no migration": {args: []string{"--shorten-retention"}, want: []string{"--shorten-retention"}},
+		"no DSN":                   {args: []string{"--clickhouse-dsn=clickhouse://u:hunter2@"}, want: []string{"--clickhouse-dsn", "clickhouse://user:password@host"}},
+		"not a DSN":                {args: []string{"--clickhouse-dsn=u:hunter2@host:9000"}, want: []string{"--clickhouse-dsn"}},
+		"broken DSN":               {args: []string{"migrate", "--clickhouse-dsn=clickhouse://u:hunter2@%zz:9000/x"}, want: []string{"--clickhouse-dsn"}},
+		"broken DSN, variable":     {env: []string{"SLUICE_CLICKHOUSE_DSN=u:hunter2@host"}, want: []string{"--clickhouse-dsn"}},
+		"broken DSN, file":         {args: []string{"--clickhouse-dsn-file=" + dsnFile}, want: []string{"--clickhouse-dsn-file"}},
+		"missing DSN file":         {args: []string{"--clickhouse-dsn-file=/nowhere/dsn"}, want: []string{"--clickhouse-dsn-file", "no such file"}},
+		"database with quotes":     {args: []string{"--clickhouse-dsn=clickhouse://u:hunter2@host:9000/a'b"}, want: []string{"--clickhouse-dsn", "database"}},
 		"nobody to migrate": {
 			args: []string{"migrate", "--clickhouse-dsn=clickhouse://u:hunter2@" + nobody(t) + "/x"},
 			want: []string{"clickhouse at 127.0.0.1:", "connection refused", "--clickhouse-dsn"},
@@ -48,8 +54,9 @@ func TestWrongSettings(t *testing.T) {
 		"nobody to ask for health": {args: []string{"health", "--admin-addr=" + nobody(t)}, want: []string{"readiness"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := try(t, tc.args, tc.env...)
+			out, err := try(t, tc.args, tc.env...)
 			require.Error(t, err)
+			require.Empty(t, out)
 			for _, want := range tc.want {
 				require.ErrorContains(t, err, want)
 			}
@@ -59,7 +66,7 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-func TestDryRunPrintsTheSchemaAndAsksNobody(t *testing.T) {
+func TestDryRunPrintsTheSchemaWithoutAServer(t *testing.T) {
 	out, err := try(t, []string{"migrate", "--dry-run", "--retention=30d", "--clickhouse-dsn=clickhouse://u:hunter2@" + nobody(t) + "/other"})
 	require.NoError(t, err)
 	for _, want := range []string{
@@ -73,7 +80,7 @@ func TestDryRunPrintsTheSchemaAndAsksNobody(t *testing.T) {
 }
 
 func TestDryRunForOthers(t *testing.T) {
-	out, err := try(t, []string{"migrate", "--dry-run", "--clickhouse-cluster=prod"})
+	out, err := try(t, []string{"migrate", "--dry-run", "--clickhouse-cluster=prod", "--clickhouse-dsn=clickhouse://" + nobody(t)})
 	require.NoError(t, err)
 	require.Contains(t, out, "CREATE TABLE IF NOT EXISTS events_local ON CLUSTER 'prod'")
 	require.Contains(t, out, "ENGINE = Distributed('prod', 'sluice', 'events_local'")

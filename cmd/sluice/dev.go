@@ -165,7 +165,12 @@ func (d *dev) prepare(ctx context.Context, _ context.CancelCauseFunc) error {
 	if err := apply(ctx); err != nil {
 		return err
 	}
-	return consumer.NewMigrator(d.cmd.Consumer.Store, logWriter{d.log, "schema"}).Apply(ctx)
+	err = consumer.NewMigrator(d.cmd.Consumer.Store, logWriter{d.log, "schema"}).Apply(ctx)
+	if errors.Is(err, consumer.ErrLeft) {
+		d.log.Warn("schema differs", "error", err)
+		return nil
+	}
+	return err
 }
 
 func (d *dev) startConsumer(ctx context.Context, fail context.CancelCauseFunc) error {

@@ -1,5 +1,3 @@
--- +goose NO TRANSACTION
--- +goose Up
 -- The table behind sluice.events: one row a Kafka record, until resends of an event merge away.
 --
 -- Identity is (project_id, event_id) and id_time, which comes from the event's own bytes: the time in a UUIDv7 id, else the

@@ -1,5 +1,3 @@
--- +goose NO TRANSACTION
--- +goose Up
 -- What analysts query: one row an event, the first copy received. FINAL takes resends away that have not merged yet.
 --
 -- It need not look for them in other partitions, because an event that comes again comes into the same one; ClickHouse sees that by

@@ -1,5 +1,3 @@
--- +goose NO TRANSACTION
--- +goose Up
 -- An issue is all events of a project with the same fingerprint. Level and message are those of the last event.
 CREATE VIEW IF NOT EXISTS issues AS
 SELECT

@@ -1,5 +1,3 @@
--- +goose NO TRANSACTION
--- +goose Up
 CREATE VIEW IF NOT EXISTS events_per_minute AS
 SELECT
     project_id,

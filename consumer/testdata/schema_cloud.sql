@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS events_raw
 ENGINE = ReplacingMergeTree(_ver)
 PARTITION BY toYYYYMM(id_time)
 ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id)
+TTL toDateTime(received_at) + toIntervalSecond(172800)
 SETTINGS replicated_deduplication_window = 10000,
     replicated_deduplication_window_seconds = 604800,
     min_age_to_force_merge_seconds = 3600,
@@ -76,4 +77,3 @@ SELECT
 FROM events AS e
 GROUP BY project_id, minute, environment, level;
 
-ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + toIntervalSecond(172800);

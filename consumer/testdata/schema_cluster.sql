@@ -1,15 +1,5 @@
 CREATE DATABASE IF NOT EXISTS elsewhere ON CLUSTER 'my-cluster_1.a';
 
-CREATE TABLE IF NOT EXISTS schema_migrations ON CLUSTER 'my-cluster_1.a'
-(
-    version_id Int64,
-    is_applied UInt8,
-    date       Date DEFAULT now(),
-    tstamp     DateTime DEFAULT now()
-)
-ENGINE = ReplicatedMergeTree('/clickhouse/tables/{database}/schema_migrations', '{shard}-{replica}')
-ORDER BY version_id;
-
 CREATE TABLE IF NOT EXISTS events_local ON CLUSTER 'my-cluster_1.a'
 (
     project_id         LowCardinality(String) CODEC(LZ4),
@@ -94,4 +84,3 @@ SELECT
 FROM events AS e
 GROUP BY project_id, minute, environment, level;
 
-ALTER TABLE events_local ON CLUSTER 'my-cluster_1.a' MODIFY TTL toDateTime(received_at) + toIntervalSecond(172800);

@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS events_raw
 ENGINE = ReplacingMergeTree(_ver)
 PARTITION BY toYYYYMM(id_time)
 ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id)
+TTL toDateTime(received_at) + toIntervalSecond(172800)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
     min_bytes_for_wide_part = 67108864, merge_selector_base = 64,
     min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
@@ -75,4 +76,3 @@ SELECT
 FROM events AS e
 GROUP BY project_id, minute, environment, level;
 
-ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + toIntervalSecond(172800);

@@ -22,7 +22,8 @@ func (l layout) errors() string { return filepath.Join(string(l), "engine.err.lo
 // output is what the engine's process prints; made anew at each start.
 func (l layout) output() string { return filepath.Join(string(l), "engine.out") }
 
-// configText suits a laptop: half of the memory at most, few background threads, small caches, small logs. It serves the library
+// configText suits a laptop: half of the memory at most, few background threads, small caches, small logs. A level that does not exist,
+// such as level >= 'critical', is an error and not an empty answer. It serves the library
 // and the clickhouse binary alike; the binary reads its users from the same file.
 var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x": escape}).Parse(`<clickhouse>
   <logger>
@@ -49,7 +50,9 @@ var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x"
   <max_concurrent_queries>200</max_concurrent_queries>
   <mlock_executable>false</mlock_executable>
   <user_directories><users_xml><path>{{x .Config}}</path></users_xml></user_directories>
-  <profiles><default/></profiles>
+  <profiles><default>
+    <validate_enum_literals_in_operators>1</validate_enum_literals_in_operators>
+  </default></profiles>
   <quotas><default/></quotas>
   <users>
     <default>

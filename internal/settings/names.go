@@ -19,8 +19,8 @@ var everyProgram = []string{
 	"kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file", "kafka-tls-key-file", "kafka-topic", "key", "ledger", "limit-store",
 	"limit-store-file", "limit-store-tls-ca-file", "log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections",
 	"max-event-age", "max-event-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait", "min-isr", "name",
-	"partition-by", "partitions", "project", "projects-file", "rate", "redact-keys", "redact-patterns", "repeat", "replication", "request-timeout", "retention",
-	"sample", "seed", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout", "topic-retention", "trusted-proxies", "url", "verify",
+	"partition-by", "partitions", "project", "projects-file", "rate", "redact-keys", "redact-patterns", "repeat", "replace-views", "replication", "request-timeout", "retention",
+	"sample", "seed", "shorten-retention", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout", "topic-retention", "trusted-proxies", "url", "verify",
 	"verify-settle", "verify-timeout",
 }
 

@@ -1,0 +1,29 @@
+package consumer
+
+import (
+	"strings"
+	"testing"
+)
+
+// Levels compare by their weight. A word that is no level compares with nothing, unless the server is told to refuse it, as the
+// README says and as sluice dev's is.
+func TestLevelsInQueries(t *testing.T) {
+	d := migrated(t)
+	var records []record
+	for i, level := range []string{"debug", "info", "warning", "error", "critical"} {
+		records = append(records, fromGateway(int64(i), "demo", idV4(uint64(i)), noon, `{"message":"m","level":"`+level+`"}`)) //nolint:gosec // small
+	}
+	d.insert(d.native(), records...)
+	d.asks("SELECT countIf(level >= 'error'), countIf(level = 'fatal'), countIf(level < 'info') FROM events", "2\t1\t1")
+	for _, condition := range []string{"level >= 'critical'", "level = 'ERROR'", "level IN ('warn', 'error')", "level > 'nonsense'"} {
+		question := "SELECT count() FROM events WHERE " + condition
+		if condition != "level IN ('warn', 'error')" {
+			d.asks(question+" SETTINGS validate_enum_literals_in_operators = 0", "0")
+		}
+		for _, settings := range []string{"", " SETTINGS validate_enum_literals_in_operators = 1"} {
+			if answer, err := d.tryAsk(d.name, question+settings); err == nil || !strings.Contains(err.Error(), "UNKNOWN_ELEMENT_OF_ENUM") {
+				t.Errorf("%s: %s, error %v", question, answer, err)
+			}
+		}
+	}
+}
