@@ -55,7 +55,7 @@ func run(ctx context.Context, src settings.Source) error {
 	case "load":
 		return c.Load.run(ctx, src.Stdout, src.Stderr)
 	case "topics":
-		return c.Topics.run(ctx, parsed.Command(), src.Stdout)
+		return c.Topics.run(ctx, parsed.Command(), settings.Origins(parsed, src), src.Stdout)
 	case "keys":
 		return c.Keys.run(parsed.Command(), os.Stdin, src.Stdout)
 	default:
