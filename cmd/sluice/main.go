@@ -51,7 +51,7 @@ func run(ctx context.Context, src settings.Source) error {
 	}
 	switch command, _, _ := strings.Cut(parsed.Command(), " "); command {
 	case "dev":
-		return c.Dev.run(ctx, src.Stdout, src.Stderr)
+		return c.Dev.run(ctx, settings.Origins(parsed, src), src.Stdout, src.Stderr)
 	case "load":
 		return c.Load.run(ctx, src.Stdout, src.Stderr)
 	case "topics":

@@ -94,3 +94,17 @@ func ownerOf(dir string) string {
 
 // release gives the directory up, unless a child that inherited it still lives.
 func (l *dirLock) release() { _ = l.file.Close() }
+
+// WaitReleased waits until no process uses a data directory of a broker or an engine: a previous one may still be shutting down. The
+// error names the process. A directory that is not there is used by nobody, and is not made.
+func WaitReleased(ctx context.Context, dir string, log *slog.Logger) error {
+	if _, err := os.Stat(filepath.Join(dir, lockName)); err != nil {
+		return nil //nolint:nilerr // nobody has used it yet
+	}
+	lock, err := lockDir(ctx, dir, lockPatience, log)
+	if err != nil {
+		return err
+	}
+	lock.release()
+	return nil
+}

@@ -20,7 +20,7 @@ var everyProgram = []string{
 	"limit-store-file", "limit-store-tls-ca-file", "log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections",
 	"max-event-age", "max-event-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait", "min-isr", "name",
 	"partition-by", "partitions", "project", "projects-file", "rate", "redact-keys", "redact-patterns", "repeat", "replication", "request-timeout", "retention",
-	"sample", "seed", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout", "topic-retention", "topic-retention-bytes", "trusted-proxies", "url", "verify",
+	"sample", "seed", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout", "topic-retention", "topic-retention-bytes", "trusted-proxies", "url", "use-existing", "verify",
 	"verify-settle", "verify-timeout",
 }
 
