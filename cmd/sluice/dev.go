@@ -145,7 +145,7 @@ func (d *dev) startServers(ctx context.Context, fail context.CancelCauseFunc) er
 	if d.cmd.ClickHouseAddr != "" {
 		engine := embedded.NewEngine(embedded.EngineConfig{
 			TCPAddr: d.cmd.ClickHouseAddr, HTTPAddr: d.cmd.ClickHouseHTTPAddr,
-			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Restart: true, Progress: d.logTo, Logger: d.log,
+			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Restart: true, Front: true, Progress: d.logTo, Logger: d.log,
 		})
 		d.parts.start("clickhouse", fail, engine.Run)
 		ready = append(ready, engine.Ready())

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -191,4 +193,32 @@ func TestDevNamesAllPortsThatAreTaken(t *testing.T) {
 	require.NotContains(t, err.Error(), "--admin-addr:")
 	_, err = os.Stat(dir)
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// With nothing but itself dev runs all parts, and a wrong password on ClickHouse's port does it no harm.
+func TestDevAlone(t *testing.T) {
+	native, web := nobody(t), nobody(t)
+	d := startDev(t, nil, "--data-dir="+t.TempDir(), "--kafka-addr="+nobody(t), "--clickhouse-addr="+native, "--clickhouse-http-addr="+web)
+	conn, err := net.Dial("tcp", native)
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.Write([]byte("\x00\x04test\x1a\x07\xb0\xa9\x03\x06sluice\x07default\x05wrong"))
+	require.NoError(t, err)
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Equal(t, byte(2), answer[0], "an exception")
+	require.Contains(t, string(answer), "Authentication failed")
+
+	d.send(t, "alone")
+	require.Eventually(t, func() bool {
+		res, err := http.Post("http://"+web+"/?database=sluice", "text/plain", strings.NewReader("SELECT count() FROM events"))
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		return err == nil && string(text) == "1\n"
+	}, 20*time.Second, 20*time.Millisecond)
+	require.NoError(t, d.stop())
+	require.NotContains(t, d.logged.String(), "ended by itself")
 }

@@ -1,0 +1,67 @@
+package embedded
+
+import (
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+const (
+	// crashInterval is how often a running engine's error log is looked at.
+	crashInterval = 100 * time.Millisecond
+	// crashSearch is how much of the error log is searched for the cause of a crash, in bytes.
+	crashSearch = 1 << 20
+	// lastGasp is what an engine logs when an exception has left the function that should have caught it.
+	lastGasp = "Terminate called for uncaught exception:"
+)
+
+// crashing tells whether the engine has given itself up and only describes how.
+func (c *child) crashing() bool {
+	size := sizeOfFile(c.dir.errors())
+	if size == c.logged {
+		return false
+	}
+	return uncaught(c.dir.errors(), c.logged) != ""
+}
+
+// uncaught is the exception that ended an engine whose error log had a size before it started. Empty: there is none.
+func uncaught(name string, from int64) string {
+	file, err := os.Open(name) //nolint:gosec // our own file
+	if err != nil {
+		return ""
+	}
+	defer file.Close() //nolint:errcheck // only read
+	if size := sizeOfFile(name); from > size {
+		from = 0 // a new file was begun
+	} else {
+		from = max(from, size-crashSearch)
+	}
+	text, err := io.ReadAll(io.LimitReader(io.NewSectionReader(file, from, crashSearch), crashSearch))
+	if err != nil {
+		return ""
+	}
+	_, rest, found := strings.Cut(string(text), lastGasp)
+	lines := strings.SplitN(strings.TrimPrefix(rest, "\n"), "\n", 2)
+	if !found || len(lines) < 2 { // the line that names it is not complete yet
+		return ""
+	}
+	// "2026.11.28 06:40:46.310649 [ 15025 ] {} <Fatal> ClientBase: Code: 516. DB::Exception: …"
+	_, cause, ok := strings.Cut(lines[0], "<Fatal> ")
+	if _, after, named := strings.Cut(cause, ": "); named {
+		cause = after
+	}
+	if !ok {
+		cause = "an uncaught exception"
+	}
+	return strings.TrimSpace(cause)
+}
+
+// sizeOfFile is a file's size in bytes, 0 if there is none.
+func sizeOfFile(name string) int64 {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
