@@ -51,6 +51,8 @@ type EngineConfig struct {
 	Extra func(tcpPort string) string
 	// Logger receives life-cycle lines. Nil discards them.
 	Logger *slog.Logger
+	// seam for tests: how long the registry may take; 0 for the usual time
+	registryPatience time.Duration
 }
 
 // Engine is a ClickHouse server in a process of its own. The user "default" has no password and may do everything.
