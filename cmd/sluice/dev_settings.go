@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -66,12 +67,23 @@ func (c *devCmd) keepApart(given map[string]settings.Origin, log *slog.Logger) e
 	if c.ExternalKafka == "" && !onCommandLine("kafka-brokers") {
 		aside = append(aside, kafkaLogin(given)...)
 	}
+	for flag, addr := range map[string]string{"http-addr": c.Gateway.HTTPAddr, "admin-addr": c.Process.AdminAddr} {
+		if !loopback(addr) {
+			aside = append(aside, flag) // dev's key is known to everybody, and so it is offered to others only if asked
+		}
+	}
 	for _, flag := range aside {
 		if origin, ok := given[flag]; ok && !origin.CommandLine {
 			c.putAside(flag, origin, log)
 		}
 	}
 	return nil
+}
+
+// loopback tells whether an address can be reached from this machine only.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
 // kafkaLogin are the settings of TLS and the login, as far as they were given.
@@ -103,6 +115,10 @@ func (c *devCmd) putAside(flag string, origin settings.Origin, log *slog.Logger)
 		c.Gateway.LimitStore = ""
 	case "limit-store-file":
 		c.Gateway.LimitStoreFile = ""
+	case "http-addr":
+		c.Gateway.HTTPAddr = vars["http_addr"]
+	case "admin-addr":
+		c.Process.AdminAddr = vars["admin_addr"]
 	case "kafka-topic":
 		c.Kafka.Topic = usualTopic
 	case "kafka-dead-topic":

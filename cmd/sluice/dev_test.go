@@ -90,10 +90,12 @@ func TestDevPutsAside(t *testing.T) {
 	others := func() devCmd {
 		var c devCmd
 		c.Kafka.Topic, c.Kafka.DeadTopic, c.Kafka.TLS, c.Kafka.SASLUsername = "a", "b", true, "u"
+		c.Gateway.HTTPAddr, c.Process.AdminAddr = ":8080", "0.0.0.0:8081"
 		c.Consumer.Group, c.Gateway.ProjectsFile, c.Consumer.Cluster, c.Consumer.BatchRows = "g", "p", "c", 7
 		return c
 	}
-	flags := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster", "kafka-tls", "kafka-sasl-username"}
+	flags := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster", "kafka-tls", "kafka-sasl-username",
+		"http-addr", "admin-addr"}
 	var said bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&said, nil))
 
@@ -101,6 +103,7 @@ func TestDevPutsAside(t *testing.T) {
 	require.NoError(t, c.keepApart(given(append(flags, "batch-rows"), nil), log))
 	var want devCmd
 	want.Kafka.Topic, want.Kafka.DeadTopic, want.Consumer.Group, want.Consumer.BatchRows = "events", "events.dead", "sluice", 7
+	want.Gateway.HTTPAddr, want.Process.AdminAddr = "127.0.0.1:8080", "127.0.0.1:8081"
 	require.Equal(t, want, c)
 	for _, flag := range flags {
 		require.Contains(t, said.String(), settings.Variable(flag))
@@ -110,6 +113,12 @@ func TestDevPutsAside(t *testing.T) {
 	c = others()
 	require.NoError(t, c.keepApart(given(nil, flags), log))
 	require.Equal(t, others(), c)
+
+	c = others()
+	c.Gateway.HTTPAddr, c.Process.AdminAddr = "127.0.0.1:1", "localhost:2"
+	near := c
+	require.NoError(t, c.keepApart(given([]string{"http-addr", "admin-addr"}, nil), log))
+	require.Equal(t, near, c, "addresses on this machine apply")
 
 	c = others()
 	c.ExternalKafka = "k:1"
