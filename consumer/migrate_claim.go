@@ -10,9 +10,9 @@ import (
 // claimComment is the comment of a database that a program made for itself.
 const claimComment = "made by "
 
-// Claim makes the database for the program called by, and marks it as that program's own in the database's comment. It returns
-// the database's name, and whether the database is the program's own: one that was there and has another comment is not, and is
-// left as it is.
+// Claim makes the database for the program called by, and marks it as that program's own in the database's comment. It
+// returns the database's name, and whether the database is the program's own: one that was there and has another
+// comment is not, and is left as it is.
 func (m *Migrator) Claim(ctx context.Context, by string) (database string, own bool, err error) {
 	opts, err := m.store.options()
 	if err != nil {

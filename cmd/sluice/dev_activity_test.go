@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What comes in is one line an interval, with the reasons; nothing is logged while nothing happens; the rest comes at the end.
+// What comes in is one line an interval, with the reasons; nothing is logged while nothing happens; the rest comes at
+// the end.
 func TestActivity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		edge, behind := prometheus.NewRegistry(), prometheus.NewRegistry()

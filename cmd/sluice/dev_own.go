@@ -15,12 +15,12 @@ import (
 	"sluice/internal/topics"
 )
 
-// madeTopics is the file in the data directory that lists the topics dev made on other people's Kafka: cluster and topic, a line
-// each.
+// madeTopics is the file in the data directory that lists the topics dev made on other people's Kafka: cluster and
+// topic, a line each.
 const madeTopics = "kafka-topics"
 
-// claimTopics makes dev's topics on a Kafka that it did not start. It refuses topics that are there, were not named on the command
-// line and were not made from this data directory, and a group that somebody else is a member of.
+// claimTopics makes dev's topics on a Kafka that it did not start. It refuses topics that are there, were not named on
+// the command line and were not made from this data directory, and a group that somebody else is a member of.
 func (d *dev) claimTopics(ctx context.Context, admin *topics.Admin) error {
 	cluster, there, err := admin.Existing(ctx)
 	if err != nil {

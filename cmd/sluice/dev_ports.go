@@ -30,8 +30,8 @@ func (c devCmd) ports() []port {
 	return all
 }
 
-// checkPorts finds out before anything is fetched, started or made whether all addresses can be had, and names all that cannot. It waits
-// for a previous sluice dev on the same data directory that is still stopping.
+// checkPorts finds out before anything is fetched, started or made whether all addresses can be had, and names all that
+// cannot. It waits for a previous sluice dev on the same data directory that is still stopping.
 func (d *dev) checkPorts(ctx context.Context) error {
 	err := tryPorts(d.cmd.ports())
 	if err == nil {

@@ -22,8 +22,9 @@ const (
 	devDatabase  = "sluice_dev"
 )
 
-// elsewhere are settings that lead to somebody's servers or files. sluice dev takes them from the command line only, because a
-// variable or a settings file may be meant for the real programs. Each comes with the flags that overrule it, and what to do.
+// elsewhere are settings that lead to somebody's servers or files. sluice dev takes them from the command line only,
+// because a variable or a settings file may be meant for the real programs. Each comes with the flags that overrule it,
+// and what to do.
 var elsewhere = []struct {
 	flag      string
 	overruled []string
@@ -44,8 +45,8 @@ const (
 	clickhouseChoice = "unset it to use the embedded ClickHouse, or name the server with --clickhouse"
 )
 
-// keepApart refuses settings from the environment or a file that would lead dev to somebody else's servers, and puts aside those that
-// name the real programs' topics, group and projects. What it puts aside it logs.
+// keepApart refuses settings from the environment or a file that would lead dev to somebody else's servers, and puts
+// aside those that name the real programs' topics, group and projects. What it puts aside it logs.
 func (c *devCmd) keepApart(given map[string]settings.Origin, log *slog.Logger) error {
 	onCommandLine := func(flag string) bool { return given[flag].CommandLine }
 	var refused []error
@@ -141,8 +142,8 @@ const (
 	usualGroup     = "sluice"
 )
 
-// ownNames gives dev topics, a group and a database of its own on servers that it did not start, unless the command line
-// names others.
+// ownNames gives dev topics, a group and a database of its own on servers that it did not start, unless the command
+// line names others.
 func (c *devCmd) ownNames(given map[string]settings.Origin) {
 	own := func(flag string, target *string, name string) {
 		if !given[flag].CommandLine {

@@ -22,9 +22,9 @@ const (
 	unreadTimeout = 30 * time.Second
 )
 
-// front listens on the native port in the engine's place. It answers itself a client whom the engine would refuse, for a wrong
-// password or a database that does not exist, because such a refusal ends the library's process. Everything else passes through
-// as it is.
+// front listens on the native port in the engine's place. It answers itself a client whom the engine would refuse, for
+// a wrong password or a database that does not exist, because such a refusal ends the library's process. Everything
+// else passes through as it is.
 type front struct {
 	listener net.Listener
 	http     *http.Client
@@ -125,8 +125,8 @@ func (f *front) handle(client net.Conn, tcpAddr, httpAddr string) {
 	join(client, engine)
 }
 
-// join copies both ways until the engine hangs up. When the client goes, the engine is told so by the end of its input, and what it still
-// has to say is thrown away.
+// join copies both ways until the engine hangs up. When the client goes, the engine is told so by the end of its input,
+// and what it still has to say is thrown away.
 func join(client, engine net.Conn) {
 	done := make(chan struct{})
 	go func() {
@@ -144,11 +144,12 @@ func join(client, engine net.Conn) {
 	<-done
 }
 
-// fatalHello are ClickHouse's codes for a first packet that ends the library's process: no such database, and failed logins.
+// fatalHello are ClickHouse's codes for a first packet that ends the library's process: no such database, and failed
+// logins.
 var fatalHello = []int{81, 192, 193, 194, 516}
 
-// refuses asks the engine over HTTP, where a failure does no harm, whether it would let the client in. It returns what the engine
-// answers, or nil. Whatever else goes wrong is left to the connection itself.
+// refuses asks the engine over HTTP, where a failure does no harm, whether it would let the client in. It returns what
+// the engine answers, or nil. Whatever else goes wrong is left to the connection itself.
 func (f *front) refuses(httpAddr string, who hello) *exception {
 	ctx, cancel := context.WithTimeout(context.Background(), helloTimeout)
 	defer cancel()

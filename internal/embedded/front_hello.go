@@ -12,8 +12,8 @@ const helloLimit = 64 << 10
 // hello is who a client of the native protocol says it is, and which database it wants.
 type hello struct{ database, user, password string }
 
-// mayFail tells whether the engine may refuse the client: the user that the configuration makes has no password, and names with a
-// space in front stand for other ways to log in.
+// mayFail tells whether the engine may refuse the client: the user that the configuration makes has no password, and
+// names with a space in front stand for other ways to log in.
 func (h hello) mayFail() bool {
 	if strings.HasPrefix(h.user, " ") {
 		return false
@@ -21,8 +21,8 @@ func (h hello) mayFail() bool {
 	return h.user != "" && h.user != "default" || h.password != "" || h.database != "" && h.database != "default"
 }
 
-// peekHello reads a client's first packet without taking it: 0, client's name, three numbers of its version, database, user, password. It
-// is false for anything else, and for a packet that does not fit into the buffer.
+// peekHello reads a client's first packet without taking it: 0, client's name, three numbers of its version, database,
+// user, password. It is false for anything else, and for a packet that does not fit into the buffer.
 func peekHello(r *bufio.Reader) (hello, bool) {
 	p := peeker{r: r, ok: true}
 	if kind := p.number(); kind != 0 {

@@ -99,7 +99,8 @@ func TestFrontPassesOnThatAClientHasGone(t *testing.T) {
 	require.Equal(t, pid, e.PID(), "the engine was restarted")
 }
 
-// Without a front the library's process ends. It is back at once, says why and for how long it was away, and has kept its rows.
+// Without a front the library's process ends. It is back at once, says why and for how long it was away, and has kept
+// its rows.
 func TestEngineIsBackAfterAFailedLogin(t *testing.T) {
 	said := &lines{}
 	e := testEngine(t, t.TempDir())

@@ -32,8 +32,8 @@ var unreachableCodes = []string{
 	"ERR_SOCKET_TIMEOUT", "FETCH_ERROR",
 }
 
-// reach asks the registry for the package's version, because "npm pack" alone tries for more than a minute before it says that nobody
-// answers. Any other answer, such as that there is no such package, is left to the download.
+// reach asks the registry for the package's version, because "npm pack" alone tries for more than a minute before it
+// says that nobody answers. Any other answer, such as that there is no such package, is left to the download.
 func (d download) reach(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()

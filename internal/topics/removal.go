@@ -9,7 +9,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// removal is what a shorter retention takes away, as far as Kafka says. Kafka removes whole segments, so less may go at first.
+// removal is what a shorter retention takes away, as far as Kafka says. Kafka removes whole segments, so less may go at
+// first.
 type removal struct {
 	happens        bool
 	records, of    int64 // of all partitions; of is what the topic has

@@ -17,7 +17,8 @@ import (
 	"sluice/internal/settings"
 )
 
-// Config says how new topics are made. Topics that are there are changed only in what a flag was given for; see NewGiven.
+// Config says how new topics are made. Topics that are there are changed only in what a flag was given for; see
+// NewGiven.
 type Config struct {
 	Partitions     int               `name:"partitions" default:"12" help:"Partitions of the events topic: as many consumers can share the work. More can be added later, fewer not."`
 	Replication    int               `name:"replication" default:"${replication}" help:"Copies of each partition, on as many brokers."`
@@ -71,14 +72,14 @@ type Admin struct {
 	change Change
 }
 
-// New returns an Admin that says on out what it does. It opens nothing; call close when done. With the settings alone it makes
-// topics that are missing and changes none; see [NewGiven].
+// New returns an Admin that says on out what it does. It opens nothing; call close when done. With the settings alone
+// it makes topics that are missing and changes none; see [NewGiven].
 func New(conn kafkaconn.Config, cfg Config, out io.Writer) (admin *Admin, closeAdmin func(), err error) {
 	return NewGiven(conn, cfg, Change{}, nil, out)
 }
 
-// NewGiven is New for an Admin that also changes topics that are there: in what flags name (names of settings without dashes
-// that somebody gave, as opposed to defaults), as far as change allows.
+// NewGiven is New for an Admin that also changes topics that are there: in what flags name (names of settings without
+// dashes that somebody gave, as opposed to defaults), as far as change allows.
 func NewGiven(conn kafkaconn.Config, cfg Config, change Change, flags []string, out io.Writer) (
 	admin *Admin, closeAdmin func(), err error,
 ) {
@@ -144,8 +145,9 @@ func (a *Admin) layout(w wanted) string {
 		w.partitions, a.cfg.Replication, a.minISR(), days(time.Duration(a.cfg.Retention)))
 }
 
-// Apply makes the topics that are missing. It changes those that are there in what flags were given for, and, if allowed, mends
-// their faults. If any of it cannot be done or was not agreed to, nothing is changed. It may be run again at any time.
+// Apply makes the topics that are missing. It changes those that are there in what flags were given for, and, if
+// allowed, mends their faults. If any of it cannot be done or was not agreed to, nothing is changed. It may be run
+// again at any time.
 func (a *Admin) Apply(ctx context.Context) error {
 	if err := a.reach(ctx); err != nil {
 		return err
@@ -221,8 +223,8 @@ func (a *Admin) create(ctx context.Context, w wanted) (made bool, err error) {
 	}
 }
 
-// reach says once, and why, if the cluster does not answer; asked for a change, kafka-go would only say that there is no
-// broker.
+// reach says once, and why, if the cluster does not answer; asked for a change, kafka-go would only say that there is
+// no broker.
 func (a *Admin) reach(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

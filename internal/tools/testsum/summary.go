@@ -106,8 +106,8 @@ func (s *summary) endTest(e event, p *packageRun) {
 	}
 }
 
-// end prints what go test prints of a package: one line, and before that what the failed tests said. Those that have not ended were under
-// way when the program died.
+// end prints what go test prints of a package: one line, and before that what the failed tests said. Those that have
+// not ended were under way when the program died.
 func (s *summary) end(e event, p *packageRun) {
 	for _, o := range p.said {
 		switch how := p.done[o.test]; {
