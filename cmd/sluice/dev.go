@@ -72,7 +72,7 @@ func (c devCmd) run(ctx context.Context, given map[string]settings.Origin, out, 
 		return err
 	}
 	d := &dev{cmd: c, given: given, out: out, logTo: logTo, log: log, start: time.Now()}
-	if err := d.checkPorts(ctx); err != nil {
+	if err := d.checkPlaces(ctx); err != nil {
 		return d.cause(ctx, err)
 	}
 	return d.run(ctx)

@@ -30,18 +30,31 @@ func (c devCmd) ports() []port {
 	return all
 }
 
-// checkPorts finds out before anything is fetched, started or made whether all addresses can be had, and names all that
-// cannot. It waits for a previous sluice dev on the same data directory that is still stopping.
-func (d *dev) checkPorts(ctx context.Context) error {
-	err := tryPorts(d.cmd.ports())
-	if err == nil {
+// folders are the data directories of the servers that dev starts.
+func (c devCmd) folders() []string {
+	var out []string
+	if c.KafkaAddr != "" {
+		out = append(out, filepath.Join(c.DataDir, "kafka"))
+	}
+	if c.ClickHouseAddr != "" {
+		out = append(out, filepath.Join(c.DataDir, "clickhouse"))
+	}
+	return out
+}
+
+// checkPlaces finds out before anything is fetched, started or made whether dev can have its folders and all its addresses, and
+// names all addresses that it cannot. It waits for a previous sluice dev on the same data directory that is still stopping.
+func (d *dev) checkPlaces(ctx context.Context) error {
+	for _, folder := range d.cmd.folders() {
+		if err := embedded.CheckOwn(folder); err != nil {
+			return err
+		}
+	}
+	if tryPorts(d.cmd.ports()) == nil {
 		return nil
 	}
-	for folder, used := range map[string]bool{"kafka": d.cmd.KafkaAddr != "", "clickhouse": d.cmd.ClickHouseAddr != ""} {
-		if !used {
-			continue
-		}
-		if err := embedded.WaitReleased(ctx, filepath.Join(d.cmd.DataDir, folder), d.log); err != nil {
+	for _, folder := range d.cmd.folders() {
+		if err := embedded.WaitReleased(ctx, folder, d.log); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"sluice/internal/embedded"
 	"sluice/internal/settings"
 )
 
@@ -202,6 +204,40 @@ func TestDevNamesAllPortsThatAreTaken(t *testing.T) {
 	require.NotContains(t, err.Error(), "--admin-addr:")
 	_, err = os.Stat(dir)
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// A folder that holds somebody's data, such as /var/lib/clickhouse with --data-dir /var/lib, is not touched.
+func TestDevRefusesAFolderOfOthers(t *testing.T) {
+	for _, name := range []string{"kafka", "clickhouse"} {
+		dir := t.TempDir()
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, name, "store"), 0o700))
+		_, err := try(t, []string{"dev", "--data-dir=" + dir})
+		require.ErrorContains(t, err, "data directory "+filepath.Join(dir, name)+" is not empty and holds something else")
+		left, err := os.ReadDir(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Len(t, left, 1)
+	}
+}
+
+// dev waits for a previous one on the same folder that is still stopping, and has the ports until then.
+func TestDevWaitsForThePreviousOne(t *testing.T) {
+	dir, kafka := t.TempDir(), nobody(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: kafka, DataDir: filepath.Join(dir, "kafka")})
+	done := make(chan error, 1)
+	go func() { done <- broker.Run(ctx) }()
+	<-broker.Ready()
+	logged := &buffer{}
+	d := &dev{log: slog.New(slog.NewTextHandler(logged, nil))}
+	d.cmd.DataDir, d.cmd.KafkaAddr = dir, kafka
+	d.cmd.Gateway.HTTPAddr, d.cmd.Process.AdminAddr, d.cmd.ConsumerAdminAddr = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	checked := make(chan error, 1)
+	go func() { checked <- d.checkPlaces(t.Context()) }()
+	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "waiting for the previous process") },
+		10*time.Second, 10*time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
+	require.NoError(t, <-checked)
 }
 
 // With nothing but itself dev runs all parts, and a wrong password on ClickHouse's port does it no harm.

@@ -24,13 +24,10 @@ import (
 )
 
 // behindFront starts an engine with a front.
-func behindFront(t *testing.T, log io.Writer) (*Engine, *running) {
+func behindFront(t *testing.T) (*Engine, *running) {
 	t.Helper()
 	e := testEngine(t, t.TempDir())
 	e.cfg.Front, e.cfg.Restart = true, true
-	if log != nil {
-		e.log = slog.New(slog.NewTextHandler(log, nil))
-	}
 	return e, begin(t, e.Ready(), e.Run)
 }
 
@@ -44,7 +41,7 @@ func ping(t *testing.T, addr string, auth clickhouse.Auth) error {
 
 // A wrong password and a database that is not there are answered as a server does, and the engine lives on.
 func TestFrontAnswersWhoIsRefused(t *testing.T) {
-	e, run := behindFront(t, nil)
+	e, run := behindFront(t)
 	pid := e.PID()
 	conn := connect(t, e)
 	for name, auth := range map[string]clickhouse.Auth{
@@ -80,7 +77,7 @@ func TestFrontAnswersWhoIsRefused(t *testing.T) {
 
 // The engine learns that a client has gone, and ends its query.
 func TestFrontPassesOnThatAClientHasGone(t *testing.T) {
-	e, _ := behindFront(t, nil)
+	e, _ := behindFront(t)
 	pid := e.PID()
 	for range 5 {
 		conn := connect(t, e)
@@ -105,7 +102,7 @@ func TestEngineIsBackAfterAFailedLogin(t *testing.T) {
 	said := &lines{}
 	e := testEngine(t, t.TempDir())
 	e.cfg.Restart = true
-	e.log = slog.New(slog.NewTextHandler(said, nil))
+	e.log = logTo(said)
 	run := begin(t, e.Ready(), e.Run)
 	conn := connect(t, e)
 	require.NoError(t, conn.Exec(t.Context(), "CREATE TABLE kept (id UInt64, name String) ENGINE = MergeTree ORDER BY id"))
@@ -124,6 +121,8 @@ func TestEngineIsBackAfterAFailedLogin(t *testing.T) {
 	require.NoError(t, conn.Close())
 	require.NoError(t, run.end())
 }
+
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 // lines can be read while they are written.
 type lines struct {

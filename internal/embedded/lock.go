@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -107,4 +109,19 @@ func WaitReleased(ctx context.Context, dir string, log *slog.Logger) error {
 	}
 	lock.release()
 	return nil
+}
+
+// CheckOwn refuses a directory that holds something and was never a broker's or an engine's of this package, such as the data of a
+// server. It makes nothing.
+func CheckOwn(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("data directory: %w", err)
+	case len(entries) == 0 || slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == lockName }):
+		return nil
+	}
+	return fmt.Errorf("data directory %s is not empty and holds something else: choose another directory", dir)
 }

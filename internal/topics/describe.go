@@ -75,13 +75,13 @@ func (a *Admin) describeConfigs(ctx context.Context, kind kafka.ResourceType, na
 	if err != nil {
 		return nil, a.unreachable(err)
 	}
-	for _, r := range resp.Resources {
-		if r.Error != nil {
-			return nil, fmt.Errorf("describe: %w", r.Error)
-		}
-		return r.ConfigEntries, nil
+	if len(resp.Resources) == 0 {
+		return nil, errors.New("describe: Kafka answered without the settings")
 	}
-	return nil, errors.New("describe: Kafka answered without the settings")
+	if err := resp.Resources[0].Error; err != nil {
+		return nil, fmt.Errorf("describe: %w", err)
+	}
+	return resp.Resources[0].ConfigEntries, nil
 }
 
 // uncleanBrokers are the ids of the brokers whose default allows an unclean leader election.
