@@ -175,19 +175,9 @@ func (d *dev) prepare(ctx context.Context, _ context.CancelCauseFunc) error {
 		return err
 	}
 	defer closeAdmin()
-	if d.cmd.KafkaAddr == "" {
-		err = d.claimTopics(ctx, admin)
-	} else {
-		err = admin.Create(ctx)
-	}
-	if err != nil {
-		return err
-	}
 	schema := consumer.NewMigrator(d.cmd.Consumer.Store, logWriter{d.log, "schema"})
-	if d.cmd.ClickHouseAddr == "" {
-		if err := d.claimDatabase(ctx, schema); err != nil {
-			return err
-		}
+	if err := d.claim(ctx, admin, schema); err != nil {
+		return err
 	}
 	return schema.Apply(ctx)
 }

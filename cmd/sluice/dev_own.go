@@ -19,38 +19,56 @@ import (
 // topic, a line each.
 const madeTopics = "kafka-topics"
 
-// claimTopics makes dev's topics on a Kafka that it did not start. It refuses topics that are there, were not named on
-// the command line and were not made from this data directory, and a group that somebody else is a member of.
-func (d *dev) claimTopics(ctx context.Context, admin *topics.Admin) error {
+// claim makes topics and a database of dev's own on servers that it did not start. Everything that can be refused is
+// asked before anything is made.
+func (d *dev) claim(ctx context.Context, admin *topics.Admin, schema *consumer.Migrator) error {
+	makeTopics := admin.Create
+	if d.cmd.KafkaAddr == "" {
+		made, err := d.checkTopics(ctx, admin)
+		if err != nil {
+			return err
+		}
+		makeTopics = func(ctx context.Context) error {
+			if err := admin.Create(ctx); err != nil {
+				return err
+			}
+			return d.writeMade(made)
+		}
+	}
+	if d.cmd.ClickHouseAddr == "" {
+		if err := d.claimDatabase(ctx, schema); err != nil {
+			return err
+		}
+	}
+	return makeTopics(ctx)
+}
+
+// checkTopics refuses topics that are there, were not named on the command line and were not made from this data
+// directory, and a group that somebody else is a member of. It returns the list of topics that this data directory has
+// made once the missing ones are made.
+func (d *dev) checkTopics(ctx context.Context, admin *topics.Admin) (made []string, err error) {
 	cluster, there, err := admin.Existing(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if cluster == "" {
 		cluster = strings.Join(d.cmd.Kafka.Brokers, ",")
 	}
-	made, err := d.readMade()
-	if err != nil {
-		return err
-	}
-	for _, topic := range there {
-		if !d.cmd.UseExisting && !d.named(topic) && !slices.Contains(made, cluster+" "+topic) {
-			return fmt.Errorf("topic %s is there, and was not made by sluice dev with --data-dir %s: name another one with --kafka-topic "+
-				"and --kafka-dead-topic, or agree with --use-existing", topic, d.cmd.DataDir)
-		}
-	}
-	if err := d.checkGroup(ctx, admin); err != nil {
-		return err
-	}
-	if err := admin.Create(ctx); err != nil {
-		return err
+	if made, err = d.readMade(); err != nil {
+		return nil, err
 	}
 	for _, topic := range []string{d.cmd.Kafka.Topic, d.cmd.Kafka.DeadTopic} {
-		if line := cluster + " " + topic; !slices.Contains(there, topic) && !slices.Contains(made, line) {
+		line := cluster + " " + topic
+		switch {
+		case slices.Contains(made, line):
+		case !slices.Contains(there, topic):
 			made = append(made, line)
+		case !d.cmd.UseExisting && !d.named(topic):
+			return nil, fmt.Errorf("topic %s is there, and was not made by sluice dev with --data-dir %s: name another one with "+
+				"--kafka-topic and --kafka-dead-topic, or agree with --use-existing", topic, d.cmd.DataDir)
 		}
 	}
-	return d.writeMade(made)
+	return made, d.checkGroup(ctx, admin)
 }
 
 // named tells whether the command line names the topic.

@@ -17,7 +17,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"sluice/internal/embedded"
+	"sluice/internal/kafkaconn"
 	"sluice/internal/settings"
+	"sluice/internal/topics"
 )
 
 // Next to a production pipeline dev reads, writes and alters nothing but its own, and comes back to it.
@@ -177,6 +179,18 @@ func TestDevRefusesADatabaseOfOthers(t *testing.T) {
 	args := []string{"--data-dir=" + t.TempDir(), "--kafka-addr=" + nobody(t), "--clickhouse=clickhouse://" + clickhouse.TCPAddr() + "/theirs"}
 	_, err := try(t, append([]string{"dev", "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--consumer-admin-addr=127.0.0.1:0"}, args...))
 	require.ErrorContains(t, err, "database theirs is there, and was not made by sluice dev")
+
+	kafka := someKafka(t)
+	_, err = try(t, []string{"dev", "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--consumer-admin-addr=127.0.0.1:0",
+		"--data-dir=" + t.TempDir(), "--kafka=" + kafka, "--clickhouse=clickhouse://" + clickhouse.TCPAddr() + "/theirs"})
+	require.ErrorContains(t, err, "database theirs is there")
+	admin, closeAdmin, err := topics.New(kafkaconn.Config{Brokers: []string{kafka}, Topic: devTopic, DeadTopic: devDeadTopic},
+		topics.Config{Partitions: 1, Replication: 1, MinISR: 1, Retention: settings.Duration(time.Hour)}, io.Discard)
+	require.NoError(t, err)
+	defer closeAdmin()
+	_, there, err := admin.Existing(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, there, "what is refused makes nothing elsewhere")
 	require.Equal(t, "0", ask(t, "SELECT count() FROM system.tables WHERE database = 'theirs'"))
 
 	d := startDev(t, nil, append(args, "--use-existing")...)

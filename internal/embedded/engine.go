@@ -235,6 +235,7 @@ func (e *Engine) keep(ctx context.Context, c *child, source Source, dir layout, 
 		if restarts++; restarts > restartsAtOnce {
 			return err
 		}
+		gone := time.Now()
 		e.log.Warn("embedded engine ended by itself, starting it again; what it acknowledged is on disk", "error", err)
 		if restarts > 1 {
 			select {
@@ -245,7 +246,7 @@ func (e *Engine) keep(ctx context.Context, c *child, source Source, dir layout, 
 		}
 		since = time.Now()
 		if c, err = e.start(ctx, source, dir, lock); err == nil {
-			e.log.Info("embedded engine is back", "away", time.Since(since).Round(time.Millisecond))
+			e.log.Info("embedded engine is back", "away", time.Since(gone).Round(time.Millisecond))
 			err = e.attend(ctx, c)
 		}
 	}
