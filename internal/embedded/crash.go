@@ -3,6 +3,7 @@ package embedded
 import (
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -12,9 +13,15 @@ const (
 	crashInterval = 100 * time.Millisecond
 	// crashSearch is how much of the error log is searched for the cause of a crash, in bytes.
 	crashSearch = 1 << 20
-	// lastGasp is what an engine logs when an exception has left the function that should have caught it.
-	lastGasp = "Terminate called for uncaught exception:"
 )
+
+// lastGasp is what an engine logs when an exception has left the function that should have caught it, and the line after that, which
+// names the exception:
+//
+//	2026.11.28 06:40:46.310635 [ 15025 ] {} <Fatal> ClientBase: (from thread 15049) Terminate called for uncaught exception:
+//	2026.11.28 06:40:46.310649 [ 15025 ] {} <Fatal> ClientBase: Code: 516. DB::Exception: …
+var lastGasp = regexp.MustCompile(`(?m)^[0-9.]+ [0-9:.]+ \[ \d+ \] \{\S*\} <Fatal> .*Terminate called for uncaught exception:\n` +
+	`(?:.*<Fatal> \w+: )?(.*)\n`)
 
 // crashing tells whether the engine has given itself up and only describes how.
 func (c *child) crashing() bool {
@@ -41,20 +48,11 @@ func uncaught(name string, from int64) string {
 	if err != nil {
 		return ""
 	}
-	_, rest, found := strings.Cut(string(text), lastGasp)
-	lines := strings.SplitN(strings.TrimPrefix(rest, "\n"), "\n", 2)
-	if !found || len(lines) < 2 { // the line that names it is not complete yet
+	found := lastGasp.FindSubmatch(text)
+	if found == nil { // or the line that names it is not complete yet
 		return ""
 	}
-	// "2026.11.28 06:40:46.310649 [ 15025 ] {} <Fatal> ClientBase: Code: 516. DB::Exception: …"
-	_, cause, ok := strings.Cut(lines[0], "<Fatal> ")
-	if _, after, named := strings.Cut(cause, ": "); named {
-		cause = after
-	}
-	if !ok {
-		cause = "an uncaught exception"
-	}
-	return strings.TrimSpace(cause)
+	return strings.TrimSpace(string(found[1]))
 }
 
 // sizeOfFile is a file's size in bytes, 0 if there is none.

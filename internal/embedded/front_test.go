@@ -165,8 +165,8 @@ func TestFrontAsksTheEngine(t *testing.T) {
 
 func TestUncaught(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "log")
-	const before = "2026.11.28 06:40:46.1 [ 1 ] {} <Fatal> ClientBase: Terminate called for uncaught exception:\n2026 [ 1 ] {} <Fatal> ClientBase: Code: 1. Old\n"
-	const half = "2026.11.28 06:40:46.2 [ 1 ] {} <Fatal> ClientBase: (from thread 9) Terminate called for uncaught exception:\n2026 [ 1 ] {} <Fatal> ClientBase: Code: 516. DB::"
+	const before = "2026.11.28 06:40:46.1 [ 1 ] {} <Fatal> ClientBase: Terminate called for uncaught exception:\n2026.11.28 06:40:46.3 [ 1 ] {} <Fatal> ClientBase: Code: 1. Old\n"
+	const half = "2026.11.28 06:40:46.2 [ 1 ] {} <Fatal> ClientBase: (from thread 9) Terminate called for uncaught exception:\n2026.11.28 06:40:46.3 [ 1 ] {} <Fatal> ClientBase: Code: 516. DB::"
 	require.Empty(t, uncaught(name, 0), "no file")
 	require.NoError(t, os.WriteFile(name, []byte(before), 0o600))
 	require.Empty(t, uncaught(name, int64(len(before))), "of an earlier engine")
@@ -176,6 +176,8 @@ func TestUncaught(t *testing.T) {
 	require.NoError(t, os.WriteFile(name, []byte(before+half+"Exception: x\n2026\n"), 0o600))
 	require.Equal(t, "Code: 516. DB::Exception: x", uncaught(name, int64(len(before))))
 	require.Equal(t, "Code: 1. Old", uncaught(name, 1<<20), "the log was begun anew")
+	require.NoError(t, os.WriteFile(name, []byte("2026.11.28 06:40:46.2 [ 1 ] {a-b} <Error> x: Terminate called for uncaught exception:\nx\n"), 0o600))
+	require.Empty(t, uncaught(name, 0), "a query that has the words in it")
 }
 
 func TestPeekHello(t *testing.T) {
