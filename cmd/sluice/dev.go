@@ -32,7 +32,7 @@ type devCmd struct {
 	ConsumerAdminAddr  string `name:"consumer-admin-addr" default:"127.0.0.1:8082" help:"Address of the consumer's admin port."`
 	ExternalKafka      string `name:"kafka" placeholder:"HOST:PORT,…" help:"Use these Kafka brokers instead of the embedded one, with the group sluice-dev and the topics dev-events and dev-events.dead unless --kafka-group, --kafka-topic and --kafka-dead-topic name others. Command line only."`
 	ExternalClickHouse string `name:"clickhouse" placeholder:"DSN" help:"Use this ClickHouse instead of the embedded one, with the database sluice_dev unless the DSN names another. Command line only."`
-	UseExisting        bool   `name:"use-existing" help:"With --kafka or --clickhouse: use topics and a database that sluice dev did not make, and change the database's schema; join a group that has members, and share its partitions."`
+	UseExisting        bool   `name:"use-existing" help:"With --kafka or --clickhouse: use topics and a database that sluice dev did not make, and change the database's schema; join a group that has members, and share its partitions. Command line only."`
 
 	Kafka    kafkaconn.Config `embed:""`
 	Gateway  gateway.Config   `embed:""`

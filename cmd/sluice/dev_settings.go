@@ -64,7 +64,7 @@ func (c *devCmd) keepApart(given map[string]settings.Origin, log *slog.Logger) e
 	if err := errors.Join(refused...); err != nil {
 		return err
 	}
-	aside := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster"}
+	aside := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster", "use-existing"}
 	if c.ExternalKafka == "" && !onCommandLine("kafka-brokers") {
 		aside = append(aside, kafkaLogin(given)...)
 	}
@@ -130,6 +130,8 @@ func (c *devCmd) putAside(flag string, origin settings.Origin, log *slog.Logger)
 		c.Gateway.ProjectsFile = ""
 	case "clickhouse-cluster":
 		c.Consumer.Cluster = ""
+	case "use-existing":
+		c.UseExisting = false // an agreement is for one run
 	default: // TLS and the login
 		c.Kafka = kafkaconn.Config{Brokers: c.Kafka.Brokers, Topic: c.Kafka.Topic, DeadTopic: c.Kafka.DeadTopic}
 	}

@@ -94,12 +94,12 @@ func TestDevPutsAside(t *testing.T) {
 	others := func() devCmd {
 		var c devCmd
 		c.Kafka.Topic, c.Kafka.DeadTopic, c.Kafka.TLS, c.Kafka.SASLUsername = "a", "b", true, "u"
-		c.Gateway.HTTPAddr, c.Process.AdminAddr = ":8080", "0.0.0.0:8081"
+		c.Gateway.HTTPAddr, c.Process.AdminAddr, c.UseExisting = ":8080", "0.0.0.0:8081", true
 		c.Consumer.Group, c.Gateway.ProjectsFile, c.Consumer.Cluster, c.Consumer.BatchRows = "g", "p", "c", 7
 		return c
 	}
 	flags := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster", "kafka-tls", "kafka-sasl-username",
-		"http-addr", "admin-addr"}
+		"http-addr", "admin-addr", "use-existing"}
 	var said bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&said, nil))
 
