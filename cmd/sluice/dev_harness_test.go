@@ -103,7 +103,7 @@ func theirConsumer(t *testing.T, addr, group, topic string) *kgo.Client {
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic))
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	require.Eventually(t, func() bool { return groupMembers(t, client, group) == 1 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return groupMembers(t, client, group) == 1 }, time.Minute, 10*time.Millisecond)
 	return client
 }
 
@@ -156,7 +156,7 @@ func startDev(t *testing.T, env []string, args ...string) *runningDev {
 		return <-done
 	})
 	t.Cleanup(func() { _ = d.stop() })
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !strings.Contains(d.out.String(), "ready in") {
 		select {
 		case err := <-done:

@@ -46,7 +46,7 @@ func TestDevKeepsToItsOwn(t *testing.T) {
 		require.Eventually(t, func() bool {
 			n, err := tryAsk("SELECT count() FROM " + devDatabase + ".events WHERE message = '" + message + "'")
 			return err == nil && n == "1"
-		}, 20*time.Second, 20*time.Millisecond)
+		}, time.Minute, 20*time.Millisecond)
 		require.Equal(t, 1, groupMembers(t, theirs, "sluice"))
 		require.Equal(t, 1, groupMembers(t, theirs, devGroup))
 		require.NoError(t, d.stop())
@@ -248,7 +248,7 @@ func TestDevWaitsForThePreviousOne(t *testing.T) {
 	checked := make(chan error, 1)
 	go func() { checked <- d.checkPlaces(t.Context()) }()
 	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "waiting for the previous process") },
-		10*time.Second, 10*time.Millisecond)
+		time.Minute, 10*time.Millisecond)
 	cancel()
 	require.NoError(t, <-done)
 	require.NoError(t, <-checked)
@@ -277,7 +277,7 @@ func TestDevAlone(t *testing.T) {
 		defer res.Body.Close()
 		text, err := io.ReadAll(res.Body)
 		return err == nil && string(text) == "1\n"
-	}, 20*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	require.NoError(t, d.stop())
 	require.NotContains(t, d.logged.String(), "ended by itself")
 }
