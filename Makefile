@@ -26,13 +26,13 @@ help: ## list these targets
 build: ## the three programs, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/gateway ./cmd/consumer ./cmd/sluice
 
-test: vet lint ## vet, lint, and every test with the race detector, end to end on the embedded broker and engine
-	$(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+test: ## every test with the race detector, end to end on the embedded broker and engine; lists what was skipped and why
+	GO=$(GO) $(GO) run ./internal/tools/testsum -race -timeout $(TEST_TIMEOUT) ./...
 
-vet: ## go vet
+vet: ## go vet alone, which needs nothing but Go
 	$(GO) vet ./...
 
-lint: $(LINT) ## golangci-lint
+lint: $(LINT) ## golangci-lint, go vet among its checks; the first time it builds the linter, which takes minutes
 	$(LINT) run ./...
 
 $(LINT):

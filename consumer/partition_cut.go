@@ -91,7 +91,7 @@ func (p *partition) reaches(ctx context.Context, at position) bool {
 		p.dispute = dispute{}
 		return true
 	}
-	if !p.dispute.found(findingCut, time.Now()) {
+	if !p.dispute.found(verdictCut, time.Now()) {
 		return true
 	}
 	p.log.Error("the topic ends within what was recorded: records that were acknowledged are gone; those in ClickHouse stay there", "partition", p.id,

@@ -17,34 +17,34 @@ const (
 	removedAnswers = 2
 )
 
-// finding is what the bounds of a topic say about an offset that a fetch was told is not on it.
-type finding int
+// verdict is what the bounds of a topic say about an offset that a fetch was told is not on it.
+type verdict int
 
 const (
-	findingNone    finding = iota
-	findingStale           // it is on the topic: a broker answered that does not know it yet
-	findingRemoved         // the topic begins behind it
-	findingCut             // the topic ends before it
+	verdictNone    verdict = iota
+	verdictStale           // it is on the topic: a broker answered that does not know it yet
+	verdictRemoved         // the topic begins behind it
+	verdictCut             // the topic ends before it
 )
 
 // dispute is what was found in a row, since the last fetch that succeeded.
 type dispute struct {
-	finding finding
+	verdict verdict
 	since   time.Time
 	times   int
 	pause   backoff
 }
 
-// found notes a finding and says whether it is sure enough to act on.
-func (d *dispute) found(f finding, now time.Time) bool {
-	if d.finding != f {
-		*d = dispute{finding: f, since: now, pause: d.pause}
+// found notes a verdict and says whether it is sure enough to act on.
+func (d *dispute) found(f verdict, now time.Time) bool {
+	if d.verdict != f {
+		*d = dispute{verdict: f, since: now, pause: d.pause}
 	}
 	d.times++
 	switch f {
-	case findingRemoved:
+	case verdictRemoved:
 		return d.times >= removedAnswers
-	case findingCut:
+	case verdictCut:
 		return d.times >= cutAnswers && now.Sub(d.since) >= cutAfter
 	default:
 		return false
@@ -61,19 +61,19 @@ func (p *partition) outOfRange(ctx context.Context) {
 		p.dispute.pause.wait(ctx)
 		return
 	}
-	f := findingStale
+	f := verdictStale
 	switch {
 	case p.offset < first:
-		f = findingRemoved
+		f = verdictRemoved
 	case p.offset > end:
-		f = findingCut
+		f = verdictCut
 	}
 	sure := p.dispute.found(f, time.Now())
 	switch {
-	case sure && f == findingRemoved:
+	case sure && f == verdictRemoved:
 		p.dispute = dispute{}
 		p.removed(ctx, first)
-	case sure && f == findingCut:
+	case sure && f == verdictCut:
 		p.dispute = dispute{}
 		p.ended(ctx, first, end)
 	default:
@@ -81,7 +81,7 @@ func (p *partition) outOfRange(ctx context.Context) {
 		if p.dispute.times == 1 {
 			p.log.Warn("a broker says that the offset is not on the topic, asking again", "partition", p.id, "offset", p.offset, "oldest", first, "end", end)
 		}
-		if f == findingStale {
+		if f == verdictStale {
 			p.dispute.pause.wait(ctx)
 		} else {
 			sleep(ctx, disputePause)

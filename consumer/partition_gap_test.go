@@ -357,17 +357,17 @@ func TestDispute(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for _, c := range []struct {
 		name  string
-		f     finding
+		f     verdict
 		times int
 		over  time.Duration
 		want  bool
 	}{
-		{"removed once", findingRemoved, 1, time.Hour, false},
-		{"removed twice", findingRemoved, removedAnswers, 0, true},
-		{"cut, too few answers", findingCut, cutAnswers - 1, time.Hour, false},
-		{"cut, too soon", findingCut, cutAnswers, cutAfter - 1, false},
-		{"cut", findingCut, cutAnswers, cutAfter, true},
-		{"stale, for ever", findingStale, 1000, time.Hour, false},
+		{"removed once", verdictRemoved, 1, time.Hour, false},
+		{"removed twice", verdictRemoved, removedAnswers, 0, true},
+		{"cut, too few answers", verdictCut, cutAnswers - 1, time.Hour, false},
+		{"cut, too soon", verdictCut, cutAnswers, cutAfter - 1, false},
+		{"cut", verdictCut, cutAnswers, cutAfter, true},
+		{"stale, for ever", verdictStale, 1000, time.Hour, false},
 	} {
 		var d dispute
 		sure := false
@@ -381,8 +381,8 @@ func TestDispute(t *testing.T) {
 		if sure != c.want {
 			t.Errorf("%s: %v", c.name, sure)
 		}
-		if d.found(findingStale, now.Add(2*time.Hour)); d.times != 1 && c.f != findingStale {
-			t.Errorf("%s: another finding does not begin anew", c.name)
+		if d.found(verdictStale, now.Add(2*time.Hour)); d.times != 1 && c.f != verdictStale {
+			t.Errorf("%s: another verdict does not begin anew", c.name)
 		}
 	}
 }

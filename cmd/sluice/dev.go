@@ -7,7 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/consumer"
 	"sluice/gateway"
@@ -27,8 +30,9 @@ type devCmd struct {
 	ClickHouseAddr     string `name:"clickhouse-addr" default:"127.0.0.1:9000" help:"Address of ClickHouse's native port."`
 	ClickHouseHTTPAddr string `name:"clickhouse-http-addr" default:"127.0.0.1:8123" help:"Address of ClickHouse's HTTP port; /play on it is a console."`
 	ConsumerAdminAddr  string `name:"consumer-admin-addr" default:"127.0.0.1:8082" help:"Address of the consumer's admin port."`
-	ExternalKafka      string `name:"kafka" placeholder:"HOST:PORT,…" help:"Use these Kafka brokers instead of the embedded one."`
-	ExternalClickHouse string `name:"clickhouse" placeholder:"DSN" help:"Use this ClickHouse instead of the embedded one."`
+	ExternalKafka      string `name:"kafka" placeholder:"HOST:PORT,…" help:"Use these Kafka brokers instead of the embedded one, with the group sluice-dev and the topics dev-events and dev-events.dead unless --kafka-group, --kafka-topic and --kafka-dead-topic name others. Command line only."`
+	ExternalClickHouse string `name:"clickhouse" placeholder:"DSN" help:"Use this ClickHouse instead of the embedded one, with the database sluice_dev unless the DSN names another. Command line only."`
+	UseExisting        bool   `name:"use-existing" help:"With --kafka or --clickhouse: use topics and a database that sluice dev did not make, and change the database's schema; join a group that has members, and share its partitions. Command line only."`
 
 	Kafka    kafkaconn.Config `embed:""`
 	Gateway  gateway.Config   `embed:""`
@@ -45,29 +49,40 @@ const (
 // dev is the pipeline while it runs.
 type dev struct {
 	cmd   devCmd
+	given map[string]settings.Origin
 	out   io.Writer
 	logTo io.Writer
 	log   *slog.Logger
 	start time.Time
+
+	database string // on a ClickHouse that dev did not start
+	metrics  []prometheus.Gatherer
 
 	parts  parts // broker and engine
 	edge   parts // gateway
 	behind parts // consumer
 }
 
-func (c devCmd) run(ctx context.Context, out, logTo io.Writer) error {
-	if err := c.settle(); err != nil {
+func (c devCmd) run(ctx context.Context, given map[string]settings.Origin, out, logTo io.Writer) error {
+	log := c.Process.Logger(logTo)
+	if err := c.keepApart(given, log); err != nil {
+		return err
+	}
+	if err := c.settle(given); err != nil {
 		return err
 	}
 	return process.Serve(ctx, "sluice", c.Process.Log, logTo, func(ctx context.Context, s process.Service) error {
-		d := &dev{cmd: c, out: out, logTo: logTo, log: s.Log, start: time.Now()}
+		d := &dev{cmd: c, given: given, out: out, logTo: logTo, log: s.Log, start: time.Now()}
+		if err := d.checkPlaces(ctx); err != nil {
+			return d.cause(ctx, err)
+		}
 		return d.run(ctx)
 	})
 }
 
 // settle makes one choice of the two ways to name a server, and checks everything that can be checked before any part
 // starts.
-func (c *devCmd) settle() error {
+func (c *devCmd) settle(given map[string]settings.Origin) error {
 	if c.ExternalKafka != "" {
 		c.Kafka.Brokers = settings.List(c.ExternalKafka)
 	}
@@ -77,19 +92,22 @@ func (c *devCmd) settle() error {
 		c.Kafka.Brokers = []string{c.KafkaAddr}
 	}
 	if c.ExternalClickHouse != "" {
-		c.Consumer.DSN = c.ExternalClickHouse
+		c.Consumer.DSN, c.Consumer.DSNFile = c.ExternalClickHouse, ""
 	}
 	if c.Consumer.DSN != "" || c.Consumer.DSNFile != "" {
 		c.ClickHouseAddr = ""
 	} else {
 		c.Consumer.DSN = "clickhouse://" + c.ClickHouseAddr + "/sluice"
 	}
+	c.ownNames(given)
 	return errors.Join(c.Kafka.Check(), c.Gateway.Check(), c.Consumer.Check(), c.Process.Check())
 }
 
 // run starts the parts in the order in which they need each other and stops them in the opposite one:
 //
 //	broker, engine ─▶ topics, schema ─▶ consumer ─▶ gateway ─▶ "ready"
+//
+// A server that dev did not start gets topics and a database of dev's own before anything of it is read.
 //
 // Whichever part fails stops all of them.
 func (d *dev) run(ctx context.Context) (err error) {
@@ -106,6 +124,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 			return d.cause(ctx, err)
 		}
 	}
+	d.parts.start("activity log", fail, func(ctx context.Context) error { return logActivity(ctx, d.log, activityInterval, d.metrics) })
 	d.printReady()
 	<-ctx.Done()
 	return d.cause(ctx, nil)
@@ -128,7 +147,7 @@ func (d *dev) startServers(ctx context.Context, fail context.CancelCauseFunc) er
 	if d.cmd.ClickHouseAddr != "" {
 		engine := embedded.NewEngine(embedded.EngineConfig{
 			TCPAddr: d.cmd.ClickHouseAddr, HTTPAddr: d.cmd.ClickHouseHTTPAddr,
-			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Restart: true, Progress: d.logTo, Logger: d.log,
+			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Restart: true, Front: true, Progress: d.logTo, Logger: d.log,
 		})
 		d.parts.start("clickhouse", fail, engine.Run)
 		ready = append(ready, engine.Ready())
@@ -158,14 +177,11 @@ func (d *dev) prepare(ctx context.Context, _ context.CancelCauseFunc) error {
 		return err
 	}
 	defer closeAdmin()
-	apply := admin.Apply
-	if d.cmd.KafkaAddr == "" {
-		apply = admin.Create // somebody else's topics are used as they are
-	}
-	if err := apply(ctx); err != nil {
+	schema := consumer.NewMigrator(d.cmd.Consumer.Store, logWriter{d.log, "schema"})
+	if err := d.claim(ctx, admin, schema); err != nil {
 		return err
 	}
-	err = consumer.NewMigrator(d.cmd.Consumer.Store, logWriter{d.log, "schema"}).Apply(ctx)
+	err = schema.Apply(ctx)
 	if errors.Is(err, consumer.ErrLeft) {
 		d.log.Warn("schema differs", "error", err)
 		return nil
@@ -175,6 +191,7 @@ func (d *dev) prepare(ctx context.Context, _ context.CancelCauseFunc) error {
 
 func (d *dev) startConsumer(ctx context.Context, fail context.CancelCauseFunc) error {
 	registry := process.Registry("consumer")
+	d.metrics = append(d.metrics, registry)
 	c, err := consumer.New(d.cmd.Consumer, consumer.Deps{
 		Kafka: d.cmd.Kafka, Metrics: registry, Log: d.log, DrainTimeout: d.cmd.Process.DrainTimeout,
 	})
@@ -188,6 +205,7 @@ func (d *dev) startConsumer(ctx context.Context, fail context.CancelCauseFunc) e
 
 func (d *dev) startGateway(ctx context.Context, fail context.CancelCauseFunc) error {
 	registry := process.Registry("gateway")
+	d.metrics = append(d.metrics, registry)
 	deps := gateway.Deps{
 		Kafka: d.cmd.Kafka, Metrics: registry, Log: d.log,
 		DrainDelay: d.cmd.Process.DrainDelay, DrainTimeout: d.cmd.Process.DrainTimeout,
@@ -219,12 +237,16 @@ func (d *dev) printReady() {
 	}
 	_, _ = fmt.Fprintf(d.out, "ready in %s\n\nsend an event:\n  curl -i http://%s/api/v1/events -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{\"message\":\"hello from curl\",\"level\":\"info\"}'\n",
 		time.Since(d.start).Round(100*time.Millisecond), d.cmd.Gateway.HTTPAddr, key)
-	const query = "SELECT received_at, project_id, event_id, level, message FROM events ORDER BY received_at DESC LIMIT 10"
+	query := "SELECT received_at, project_id, event_id, level, message FROM events ORDER BY received_at DESC LIMIT 10"
 	if d.cmd.ClickHouseAddr != "" {
 		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later:\n  curl 'http://%s/?database=sluice' --data-binary '%s FORMAT PrettyCompact'\n\nconsole: http://%s/play\n",
 			d.cmd.ClickHouseHTTPAddr, query, d.cmd.ClickHouseHTTPAddr)
 	} else {
+		query = strings.Replace(query, "FROM events", "FROM "+d.database+".events", 1)
 		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later, in your ClickHouse:\n  %s\n", query)
+	}
+	if d.cmd.KafkaAddr == "" {
+		_, _ = fmt.Fprintf(d.out, "\nin your Kafka: topics %s and %s, group %s\n", d.cmd.Kafka.Topic, d.cmd.Kafka.DeadTopic, d.cmd.Consumer.Group)
 	}
 	_, _ = fmt.Fprintln(d.out, "\nCtrl-C drains and stops.")
 }

@@ -16,7 +16,7 @@ import (
 // try runs the program with the arguments and the environment, and returns what it printed.
 func try(t *testing.T, args []string, env ...string) (stdout string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out, logged bytes.Buffer
 	err = run(ctx, settings.Source{Args: args, Env: env, Stdout: &out, Stderr: &logged})

@@ -51,11 +51,11 @@ func run(ctx context.Context, src settings.Source) error {
 	}
 	switch command, _, _ := strings.Cut(parsed.Command(), " "); command {
 	case "dev":
-		return c.Dev.run(ctx, src.Stdout, src.Stderr)
+		return c.Dev.run(ctx, settings.Origins(parsed, src), src.Stdout, src.Stderr)
 	case "load":
 		return c.Load.run(ctx, src.Stdout, src.Stderr)
 	case "topics":
-		return c.Topics.run(ctx, parsed.Command(), src.Stdout)
+		return c.Topics.run(ctx, parsed.Command(), settings.Origins(parsed, src), src.Stdout)
 	case "keys":
 		return c.Keys.run(parsed.Command(), os.Stdin, src.Stdout)
 	default:

@@ -23,7 +23,7 @@ func TestWrongSettings(t *testing.T) {
 		"dev, broken setting":  {args: []string{"dev", data, "--max-event-bytes=0"}, want: []string{"--max-event-bytes"}},
 		"dev, no broker":       {args: []string{"dev", data, "--kafka=kafka"}, want: []string{"--kafka-brokers", `"kafka" is not host:port`}},
 		"dev, no DSN":          {args: []string{"dev", data, "--clickhouse=u:hunter2@host"}, want: []string{"--clickhouse-dsn"}},
-		"topics, more ISR":     {args: []string{"topics", "check", "--replication=1"}, want: []string{"--min-isr: 1 to --replication (1), not 2"}},
+		"topics, more ISR":     {args: []string{"topics", "check", "--replication=1", "--min-isr=2"}, want: []string{"--min-isr: 1 to --replication (1), not 2"}},
 		"topics, one for both": {args: []string{"topics", "apply", "--kafka-topic=a", "--kafka-dead-topic=a"}, want: []string{"--kafka-dead-topic"}},
 		"topics, nobody there": {args: []string{"topics", "apply", "--kafka-brokers=" + nobody(t)}, want: []string{"kafka at [127.0.0.1:", "connection refused", "--kafka-brokers"}},
 		"load, no URL":         {args: []string{"load", "--url=host"}, want: []string{"--url"}},

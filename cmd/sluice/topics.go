@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"sluice/internal/kafkaconn"
+	"sluice/internal/settings"
 	"sluice/internal/topics"
 )
 
@@ -13,12 +16,15 @@ type topicsCmd struct {
 	Kafka  kafkaconn.Config `embed:""`
 	Topics topics.Config    `embed:""`
 
-	Apply struct{} `cmd:"" help:"Make the topics that are missing and change those that differ. May be run again at any time."`
-	Check struct{} `cmd:"" help:"Say how the topics differ from what they should be; exit 1 if they do."`
+	Apply struct {
+		topics.Change
+	} `cmd:"" help:"Make the topics that are missing. Of those that are there, change only what a flag is given for. May be run again at any time."`
+	Check struct{} `cmd:"" help:"Say every fault of the topics, and how they differ from what the flags say; exit 1 if there are any."`
 }
 
-func (c topicsCmd) run(ctx context.Context, command string, out io.Writer) error {
-	admin, closeAdmin, err := topics.New(c.Kafka, c.Topics, out)
+func (c topicsCmd) run(ctx context.Context, command string, given map[string]settings.Origin, out io.Writer) error {
+	flags := append([]string{}, slices.Sorted(maps.Keys(given))...)
+	admin, closeAdmin, err := topics.NewGiven(c.Kafka, c.Topics, c.Apply.Change, flags, out)
 	if err != nil {
 		return err
 	}
@@ -28,7 +34,7 @@ func (c topicsCmd) run(ctx context.Context, command string, out io.Writer) error
 	}
 	differences, err := admin.Check(ctx)
 	if err == nil && differences > 0 {
-		err = fmt.Errorf("%d differences; `sluice topics apply` mends what can be mended", differences)
+		err = fmt.Errorf("%d faults; `sluice topics apply` with the flags wanted, or --fix, mends what can be mended", differences)
 	}
 	return err
 }

@@ -19,12 +19,8 @@ func listen(network, addr string) (net.Listener, error) {
 // claim finds out whether a server that opens its own port can have addr, and turns port 0 into a free port. The port is free
 // again when claim returns, so another process may still take it: the caller copes with a server that then fails to start.
 func claim(addr string) (string, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", fmt.Errorf("address %q: %w", addr, err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && !ip.IsLoopback() {
-		return "", fmt.Errorf("address %q: the engine has no password and listens on loopback only, such as 127.0.0.1", addr)
+	if err := checkLoopback(addr); err != nil {
+		return "", err
 	}
 	l, err := listen("tcp", addr)
 	if err != nil {
@@ -35,6 +31,18 @@ func claim(addr string) (string, error) {
 		return "", fmt.Errorf("address %q: %w", addr, err)
 	}
 	return got, nil
+}
+
+// checkLoopback refuses an address that others can reach.
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("address %q: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && !ip.IsLoopback() {
+		return fmt.Errorf("address %q: the engine has no password and listens on loopback only, such as 127.0.0.1", addr)
+	}
+	return nil
 }
 
 // anyPort tells whether addr leaves the port to the system.

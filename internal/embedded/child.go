@@ -21,6 +21,8 @@ var errEnded = errors.New("ended by itself")
 type child struct {
 	cmd *exec.Cmd
 	dir layout
+	// logged is how long the error log was when the process started, in bytes.
+	logged int64
 	// lifeline is the pipe whose closing tells the child to shut down.
 	lifeline *os.File
 	// ended is closed when the process has gone; err is how, written before.
@@ -52,7 +54,7 @@ func startChild(source Source, dir layout, lock *dirLock) (*child, error) {
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.ExtraFiles = []*os.File{held, lock.file} // descriptors 3 and 4
 	cmd.SysProcAttr = ownGroup()
-	c := &child{cmd: cmd, dir: dir, lifeline: lifeline, ended: make(chan struct{})}
+	c := &child{cmd: cmd, dir: dir, logged: sizeOfFile(dir.errors()), lifeline: lifeline, ended: make(chan struct{})}
 	started := make(chan error)
 	go c.supervise(started)
 	if err := <-started; err != nil {
@@ -103,6 +105,9 @@ func (c *child) failure() error {
 
 // explain adds the engine's last words to err.
 func (c *child) explain(err error) error {
+	if cause := uncaught(c.dir.errors(), c.logged); cause != "" {
+		return fmt.Errorf("%w; its cause: %s", err, cause)
+	}
 	if words := lastLines(tail(c.dir.output())); words != "" {
 		return fmt.Errorf("%w; its last words: %s", err, words)
 	}

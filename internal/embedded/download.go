@@ -24,12 +24,17 @@ type download struct {
 	want bundle
 	out  io.Writer
 	log  *slog.Logger
+	// patience is how long the registry may take to answer at all.
+	patience time.Duration
 }
 
 // pack runs "npm pack" in dir, which it makes, and returns the verified tarball and its digest.
 func (d download) pack(ctx context.Context, dir string) (tarball, digest string, err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return "", "", fmt.Errorf("make a directory to fetch into: %w", err)
+	}
+	if err := d.reach(ctx); err != nil {
+		return "", "", err
 	}
 	if err := d.run(ctx, dir); err != nil {
 		return "", "", err
@@ -54,7 +59,9 @@ func (d download) pack(ctx context.Context, dir string) (tarball, digest string,
 
 // run waits for npm and shows meanwhile how much has come.
 func (d download) run(ctx context.Context, dir string) error {
-	cmd := exec.CommandContext(ctx, d.npm, "pack", d.want.name+"@"+d.want.version, "--loglevel=error") //nolint:gosec // from PATH
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	cmd := exec.CommandContext(ctx, d.npm, "pack", d.want.name+"@"+d.want.version, "--loglevel=error", "--fetch-retries=1") //nolint:gosec // from PATH
 	cmd.Dir = dir
 	var said bytes.Buffer
 	cmd.Stderr = &said
@@ -71,12 +78,21 @@ func (d download) run(ctx context.Context, dir string) error {
 	go func() { done <- cmd.Wait() }()
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
+	size, grew := before, time.Now()
 	for {
 		select {
 		case err := <-done:
 			return d.explain(ctx, err, said.String())
 		case <-tick.C:
-			bar.set(sizeOf(places) - before)
+			now := sizeOf(places)
+			bar.set(now - before)
+			if now != size {
+				size, grew = now, time.Now()
+			}
+			// A download of which nothing was ever seen is npm's to judge: it may lie elsewhere.
+			if size > before && time.Since(grew) > stallPatience {
+				stop(fmt.Errorf("%w any more: nothing came for %s", errRegistry, stallPatience))
+			}
 		}
 	}
 }
@@ -87,6 +103,8 @@ func (d download) explain(ctx context.Context, err error, said string) error {
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case unreachableRegistry(said) != nil:
+		return unreachableRegistry(said)
 	default:
 		return fmt.Errorf("npm pack %s@%s: %w: %s", d.want.name, d.want.version, err, lastLines(said))
 	}

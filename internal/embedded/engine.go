@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -42,11 +43,16 @@ type EngineConfig struct {
 	// server: an exception that leaves a connection's handler, such as a client's death in the middle of an insert can
 	// cause, ends the process. It has no effect before the engine was ready once.
 	Restart bool
+	// Front puts a listener of this process before the native port, so that a wrong password or database does not end the engine.
+	// Every byte of the native protocol then passes through this process once more.
+	Front bool
 	// Extra is more of ClickHouse's configuration, given the port of the native protocol: elements of its root, as XML, such as
 	// remote_servers and macros. Nil adds nothing.
 	Extra func(tcpPort string) string
 	// Logger receives life-cycle lines. Nil discards them.
 	Logger *slog.Logger
+	// seam for tests: how long the registry may take; 0 for the usual time
+	registryPatience time.Duration
 }
 
 // Engine is a ClickHouse server in a process of its own. The user "default" has no password and may do everything.
@@ -57,6 +63,7 @@ type Engine struct {
 	pid   atomic.Int64
 	// written before ready is closed
 	tcp, http string
+	front     *front // nil without one
 	// seams for tests: where the engine comes from, and how long to wait for a previous one to go
 	source   func(context.Context, EngineConfig) (Source, error)
 	patience time.Duration
@@ -73,7 +80,13 @@ func NewEngine(cfg EngineConfig) *Engine {
 func (e *Engine) Ready() <-chan struct{} { return e.ready }
 
 // TCPAddr is host:port of the native protocol. It is valid once Ready is closed.
-func (e *Engine) TCPAddr() string { return e.whenReady(&e.tcp) }
+func (e *Engine) TCPAddr() string {
+	addr := e.whenReady(&e.tcp)
+	if addr != "" && e.front != nil {
+		return e.front.addr()
+	}
+	return addr
+}
 
 // HTTPAddr is host:port of the HTTP interface. It is valid once Ready is closed.
 func (e *Engine) HTTPAddr() string { return e.whenReady(&e.http) }
@@ -124,9 +137,18 @@ func (e *Engine) run(ctx context.Context) error {
 		return err
 	}
 	defer lock.release()
+	if err := e.openFront(); err != nil {
+		return err
+	}
+	if e.front != nil {
+		defer e.front.close()
+	}
 	for attempt := 1; ; attempt++ {
 		child, err := e.start(ctx, source, layout(dir), lock)
 		if err == nil {
+			if e.front != nil {
+				e.front.serve(e.tcp, e.http)
+			}
 			close(e.ready)
 			return e.keep(ctx, child, source, layout(dir), lock)
 		}
@@ -136,6 +158,23 @@ func (e *Engine) run(ctx context.Context) error {
 		}
 		e.log.Warn("engine did not start on the ports the system picked, trying others", "error", err)
 	}
+}
+
+// openFront takes the native port for the front, and leaves the engine to find another one.
+func (e *Engine) openFront() error {
+	if !e.cfg.Front {
+		return nil
+	}
+	f, err := newFront(e.cfg.TCPAddr)
+	if err != nil {
+		return fmt.Errorf("native protocol: %w", err)
+	}
+	host, _, err := net.SplitHostPort(f.addr())
+	if err != nil {
+		return fmt.Errorf("native protocol: %w", err)
+	}
+	e.front, e.cfg.TCPAddr = f, net.JoinHostPort(host, "0")
+	return nil
 }
 
 // start brings up one process and waits until it answers. After an error there is no process left.
@@ -157,7 +196,11 @@ func (e *Engine) start(ctx context.Context, source Source, dir layout, lock *dir
 		e.pid.Store(0)
 		return nil, err
 	}
-	e.log.Info("embedded engine ready", "tcp", e.tcp, "http", e.http, "pid", child.pid(), "data", e.cfg.DataDir,
+	tcp := e.tcp
+	if e.front != nil {
+		tcp = e.front.addr()
+	}
+	e.log.Info("embedded engine ready", "tcp", tcp, "http", e.http, "pid", child.pid(), "data", e.cfg.DataDir,
 		"took", time.Since(began).Round(time.Millisecond))
 	return child, nil
 }
@@ -192,14 +235,18 @@ func (e *Engine) keep(ctx context.Context, c *child, source Source, dir layout, 
 		if restarts++; restarts > restartsAtOnce {
 			return err
 		}
-		e.log.Warn("embedded engine ended by itself, starting it again", "error", err)
-		select {
-		case <-time.After(restartPause):
-		case <-ctx.Done():
-			return nil
+		gone := time.Now()
+		e.log.Warn("embedded engine ended by itself, starting it again; what it acknowledged is on disk", "error", err)
+		if restarts > 1 {
+			select {
+			case <-time.After(restartPause):
+			case <-ctx.Done():
+				return nil
+			}
 		}
 		since = time.Now()
 		if c, err = e.start(ctx, source, dir, lock); err == nil {
+			e.log.Info("embedded engine is back", "away", time.Since(gone).Round(time.Millisecond))
 			err = e.attend(ctx, c)
 		}
 	}
@@ -227,10 +274,21 @@ func (e *Engine) await(ctx context.Context, c *child) error {
 // attend waits for the end of ctx or of the process, whichever comes first.
 func (e *Engine) attend(ctx context.Context, c *child) error {
 	defer e.pid.Store(0)
-	select {
-	case <-c.ended:
-		return c.failure()
-	case <-ctx.Done():
+	tick := time.NewTicker(crashInterval)
+	defer tick.Stop()
+	for running := true; running; {
+		select {
+		case <-c.ended:
+			return c.failure()
+		case <-ctx.Done():
+			running = false
+		case <-tick.C:
+			if c.crashing() { // it takes some seconds to describe its stack, and answers nobody meanwhile
+				killGroup(c.cmd.Process)
+				<-c.ended
+				return c.failure()
+			}
+		}
 	}
 	began := time.Now()
 	killed := c.stop(stopGrace)

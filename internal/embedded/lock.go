@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -94,3 +96,32 @@ func ownerOf(dir string) string {
 
 // release gives the directory up, unless a child that inherited it still lives.
 func (l *dirLock) release() { _ = l.file.Close() }
+
+// WaitReleased waits until no process uses a data directory of a broker or an engine: a previous one may still be shutting down. The
+// error names the process. A directory that is not there is used by nobody, and is not made.
+func WaitReleased(ctx context.Context, dir string, log *slog.Logger) error {
+	if _, err := os.Stat(filepath.Join(dir, lockName)); err != nil {
+		return nil //nolint:nilerr // nobody has used it yet
+	}
+	lock, err := lockDir(ctx, dir, lockPatience, log)
+	if err != nil {
+		return err
+	}
+	lock.release()
+	return nil
+}
+
+// CheckOwn refuses a directory that holds something and was never a broker's or an engine's of this package, such as the data of a
+// server. It makes nothing.
+func CheckOwn(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("data directory: %w", err)
+	case len(entries) == 0 || slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == lockName }):
+		return nil
+	}
+	return fmt.Errorf("data directory %s is not empty and holds something else: choose another directory", dir)
+}

@@ -48,9 +48,9 @@ func pretendServer() {
 			Addr:    net.JoinHostPort(config.Host, config.HTTP),
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "1\n") }),
 		}
-		go server.ListenAndServe()
 		term := make(chan os.Signal, 1)
-		signal.Notify(term, syscall.SIGTERM)
+		signal.Notify(term, syscall.SIGTERM) // before it answers: from then on it may be told to end
+		go server.ListenAndServe()
 		<-term
 		return os.WriteFile(filepath.Join(filepath.Dir(filepath.Clean(config.Path)), "stopped-in-order"), nil, 0o600)
 	}())

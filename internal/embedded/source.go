@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,6 @@ var ErrNoEngine = errors.New("no ClickHouse engine")
 
 // errDigest marks a download whose content is not what was pinned.
 var errDigest = errors.New("wrong checksum")
-
-const waysOn = "install npm (it comes with Node.js), so that the engine can be fetched; or have a clickhouse binary on PATH; " +
-	"or use a server that already runs with --clickhouse DSN"
 
 // Source is where the engine comes from: exactly one of the two is set.
 type Source struct {
@@ -55,7 +53,7 @@ func ensure(ctx context.Context, cfg EngineConfig, want bundle, reason error) (S
 		log.Warn("using the clickhouse binary on PATH instead of the packaged engine", "path", server, "reason", reason)
 		return Source{Server: server}, nil
 	}
-	return Source{}, fmt.Errorf("%w: %w. Ways on: %s", ErrNoEngine, reason, waysOn)
+	return Source{}, fmt.Errorf("%w: %w. Ways on: %s", ErrNoEngine, reason, waysOn(reason))
 }
 
 // fetchOnce returns the cached library, after fetching it if it is not there.
@@ -70,7 +68,7 @@ func fetchOnce(ctx context.Context, cfg EngineConfig, want bundle, log *slog.Log
 	}
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return "", errors.New("npm is not installed")
+		return "", errNoNPM
 	}
 	out := cfg.Progress
 	if out == nil {
@@ -88,7 +86,7 @@ func fetchOnce(ctx context.Context, cfg EngineConfig, want bundle, log *slog.Log
 		return library, nil
 	}
 	log.Info("fetching the engine", "package", want.name, "version", want.version, "cache", root)
-	library, err := c.fill(ctx, download{npm: npm, want: want, out: out, log: log})
+	library, err := c.fill(ctx, download{npm: npm, want: want, out: out, log: log, patience: cmp.Or(cfg.registryPatience, registryPatience)})
 	if err != nil {
 		return "", err
 	}

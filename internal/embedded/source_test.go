@@ -94,6 +94,7 @@ func TestEnsureSaysThatItWaits(t *testing.T) {
 	lock.release()
 	require.NoError(t, waiting.Wait())
 	require.Equal(t, 1, asked())
+	require.Contains(t, <-said.text, "asking the npm registry")
 	require.Contains(t, <-said.text, "fetching the ClickHouse engine")
 	require.Contains(t, <-said.text, "unpacking the ClickHouse engine")
 }
@@ -163,14 +164,55 @@ func TestEnsureWithoutAPin(t *testing.T) {
 
 func TestEnsureNamesTheWaysOn(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	for name, reason := range map[string]error{"npm is not installed": nil, "no engine is packaged for plan9/mips": fmt.Errorf("no engine is packaged for plan9/mips")} {
-		_, err := ensure(t.Context(), EngineConfig{CacheDir: t.TempDir()}, bundle{name: "x", library: "y"}, reason)
+	for name, tc := range map[string]struct {
+		reason  error
+		install bool
+	}{
+		"npm is not installed":                 {nil, true},
+		"no engine is packaged for plan9/mips": {fmt.Errorf("no engine is packaged for plan9/mips"), false},
+	} {
+		_, err := ensure(t.Context(), EngineConfig{CacheDir: t.TempDir()}, bundle{name: "x", library: "y"}, tc.reason)
 		require.ErrorIs(t, err, ErrNoEngine)
 		require.ErrorContains(t, err, name)
-		for _, way := range []string{"install npm", "clickhouse binary on PATH", "--clickhouse DSN"} {
+		require.Equal(t, tc.install, strings.Contains(err.Error(), "install npm"))
+		for _, way := range []string{"clickhouse binary on PATH", "--clickhouse DSN"} {
 			require.ErrorContains(t, err, way)
 		}
 	}
+}
+
+// A registry that does not answer is said within the time that it has, and not taken for an npm that is missing.
+func TestEnsureTellsThatTheRegistryIsAway(t *testing.T) {
+	want, _ := pretendNPM(t)
+	for name, tc := range map[string]struct {
+		script string
+		want   string
+	}{
+		"silent":            {"[ $1 = view ] && exec sleep 60", "no answer within 300ms"},
+		"no such host":      {"echo npm error code ENOTFOUND >&2; exit 1", "ENOTFOUND"},
+		"refused":           {"echo 'npm ERR! code ECONNREFUSED' >&2; exit 1", "ECONNREFUSED"},
+		"away for the pack": {"[ $1 = view ] && exit 0; echo npm error code ETIMEDOUT >&2; exit 1", "ETIMEDOUT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "npm"), []byte("#!/bin/sh\n"+tc.script+"\n"), 0o700))
+			t.Setenv("PATH", dir+":/usr/bin:/bin")
+			_, err := ensure(briefly(t), EngineConfig{CacheDir: t.TempDir(), registryPatience: 300 * time.Millisecond}, want, nil)
+			require.ErrorIs(t, err, ErrNoEngine)
+			require.ErrorContains(t, err, "the npm registry cannot be reached: "+tc.want)
+			require.ErrorContains(t, err, "check the network, and npm's settings registry, proxy and https-proxy")
+			require.ErrorContains(t, err, "clickhouse binary on PATH")
+			require.NotContains(t, err.Error(), "install npm")
+		})
+	}
+}
+
+// Any other word of the registry's is left to the download, which repeats it.
+func TestEnsureLeavesOtherErrorsToTheDownload(t *testing.T) {
+	want, asked := pretendNPM(t) // its "npm view" fails
+	_, err := ensure(t.Context(), EngineConfig{CacheDir: t.TempDir()}, want, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, asked())
 }
 
 func TestEnsureTellsWhatNPMSaid(t *testing.T) {
@@ -196,7 +238,8 @@ func TestEnsureStopsWithItsContext(t *testing.T) {
 		_, err := ensure(ctx, cfg, want, nil)
 		return err
 	})
-	<-said.text
+	<-said.text // asks the registry
+	<-said.text // fetches
 	cancel()
 	require.ErrorIs(t, fetching.Wait(), context.Canceled)
 	left, err := filepath.Glob(filepath.Join(cfg.CacheDir, partial+"*"))

@@ -28,9 +28,9 @@ type cluster struct {
 	ask  *kafka.Client
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {
 	t.Helper()
-	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
+	fake, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(fake.Close)
 	c := &cluster{t: t, conn: kafkaconn.Config{Brokers: fake.ListenAddrs(), Topic: "events", DeadTopic: "events.dead"}}
@@ -46,27 +46,65 @@ func layout() Config {
 	return Config{Partitions: 12, Replication: 1, MinISR: 1, Retention: settings.Duration(week)}
 }
 
-// admin works with the layout, and forgets what was said before.
-func (c *cluster) admin(cfg Config) *Admin {
+// single are the flags that a cluster of one broker needs.
+var single = []string{"replication", "min-isr"}
+
+// admin works with the layout and the flags for one broker, and forgets what was said before.
+func (c *cluster) admin(cfg Config) *Admin { return c.adminWith(cfg, Change{}, single...) }
+
+// adminWith says which flags were given.
+func (c *cluster) adminWith(cfg Config, change Change, flags ...string) *Admin {
 	c.t.Helper()
-	a, closeAdmin, err := New(c.conn, cfg, &c.out)
+	a, closeAdmin, err := NewGiven(c.conn, cfg, change, append([]string{}, flags...), &c.out)
 	require.NoError(c.t, err)
 	c.t.Cleanup(closeAdmin)
 	c.out.Reset()
 	return a
 }
 
-func (c *cluster) apply(cfg Config) string {
+func (c *cluster) apply(cfg Config) string { return c.applyWith(cfg, Change{}, single...) }
+
+func (c *cluster) applyWith(cfg Config, change Change, flags ...string) string {
 	c.t.Helper()
-	require.NoError(c.t, c.admin(cfg).Apply(c.t.Context()))
+	require.NoError(c.t, c.adminWith(cfg, change, flags...).Apply(c.t.Context()))
 	return c.out.String()
 }
 
-func (c *cluster) check(cfg Config) (differences int, said string) {
+// refuses applies, wants it refused with nothing changed on the events topic, and returns the error and the output.
+func (c *cluster) refuses(cfg Config, change Change, flags ...string) (said string) {
 	c.t.Helper()
-	n, err := c.admin(cfg).Check(c.t.Context())
+	before := c.configs("events")
+	err := c.adminWith(cfg, change, flags...).Apply(c.t.Context())
+	require.ErrorContains(c.t, err, "nothing was changed")
+	require.Equal(c.t, before, c.configs("events"))
+	return err.Error()
+}
+
+func (c *cluster) check(cfg Config) (differences int, said string) {
+	return c.checkWith(cfg, single...)
+}
+
+func (c *cluster) checkWith(cfg Config, flags ...string) (differences int, said string) {
+	c.t.Helper()
+	n, err := c.adminWith(cfg, Change{}, flags...).Check(c.t.Context())
 	require.NoError(c.t, err)
 	return n, c.out.String()
+}
+
+// produce puts records of one size on a topic's partition 0.
+func (c *cluster) produce(topic string, n, size int) { c.produceAt(topic, n, size, time.Now()) }
+
+// produceAt gives the records a time.
+func (c *cluster) produceAt(topic string, n, size int, at time.Time) {
+	c.t.Helper()
+	records := make([]kafka.Record, n)
+	for i := range records {
+		records[i] = kafka.Record{Time: at, Value: kafka.NewBytes(bytes.Repeat([]byte("x"), size))}
+	}
+	_, err := c.ask.Produce(c.t.Context(), &kafka.ProduceRequest{
+		Topic: topic, Partition: 0, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+	})
+	require.NoError(c.t, err)
 }
 
 // make makes a topic that is not as it should be.

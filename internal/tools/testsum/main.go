@@ -1,0 +1,71 @@
+// Command testsum runs go test and says at the end which tests were skipped and why: go test itself says "ok" for a package whose tests
+// were all skipped. Its arguments are those of go test. It prints the line of each package as go test does, and of a package that failed
+// all that the failed tests said. It exits with go test's code.
+//
+//	go run ./internal/tools/testsum -race ./...
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program; it returns its exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	tool := os.Getenv("GO")
+	if tool == "" {
+		tool = "go"
+	}
+	cmd := exec.Command(tool, append([]string{"test", "-json"}, args...)...) //nolint:gosec // go test, with the caller's arguments
+	cmd.Stderr = stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return fail(stderr, err)
+	}
+	// Ctrl-C reaches go test as well, which ends in order.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return fail(stderr, err)
+	}
+	stopped := make(chan struct{})
+	defer close(stopped)
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				_ = cmd.Process.Signal(s)
+			case <-stopped:
+				return
+			}
+		}
+	}()
+	sum := newSummary(stdout)
+	readErr := sum.read(out)
+	err = cmd.Wait()
+	sum.close()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() > 0:
+		_, _ = fmt.Fprintln(stdout, "FAIL")
+		return exit.ExitCode()
+	case err != nil:
+		return fail(stderr, err)
+	case readErr != nil:
+		return fail(stderr, readErr)
+	}
+	return 0
+}
+
+func fail(stderr io.Writer, err error) int {
+	_, _ = fmt.Fprintln(stderr, "testsum:", err)
+	return 1
+}

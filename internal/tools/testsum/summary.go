@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// event is one line of go test -json; see go doc test2json.
+type event struct {
+	Action  string
+	Package string
+	Test    string
+	Output  string
+}
+
+// summary prints what go test would, and gathers what was skipped.
+type summary struct {
+	out     io.Writer
+	running map[string]*packageRun
+	skipped []skip
+	failed  []string
+}
+
+// skip is a test that was skipped.
+type skip struct{ pkg, test, reason string }
+
+// packageRun is what one package's tests have said so far.
+type packageRun struct {
+	said []said
+	done map[string]string // test → pass, fail or skip
+}
+
+// said is a piece of output; test is empty for the package's own.
+type said struct{ test, text string }
+
+func newSummary(out io.Writer) *summary { return &summary{out: out, running: map[string]*packageRun{}} }
+
+// read takes up events until there are no more. What is not an event is printed as it is.
+func (s *summary) read(r io.Reader) error {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			var e event
+			if json.Unmarshal(line, &e) != nil || e.Action == "" {
+				_, _ = s.out.Write(line)
+			} else {
+				s.take(e)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read what go test says: %w", err)
+		}
+	}
+}
+
+func (s *summary) take(e event) {
+	if e.Action == "build-output" {
+		_, _ = io.WriteString(s.out, e.Output)
+		return
+	}
+	if e.Package == "" {
+		return
+	}
+	p := s.running[e.Package]
+	if p == nil {
+		p = &packageRun{done: map[string]string{}}
+		s.running[e.Package] = p
+	}
+	switch e.Action {
+	case "output":
+		p.said = append(p.said, said{e.Test, e.Output})
+	case "pass", "fail", "skip":
+		if e.Test == "" {
+			s.end(e, p)
+			delete(s.running, e.Package)
+			return
+		}
+		s.endTest(e, p)
+	}
+}
+
+// endTest notes how a test ended, and forgets what it said if it passed.
+func (s *summary) endTest(e event, p *packageRun) {
+	p.done[e.Test] = e.Action
+	switch e.Action {
+	case "pass":
+		p.said = slices.DeleteFunc(p.said, func(o said) bool { return o.test == e.Test })
+	case "fail":
+		s.failed = append(s.failed, e.Package+" "+e.Test)
+	case "skip":
+		reason := p.reason(e.Test)
+		if reason == "" && strings.HasPrefix(e.Test, "Fuzz") && strings.Contains(e.Test, "/") {
+			return // an input that a fuzz target has no use for
+		}
+		s.skipped = append(s.skipped, skip{e.Package, e.Test, reason})
+	}
+}
+
+// end prints what go test prints of a package: one line, and before that what the failed tests said. Those that have
+// not ended were under way when the program died.
+func (s *summary) end(e event, p *packageRun) {
+	for _, o := range p.said {
+		switch how := p.done[o.test]; {
+		case o.test == "" && (e.Action == "fail" || isVerdict(o.text)),
+			o.test != "" && e.Action == "fail" && (how == "fail" || how == ""):
+			_, _ = io.WriteString(s.out, o.text)
+		}
+	}
+}
+
+// isVerdict tells whether a line of a package's own is go test's about it.
+func isVerdict(text string) bool {
+	return strings.HasPrefix(text, "ok  \t") || strings.HasPrefix(text, "?   \t") || strings.HasPrefix(text, "FAIL\t")
+}
+
+// place is where in the source a test logged something.
+var place = regexp.MustCompile(`^\S+\.go:\d+:\s*`)
+
+// reason is what a test logged last before it was skipped, on one line, without the place in the source.
+func (p *packageRun) reason(test string) string {
+	var parts []string
+	for _, o := range p.said {
+		text := strings.TrimSpace(o.text)
+		if o.test != test || text == "" || strings.HasPrefix(text, "=== ") || strings.HasPrefix(text, "--- ") {
+			continue
+		}
+		if at := place.FindString(text); at != "" {
+			parts, text = nil, text[len(at):]
+		}
+		parts = append(parts, text)
+	}
+	return strings.TrimSpace(strings.Join(parts, " "))
+}
+
+// close prints the packages that never ended, what failed, and what was skipped, by reason.
+func (s *summary) close() {
+	for name, p := range s.running {
+		s.end(event{Action: "fail", Package: name}, p)
+	}
+	if len(s.failed) > 0 {
+		_, _ = fmt.Fprintf(s.out, "\nfailed:\n  %s\n", strings.Join(s.failed, "\n  "))
+	}
+	if len(s.skipped) == 0 {
+		return
+	}
+	var reasons []string
+	tests := map[string][]string{}
+	for _, k := range s.skipped {
+		if tests[k.reason] == nil {
+			reasons = append(reasons, k.reason)
+		}
+		tests[k.reason] = append(tests[k.reason], k.pkg+" "+k.test)
+	}
+	_, _ = fmt.Fprintf(s.out, "\nskipped: %d\n", len(s.skipped))
+	for _, reason := range reasons {
+		shown := reason
+		if shown == "" {
+			shown = "no reason was given"
+		}
+		_, _ = fmt.Fprintf(s.out, "  %s\n", shown)
+		for _, name := range tests[reason] {
+			_, _ = fmt.Fprintf(s.out, "      %s\n", name)
+		}
+	}
+}

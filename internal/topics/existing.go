@@ -1,0 +1,66 @@
+package topics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/describegroups"
+)
+
+// Existing names the cluster, and those of the two topics that are there. A cluster that has no id has an empty name.
+func (a *Admin) Existing(ctx context.Context) (cluster string, there []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	meta, err := a.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{a.conn.Topic, a.conn.DeadTopic}})
+	if err != nil {
+		return "", nil, a.unreachable(err)
+	}
+	for _, t := range meta.Topics {
+		if !errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
+			there = append(there, t.Name)
+		}
+	}
+	return meta.ClusterID, there, nil
+}
+
+// coordinatorPause is the pause between two questions to a coordinator that is not there yet.
+const coordinatorPause = 200 * time.Millisecond
+
+// Members lists the live members of a consumer group, each as its client id and host.
+func (a *Admin) Members(ctx context.Context, group string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	for {
+		members, err := a.members(ctx, group)
+		var code kafka.Error
+		if !errors.As(err, &code) || !code.Temporary() {
+			return members, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(coordinatorPause):
+		}
+	}
+}
+
+func (a *Admin) members(ctx context.Context, group string) ([]string, error) {
+	// The raw request, because kafka-go's own fails on what clients other than itself write about a member.
+	m, err := a.client.Transport.RoundTrip(ctx, a.client.Addr, &describegroups.Request{Groups: []string{group}})
+	if err != nil {
+		return nil, fmt.Errorf("describe consumer group %s: %w", group, err)
+	}
+	var out []string
+	for _, g := range m.(*describegroups.Response).Groups {
+		if code := kafka.Error(g.ErrorCode); code != 0 && code != kafka.GroupIdNotFound {
+			return nil, fmt.Errorf("describe consumer group %s: %w", group, code)
+		}
+		for _, m := range g.Members {
+			out = append(out, m.ClientID+" at "+m.ClientHost)
+		}
+	}
+	return out, nil
+}
