@@ -131,6 +131,8 @@ func TestHeartbeatsGoOnWhileWorkFinishes(t *testing.T) {
 	m := inGroup(t, b.conn, io.Discard)
 	gen := enters(t, m)
 	finish := make(chan struct{})
+	release := sync.OnceFunc(func() { close(finish) })
+	defer release()
 	gen.run(func(context.Context) { <-finish })
 	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: kerr.RebalanceInProgress})
 	<-gen.life.Done()
@@ -140,7 +142,7 @@ func TestHeartbeatsGoOnWhileWorkFinishes(t *testing.T) {
 	if err := beats.Wait(within(t), 1); err != nil {
 		t.Fatal(err)
 	}
-	close(finish)
+	release()
 	<-ended
 }
 

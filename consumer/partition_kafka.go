@@ -16,20 +16,33 @@ const hangs = 3 * time.Second
 type outage struct {
 	blocked prometheus.Gauge
 
-	mu sync.Mutex
-	on bool
+	mu    sync.Mutex
+	on    bool
+	ended bool // nothing more is heard
 }
 
 func (o *outage) set(on bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
+	case o.ended:
+		return
 	case on && !o.on:
 		o.blocked.Inc()
 	case !on && o.on:
 		o.blocked.Dec()
 	}
 	o.on = on
+}
+
+// end says that nothing is asked any more. A timer that goes off late changes nothing then.
+func (o *outage) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.on {
+		o.blocked.Dec()
+	}
+	o.on, o.ended = false, true
 }
 
 // heeds notes how a request to Kafka ended. A request that was broken off says nothing.
@@ -48,8 +61,8 @@ func (p *partition) observeKafka() func() {
 	p.kafka = &observedSource{source: p.kafka, lag: l, outage: reads}
 	p.ledger = &observedLedger{ledger: p.ledger, lag: l, outage: commits}
 	return func() {
-		reads.set(false)
-		commits.set(false)
+		reads.end()
+		commits.end()
 	}
 }
 
