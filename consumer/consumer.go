@@ -37,6 +37,7 @@ type Consumer struct {
 	turns   turns
 	// accepted counts the blocks that ClickHouse took: evidence that it is a row's fault if that row alone is refused.
 	accepted atomic.Uint64
+	size     batchSize
 
 	mu       sync.Mutex
 	owned    map[int]*partition
@@ -139,7 +140,7 @@ func (c *Consumer) start(ctx context.Context, gen *generation) {
 	for _, id := range gen.partitions { // all have joined the budget before the first one takes of it
 		all = append(all, &partition{
 			id: id, member: gen.member, flushAge: age, phase: flushPhase(id, partitions, age), cfg: c.cfg, kafka: c.cluster, ledger: c.cluster, graves: c.cluster,
-			table: c.table, sure: c.cfg.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
+			table: c.table, sure: c.cfg.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, size: &c.size, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
 		})
 	}
 	for _, p := range all {

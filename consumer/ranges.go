@@ -23,6 +23,8 @@ type span struct {
 	sealedAt    time.Time // to the millisecond
 	// split says that the block was refused and its rows go in by parts, so that its token says nothing about them.
 	split bool
+	// sized says that it is split because it was too large: see settle_size.go.
+	sized bool
 }
 
 // token is what ClickHouse knows the range's block by.
@@ -91,11 +93,12 @@ func (r *ranges) inserted(first int64) bool {
 	return moved > 0
 }
 
-// splits marks a range whose rows go in by parts. It must be committed before the first part is inserted.
-func (r *ranges) splits(first int64) {
+// splits marks a range whose rows go in by parts, because of its size if sized. It must be committed before the first part is inserted.
+func (r *ranges) splits(first int64, sized bool) {
 	for i := range r.spans {
 		if r.spans[i].first == first {
 			r.spans[i].split = true
+			r.spans[i].sized = r.spans[i].sized || sized
 		}
 	}
 }

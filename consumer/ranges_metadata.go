@@ -22,7 +22,10 @@ const (
 	maxMetadata = 4096
 )
 
-const flagSplit = 1 << 0
+const (
+	flagSplit = 1 << 0
+	flagSized = 1 << 1 // an older reader takes any flag for flagSplit
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -42,6 +45,9 @@ func (r *ranges) metadata() string {
 		flags := uint64(0)
 		if s.split {
 			flags |= flagSplit
+		}
+		if s.sized {
+			flags |= flagSized
 		}
 		one = binary.AppendUvarint(one, flags)
 		b = binary.AppendUvarint(b, uint64(len(one)))
@@ -103,6 +109,7 @@ func decodeSpan(b []byte, end int64) (span, bool) {
 	}
 	s.first, s.last = end, end+int64(length)
 	s.records = int(records)
+	s.sized = flags&flagSized != 0
 	s.split = flags != 0 // a flag that is not known yet is a reason to look as well
 	return s, true
 }

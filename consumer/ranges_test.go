@@ -177,7 +177,7 @@ func TestMetadataGolden(t *testing.T) {
 	r := newRanges(7, nil, -1)
 	_ = r.record(spanOf(7, 9))
 	_ = r.record(spanOf(10, 10))
-	r.splits(10)
+	r.splits(10, false)
 	const golden = "sluice/1:DgISAAIXMlR2mLrc_gP2-beEwWgAEgAAGjJUdpi63P4B9vm3hMFoAdzclmM"
 	if got := r.metadata(); got != golden {
 		t.Errorf("metadata %s, want %s", got, golden)
