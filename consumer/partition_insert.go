@@ -50,7 +50,8 @@ type delivery struct {
 	loop   loop
 	reads  int    // in a row that took too long to be worth anything
 	before uint64 // what ClickHouse had accepted before the first refusal
-	streak uint64 // the same before the refusals since something of this block was last accepted
+	losing bool   // refused, and nothing of this block accepted since
+	streak uint64 // what ClickHouse had accepted before that
 	last   error  // of the last refusal
 	doubts doubts
 	causes map[int32]*cause // by row that was refused alone
@@ -125,7 +126,7 @@ func (d *delivery) insert(ctx context.Context) bool {
 		d.settlement.accepted()
 		d.partition.accepted.Add(1)
 		d.size.fits(rows)
-		d.doubts = doubts{convicted: d.doubts.convicted}
+		d.doubts, d.losing = doubts{convicted: d.doubts.convicted}, false
 		d.waits.passed()
 		d.count(rows, time.Since(start))
 		return true

@@ -51,8 +51,8 @@ func (d *delivery) refused(ctx context.Context, err error) bool {
 		d.log.Warn("clickhouse refuses a block for what is in it, looking for the row",
 			"partition", d.partition.id, "first", d.batch.first, "last", d.batch.last, "err", reasonText(err))
 	}
-	if d.settlement.refused == 0 {
-		d.streak = d.partition.accepted.Load()
+	if !d.losing {
+		d.losing, d.streak = true, d.partition.accepted.Load()
 	}
 	d.last = err
 	mark, row := d.refuse()
@@ -75,14 +75,15 @@ func (d *delivery) alone(row int32, err error) {
 		c = &cause{}
 		d.causes[row] = c
 	}
-	c.err = err
+	c.err, c.after = err, d.partition.accepted.Load()
 	c.times++
 }
 
-// cause is why a row was refused alone, and how often.
+// cause is why a row was refused alone, how often, and what ClickHouse had accepted by the last time.
 type cause struct {
 	err   error
 	times int
+	after uint64
 }
 
 // proven says that a row was refused often enough for its error's code.
@@ -100,31 +101,37 @@ func (d *delivery) judge(ctx context.Context) bool {
 	}
 	for _, row := range d.suspects {
 		if !d.causes[row].proven() {
-			if !d.waits.failed(ctx, blockedClickHouse, d.causes[row].err) {
-				return false
-			}
-			d.restart(false)
-			return true
+			return d.again(ctx, row)
 		}
 	}
 	return d.condemn(ctx, d.suspects[0])
 }
 
-// hopeless deals with a block of which nothing was accepted for long. If others are accepted meanwhile, it is full of bad rows: those that
-// are alone are judged, and the search goes on. Else it may be the table: the partition waits.
+// again has the rows that were refused alone tried alone again.
+func (d *delivery) again(ctx context.Context, row int32) bool {
+	if !d.waits.failed(ctx, blockedClickHouse, d.causes[row].err) {
+		return false
+	}
+	d.restart(false)
+	return true
+}
+
+// hopeless deals with a block of which nothing was accepted for long. It may be the table: the partition waits. But if others are accepted,
+// the block is full of bad rows: those that are refused alone even then are condemned, and the search goes on.
 func (d *delivery) hopeless(ctx context.Context) bool {
-	if d.partition.accepted.Load() == d.streak {
+	if d.partition.accepted.Load() == d.streak || len(d.suspects) == 0 {
 		if !d.waits.failed(ctx, blockedSetup, d.last) {
 			return false
 		}
 		d.restart(true)
 		return true
 	}
-	if len(d.suspects) == 0 {
-		d.settlement.refused = 0
-		return true
+	for _, row := range d.suspects {
+		if c := d.causes[row]; c.proven() && c.after != d.streak {
+			return d.condemn(ctx, row)
+		}
 	}
-	return d.judge(ctx)
+	return d.again(ctx, d.suspects[0])
 }
 
 // condemn makes a dead letter of a row.
@@ -143,8 +150,8 @@ func (d *delivery) condemn(ctx context.Context, row int32) bool {
 	}
 	d.waits.passed()
 	d.buried(row)
-	if len(d.suspects) == 0 {
-		d.settlement.refused = 0
+	if len(d.suspects) == 0 { // more of them takes more evidence
+		d.settlement.refused, d.losing = 0, false
 	}
 	d.metrics.dead.WithLabelValues(string(letter.reason)).Inc()
 	d.log.Warn("a row that clickhouse refuses became a dead letter",

@@ -38,7 +38,11 @@ func (w *wait) failed(ctx context.Context, reason string, err error) bool {
 		p.watch.blocked.Add(1)
 	}
 	if w.causes.note(reason, err) {
-		p.log.Log(ctx, severity(reason, err), text, "partition", p.id, "by", reason, "err", reasonText(err), "hint", hintFor(reason, err)) //nolint:sloglint // the two above
+		attrs := []any{"partition", p.id, "by", reason, "err", reasonText(err)}
+		if advice := w.causes.advice(hintFor(reason, err)); advice != "" {
+			attrs = append(attrs, "hint", advice)
+		}
+		p.log.Log(ctx, severity(reason, err), text, attrs...) //nolint:sloglint // the two above
 	} else {
 		p.log.Debug("partition is still blocked", "partition", p.id, "by", reason, "err", reasonText(err))
 	}

@@ -61,6 +61,16 @@ type causes struct {
 	tries int
 	seen  []string
 	times []int
+	hints []string
+}
+
+// advice is a hint that was not given yet, or nothing.
+func (c *causes) advice(text string) string {
+	if slices.Contains(c.hints, text) {
+		return ""
+	}
+	c.hints = append(c.hints, text)
+	return text
 }
 
 // note counts a cause, and says whether it is a new one.
