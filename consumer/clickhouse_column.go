@@ -37,14 +37,13 @@ func columnOf(why error, names, expressions []string) string {
 	if m := columnNamed.FindStringSubmatch(why.Error()); m != nil && slices.Contains(names, m[1]) {
 		return m[1]
 	}
-	failed := bare(failedExpression(why))
-	if failed == "" {
+	failed := words(failedExpression(why))
+	if len(failed) == 0 {
 		return ""
 	}
 	var found []string
 	for n, expression := range expressions {
-		e := bare(expression)
-		if e != "" && (strings.Contains(e, failed) || strings.HasPrefix(failed, "_CAST("+e+",")) {
+		if e := words(expression); len(e) > 0 && (within(failed, e) || failed[0] == "_CAST" && within(e, failed)) {
 			found = append(found, names[n])
 		}
 	}
@@ -52,11 +51,37 @@ func columnOf(why error, names, expressions []string) string {
 }
 
 var (
+	wordPattern = regexp.MustCompile(`'(?:\\.|[^'\\])*'|[A-Za-z_][A-Za-z0-9_]*|[0-9][0-9.]*`)
 	literalType = regexp.MustCompile(`(['\d\])])_[A-Z]\w*(?:\([^()]*\))?`)
-	punctuation = strings.NewReplacer(" ", "", `\`, "", "`", "")
 )
 
-// bare is an expression without what the server writes now in one way and now in another: blanks, quotes of quotes, and the types of literals.
-func bare(expression string) string {
-	return punctuation.Replace(literalType.ReplaceAllString(expression, "$1"))
+// operators are functions that a column's definition writes as signs.
+var operators = []string{
+	"equals", "notEquals", "less", "greater", "lessOrEquals", "greaterOrEquals", "plus", "minus", "multiply", "divide", "modulo", "negate",
+	"and", "or", "not", "AND", "OR", "NOT", "concat", "in", "notIn", "IN", "like", "LIKE", "if", "array", "tuple", "arrayElement", "tupleElement",
+}
+
+// words are the names and literals of an expression, in their order, without what is written as a sign in one place and as a function in
+// another, and without the types that messages add to literals. A message cuts long expressions short: what is cut is left out.
+func words(expression string) []string {
+	expression, _, _ = strings.Cut(expression, "...")
+	expression = strings.ReplaceAll(literalType.ReplaceAllString(expression, "$1"), `\'`, `'`)
+	var out []string
+	for _, word := range wordPattern.FindAllString(expression, -1) {
+		if !slices.Contains(operators, word) {
+			out = append(out, strings.Trim(word, "'"))
+		}
+	}
+	return out
+}
+
+// within says whether some words come in others, one after the other. The last one may be cut short.
+func within(some, others []string) bool {
+	last := len(some) - 1
+	for at := 0; at+len(some) <= len(others); at++ {
+		if slices.Equal(some[:last], others[at:at+last]) && strings.HasPrefix(others[at+last], some[last]) {
+			return true
+		}
+	}
+	return false
 }

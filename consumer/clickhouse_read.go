@@ -27,8 +27,6 @@ var readSettings = map[string]string{
 	"result_overflow_mode":        "throw",
 	"timeout_overflow_mode":       "throw",
 	"timeout_overflow_mode_leaf":  "throw",
-	"limit":                       "0",
-	"offset":                      "0",
 	"final":                       "0",
 	"use_query_cache":             "0",
 	"force_data_skipping_indices": "''",

@@ -13,7 +13,7 @@ var testProfiles = map[string]string{
 	"small":        `<max_memory_usage>30000000</max_memory_usage>`,
 	"keyed":        `<force_primary_key>1</force_primary_key>`,
 	"keyed_pinned": `<force_primary_key>1</force_primary_key>` + pinned("force_primary_key"),
-	"cut_short":    `<max_result_rows>1</max_result_rows><result_overflow_mode>break</result_overflow_mode><limit>1</limit>`,
+	"cut_short":    `<max_result_rows>100</max_result_rows><result_overflow_mode>break</result_overflow_mode><use_query_cache>1</use_query_cache>`,
 	"few_rows":     `<max_rows_to_read>1</max_rows_to_read>` + pinned("max_rows_to_read"),
 	"few_results":  `<max_result_rows>7</max_result_rows>` + pinned("max_result_rows"),
 	"async":        `<async_insert>1</async_insert>` + pinned("async_insert"),

@@ -179,19 +179,21 @@ func (d *delivery) exhume(ctx context.Context, offset int64, why error, column s
 	return letter, nil
 }
 
-// oversized deals with a block that is larger than ClickHouse takes: it goes in by halves, and the next batches are cut smaller.
+// oversized deals with a block that is larger than ClickHouse takes: it goes in by smaller parts. If it was of one table partition, the next
+// batches are cut smaller: those of several may be as large as before.
 func (d *delivery) oversized(ctx context.Context, rows *block, err error) bool {
 	if known := d.placed(ctx); known != nil {
 		return d.waits.failed(ctx, blockedClickHouse, known)
 	}
 	piece := d.pieces[0]
-	weight := d.weight(d.rowsOf(piece))
+	all := d.rowsOf(piece)
+	weight, places := d.weight(all), d.placesOf(all)
 	step := d.tooLarge()
 	if step == sizeStuck {
 		d.restart(false)
 		return d.waits.failed(ctx, d.blockedBySize(err), err)
 	}
-	if !piece.claim {
+	if !piece.claim && places == 1 {
 		if bytes, smaller := d.size.tooLarge(weight); smaller {
 			d.log.Warn("a block is too large for clickhouse: it is inserted in parts, and the next ones are smaller",
 				"partition", d.partition.id, "rows", rows.rows(), "batch_bytes", bytes, "err", reasonText(err), "hint", hint(err))

@@ -47,6 +47,7 @@ type settlement struct {
 	again    map[int32]int    // by row: how often it was inserted alone, and answered
 	accused  map[int32]bool   // rows that were refused alone and are not dead yet
 	tooHeavy int64            // so many bytes in one block were too large; 0: none were
+	tooWide  int              // so many places in one block were too many; 0: none were
 	places   []int32          // by row: the place that a token is noted for, see claims; known once a block was too large
 	weights  []int64          // by row: bytes; known likewise
 }
@@ -214,7 +215,7 @@ func (s *settlement) accepted() {
 	s.pieces = s.pieces[1:]
 	s.refused = 0
 	if len(s.pieces) > 0 && s.pieces[0].stretch == p.stretch {
-		return // one claim of several
+		return // the token is not used up in all places yet
 	}
 	if s.sure && !s.sized {
 		return // its rows are in, also where the next read cannot see them: the token is good for them, and no other

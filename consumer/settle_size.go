@@ -1,11 +1,13 @@
 package consumer
 
-// A block that is too large for ClickHouse goes in by halves, and those by theirs, down to a size that it takes. Unlike a block with a bad
-// row, which is refused for everybody, one that is too large here and now may get in somewhere else: it is still under way from an
-// earlier try, or another owner has more luck. Rows that had gone in by then under the tokens of halves would be there twice.
+// A block that is too large for ClickHouse goes in by smaller parts, down to a size that it takes. ClickHouse notes a token for each place
+// by itself: a table partition of a shard. So a block of several places goes in place by place at first, each under the block's token. For a
+// server that is short of memory that may do: a part of its own for each place costs it some 10 MB, however few rows there are.
 //
-// So before a stretch is halved its token is used up, with one row for each place for which ClickHouse notes a token: a table partition of
-// a shard. That is a claim. After it, whatever comes under that token is dropped, wherever it comes from. What came before it is in the
+// What is of one place goes in by halves, and those by theirs. Unlike a block with a bad row, which is refused for everybody, one that is
+// too large here and now may get in somewhere else: it is still under way from an earlier try, or another owner has more luck. Rows that
+// had gone in by then under the tokens of halves would be there twice. So before a stretch is halved its token is used up, with one row for
+// each place. That is a claim. After it, whatever comes under that token is dropped, wherever it comes from. What came before it is in the
 // table, which is asked before the halves are inserted.
 //
 // A claim makes a token say less: that an insert under it was answered does not mean that its rows are in, they may have come after
@@ -28,14 +30,16 @@ func (s *settlement) tooLarge() sizeStep {
 	rows := s.rowsOf(p)
 	switch {
 	case len(rows) == 1: // as small as it gets: size is not what is wrong, or it is this row
-		s.tooHeavy = 0
+		s.tooHeavy, s.tooWide = 0, 0
 		return sizeStuck
 	case p.claim:
 		s.pieces = append(s.cutClaim(p), s.pieces[1:]...)
 		return sizeHalved
 	}
-	if weight := s.weight(rows); s.tooHeavy == 0 || weight < s.tooHeavy {
-		s.tooHeavy = weight
+	if n := s.placesOf(rows); n > 1 {
+		s.tooWide = lower(s.tooWide, n)
+	} else {
+		s.tooHeavy = lower(s.tooHeavy, s.weight(rows))
 	}
 	s.doubt = true
 	if !s.sized {
@@ -46,6 +50,14 @@ func (s *settlement) tooLarge() sizeStep {
 	return sizeHalved // see shrink
 }
 
+// lower is the lower of two limits, of which nought is none.
+func lower[T int | int64](limit, n T) T {
+	if limit == 0 {
+		return n
+	}
+	return min(limit, n)
+}
+
 func (s *settlement) weight(rows []int32) (bytes int64) {
 	for _, row := range rows {
 		bytes += s.weights[row]
@@ -53,17 +65,52 @@ func (s *settlement) weight(rows []int32) (bytes int64) {
 	return bytes
 }
 
-// shrink puts a claim in the place of pieces[0] if that is known to be too large.
+// placesOf is how many places some rows go to.
+func (s *settlement) placesOf(rows []int32) int {
+	all := map[int32]bool{}
+	for _, row := range rows {
+		all[s.places[row]] = true
+	}
+	return len(all)
+}
+
+// shrink puts smaller pieces, or a claim, in the place of pieces[0] if that is known to be too large.
 func (s *settlement) shrink() {
-	for s.tooHeavy > 0 && len(s.pieces) > 0 {
+	for (s.tooHeavy > 0 || s.tooWide > 0) && len(s.pieces) > 0 {
 		p := s.pieces[0]
 		rows := s.rowsOf(p)
-		if p.claim || p.stretch.rows() == 1 || len(rows) == 1 || s.weight(rows) < s.tooHeavy {
+		if p.claim || len(rows) == 1 {
 			return
 		}
-		s.pieces = s.pieces[1:]
-		s.claimFirst(p.stretch, rows)
+		heavy, places := s.tooHeavy > 0 && s.weight(rows) >= s.tooHeavy, s.placesOf(rows)
+		switch {
+		case places > 1 && (heavy || s.tooWide > 0 && places >= s.tooWide):
+			s.pieces = append(s.cutPlaces(p, rows, places/2), s.pieces[1:]...)
+		case places == 1 && heavy:
+			s.pieces = s.pieces[1:]
+			s.claimFirst(p.stretch, rows)
+		default:
+			return
+		}
 	}
+}
+
+// cutPlaces cuts a piece in two, under its token: one has the rows of so many of its places.
+func (s *settlement) cutPlaces(p piece, rows []int32, places int) []piece {
+	one, two := p, p
+	one.rows, two.rows = nil, nil
+	first := map[int32]bool{}
+	for _, row := range rows {
+		if len(first) < places {
+			first[s.places[row]] = true
+		}
+		if first[s.places[row]] {
+			one.rows = append(one.rows, row)
+		} else {
+			two.rows = append(two.rows, row)
+		}
+	}
+	return []piece{one, two}
 }
 
 // claimFirst puts the piece that uses up a stretch's token in front: of its missing rows the first in each place that is not accused.
