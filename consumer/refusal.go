@@ -61,8 +61,21 @@ var weatherCodes = []int{
 	473, 499, 517, 529, 659, 735, 745, 999,
 }
 
-// faultOf says whose fault an error is.
+// faultOf says whose fault an error is. What is refused before a block was sent is not the block's.
 func faultOf(err error) fault {
+	f := faultOfCode(err)
+	if errors.Is(err, errNotSent) {
+		switch f {
+		case faultUnclear, faultData:
+			return faultSetup
+		case faultSize:
+			return faultWeather
+		}
+	}
+	return f
+}
+
+func faultOfCode(err error) fault {
 	if _, unfit := errors.AsType[unfitError](err); unfit {
 		return faultSetup
 	}
