@@ -62,7 +62,7 @@ var serverQuery = func() string {
 		" UNION ALL SELECT concat('value ', name, ' ', toString(readonly), ' ', value) FROM system.settings WHERE name IN (" + strings.Join(asked, ", ") + ")" +
 		" UNION ALL SELECT 'cloud' FROM system.settings WHERE name = 'cloud_mode' AND value = '1'" +
 		" UNION ALL SELECT concat('distributed ', database) FROM system.tables WHERE name = " + quoted(tableName) + " AND engine = 'Distributed'" +
-		" UNION ALL SELECT concat('version ', version())"
+		" UNION ALL SELECT concat('version ', version()) SETTINGS use_query_cache = 0" // which takes no such question
 }()
 
 // server is what is known of the server at the other end of a connection.
