@@ -56,7 +56,8 @@ func (w *wait) failedRead(ctx context.Context, err error) bool {
 		return false
 	}
 	w.p.metrics.insertErrors.WithLabelValues(codeLabel(err)).Inc()
-	return w.failed(ctx, blockedRead(err), fmt.Errorf("compare with the table: %w", err))
+	err = fmt.Errorf("%w: %w", errRead, err)
+	return w.failed(ctx, blockedRead(err), err)
 }
 
 func blockedRead(err error) string {

@@ -61,19 +61,22 @@ var weatherCodes = []int{
 	473, 499, 517, 529, 659, 735, 745, 999,
 }
 
-// faultOf says whose fault an error is. What is refused before a block was sent is not the block's.
+// faultOf says whose fault an error is. What is refused before a block was sent is not the block's, and what is asked of the table is no
+// row's.
 func faultOf(err error) fault {
 	f := faultOfCode(err)
-	if errors.Is(err, errNotSent) {
-		switch f {
-		case faultUnclear, faultData:
-			return faultSetup
-		case faultSize:
-			return faultWeather
-		}
+	notSent := errors.Is(err, errNotSent)
+	switch {
+	case f == faultSize && notSent:
+		return faultWeather
+	case (f == faultUnclear || f == faultData) && (notSent || errors.Is(err, errRead)):
+		return faultSetup
 	}
 	return f
 }
+
+// errRead: a question to the table failed.
+var errRead = errors.New("compare with the table")
 
 func faultOfCode(err error) fault {
 	if _, unfit := errors.AsType[unfitError](err); unfit {
