@@ -166,3 +166,22 @@ func (k *cluster) buryBatch(ctx context.Context, partition int, records []kafka.
 	}
 	return resp.Error //nolint:wrapcheck // bury does
 }
+
+// hintKafka is about what the dead-letter topic refuses.
+func hintKafka(err error) string {
+	code, ok := errors.AsType[kafka.Error](err)
+	if !ok {
+		return ""
+	}
+	switch code {
+	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
+		return "raise max.message.bytes of the dead-letter topic: `sluice topics apply` sets it to 4 MiB"
+	case kafka.TopicAuthorizationFailed:
+		return "the Kafka user needs WRITE and DESCRIBE on the dead-letter topic"
+	case kafka.UnknownTopicOrPartition:
+		return "make the dead-letter topic: `sluice topics apply` does"
+	case kafka.PolicyViolation, kafka.InvalidRecord:
+		return "the dead-letter topic must be plain, with cleanup.policy=delete: see `sluice topics check`"
+	}
+	return ""
+}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"regexp"
 	"strings"
-
-	"github.com/segmentio/kafka-go"
 )
 
 // settingName finds the setting that an error of ClickHouse's is about: "Setting async_insert should not be changed", "Cannot modify
@@ -104,23 +102,4 @@ func hintSize(err error, setting string) string {
 		return "nothing to do if it passes; else raise the limit that the message names in the user's profile"
 	}
 	return "nothing to do if it passes; else raise " + setting + " in the user's profile"
-}
-
-// hintKafka is about what the dead-letter topic refuses.
-func hintKafka(err error) string {
-	code, ok := errors.AsType[kafka.Error](err)
-	if !ok {
-		return ""
-	}
-	switch code {
-	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
-		return "raise max.message.bytes of the dead-letter topic: `sluice topics apply` sets it to 4 MiB"
-	case kafka.TopicAuthorizationFailed:
-		return "the Kafka user needs WRITE and DESCRIBE on the dead-letter topic"
-	case kafka.UnknownTopicOrPartition:
-		return "make the dead-letter topic: `sluice topics apply` does"
-	case kafka.PolicyViolation, kafka.InvalidRecord:
-		return "the dead-letter topic must be plain, with cleanup.policy=delete: see `sluice topics check`"
-	}
-	return ""
 }

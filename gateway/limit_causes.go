@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // mostCauses bounds what is remembered of one outage.
@@ -49,7 +47,10 @@ var causeDigits = regexp.MustCompile(`[0-9]+`)
 // storeCause tells one cause from another: the store's own word for it, such as READONLY, or what lies at the bottom of the error.
 // Numbers in it, such as the ports of a connection, make no difference.
 func storeCause(err error) string {
-	var replied redis.Error
+	var replied interface {
+		error
+		RedisError() // as go-redis marks what Redis answered
+	}
 	if errors.As(err, &replied) {
 		word, _, _ := strings.Cut(replied.Error(), " ")
 		return word
