@@ -145,10 +145,14 @@ type stored struct {
 // present reads which rows the table has between the first and the last of b.
 func (i *inserter) present(ctx context.Context, topic string, partition int, b *block) (map[stored]struct{}, error) {
 	there := make(map[stored]struct{})
-	query := fmt.Sprintf("SELECT _offset, event_id FROM %%s WHERE _topic = %s AND _partition = %d AND _offset BETWEEN %d AND %d",
-		quoted(topic), partition, b.offset[0], b.offset[b.rows()-1])
-	err := i.ask(ctx, query, func(offset int64, id uuid.UUID) { there[stored{offset, id}] = struct{}{} })
+	where := fmt.Sprintf("_topic = %s AND _partition = %d", quoted(topic), partition)
+	err := i.offsetsBetween(ctx, where, b.offset[0], b.offset[b.rows()-1], func(offset int64, id uuid.UUID) { there[stored{offset, id}] = struct{}{} })
 	return there, err
+}
+
+// between is the question for the rows of a partition of the topic between two offsets.
+func between(where string, first, last int64) string {
+	return fmt.Sprintf("SELECT _offset, event_id FROM %%s WHERE %s AND _offset BETWEEN %d AND %d", strings.ReplaceAll(where, "%", "%%"), first, last)
 }
 
 func (i *inserter) highest(ctx context.Context, topic string, partition int, from int64) (int64, error) {
@@ -159,18 +163,14 @@ func (i *inserter) highest(ctx context.Context, topic string, partition int, fro
 	return highest, err
 }
 
-// ask fills the table's name into a query. On ClickHouse Cloud another server may have answered the insert: the answer waits until
-// this one knows what all do.
+// ask fills the table's name into a query.
 func (i *inserter) ask(ctx context.Context, query string, each func(int64, uuid.UUID)) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	if err := i.connected(ctx); err != nil {
 		return err
 	}
-	query = fmt.Sprintf(query, i.name+"."+i.table)
-	if i.known.cloud {
-		query += " SETTINGS select_sequential_consistency = 1"
-	}
+	query = fmt.Sprintf(query, i.name+"."+i.table) + i.known.readClause()
 	err := i.now.offsets(ctx, query, each)
 	if err != nil {
 		i.close()

@@ -202,22 +202,12 @@ func (c *clusterTable) insert(ctx context.Context, b *block, token string) error
 	return nil
 }
 
-// worst is the error that decides what is done next: an answer that never came, then one that time mends, and one that is the rows' fault
-// only once nothing else is in the way.
+// worst is the error that decides what is done next: an answer that never came, then one that time or somebody mends, and one that may be
+// the block's fault only once nothing else is in the way.
 func worst(errs []error) (err error) {
 	at, rank := 0, 0
 	for n, e := range errs {
-		r := 0
-		switch {
-		case e == nil:
-		case isUnknown(e):
-			r = 3
-		case !isData(e):
-			r = 2
-		default:
-			r = 1
-		}
-		if r > rank {
+		if r := rankOf(e); r > rank {
 			at, rank, err = n, r, e
 		}
 	}
@@ -225,6 +215,40 @@ func worst(errs []error) (err error) {
 		return nil
 	}
 	return fmt.Errorf("shard %d: %w", at+1, err)
+}
+
+func rankOf(err error) int {
+	if err == nil {
+		return 0
+	}
+	if isUnknown(err) {
+		return 5
+	}
+	switch faultOf(err) {
+	case faultData:
+		return 1
+	case faultUnclear:
+		return 2
+	case faultSize:
+		return 3
+	default:
+		return 4
+	}
+}
+
+// shardOf is for each row the shard that it goes to.
+func (c *clusterTable) shardOf(ctx context.Context, b *block) ([]int, error) {
+	spread, _, err := c.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int, b.rows())
+	for n, rows := range spread.split(b) {
+		for _, row := range rows {
+			out[row] = n
+		}
+	}
+	return out, nil
 }
 
 func (c *clusterTable) isIn(token string) bool {

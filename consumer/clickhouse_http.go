@@ -41,8 +41,9 @@ func newHTTPConnection(opts *clickhouse.Options) *httpConnection {
 
 // httpError is an answer of ClickHouse's that is not 200.
 type httpError struct {
-	code int // ClickHouse's own, or 0
-	text string
+	code   int // ClickHouse's own, or 0
+	status int
+	text   string
 }
 
 func (e *httpError) Error() string { return "clickhouse: " + e.text }
@@ -125,7 +126,7 @@ func (h *httpConnection) post(ctx context.Context, query url.Values, body []byte
 	code, _ := strconv.Atoi(resp.Header.Get("X-ClickHouse-Exception-Code"))
 	if resp.StatusCode != http.StatusOK || code != 0 {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
-		return &httpError{code: code, text: strings.TrimSpace(string(text))}
+		return &httpError{code: code, status: resp.StatusCode, text: strings.TrimSpace(string(text))}
 	}
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {

@@ -45,8 +45,8 @@ var needed = map[string]string{
 	"max_partitions_per_insert_block": "blocks of many months may be refused",
 }
 
-// serverQuery asks what is to be known of a server: which settings it knows, where events_raw is not a table to insert into, whether it is
-// ClickHouse Cloud, its time, and its version.
+// serverQuery asks what is to be known of a server: which settings it knows and how the user has them, where events_raw is not a table to
+// insert into, whether it is ClickHouse Cloud, its time, and its version.
 var serverQuery = func() string {
 	names := []string{quoted(tokenSetting)}
 	for _, settings := range []map[string]string{insertSettings, clusterSettings("auto")} {
@@ -55,11 +55,17 @@ var serverQuery = func() string {
 		}
 	}
 	slices.Sort(names)
+	asked := slices.Clone(names)
+	for name := range readSettings {
+		asked = append(asked, quoted(name))
+	}
+	slices.Sort(asked)
 	return "SELECT name FROM system.settings WHERE name IN (" + strings.Join(names, ", ") + ")" +
+		" UNION ALL SELECT concat('value ', name, ' ', toString(readonly), ' ', value) FROM system.settings WHERE name IN (" + strings.Join(asked, ", ") + ")" +
 		" UNION ALL SELECT 'cloud' FROM system.settings WHERE name = 'cloud_mode' AND value = '1'" +
 		" UNION ALL SELECT concat('distributed ', database) FROM system.tables WHERE name = " + quoted(tableName) + " AND engine = 'Distributed'" +
 		" UNION ALL SELECT concat('clock ', toString(toUnixTimestamp64Milli(now64(3))))" +
-		" UNION ALL SELECT concat('version ', version())"
+		" UNION ALL SELECT concat('version ', version()) SETTINGS use_query_cache = 0" // which takes no such question
 }()
 
 // server is what is known of the server at the other end of a connection.
@@ -68,7 +74,9 @@ type server struct {
 	cloud       bool
 	distributed map[string]bool // databases in which events_raw belongs to a cluster
 	knows       map[string]bool
-	ahead       time.Duration // its clock, compared with this process's
+	ahead       time.Duration     // its clock, compared with this process's
+	values      map[string]string // of settings, as the user has them
+	pinned      map[string]bool   // of these, those that the user cannot change
 }
 
 // learn takes one line of the answer to serverQuery.
@@ -83,6 +91,8 @@ func (s *server) learn(line string) {
 		}
 	case "cloud":
 		s.cloud = true
+	case "value":
+		s.learnValue(rest)
 	case "distributed":
 		if s.distributed == nil {
 			s.distributed = map[string]bool{}
@@ -96,12 +106,25 @@ func (s *server) learn(line string) {
 	}
 }
 
-// settings are those of one insert, with more of them for a replicated table.
+func (s *server) learnValue(line string) {
+	name, rest, _ := strings.Cut(line, " ")
+	readonly, value, _ := strings.Cut(rest, " ")
+	if s.values == nil {
+		s.values, s.pinned = map[string]string{}, map[string]bool{}
+	}
+	s.values[name] = value
+	if readonly != "0" {
+		s.pinned[name] = true
+	}
+}
+
+// settings are those of one insert, with more of them for a replicated table. One that the user's profile pins to the value wanted is
+// left out: to send it is forbidden on some versions, even as it is.
 func (s *server) settings(token string, more map[string]string) map[string]string {
 	out := make(map[string]string, len(insertSettings)+len(more)+1)
 	for _, settings := range []map[string]string{insertSettings, more} {
 		for name, value := range settings {
-			if s.knows[name] {
+			if s.knows[name] && !(s.pinned[name] && s.values[name] == value) {
 				out[name] = value
 			}
 		}

@@ -32,7 +32,7 @@ func startEngine() {
 	if engine.dir, engine.err = os.MkdirTemp("", "sluice-consumer-test-"); engine.err != nil {
 		return
 	}
-	engine.Engine = embedded.NewEngine(embedded.EngineConfig{TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: engine.dir, Progress: os.Stderr, Extra: testClusters})
+	engine.Engine = embedded.NewEngine(embedded.EngineConfig{TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: engine.dir, Progress: os.Stderr, Extra: testExtra})
 	var ctx context.Context
 	ctx, engine.end = context.WithCancel(context.Background())
 	engine.done = make(chan error, 1)

@@ -40,6 +40,7 @@ type Consumer struct {
 	// membership is whether the group cannot be joined.
 	membership outage
 	idle       bool // the group has no partition for this member, which was said
+	size       batchSize
 
 	mu       sync.Mutex
 	owned    map[int]*partition
@@ -153,7 +154,7 @@ func (c *Consumer) start(ctx context.Context, gen *generation) {
 	for _, id := range gen.partitions { // all have joined the budget before the first one takes of it
 		all = append(all, &partition{
 			id: id, member: gen.member, flushAge: age, phase: flushPhase(id, partitions, age), cfg: c.cfg, kafka: c.cluster, ledger: c.cluster, graves: c.cluster,
-			table: c.table, sure: c.cfg.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
+			table: c.table, sure: c.cfg.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, size: &c.size, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
 		})
 	}
 	for _, p := range all {

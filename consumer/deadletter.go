@@ -3,6 +3,7 @@ package consumer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -111,11 +112,28 @@ func (k *cluster) bury(ctx context.Context, partition int, letters []deadLetter)
 			records = append(records, letters[i].record(k.conn.Topic, partition, now))
 		}
 		if err := k.buryBatch(ctx, partition, records); err != nil {
-			return err
+			if tooLargeForTopic(err) && len(records) > 1 { // what fits alone need not fit together
+				return k.buryHalves(ctx, partition, letters, len(records))
+			}
+			return fmt.Errorf("dead letters: topic %s: %w", k.conn.DeadTopic, err)
 		}
 		letters = letters[len(records):]
 	}
 	return nil
+}
+
+// buryHalves writes letters of which the first n are too large for one batch.
+func (k *cluster) buryHalves(ctx context.Context, partition int, letters []deadLetter, n int) error {
+	for _, part := range [][]deadLetter{letters[:n/2], letters[n/2 : n], letters[n:]} {
+		if err := k.bury(ctx, partition, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func tooLargeForTopic(err error) bool {
+	return errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge)
 }
 
 func (k *cluster) buryBatch(ctx context.Context, partition int, records []kafka.Record) error {
@@ -123,19 +141,19 @@ func (k *cluster) buryBatch(ctx context.Context, partition int, records []kafka.
 	defer cancel()
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.conn.DeadTopic}})
 	if err != nil {
-		return fmt.Errorf("dead letters: %w", err)
+		return err //nolint:wrapcheck // bury does
 	}
 	partitions := 0
 	for _, t := range meta.Topics {
 		if t.Name == k.conn.DeadTopic {
 			if t.Error != nil {
-				return fmt.Errorf("dead letters: topic %s: %w (sluice topics apply makes it)", t.Name, t.Error)
+				return fmt.Errorf("%w (sluice topics apply makes it)", t.Error)
 			}
 			partitions = len(t.Partitions)
 		}
 	}
 	if partitions == 0 {
-		return fmt.Errorf("dead letters: topic %s is not there (sluice topics apply makes it)", k.conn.DeadTopic)
+		return errors.New("the topic is not there (sluice topics apply makes it)")
 	}
 	resp, err := k.client.Produce(ctx, &kafka.ProduceRequest{
 		Topic: k.conn.DeadTopic, Partition: partition % partitions, RequiredAcks: kafka.RequireAll,
@@ -144,10 +162,26 @@ func (k *cluster) buryBatch(ctx context.Context, partition int, records []kafka.
 		Records:     kafka.NewRecordReader(records...),
 	})
 	if err != nil {
-		return fmt.Errorf("dead letters: %w", err)
+		return err //nolint:wrapcheck // bury does
 	}
-	if resp.Error != nil {
-		return fmt.Errorf("dead letters: %w", resp.Error)
+	return resp.Error //nolint:wrapcheck // bury does
+}
+
+// hintKafka is about what the dead-letter topic refuses.
+func hintKafka(err error) string {
+	code, ok := errors.AsType[kafka.Error](err)
+	if !ok {
+		return ""
 	}
-	return nil
+	switch code {
+	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
+		return "raise max.message.bytes of the dead-letter topic: `sluice topics apply` sets it to 4 MiB"
+	case kafka.TopicAuthorizationFailed:
+		return "the Kafka user needs WRITE and DESCRIBE on the dead-letter topic"
+	case kafka.UnknownTopicOrPartition:
+		return "make the dead-letter topic: `sluice topics apply` does"
+	case kafka.PolicyViolation, kafka.InvalidRecord:
+		return "the dead-letter topic must be plain, with cleanup.policy=delete: see `sluice topics check`"
+	}
+	return ""
 }

@@ -15,6 +15,8 @@
 //	token forgotten, metadata lost      ranges that start below what the table has, or are old, are compared with it first
 //	topic made anew under its name      the token has the content's hash, the comparison the event's id
 //	one row refused                     the block is halved until it is alone; then a dead letter, if others are accepted
+//	a block too large for ClickHouse    it goes in by parts; a stretch's token is used up before its halves go in; the next are smaller
+//	a code that proves nothing          it is the rows' if it comes again for them while others go in, else the halves tell
 //	ClickHouse away                     fetching stops when the budget of memory is used up; membership stays; nothing is skipped
 //	dead-letter topic away              the partition waits; nothing is skipped
 //	records gone from the topic         counted in sluice_consumer_offset_gaps_total and logged as an error
@@ -33,10 +35,10 @@
 // what such a view refuses is in the table all the same. What it does not cover: an insert that is still under way in ClickHouse,
 // minutes after its sender died, when its token has been forgotten meanwhile.
 //
-// To change how a range is recorded read ranges.go and ranges_metadata.go; what is done until a block is in, settle.go, and shards.go where it goes; all do no I/O,
+// To change how a range is recorded read ranges.go and ranges_metadata.go; what is done until a block is in, settle.go and settle_size.go, and shards.go where it goes; all do no I/O,
 // and ranges_model_test.go puts them through everything that can go wrong. When a batch is cut, partition_fetch.go; what
 // happens to it, partition_record.go and partition_insert.go. What a row looks like, block.go, process.go and schema/; membership and
-// shutdown, consumer.go; which errors are whose fault, retry.go; how records are read off the wire, kafka_fetch.go and kafka_batch.go.
+// shutdown, consumer.go; which errors are whose fault, refusal.go and partition_refused.go; how records are read off the wire, kafka_fetch.go and kafka_batch.go.
 //
 // Not obvious: in a kafka-go Generation the first function that returns ends the generation for all, so a partition's run
 // returns only when its context has ended. And a token is trusted for less time than the group waits for a member, so whoever can

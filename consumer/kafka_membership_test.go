@@ -39,8 +39,8 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// within is a context that ends before the test's patience does.
-func within(t *testing.T) context.Context {
+// patience is a context that ends before the test's patience does.
+func patience(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	t.Cleanup(cancel)
 	return ctx
@@ -62,7 +62,7 @@ func inGroup(t *testing.T, conn kafkaconn.Config, log io.Writer) *membership {
 // enters waits for the membership's next generation.
 func enters(t *testing.T, m *membership) *generation {
 	t.Helper()
-	ctx := within(t)
+	ctx := patience(t)
 	for {
 		gen, err := m.next(ctx)
 		if err == nil {
@@ -82,12 +82,12 @@ func TestGenerationOutlivesItsCoordinator(t *testing.T) {
 	gen := enters(t, m)
 	for _, away := range []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress} {
 		fault := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: away, Count: -1})
-		if err := fault.Wait(within(t), 3); err != nil {
+		if err := fault.Wait(patience(t), 3); err != nil {
 			t.Fatal(err)
 		}
 		fault.Remove()
 		answered := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Observe: true, Count: -1})
-		if err := answered.Wait(within(t), 1); err != nil {
+		if err := answered.Wait(patience(t), 1); err != nil {
 			t.Fatal(err)
 		}
 		answered.Remove()
@@ -116,7 +116,7 @@ func TestMemberKeepsItsID(t *testing.T) {
 	if second.id != first.id || second.generation <= first.generation || len(second.partitions) != 3 {
 		t.Errorf("%s in generation %d, after %s in %d", second.id, second.generation, first.id, first.generation)
 	}
-	if err := b.leaveGroup(within(t), second.id); err != nil { // as if its session were over
+	if err := b.leaveGroup(patience(t), second.id); err != nil { // as if its session were over
 		t.Fatal(err)
 	}
 	if third := enters(t, m); third.id == first.id || third.id == "" || len(third.partitions) != 3 {
@@ -139,7 +139,7 @@ func TestHeartbeatsGoOnWhileWorkFinishes(t *testing.T) {
 	beats := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Observe: true, Count: -1})
 	ended := make(chan struct{})
 	go func() { defer close(ended); m.end() }()
-	if err := beats.Wait(within(t), 1); err != nil {
+	if err := beats.Wait(patience(t), 1); err != nil {
 		t.Fatal(err)
 	}
 	release()
@@ -157,7 +157,7 @@ func TestTopicIsMadeLater(t *testing.T) {
 	joins := fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, TopLevel: true, Observe: true, Count: -1})
 	m := inGroup(t, kafkaconn.Config{Brokers: fake.ListenAddrs(), Topic: "events", DeadTopic: "events.dead"}, io.Discard)
 	for range 3 {
-		if _, err := m.next(within(t)); !errors.Is(err, errNoTopic) || !strings.Contains(err.Error(), "topic events: ") {
+		if _, err := m.next(patience(t)); !errors.Is(err, errNoTopic) || !strings.Contains(err.Error(), "topic events: ") {
 			t.Fatalf("error %v", err)
 		}
 	}
@@ -263,7 +263,7 @@ func TestStrangerInTheGroup(t *testing.T) {
 	if strings.Contains(log.String(), "%!") {
 		t.Errorf("an error that was none:\n%s", log.String())
 	}
-	info, err := b.WaitGroupStable(within(t), "sluice", 2)
+	info, err := b.WaitGroupStable(patience(t), "sluice", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,11 +277,11 @@ func TestGroupOfAnotherApplication(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 1)
 	stranger(t, b, "events", kgo.RoundRobinBalancer())
-	if _, err := b.WaitGroupStable(within(t), "sluice", 1); err != nil {
+	if _, err := b.WaitGroupStable(patience(t), "sluice", 1); err != nil {
 		t.Fatal(err)
 	}
 	m := inGroup(t, b.conn, io.Discard)
-	_, err := m.next(within(t))
+	_, err := m.next(patience(t))
 	if !errors.Is(err, kafka.InconsistentGroupProtocol) {
 		t.Fatalf("error %v", err)
 	}

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -433,6 +434,8 @@ type memoryTable struct {
 	hold    chan struct{} // if set: insert waits for it to be closed, or for its context
 	deaf    bool          // hold does not look at the context either
 	refuses func(offset int64) bool
+	code    int                  // of the refusal; 0: 6
+	limit   func(rows int) error // if set: the error of a block that is too large
 
 	busy   atomic.Int32
 	mu     sync.Mutex
@@ -536,7 +539,13 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 	}
 	if m.refuses != nil && slices.ContainsFunc(b.offset, m.refuses) {
 		m.journal.note("insert %d-%d refused", first, last)
-		return &httpError{code: 6, text: "Cannot parse string"}
+		return &httpError{code: cmp.Or(m.code, 6), text: "Cannot parse string"}
+	}
+	if m.limit != nil {
+		if err := m.limit(b.rows()); err != nil {
+			m.journal.note("insert %d-%d too large", first, last)
+			return err
+		}
 	}
 	o := m.inserts.take()
 	m.mu.Lock()

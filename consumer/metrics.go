@@ -66,7 +66,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 			Name: "sluice_consumer_batch_rows", Help: "Rows of one insert.", Buckets: prometheus.ExponentialBuckets(1, 4, 11),
 		}),
 		insertErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_consumer_insert_errors_total", Help: "Inserts that failed, by ClickHouse's error code, or network.",
+			Name: "sluice_consumer_insert_errors_total", Help: "Inserts that failed, and reads that they need, by ClickHouse's error code, or network.",
 		}, []string{"code"}),
 		rebalances: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_consumer_rebalances_total", Help: "Generations of the group this consumer has been part of.",

@@ -47,6 +47,7 @@ type partition struct {
 	sure     bool // the table is replicated, see settlement
 	claim    *claim
 	accepted *atomic.Uint64 // blocks that ClickHouse took from anybody in this process
+	size     *batchSize     // how large it lets them be
 	metrics  *metrics
 	log      *slog.Logger
 	topic    string
@@ -190,7 +191,7 @@ func (p *partition) begin(ctx context.Context) bool {
 
 // seen is the highest offset from one on that the table has.
 func (p *partition) seen(ctx context.Context, from int64) (offset int64, err error) {
-	err = p.until(ctx, blockedClickHouse, func() error {
+	err = p.until(ctx, func() error {
 		offset, err = p.table.highest(ctx, p.topic, p.id, from)
 		return err
 	})

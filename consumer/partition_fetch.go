@@ -211,7 +211,7 @@ func (p *partition) add(ctx context.Context, r *record) error {
 		if !p.sealReplayed(ctx, p.offset) {
 			return errStopped
 		}
-	} else if b.records >= p.cfg.BatchRows || b.bytes >= p.cfg.BatchBytes {
+	} else if b.records >= p.cfg.BatchRows || b.bytes >= p.size.limit(p.cfg.BatchBytes) {
 		if !p.seal(ctx) {
 			return errStopped
 		}

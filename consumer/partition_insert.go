@@ -2,10 +2,7 @@ package consumer
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	"sluice/internal/event"
 )
 
 // insertLoop brings recorded batches into ClickHouse, one after the other.
@@ -53,14 +50,19 @@ type delivery struct {
 	loop   loop
 	reads  int    // in a row that took too long to be worth anything
 	before uint64 // what ClickHouse had accepted before the first refusal
+	losing bool   // refused, and nothing of this block accepted since
+	streak uint64 // what ClickHouse had accepted before that
 	last   error  // of the last refusal
+	doubts doubts
+	causes map[int32]*cause // by row that was refused alone
 }
 
 // settle brings the batch's rows in, all of them, once. It returns false when it was abandoned.
 func (p *partition) settle(ctx context.Context, b *batch, loop loop) bool {
 	token := b.token(tableName, p.topic, p.id)
-	d := &delivery{partition: p, batch: b, waits: p.waits(loop), loop: loop, settlement: newSettlement(token, b.rows.offset, b.sealedAt, b.doubt, b.split)}
-	d.settlement.sure = p.sure
+	s := newSettlement(token, b.rows.offset, b.sealedAt, b.doubt, b.split, b.span.sized)
+	s.sure = p.sure
+	d := &delivery{partition: p, batch: b, waits: p.waits(loop), loop: loop, settlement: s}
 	defer d.waits.passed()
 	for {
 		p.watch.beat(loop)
@@ -75,9 +77,7 @@ func (p *partition) settle(ctx context.Context, b *batch, loop loop) bool {
 		case stepSuspects:
 			alive = d.judge(ctx)
 		case stepHopeless:
-			if alive = d.waits.failed(ctx, blockedSetup, d.last); alive {
-				d.again()
-			}
+			alive = d.hopeless(ctx)
 		}
 		if !alive {
 			return false
@@ -87,13 +87,13 @@ func (p *partition) settle(ctx context.Context, b *batch, loop loop) bool {
 
 // read asks which rows are missing. Whoever doubts makes sure first that the partition is still its own.
 func (d *delivery) read(ctx context.Context) bool {
-	if time.Since(time.Unix(0, d.saved.Load())) > trusted && !d.ask(ctx, false) {
+	if time.Since(time.Unix(0, d.saved.Load())) > trusted && !d.ask(ctx, ask{}) {
 		return false
 	}
 	asked := time.Now()
 	missing, err := d.table.missing(ctx, d.topic, d.id, d.batch.rows)
 	if err != nil {
-		return d.waits.failed(ctx, blockedClickHouse, err)
+		return d.waits.failedRead(ctx, err)
 	}
 	if time.Since(asked) > trusted && d.reads < 3 {
 		d.reads++
@@ -109,6 +109,11 @@ func (d *delivery) read(ctx context.Context) bool {
 
 // insert sends the piece that comes next.
 func (d *delivery) insert(ctx context.Context) bool {
+	if d.settlement.sized {
+		if err := d.placed(ctx); err != nil {
+			return d.waits.failed(ctx, blockedClickHouse, err)
+		}
+	}
 	piece := d.pieces[0]
 	rows := d.batch.rows
 	if piece.rows != nil {
@@ -120,17 +125,25 @@ func (d *delivery) insert(ctx context.Context) bool {
 		crash("after_insert")
 		d.settlement.accepted()
 		d.partition.accepted.Add(1)
+		d.size.fits(rows)
+		d.doubts, d.losing = doubts{convicted: d.doubts.convicted}, false
 		d.waits.passed()
 		d.count(rows, time.Since(start))
 		return true
 	}
 	d.metrics.insertErrors.WithLabelValues(codeLabel(err)).Inc()
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return false
-	case isData(err):
+	}
+	switch faultOf(err) {
+	case faultData:
 		return d.refused(ctx, err)
-	case isUnknown(err):
+	case faultSize:
+		return d.oversized(ctx, rows, err)
+	case faultUnclear:
+		return d.unclear(ctx, err)
+	}
+	if isUnknown(err) {
 		d.unknown()
 	}
 	return d.waits.failed(ctx, blockedClickHouse, err)
@@ -145,64 +158,13 @@ func (d *delivery) count(rows *block, took time.Duration) {
 	d.log.Debug("block inserted", "partition", d.partition.id, "first", d.batch.first, "last", d.batch.last, "rows", n, "took", took)
 }
 
-// refused deals with a block that ClickHouse refuses for what is in it. Before the first part of it is inserted, the range is marked.
-func (d *delivery) refused(ctx context.Context, err error) bool {
-	if d.last == nil {
-		d.before = d.partition.accepted.Load()
-		d.log.Warn("a block is refused for what is in it, looking for the row", "partition", d.partition.id, "first", d.batch.first, "last", d.batch.last, "err", err)
-	}
-	d.last = err
-	return !d.refuse() || d.ask(ctx, true)
-}
-
-// ask has the ranges committed, and says whether the partition is still ours.
-func (d *delivery) ask(ctx context.Context, split bool) bool {
-	q := ask{first: d.batch.first, split: split, answer: make(chan bool, 1)}
+// ask has the ranges committed, with a mark on the batch's if q says so, and says whether the partition is still ours.
+func (d *delivery) ask(ctx context.Context, q ask) bool {
+	q.first, q.answer = d.batch.first, make(chan bool, 1)
 	select {
 	case d.asks <- q:
 		return <-q.answer
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// judge decides about rows that were refused alone. It takes evidence that the row is at fault and not the table: something else
-// must have been accepted since, or nearly all of the block be in. Until then the partition waits.
-func (d *delivery) judge(ctx context.Context) bool {
-	if d.partition.accepted.Load() == d.before && !d.most {
-		if !d.waits.failed(ctx, blockedSetup, d.last) {
-			return false
-		}
-		d.again()
-		return true
-	}
-	row := d.suspects[0]
-	letter, err := d.exhume(ctx, d.offsets[row])
-	if err == nil {
-		err = d.graves.bury(ctx, d.partition.id, []deadLetter{letter})
-	}
-	if err != nil {
-		return d.waits.failed(ctx, blockedDead, err)
-	}
-	d.waits.passed()
-	d.buried(row)
-	d.metrics.dead.WithLabelValues(string(letter.reason)).Inc()
-	d.log.Warn("a row that clickhouse refuses became a dead letter", "partition", d.partition.id, "offset", letter.offset, "err", d.last)
-	return true
-}
-
-// exhume reads a record again, because its row has no key and no headers.
-func (d *delivery) exhume(ctx context.Context, offset int64) (letter deadLetter, err error) {
-	found := false
-	_, err = d.kafka.fetch(ctx, d.partition.id, offset, fetchWait, func(r *record) error {
-		if r.offset == offset {
-			letter = newDeadLetter(r, &event.RecordError{Reason: event.DeadRefusedByDatabase, Detail: d.last.Error()})
-			found = true
-		}
-		return errStopped
-	})
-	if !found {
-		return letter, fmt.Errorf("read the record at %d again: %w", offset, err)
-	}
-	return letter, nil
 }

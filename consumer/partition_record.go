@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// ask is what an insert needs of the one who keeps the ranges: a commit, and before it, if split, the mark on its range.
+// ask is what an insert needs of the one who keeps the ranges: a commit, and before it, if split or sized, the mark on its range.
 type ask struct {
 	first  int64
 	split  bool
+	sized  bool
 	answer chan bool // whether the partition is still ours
 }
 
@@ -64,8 +65,8 @@ func (p *partition) keep(life, work context.Context) {
 			flying--
 			p.finish(b)
 		case q := <-p.asks:
-			if q.split {
-				p.ranges.splits(q.first)
+			if q.split || q.sized {
+				p.ranges.splits(q.first, q.sized)
 			}
 			q.answer <- p.save(work)
 		case <-timer.C:

@@ -2,15 +2,18 @@ package consumer
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 )
 
-// wait is a wait for something outside: it backs off, and says by what the partition is blocked, in the log once and in a gauge.
+// wait is a wait for something outside: it backs off, and says by what the partition is blocked, each cause once in the log and the reason
+// in a gauge.
 type wait struct {
 	p       *partition
 	loop    loop
 	pause   backoff
 	blocked string
+	causes  causes
 }
 
 func (p *partition) waits(loop loop) *wait { return &wait{p: p, loop: loop} }
@@ -21,32 +24,77 @@ func (w *wait) failed(ctx context.Context, reason string, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	level := slog.LevelWarn
 	if reason == blockedClickHouse && isSetup(err) {
 		reason = blockedSetup
 	}
-	if reason == blockedSetup {
-		level = slog.LevelError
+	text := "partition is blocked, retrying"
+	if w.blocked != "" {
+		text = "partition is blocked by something else now, retrying"
 	}
 	if reason != w.blocked {
 		w.clear()
 		w.blocked = reason
 		p.metrics.blocked.WithLabelValues(reason).Inc()
 		p.watch.blocked.Add(1)
-		p.log.Log(ctx, level, "partition is blocked, retrying", "partition", p.id, "by", reason, "err", err, "hint", hint(err))
+	}
+	if w.causes.note(reason, err) {
+		attrs := []any{"partition", p.id, "by", reason, "err", reasonText(err)}
+		if advice := w.causes.advice(hintFor(reason, err)); advice != "" {
+			attrs = append(attrs, "hint", advice)
+		}
+		p.log.Log(ctx, severity(reason, err), text, attrs...) //nolint:sloglint // the two above
 	} else {
-		p.log.Debug("partition is still blocked", "partition", p.id, "by", reason, "err", err)
+		p.log.Debug("partition is still blocked", "partition", p.id, "by", reason, "err", reasonText(err))
 	}
 	return w.pause.wait(ctx)
+}
+
+// failedRead is failed for a question to ClickHouse, which is counted with the inserts that it is part of. A refused question is about
+// no row: unless it passes by itself, somebody must let the user ask.
+func (w *wait) failedRead(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	w.p.metrics.insertErrors.WithLabelValues(codeLabel(err)).Inc()
+	err = fmt.Errorf("%w: %w", errRead, err)
+	return w.failed(ctx, blockedRead(err), err)
+}
+
+func blockedRead(err error) string {
+	switch faultOf(err) {
+	case faultWeather:
+		return blockedClickHouse
+	case faultSize:
+		if code := errorCode(err); code == 159 || code == 160 || code == 173 {
+			return blockedClickHouse
+		}
+	}
+	return blockedSetup
+}
+
+// severity is an error's where somebody must act.
+func severity(reason string, err error) slog.Level {
+	if reason == blockedSetup || reason == blockedDead && hintKafka(err) != "" {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
+}
+
+// hintFor is hint for a partition that is blocked: what is no row's fault after all is the table's.
+func hintFor(reason string, err error) string {
+	if reason == blockedSetup && faultOf(err) == faultUnclear {
+		return hintEverything
+	}
+	return hint(err)
 }
 
 // passed says that what was waited for is there.
 func (w *wait) passed() {
 	if w.blocked != "" {
-		w.p.log.Info("partition goes on", "partition", w.p.id, "was_blocked_by", w.blocked)
+		w.p.log.Info("partition goes on", "partition", w.p.id, "was_blocked_by", w.blocked, "tries", w.causes.tries, "causes", w.causes.summary())
 	}
 	w.clear()
-	w.pause = backoff{}
+	w.pause, w.causes = backoff{}, causes{}
 }
 
 func (w *wait) clear() {
@@ -58,14 +106,14 @@ func (w *wait) clear() {
 	}
 }
 
-// until tries something outside until it succeeds or ctx ends, at the start of a partition.
-func (p *partition) until(ctx context.Context, reason string, try func() error) error {
+// until asks ClickHouse until it answers or ctx ends, at the start of a partition.
+func (p *partition) until(ctx context.Context, try func() error) error {
 	w := p.waits(loopFetch)
 	defer w.passed()
 	for {
 		p.watch.beat(loopFetch)
 		err := try()
-		if err == nil || !w.failed(ctx, reason, err) {
+		if err == nil || !w.failedRead(ctx, err) {
 			return err
 		}
 	}

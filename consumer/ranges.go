@@ -30,6 +30,8 @@ type span struct {
 	// finds that out again, so it is not recorded.
 	unread int64
 	term   term // of the leader that appended its last record; it is not recorded
+	// sized says that it is split because it was too large: see settle_size.go.
+	sized bool
 }
 
 // token is what ClickHouse knows the range's block by.
@@ -158,11 +160,12 @@ func (r *ranges) told() (lost int64, cuts int) {
 	return lost, cuts
 }
 
-// splits marks a range whose rows go in by parts. It must be committed before the first part is inserted.
-func (r *ranges) splits(first int64) {
+// splits marks a range whose rows go in by parts, because of its size if sized. It must be committed before the first part is inserted.
+func (r *ranges) splits(first int64, sized bool) {
 	for i := range r.spans {
 		if r.spans[i].first == first {
 			r.spans[i].split = true
+			r.spans[i].sized = r.spans[i].sized || sized
 		}
 	}
 }

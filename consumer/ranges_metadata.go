@@ -27,6 +27,7 @@ const (
 const (
 	flagSplit = 1 << 0
 	flagLost  = 1 << 1 // the number of lost records follows
+	flagSized = 1 << 2 // an older reader takes it for flagSplit, as any flag that it does not know
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -53,6 +54,9 @@ func (r *ranges) metadata() string {
 		}
 		if s.lost > 0 {
 			flags |= flagLost
+		}
+		if s.sized {
+			flags |= flagSized
 		}
 		one = binary.AppendUvarint(one, flags)
 		if s.lost > 0 {
@@ -153,6 +157,7 @@ func decodeSpan(b []byte, end int64) (span, bool) {
 	}
 	s.first, s.last = end, end+int64(length)
 	s.records, s.lost = int(records), int64(lost)
+	s.sized = flags&flagSized != 0
 	s.split = flags&^flagLost != 0 // a flag that is not known yet is a reason to look as well
 	return s, true
 }

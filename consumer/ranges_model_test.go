@@ -65,6 +65,10 @@ type rules struct {
 	forgetful  bool // the metadata does not say how many records were lost before a range
 	holesCount bool // offsets without a record count as lost
 	newToken   bool // a range of which records were removed has another token
+
+	large     bool // blocks may be too large, here and now, and not for everybody
+	unclaimed bool // what is too large is halved without its token being used up
+	unsized   bool // nobody is told that a range is split for its size
 }
 
 type modelRow struct {
@@ -135,7 +139,10 @@ func (m *model) run(seed uint64) string {
 	// trusted, lies between the last sign of one worker and the assignment to the next, as it does with a real group, and what the
 	// first one sent has arrived by then. In the other histories not even that is so.
 	m.lateCommits, m.swallows = seed%2 == 0, seed/2%2 == 0 && !m.rules.replicated
-	m.session = m.lateCommits || m.swallows
+	if m.rules.large && m.rules.replicated {
+		m.lateCommits = false // one could take back a mark, and without it an answered token is trusted there
+	}
+	m.session = m.lateCommits || m.swallows || m.rules.large && slices.Contains(m.bad, true)
 	m.assign()
 	for range 250 {
 		m.now = m.now.Add(time.Duration(m.rnd.IntN(400)) * time.Millisecond)
@@ -403,8 +410,14 @@ func (m *model) hash(s span) uint64 {
 func (m *model) job(w *modelWorker, s span, replayed bool) *modelJob {
 	offsets := m.offsets(s)
 	doubt := (replayed || w.doubtful(s, m.now)) && !m.rules.noDoubt
-	j := &modelJob{span: s, recorded: replayed || m.rules.unrecorded, settlement: newSettlement(s.token("t", "events", 0), offsets, s.sealedAt, doubt, s.split)}
+	j := &modelJob{
+		span: s, recorded: replayed || m.rules.unrecorded,
+		settlement: newSettlement(s.token("t", "events", 0), offsets, s.sealedAt, doubt, s.split, s.sized),
+	}
 	j.sure = m.rules.replicated && !m.rules.unsure
+	for _, offset := range offsets {
+		j.places, j.weights = append(j.places, int32(offset%2)), append(j.weights, 1) // see apply
+	}
 	return j
 }
 
@@ -498,7 +511,34 @@ func (m *model) work(w *modelWorker, j *modelJob, faults bool) {
 		m.dead[row] = true
 		j.buried(j.suspects[0])
 	case stepHopeless:
-		j.again()
+		j.restart(true)
+	}
+}
+
+// tooLarge is what a worker does about a block that is too large.
+func (m *model) tooLarge(w *modelWorker, j *modelJob) {
+	if m.rules.unclaimed {
+		p := j.pieces[0]
+		if !j.settlement.sized {
+			j.settlement.split, j.settlement.sized = true, true
+			j.unknown()
+			w.splits(j.first, true)
+			w.unsaved, w.marking = true, j
+			return
+		}
+		j.pieces = j.pieces[1:]
+		j.halve(p.stretch, j.rowsOf(p))
+		return
+	}
+	switch j.settlement.tooLarge() {
+	case sizeMark:
+		if m.rules.unsized {
+			return
+		}
+		w.splits(j.first, true)
+		w.unsaved, w.marking = true, j
+	case sizeStuck:
+		j.restart(false)
 	}
 }
 
@@ -514,9 +554,15 @@ func (m *model) insert(w *modelWorker, j *modelJob, faults bool) {
 	}
 	outcome := m.rnd.IntN(100)
 	switch {
+	case m.rules.large && faults && m.chance(min(60, 15*(len(rows)-1))):
+		m.note("worker %d: %s is too large", w.name, p.token)
+		if !refuse && m.chance(20) { // it got there in part all the same, before the limit was met
+			m.apply(rows, p.token, m.rnd.IntN(101), false)
+		}
+		m.tooLarge(w, j)
 	case refuse && !(faults && outcome < 10):
-		if j.refuse() && !m.rules.unrecorded {
-			w.splits(j.first)
+		if mark, _ := j.refuse(); mark && !m.rules.unrecorded {
+			w.splits(j.first, false)
 			w.unsaved, w.marking = true, j
 		}
 	case refuse || faults && outcome < 8: // it never got there
@@ -537,9 +583,10 @@ func (m *model) insert(w *modelWorker, j *modelJob, faults bool) {
 }
 
 // hides says whether a read misses a row, because it waits for no quorum and the one replica that has it is away. The row's token is
-// known all the same. Where ranges are cut anew, as after a late commit, a read must not miss any: that takes a quorum.
+// known all the same. Where ranges are cut anew, as after a late commit, or halved for their size, a read must not miss any: that takes a
+// quorum.
 func (m *model) hides(row modelRow, faults bool) bool {
-	return m.rules.replicated && !m.lateCommits && faults && !m.copied[row] && m.chance(15)
+	return m.rules.replicated && !m.rules.large && !m.lateCommits && faults && !m.copied[row] && m.chance(15)
 }
 
 // apply is what the table does with a block: a part for each table partition, of which there are two, and each once a token.
@@ -605,6 +652,18 @@ func TestModelReplicated(t *testing.T) {
 	}
 }
 
+// The same where blocks are too large at times, so that they are halved by some and get in whole from others.
+func TestModelTooLarge(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]rules{"plain": {large: true}, "replicated": {large: true, replicated: true}} {
+		t.Run(name, func(t *testing.T) {
+			if n, first := histories(modelSeeds, r); n > 0 {
+				t.Errorf("%d of %d histories end badly; the first, %s", n, modelSeeds, first)
+			}
+		})
+	}
+}
+
 // The same without one of the things it rests on goes wrong, and the model sees it.
 func TestModelWithout(t *testing.T) {
 	t.Parallel()
@@ -621,6 +680,8 @@ func TestModelWithout(t *testing.T) {
 		"noting what is lost":   {forgetful: true},
 		"knowing holes":         {holesCount: true},
 		"the recorded token":    {newToken: true, replicated: true},
+		"a claim":               {large: true, unclaimed: true},
+		"the mark of a size":    {large: true, replicated: true, unsized: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n, _ := histories(modelSeeds/3, r)

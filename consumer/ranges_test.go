@@ -177,7 +177,7 @@ func TestMetadataGolden(t *testing.T) {
 	r := newRanges(7, nil, -1)
 	_ = r.record(spanOf(7, 9))
 	_ = r.record(spanOf(10, 10))
-	r.splits(10)
+	r.splits(10, false)
 	const golden = "sluice/1:DgISAAIXMlR2mLrc_gP2-beEwWgAEgAAGjJUdpi63P4B9vm3hMFoAdzclmM"
 	if got := r.metadata(); got != golden {
 		t.Errorf("metadata %s, want %s", got, golden)
@@ -233,4 +233,20 @@ func FuzzMetadata(f *testing.F) {
 			t.Errorf("%+v became %+v", spans, got)
 		}
 	})
+}
+
+// The mark of a range that is split for its size survives the metadata; an older reader sees that it is split.
+func TestMetadataSized(t *testing.T) {
+	r := newRanges(10, nil, -1)
+	for _, first := range []int64{10, 20, 30} {
+		if err := r.record(span{first: first, last: first + 9, records: 10, sealedAt: sealed}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.splits(20, false)
+	r.splits(30, true)
+	spans, ok := decodeMetadata(10, r.metadata())
+	if !ok || len(spans) != 3 || spans[0].split || spans[0].sized || !spans[1].split || spans[1].sized || !spans[2].split || !spans[2].sized {
+		t.Errorf("%v %+v", ok, spans)
+	}
 }

@@ -81,8 +81,9 @@ func (s *limitStore) lose() {
 // rejoin goes over to the store, which is charged for what passed meanwhile before anything else.
 func (s *limitStore) rejoin() {
 	if s.isAway.Swap(false) {
-		s.log.Info("limit store is back", "gateways", s.gateways())
+		s.log.Info("limit store is back", "gateways", s.gateways(), "failures", s.causes.tries, "causes", s.causes.summary())
 	}
+	s.causes = storeCauses{}
 	s.connected.Store(true)
 	s.exchangeAll(false)
 }
@@ -101,8 +102,12 @@ func (s *limitStore) exchangeAll(lost bool) {
 // fail goes over to the shares and lets go of the connection: after an error it may hold the answers of other questions.
 func (s *limitStore) fail(err error) {
 	s.metrics.errors.WithLabelValues(storeReason(err)).Inc()
-	if !s.away() {
+	fresh := s.causes.note(err)
+	switch {
+	case !s.away():
 		s.log.Warn("limit store is away, each gateway applies its share of the limits", "gateways", s.gateways(), "err", err)
+	case fresh:
+		s.log.Warn("limit store is still away, for another reason", "gateways", s.gateways(), "err", err)
 	}
 	if s.conn != nil {
 		_ = s.conn.close()

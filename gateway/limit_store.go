@@ -65,6 +65,7 @@ type limitStore struct {
 	epoch   string
 	met     time.Time // when meet was last done
 	settled time.Time // until when the shares stay in force though the store is there
+	causes  storeCauses
 }
 
 func newLimitStore(cfg Config, log *slog.Logger, now func() time.Time) *limitStore {

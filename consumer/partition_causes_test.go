@@ -1,0 +1,81 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Each cause of a blockage is logged when it comes first, and not again while the blockage lasts; its end says how often each came. The next
+// blockage begins anew.
+func TestEachCauseIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &lines{}
+		w := newWorker(t, func(w *worker) { w.log = slog.New(slog.NewTextHandler(log, nil)) })
+		w.start()
+		for round := 1; round <= 2; round++ {
+			for _, err := range []error{
+				fmt.Errorf("%w: %w", errNotSent, errors.New("dial tcp 10.0.0.1:9000: connection refused")),
+				fmt.Errorf("%w: %w", errNotSent, errors.New("EOF")),
+				fmt.Errorf("%w: %w", errNotSent, errors.New("dial tcp 10.0.0.2:9001: connection refused")),
+				&httpError{code: 202, text: "Too many simultaneous queries"},
+				&httpError{code: 497, text: "Not enough privileges"},
+				&httpError{code: 202, text: "Too many simultaneous queries"},
+			} {
+				w.table.inserts.change(outcome{err: err})
+				if w.topic.at() == w.topic.next() {
+					w.topic.add(10)
+				}
+				pass(time.Minute)
+			}
+			w.table.inserts.change(succeeds)
+			pass(time.Minute)
+			text := log.String()
+			for _, want := range []string{"connection refused", "EOF", "Too many simultaneous queries", "Not enough privileges"} {
+				if n := strings.Count(text, want+"\""); n < round {
+					t.Errorf("round %d: %q was said %d times:\n%s", round, want, n, text)
+				}
+			}
+			if n := strings.Count(text, "is blocked"); n != 4*round {
+				t.Errorf("round %d: %d lines, want four a blockage:\n%s", round, n, text)
+			}
+			if n := strings.Count(text, "tries="); n != round || !strings.Contains(text, "code 202: ") || !strings.Contains(text, "code 497: ") {
+				t.Errorf("round %d: %d summaries:\n%s", round, n, text)
+			}
+		}
+	})
+}
+
+// A read that is refused is counted, said and the setup's, whatever was lost before it.
+func TestRefusedReadIsSaid(t *testing.T) {
+	for code, by := range map[int]string{277: blockedSetup, 158: blockedSetup, 307: blockedSetup, 396: blockedSetup, 164: blockedSetup, 12345: blockedSetup, 159: blockedClickHouse, 202: blockedClickHouse} {
+		synctest.Test(t, func(t *testing.T) {
+			log := &lines{}
+			w := newWorker(t, func(w *worker) { w.log = slog.New(slog.NewTextHandler(log, nil)) })
+			w.table.inserts = plans(losesTail)
+			w.topic.add(10)
+			w.topic.head = 0
+			w.table.reads = plans(succeeds)
+			w.table.reads.then = outcome{err: &httpError{code: code, text: fmt.Sprintf("Code: %d. setting 'force_primary_key' is set", code)}}
+			w.start()
+			pass(time.Minute)
+			if w.blocked(by) != 1 {
+				t.Errorf("%d: blocked by %s: %v", code, by, w.blocked(by))
+			}
+			if got := w.gauge(w.metrics.insertErrors.WithLabelValues(fmt.Sprint(code))); got < 2 {
+				t.Errorf("%d was counted %v times", code, got)
+			}
+			text := log.String()
+			if !strings.Contains(text, "compare with the table") || code == 277 && !strings.Contains(text, "hint=\"the user's profile must allow force_primary_key") {
+				t.Errorf("said:\n%s", text)
+			}
+			w.table.reads.change(succeeds)
+			pass(time.Minute)
+			w.onceBelow(10)
+		})
+	}
+}
