@@ -165,7 +165,7 @@ func (g *Gateway) admitWhole(project *project, b *bulk) *problem {
 		return nil
 	}
 	if int64(len(b.at)) > project.limit.events {
-		return tooLarge(limitRate, "The atomic bulk is larger than the project's whole rate limit.")
+		return tooLarge("The atomic bulk has more events than", limitRate, project.limit.events, "events")
 	}
 	if !project.limit.takeAll(len(b.at), g.now()) {
 		return g.rateLimited(project, len(b.at))

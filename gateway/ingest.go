@@ -24,8 +24,10 @@ type decoding struct {
 // errOriginRefused: the page that sends is of an origin the project does not list.
 var errOriginRefused = refuse(kindForbidden, "The project does not take events from pages of this origin.")
 
-// errUnauthorized is the one body for no key, an unknown key and a revoked one.
-var errUnauthorized = refuse(kindUnauthorized, "A valid project key is required.")
+// errUnauthorized is the one body for no key, an unknown key and a revoked one. It says how to send one to clients of all
+// three, because which of them a client is must not be told.
+var errUnauthorized = refuse(kindUnauthorized,
+	"A valid project key is required: send it as Authorization: Bearer KEY, as X-API-Key: KEY, or as ?api_key=KEY in the URL.")
 
 // admit does what comes before a body is read: the key, the project, what is left of its limit, the sizes as announced.
 func (g *Gateway) admit(ctx *fasthttp.RequestCtx) (*project, *problem) {

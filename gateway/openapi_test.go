@@ -254,7 +254,7 @@ func produce(t *testing.T) {
 			{body: ok, header: map[string]string{"Content-Type": "text/css"}},
 			{body: ok, header: map[string]string{"Content-Encoding": "lzma"}},
 			{body: strings.Repeat(" ", 6<<20)},
-			{body: ok, header: map[string]string{"X-Long": strings.Repeat("a", 5000)}},
+			{body: ok, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}},
 			{method: http.MethodGet},
 		} {
 			r.path = path
@@ -265,9 +265,9 @@ func produce(t *testing.T) {
 	open.bulkOf("[" + ok + "]")
 	open.do(request{path: pathBulk + "?results=all", body: "[" + ok + `,{}]`})
 	open.do(request{path: "/nowhere"})
-	open.do(request{path: pathHealth, method: http.MethodGet, header: map[string]string{"X-Long": strings.Repeat("a", 5000)}})
+	open.do(request{path: pathHealth, method: http.MethodGet, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})
 	open.do(request{path: pathHealth, method: http.MethodGet})
-	doc := open.do(request{path: pathOpenAPI, method: http.MethodGet, header: map[string]string{"X-Long": strings.Repeat("a", 5000)}})
+	doc := open.do(request{path: pathOpenAPI, method: http.MethodGet, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})
 	if doc.status != 431 {
 		t.Errorf("got %d", doc.status)
 	}

@@ -56,8 +56,8 @@ func (g *Gateway) routes() *fiber.App {
 		ReadTimeout:                  bodySilence,
 		WriteTimeout:                 30 * time.Second,
 		IdleTimeout:                  g.cfg.HTTPIdleTimeout,
-		ReadBufferSize:               4 << 10, // the largest request line with headers
-		WriteBufferSize:              1 << 10, // a usual answer; each open connection holds one
+		ReadBufferSize:               g.cfg.MaxHeaderBytes, // the largest request line with headers
+		WriteBufferSize:              1 << 10,              // a usual answer; each open connection holds one
 	})
 	app.Post(pathEvents, g.single)
 	app.Post(pathBulk, g.bulk)
@@ -78,6 +78,12 @@ func (g *Gateway) routes() *fiber.App {
 // around is what every request passes: its id, what browsers are told, its figures.
 func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
 	start := time.Now()
+	g.dispatch(ctx, inner)
+	g.finish(ctx, start)
+}
+
+// dispatch answers what needs no handler, and gives the rest to inner.
+func (g *Gateway) dispatch(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
 	setRequestID(ctx)
 	welcome := g.projects.Load().origins.answer(ctx)
 	switch {
@@ -85,11 +91,15 @@ func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler
 		unframed(ctx)
 	case ctx.IsOptions():
 		g.options(ctx, welcome)
-	case slices.Contains(fiber.DefaultMethods, string(ctx.Method())):
+	case knownMethod(ctx):
 		g.guarded(ctx, inner)
 	default:
 		g.elsewhere(ctx).write(ctx)
 	}
+}
+
+// finish does what is due once a request is answered.
+func (g *Gateway) finish(ctx *fasthttp.RequestCtx, start time.Time) {
 	if isSurplus(ctx) {
 		ctx.SetConnectionClose()
 	}
@@ -118,24 +128,7 @@ func (g *Gateway) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConf
 	return fasthttp.RequestConfig{}
 }
 
-// expect answers "Expect: 100-continue": a client that announces far too much need not send it.
-func (g *Gateway) expect(ctx *fasthttp.RequestCtx) int {
-	if ctx.Request.Header.ContentLength() <= g.cfg.MaxBulkBytes {
-		return fasthttp.StatusContinue
-	}
-	g.around(ctx, func(ctx *fasthttp.RequestCtx) {
-		path := string(ctx.URI().PathOriginal())
-		if path != pathEvents && path != pathBulk || !ctx.IsPost() {
-			g.elsewhere(ctx).write(ctx)
-			return
-		}
-		g.handle(ctx, func(*fasthttp.RequestCtx, *stamp) *problem {
-			return tooLarge(limitBulkBytes, "The body is larger than the limit.")
-		})
-	})
-	return ctx.Response.StatusCode()
-}
-
+// routeName is what figures and log lines call a path. The set is closed.
 func routeName(path []byte) string {
 	switch string(path) {
 	case pathEvents:
@@ -185,27 +178,6 @@ func (g *Gateway) health(c *fiber.Ctx) error {
 	return c.JSON(fiber.Map{"status": "ok"})
 }
 
-// methods is what each path takes, beside OPTIONS, which all take.
-var methods = map[string]string{
-	pathEvents:  fasthttp.MethodPost,
-	pathBulk:    fasthttp.MethodPost,
-	pathOpenAPI: getAndHead,
-	pathHealth:  getAndHead,
-}
-
-const getAndHead = fasthttp.MethodGet + ", " + fasthttp.MethodHead
-
-// elsewhere refuses every path and method that is not ours.
-func (g *Gateway) elsewhere(ctx *fasthttp.RequestCtx) *problem {
-	discardBody(ctx, g.cfg.MaxBulkBytes)
-	if allow, known := methods[string(ctx.URI().PathOriginal())]; known {
-		p := refuse(kindMethodNotAllowed, "The path does not take this method; Allow lists those that it does.")
-		p.allow = allow
-		return p
-	}
-	return refuse(kindNotFound, "There is nothing at this path.")
-}
-
 // failed answers what a handler returned as an error and what never reached one: requests that are not HTTP as they should
 // be. Texts are fixed, because the server's own would quote the request, key included.
 func (g *Gateway) failed(c *fiber.Ctx, err error) error {
@@ -230,13 +202,11 @@ func (g *Gateway) foreign(err error) *problem {
 	}
 	switch e.Code {
 	case fasthttp.StatusRequestHeaderFieldsTooLarge:
-		p := refuse(kindHeadersTooLarge, "The request line and its headers are too large.")
-		p.limit = limitHeaderBytes
-		return p
+		return overLimit(kindHeadersTooLarge, "The request line and its headers are larger than", limitHeaderBytes, int64(g.cfg.MaxHeaderBytes), "bytes")
 	case fasthttp.StatusRequestTimeout:
 		return refuse(kindTimeout, "The request came too slowly.")
 	case fasthttp.StatusRequestEntityTooLarge:
-		return tooLarge(limitBulkBytes, "The body is larger than the limit.")
+		return g.bulkLimit.exceeded("The body is larger than")
 	case fasthttp.StatusMethodNotAllowed:
 		return refuse(kindMethodNotAllowed, "The path does not take this method.")
 	default:
