@@ -146,6 +146,7 @@ func (p *problem) write(ctx *fasthttp.RequestCtx) {
 
 // writeHead sets the status and the headers that go with the refusal.
 func (p *problem) writeHead(ctx *fasthttp.RequestCtx) {
+	outcomeOf(ctx).kind = p.kind
 	h := &ctx.Response.Header
 	ctx.SetStatusCode(answers[p.kind].status)
 	switch p.kind {

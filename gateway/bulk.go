@@ -220,6 +220,10 @@ func (g *Gateway) answerBulk(ctx *fasthttp.RequestCtx, project *project, b *bulk
 		}
 	}
 	g.metrics.accepted.Add(float64(b.accepted))
+	if body.Rejected > 0 {
+		o := outcomeOf(ctx)
+		o.kind, o.events, o.project = worst.kind, body.Rejected, project.id
+	}
 	h := &ctx.Response.Header
 	h.Set("X-Accepted-Events", strconv.Itoa(body.Accepted))
 	h.Set("X-Rejected-Events", strconv.Itoa(body.Rejected))

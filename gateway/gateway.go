@@ -58,6 +58,8 @@ type Gateway struct {
 	bodies                budget
 	load                  load
 	failedKeys            *failedKeys // nil: no limit
+	refusals              *refusals
+	debug                 bool // every request is logged
 	proxies               proxies
 }
 
@@ -70,6 +72,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
+	g.refusals, g.debug = newRefusals(g.log), g.log.Enabled(context.Background(), slog.LevelDebug)
 	if cfg.sharesLimits() {
 		g.store = newLimitStore(cfg, g.log, g.now)
 		if deps.storeWait > 0 {
@@ -196,6 +199,10 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	var group errgroup.Group
 	group.Go(func() error {
 		g.publisher.Run(publish)
+		return nil
+	})
+	group.Go(func() error {
+		g.refusals.run(publish)
 		return nil
 	})
 	group.Go(func() error {

@@ -44,10 +44,10 @@ func (g *Gateway) admit(ctx *fasthttp.RequestCtx) (*project, *problem) {
 	}
 	// The project's own origins take over from those of all projects; from here on its answers are for them to read.
 	if !project.origins.answer(ctx) {
-		return nil, errOriginRefused
+		return project, errOriginRefused
 	}
 	if project.disabled {
-		return nil, refuse(kindForbidden, "The project is disabled.")
+		return project, refuse(kindForbidden, "The project is disabled.")
 	}
 	if project.limit != nil && project.limit.quota(g.now()).left == 0 {
 		return project, g.rateLimited(project, 1)
@@ -77,6 +77,9 @@ func (g *Gateway) bulk(c *fiber.Ctx) error {
 // for what it holds is charged one event, so that nonsense is not free.
 func (g *Gateway) handle(ctx *fasthttp.RequestCtx, ingest func(*fasthttp.RequestCtx, *stamp) *problem) {
 	project, p := g.admit(ctx)
+	if g.debug && project != nil {
+		outcomeOf(ctx).project = project.id
+	}
 	if p == nil {
 		if p = g.stamped(ctx, project, ingest); p == nil {
 			return
@@ -87,6 +90,7 @@ func (g *Gateway) handle(ctx *fasthttp.RequestCtx, ingest func(*fasthttp.Request
 	}
 	g.metrics.reject(p.kind, 1)
 	if project != nil {
+		outcomeOf(ctx).project = project.id
 		g.rateLimitFields(ctx, project, p.kind)
 	}
 	discardBody(ctx, g.cfg.MaxBulkBytes)

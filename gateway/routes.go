@@ -103,7 +103,9 @@ func (g *Gateway) finish(ctx *fasthttp.RequestCtx, start time.Time) {
 	if isSurplus(ctx) {
 		ctx.SetConnectionClose()
 	}
-	g.metrics.request(routeName(ctx.URI().PathOriginal()), ctx.Response.StatusCode(), time.Since(start))
+	route, took := routeName(ctx.URI().PathOriginal()), time.Since(start)
+	g.metrics.request(route, ctx.Response.StatusCode(), took)
+	g.logRequest(ctx, route, took)
 }
 
 // guarded makes a panic one request's 500. The bytes that strangers send go through decoders of many authors, and none of
@@ -128,19 +130,28 @@ func (g *Gateway) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConf
 	return fasthttp.RequestConfig{}
 }
 
+// Names of the routes in figures and log lines.
+const (
+	routeEvents  = "events"
+	routeBulk    = "bulk"
+	routeOpenAPI = "openapi"
+	routeHealth  = "health"
+	routeOther   = "other" // all other paths, and requests that could not be read
+)
+
 // routeName is what figures and log lines call a path. The set is closed.
 func routeName(path []byte) string {
 	switch string(path) {
 	case pathEvents:
-		return "events"
+		return routeEvents
 	case pathBulk:
-		return "bulk"
+		return routeBulk
 	case pathOpenAPI:
-		return "openapi"
+		return routeOpenAPI
 	case pathHealth:
-		return "health"
+		return routeHealth
 	default:
-		return "other"
+		return routeOther
 	}
 }
 
@@ -182,7 +193,8 @@ func (g *Gateway) health(c *fiber.Ctx) error {
 // be. Texts are fixed, because the server's own would quote the request, key included.
 func (g *Gateway) failed(c *fiber.Ctx, err error) error {
 	ctx := c.Context()
-	if len(ctx.Response.Header.Peek(headerRequestID)) == 0 {
+	unread := len(ctx.Response.Header.Peek(headerRequestID)) == 0
+	if unread {
 		setRequestID(ctx)
 		g.projects.Load().origins.general(ctx)
 	}
@@ -191,7 +203,18 @@ func (g *Gateway) failed(c *fiber.Ctx, err error) error {
 		p = g.foreign(err)
 	}
 	p.write(ctx)
+	if unread && isRequest(err) {
+		g.metrics.request(routeOther, ctx.Response.StatusCode(), 0)
+		g.logRequest(ctx, routeOther, 0)
+	}
 	return nil
+}
+
+// isRequest reports whether an error is about what a client sent. The others are of connections that ended, or over which
+// nothing came.
+func isRequest(err error) bool {
+	var e *fiber.Error
+	return errors.As(err, &e) && e.Code != fasthttp.StatusRequestTimeout && e.Code != fasthttp.StatusBadGateway
 }
 
 func (g *Gateway) foreign(err error) *problem {
