@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type Deps struct {
 	Producer Producer
 	// Now replaces the clock that limits and received-at go by.
 	Now func() time.Time
+	// parkAfter, if set, is how long a connection is idle before it parks.
+	parkAfter time.Duration
 	// storeWait, if set, is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
 }
@@ -51,6 +54,7 @@ type Gateway struct {
 	projects  atomic.Pointer[Projects]
 	store     *limitStore // nil: each gateway limits by itself
 	app       *fiber.App
+	parking   *parking
 	started   atomic.Bool
 	draining  atomic.Bool
 
@@ -119,6 +123,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		}
 	}
 	g.app = g.routes()
+	g.parking = newParking(g.app.Server(), cmp.Or(deps.parkAfter, parkAfter))
 	return g, nil
 }
 
