@@ -171,6 +171,7 @@ func TestAcceptedForms(t *testing.T) {
 	}{
 		{"no content type", request{path: pathEvents, body: ok}},
 		{"json", request{path: pathEvents, body: ok, header: map[string]string{"Content-Type": "application/json; charset=UTF-8"}}},
+		{"json, utf8", request{path: pathEvents, body: ok, header: map[string]string{"Content-Type": "application/json;charset=utf8"}}},
 		{"beacon", request{path: pathEvents + "?api_key=" + testKey, body: ok, noKey: true, header: map[string]string{"Content-Type": "text/plain;charset=UTF-8"}}},
 		{"lower-case bearer", request{path: pathEvents, body: ok, noKey: true, header: map[string]string{"Authorization": "bearer " + testKey}}},
 		{"x-api-key", request{path: pathEvents, body: ok, noKey: true, header: map[string]string{"X-API-Key": testKey}}},
