@@ -114,16 +114,18 @@ func (p *parking) state(conn net.Conn, state fasthttp.ConnState) {
 	}
 }
 
-// parkingConn is a connection in the server. Its fields without a comment belong to the goroutine that serves it.
+// parkingConn is a connection in the server.
 type parkingConn struct {
 	net.Conn
 	lot *parking
 
+	// Of the goroutine that serves the connection.
 	idle     bool
 	until    time.Time // when the idle time ends
 	first    [1]byte   // what ended the parking
 	hasFirst bool
 
+	// Of whoever closes the connection, too: the server does so from another goroutine when it shuts down.
 	stage  atomic.Int32 // serving, parks or parked
 	waking atomic.Bool  // counted in lot.waking
 }
