@@ -71,7 +71,7 @@ func TestCheck(t *testing.T) {
 
 // All faults are said at once: an operator should not have to start five times.
 func TestCheckSaysAll(t *testing.T) {
-	err := Config{}.Check()
+	err := Config{Store: Store{Retention: new(settings.Duration(time.Hour))}}.Check()
 	for _, flag := range []string{"--kafka-group", "--batch-rows", "--batch-bytes", "--flush-age", "--inserts-per-second", "--max-event-age", "--retention", "--clickhouse-dsn"} {
 		if !strings.Contains(err.Error(), flag+":") {
 			t.Errorf("%s is not mentioned in: %v", flag, err)

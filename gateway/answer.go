@@ -75,9 +75,13 @@ func refuse(k kind, text string) *problem { return &problem{kind: k, text: text,
 // Error is part of error: problems travel through Fiber as errors.
 func (p *problem) Error() string { return p.text }
 
-// tooLarge names the limit that was broken.
-func tooLarge(limit, text string) *problem {
-	p := refuse(kindTooLarge, text)
+// tooLarge refuses what is larger than a limit: most of a unit. The sentence goes on from what.
+func tooLarge(what, limit string, most int64, unit string) *problem {
+	return overLimit(kindTooLarge, what, limit, most, unit)
+}
+
+func overLimit(k kind, what, limit string, most int64, unit string) *problem {
+	p := refuse(k, what+" the limit "+limit+", which is "+strconv.FormatInt(most, 10)+" "+unit+".")
 	p.limit = limit
 	return p
 }
@@ -142,6 +146,7 @@ func (p *problem) write(ctx *fasthttp.RequestCtx) {
 
 // writeHead sets the status and the headers that go with the refusal.
 func (p *problem) writeHead(ctx *fasthttp.RequestCtx) {
+	outcomeOf(ctx).kind = p.kind
 	h := &ctx.Response.Header
 	ctx.SetStatusCode(answers[p.kind].status)
 	switch p.kind {

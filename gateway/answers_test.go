@@ -118,8 +118,8 @@ func TestAnswers(t *testing.T) {
 		{"gzip cut off", request{path: pathEvents, body: gzipped(t, ok)[:20], header: enc("gzip")}, 400, "malformed"},
 		{"gzip with bytes behind", request{path: pathEvents, body: gzipped(t, ok) + "x", header: enc("gzip")}, 400, "malformed"},
 		{"gzip bomb", request{path: pathEvents, body: strings.Repeat(gzipped(t, strings.Repeat(" ", 1<<20)), 100), header: enc("gzip")}, 413, "too_large"},
-		{"long header", request{path: pathEvents, body: ok, header: key("X-Long", strings.Repeat("a", 5000))}, 431, "too_large"},
-		{"long path", request{path: "/" + strings.Repeat("a", 5000), body: ok}, 431, "too_large"},
+		{"long header", request{path: pathEvents, body: ok, header: key("X-Long", strings.Repeat("a", 17_000))}, 431, "too_large"},
+		{"long path", request{path: "/" + strings.Repeat("a", 17_000), body: ok}, 431, "too_large"},
 	}
 	var unauthorized string
 	for _, test := range tests {
@@ -171,6 +171,7 @@ func TestAcceptedForms(t *testing.T) {
 	}{
 		{"no content type", request{path: pathEvents, body: ok}},
 		{"json", request{path: pathEvents, body: ok, header: map[string]string{"Content-Type": "application/json; charset=UTF-8"}}},
+		{"json, utf8", request{path: pathEvents, body: ok, header: map[string]string{"Content-Type": "application/json;charset=utf8"}}},
 		{"beacon", request{path: pathEvents + "?api_key=" + testKey, body: ok, noKey: true, header: map[string]string{"Content-Type": "text/plain;charset=UTF-8"}}},
 		{"lower-case bearer", request{path: pathEvents, body: ok, noKey: true, header: map[string]string{"Authorization": "bearer " + testKey}}},
 		{"x-api-key", request{path: pathEvents, body: ok, noKey: true, header: map[string]string{"X-API-Key": testKey}}},
@@ -180,6 +181,7 @@ func TestAcceptedForms(t *testing.T) {
 		{"the same key twice", request{path: pathEvents + "?api_key=" + testKey, body: ok}},
 		{"gzip", request{path: pathEvents, body: gzipped(t, ok), header: map[string]string{"Content-Encoding": "gzip"}}},
 		{"GZIP", request{path: pathEvents, body: gzipped(t, ok), header: map[string]string{"Content-Encoding": "GZIP"}}},
+		{"x-gzip", request{path: pathEvents, body: gzipped(t, ok), header: map[string]string{"Content-Encoding": "X-Gzip"}}},
 		{"two gzip members", request{path: pathEvents, body: gzipped(t, `{"mess`) + gzipped(t, `age":"x"}`), header: map[string]string{"Content-Encoding": "gzip"}}},
 		{"identity", request{path: pathEvents, body: ok, header: map[string]string{"Content-Encoding": "identity"}}},
 		{"chunked", request{path: pathEvents, body: ok, chunked: true}},

@@ -78,7 +78,7 @@ func newEdge(b *testing.B) *edge {
 
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: 10 * time.Second, HTTPIdleTimeout: time.Minute,
-		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxInflightBytes: 256 << 20, PartitionBy: "none",
+		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 256 << 20, PartitionBy: "none",
 		KafkaCompression: benchCompression,
 	}
 	projects, err := parseProjects([]byte(limited(100_000_000, "1s")), nil, time.Now())

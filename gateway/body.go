@@ -35,6 +35,11 @@ type bodyLimit struct {
 	budget *budget // what all bodies share; nil: no bound
 }
 
+// exceeded refuses a body that is larger than the limit.
+func (l *bodyLimit) exceeded(what string) *problem {
+	return tooLarge(what, l.name, int64(l.bytes), "bytes")
+}
+
 // readBody reads the request's body into dst, which is empty, at most the limit before and after decompression.
 func readBody(ctx *fasthttp.RequestCtx, dst *bodyBuffer, limit *bodyLimit) *problem {
 	coding, p := contentEncoding(ctx)
@@ -42,7 +47,7 @@ func readBody(ctx *fasthttp.RequestCtx, dst *bodyBuffer, limit *bodyLimit) *prob
 		return p
 	}
 	if n := ctx.Request.Header.ContentLength(); n > limit.bytes {
-		return tooLarge(limit.name, "The body is larger than the limit.")
+		return limit.exceeded("The body is larger than")
 	}
 	dst.budget = limit.budget
 	if coding == codingNone {
@@ -80,7 +85,7 @@ func readWire(ctx *fasthttp.RequestCtx, dst *bodyBuffer, limit *bodyLimit) *prob
 	case err != nil:
 		return refuse(kindMalformed, "The body ended before its announced end.")
 	case got > int64(limit.bytes):
-		return tooLarge(limit.name, "The body is larger than the limit.")
+		return limit.exceeded("The body is larger than")
 	}
 	return nil
 }

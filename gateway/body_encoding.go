@@ -51,7 +51,7 @@ func parseEncoding(name []byte) (encoding, bool) {
 	switch string(lower[:len(name)]) {
 	case "", "identity":
 		return codingNone, true
-	case "gzip":
+	case "gzip", "x-gzip": // one and the same (RFC 9110, section 8.4.1.3)
 		return codingGzip, true
 	case "deflate":
 		return codingDeflate, true
@@ -92,7 +92,7 @@ func (l *bodyLimit) decompress(e encoding, wire *bytes.Buffer, dst *bodyBuffer) 
 	case errors.Is(err, errNoRoom):
 		return errOverload
 	case errors.Is(err, errOverLimit):
-		return tooLarge(l.name, "The body is larger than the limit once decompressed.")
+		return l.exceeded("The body, once decompressed, is larger than")
 	case errors.Is(err, errWindow):
 		return refuse(kindMalformed, "The body has a zstd window larger than 8 MiB, or a block larger than its window.")
 	default:

@@ -17,7 +17,7 @@ func bodyForm(ctx *fasthttp.RequestCtx) (event.Form, *problem) {
 		return event.FormJSON, nil
 	}
 	media, params, err := mime.ParseMediaType(string(header))
-	if charset, ok := params["charset"]; err == nil && (!ok || strings.EqualFold(charset, "utf-8")) {
+	if charset, ok := params["charset"]; err == nil && (!ok || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")) {
 		switch media {
 		case "application/json":
 			return event.FormJSON, nil

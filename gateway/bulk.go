@@ -165,7 +165,7 @@ func (g *Gateway) admitWhole(project *project, b *bulk) *problem {
 		return nil
 	}
 	if int64(len(b.at)) > project.limit.events {
-		return tooLarge(limitRate, "The atomic bulk is larger than the project's whole rate limit.")
+		return tooLarge("The atomic bulk has more events than", limitRate, project.limit.events, "events")
 	}
 	if !project.limit.takeAll(len(b.at), g.now()) {
 		return g.rateLimited(project, len(b.at))
@@ -220,6 +220,10 @@ func (g *Gateway) answerBulk(ctx *fasthttp.RequestCtx, project *project, b *bulk
 		}
 	}
 	g.metrics.accepted.Add(float64(b.accepted))
+	if body.Rejected > 0 {
+		o := outcomeOf(ctx)
+		o.kind, o.events, o.project = worst.kind, body.Rejected, project.id
+	}
 	h := &ctx.Response.Header
 	h.Set("X-Accepted-Events", strconv.Itoa(body.Accepted))
 	h.Set("X-Rejected-Events", strconv.Itoa(body.Rejected))

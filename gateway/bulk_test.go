@@ -13,10 +13,13 @@ func TestBulkNamesTheBadOnes(t *testing.T) {
 	fields := map[int]string{4: "level", 500: "message", 999: "event_id"}
 	array := events(1000, func(i int) string { return bad[i] })
 	bodies := map[string]request{
-		"array":  {path: pathBulk, body: array},
-		"object": {path: pathBulk, body: `{"sent_at":"2026-11-23T12:00:00Z","events":` + array + `}`},
-		"ndjson": {path: pathBulk, body: strings.ReplaceAll(array[1:len(array)-1], "},{", "}\r\n{"), header: map[string]string{"Content-Type": "application/x-ndjson"}},
-		"text":   {path: pathBulk, body: strings.ReplaceAll(array[1:len(array)-1], "},{", "}\n{"), header: map[string]string{"Content-Type": "text/plain"}},
+		"array":   {path: pathBulk, body: array},
+		"object":  {path: pathBulk, body: `{"sent_at":"2026-11-23T12:00:00Z","events":` + array + `}`},
+		"ndjson":  {path: pathBulk, body: strings.ReplaceAll(array[1:len(array)-1], "},{", "}\r\n{"), header: map[string]string{"Content-Type": "application/x-ndjson"}},
+		"json":    {path: pathBulk, body: strings.ReplaceAll(array[1:len(array)-1], "},{", "}\n{"), header: map[string]string{"Content-Type": "application/json"}},
+		"stream":  {path: pathBulk, body: strings.ReplaceAll(array[1:len(array)-1], "},{", "}{"), header: map[string]string{"Content-Type": "application/json"}},
+		"no type": {path: pathBulk, body: strings.ReplaceAll(array[1:len(array)-1], "},{", "}\n{")},
+		"text":    {path: pathBulk, body: strings.ReplaceAll(array[1:len(array)-1], "},{", "}\n{"), header: map[string]string{"Content-Type": "text/plain"}},
 	}
 	for name, r := range bodies {
 		t.Run(name, func(t *testing.T) {

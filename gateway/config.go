@@ -15,6 +15,7 @@ type Config struct {
 	HTTPIdleTimeout     time.Duration `name:"http-idle-timeout" default:"620s" help:"How long an idle keep-alive connection stays open; longer than the load balancer's own idle time, so that it is never the gateway that hangs up first."`
 	MaxEventBytes       int           `name:"max-event-bytes" default:"1048576" help:"Largest event, in bytes after decompression; 1 to 1572864, what fits into one Kafka batch."`
 	MaxBulkBytes        int           `name:"max-bulk-bytes" default:"5242880" help:"Largest bulk, in bytes before and after decompression; 1 to 67108864."`
+	MaxHeaderBytes      int           `name:"max-header-bytes" default:"16384" help:"Largest request line with headers, in bytes; 4096 to 1048576. Pages that send beacons send their cookies too. A connection holds a buffer of this size from a request's first byte until the connection has been idle for two seconds."`
 	MaxInflightBytes    int64         `name:"max-inflight-bytes" default:"268435456" help:"Event bytes that may wait for Kafka at once; what comes on top is answered 503 at once."`
 	KafkaCompression    string        `name:"kafka-compression" default:"snappy" enum:"none,lz4,zstd,snappy,gzip" help:"Codec of the record batches: none, lz4, zstd, snappy or gzip. snappy takes the least time and makes events a third of their size; zstd makes them a fifth, in three times that time."`
 	LimitStore          string        `name:"limit-store" placeholder:"URL" help:"Redis through which all gateways share the projects' rate limits: redis://[user:password@]host:port[/db], rediss:// for TLS. Without it, or while it is away, each gateway limits by itself. A flag can be read by others on the machine: prefer the environment or the file."`
@@ -39,6 +40,9 @@ const (
 	// bodiesLeast times its size is what the largest body may hold: as it came and decompressed, in memory that doubles.
 	bodiesLeast   = 4
 	minSpoolBytes = 64 << 20
+
+	minHeaderBytes = 4 << 10
+	maxHeaderBytes = 1 << 20
 )
 
 // maxFailedKeys is the highest --failed-keys-per-minute.
@@ -65,6 +69,9 @@ func (c Config) Check() error {
 	}
 	if c.MaxBulkBytes < c.MaxEventBytes {
 		fault("--max-bulk-bytes: at least --max-event-bytes (%d), not %d", c.MaxEventBytes, c.MaxBulkBytes)
+	}
+	if c.MaxHeaderBytes < minHeaderBytes || c.MaxHeaderBytes > maxHeaderBytes {
+		fault("--max-header-bytes: %d to %d, not %d", minHeaderBytes, maxHeaderBytes, c.MaxHeaderBytes)
 	}
 	if c.MaxInflightBytes < int64(c.MaxBulkBytes) {
 		fault("--max-inflight-bytes: at least --max-bulk-bytes (%d), not %d", c.MaxBulkBytes, c.MaxInflightBytes)

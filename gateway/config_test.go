@@ -9,7 +9,7 @@ import (
 // TestSettingsBounds: what keeps the gateway from harm, at the ends of its ranges and one beyond.
 func TestSettingsBounds(t *testing.T) {
 	good := Config{
-		HTTPAddr: ":0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Second, MaxEventBytes: 1000, MaxBulkBytes: 1000,
+		HTTPAddr: ":0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Second, MaxEventBytes: 1000, MaxBulkBytes: 1000, MaxHeaderBytes: minHeaderBytes,
 		MaxInflightBytes: 1000, KafkaCompression: "none",
 	}
 	for _, c := range []struct {
@@ -19,6 +19,11 @@ func TestSettingsBounds(t *testing.T) {
 		{func(*Config) {}, ""},
 		{func(c *Config) { c.MaxQueueWait = time.Hour }, ""},
 		{func(c *Config) { c.MaxQueueWait = -1 }, "--max-queue-wait"},
+		{func(c *Config) { c.MaxHeaderBytes = minHeaderBytes - 1 }, "--max-header-bytes"},
+		{func(c *Config) { c.MaxHeaderBytes = minHeaderBytes + 1 }, ""},
+		{func(c *Config) { c.MaxHeaderBytes = maxHeaderBytes - 1 }, ""},
+		{func(c *Config) { c.MaxHeaderBytes = maxHeaderBytes }, ""},
+		{func(c *Config) { c.MaxHeaderBytes = maxHeaderBytes + 1 }, "--max-header-bytes"},
 		{func(c *Config) { c.MaxBodyBytes = bodiesLeast * 1000 }, ""},
 		{func(c *Config) { c.MaxBodyBytes = bodiesLeast*1000 - 1 }, "--max-body-bytes"},
 		{func(c *Config) { c.MaxInflightRequests = 1 }, ""},

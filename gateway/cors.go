@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"slices"
+
 	"github.com/valyala/fasthttp"
 )
 
@@ -11,9 +13,14 @@ const (
 	// corsAllowed are the headers that a page may send beside those that need no leave.
 	corsAllowed = "Authorization, Content-Type, Content-Encoding, X-API-Key, X-Sentry-Auth, X-Request-Id, X-Sent-At, " +
 		"Idempotency-Key, Traceparent, Tracestate, Baggage"
+	// corsAnyMethod are the methods that a page may try where it will be refused.
+	corsAnyMethod = "GET, HEAD, POST, PUT, PATCH, DELETE"
 	// corsMaxAge is how long a preflight's answer holds, in seconds: two hours, the most that Chromium takes.
 	corsMaxAge = "7200"
 )
+
+// corsSafelisted are the methods that pass whatever a preflight's answer lists.
+var corsSafelisted = []string{fasthttp.MethodGet, fasthttp.MethodHead, fasthttp.MethodPost}
 
 // answer sets what the answer says to browsers, in place of what an earlier call set, and reports whether a request from
 // this origin is welcome. One without an Origin header comes from no page and always is.
@@ -58,18 +65,26 @@ func (o *origins) general(ctx *fasthttp.RequestCtx) {
 
 // options answers OPTIONS, with or without a page behind it: 204 and what the path takes. A preflight comes before the key
 // is known, so that the origins of all projects pass it; the request itself is then held against its own project's.
+//
+// A preflight for a path or a method that is not ours passes too. What a page gets to see of a preflight that fails is a
+// network error; of the request behind it, the 404 or 405 that says what is wrong.
 func (g *Gateway) options(ctx *fasthttp.RequestCtx, welcome bool) {
+	h := &ctx.Response.Header
 	allow, known := methods[string(ctx.URI().PathOriginal())]
-	if !known {
+	wanted := ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestMethod)
+	if !known && len(wanted) == 0 {
 		g.elsewhere(ctx).write(ctx)
 		return
 	}
 	discardBody(ctx, g.cfg.MaxBulkBytes)
-	h := &ctx.Response.Header
-	h.Set(fasthttp.HeaderAllow, allow+", "+fasthttp.MethodOptions)
+	if known {
+		h.Set(fasthttp.HeaderAllow, allow+", "+fasthttp.MethodOptions)
+	}
 	h.Del(fasthttp.HeaderAccessControlExposeHeaders) // it belongs to the answer proper
-	isPreflight := len(ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestMethod)) > 0
-	if isPreflight && welcome {
+	if len(wanted) > 0 && welcome {
+		if !known || !slices.Contains(corsSafelisted, string(wanted)) {
+			allow = corsAnyMethod
+		}
 		h.Set(fasthttp.HeaderAccessControlAllowMethods, allow)
 		h.Set(fasthttp.HeaderAccessControlAllowHeaders, corsAllowed)
 		h.Set(fasthttp.HeaderAccessControlMaxAge, corsMaxAge)

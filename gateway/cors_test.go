@@ -181,8 +181,10 @@ func TestPreflight(t *testing.T) {
 		{listed, pathEvents, shop, shop, 204},
 		{listed, pathBulk, blog, blog, 204},
 		{listed, pathEvents, evil, "", 204},
-		{open, "/nowhere", evil, "*", 404},
-		{open, pathEvents + "/", evil, "*", 404},
+		{listed, "/nowhere", shop, shop, 204},
+		{listed, "/nowhere", evil, "", 204},
+		{open, "/nowhere", evil, "*", 204}, // so that the page can read the 404 that comes
+		{open, pathEvents + "/", evil, "*", 204},
 	} {
 		got := ask(test.s, test.path, test.origin)
 		h := got.header
@@ -195,7 +197,7 @@ func TestPreflight(t *testing.T) {
 		if test.status != 204 || test.allowed == "" {
 			continue
 		}
-		if h.Get("Access-Control-Allow-Methods") != "POST" || h.Get("Access-Control-Max-Age") != "7200" || got.text != "" {
+		if !strings.Contains(h.Get("Access-Control-Allow-Methods"), "POST") || h.Get("Access-Control-Max-Age") != "7200" || got.text != "" {
 			t.Errorf("%s from %s: got %v %q", test.path, test.origin, h, got.text)
 		}
 		for _, name := range []string{
@@ -209,8 +211,17 @@ func TestPreflight(t *testing.T) {
 	if got := ask(open, pathHealth, evil); got.status != 204 || got.header.Get("Access-Control-Allow-Methods") != "GET, HEAD" {
 		t.Errorf("health: got %d %v", got.status, got.header)
 	}
+	got := open.do(request{method: http.MethodOptions, path: pathEvents, noKey: true, header: map[string]string{
+		"Origin": evil, "Access-Control-Request-Method": "PUT",
+	}})
+	if got.status != 204 || !strings.Contains(got.header.Get("Access-Control-Allow-Methods"), "PUT") {
+		t.Errorf("a method that is answered 405: got %d %v", got.status, got.header)
+	}
+	if got := open.do(request{method: http.MethodOptions, path: "/nowhere", noKey: true}); got.status != 404 {
+		t.Errorf("no page, an unknown path: got %d", got.status)
+	}
 	// No page asks: what the path takes, and nothing for pages.
-	got := open.do(request{method: http.MethodOptions, path: pathEvents, body: "x", noKey: true})
+	got = open.do(request{method: http.MethodOptions, path: pathEvents, body: "x", noKey: true})
 	if got.status != 204 || got.header.Get("Allow") != "POST, OPTIONS" || got.header.Get("Access-Control-Allow-Methods") != "" {
 		t.Errorf("plain OPTIONS: got %d %v", got.status, got.header)
 	}
@@ -230,7 +241,7 @@ func TestCachedAnswersAreForPages(t *testing.T) {
 
 // TestUnreadableRequestIsForPages: the Origin of a request whose headers are too large is not known.
 func TestUnreadableRequestIsForPages(t *testing.T) {
-	long := from(shop, request{path: pathEvents, header: map[string]string{"X-Long": strings.Repeat("a", 5000)}})
+	long := from(shop, request{path: pathEvents, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})
 	got := serve(t).do(long)
 	got.open(t, "*")
 	got = serve(t, twoShops(t)).do(long)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type Deps struct {
 	Producer Producer
 	// Now replaces the clock that limits and received-at go by.
 	Now func() time.Time
+	// parkAfter, if set, is how long a connection is idle before it parks.
+	parkAfter time.Duration
 	// storeWait, if set, is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
 }
@@ -51,6 +54,7 @@ type Gateway struct {
 	projects  atomic.Pointer[Projects]
 	store     *limitStore // nil: each gateway limits by itself
 	app       *fiber.App
+	parking   *parking
 	started   atomic.Bool
 	draining  atomic.Bool
 
@@ -58,6 +62,8 @@ type Gateway struct {
 	bodies                budget
 	load                  load
 	failedKeys            *failedKeys // nil: no limit
+	refusals              *refusals
+	debug                 bool // every request is logged
 	proxies               proxies
 }
 
@@ -70,6 +76,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
+	g.refusals, g.debug = newRefusals(g.log), g.log.Enabled(context.Background(), slog.LevelDebug)
 	if cfg.sharesLimits() {
 		g.store = newLimitStore(cfg, g.log, g.now)
 		if deps.storeWait > 0 {
@@ -116,6 +123,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		}
 	}
 	g.app = g.routes()
+	g.parking = newParking(g.app.Server(), cmp.Or(deps.parkAfter, parkAfter))
 	return g, nil
 }
 
@@ -196,6 +204,10 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	var group errgroup.Group
 	group.Go(func() error {
 		g.publisher.Run(publish)
+		return nil
+	})
+	group.Go(func() error {
+		g.refusals.run(publish)
 		return nil
 	})
 	group.Go(func() error {

@@ -24,8 +24,10 @@ type decoding struct {
 // errOriginRefused: the page that sends is of an origin the project does not list.
 var errOriginRefused = refuse(kindForbidden, "The project does not take events from pages of this origin.")
 
-// errUnauthorized is the one body for no key, an unknown key and a revoked one.
-var errUnauthorized = refuse(kindUnauthorized, "A valid project key is required.")
+// errUnauthorized is the one body for no key, an unknown key and a revoked one. It says how to send one to clients of all
+// three, because which of them a client is must not be told.
+var errUnauthorized = refuse(kindUnauthorized,
+	"A valid project key is required: send it as Authorization: Bearer KEY, as X-API-Key: KEY, or as ?api_key=KEY in the URL.")
 
 // admit does what comes before a body is read: the key, the project, what is left of its limit, the sizes as announced.
 func (g *Gateway) admit(ctx *fasthttp.RequestCtx) (*project, *problem) {
@@ -42,10 +44,10 @@ func (g *Gateway) admit(ctx *fasthttp.RequestCtx) (*project, *problem) {
 	}
 	// The project's own origins take over from those of all projects; from here on its answers are for them to read.
 	if !project.origins.answer(ctx) {
-		return nil, errOriginRefused
+		return project, errOriginRefused
 	}
 	if project.disabled {
-		return nil, refuse(kindForbidden, "The project is disabled.")
+		return project, refuse(kindForbidden, "The project is disabled.")
 	}
 	if project.limit != nil && project.limit.quota(g.now()).left == 0 {
 		return project, g.rateLimited(project, 1)
@@ -75,6 +77,9 @@ func (g *Gateway) bulk(c *fiber.Ctx) error {
 // for what it holds is charged one event, so that nonsense is not free.
 func (g *Gateway) handle(ctx *fasthttp.RequestCtx, ingest func(*fasthttp.RequestCtx, *stamp) *problem) {
 	project, p := g.admit(ctx)
+	if g.debug && project != nil {
+		outcomeOf(ctx).project = project.id
+	}
 	if p == nil {
 		if p = g.stamped(ctx, project, ingest); p == nil {
 			return
@@ -85,6 +90,7 @@ func (g *Gateway) handle(ctx *fasthttp.RequestCtx, ingest func(*fasthttp.Request
 	}
 	g.metrics.reject(p.kind, 1)
 	if project != nil {
+		outcomeOf(ctx).project = project.id
 		g.rateLimitFields(ctx, project, p.kind)
 	}
 	discardBody(ctx, g.cfg.MaxBulkBytes)

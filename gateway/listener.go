@@ -30,6 +30,7 @@ type boundedListener struct {
 	open    func() int // connections now
 	metrics *metrics
 	log     *slog.Logger
+	parking *parking // nil: idle connections stay in the server
 
 	once   sync.Once
 	closed chan struct{}
@@ -67,6 +68,9 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		case err != nil:
 			return nil, err
 		case l.most == 0 || l.open() < l.most:
+			if l.parking != nil {
+				c = l.parking.wrap(c)
+			}
 			return c, nil
 		default:
 			l.metrics.turnedAway(limitConnections)
@@ -93,7 +97,11 @@ func (l *boundedListener) sleep(d time.Duration) bool {
 // Close is part of net.Listener.
 func (l *boundedListener) Close() error {
 	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
+	err := l.Listener.Close()
+	if l.parking != nil {
+		l.parking.close()
+	}
+	return err
 }
 
 // exhausted: this connection could not be had, the next one may be.
@@ -116,12 +124,14 @@ func (g *Gateway) bounded(l net.Listener) net.Listener {
 		g.log.Warn("the limit of open files leaves room for fewer connections than are set", "connections", most, "files", files)
 	}
 	return &boundedListener{
-		Listener: l, most: most, open: g.connections, metrics: g.metrics, log: g.log, closed: make(chan struct{}),
+		Listener: l, most: most, open: g.connections, metrics: g.metrics, log: g.log, parking: g.parking, closed: make(chan struct{}),
 	}
 }
 
 // connections is how many are open now.
-func (g *Gateway) connections() int { return int(g.app.Server().GetOpenConnectionsCount()) }
+func (g *Gateway) connections() int {
+	return int(g.app.Server().GetOpenConnectionsCount()) + g.parking.count()
+}
 
 // isSurplus says whether a request came over a connection beyond the bound.
 func isSurplus(ctx *fasthttp.RequestCtx) bool {

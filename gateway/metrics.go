@@ -54,10 +54,39 @@ func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
 			Name: "sluice_gateway_spool_errors_total", Help: "What the spool did not take (full, old, disk), could not read back (damaged), or Kafka refuses for good (refused), by reason.",
 		}, []string{"reason"}),
 	}
+	m.zero()
 	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sluice_gateway_inflight_bytes", Help: "Event bytes that wait for Kafka's acknowledgement.",
 	}, inflight)
 	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, m.overloads, m.spoolFsync, m.spoolErrors, waiting}
+}
+
+// routeStatuses are the statuses that each route is known to answer.
+var routeStatuses = map[string][]int{
+	routeEvents:  {202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503},
+	routeBulk:    {202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503},
+	routeOpenAPI: {200, 204, 304, 405},
+	routeHealth:  {200, 204, 405, 503},
+	routeOther:   {204, 400, 404, 431},
+}
+
+// zero makes the counters of all labels that are known beforehand. A counter that appears with its first value hides that value
+// from rate and increase.
+func (m *metrics) zero() {
+	for route, statuses := range routeStatuses {
+		for _, status := range statuses {
+			m.requests.WithLabelValues(route, statusText(status))
+		}
+	}
+	for _, a := range answers[1:] {
+		m.rejected.WithLabelValues(a.code)
+	}
+	for _, limit := range []string{limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections} {
+		m.overloads.WithLabelValues(limit)
+	}
+	for _, reason := range []string{"full", "old", "disk", "damaged", "refused"} {
+		m.spoolErrors.WithLabelValues(reason)
+	}
 }
 
 // loadGauges are what the limits on load are held against.
@@ -130,6 +159,9 @@ func newStoreMetrics(up, gateways func() float64) *storeMetrics {
 			Name: "sluice_gateway_limit_store_duration_seconds", Help: "Time of one exchange with the limit store.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25},
 		}),
+	}
+	for _, reason := range []string{"network", "timeout", "auth", "refused", "settings"} {
+		m.errors.WithLabelValues(reason)
 	}
 	m.collectors = []prometheus.Collector{
 		m.errors, m.duration,

@@ -56,8 +56,8 @@ func (g *Gateway) routes() *fiber.App {
 		ReadTimeout:                  bodySilence,
 		WriteTimeout:                 30 * time.Second,
 		IdleTimeout:                  g.cfg.HTTPIdleTimeout,
-		ReadBufferSize:               4 << 10, // the largest request line with headers
-		WriteBufferSize:              1 << 10, // a usual answer; each open connection holds one
+		ReadBufferSize:               g.cfg.MaxHeaderBytes, // the largest request line with headers
+		WriteBufferSize:              1 << 10,              // a usual answer; each open connection holds one
 	})
 	app.Post(pathEvents, g.single)
 	app.Post(pathBulk, g.bulk)
@@ -78,6 +78,12 @@ func (g *Gateway) routes() *fiber.App {
 // around is what every request passes: its id, what browsers are told, its figures.
 func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
 	start := time.Now()
+	g.dispatch(ctx, inner)
+	g.finish(ctx, start)
+}
+
+// dispatch answers what needs no handler, and gives the rest to inner.
+func (g *Gateway) dispatch(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
 	setRequestID(ctx)
 	welcome := g.projects.Load().origins.answer(ctx)
 	switch {
@@ -85,15 +91,21 @@ func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler
 		unframed(ctx)
 	case ctx.IsOptions():
 		g.options(ctx, welcome)
-	case slices.Contains(fiber.DefaultMethods, string(ctx.Method())):
+	case knownMethod(ctx):
 		g.guarded(ctx, inner)
 	default:
 		g.elsewhere(ctx).write(ctx)
 	}
+}
+
+// finish does what is due once a request is answered.
+func (g *Gateway) finish(ctx *fasthttp.RequestCtx, start time.Time) {
 	if isSurplus(ctx) {
 		ctx.SetConnectionClose()
 	}
-	g.metrics.request(routeName(ctx.URI().PathOriginal()), ctx.Response.StatusCode(), time.Since(start))
+	route, took := routeName(ctx.URI().PathOriginal()), time.Since(start)
+	g.metrics.request(route, ctx.Response.StatusCode(), took)
+	g.logRequest(ctx, route, took)
 }
 
 // guarded makes a panic one request's 500. The bytes that strangers send go through decoders of many authors, and none of
@@ -118,36 +130,28 @@ func (g *Gateway) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConf
 	return fasthttp.RequestConfig{}
 }
 
-// expect answers "Expect: 100-continue": a client that announces far too much need not send it.
-func (g *Gateway) expect(ctx *fasthttp.RequestCtx) int {
-	if ctx.Request.Header.ContentLength() <= g.cfg.MaxBulkBytes {
-		return fasthttp.StatusContinue
-	}
-	g.around(ctx, func(ctx *fasthttp.RequestCtx) {
-		path := string(ctx.URI().PathOriginal())
-		if path != pathEvents && path != pathBulk || !ctx.IsPost() {
-			g.elsewhere(ctx).write(ctx)
-			return
-		}
-		g.handle(ctx, func(*fasthttp.RequestCtx, *stamp) *problem {
-			return tooLarge(limitBulkBytes, "The body is larger than the limit.")
-		})
-	})
-	return ctx.Response.StatusCode()
-}
+// Names of the routes in figures and log lines.
+const (
+	routeEvents  = "events"
+	routeBulk    = "bulk"
+	routeOpenAPI = "openapi"
+	routeHealth  = "health"
+	routeOther   = "other" // all other paths, and requests that could not be read
+)
 
+// routeName is what figures and log lines call a path. The set is closed.
 func routeName(path []byte) string {
 	switch string(path) {
 	case pathEvents:
-		return "events"
+		return routeEvents
 	case pathBulk:
-		return "bulk"
+		return routeBulk
 	case pathOpenAPI:
-		return "openapi"
+		return routeOpenAPI
 	case pathHealth:
-		return "health"
+		return routeHealth
 	default:
-		return "other"
+		return routeOther
 	}
 }
 
@@ -185,32 +189,12 @@ func (g *Gateway) health(c *fiber.Ctx) error {
 	return c.JSON(fiber.Map{"status": "ok"})
 }
 
-// methods is what each path takes, beside OPTIONS, which all take.
-var methods = map[string]string{
-	pathEvents:  fasthttp.MethodPost,
-	pathBulk:    fasthttp.MethodPost,
-	pathOpenAPI: getAndHead,
-	pathHealth:  getAndHead,
-}
-
-const getAndHead = fasthttp.MethodGet + ", " + fasthttp.MethodHead
-
-// elsewhere refuses every path and method that is not ours.
-func (g *Gateway) elsewhere(ctx *fasthttp.RequestCtx) *problem {
-	discardBody(ctx, g.cfg.MaxBulkBytes)
-	if allow, known := methods[string(ctx.URI().PathOriginal())]; known {
-		p := refuse(kindMethodNotAllowed, "The path does not take this method; Allow lists those that it does.")
-		p.allow = allow
-		return p
-	}
-	return refuse(kindNotFound, "There is nothing at this path.")
-}
-
 // failed answers what a handler returned as an error and what never reached one: requests that are not HTTP as they should
 // be. Texts are fixed, because the server's own would quote the request, key included.
 func (g *Gateway) failed(c *fiber.Ctx, err error) error {
 	ctx := c.Context()
-	if len(ctx.Response.Header.Peek(headerRequestID)) == 0 {
+	unread := len(ctx.Response.Header.Peek(headerRequestID)) == 0
+	if unread {
 		setRequestID(ctx)
 		g.projects.Load().origins.general(ctx)
 	}
@@ -219,7 +203,18 @@ func (g *Gateway) failed(c *fiber.Ctx, err error) error {
 		p = g.foreign(err)
 	}
 	p.write(ctx)
+	if unread && isRequest(err) {
+		g.metrics.request(routeOther, ctx.Response.StatusCode(), 0)
+		g.logRequest(ctx, routeOther, 0)
+	}
 	return nil
+}
+
+// isRequest reports whether an error is about what a client sent. The others are of connections that ended, or over which
+// nothing came.
+func isRequest(err error) bool {
+	var e *fiber.Error
+	return errors.As(err, &e) && e.Code != fasthttp.StatusRequestTimeout && e.Code != fasthttp.StatusBadGateway
 }
 
 func (g *Gateway) foreign(err error) *problem {
@@ -230,13 +225,11 @@ func (g *Gateway) foreign(err error) *problem {
 	}
 	switch e.Code {
 	case fasthttp.StatusRequestHeaderFieldsTooLarge:
-		p := refuse(kindHeadersTooLarge, "The request line and its headers are too large.")
-		p.limit = limitHeaderBytes
-		return p
+		return overLimit(kindHeadersTooLarge, "The request line and its headers are larger than", limitHeaderBytes, int64(g.cfg.MaxHeaderBytes), "bytes")
 	case fasthttp.StatusRequestTimeout:
 		return refuse(kindTimeout, "The request came too slowly.")
 	case fasthttp.StatusRequestEntityTooLarge:
-		return tooLarge(limitBulkBytes, "The body is larger than the limit.")
+		return g.bulkLimit.exceeded("The body is larger than")
 	case fasthttp.StatusMethodNotAllowed:
 		return refuse(kindMethodNotAllowed, "The path does not take this method.")
 	default:

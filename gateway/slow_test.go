@@ -23,7 +23,7 @@ func slowly(t *testing.T, send func(w io.Writer)) (resp *http.Response, took tim
 	serve(t).single(`{"message":"x"}`) // what the server starts once, for ever, starts outside
 	synctest.Test(t, func(t *testing.T) {
 		g, err := New(Config{
-			HTTPAddr: ":0", RequestTimeout: 5 * time.Second, HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20,
+			HTTPAddr: ":0", RequestTimeout: 5 * time.Second, HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10,
 			MaxInflightBytes: 64 << 20, MaxBodyBytes: 64 << 20, PartitionBy: "none", KafkaCompression: "none",
 		}, Deps{
 			Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Projects: OneProject("demo", testKey), Producer: &memory{},

@@ -122,7 +122,7 @@ func TestSpoolTakenAtTheStart(t *testing.T) {
 	spool, _ := withSpool(t, dir)
 	serve(t, spool)
 	spool, _ = withSpool(t, dir)
-	cfg := Config{HTTPAddr: "127.0.0.1:0", HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, KafkaCompression: "none"}
+	cfg := Config{HTTPAddr: "127.0.0.1:0", HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 64 << 20, KafkaCompression: "none"}
 	deps := Deps{Log: slog.New(slog.DiscardHandler), Projects: OneProject("demo", testKey), Producer: &memory{}}
 	spool(&cfg, &deps)
 	g, err := New(cfg, deps)

@@ -53,6 +53,7 @@ func main() {
 
 func run(ctx context.Context, src settings.Source) error {
 	var c cli
+	src.Version = process.VersionText()
 	parsed, err := settings.Parse("consumer", description, &c, src, vars)
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ var (
 	crowdIdle    = flag.Int("crowd.idle", 10_000, "idle keep-alive connections")
 	crowdSlow    = flag.Int("crowd.slow", 200, "connections that send a byte of a body every few seconds")
 	crowdSeconds = flag.Int("crowd.seconds", 20, "how long each measurement lasts")
+	crowdCookie  = flag.Int("crowd.cookie", 0, "bytes of cookies that the idle connections sent with their event")
 	crowdMemory  = flag.Int("crowd.mib", 256, "most memory (RSS) the gateway may have, in MiB")
 )
 
@@ -64,7 +65,7 @@ func TestCrowd(t *testing.T) {
 	for part := range slices.Chunk(idle, 1000) {
 		all.Go(func() {
 			for _, conn := range part { // each has sent an event: a connection that was never used costs less
-				if err := exchange(conn, crowdRequest("")); err != nil {
+				if err := exchange(conn, crowdRequest("Cookie: "+strings.Repeat("c", *crowdCookie)+"\r\n")); err != nil {
 					t.Error(err)
 				}
 			}

@@ -69,3 +69,12 @@ func TestHelp(t *testing.T) {
 	require.Contains(t, out, description[:20])
 	require.Contains(t, out, "--config")
 }
+
+func TestVersion(t *testing.T) {
+	out, err := try(t, []string{"--version"}, "SLUICE_NO_SUCH_SETTING=1")
+	require.ErrorIs(t, err, settings.ErrHelp)
+	require.Regexp(t, `^gateway \S+ go1\.\d\S*\n$`, out)
+	help, err := try(t, []string{"--help"})
+	require.ErrorIs(t, err, settings.ErrHelp)
+	require.Contains(t, help, "--version")
+}

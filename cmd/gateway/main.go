@@ -45,6 +45,7 @@ func main() {
 
 func run(ctx context.Context, src settings.Source) error {
 	var c cli
+	src.Version = process.VersionText()
 	parsed, err := settings.Parse("gateway", description, &c, src, vars)
 	if err != nil {
 		return err

@@ -1,14 +1,17 @@
 package event
 
+import "bytes"
+
 // Form is how the body of a bulk is to be read.
 type Form uint8
 
 const (
-	// FormJSON: an array of events, or an object with them under "events".
+	// FormJSON: an array of events, or an object with them under "events". Shippers also send objects one after the other
+	// under the name of JSON, a line each or without anything between them: each is an event then.
 	FormJSON Form = iota
 	// FormNDJSON: an event a line.
 	FormNDJSON
-	// FormAuto: FormJSON if the body is an array or one object with an array "events", else FormNDJSON.
+	// FormAuto: an array, one object with an array "events", or else events one after the other, a line each or not.
 	FormAuto
 )
 
@@ -36,8 +39,8 @@ type Bulk struct {
 // it breaks off, no item's end is certain and the bulk as a whole is malformed. The members beside "events" are
 // checked as strictly as an event's and otherwise ignored.
 //
-// An object with neither "events" nor anything else that belongs to an event is an empty bulk: it is what is left
-// where empty fields are omitted. Any other object without "events" is malformed.
+// In FormJSON an object alone with neither "events" nor any member but "sent_at" is an empty bulk: it is what is left
+// where empty fields are omitted. Any other object without an array "events" is an event, and so are those behind it.
 //
 // In NDJSON lines end with LF or CRLF, the last one perhaps not; blank lines do not count.
 func SplitBulk(body []byte, form Form, into *Bulk) error {
@@ -83,16 +86,16 @@ func (b *Bulk) split(body []byte, form Form) *Error {
 	case first == '[':
 		return b.array()
 	case first == '{':
-		isBulk, err := b.object(form == FormAuto)
-		if form == FormAuto && !isBulk {
-			b.Items, b.SentAt = b.Items[:0], Timestamp{}
-			return b.lines(body)
+		isBulk, err := b.object(form)
+		if isBulk {
+			return err
 		}
-		return err
+		b.Items, b.SentAt = b.Items[:0], Timestamp{}
+		return b.sequence(body)
 	case form == FormAuto:
 		return b.lines(body)
 	}
-	return &Error{Code: CodeMalformed, Reason: "A bulk must be an array of events or an object with events."}
+	return &Error{Code: CodeMalformed, Reason: "A bulk must be an array of events, an object with events, or an event a line."}
 }
 
 // array reads a body that is an array of events.
@@ -102,45 +105,69 @@ func (b *Bulk) array() *Error {
 	return b.verdict(err)
 }
 
-// object reads a body that begins like an object and reports whether it has an array "events". If the body may also be
-// NDJSON, an object that is only its first line is not a bulk, whatever it has.
-func (b *Bulk) object(maybeLines bool) (isBulk bool, err *Error) {
+// object reads a body that begins like an object and reports whether that is the bulk; if not, it is the first of its events.
+func (b *Bulk) object(form Form) (isBulk bool, err *Error) {
 	s := &b.scanner
-	start, others := s.pos, false
+	start := s.pos
+	var has bulkMembers
 	o := s.object(kindBulk)
 	for err == nil && s.member(&o) {
 		switch o.field {
 		case fieldEvents:
-			isBulk = isBulk || s.peek() == '['
-			err = b.events()
+			switch s.peek() {
+			case '[':
+				has.events = true
+				has.eventsFirst = has.eventsFirst || !has.others
+				err = b.items()
+			case 'n':
+				s.value()
+			default:
+				has.foreignEvents = true
+				s.value()
+			}
 		case fieldSentAt:
 			b.sentAt()
 		default:
-			others = true
+			has.others = true
 			s.value()
 		}
 	}
-	if maybeLines && err == nil && s.fault == "" && isFirstLine(s.data, start, s.pos) {
+	if err == nil && !has.isBulk(form, s, start) {
 		return false, nil
 	}
 	s.end()
 	err = b.verdict(err)
-	if err == nil && !isBulk && others {
-		err = &Error{Code: CodeMalformed, Field: "events", Reason: "A bulk that is an object must have its events under the name events."}
+	if err == nil && has.foreignEvents && !has.events {
+		err = &Error{Code: CodeMalformed, Field: "events", Reason: "events must be an array of events."}
 	}
-	return isBulk, err
+	return true, err
 }
 
-// events reads the value of "events"; null is absence.
-func (b *Bulk) events() *Error {
-	switch b.scanner.peek() {
-	case '[':
-		return b.items()
-	case 'n':
-		b.scanner.value()
-		return nil
+// bulkMembers says which members an object has that may be a bulk.
+type bulkMembers struct {
+	events        bool // an array
+	eventsFirst   bool // and nothing but sent_at before it
+	foreignEvents bool // events of another type
+	others        bool // besides events and sent_at
+}
+
+// isBulk reports whether the object that s has read from start on is the whole bulk and not the first of several events.
+func (has bulkMembers) isBulk(form Form, s *scanner, start int) bool {
+	if form == FormJSON && has.eventsFirst {
+		return true // whatever follows
 	}
-	return &Error{Code: CodeMalformed, Field: "events", Reason: "events must be an array of events."}
+	if s.fault != "" {
+		return has.events || form == FormJSON && !bytes.Contains(s.data, []byte("\n{"))
+	}
+	rest := trimSpace(s.data[s.pos:])
+	switch {
+	case len(rest) > 0 && (rest[0] == '{' || isFirstLine(s.data, start, s.pos)):
+		return false
+	case len(rest) > 0:
+		return has.events || form == FormJSON && !bytes.Contains(s.data, []byte("\n{"))
+	default:
+		return has.events || form == FormJSON && !has.others
+	}
 }
 
 // sentAt reads the value of "sent_at". Like a timestamp it is no reason to refuse anything, whatever it is.

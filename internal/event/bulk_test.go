@@ -55,11 +55,20 @@ var bulks = []struct {
 	{"nothing", inJSON | inND | inAuto, "", "empty"},
 	{"space", inJSON | inND | inAuto, " \r\n\t\n", "empty"},
 
-	{"single event", inJSON, `{"message":"m"}`, "malformed"},
+	{"single event", inJSON | inAuto, `{"message":"m"}`, `{"message":"m"}`},
+	{"single event over lines", inJSON | inAuto, "{\n \"message\": \"m\"\n}\n", "{\n \"message\": \"m\"\n}"},
+	{"single event, cut off", inJSON, `{"message":"m"`, "malformed"},
+	{"single event, cut off over lines", inJSON, "{\n \"message\": [\n  {", "malformed"},
+	{"single event, garbage behind it", inJSON, `{"message":"m"}x`, "malformed"},
 	{"events of another type", inJSON, `{"events":{}}`, "malformed"},
 	{"string", inJSON, `"x"`, "malformed"},
 	{"null", inJSON, `null`, "malformed"},
-	{"lines", inJSON, "{\"a\":1}\n{\"b\":2}", "malformed"},
+	{"concatenated", inJSON | inAuto, `{"a":"}{"}{"b":2} {"c":{}}`, `{"a":"}{"}|{"b":2}|{"c":{}}`},
+	{"concatenated with events as a field", inJSON | inAuto, `{"message":"m","events":[1]}{"b":2}`, `{"message":"m","events":[1]}|{"b":2}`},
+	{"concatenated over lines", inJSON | inAuto, "{\n \"a\": 1\n}{\"b\":2}\n\n{\n \"c\": {}\n}\n{\"d\":4}", "{\n \"a\": 1\n}|{\"b\":2}|{\n \"c\": {}\n}|{\"d\":4}"},
+	{"concatenated on lines", inJSON | inAuto, "{\"a\":1}{\"b\":2}\n{\"c\":3}{\"d\":4}\n", `{"a":1}|{"b":2}|{"c":3}|{"d":4}`},
+	{"two bulks", inJSON, `{"events":[1]}{"events":[2]}`, "malformed"},
+	{"two bulks on lines", inJSON, "{\"events\":[1]}\n{\"events\":[2]}", "malformed"},
 	{"byte order mark", inJSON, "\ufeff[1]", "malformed"},
 
 	{"cut off in an item", inJSON | inAuto, `[{"a":1},{"b":`, "malformed"},
@@ -87,16 +96,18 @@ var bulks = []struct {
 	{"other member not strict", inJSON | inAuto, "{\"events\":[1],\"x\":\"\xff\"}", "malformed"},
 	{"other member too deep", inJSON | inAuto, `{"events":[1],"x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}", "malformed"},
 
-	{"NDJSON", inND | inAuto, "{\"a\":1}\n{\"b\":2}\n", `{"a":1}|{"b":2}`},
-	{"NDJSON without a last newline", inND | inAuto, "{\"a\":1}\n{\"b\":2}", `{"a":1}|{"b":2}`},
-	{"NDJSON with CRLF, blanks", inND | inAuto, "\r\n{\"a\":1}\r\n \t\r\n\n {\"b\":2} \r\n", `{"a":1}|{"b":2}`},
-	{"NDJSON, bad lines", inND | inAuto, "{\"a\":\n{\"b\":2}\nhello\n\xff\n]", "{\"a\":|{\"b\":2}|hello|\xff|]"},
-	{"NDJSON of one", inND | inAuto, `{"message":"m"}`, `{"message":"m"}`},
+	{"NDJSON", inJSON | inND | inAuto, "{\"a\":1}\n{\"b\":2}\n", `{"a":1}|{"b":2}`},
+	{"NDJSON without a last newline", inJSON | inND | inAuto, "{\"a\":1}\n{\"b\":2}", `{"a":1}|{"b":2}`},
+	{"NDJSON with CRLF, blanks", inJSON | inND | inAuto, "\r\n{\"a\":1}\r\n \t\r\n\n {\"b\":2} \r\n", `{"a":1}|{"b":2}`},
+	{"NDJSON, bad lines", inJSON | inND | inAuto, "{\"a\":\n{\"b\":2}\nhello\n\xff\n]", "{\"a\":|{\"b\":2}|hello|\xff|]"},
+	{"NDJSON, a bad line between", inJSON | inND | inAuto, "{\"a\":1}\n{\"b\"\n{\"c\":3} x\n{\"d\":4},\n{\"e\":[1}\n{\"f\":6}", "{\"a\":1}|{\"b\"|{\"c\":3} x|{\"d\":4},|{\"e\":[1}|{\"f\":6}"},
+	{"NDJSON, a name twice", inJSON | inND | inAuto, "{\"a\":1,\"a\":2}\n{\"b\":2}", `{"a":1,"a":2}|{"b":2}`},
+	{"NDJSON of one", inJSON | inND | inAuto, `{"message":"m"}`, `{"message":"m"}`},
 	{"NDJSON, garbage first", inND | inAuto, "x\n{\"b\":2}", `x|{"b":2}`},
 	{"NDJSON, arrays", inND, "[1]\n[2]", `[1]|[2]`},
 	{"NDJSON, byte order mark", inND | inAuto, "\ufeff{}\n{}", "\ufeff{}|{}"},
-	{"NDJSON, events as a field", inND | inAuto, "{\"message\":\"m\",\"events\":[1]}\n{\"b\":2}\n", `{"message":"m","events":[1]}|{"b":2}`},
-	{"NDJSON, events of another type", inND | inAuto, `{"message":"m","events":5}`, `{"message":"m","events":5}`},
+	{"NDJSON, events as a field", inJSON | inND | inAuto, "{\"message\":\"m\",\"events\":[1]}\n{\"b\":2}\n", `{"message":"m","events":[1]}|{"b":2}`},
+	{"NDJSON, events of another type", inJSON | inND | inAuto, `{"message":"m","events":5}`, `{"message":"m","events":5}`},
 	{"NDJSON, an array as one line", inND, `[{"a":1},{"b":2}]`, `[{"a":1},{"b":2}]`},
 	{"NDJSON, object as one line", inND, `{"events":[1]}`, `{"events":[1]}`},
 }
@@ -127,7 +138,8 @@ func TestBulkLimit(t *testing.T) {
 		commas := strings.Repeat("{},", n-1) + "{}"
 		for form, body := range map[string]Form{
 			"[" + commas + "]": FormJSON, `{"events":[` + commas + "]}": FormJSON, "[" + commas + "] ": FormAuto,
-			strings.Repeat("{}\n\n", n): FormNDJSON,
+			strings.Repeat("{}\n\n", n): FormNDJSON, strings.Repeat("{}\n", n): FormJSON, strings.Repeat("{}", n): FormJSON,
+			strings.Repeat("{} ", n): FormAuto,
 		} {
 			items, _, err := split(form, body)
 			if n <= MaxBulkEvents && (err != nil || len(items) != n) {
@@ -176,13 +188,33 @@ func TestBulkItemsCannotGrowIntoEachOther(t *testing.T) {
 	}
 }
 
+// Lines that break off are read in linear time too, and no more of them than a bulk may have.
+func TestBrokenLinesAreLinear(t *testing.T) {
+	var b Bulk
+	start := time.Now()
+	for _, line := range []string{"{\"a\":\n", "{\"a\":[\n", "{\"a\":[\"\n", "{\n"} {
+		wide := strings.Repeat(" ", MaxBulkBytes/MaxBulkEvents-len(line))
+		body := strings.Repeat(wide+line, MaxBulkEvents)
+		for _, form := range []Form{FormJSON, FormAuto} {
+			if err := SplitBulk([]byte(body), form, &b); err != nil || len(b.Items) != MaxBulkEvents {
+				if form == FormAuto || err == nil {
+					t.Errorf("%q, form %d: %d items, %v", line, form, len(b.Items), err)
+				}
+			}
+		}
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
 func TestBulkIsReusableAndLinear(t *testing.T) {
 	var b Bulk
 	start := time.Now()
 	for _, body := range []string{
 		strings.Repeat("[", MaxBulkBytes), strings.Repeat(`{"a":`, MaxBulkBytes/5), "[" + strings.Repeat(`"`, MaxBulkBytes),
 		`["` + strings.Repeat(`\"`, MaxBulkBytes/2), "[" + strings.Repeat(" ", MaxBulkBytes), strings.Repeat("\n", MaxBulkBytes),
-		`{` + strings.Repeat(`"events":[],`, MaxBulkBytes/12), "[" + strings.Repeat("x", MaxBulkBytes),
+		`{` + strings.Repeat(`"events":[],`, MaxBulkBytes/12), "[" + strings.Repeat("x", MaxBulkBytes), strings.Repeat("{", MaxBulkBytes),
 	} {
 		for form := FormJSON; form <= FormAuto; form++ {
 			if err := SplitBulk([]byte(body), form, &b); err == nil && form == FormJSON {

@@ -22,10 +22,10 @@ func DecodeBulk(body []byte, form Form, maxEventBytes int, into *Bulk, each func
 }
 
 func (b *Bulk) decodeAll(body []byte, form Form) *Error {
-	if form != FormAuto || b.scanner.peek() != '{' {
+	if b.scanner.peek() != '{' || form == FormNDJSON || form == FormJSON && b.beginsWithEvents(body) {
 		return b.split(body, form)
 	}
-	// Whether this is one object or the first of several lines is known at its end only.
+	// Whether this is one object or the first of several events is known at its end only.
 	each := b.each
 	b.each = nil
 	err := b.split(body, form)
@@ -37,6 +37,24 @@ func (b *Bulk) decodeAll(body []byte, form Form) *Error {
 	}
 	b.Items = b.Items[:0]
 	return err
+}
+
+// beginsWithEvents reports whether the body is an object with nothing but sent_at before its array events.
+func (b *Bulk) beginsWithEvents(body []byte) bool {
+	s := &b.scanner
+	defer func() { s.reset(body, emptied(s.repairs)) }()
+	for o := s.object(kindBulk); s.member(&o); s.value() {
+		switch o.field {
+		case fieldEvents:
+			if s.peek() == '[' {
+				return true
+			}
+		case fieldSentAt:
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // decode decodes one item whose end is known.

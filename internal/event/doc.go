@@ -6,7 +6,7 @@
 // An event is one JSON object of at most MaxEventBytes. Its known fields are typed:
 //
 //	message        string; required and not blank, unless exception has a type or a value
-//	level          string; fatal (critical), error, warning (warn), info (log), debug (trace), any case; absent: error
+//	level          string; fatal, error, warning, info, debug or a synonym (see Level), any case; absent: error
 //	event_id       string; a UUID with or without dashes, not nil
 //	timestamp      string or number; RFC 3339, Unix seconds or Unix milliseconds; see Timestamp
 //	fingerprint    string or array of strings

@@ -61,6 +61,8 @@ func TestLevels(t *testing.T) {
 		"fatal": LevelFatal, "FATAL": LevelFatal, "critical": LevelFatal, "Critical": LevelFatal,
 		"error": LevelError, "eRRor": LevelError, "warning": LevelWarning, "warn": LevelWarning, "WARN": LevelWarning,
 		"info": LevelInfo, "log": LevelInfo, "debug": LevelDebug, "trace": LevelDebug, `\u0066atal`: LevelFatal,
+		"crit": LevelFatal, "alert": LevelFatal, "emerg": LevelFatal, "emergency": LevelFatal, "panic": LevelFatal, "PANIC": LevelFatal,
+		"err": LevelError, "Err": LevelError, "notice": LevelInfo, "Information": LevelInfo, "INFORMATION": LevelInfo, "Verbose": LevelDebug,
 	} {
 		if got := mustDecode(t, withField("level", `"`+word+`"`)).Level; got != want {
 			t.Errorf("%s is %s, want %s", word, got, want)
@@ -69,7 +71,7 @@ func TestLevels(t *testing.T) {
 	if got := mustDecode(t, good).Level; got != LevelError {
 		t.Errorf("absent is %s", got)
 	}
-	for _, word := range []string{"", "loud", " error", "err", "information", "criticale", "\u017fatal", `fatal\u0000`} {
+	for _, word := range []string{"", "loud", " error", "er", "errr", "informational", "criticale", "0", "warnin", "emergenc", "\u017fatal", `fatal\u0000`} {
 		mustRefuse(t, withField("level", `"`+word+`"`), CodeInvalidEvent, "level")
 	}
 	if LevelDebug != 1 || LevelFatal != 5 || Level(0).String() != "" {

@@ -174,7 +174,7 @@ func referenceEvent(m map[string]any) bool {
 }
 
 var (
-	levels = regexp.MustCompile(`^(?i:fatal|critical|error|warning|warn|info|log|debug|trace)$`)
+	levels = regexp.MustCompile(`^(?i:fatal|critical|crit|alert|emerg|emergency|panic|error|err|warning|warn|info|information|notice|log|debug|trace|verbose)$`)
 	ids    = regexp.MustCompile(`^[[:xdigit:]]{8}(-?)[[:xdigit:]]{4}(-?)[[:xdigit:]]{4}(-?)[[:xdigit:]]{4}(-?)[[:xdigit:]]{12}$`)
 )
 

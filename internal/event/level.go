@@ -30,7 +30,7 @@ func (l Level) String() string {
 }
 
 // longestLevel is the length of the longest word parseLevel knows, in bytes.
-const longestLevel = len("critical")
+const longestLevel = len("information")
 
 // parseLevel reads a level's name or one of its synonyms in any ASCII case.
 func parseLevel(word []byte) (Level, bool) {
@@ -51,18 +51,18 @@ func parseLevel(word []byte) (Level, bool) {
 	return level, level != 0
 }
 
-// levelOf reads a level in lower case; 0 is none.
+// levelOf reads a level in lower case; 0 is none. The synonyms are those of syslog, OpenTelemetry, browsers and common loggers.
 func levelOf(word []byte) Level {
 	switch string(word) {
-	case "debug", "trace":
+	case "debug", "trace", "verbose":
 		return LevelDebug
-	case "info", "log":
+	case "info", "information", "notice", "log":
 		return LevelInfo
 	case "warning", "warn":
 		return LevelWarning
-	case "error":
+	case "error", "err":
 		return LevelError
-	case "fatal", "critical":
+	case "fatal", "critical", "crit", "alert", "emerg", "emergency", "panic":
 		return LevelFatal
 	}
 	return 0

@@ -129,6 +129,12 @@ func BuildInfo(program string) prometheus.Collector {
 	return info
 }
 
+// VersionText is what --version prints behind the program's name: "v1.4.0 go1.26.3".
+func VersionText() string {
+	program, goVersion := Version()
+	return program + " " + goVersion
+}
+
 // version is set by the linker in released builds.
 var version string
 

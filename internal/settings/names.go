@@ -18,7 +18,7 @@ var everyProgram = []string{
 	"kafka-group", "kafka-sasl-mechanism", "kafka-sasl-password", "kafka-sasl-password-file", "kafka-sasl-username",
 	"kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file", "kafka-tls-key-file", "kafka-topic", "key", "ledger", "limit-store",
 	"limit-store-file", "limit-store-tls-ca-file", "log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections",
-	"max-event-age", "max-event-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait", "min-isr", "name",
+	"max-event-age", "max-event-bytes", "max-header-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait", "min-isr", "name",
 	"partition-by", "partitions", "project", "projects-file", "rate", "redact-keys", "redact-patterns", "repeat", "replace-views", "replication",
 	"request-timeout", "retention", "sample", "seed", "shorten-retention", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout",
 	"topic-retention", "topic-retention-bytes", "trusted-proxies", "url", "use-existing", "verify",

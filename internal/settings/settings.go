@@ -29,10 +29,11 @@ type File struct {
 
 // Source is where settings come from besides the target's defaults.
 type Source struct {
-	Args   []string
-	Env    []string // as os.Environ gives it
-	Stdout io.Writer
-	Stderr io.Writer
+	Args    []string
+	Env     []string // as os.Environ gives it
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Version string // what --version prints behind the program's name
 }
 
 // Process is the source of a real program: its arguments and its environment.
@@ -40,12 +41,20 @@ func Process() Source {
 	return Source{Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr}
 }
 
-// ErrHelp says that help was asked for and printed: there is nothing to run.
+// ErrHelp says that help or the version was asked for and printed: there is nothing to run.
 var ErrHelp = errors.New("help was printed")
 
 // Parse fills target, a pointer to a struct with kong tags, and returns the chosen command. Its error is one sentence for
 // the person who wrote the setting: it names the flag, the variable or the line of the file.
+//
+// With --version among the arguments it prints the program's name and src.Version, and returns ErrHelp.
 func Parse(program, description string, target any, src Source, vars kong.Vars) (*kong.Context, error) {
+	if wantsVersion(src.Args) {
+		if _, err := fmt.Fprintln(src.Stdout, program, src.Version); err != nil {
+			return nil, fmt.Errorf("print the version: %w", err)
+		}
+		return nil, ErrHelp
+	}
 	helped := false
 	parser, err := kong.New(target,
 		kong.Name(program),
@@ -54,6 +63,7 @@ func Parse(program, description string, target any, src Source, vars kong.Vars) 
 		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		vars,
+		withVersion(),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("describe the settings: %w", err)
@@ -82,7 +92,9 @@ func flagNames(app *kong.Kong) map[string]*kong.Flag {
 	var walk func(n *kong.Node)
 	walk = func(n *kong.Node) {
 		for _, f := range n.Flags {
-			names[f.Name] = f
+			if f.Name != "version" { // never a variable or a line of the file
+				names[f.Name] = f
+			}
 		}
 		for _, c := range n.Children {
 			walk(c)
