@@ -24,8 +24,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 }
 
 var (
-	// durationForm is decimal digits with a unit, once or several times.
-	durationForm = regexp.MustCompile(`^-?([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`)
+	// durationForm is decimal digits with a unit, once or several times, and nothing that would be rounded.
+	durationForm = regexp.MustCompile(`^-?([0-9]+(\.[0-9]{1,6})?(ms|s|m|h)|[0-9]+(ns|us|µs))+$`)
 	daysForm     = regexp.MustCompile(`^[0-9]+d$`)
 	noUnit       = regexp.MustCompile(`^[0-9]{1,12}$`)
 )
