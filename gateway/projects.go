@@ -83,9 +83,11 @@ func (p *Projects) owner(d *digest) (uint32, bool) {
 	if p.byKey.n == 0 {
 		return 0, false
 	}
-	for cell := p.byKey.first(d.hash()); p.byKey.cells[cell] != 0; cell = p.byKey.next(cell) {
-		if i := p.byKey.cells[cell] - 1; *p.digests.at(i) == *d {
-			return *p.owners.at(i), true
+	hash := d.hash()
+	for cell := p.byKey.first(hash); p.byKey.cells[cell].item != 0; cell = p.byKey.next(cell) {
+		c := p.byKey.cells[cell]
+		if c.hash == uint32(hash) && *p.digests.at(c.item - 1) == *d { //nolint:gosec // half of it
+			return *p.owners.at(c.item - 1), true
 		}
 	}
 	return 0, false

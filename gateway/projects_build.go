@@ -56,7 +56,7 @@ func (b *projectsBuilder) add(e *projectEntry, fault func(line int, err error)) 
 			fault(e.keys[k].line, fmt.Errorf("key %s: the same key is listed twice; project %q has it, too", e.keys[k].name, p.ids.get(other)))
 			continue
 		}
-		p.byKey.put(d.hash(), func(i uint32) uint64 { return p.digests.at(i).hash() })
+		p.byKey.put(d.hash())
 		p.digests.add(*d)
 		p.owners.add(i)
 		r.keys += d.hash()

@@ -25,6 +25,10 @@ type entryReader struct {
 	entry projectEntry
 	fault func(line int, err error)
 	bad   bool
+
+	// The window that was read last: most projects have the same.
+	windowText string
+	window     time.Duration
 }
 
 // read reads a project and reports whether it is good. Everything that is wrong with it is said.
@@ -172,7 +176,7 @@ func (r *entryReader) limit(n *conffile.Node) {
 			spec.events = int(events)
 		case "window":
 			given = true
-			spec.window, err = readWindow(value)
+			spec.window, err = r.readWindow(value)
 		case "retry_after":
 			var text string
 			if text, err = value.String(); err == nil && text != "window" && text != "exact" {
@@ -192,10 +196,13 @@ func (r *entryReader) limit(n *conffile.Node) {
 	}
 }
 
-func readWindow(n *conffile.Node) (time.Duration, error) {
+func (r *entryReader) readWindow(n *conffile.Node) (time.Duration, error) {
 	text, err := n.Word()
 	if err != nil {
 		return 0, err
+	}
+	if text == r.windowText {
+		return r.window, nil
 	}
 	window, err := settings.ParseDuration(text)
 	switch {
@@ -206,6 +213,7 @@ func readWindow(n *conffile.Node) (time.Duration, error) {
 	case window%time.Microsecond != 0:
 		return 0, errors.New("must be whole microseconds")
 	}
+	r.windowText, r.window = text, window
 	return window, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/internal/conffile"
+	"sluice/internal/settings"
 )
 
 // LoadProjects reads a projects file: YAML, or one JSON object a line if its name ends in .jsonl or .ndjson. Its error names every
@@ -30,6 +31,9 @@ func LoadProjects(path string, old *Projects, now time.Time) (*Projects, error) 
 func CheckProjects(path string) error {
 	if path == "" {
 		return errNoProjects
+	}
+	if err := settings.CheckFile(path); err != nil {
+		return fmt.Errorf("--projects-file: the projects file cannot be read: %w", err)
 	}
 	_, err := LoadProjects(path, nil, time.Now())
 	return err

@@ -34,34 +34,40 @@ func (s *slab[T]) at(i uint32) *T { return &s.pieces[i/slabItems][i%slabItems] }
 
 // slots find the number of an item by its hash: open addressing with linear probing, at most three quarters full.
 type slots struct {
-	cells []uint32 // an item's number plus one; 0 is free
+	cells []slot
 	n     int
 }
 
+// slot is a cell: half of an item's hash, which tells nearly all others apart without a look at them, and its number plus one.
+type slot struct{ hash, item uint32 }
+
 // first is the cell to begin with.
-func (s *slots) first(hash uint64) uint64 { return hash & uint64(len(s.cells)-1) }
+func (s *slots) first(hash uint64) uint32 { return uint32(hash) & uint32(len(s.cells)-1) } //nolint:gosec // half of it
 
 // next is the cell after this one.
-func (s *slots) next(cell uint64) uint64 { return (cell + 1) & uint64(len(s.cells)-1) }
+func (s *slots) next(cell uint32) uint32 { return (cell + 1) & uint32(len(s.cells)-1) } //nolint:gosec // below 2^32
 
-// put adds the item with the next number. hash gives the hash of an item that was put before.
-func (s *slots) put(h uint64, hash func(i uint32) uint64) {
+// put adds the item with the next number.
+func (s *slots) put(hash uint64) {
 	if 4*(s.n+1) > 3*len(s.cells) {
-		s.cells = make([]uint32, max(8, 2*len(s.cells)))
-		for i := range s.n {
-			s.fill(hash(uint32(i)), uint32(i)) //nolint:gosec // below 2^32
+		old := s.cells
+		s.cells = make([]slot, max(8, 2*len(old)))
+		for _, c := range old {
+			if c.item != 0 {
+				s.fill(c)
+			}
 		}
 	}
-	s.fill(h, uint32(s.n)) //nolint:gosec // below 2^32
 	s.n++
+	s.fill(slot{uint32(hash), uint32(s.n)}) //nolint:gosec // half of it; below 2^32
 }
 
-func (s *slots) fill(h uint64, item uint32) {
-	cell := s.first(h)
-	for s.cells[cell] != 0 {
+func (s *slots) fill(c slot) {
+	cell := s.first(uint64(c.hash))
+	for s.cells[cell].item != 0 {
 		cell = s.next(cell)
 	}
-	s.cells[cell] = item + 1
+	s.cells[cell] = c
 }
 
 // namePiece is the size of a piece of a textSet's memory, in bytes. A longer name gets a piece of its own.
@@ -91,12 +97,17 @@ func (n *textSet) get(i uint32) []byte {
 
 // find returns the number of a text.
 func (n *textSet) find(text []byte) (uint32, bool) {
+	return n.look(text, maphash.Bytes(nameSeed, text))
+}
+
+func (n *textSet) look(text []byte, hash uint64) (uint32, bool) {
 	if n.slots.n == 0 {
 		return 0, false
 	}
-	for cell := n.slots.first(maphash.Bytes(nameSeed, text)); n.slots.cells[cell] != 0; cell = n.slots.next(cell) {
-		if i := n.slots.cells[cell] - 1; bytes.Equal(n.get(i), text) {
-			return i, true
+	for cell := n.slots.first(hash); n.slots.cells[cell].item != 0; cell = n.slots.next(cell) {
+		c := n.slots.cells[cell]
+		if c.hash == uint32(hash) && bytes.Equal(n.get(c.item-1), text) { //nolint:gosec // half of it
+			return c.item - 1, true
 		}
 	}
 	return 0, false
@@ -104,7 +115,8 @@ func (n *textSet) find(text []byte) (uint32, bool) {
 
 // add adds a text unless it is there, and returns its number.
 func (n *textSet) add(text []byte) (i uint32, added bool) {
-	if i, ok := n.find(text); ok {
+	hash := maphash.Bytes(nameSeed, text)
+	if i, ok := n.look(text, hash); ok {
 		return i, false
 	}
 	i = uint32(n.at.n) //nolint:gosec // below 2^32
@@ -117,7 +129,7 @@ func (n *textSet) add(text []byte) (i uint32, added bool) {
 	piece := n.pieces[last]
 	n.at.add(uint32(last)<<namePieceBits | uint32(len(piece))) //nolint:gosec // pieces are that small
 	n.pieces[last] = append(binary.AppendUvarint(piece, uint64(len(text))), text...)
-	n.slots.put(maphash.Bytes(nameSeed, text), func(i uint32) uint64 { return maphash.Bytes(nameSeed, n.get(i)) })
+	n.slots.put(hash)
 	return i, true
 }
 

@@ -47,6 +47,7 @@ type jsonLines struct {
 	dec   jsontext.Decoder
 	node  Node
 	stack []Node // values whose list or map is still being read
+	arena []Node // the items of lists and maps
 	words words
 }
 
@@ -63,9 +64,9 @@ func (j *jsonLines) read() *Fault {
 	if j.dec.PeekKind() != '{' {
 		return faultAt(j.lines.n, "takes one JSON object a line")
 	}
-	j.stack = j.stack[:0]
-	j.node.Items = j.node.Items[:0]
-	if err := j.value(&j.node, 0); err != nil {
+	j.stack, j.arena = j.stack[:0], j.arena[:0]
+	var err error
+	if j.node, err = j.value(0); err != nil {
 		return faultAt(j.lines.n, jsonFault(err))
 	}
 	if _, err := j.dec.ReadToken(); !errors.Is(err, io.EOF) {
@@ -74,57 +75,59 @@ func (j *jsonLines) read() *Fault {
 	return nil
 }
 
-// value reads the next value into n.
-func (j *jsonLines) value(n *Node, depth int) error {
+// value reads the next value.
+func (j *jsonLines) value(depth int) (Node, error) {
 	kind := j.dec.PeekKind()
 	if kind != '{' && kind != '[' {
-		return j.scalar(n)
+		return j.scalar()
 	}
 	if depth == maxJSONDepth {
-		return errDeep
+		return Node{}, errDeep
 	}
 	if _, err := j.dec.ReadToken(); err != nil {
-		return err
+		return Node{}, err
 	}
 	base := len(j.stack)
 	end := kind + 2 // the closing bracket of either kind is two characters on
 	for j.dec.PeekKind() != end {
-		var item Node
-		if err := j.value(&item, depth+1); err != nil {
-			return err
+		item, err := j.value(depth + 1)
+		if err != nil {
+			return Node{}, err
 		}
 		j.stack = append(j.stack, item)
 	}
 	if _, err := j.dec.ReadToken(); err != nil {
-		return err
+		return Node{}, err
 	}
-	n.Kind, n.Line, n.Text, n.Quoted = List, j.lines.n, "", false
+	n := Node{Kind: List, Line: j.lines.n}
 	if kind == '{' {
 		n.Kind = Map
 	}
-	n.Items = append(n.Items[:0], j.stack[base:]...)
+	at := len(j.arena)
+	j.arena = append(j.arena, j.stack[base:]...) // if it moves, what has items in the old place keeps them
+	n.Items = j.arena[at:len(j.arena):len(j.arena)]
 	j.stack = j.stack[:base]
-	return nil
+	return n, nil
 }
 
-func (j *jsonLines) scalar(n *Node) error {
+func (j *jsonLines) scalar() (Node, error) {
 	raw, err := j.dec.ReadValue()
 	if err != nil {
-		return err
+		return Node{}, err
 	}
-	*n = Node{Line: j.lines.n}
+	n := Node{Line: j.lines.n}
 	if raw[0] != '"' {
 		n.Text = j.words.of(raw)
-		return nil
+		return n, nil
 	}
 	n.Quoted = true
 	if bytes.IndexByte(raw, '\\') < 0 {
 		n.Text = j.words.of(raw[1 : len(raw)-1])
-		return nil
+		return n, nil
 	}
 	text, err := jsontext.AppendUnquote(nil, raw)
 	n.Text = string(text)
-	return err
+	return n, err
 }
 
 var errDeep = errors.New("nested too deep")
