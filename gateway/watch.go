@@ -51,7 +51,8 @@ func (g *Gateway) watchProjects(ctx context.Context) {
 			itself = itself || filepath.Base(e.Name) == filepath.Base(g.cfg.ProjectsFile)
 			quiet.Reset(max(0, min(projectsQuiet, projectsPatience-time.Since(since))))
 			continue
-		case <-lost: // the next tick finds what was not announced
+		case err := <-lost: // the next tick finds what was not announced
+			g.log.Debug("changes of files were not announced", "err", err)
 			continue
 		case <-tick.C:
 			if !since.IsZero() {

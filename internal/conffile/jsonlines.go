@@ -22,19 +22,13 @@ func ReadJSONLines(r io.Reader, sink Sink) error {
 		if err != nil && !errors.As(err, &f) {
 			return err
 		}
-		more := true
 		if f == nil {
 			if len(bytes.TrimSpace(j.lines.text)) == 0 {
 				continue
 			}
 			f = j.read()
 		}
-		if f != nil {
-			more = sink.Fault(f)
-		} else {
-			more = sink.Item(&j.node)
-		}
-		if !more {
+		if f != nil && !sink.Fault(f) || f == nil && !sink.Item(&j.node) {
 			return nil
 		}
 	}
