@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -125,6 +126,9 @@ func (p *Projects) since(old *Projects) changes {
 	var c changes
 	same := 0
 	for i := range uint32(p.ids.len()) { //nolint:gosec // below 2^32
+		if i%1024 == 0 {
+			runtime.Gosched()
+		}
 		j, ok := old.ids.find(p.ids.get(i))
 		if !ok {
 			c.added++
