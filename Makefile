@@ -62,6 +62,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 bench: ## edge and consumer against their ceilings and rivals in pairs, and micro benchmarks with allocations
 	$(GO) test ./gateway -run '^$$' -bench Edge -benchtime 1x -timeout $(TEST_TIMEOUT)
+	$(GO) test ./gateway -run '^$$' -bench Projects -benchtime 1x -timeout $(TEST_TIMEOUT)
 	$(GO) test ./internal/e2e -run '^$$' -bench Freshness -benchtime 1x -timeout $(TEST_TIMEOUT)
 	$(GO) test ./consumer -run '^$$' -bench Queries -benchtime 1x -timeout 1h
 	$(GO) test ./consumer -run '^$$' -bench 'Consumer$$' -benchtime 1x -timeout 3h -args -consumer.rows $(BENCHROWS)

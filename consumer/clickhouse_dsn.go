@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"sluice/internal/settings"
 )
 
 // databaseName keeps names out of SQL that would need quoting.
@@ -30,6 +32,9 @@ func (s Store) options() (*clickhouse.Options, error) {
 	}
 	for i, addr := range opts.Addr {
 		opts.Addr[i] = withPort(addr, opts)
+		if fault := settings.AddressFault(opts.Addr[i], false); fault != "" {
+			return nil, fmt.Errorf("%s: a server in it is not host:port: %s", flag, fault)
+		}
 	}
 	if opts.Auth.Database == "" {
 		opts.Auth.Database = "sluice"

@@ -10,6 +10,7 @@ import (
 
 // testProfiles are the settings profiles of the engine's users, who are called as these are.
 var testProfiles = map[string]string{
+	"default":      `<validate_enum_literals_in_operators>1</validate_enum_literals_in_operators>`, // as the embedded engine has it
 	"small":        `<max_memory_usage>30000000</max_memory_usage>`,
 	"keyed":        `<force_primary_key>1</force_primary_key>`,
 	"keyed_pinned": `<force_primary_key>1</force_primary_key>` + pinned("force_primary_key"),
@@ -29,7 +30,7 @@ func pinned(setting string) string {
 
 // testExtra is what the tests' engine has beside its own configuration.
 func testExtra(port string) string {
-	names := []string{"default"}
+	var names []string
 	for name := range testProfiles {
 		names = append(names, name)
 	}

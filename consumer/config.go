@@ -60,6 +60,8 @@ func (c Config) Check() error {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if c.Group == "" {
 		fault("--kafka-group: must not be empty")
+	} else if err := checkGroup(c.Group); err != nil {
+		fault("--kafka-group: %w", err)
 	}
 	if c.BatchRows < 1 || c.BatchRows > 1_000_000 {
 		fault("--batch-rows: 1 to 1000000, not %d", c.BatchRows)
@@ -94,6 +96,16 @@ func (c Config) Check() error {
 	}
 	faults = append(faults, c.Store.Check())
 	return errors.Join(faults...)
+}
+
+// maxGroupBytes is longer than any group's name that somebody has to read.
+const maxGroupBytes = 249
+
+func checkGroup(name string) error {
+	if len(name) > maxGroupBytes {
+		return fmt.Errorf("at most %d bytes, not %d", maxGroupBytes, len(name))
+	}
+	return settings.CheckWord(name)
 }
 
 // Check reports every fault of the settings.

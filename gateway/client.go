@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/valyala/fasthttp"
+
+	"sluice/internal/settings"
 )
 
 // proxies are the networks whose word about a client's address is taken. The zero value is none.
@@ -23,7 +25,7 @@ func parseProxies(entries []string) (proxies, error) {
 		}
 		prefix, err := netip.ParsePrefix(entry)
 		if err != nil || prefix.Addr().Is4In6() {
-			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", entry)
+			return nil, fmt.Errorf("%s is neither an address nor a network such as 10.0.0.0/8", settings.Shown(entry))
 		}
 		out = append(out, prefix.Masked())
 	}

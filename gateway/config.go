@@ -3,14 +3,15 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"net"
 	"time"
+
+	"sluice/internal/settings"
 )
 
 // Config are the gateway's own settings. How Kafka is reached and what the process logs are settings of their own.
 type Config struct {
 	HTTPAddr            string        `name:"http-addr" default:"${http_addr}" help:"Address of the public port."`
-	ProjectsFile        string        `name:"projects-file" placeholder:"FILE" help:"YAML file with the projects, the SHA-256 of their keys and their limits. Read again within 5 s of a change; a broken file keeps the last good one."`
+	ProjectsFile        string        `name:"projects-file" placeholder:"FILE" help:"YAML file with the projects, the SHA-256 of their keys and their limits; or one JSON object a line if its name ends in .jsonl. Read again within 5 s of a change; a broken file keeps the last good one."`
 	RequestTimeout      time.Duration `name:"request-timeout" default:"10s" help:"How long a request may wait for Kafka's acknowledgement before it is answered 503. At least 1s."`
 	HTTPIdleTimeout     time.Duration `name:"http-idle-timeout" default:"620s" help:"How long an idle keep-alive connection stays open; longer than the load balancer's own idle time, so that it is never the gateway that hangs up first."`
 	MaxEventBytes       int           `name:"max-event-bytes" default:"1048576" help:"Largest event, in bytes after decompression; 1 to 1572864, what fits into one Kafka batch."`
@@ -52,8 +53,8 @@ const maxFailedKeys = 1_000_000
 func (c Config) Check() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if _, _, err := net.SplitHostPort(c.HTTPAddr); err != nil {
-		fault("--http-addr: %q is not host:port", c.HTTPAddr)
+	if err := settings.CheckListen(c.HTTPAddr); err != nil {
+		fault("--http-addr: %w", err)
 	}
 	if c.RequestTimeout < time.Second {
 		fault("--request-timeout: at least 1s, not %s", c.RequestTimeout)

@@ -52,6 +52,7 @@ type Gateway struct {
 	producer  *kafkaProducer // nil when a test gave its own
 	spool     *spool         // nil without a directory
 	projects  atomic.Pointer[Projects]
+	file      projectsFile
 	store     *limitStore // nil: each gateway limits by itself
 	app       *fiber.App
 	parking   *parking
@@ -117,7 +118,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	}
 	g.publisher.wait = queueWait{most: min(cfg.MaxQueueWait, cfg.RequestTimeout/2), start: time.Now()}
 	g.defend()
-	for _, c := range slices.Concat(collectors, loadGauges(g), spoolGauges(g.spooled, g.now)) {
+	for _, c := range slices.Concat(collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled, g.now)) {
 		if err := deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
@@ -151,10 +152,12 @@ func (g *Gateway) loadProjects() error {
 		if g.cfg.ProjectsFile == "" {
 			return errNoProjects
 		}
+		g.file.path = g.cfg.ProjectsFile
 		var err error
-		if projects, err = LoadProjects(g.cfg.ProjectsFile, nil, g.now()); err != nil {
+		if projects, err = g.file.first(g.now()); err != nil {
 			return err
 		}
+		g.log.Info("projects file is in force", "projects", projects.Len(), "keys", projects.Keys())
 	}
 	g.useProjects(projects)
 	return nil

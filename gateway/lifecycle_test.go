@@ -79,7 +79,7 @@ func TestProjectsAreReloaded(t *testing.T) {
 	}
 	// A broken file keeps the last good one.
 	write("projects: [{id: demo, keys: 7}]")
-	waitUntil(t, func() bool { return s.reloadProjects("") != "" })
+	waitUntil(t, s.file.broken.Load)
 	if got := status(); got != 202 {
 		t.Fatalf("with a broken file: got %d", got)
 	}

@@ -115,12 +115,11 @@ func TestReloadKeepsTheSharedLimit(t *testing.T) {
 	write := func(text string) {
 		t.Helper()
 		for _, s := range []*served{a, b} {
+			before := s.projects.Load()
 			if err := os.WriteFile(s.cfg.ProjectsFile, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if fault := s.reloadProjects(""); fault != "" {
-				t.Fatal(fault)
-			}
+			waitUntil(t, func() bool { return s.projects.Load() != before })
 		}
 	}
 	write(limited(20, "10h") + "\n# changed\n")

@@ -18,6 +18,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"sluice/internal/conffile"
+	"sluice/internal/settings"
 )
 
 var (
@@ -107,7 +110,7 @@ func parseStore(text string) (options *redis.Options, wrong string) {
 	}
 	password, hasPassword := u.User.Password()
 	port, notPort := strconv.Atoi(u.Port())
-	db, notDB := strconv.Atoi(cmp.Or(strings.TrimPrefix(u.Path, "/"), "0"))
+	db, notDB := conffile.ParseInt(cmp.Or(strings.TrimPrefix(u.Path, "/"), "0"), 32)
 	switch {
 	case u.Scheme != "redis" && u.Scheme != "rediss":
 		return nil, "the scheme is not redis or rediss"
@@ -115,6 +118,8 @@ func parseStore(text string) (options *redis.Options, wrong string) {
 		return nil, "the host is missing"
 	case notPort != nil || port < 1 || port > 65535:
 		return nil, "the port is missing, or not 1 to 65535"
+	case settings.AddressFault(u.Host, false) != "":
+		return nil, "the host is not host:port: " + settings.AddressFault(u.Host, false)
 	case u.User.Username() != "" && !hasPassword:
 		return nil, "the user has no password"
 	case notDB != nil || db < 0:
@@ -122,7 +127,7 @@ func parseStore(text string) (options *redis.Options, wrong string) {
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, "nothing may follow the database"
 	}
-	options = &redis.Options{Addr: u.Host, Username: u.User.Username(), Password: password, DB: db}
+	options = &redis.Options{Addr: u.Host, Username: u.User.Username(), Password: password, DB: int(db)}
 	if u.Scheme == "rediss" {
 		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}
 	}

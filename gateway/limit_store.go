@@ -89,13 +89,9 @@ func newLimitStore(cfg Config, log *slog.Logger, now func() time.Time) *limitSto
 func (s *limitStore) away() bool    { return s.isAway.Load() }
 func (s *limitStore) gateways() int { return int(s.known.Load()) }
 
-// share puts shared buckets in the place of the limiters' own. A limiter that has one keeps it.
+// share puts shared buckets in the place of the limiters' own.
 func (s *limitStore) share(projects *Projects) {
-	for id, l := range projects.limiters() {
-		if l.shared == nil {
-			l.shared = newSharedLimit(s, storeKey(id, l), l.events, l.window)
-		}
-	}
+	projects.limiters.share(s)
 }
 
 // track makes Run look after a limit until it says that nothing is left to do.

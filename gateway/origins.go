@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,7 +14,7 @@ import (
 // origins are the web origins (RFC 6454) whose pages may send. The zero value is none. It does not change once it is read.
 type origins struct {
 	any  bool
-	list map[string]struct{}
+	list *textSet // nil: none
 }
 
 // anyOrigin is what an operator writes, and a project without a list has.
@@ -23,45 +25,67 @@ func (o *origins) admits(origin []byte) bool {
 	if o.any {
 		return true
 	}
-	_, listed := o.list[string(origin)]
+	if o.list == nil {
+		return false
+	}
+	_, listed := o.list.find(origin)
 	return listed
 }
 
-// add adds what other admits.
-func (o *origins) add(other *origins) {
-	o.any = o.any || other.any
-	for origin := range other.list {
-		o.put(origin)
+// add adds what a list, as parseOrigins returns it, admits.
+func (o *origins) add(list []byte) {
+	switch string(list) {
+	case "":
+		return
+	case anyOrigin:
+		o.any = true
+		return
 	}
-}
-
-func (o *origins) put(origin string) {
 	if o.list == nil {
-		o.list = map[string]struct{}{}
+		o.list = &textSet{}
 	}
-	o.list[origin] = struct{}{}
+	for origin := range bytes.SplitSeq(list, []byte("\n")) {
+		o.list.add(origin)
+	}
 }
 
-// parseOrigins reads the origins of a project: nil, nothing written, is any; an empty list is none.
-func parseOrigins(entries *[]string) (origins, error) {
-	if entries == nil {
-		return origins{any: true}, nil
-	}
-	var out origins
+// readOrigins reads a list as parseOrigins returns it.
+func readOrigins(list []byte) origins {
+	var o origins
+	o.add(list)
+	return o
+}
+
+// parseOrigins checks the origins of a project and returns them as one text: "*" for any, "" for none, else one a line, sorted.
+func parseOrigins(entries []string) ([]byte, error) {
+	var list []string
 	var faults []error
-	for _, entry := range *entries {
+	anybody := false
+	for _, entry := range entries {
 		if entry == anyOrigin {
-			out.any = true
+			anybody = true
 			continue
 		}
 		origin, err := parseOrigin(entry)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("origin %q: %w", entry, err))
+			faults = append(faults, fmt.Errorf("origin %s: %w", shownOrigin(entry), err))
 			continue
 		}
-		out.put(origin)
+		list = append(list, origin)
 	}
-	return out, errors.Join(faults...)
+	if len(faults) > 0 || anybody {
+		return []byte(anyOrigin), errors.Join(faults...)
+	}
+	slices.Sort(list)
+	return []byte(strings.Join(slices.Compact(list), "\n")), nil
+}
+
+// shownOrigin quotes an origin for an error, unless a password could be in it.
+func shownOrigin(entry string) string {
+	if strings.Contains(entry, "@") || len(entry) > 100 {
+		return "(not shown)"
+	}
+	return strconv.Quote(entry)
 }
 
 var (

@@ -59,8 +59,10 @@ func TestOriginsInTheProjectsFile(t *testing.T) {
 		}
 		for _, o := range []*origins{&projects.origins, &projects.find([]byte("k")).origins} {
 			var list []string
-			for origin := range o.list {
-				list = append(list, origin)
+			if o.list != nil {
+				for origin := range o.list.all() {
+					list = append(list, string(origin))
+				}
 			}
 			slices.Sort(list)
 			if o.any != want.any || !slices.Equal(list, want.list) {

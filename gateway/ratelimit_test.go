@@ -50,10 +50,7 @@ func TestRateLimitBulkKeepsWhatFits(t *testing.T) {
 func TestWhatIsCharged(t *testing.T) {
 	s := serve(t, withProjects(t, limited(10, "60s")))
 	left := func() int {
-		for _, p := range s.projects.Load().byKey {
-			return p.limit.quota(s.clock.now()).left
-		}
-		return -1
+		return s.projects.Load().find([]byte(testKey)).limit.quota(s.clock.now()).left
 	}
 	steps := []struct {
 		name string

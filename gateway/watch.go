@@ -2,15 +2,23 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
 
-// projectsAge is how old the projects may be: the file is read again this often even when no change was announced, because
-// announcements do not come over network file systems and bind mounts.
-const projectsAge = 2 * time.Second
+const (
+	// projectsAge is how old the projects may be: the file is looked at this often even when no change was announced, because
+	// announcements do not come over network file systems and bind mounts.
+	projectsAge = 2 * time.Second
+	// projectsQuiet is how long the file must be left alone before it is read, so that it is not read half written, and
+	// projectsPatience how long reading may be put off.
+	projectsQuiet    = 100 * time.Millisecond
+	projectsPatience = time.Second
+)
 
 // watchProjects keeps the projects as the file has them, until ctx ends. The folder is watched and not the file, so that a
 // file that is replaced, as editors and Kubernetes' symlinks do, is noticed too.
@@ -19,39 +27,81 @@ func (g *Gateway) watchProjects(ctx context.Context) {
 		return
 	}
 	var events chan fsnotify.Event
+	var lost chan error
 	if w, err := fsnotify.NewWatcher(); err == nil {
 		defer w.Close() //nolint:errcheck // nothing depends on it any more
 		if err := w.Add(filepath.Dir(g.cfg.ProjectsFile)); err == nil {
-			events = w.Events
+			events, lost = w.Events, w.Errors
 		}
 	}
 	tick := time.NewTicker(projectsAge)
 	defer tick.Stop()
-	lastFault := ""
+	quiet := time.NewTimer(0)
+	defer quiet.Stop()
+	var since time.Time // when the first of the changes was announced that are not yet read
+	itself := false     // one of them was about the file and not about another one in its folder
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-events:
+		case e := <-events:
+			if since.IsZero() {
+				since = time.Now()
+			}
+			itself = itself || filepath.Base(e.Name) == filepath.Base(g.cfg.ProjectsFile)
+			quiet.Reset(max(0, min(projectsQuiet, projectsPatience-time.Since(since))))
+			continue
+		case err := <-lost: // the next tick finds what was not announced
+			g.log.Debug("changes of files were not announced", "err", err)
+			continue
 		case <-tick.C:
+			if !since.IsZero() {
+				continue // soon
+			}
+		case <-quiet.C:
 		}
-		lastFault = g.reloadProjects(lastFault)
+		if g.reloadProjects(itself) {
+			quiet.Reset(projectsQuiet)
+			continue
+		}
+		since, itself = time.Time{}, false
 	}
 }
 
-// reloadProjects reads the file and puts it into force whole. A broken file changes nothing and is said once, as long as
-// its fault stays the same.
-func (g *Gateway) reloadProjects(lastFault string) string {
-	projects, err := LoadProjects(g.cfg.ProjectsFile, g.projects.Load(), g.now())
-	if err != nil {
-		if err.Error() != lastFault {
-			g.log.Error("projects file is broken, the last good one stays in force", "err", err)
+// reloadProjects reads the file, if it is another one than before, and puts it into force whole. A broken file changes nothing and
+// is said once, as long as its fault stays the same. It returns true if the file is being written, and is to be read again soon.
+// certain says that the file must be looked into even if its size and its time are the same.
+func (g *Gateway) reloadProjects(certain bool) (again bool) {
+	old, start := g.projects.Load(), time.Now()
+	projects, err := g.file.read(old, g.now(), certain)
+	switch {
+	case errors.Is(err, errSameFile):
+		return false
+	case errors.Is(err, errBeingWritten):
+		return true
+	case err != nil:
+		g.file.broken.Store(true)
+		if fault := err.Error(); fault != g.file.fault {
+			g.file.fault = fault
+			g.log.Error("projects file is broken, the last good one stays in force", "err", firstLines(fault, 3))
 		}
-		return err.Error()
-	}
-	if lastFault != "" {
-		g.log.Info("projects file is good again")
+		return false
 	}
 	g.useProjects(projects)
-	return ""
+	projects.limiters.retain(projects)
+	g.file.broken.Store(false)
+	g.file.fault = ""
+	c := projects.since(old)
+	g.log.Info("projects file is in force", "projects", projects.Len(), "keys", projects.Keys(),
+		"added", c.added, "removed", c.removed, "changed", c.changed, "took", time.Since(start).Round(time.Millisecond))
+	return false
+}
+
+// firstLines makes one line of a text, and leaves out what comes after the first few.
+func firstLines(text string, n int) string {
+	lines := strings.Split(text, "\n")
+	if len(lines) > n {
+		lines = append(lines[:n], "…")
+	}
+	return strings.Join(lines, "; ")
 }

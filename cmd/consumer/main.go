@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
@@ -29,6 +30,7 @@ type cli struct {
 
 	Run     struct{}   `cmd:"" default:"1" help:"Consume. This is what the program does when no command is given."`
 	Migrate migrateCmd `cmd:"" help:"Make the database and bring its schema up to date. May be run again at any time."`
+	Check   struct{}   `cmd:"" help:"Check the settings, say every fault, and exit: 0 when there is none. Nothing is asked of Kafka or ClickHouse."`
 	Health  struct{}   `cmd:"" help:"Ask the running consumer's admin port whether it is ready, and exit: 0 if it is."`
 }
 
@@ -61,11 +63,21 @@ func run(ctx context.Context, src settings.Source) error {
 	switch parsed.Command() {
 	case "migrate":
 		return migrate(ctx, c, src.Stdout)
+	case "check":
+		return check(c, src.Stdout)
 	case "health":
 		return admin.Healthy(ctx, c.Process.AdminAddr)
 	default:
 		return consume(ctx, c, src.Stderr)
 	}
+}
+
+func check(c cli, out io.Writer) error {
+	if err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check()); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out, "settings are good")
+	return err
 }
 
 func migrate(ctx context.Context, c cli, out io.Writer) error {

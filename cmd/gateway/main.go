@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	"github.com/alecthomas/kong"
 
@@ -61,12 +62,22 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(c cli, out io.Writer) error {
-	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Process.Check(), gateway.CheckProjects(c.ProjectsFile), gateway.CheckSpool(c.Config))
+	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c), gateway.CheckProjects(c.ProjectsFile), gateway.CheckSpool(c.Config))
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(out, "settings and projects are good")
 	return err
+}
+
+// samePort reports that both ports are the same.
+func samePort(c cli) error {
+	_, public, err1 := net.SplitHostPort(c.HTTPAddr)
+	_, private, err2 := net.SplitHostPort(c.Process.AdminAddr)
+	if err1 == nil && err2 == nil && c.HTTPAddr == c.Process.AdminAddr && public != "0" && private != "0" {
+		return fmt.Errorf("--admin-addr: %s is the public port's address (--http-addr)", c.Process.AdminAddr)
+	}
+	return nil
 }
 
 // serve wires the program:

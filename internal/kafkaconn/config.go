@@ -7,9 +7,12 @@ package kafkaconn
 import (
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
+
+	"sluice/internal/settings"
 )
 
 // Config says how to reach Kafka and which topics are Sluice's.
@@ -40,14 +43,16 @@ func (c Config) Check() error {
 	if len(c.Brokers) == 0 {
 		fault("--kafka-brokers: name at least one broker as host:port")
 	}
-	for _, b := range c.Brokers {
-		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" || strings.ContainsAny(b, " \t") {
-			fault("--kafka-brokers: %q is not host:port", b)
+	for i, b := range c.Brokers {
+		if err := settings.CheckServer(b); err != nil {
+			fault("--kafka-brokers: %w", err)
+		} else if slices.Contains(c.Brokers[:i], b) {
+			fault("--kafka-brokers: %q is named twice", b)
 		}
 	}
 	for _, t := range []struct{ flag, name string }{{"--kafka-topic", c.Topic}, {"--kafka-dead-topic", c.DeadTopic}} {
 		if !topicName.MatchString(t.name) || t.name == "." || t.name == ".." {
-			fault("%s: %q is not a topic name: letters, digits, dot, dash and underscore, at most 249", t.flag, t.name)
+			fault("%s: %s is not a topic name: letters, digits, dot, dash and underscore, at most 249", t.flag, settings.Shown(t.name))
 		}
 	}
 	if c.Topic == c.DeadTopic {
@@ -59,7 +64,31 @@ func (c Config) Check() error {
 	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
 		fault("--kafka-tls-cert-file and --kafka-tls-key-file go together")
 	}
+	if err := settings.CheckWord(c.SASLUsername); err != nil {
+		fault("--kafka-sasl-username: %w", err)
+	}
+	if strings.ContainsFunc(c.SASLPassword, unicode.IsControl) {
+		fault("--kafka-sasl-password: it has a line break or another control character in it")
+	}
 	faults = append(faults, c.validateSASL())
+	return errors.Join(faults...)
+}
+
+// CheckFiles reports files that are named and cannot be used. They are read again at each connect; this is for whoever wants to
+// know before.
+func (c Config) CheckFiles() error {
+	var faults []error
+	if c.TLSCertFile == "" || c.TLSKeyFile == "" {
+		c.TLSCertFile = "" // reported by Check
+	}
+	if _, err := c.tlsConfig(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.SASLPasswordFile != "" {
+		if err := settings.CheckFile(c.SASLPasswordFile); err != nil {
+			faults = append(faults, fmt.Errorf("--kafka-sasl-password-file: %w", err))
+		}
+	}
 	return errors.Join(faults...)
 }
 
@@ -73,7 +102,7 @@ func (c Config) validateSASL() error {
 		return nil
 	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
 	default:
-		return fmt.Errorf("--kafka-sasl-mechanism: %q is not known; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", c.SASLMechanism)
+		return fmt.Errorf("--kafka-sasl-mechanism: %s is not known; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", settings.Shown(c.SASLMechanism))
 	}
 	switch {
 	case c.SASLUsername == "":

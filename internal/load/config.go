@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"time"
+
+	"sluice/internal/settings"
 )
 
 // Limits of the gateway, in bytes after decompression and in events; a run that breaks them would only measure refusals.
@@ -58,7 +60,7 @@ func (c Config) Validate() error {
 		}
 	}
 	u, err := url.Parse(c.URL)
-	check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "--url: not an http or https URL: %q", c.URL)
+	check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "--url: not an http or https URL: %s", settings.Shown(c.URL))
 	check(c.Events >= 0, "--events: must not be negative")
 	check(c.Duration >= 0, "--duration: must not be negative")
 	check(c.Rate >= 0 && c.Rate <= 1e9, "--rate: must be between 0 and 1000000000 events a second")

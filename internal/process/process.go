@@ -36,6 +36,9 @@ type Log struct {
 // Check reports every fault of the settings.
 func (c Config) Check() error {
 	var faults []error
+	if err := settings.CheckListen(c.AdminAddr); err != nil {
+		faults = append(faults, fmt.Errorf("--admin-addr: %w", err))
+	}
 	if c.DrainDelay < 0 {
 		faults = append(faults, errors.New("--drain-delay: must not be negative"))
 	}

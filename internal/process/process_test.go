@@ -35,8 +35,9 @@ func TestLoggerFormats(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	require.NoError(t, Config{DrainTimeout: time.Second}.Check())
+	require.NoError(t, Config{AdminAddr: ":0", DrainTimeout: time.Second}.Check())
 	err := Config{DrainDelay: -1}.Check()
+	require.ErrorContains(t, err, "--admin-addr")
 	require.ErrorContains(t, err, "--drain-delay")
 	require.ErrorContains(t, err, "--drain-timeout")
 }

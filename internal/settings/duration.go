@@ -1,7 +1,10 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -12,18 +15,40 @@ type Duration time.Duration
 
 // UnmarshalText reads "90d" or whatever time.ParseDuration reads.
 func (d *Duration) UnmarshalText(text []byte) error {
-	if days, ok := strings.CutSuffix(string(text), "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		if err != nil {
-			return fmt.Errorf("%q is not a number of days, such as 90d", text)
-		}
-		*d = Duration(time.Duration(n) * 24 * time.Hour)
-		return nil
-	}
-	v, err := time.ParseDuration(string(text))
+	v, err := ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is not a duration, such as 90d, 36h or 1.5s", text)
+		return err
 	}
 	*d = Duration(v)
 	return nil
+}
+
+var (
+	// durationForm is decimal digits with a unit, once or several times, and nothing that would be rounded.
+	durationForm = regexp.MustCompile(`^-?([0-9]+(\.[0-9]{1,6})?(ms|s|m|h)|[0-9]+(ns|us|µs))+$`)
+	daysForm     = regexp.MustCompile(`^[0-9]+d$`)
+	noUnit       = regexp.MustCompile(`^[0-9]{1,12}$`)
+)
+
+// ParseDuration reads a time with its unit: "90d", "36h", "1.5s", "1m30s", or "0". Its error repeats nothing but digits.
+func ParseDuration(text string) (time.Duration, error) {
+	switch {
+	case text == "0":
+		return 0, nil
+	case daysForm.MatchString(text):
+		n, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16)
+		if err != nil {
+			return 0, fmt.Errorf("takes at most %dd", math.MaxUint16)
+		}
+		return time.Duration(n) * 24 * time.Hour, nil
+	case noUnit.MatchString(text):
+		return 0, fmt.Errorf("%s has no unit; for seconds write %ss", text, text)
+	case !durationForm.MatchString(text):
+		return 0, errors.New("takes a time with its unit, such as 90d, 36h, 60s or 1.5s")
+	}
+	v, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, errors.New("is a time out of range")
+	}
+	return v, nil
 }

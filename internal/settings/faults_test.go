@@ -68,7 +68,7 @@ func TestWrongFiles(t *testing.T) {
 		"twice":               {"batch-rows: 1\nbatch-rows: 2", []string{"batch-rows", "settings.yaml"}},
 		"a list at the top":   {"- batch-rows", []string{"not a YAML mapping", "settings.yaml"}},
 		"a text at the top":   {"batch-rows", []string{"not a YAML mapping", "settings.yaml"}},
-		"not YAML":            {"batch-rows: [1", []string{"not a YAML mapping", "settings.yaml"}},
+		"not YAML":            {"batch-rows: [1", []string{"line 1: not YAML", "settings.yaml"}},
 		"every fault at once": {"batch-row: 1\nkafka-group:\n", []string{"batch-row", "kafka-group"}},
 	} {
 		t.Run(name, func(t *testing.T) {

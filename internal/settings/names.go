@@ -58,16 +58,25 @@ func variables(known map[string]*kong.Flag) []string {
 
 // suggest names the nearest known word, if one is near enough to be a slip of the finger.
 func suggest(word string, known []string) string {
+	best := Nearest(word, known)
+	if best == "" {
+		return "; --help lists what there is"
+	}
+	return "; did you mean " + best + "?"
+}
+
+// Nearest returns the known word that is at most three letters off, or "".
+func Nearest(word string, known []string) string {
 	best, at := "", 4
+	if len(word) > 64 {
+		return ""
+	}
 	for _, k := range known {
 		if d := distance(word, k); d < at {
 			best, at = k, d
 		}
 	}
-	if best == "" {
-		return "; --help lists what there is"
-	}
-	return "; did you mean " + best + "?"
+	return best
 }
 
 // distance is Levenshtein's: how many letters must be inserted, deleted or replaced to turn a into b.

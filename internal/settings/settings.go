@@ -62,7 +62,7 @@ func Parse(program, description string, target any, src Source, vars kong.Vars) 
 		kong.Writers(src.Stdout, src.Stderr),
 		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-		vars,
+		vars, exactly{},
 		withVersion(),
 	)
 	if err != nil {

@@ -9,14 +9,15 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
-	"github.com/goccy/go-yaml"
+
+	"sluice/internal/conffile"
 )
 
 // values are the settings found outside the command line, by flag name, each with the place it was found in.
 type values map[string]value
 
 type value struct {
-	text  string
+	given any // text, or a list of texts
 	place string
 }
 
@@ -61,71 +62,63 @@ func (v values) addFile(path string, known map[string]*kong.Flag) error {
 	if err != nil {
 		return fmt.Errorf("settings file: %w", err)
 	}
-	var doc yaml.MapSlice
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("settings file %s is not a YAML mapping of settings: %s", path, yaml.FormatError(err, false, false))
+	doc, err := conffile.Parse(text)
+	if err == nil && doc.Kind != conffile.Map {
+		err = errors.New("not a YAML mapping of settings")
+	}
+	if err != nil {
+		return fmt.Errorf("settings file %s: %w", path, err)
 	}
 	var faults []error
-	for _, item := range doc {
-		key := fmt.Sprint(item.Key)
+	for name, found := range doc.Pairs {
+		key := name.Text
+		where := fmt.Sprintf("settings file %s: line %d", path, name.Line)
 		flag, mine := known[key]
 		switch {
 		case key == "config":
-			faults = append(faults, fmt.Errorf("settings file %s: %q cannot be set in the file itself", path, key))
+			faults = append(faults, fmt.Errorf("%s: %q cannot be set in the file itself", where, key))
 		case mine:
-			text, err := fileValue(item.Value, flag)
+			given, err := fileValue(found, flag)
 			if err != nil {
-				faults = append(faults, fmt.Errorf("settings file %s: %s: %w", path, key, err))
+				faults = append(faults, fmt.Errorf("%s: %s: %w", where, key, err))
 				continue
 			}
-			v[key] = value{text, fmt.Sprintf("%s in %s", key, path)}
+			v[key] = value{given, fmt.Sprintf("line %d of %s", name.Line, path)}
 		case !slices.Contains(everyProgram, key):
-			faults = append(faults, fmt.Errorf("settings file %s: unknown setting %q%s", path, key, suggest(key, names(known))))
+			faults = append(faults, fmt.Errorf("%s: unknown setting %s%s", where, conffile.Name(key), suggest(key, names(known))))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// fileValue is a YAML value as the command line would write it: a list becomes comma-separated text.
-func fileValue(v any, flag *kong.Flag) (string, error) {
-	switch v := v.(type) {
-	case nil:
-		return "", errors.New("has no value")
-	case []any:
-		if !flag.IsSlice() {
-			return "", errors.New("takes one value, not a list")
-		}
-		parts := make([]string, len(v))
-		for i, p := range v {
-			text, err := scalar(p, flag.Target.Type().Elem())
-			if err != nil {
-				return "", err
-			}
-			parts[i] = text
-		}
-		return strings.Join(parts, ","), nil
-	default:
-		return scalar(v, flag.Target.Type())
+// fileValue is a value of the file: a text as the command line would have it, or a list of such texts.
+func fileValue(found *conffile.Node, flag *kong.Flag) (any, error) {
+	want := flag.Target.Type()
+	if found.Kind != conffile.List {
+		return scalar(found, want)
 	}
+	if !flag.IsSlice() {
+		return nil, errors.New("takes one value, not a list")
+	}
+	list := make([]any, len(found.Items))
+	for i := range found.Items {
+		text, err := scalar(&found.Items[i], want.Elem())
+		if err != nil {
+			return nil, err
+		}
+		list[i] = text
+	}
+	return list, nil
 }
 
-// scalar is one value as text. A text must be a text in the file as well: YAML would make 83 of the password 0123.
-func scalar(v any, want reflect.Type) (string, error) {
-	switch v := v.(type) {
-	case nil:
-		return "", errors.New("has no value")
-	case []any:
-		return "", errors.New("takes a value, not a list")
-	case map[string]any, yaml.MapSlice:
-		return "", errors.New("takes a value, not a mapping")
-	case string:
-		return v, nil
-	default:
-		if want.Kind() == reflect.String {
-			return "", errors.New("takes a text: put it in quotes")
-		}
-		return fmt.Sprint(v), nil
+// scalar is one value as text. A text must be a text in the file as well: YAML would make 83 of the password 0123. Numbers,
+// switches and times may be in quotes.
+func scalar(found *conffile.Node, want reflect.Type) (string, error) {
+	kind := want.Kind()
+	if kind == reflect.String || kind == reflect.Slice {
+		return found.String()
 	}
+	return found.Word()
 }
 
 func (v values) addEnv(env []string, known map[string]*kong.Flag) error {
@@ -159,7 +152,7 @@ func (v values) Validate(*kong.Application) error { return nil }
 // Resolve is part of kong.Resolver: the value of a flag that is not on the command line.
 func (v values) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if found, ok := v[flag.Name]; ok {
-		return found.text, nil
+		return found.given, nil
 	}
 	return nil, nil //nolint:nilnil // kong's way to say "no value here"
 }

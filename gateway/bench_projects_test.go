@@ -1,0 +1,273 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/internal/embedded"
+	"sluice/internal/kafkaconn"
+)
+
+// BenchmarkProjects measures what projects cost, at sizes from ten to a million, with the gateway as a process of its own: how long
+// a change takes to be in force, the memory before, at its highest and after, and the p99 of requests before the change and while
+// the file is read.
+//
+//	go test ./gateway -run '^$' -bench Projects -benchtime 1x
+func BenchmarkProjects(b *testing.B) {
+	binary := filepath.Join(b.TempDir(), "gateway")
+	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "sluice/cmd/gateway").CombinedOutput(); err != nil {
+		b.Fatalf("%s", out)
+	}
+	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: b.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	background(b, broker.Run)
+	<-broker.Ready()
+	makeTopic(b, kafkaconn.Config{Brokers: []string{broker.Addr()}, Topic: "events", DeadTopic: "events.dead"}, 12)
+	ten := 0.0
+	for _, size := range []struct {
+		projects int
+		name     string
+	}{
+		{10, "projects.yaml"},
+		{10_000, "projects.yaml"},
+		{100_000, "projects.yaml"},
+		{100_000, "projects.jsonl"},
+		{1_000_000, "projects.jsonl"},
+	} {
+		b.Run(fmt.Sprintf("%s/%d", strings.TrimPrefix(filepath.Ext(size.name), "."), size.projects), func(b *testing.B) {
+			for range b.N {
+				got := measureProjects(b, binary, broker.Addr(), filepath.Join(b.TempDir(), size.name), size.projects)
+				if size.projects == 10 {
+					ten = got.after
+				}
+				b.ReportMetric(got.inForce.Seconds(), "s-until-in-force")
+				b.ReportMetric(got.start.Seconds(), "s-start")
+				b.ReportMetric(got.before, "MiB-before")
+				b.ReportMetric(got.highest, "MiB-highest")
+				b.ReportMetric(got.after, "MiB-after")
+				b.ReportMetric(max(0, got.highest-ten), "MiB-over-ten")
+				b.ReportMetric(float64(got.calm.Microseconds())/1e3, "ms-p99-before")
+				b.ReportMetric(float64(got.during.Microseconds())/1e3, "ms-p99-during")
+				b.ReportMetric(0, "ns/op")
+			}
+		})
+	}
+}
+
+// projectsCost is what one size costs; memory in MiB.
+type projectsCost struct {
+	start, inForce         time.Duration
+	before, highest, after float64
+	calm, during           time.Duration
+}
+
+// manyProjects writes a file of n projects beside path, the last of which has this key and the first testKey.
+func manyProjects(b *testing.B, path string, n int, lastKey string) {
+	b.Helper()
+	f, err := os.Create(path + ".next")
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	jsonLines := filepath.Ext(path) == ".jsonl"
+	if !jsonLines {
+		fmt.Fprintln(w, "projects:")
+	}
+	for i := range n {
+		key, limit := sha256.Sum256(fmt.Appendf(nil, "key %d", i)), "events: 60000"
+		switch i {
+		case 0:
+			key, limit = sha256.Sum256([]byte(testKey)), "events: 100000000"
+		case n - 1:
+			key = sha256.Sum256([]byte(lastKey))
+		}
+		if jsonLines {
+			fmt.Fprintf(w, `{"id":"project-%d","keys":[{"name":"web","sha256":"%x"}],"limit":{"%s,"window":"60s"}}`+"\n", i, key, strings.Replace(limit, ":", `":`, 1))
+		} else {
+			fmt.Fprintf(w, "  - id: \"project-%d\"\n    keys:\n      - {name: web, sha256: \"%x\"}\n    limit: {%s, window: 60s}\n", i, key, limit)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// intoPlace puts what manyProjects wrote into place at once.
+func intoPlace(b *testing.B, path string) {
+	b.Helper()
+	if err := os.Rename(path+".next", path); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func measureProjects(b *testing.B, binary, kafka, path string, n int) (cost projectsCost) {
+	b.Helper()
+	manyProjects(b, path, n, "first last key")
+	intoPlace(b, path)
+	start := time.Now()
+	addr, pid := startForProjects(b, binary, kafka, path)
+	cost.start = time.Since(start)
+
+	load := steady{addr: addr, connections: 16, every: 20 * time.Millisecond, request: requestsOf(1)[0]}
+	load.run(b, func() { sleep(context.Background(), 2*time.Second) }) // warm
+	cost.calm = load.run(b, func() { sleep(context.Background(), 5*time.Second) })
+	cost.before = memoryOf(b, pid, "VmRSS")
+	forgetPeak(b, pid)
+	manyProjects(b, path, n, "second last key")
+	cost.during = load.run(b, func() {
+		intoPlace(b, path)
+		changed := time.Now()
+		for !passes(b, addr, "second last key") {
+			sleep(context.Background(), 10*time.Millisecond)
+		}
+		cost.inForce = time.Since(changed)
+	})
+	load.run(b, func() { sleep(context.Background(), 5*time.Second) })
+	cost.highest, cost.after = memoryOf(b, pid, "VmHWM"), memoryOf(b, pid, "VmRSS")
+	return cost
+}
+
+var servesAt = regexp.MustCompile(`gateway serves.* addr=(\S+)`)
+
+// startForProjects starts the gateway and returns once it takes events.
+func startForProjects(b *testing.B, binary, kafka, path string) (addr string, pid int) {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), binary, "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s", "--kafka-brokers="+kafka, "--projects-file="+path) //nolint:gosec // built above
+	cmd.Env = []string{}
+	logged, err := cmd.StderrPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+	})
+	lines := bufio.NewScanner(logged)
+	for addr == "" && lines.Scan() {
+		if m := servesAt.FindStringSubmatch(lines.Text()); m != nil {
+			addr = m[1]
+		} else if strings.Contains(lines.Text(), "error") {
+			b.Fatal(lines.Text())
+		}
+	}
+	go io.Copy(io.Discard, logged) //nolint:errcheck // ends with the process
+	for !passes(b, addr, testKey) {
+		sleep(context.Background(), time.Millisecond)
+	}
+	return addr, cmd.Process.Pid
+}
+
+// passes says whether an event with that key is answered 202.
+func passes(b *testing.B, addr, key string) bool {
+	b.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a benchmark
+	request := bytes.Replace(httpRequest(pathEvents, `{"message":"x"}`, ""), []byte(testKey), []byte(key), 1)
+	if _, err := conn.Write(request); err != nil {
+		b.Fatal(err)
+	}
+	return readAccepted(bufio.NewReader(conn)) == nil
+}
+
+// memoryOf reads a figure of a process's memory, in MiB.
+func memoryOf(b *testing.B, pid int, figure string) float64 {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Skipf("no figures of memory here: %v", err)
+	}
+	_, rest, _ := strings.Cut(string(text), figure+":")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(kib) / 1024
+}
+
+// forgetPeak makes VmHWM begin anew.
+func forgetPeak(b *testing.B, pid int) {
+	b.Helper()
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
+		b.Skipf("the peak cannot be measured here: %v", err)
+	}
+}
+
+// steady sends on a schedule over some connections.
+type steady struct {
+	addr        string
+	connections int
+	every       time.Duration // each connection
+	request     []byte
+}
+
+// run sends as long as during takes and returns the p99; latency counts from the moment that the schedule names.
+func (p steady) run(b *testing.B, during func()) time.Duration {
+	b.Helper()
+	var mu sync.Mutex
+	var took []time.Duration
+	var all sync.WaitGroup
+	ctx, stop := context.WithCancel(b.Context())
+	for i := range p.connections {
+		all.Go(func() {
+			latencies, err := p.connection(ctx, p.every*time.Duration(i)/time.Duration(p.connections))
+			mu.Lock()
+			defer mu.Unlock()
+			took = append(took, latencies...)
+			if err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	during()
+	stop()
+	all.Wait()
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100]
+}
+
+func (p steady) connection(ctx context.Context, offset time.Duration) (took []time.Duration, err error) {
+	conn, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close() //nolint:errcheck // a benchmark
+	r := bufio.NewReaderSize(conn, 4<<10)
+	for due := time.Now().Add(offset); ctx.Err() == nil; due = due.Add(p.every) {
+		sleep(ctx, time.Until(due))
+		if _, err := conn.Write(p.request); err != nil {
+			return took, err
+		}
+		if err := readAccepted(r); err != nil {
+			return took, err
+		}
+		took = append(took, time.Since(due))
+	}
+	return took, nil
+}
