@@ -166,7 +166,7 @@ func TestMadeAnewAndLonger(t *testing.T) {
 			if restart {
 				w.stop()
 			} else {
-				w.topic.fetches = always(fails) // while it is away
+				w.topic.fetches.change(fails) // while it is away
 				pass(time.Second)
 			}
 			w.topic.mu.Lock()
