@@ -1,213 +1,126 @@
 package consumer
 
 import (
-	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/uuid"
 )
 
-// later is an event of another life of the topic: its offset was used before, by another event.
-func later(offset int64) record {
-	return fromGateway(offset, "demo", laterID(offset), time.Now(), fmt.Sprintf(`{"message":"event %d"}`, offset))
-}
-
-func laterID(offset int64) uuid.UUID { return idV4(uint64(1000 + offset)) } //nolint:gosec // not negative
-
-// addLater appends n of them.
-func (m *memoryTopic) addLater(n int) {
-	records := make([]record, n)
-	for i := range records {
-		records[i] = later(m.next() + int64(i))
-	}
-	m.put(records...)
-}
-
-// laterOnce wants the later events of offsets in the table, once each, and the earlier events of all offsets below earlier, too.
-func (w *worker) laterOnce(from, to, earlier int64) {
-	w.t.Helper()
-	for offset := from; offset < to; offset++ {
-		if n := w.table.ids[offset][laterID(offset)]; n != 1 {
-			w.t.Errorf("the later event at %d is there %d times", offset, n)
-		}
-	}
-	for offset := range earlier {
-		if n := w.table.ids[offset][idV4(uint64(offset))]; n != 1 { //nolint:gosec // not negative
-			w.t.Errorf("the earlier event at %d is there %d times", offset, n)
-		}
-	}
-}
-
-// cuts are what the topic's end may look like after an unclean election at 12 of 20 records: the new leader has written nothing yet, less than was
-// read, as much, or more. Where it is more, no fetch is out of range.
-var cuts = []int{0, 1, 7, 8, 9, 30}
-
-func TestUncleanElection(t *testing.T) {
-	for _, written := range cuts {
-		for _, restart := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d written, restart %v", written, restart), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					w := newWorker(t)
-					w.topic.add(20)
-					w.start()
-					pass(time.Minute)
-					w.onceBelow(20)
-					if restart {
-						w.stop()
-					}
-					w.topic.elect(12)
-					w.topic.addLater(written)
-					if restart {
-						w = w.next()
-						w.start()
-					}
-					pass(time.Minute)
-					w.topic.addLater(3)
-					pass(time.Minute)
-					end := int64(12 + written + 3)
-					w.laterOnce(12, end, 20)
-					w.atRest(end, 0)
-					if got := w.gauge(w.metrics.truncations); got != 1 {
-						t.Errorf("counted %v cuts", got)
-					}
-					want := 20 + written + 3
-					if written >= 8 {
-						want++ // by the one at 20 it is noticed
-					}
-					if w.topic.delivered != want {
-						t.Errorf("%d records read, want %d: what both logs have is not read again", w.topic.delivered, want)
-					}
-				})
-			})
-		}
-	}
-}
-
-// Ranges that were recorded and are cut off: what is not in the table of them is lost, and counted once.
-func TestUncleanElectionWithRecordedRanges(t *testing.T) {
-	for _, written := range cuts {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorker(t)
-			w.topic.add(10)
-			w.start()
-			pass(time.Minute)
-			w.table.inserts.change(fails)
-			w.topic.add(10)
-			pass(5 * time.Second) // 10-19 is recorded
-			w.stop()
-			w.table.inserts.change(succeeds)
-			w.topic.elect(12)
-			w.topic.addLater(written)
-			lost, cuts := 0.0, 0.0
-			for range 3 {
-				n := w.next()
-				n.start()
-				pass(time.Minute)
-				n.stop()
-				lost += n.gauge(n.metrics.gaps)
-				cuts += n.gauge(n.metrics.truncations)
-			}
-			end := int64(12 + written)
-			w.laterOnce(12, end, 12)
-			// A range whose end was written anew has as many records as it had, and others: that is said and not counted.
-			if want := float64(max(0, 8-written)); lost != want || w.topic.at() != end {
-				t.Errorf("of %d: %v lost, committed %d; want %v and %d", written, lost, w.topic.at(), want, end)
-			}
-			if want := map[bool]float64{true: 1}[written < 8]; cuts != want {
-				t.Errorf("of %d: counted %v cuts, want %v", written, cuts, want)
-			}
-		})
-	}
-}
-
-// A leader that has everything takes over: nothing is read twice, and nothing is said.
-func TestCleanElection(t *testing.T) {
-	for _, marker := range []int64{0, 1} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorker(t)
-			w.topic.add(20)
-			w.start()
-			pass(time.Minute)
-			w.topic.elect(20)
-			w.topic.hole(marker)
-			pass(time.Minute)
-			w.topic.forgot = errors.New("not yet")
-			w.topic.elect(20 + marker)
-			w.topic.add(10)
-			pass(10 * time.Second)
-			w.topic.mu.Lock()
-			w.topic.forgot = nil
-			w.topic.mu.Unlock()
-			pass(time.Minute)
-			w.atRest(30+marker, 0)
-			if w.topic.delivered < 30 || w.gauge(w.metrics.truncations) != 0 {
-				t.Errorf("%d records read, %v cuts", w.topic.delivered, w.gauge(w.metrics.truncations))
-			}
-			for offset := range w.topic.next() {
-				if n := w.table.count(offset); n > 1 {
-					t.Errorf("offset %d is there %d times", offset, n)
-				}
-			}
-		})
-	}
-}
-
-// The topic is deleted and made anew under its name, and has more records already than were read of the old one. Its first ones are not skipped.
-func TestMadeAnewAndLonger(t *testing.T) {
-	for _, restart := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorker(t)
-			w.topic.add(20)
-			w.start()
-			pass(time.Minute)
-			if restart {
-				w.stop()
-			} else {
-				w.topic.fetches = always(fails) // while it is away
-				pass(time.Second)
-			}
-			w.topic.mu.Lock()
-			w.topic.records, w.topic.end, w.topic.id = nil, 0, topicID{2}
-			w.topic.mu.Unlock()
-			w.topic.addLater(30)
-			w.topic.fetches.change(succeeds)
-			if restart {
-				w = w.next()
+// A batch is full at its limit of rows: not one row earlier, not one later.
+func TestCutByRows(t *testing.T) {
+	for n, want := range map[int][]string{
+		9:  nil,
+		10: {"0-9"},
+		11: {"0-9"},
+		25: {"0-9", "10-19"},
+	} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t)
+				w.topic.add(n)
 				w.start()
-			}
-			pass(time.Minute)
-			w.laterOnce(0, 30, 20)
-			w.atRest(30, 0)
-			if got := w.gauge(w.metrics.truncations); got != 1 {
-				t.Errorf("counted %v cuts", got)
-			}
-			w.stop()
-			n := w.next()
-			n.start()
-			pass(time.Minute)
-			if got := n.gauge(n.metrics.truncations); got != 0 || n.topic.delivered != 50 {
-				t.Errorf("the next owner counts %v cuts, %d records were read", got, n.topic.delivered)
-			}
+				w.inserted(w.topic.at(), want...)
+				pass(time.Second + advanceAge)
+				if got := w.topic.at(); got != int64(n) {
+					t.Errorf("committed %d after the flush age, want %d", got, n)
+				}
+			})
 		})
 	}
 }
 
-// A broker that has neither ids nor epochs: the partition begins at the oldest record, and inserts only what is new.
-func TestCutOffUnknown(t *testing.T) {
+// A batch is full once its events have as many bytes as the limit, dead letters included: they are memory too.
+func TestCutByBytes(t *testing.T) {
+	first := plain(0)
+	limit := 2 * len(first.value)
+	for _, c := range []struct {
+		name  string
+		limit int
+		want  []string
+	}{
+		{"one byte below", limit + 1, nil},
+		{"at the limit", limit, []string{"0-1"}},
+		{"one byte above", limit - 1, []string{"0-1"}},
+		{"one event alone", 1, []string{"0-0", "1-1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t)
+				w.cfg.BatchBytes = c.limit
+				w.topic.add(2)
+				w.start()
+				w.inserted(w.topic.at(), c.want...)
+			})
+		})
+	}
+	t.Run("keys of dead letters count", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t)
+			w.cfg.BatchBytes = 1000
+			w.topic.put(record{key: []byte(strings.Repeat("k", 1000))}) // a tombstone has no value
+			w.start()
+			w.expect("bury 0-0")
+		})
+	})
+	t.Run("dead letters count", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t)
+			w.cfg.BatchBytes = 1000
+			w.topic.put(record{value: []byte(strings.Repeat("x", 1000))})
+			w.start()
+			w.expect("bury 0-0")
+		})
+	})
+}
+
+// A batch waits for its flush age and no longer, however often something is added to it.
+func TestCutByAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
-		w.topic.id, w.topic.term = topicID{}, 0
-		w.topic.add(20)
+		w.cfg.BatchRows = 1000 // only the age can cut
 		w.start()
-		pass(time.Minute)
-		w.topic.elect(12)
-		w.topic.term = 0
-		w.topic.addLater(2)
-		pass(time.Minute)
-		w.laterOnce(12, 14, 20)
-		w.atRest(14, 0)
+		pass(10 * time.Minute)
+		w.expect("") // an idle partition inserts and commits nothing
+		w.topic.add(1)
+		for range 9 {
+			pass(100 * time.Millisecond)
+			w.topic.add(1)
+		}
+		pass(99 * time.Millisecond)
+		w.expect("")
+		pass(time.Millisecond)
+		w.expect("insert 0-9")
 	})
+}
+
+// A partition inserts once in a flush age, whenever the first record came; nothing gets older than that.
+func TestFlushPhase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.flushAge, w.phase = 5*time.Second, 2*time.Second // the bubble's clock begins at a full minute
+		w.start()
+		pass(1900 * time.Millisecond)
+		w.topic.add(1)
+		pass(99 * time.Millisecond)
+		w.expect("")
+		pass(time.Millisecond)
+		w.expect("insert 0-0")
+		pass(time.Millisecond)
+		w.topic.add(1)
+		pass(4998 * time.Millisecond)
+		w.expect("insert 0-0, commit 1")
+		pass(time.Millisecond)
+		w.expect("insert 0-0, commit 1, insert 1-1")
+	})
+}
+
+// The phases of a topic's partitions are spread over the flush age, so that no two insert at the same time.
+func TestFlushPhasesSpread(t *testing.T) {
+	for partition, want := range []time.Duration{0, 250 * time.Millisecond, 500 * time.Millisecond, 750 * time.Millisecond, 0} { // a fifth was added meanwhile
+		if got := flushPhase(partition, 4, time.Second); got != want {
+			t.Errorf("partition %d inserts at %s, want %s", partition, got, want)
+		}
+	}
 }
