@@ -2,5 +2,10 @@
 
 package gateway
 
+import "os"
+
 // openFilesLimit is not known here.
 func openFilesLimit() int { return 0 }
+
+// unlinked is not known here.
+func unlinked(os.FileInfo) bool { return false }

@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"math"
+	"os"
 	"syscall"
 )
 
@@ -14,4 +15,10 @@ func openFilesLimit() int {
 		return 0
 	}
 	return int(min(uint64(limit.Cur), math.MaxInt32)) //nolint:gosec,unconvert // its type differs between systems
+}
+
+// unlinked says whether a file or directory that is still open has no name any more. Some file systems do not tell: false.
+func unlinked(info os.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stat.Nlink == 0
 }

@@ -171,6 +171,8 @@ func unavailable(err error) *problem {
 	switch {
 	case errors.Is(err, errOverloaded):
 		return refuse(kindUnavailable, "The gateway is overloaded.")
+	case errors.Is(err, ErrTooLarge):
+		return tooLarge(limitTopicBatch, "The event is larger than the Kafka topic takes.")
 	case errors.Is(err, ErrRefused):
 		return refuse(kindInternal, "The event could not be stored.")
 	default:

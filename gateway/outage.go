@@ -21,6 +21,7 @@ type outage struct {
 	mu    sync.Mutex
 	since time.Time // of the first failure after the last success; zero: none
 	mute  bool      // the last failure was the lack of an answer
+	cause string    // of the last failure; one of publishReasons
 	well  time.Time // of the last success
 	tried time.Time // by a batch, although Kafka was away
 }
@@ -30,15 +31,19 @@ type outage struct {
 func (o *outage) note(err error, started, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err == nil || errors.Is(err, ErrRefused) {
+	switch {
+	case err == nil:
 		o.since, o.well = time.Time{}, now
 		return
+	case errors.Is(err, ErrTooLarge):
+		return // a smaller batch may be taken
 	}
 	if o.since.IsZero() {
 		if o.since = started; o.well.After(started) {
 			o.since = o.well
 		}
 	}
+	o.cause = publishReason(err)
 	o.mute = !errors.Is(err, ErrAnswered) && !errors.Is(err, errNoPartitions)
 }
 
@@ -46,6 +51,20 @@ func (o *outage) away(now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return !o.since.IsZero() && now.Sub(o.since) > outageAfter
+}
+
+// takenSince says whether the topic took a batch after that time.
+func (o *outage) takenSince(then time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.well.After(then)
+}
+
+// reason is why the last attempt failed.
+func (o *outage) reason() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cause
 }
 
 // failing says whether attempts fail, however short a while they have.
@@ -91,7 +110,7 @@ func (p *publisher) watchOutage(ctx context.Context) {
 		away := p.outage.away(time.Now())
 		if away != said {
 			if said = away; away {
-				p.log.Warn("kafka is away", "wait", outageWait)
+				p.log.Warn("kafka is away", "reason", p.outage.reason(), "wait", outageWait)
 			} else {
 				p.log.Info("kafka is back")
 			}

@@ -54,8 +54,10 @@ type publisher struct {
 
 func newPublisher(p Producer, maxBytes int64, m *metrics, log *slog.Logger) *publisher {
 	pub := &publisher{producer: p, metrics: m, log: log, maxBytes: maxBytes, shared: newQueue()}
+	pub.shared.batch = &pub.memory.batch
 	for i := range pub.lanes {
 		pub.lanes[i] = &lane{pub: pub, index: i, every: lanes, own: newQueue(), identity: newIdentity()}
+		pub.lanes[i].own.batch = &pub.memory.batch
 	}
 	return pub
 }
@@ -168,7 +170,7 @@ func (p *publisher) watchPartitions(ctx context.Context) {
 			p.log.Warn("kafka cannot be asked for the topic, retrying", "err", err)
 			said = true
 		}
-		p.metrics.publishErrors.WithLabelValues("metadata").Inc()
+		p.metrics.publishErrors.WithLabelValues(reasonMetadata).Inc()
 		wait = 500 * time.Millisecond
 	}
 }

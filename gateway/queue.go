@@ -7,7 +7,8 @@ import (
 
 // queue holds chunks until a lane takes them.
 type queue struct {
-	wake chan struct{} // holds a token when there may be something to take
+	wake  chan struct{} // holds a token when there may be something to take
+	batch *batchBound
 
 	mu     sync.Mutex
 	chunks []*chunk
@@ -39,7 +40,7 @@ func (q *queue) take(into []*chunk) []*chunk {
 		return into
 	}
 	partition := q.chunks[0].partition
-	bytes, records, full := 0, 0, false
+	bytes, records, full, most := 0, 0, false, q.batch.bytes()
 	rest := q.chunks[:0]
 	for i, c := range q.chunks {
 		if full {
@@ -50,7 +51,7 @@ func (q *queue) take(into []*chunk) []*chunk {
 			rest = append(rest, c)
 			continue
 		}
-		if i > 0 && (bytes+c.size() > maxBatchBytes || records+c.count > maxBatchRecords) {
+		if i > 0 && (bytes+c.size() > most || records+c.count > maxBatchRecords) {
 			rest, full = append(rest, c), true // and nothing after it: a partition keeps its order
 			continue
 		}
