@@ -100,6 +100,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	var collectors []prometheus.Collector
 	g.metrics, collectors = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
 	g.publisher = newPublisher(producer, cfg.MaxInflightBytes, g.metrics, g.log)
+	g.publisher.largest = cfg.MaxEventBytes
 	if cfg.SpoolDir != "" {
 		g.spool = newSpool(cfg.SpoolDir, cfg.SpoolMaxBytes, cfg.SpoolMaxAge, g.metrics, g.log, g.now)
 		if deps.Uptime != nil {

@@ -41,6 +41,7 @@ type publisher struct {
 	metrics    *metrics
 	log        *slog.Logger
 	maxBytes   int64
+	largest    int // the largest event that the gateway takes, in bytes
 	inflight   atomic.Int64
 	partitions atomic.Int64
 	outage     outage
@@ -151,6 +152,7 @@ func (p *publisher) Run(ctx context.Context) {
 func (p *publisher) watchPartitions(ctx context.Context) {
 	wait := time.Duration(0)
 	said := false
+	var topic knownTopic
 	for sleep(ctx, wait) {
 		n, err := p.producer.Partitions(ctx)
 		if err == nil && n > 0 {
@@ -160,6 +162,7 @@ func (p *publisher) watchPartitions(ctx context.Context) {
 					l.own.poke() // one that had no partition may have one now
 				}
 			}
+			p.describe(ctx, &topic)
 			wait, said = partitionsAge, false
 			continue
 		}

@@ -61,11 +61,11 @@ type spool struct {
 	write   sync.Mutex // held while the active file is written or sealed
 	writer  *record.LogWriter
 	file    io.WriteCloser // what the writer writes to
-	number  uint64 // of the next file
-	next    uint64 // sequence of the next entry
-	before  uint64 // events of all entries so far
-	retryAt time.Duration // on the spool's own clock
-	failing bool // said
+	number  uint64         // of the next file
+	next    uint64         // sequence of the next entry
+	before  uint64         // events of all entries so far
+	retryAt time.Duration  // on the spool's own clock
+	failing bool           // said
 
 	mu      sync.Mutex // what the figures are made of; taken while write is held, never the other way round
 	active  *segment   // nil: none

@@ -26,11 +26,11 @@ const (
 type segment struct {
 	number  uint64
 	path    string
-	size    int64  // on the disk, in bytes
-	first   uint64 // sequence of its first entry; 0: none yet
-	before  uint64 // events before its first entry
-	entries int64  // that were acknowledged in it
-	events  int64  // that wait in it
+	size    int64         // on the disk, in bytes
+	first   uint64        // sequence of its first entry; 0: none yet
+	before  uint64        // events before its first entry
+	entries int64         // that were acknowledged in it
+	events  int64         // that wait in it
 	begun   time.Time     // when its first entry was accepted, by the wall clock
 	began   time.Duration // the same on the spool's own clock; negative: before this run
 	since   time.Duration // since when the oldest event that is left has waited, on that clock
