@@ -114,8 +114,14 @@ func (l *lane) attempt(s *sending) error {
 		}
 	}
 	start := time.Now()
+	l.attempts.partition.Store(int32(s.partition)) //nolint:gosec // Kafka's own numbers
+	l.attempts.cancel.Store(&cancel)
+	l.attempts.since.Store(max(1, int64(start.Sub(l.pub.start))))
 	err := l.pub.producer.Produce(ctx, s.partition, s.wire)
-	l.pub.metrics.publishDuration.Observe(time.Since(start).Seconds())
+	l.attempts.since.Store(0)
+	now := time.Now()
+	l.pub.metrics.publishDuration.Observe(now.Sub(start).Seconds())
+	l.pub.leaders.note(s.partition, err, now)
 	return err
 }
 
@@ -126,10 +132,7 @@ func (l *lane) prepare(ctx context.Context, s *sending) error {
 		return errNoPartitions
 	}
 	if s.any {
-		// The lane goes round its own partitions, a batch each; after an error the next attempt is on another one.
-		owned := max(1, (partitions-l.index+l.every-1)/l.every)
-		s.partition = (l.index + l.turn%owned*l.every) % partitions
-		l.turn++
+		s.partition = l.place(partitions)
 	}
 	if !s.encoded {
 		s.records = 0

@@ -125,6 +125,13 @@ func (p *parcel) outcomes(each func(records int, err error)) {
 	}
 }
 
+// fail gives all records the same fate, before any is handed over.
+func (p *parcel) fail(err error) {
+	for _, c := range p.chunks {
+		c.err, c.settled = err, true
+	}
+}
+
 // err is the fate of a parcel of one record.
 func (p *parcel) err() error { return p.chunks[0].result() }
 

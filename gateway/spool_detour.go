@@ -21,7 +21,7 @@ func (p *publisher) around(s *spool, requestTimeout time.Duration) {
 	p.detour.spool = s
 	// Time must be left for the spool when Kafka has had its chance.
 	p.detour.patience = min(outageAfter, requestTimeout/4)
-	p.detour.attempt = min(attemptTimeout, requestTimeout/2)
+	p.detour.attempt = min(outageAfter, requestTimeout/2)
 	p.detour.margin = requestTimeout / 10
 	p.detour.replay = newReplay(p, s)
 }

@@ -113,6 +113,7 @@ func (p *publisher) describe(ctx context.Context, topic *knownTopic) {
 	changed := topic.known
 	topic.settings, topic.known = settings, true
 	p.memory.batch.topic.Store(int64(settings.maxBatch))
+	p.minISR.Store(int64(settings.minISR))
 	p.sayFaults(topic, settings)
 	if r := p.detour.replay; changed && r != nil {
 		select {
