@@ -115,6 +115,9 @@ func TestLeaderGone(t *testing.T) {
 		for _, by := range []string{"none", "event_id"} {
 			t.Run(name+", by "+by, func(t *testing.T) {
 				s := onFake(t, 3, 12)
+				for i := range int32(12) { // each lane has a partition of each broker
+					must(t, s.cluster.MoveTopicPartition("events", i, i/4))
+				}
 				p, links := linked(t, s)
 				pub := s.publisher(t, p, "none")
 				waitUntil(t, func() bool { return pub.partitions.Load() == 12 })
