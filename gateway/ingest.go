@@ -171,6 +171,8 @@ func unavailable(err error) *problem {
 	switch {
 	case errors.Is(err, errOverloaded):
 		return refuse(kindUnavailable, "The gateway is overloaded.")
+	case errors.Is(err, errAway):
+		return refuse(kindUnavailable, "Kafka acknowledges nothing at the moment; the event was not kept: send it again with the same event_id.")
 	case errors.Is(err, ErrTooLarge):
 		return tooLarge(limitTopicBatch, "The event is larger than the Kafka topic takes.")
 	case errors.Is(err, ErrRefused):

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -164,6 +165,11 @@ func (l *leaders) learn(of []replicas, now time.Time) {
 		}
 	}
 	l.of = of
+	for b := range l.away {
+		if !slices.ContainsFunc(of, func(r replicas) bool { return r.leader == b }) {
+			delete(l.away, b) // nothing is sent to it
+		}
+	}
 	l.settle(now)
 }
 

@@ -141,7 +141,7 @@ func (s *spool) store(group []*spooling) error {
 	defer s.mu.Unlock()
 	seg := s.active
 	if seg.written = written; seg.entries == 0 {
-		seg.start(group[0].entry.acceptedAt, s.uptime())
+		seg.start(group[0].entry, s.uptime())
 	}
 	seg.until = s.uptime()
 	seg.entries += int64(len(group))

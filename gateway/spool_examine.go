@@ -10,7 +10,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-var errSpoolReplaced = errors.New("another directory is in its place")
+var (
+	errSpoolReplaced  = errors.New("another directory is in its place")
+	errSpoolUnmounted = errors.New("a directory of another file system is in its place: is the volume mounted?")
+)
 
 // look examines the directory while nothing is appended.
 func (s *spool) look() {
@@ -31,6 +34,10 @@ func (s *spool) examine() {
 		return
 	}
 	if !os.SameFile(info, s.place.info) {
+		if device(info) != device(s.place.info) && !s.used() {
+			s.missing(errSpoolUnmounted)
+			return
+		}
 		if err := s.move(); err != nil {
 			s.missing(fmt.Errorf("%w: %w", errSpoolReplaced, err))
 			return
@@ -42,13 +49,25 @@ func (s *spool) examine() {
 	if s.active != nil && !s.holds(s.active) {
 		_ = s.seal() // into a file that nobody finds; examined with the others
 	}
-	s.forsake(func(seg *segment) bool { return !s.holds(seg) }, "dir", s.dir)
+	gone := func(seg *segment) bool { return !s.holds(seg) }
+	if slices.ContainsFunc(slices.Concat(s.sealed, s.refused), gone) {
+		if err := s.adopt(); err != nil { // a file may have been replaced by a copy of itself
+			s.log.Error("spool files that were not there before cannot be read", "dir", s.dir, "err", err)
+		}
+	}
+	s.forsake(gone, "dir", s.dir)
 	if s.place.gone != nil {
 		s.place.gone = nil
 		f := s.figures()
 		s.log.Info("spool directory is there again", "dir", s.dir, "bytes", f.bytes, "events", f.events)
 		s.poke()
 	}
+}
+
+// used says whether a spool has been in the directory. A mount point without its volume is a directory too, and an empty one.
+func (s *spool) used() bool {
+	_, err := os.Lstat(filepath.Join(s.dir, spoolLock))
+	return err == nil
 }
 
 // holds says whether the directory has a segment's file.
@@ -97,7 +116,7 @@ func (s *spool) move() error {
 		s.place.gone = errSpoolReplaced // so that the return is said
 		s.log.Error("spool directory was replaced by another", "dir", s.dir)
 	}
-	return s.adopt()
+	return nil
 }
 
 // relock locks the directory once more when somebody removed the lock's file: a second gateway could lock it.
@@ -123,6 +142,9 @@ func (s *spool) adopt() error {
 		return err
 	}
 	known := slices.Concat(s.sealed, s.refused)
+	if s.active != nil {
+		known = append(known, s.active)
+	}
 	for _, seg := range files {
 		if slices.ContainsFunc(known, func(k *segment) bool { return k.info != nil && seg.info != nil && os.SameFile(k.info, seg.info) }) {
 			continue
@@ -141,6 +163,10 @@ func (s *spool) takeOver(seg *segment) error {
 	known, next, before := s.sealed, s.next, s.before
 	s.sealed = nil
 	err := s.inspect(seg, true)
+	// The same file on a volume that was mounted again, or a copy, is no other file.
+	known = slices.DeleteFunc(known, func(k *segment) bool {
+		return !k.reading && k.path == seg.path && k.mark == seg.mark && k.events <= seg.events
+	})
 	s.sealed = append(known, s.sealed...)
 	s.next, s.before = max(next, s.next), max(before, s.before)
 	return err

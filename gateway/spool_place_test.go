@@ -47,13 +47,13 @@ func lostPlaces() map[string]lostPlace {
 		}, nil, 3},
 		"file deleted":   {func(t *testing.T, dir string) { must(t, os.Remove(names(t, dir, segmentSuffix)[0])) }, nil, 3},
 		"file truncated": {func(t *testing.T, dir string) { must(t, os.Truncate(names(t, dir, segmentSuffix)[0], 0)) }, nil, 3},
-		"file replaced": {func(t *testing.T, dir string) {
+		"file replaced by its copy": {func(t *testing.T, dir string) {
 			path := names(t, dir, segmentSuffix)[0]
 			text, err := os.ReadFile(path)
 			must(t, err)
 			must(t, os.Remove(path))
 			must(t, os.WriteFile(path, text, 0o600))
-		}, nil, 3},
+		}, nil, 0},
 		"a file in its place": {
 			func(t *testing.T, dir string) { must(t, os.RemoveAll(dir)); must(t, os.WriteFile(dir, nil, 0o600)) },
 			func(t *testing.T, dir string) { must(t, os.Remove(dir)); build(t, dir) }, 3,
@@ -120,6 +120,51 @@ func TestSpoolPlaceLookedAt(t *testing.T) {
 	other := newSpool(dir, 1<<30, time.Hour, s.metrics, s.log, time.Now)
 	if err := other.open(); err == nil {
 		t.Error("the directory that came back is not locked")
+	}
+}
+
+// The volume is gone, and its mount point, an empty directory of another file system, is in its place: nothing may go there.
+func TestSpoolVolumeGone(t *testing.T) {
+	other, err := os.MkdirTemp("/dev/shm", "sluice-test-*")
+	if err != nil {
+		t.Skipf("the test wants a second file system: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(other) })
+	dir := filepath.Join(t.TempDir(), "spool")
+	s := openSpool(t, dir)
+	info, err := os.Stat(other)
+	must(t, err)
+	if device(info) == device(s.place.info) {
+		t.Skip("the test wants a second file system beside that of " + dir)
+	}
+	s.mustPut("before")
+	must(t, os.Rename(dir, dir+".away"))
+	must(t, os.Symlink(other, dir))
+	for range 2 {
+		if err := s.put("into the mount point"); !errors.Is(err, errSpoolDisk) {
+			t.Fatalf("got %v", err)
+		}
+		s.look()
+		s.clock.advance(spoolRetry)
+	}
+	if left, err := os.ReadDir(other); err != nil || len(left) > 0 {
+		t.Errorf("left in the mount point: %v %v", left, err)
+	}
+	// It is mounted again, as another device: the same files, that is.
+	must(t, os.Remove(dir))
+	must(t, os.Mkdir(dir, 0o750))
+	for _, name := range names(t, dir+".away", "") {
+		text, err := os.ReadFile(name)
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(dir, filepath.Base(name)), text, 0o600))
+	}
+	s.look()
+	s.mustPut("after")
+	if got := s.rest(); !slices.Contains(got, "before") || !slices.Contains(got, "after") {
+		t.Errorf("came: %q", got)
+	}
+	if n := testutil.ToFloat64(s.metrics.spoolLost); n != 0 {
+		t.Errorf("%v lost", n)
 	}
 }
 

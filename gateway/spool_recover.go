@@ -74,7 +74,7 @@ func (s *spool) inspect(seg *segment, last bool) error {
 		}
 		if seg.entries == 0 {
 			seg.first, seg.before = e.sequence, e.before
-			seg.start(e.acceptedAt, s.inherited(e.acceptedAt))
+			seg.start(&e, s.inherited(e.acceptedAt))
 			seg.until = max(seg.began, s.uptime())
 			s.settle(seg)
 		}

@@ -52,7 +52,7 @@ func (s *spool) writeRefused(path string, e *entry) error {
 func (s *spool) addRefused(seg *segment, e *entry) {
 	seg.measure()
 	seg.entries, seg.events = 1, int64(e.count)
-	seg.start(e.acceptedAt, s.inherited(e.acceptedAt))
+	seg.start(e, s.inherited(e.acceptedAt))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused = append(s.refused, seg)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -38,11 +39,13 @@ type segment struct {
 	info    os.FileInfo   // which file it is; nil: not known
 	written int64         // bytes of acknowledged entries on the disk, as the file system says
 	reading bool          // replay has it open
+	mark    uint32        // CRC-32 of its first entry: what tells it from another spool\'s file of that name
 }
 
-// start notes when the first entry of the segment was accepted.
-func (seg *segment) start(accepted time.Time, at time.Duration) {
-	seg.begun, seg.began, seg.since, seg.until = accepted, at, at, at
+// start notes the first entry of the segment, and when it was accepted on the spool's own clock.
+func (seg *segment) start(e *entry, at time.Duration) {
+	seg.mark = crc32.ChecksumIEEE(e.records)
+	seg.begun, seg.began, seg.since, seg.until = e.acceptedAt, at, at, at
 }
 
 // reach notes that the oldest entry left was accepted at a time of the wall clock. What that is on the spool's own clock lies

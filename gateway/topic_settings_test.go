@@ -216,7 +216,8 @@ func TestTopicRefusesAll(t *testing.T) {
 				if slices.Sort(want); !slices.Equal(got, want) {
 					t.Errorf("came: %q", got)
 				}
-				if said.of("spool is empty") != 1 || said.of("kafka refuses what waited in the spool; it is kept and tried again") > 0 {
+				waitUntil(t, func() bool { return said.of("spool is empty") == 1 })
+				if said.of("kafka refuses what waited in the spool; it is kept and tried again") > 0 {
 					t.Errorf("said: %v", said.n)
 				}
 			})
