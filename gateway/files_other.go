@@ -2,5 +2,13 @@
 
 package gateway
 
+import "os"
+
 // openFilesLimit is not known here.
 func openFilesLimit() int { return 0 }
+
+// device is not known here.
+func device(os.FileInfo) uint64 { return 0 }
+
+// unlinked is not known here.
+func unlinked(os.FileInfo) bool { return false }

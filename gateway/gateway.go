@@ -37,6 +37,8 @@ type Deps struct {
 	Now func() time.Time
 	// parkAfter, if set, is how long a connection is idle before it parks.
 	parkAfter time.Duration
+	// Uptime replaces the clock that the spool's ages go by, which no change of the time of day moves.
+	Uptime func() time.Duration
 	// storeWait, if set, is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
 }
@@ -106,8 +108,12 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	var collectors []prometheus.Collector
 	g.metrics, collectors = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
 	g.publisher = newPublisher(producer, cfg.MaxInflightBytes, g.metrics, g.log)
+	g.publisher.largest = cfg.MaxEventBytes
 	if cfg.SpoolDir != "" {
 		g.spool = newSpool(cfg.SpoolDir, cfg.SpoolMaxBytes, cfg.SpoolMaxAge, g.metrics, g.log, g.now)
+		if deps.Uptime != nil {
+			g.spool.uptime = deps.Uptime
+		}
 		g.publisher.around(g.spool, cfg.RequestTimeout)
 	}
 	if err := g.publisher.compress(cfg.KafkaCompression); err != nil {
@@ -118,7 +124,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	}
 	g.publisher.wait = queueWait{most: min(cfg.MaxQueueWait, cfg.RequestTimeout/2), start: time.Now()}
 	g.defend()
-	for _, c := range slices.Concat(collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled, g.now)) {
+	for _, c := range slices.Concat(collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled)) {
 		if err := deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

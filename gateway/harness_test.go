@@ -223,8 +223,9 @@ func (m *memory) stored() []Record {
 
 // clock is a clock that stands still until it is moved.
 type clock struct {
-	mu sync.Mutex
-	t  time.Time
+	mu     sync.Mutex
+	t      time.Time
+	passed time.Duration
 }
 
 func (c *clock) now() time.Time {
@@ -233,10 +234,25 @@ func (c *clock) now() time.Time {
 	return c.t
 }
 
+// elapsed is what the clock was advanced by, for what must not go by the time of day.
+func (c *clock) elapsed() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.passed
+}
+
+// jump sets the time of day, as an operator or a broken battery does; no time passes.
+func (c *clock) jump(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
 func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.t = c.t.Add(d)
+	c.passed += d
 }
 
 // served is a gateway under test.
@@ -282,7 +298,7 @@ func serve(t *testing.T, options ...option) *served {
 	}
 	deps := Deps{
 		Metrics: s.registry, Log: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second,
-		Projects: OneProject("demo", testKey), Producer: s.producer, Now: s.clock.now,
+		Projects: OneProject("demo", testKey), Producer: s.producer, Now: s.clock.now, Uptime: s.clock.elapsed,
 	}
 	for _, o := range options {
 		o(&cfg, &deps)

@@ -177,6 +177,12 @@ func unavailable(err error) *problem {
 	switch {
 	case errors.Is(err, errOverloaded):
 		return refuse(kindUnavailable, "The gateway is overloaded.")
+	case errors.Is(err, errAway):
+		return refuse(kindUnavailable, "Kafka acknowledges nothing at the moment; the event was not kept: send it again with the same event_id.")
+	case errors.Is(err, ErrTooLarge):
+		p := refuse(kindTooLarge, "The event is larger than the Kafka topic takes, by its max.message.bytes.")
+		p.limit = limitTopicBatch
+		return p
 	case errors.Is(err, ErrRefused):
 		return refuse(kindInternal, "The event could not be stored.")
 	default:

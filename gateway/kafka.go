@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -17,6 +18,9 @@ type kafkaProducer struct {
 	client    *kafka.Client
 	transport *kafka.Transport
 	topic     string
+
+	refresh refresh
+	avoid   atomic.Pointer[[]int32] // brokers that do not answer
 }
 
 func newKafkaProducer(conn kafkaconn.Config) (*kafkaProducer, error) {
@@ -25,6 +29,7 @@ func newKafkaProducer(conn kafkaconn.Config) (*kafkaProducer, error) {
 		return nil, err
 	}
 	transport.MetadataTopics = []string{conn.Topic} // it asks for all of the cluster's otherwise, again and again
+	transport.Dial, transport.DialTimeout = dialAlive, connectTimeout
 	client := conn.Client(transport)
 	// kafka-go tells the broker to wait half of this for the replicas, and half a second if it is not set.
 	client.Timeout = attemptTimeout
@@ -40,7 +45,7 @@ func (k *kafkaProducer) Produce(ctx context.Context, partition int, batch []byte
 		RequiredAcks: kafka.RequireAll,
 		RawRecords:   protocol.RawRecordSet{Reader: hand},
 	})
-	written := hand.takeBack()
+	written := hand.takeBack() && !errors.Is(err, errDeadConn)
 	switch {
 	case err != nil:
 		if !written {
@@ -60,7 +65,7 @@ func (k *kafkaProducer) Produce(ctx context.Context, partition int, batch []byte
 		return nil
 	}
 	if staleLeader(err) {
-		k.refreshLeaders(ctx)
+		k.refreshSoon()
 	}
 	return fmt.Errorf("produce: %w", err)
 }
@@ -89,7 +94,10 @@ func (k *kafkaProducer) Partitions(ctx context.Context) (int, error) {
 }
 
 // Close closes idle connections.
-func (k *kafkaProducer) Close() { k.transport.CloseIdleConnections() }
+func (k *kafkaProducer) Close() {
+	k.refresh.close()
+	k.transport.CloseIdleConnections()
+}
 
 // noLeader says whether a partition has no leader, or does not exist, as far as kafka-go was told by a broker.
 func noLeader(err error) bool {

@@ -14,7 +14,9 @@ import (
 // the topic: NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND, UNKNOWN_TOPIC_OR_PARTITION (the
 // partition was moved away meanwhile), KAFKA_STORAGE_ERROR, and every answer that is not listed here.
 var (
-	answersRefused = []kafka.Error{kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.UnsupportedForMessageFormat}
+	answersTooLarge = []kafka.Error{kafka.MessageSizeTooLarge, kafka.RecordListTooLarge}
+
+	answersRefused = []kafka.Error{kafka.InvalidRecord, kafka.UnsupportedForMessageFormat}
 
 	answersProducerID = []kafka.Error{
 		kafka.OutOfOrderSequenceNumber, kafka.UnknownProducerId, kafka.InvalidProducerEpoch, kafka.ProducerFenced, kafka.InvalidProducerIDMapping,
@@ -32,6 +34,8 @@ func answered(err error) error {
 	switch {
 	case is(kafka.DuplicateSequenceNumber): // it has the batch, and has had it for long
 		return nil
+	case slices.ContainsFunc(answersTooLarge, is):
+		err = fmt.Errorf("%w: %w", ErrTooLarge, err)
 	case slices.ContainsFunc(answersRefused, is):
 		err = fmt.Errorf("%w: %w", ErrRefused, err)
 	case slices.ContainsFunc(answersProducerID, is):

@@ -33,6 +33,8 @@ type site struct {
 	brokers []string
 	topic   string
 	cluster *kfake.Cluster // nil on Apache Kafka
+
+	compacted atomic.Bool // what the embedded broker is made to refuse, as Apache Kafka does
 }
 
 // onFake makes a site in this process.

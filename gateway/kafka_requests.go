@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -13,13 +15,40 @@ import (
 // newIDRequest is kafka-go's InitProducerId request without its routing. kafka-go takes every such request for a transaction's
 // and first looks for the coordinator of the transaction "", which makes a cluster create its topic of transactions. Without
 // a transaction any broker gives an id (KIP-98), and that is where kafka-go sends a request that does not say otherwise.
-type newIDRequest initproducerid.Request
+//
+// Its first fields are that request's: kafka-go goes by their order. A broker that does not answer is not asked.
+type newIDRequest struct {
+	_ struct{} `kafka:"min=v2,max=v4,tag"`
+
+	TransactionalID      string `kafka:"min=v0,max=v4,nullable"`
+	TransactionTimeoutMs int32  `kafka:"min=v0,max=v4"`
+	ProducerID           int64  `kafka:"min=v3,max=v4"`
+	ProducerEpoch        int16  `kafka:"min=v3,max=v4"`
+
+	avoid []int32
+}
 
 // ApiKey is part of protocol.Message.
 func (*newIDRequest) ApiKey() protocol.ApiKey { return protocol.InitProducerId }
 
+// Broker is part of protocol.BrokerMessage: any broker that is not to be avoided, or whichever kafka-go likes.
+func (r *newIDRequest) Broker(c protocol.Cluster) (protocol.Broker, error) {
+	if len(r.avoid) > 0 {
+		for id, b := range c.Brokers { // in no order
+			if !slices.Contains(r.avoid, id) {
+				return b, nil
+			}
+		}
+	}
+	return protocol.Broker{ID: -1}, nil
+}
+
 func (k *kafkaProducer) initProducerID(ctx context.Context) (ProducerID, error) {
-	m, err := k.transport.RoundTrip(ctx, k.client.Addr, &newIDRequest{ProducerID: -1, ProducerEpoch: -1})
+	var avoid []int32
+	if brokers := k.avoid.Load(); brokers != nil {
+		avoid = *brokers
+	}
+	m, err := k.transport.RoundTrip(ctx, k.client.Addr, &newIDRequest{ProducerID: -1, ProducerEpoch: -1, avoid: avoid})
 	if err != nil {
 		return noProducer, fmt.Errorf("new producer id: %w", err)
 	}
@@ -43,4 +72,37 @@ func (k *kafkaProducer) refreshLeaders(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	_, _ = k.transport.RoundTrip(ctx, k.client.Addr, &metadata.Request{TopicNames: []string{noTopic}, AllowAutoTopicCreation: true})
+}
+
+// refresh is a question for the leaders that nobody waits for.
+type refresh struct {
+	mu     sync.Mutex
+	asking bool
+	closed bool
+	all    sync.WaitGroup
+}
+
+// refreshSoon does the same while nobody waits: a lane whose batch was not written sends it to another partition meanwhile.
+func (k *kafkaProducer) refreshSoon() {
+	r := &k.refresh
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asking || r.closed {
+		return
+	}
+	r.asking = true
+	r.all.Go(func() {
+		k.refreshLeaders(context.Background())
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.asking = false
+	})
+}
+
+// close waits for the last question, which has refreshTimeout.
+func (r *refresh) close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.all.Wait()
 }

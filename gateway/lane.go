@@ -2,6 +2,9 @@ package gateway
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // lane sends one batch at a time, to its own partitions: p is the lane's when p modulo lanes is its index, however many
@@ -16,14 +19,49 @@ type lane struct {
 	encoder  encoder
 	identity identity
 	taken    []*chunk // reused
+
+	attempts attempts
+	shift    shift
 }
 
-// run sends until ctx ends and there is nothing left to send.
+// shift is a lane's work on one batch. When it takes too long another lane takes over the rest of the lane's work, with an encoder
+// and a producer id of its own, and the lane ends with its batch.
+type shift struct {
+	timer *time.Timer
+
+	mu        sync.Mutex
+	working   bool
+	partition int  // that a key chose; −1: none
+	over      bool // another lane has taken over
+}
+
+// attempts is the produce request that is under way, for those who watch over it.
+type attempts struct {
+	since     atomic.Int64 // ns since the publisher was made; 0: none
+	partition atomic.Int32
+	cancel    atomic.Pointer[context.CancelFunc]
+}
+
+// newLane makes a lane of a publisher.
+func (p *publisher) newLane(index int, own *queue) *lane {
+	l := &lane{pub: p, index: index, every: lanes, own: own, identity: newIdentity()}
+	l.shift.timer = time.AfterFunc(time.Hour, l.handOver)
+	l.shift.timer.Stop()
+	return l
+}
+
+// run sends until ctx ends and there is nothing left to send, or another lane has taken over.
 func (l *lane) run(ctx context.Context) {
+	l.pub.working(l, true)
+	defer l.pub.working(l, false)
 	for {
 		if l.taken = l.next(l.taken[:0]); len(l.taken) > 0 {
+			l.begin(l.taken[0].partition)
 			l.send(l.taken)
 			clear(l.taken)
+			if l.end() {
+				return
+			}
 			continue
 		}
 		if ctx.Err() != nil {
@@ -41,6 +79,50 @@ func (l *lane) run(ctx context.Context) {
 	}
 }
 
+func (l *lane) begin(partition int) {
+	s := &l.shift
+	s.mu.Lock()
+	s.working, s.partition = true, partition
+	s.mu.Unlock()
+	s.timer.Reset(stuckAfter)
+}
+
+// end says whether another lane has taken over.
+func (l *lane) end() bool {
+	s := &l.shift
+	s.timer.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.working = false
+	if s.over && s.partition >= 0 {
+		l.pub.leaders.hold(s.partition, -1)
+		l.own.poke()
+	}
+	return s.over
+}
+
+// handOver lets another lane do the work of one that is stuck, if there is a partition that it could send to.
+func (l *lane) handOver() {
+	s := &l.shift
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.working || s.over {
+		return
+	}
+	now := time.Now()
+	if p := int(l.attempts.partition.Load()); l.attempts.since.Load() != 0 {
+		l.pub.leaders.hang(p, now)
+	}
+	if l.pub.outage.away(now) || !l.pub.leaders.healthy(int(l.pub.partitions.Load()), now) || !l.pub.succeed(l) {
+		s.timer.Reset(stuckAfter)
+		return
+	}
+	s.over = true
+	if s.partition >= 0 {
+		l.pub.leaders.hold(s.partition, 1)
+	}
+}
+
 // shares says whether the lane has a partition to send records without a key to. The first lane always takes them: somebody
 // must end them at their deadline while the partitions are not known.
 func (l *lane) shares() bool {
@@ -53,4 +135,80 @@ func (l *lane) next(into []*chunk) []*chunk {
 		return l.pub.shared.take(into)
 	}
 	return into
+}
+
+// place is the partition for a batch that may go anywhere. The lane goes round its own partitions, a batch each, past those that had
+// better be avoided; when it must avoid all of them, round all that there are. Any lane may send to any partition, under its own
+// producer id; that each has its own keeps the batches of a key in order.
+func (l *lane) place(partitions int) int {
+	owned := max(1, (partitions-l.index+l.every-1)/l.every)
+	mine := func(i int) int { return (l.index + i%owned*l.every) % partitions }
+	first := mine(l.turn)
+	l.turn++
+	if !l.pub.leaders.any.Load() {
+		return first
+	}
+	now := time.Now()
+	for i := range owned {
+		if p := mine(l.turn - 1 + i); !l.pub.leaders.avoid(p, now) {
+			l.turn += i
+			return p
+		}
+	}
+	for i := range partitions {
+		if p := (l.turn + i) % partitions; !l.pub.leaders.avoid(p, now) {
+			return p
+		}
+	}
+	return first
+}
+
+// succeed starts a lane in the place of one that is stuck, unless enough of them are.
+func (p *publisher) succeed(stuck *lane) bool {
+	p.team.mu.Lock()
+	defer p.team.mu.Unlock()
+	n := 0
+	for l := range p.team.lanes {
+		if l.index == stuck.index {
+			n++
+		}
+	}
+	if n > stuckMost || p.team.start == nil {
+		return false
+	}
+	next := p.newLane(stuck.index, stuck.own)
+	codec, err := newCodec(p.codec)
+	if err != nil {
+		return false // it was made before
+	}
+	next.encoder.codec = codec
+	p.team.start(next)
+	p.log.Debug("lane is stuck, another takes over its work", "lane", stuck.index, "stuck", n)
+	return true
+}
+
+// team is the lanes at work, those that are stuck included.
+type team struct {
+	mu    sync.Mutex
+	lanes map[*lane]bool
+	start func(*lane) // nil: the publisher does not run
+}
+
+func (p *publisher) working(l *lane, yes bool) {
+	p.team.mu.Lock()
+	defer p.team.mu.Unlock()
+	if !yes {
+		delete(p.team.lanes, l)
+		return
+	}
+	p.team.lanes[l] = true
+}
+
+// each calls f for every lane at work.
+func (p *publisher) each(f func(*lane)) {
+	p.team.mu.Lock()
+	defer p.team.mu.Unlock()
+	for l := range p.team.lanes {
+		f(l)
+	}
 }

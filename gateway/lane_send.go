@@ -36,6 +36,7 @@ type sending struct {
 	encoded bool
 	began   time.Time // when it was first looked at
 	tried   bool
+	divided bool // part of a batch that Kafka refused while it took others
 	records int32
 	wire    []byte
 }
@@ -44,7 +45,10 @@ type sending struct {
 // requests' own deadlines: a drain waits for what was promised to be tried. While a batch is pinned its lane waits with it;
 // records without a key go through the other lanes.
 func (l *lane) send(chunks []*chunk) {
-	s := &sending{chunks: chunks, any: chunks[0].partition < 0, partition: chunks[0].partition, began: time.Now()}
+	l.deliver(&sending{chunks: chunks, any: chunks[0].partition < 0, partition: chunks[0].partition, began: time.Now()})
+}
+
+func (l *lane) deliver(s *sending) {
 	if l.detour(s) {
 		return
 	}
@@ -110,8 +114,14 @@ func (l *lane) attempt(s *sending) error {
 		}
 	}
 	start := time.Now()
+	l.attempts.partition.Store(int32(s.partition)) //nolint:gosec // Kafka's own numbers
+	l.attempts.cancel.Store(&cancel)
+	l.attempts.since.Store(max(1, int64(start.Sub(l.pub.start))))
 	err := l.pub.producer.Produce(ctx, s.partition, s.wire)
-	l.pub.metrics.publishDuration.Observe(time.Since(start).Seconds())
+	l.attempts.since.Store(0)
+	now := time.Now()
+	l.pub.metrics.publishDuration.Observe(now.Sub(start).Seconds())
+	l.pub.leaders.note(s.partition, err, now)
 	return err
 }
 
@@ -122,10 +132,7 @@ func (l *lane) prepare(ctx context.Context, s *sending) error {
 		return errNoPartitions
 	}
 	if s.any {
-		// The lane goes round its own partitions, a batch each; after an error the next attempt is on another one.
-		owned := max(1, (partitions-l.index+l.every-1)/l.every)
-		s.partition = (l.index + l.turn%owned*l.every) % partitions
-		l.turn++
+		s.partition = l.place(partitions)
 	}
 	if !s.encoded {
 		s.records = 0
@@ -161,20 +168,48 @@ func (l *lane) settled(s *sending, err error) bool {
 	case errors.Is(err, ErrRefused):
 		if s.pinned {
 			l.identity.abandon()
-		} else if n := len(s.chunks) / 2; n > 0 {
-			// It may be too large, or one record may be at fault, which is no reason to fail all the requests.
-			l.send(s.chunks[:n:n])
-			l.send(s.chunks[n:])
-			return true
+			s.pinned = false
 		}
-		s.finish(l.pub, err)
-		return true
+		return l.refused(s, err)
 	case errors.Is(err, ErrNotWritten): // this attempt; an earlier one may have been
 	default:
 		// Without an id Kafka keeps every copy, wherever it goes.
 		s.pinned = l.identity.id.valid()
 	}
 	return false
+}
+
+// refused deals with a batch that Kafka refuses, and says whether it is done with. One that is too large is halved down to single
+// records. Any other refusal is the topic's, such as a compacted one that takes nothing without a key: no part of the batch would
+// fare better, and it is tried again as in any outage. Only when the topic took another batch meanwhile is it this batch's fault.
+func (l *lane) refused(s *sending, err error) bool {
+	large := errors.Is(err, ErrTooLarge)
+	if !large && !s.divided && !l.pub.outage.takenSince(s.began) {
+		return false
+	}
+	if s.records > 1 {
+		l.divide(s, !large)
+	} else {
+		s.finish(l.pub, err)
+	}
+	return true
+}
+
+// divide sends both halves of a batch by themselves: half of its requests each, or of the records of its only request.
+func (l *lane) divide(s *sending, divided bool) {
+	half := func(chunks []*chunk) {
+		l.deliver(&sending{chunks: chunks, any: s.any, partition: s.partition, began: s.began, divided: s.divided || divided})
+	}
+	if n := len(s.chunks) / 2; n > 0 {
+		half(s.chunks[:n:n])
+		half(s.chunks[n:])
+		return
+	}
+	whole := s.chunks[0]
+	first, second := whole.cut()
+	half([]*chunk{first})
+	half([]*chunk{second})
+	whole.join(first, second)
 }
 
 // until is when an attempt is given up: at the latest deadline of its requests, or after most to try again.
@@ -193,23 +228,11 @@ func (s *sending) until(most time.Duration) time.Time {
 
 // report counts a failed attempt and logs it; a batch warns once.
 func (l *lane) report(s *sending, err error, first bool) {
-	l.pub.metrics.publishErrors.WithLabelValues(publishReason(err)).Inc()
+	reason := publishReason(err)
+	l.pub.metrics.publishErrors.WithLabelValues(reason).Inc()
 	say := l.pub.log.Debug
 	if first {
 		say = l.pub.log.Warn
 	}
-	say("kafka did not take a batch", "partition", s.partition, "records", s.records, "err", err)
-}
-
-func publishReason(err error) string {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case errors.Is(err, ErrRefused):
-		return "refused"
-	case errors.Is(err, ErrProducerID):
-		return "producer_id"
-	default:
-		return "unavailable"
-	}
+	say("kafka did not take a batch", "partition", s.partition, "records", s.records, "reason", reason, "err", err)
 }

@@ -19,6 +19,7 @@ type metrics struct {
 	overloads       *prometheus.CounterVec
 	spoolFsync      prometheus.Histogram
 	spoolErrors     *prometheus.CounterVec
+	spoolLost       prometheus.Counter
 }
 
 func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
@@ -51,14 +52,17 @@ func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 		}),
 		spoolErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_spool_errors_total", Help: "What the spool did not take (full, old, disk), could not read back (damaged), or Kafka refuses for good (refused), by reason.",
+			Name: "sluice_gateway_spool_errors_total", Help: "What the spool did not take (full, old, disk), could not read back (damaged), found deleted (lost), or Kafka refuses (refused), by reason.",
 		}, []string{"reason"}),
+		spoolLost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_gateway_spool_lost_events_total", Help: "Events answered 202 whose spool file was deleted, truncated or damaged before Kafka had them.",
+		}),
 	}
 	m.zero()
 	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sluice_gateway_inflight_bytes", Help: "Event bytes that wait for Kafka's acknowledgement.",
 	}, inflight)
-	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, m.overloads, m.spoolFsync, m.spoolErrors, waiting}
+	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, m.overloads, m.spoolFsync, m.spoolErrors, m.spoolLost, waiting}
 }
 
 // routeStatuses are the statuses that each route is known to answer.
@@ -84,8 +88,11 @@ func (m *metrics) zero() {
 	for _, limit := range []string{limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections} {
 		m.overloads.WithLabelValues(limit)
 	}
-	for _, reason := range []string{"full", "old", "disk", "damaged", "refused"} {
+	for _, reason := range spoolReasons {
 		m.spoolErrors.WithLabelValues(reason)
+	}
+	for _, reason := range publishReasons {
+		m.publishErrors.WithLabelValues(reason)
 	}
 }
 
@@ -105,14 +112,15 @@ func loadGauges(g *Gateway) []prometheus.Collector {
 }
 
 // spoolGauges are read from the spool when somebody asks.
-func spoolGauges(spool func() figures, now func() time.Time) []prometheus.Collector {
+func spoolGauges(spool func() figures) []prometheus.Collector {
 	gauge := func(name, help string, value func(figures) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(spool()) })
 	}
 	return []prometheus.Collector{
 		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f figures) float64 { return float64(f.bytes) }),
-		gauge("sluice_gateway_spool_events", "Events that wait in the spool.", func(f figures) float64 { return float64(f.events) }),
-		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f figures) float64 { return f.age(now()).Seconds() }),
+		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.", func(f figures) float64 { return float64(f.events) }),
+		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.", func(f figures) float64 { return float64(f.refused) }),
+		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f figures) float64 { return f.age.Seconds() }),
 	}
 }
 

@@ -21,8 +21,12 @@ type outage struct {
 	mu    sync.Mutex
 	since time.Time // of the first failure after the last success; zero: none
 	mute  bool      // the last failure was the lack of an answer
+	cause string    // of the last failure; one of publishReasons
 	well  time.Time // of the last success
 	tried time.Time // by a batch, although Kafka was away
+	// trial: a sign of life ended the outage, and no batch has been taken since. distrust: one was not; from then on only a batch
+	// that is taken ends it.
+	trial, distrust bool
 }
 
 // note remembers how an attempt ended that began at started. A failure began when its attempt did: one that waited for an
@@ -30,15 +34,24 @@ type outage struct {
 func (o *outage) note(err error, started, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err == nil || errors.Is(err, ErrRefused) {
+	switch {
+	case err == nil:
 		o.since, o.well = time.Time{}, now
+		o.trial, o.distrust = false, false
 		return
+	case errors.Is(err, ErrTooLarge):
+		return // a smaller batch may be taken
 	}
 	if o.since.IsZero() {
 		if o.since = started; o.well.After(started) {
 			o.since = o.well
 		}
 	}
+	if o.trial {
+		o.trial, o.distrust = false, true
+		o.since = now.Add(-outageAfter - 1)
+	}
+	o.cause = publishReason(err)
 	o.mute = !errors.Is(err, ErrAnswered) && !errors.Is(err, errNoPartitions)
 }
 
@@ -46,6 +59,20 @@ func (o *outage) away(now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return !o.since.IsZero() && now.Sub(o.since) > outageAfter
+}
+
+// takenSince says whether the topic took a batch after that time.
+func (o *outage) takenSince(then time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.well.After(then)
+}
+
+// reason is why the last attempt failed.
+func (o *outage) reason() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cause
 }
 
 // failing says whether attempts fail, however short a while they have.
@@ -79,19 +106,21 @@ func (o *outage) shorten(deadline, now time.Time) time.Time {
 func (o *outage) revive() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.mute {
-		o.since = time.Time{}
+	if o.mute && !o.distrust && !o.since.IsZero() {
+		o.since, o.trial = time.Time{}, true
 	}
 }
 
-// watchOutage looks for a sign of life while Kafka is away, whether requests come or not.
+// watchOutage looks for a sign of life while Kafka is away, whether requests come or not, and for attempts that get no answer.
 func (p *publisher) watchOutage(ctx context.Context) {
 	said := false
 	for sleep(ctx, outageProbe) {
+		p.noteSilence(time.Now())
 		away := p.outage.away(time.Now())
 		if away != said {
 			if said = away; away {
-				p.log.Warn("kafka is away", "wait", outageWait)
+				p.log.Warn("kafka is away", "reason", p.outage.reason(), "wait", outageWait)
+				p.hurry()
 			} else {
 				p.log.Info("kafka is back")
 			}
@@ -102,10 +131,37 @@ func (p *publisher) watchOutage(ctx context.Context) {
 	}
 }
 
-// probe asks Kafka for something that a broker has to answer itself. The id that it gives is not used.
+// noteSilence counts attempts that have waited for long as failing: otherwise a broker that hangs would be noticed only when
+// they are given up.
+func (p *publisher) noteSilence(now time.Time) {
+	p.each(func(l *lane) {
+		since := l.attempts.since.Load()
+		if started := p.start.Add(time.Duration(since)); since != 0 && now.Sub(started) > outageWait {
+			p.outage.note(context.DeadlineExceeded, started, now)
+		}
+	})
+}
+
+// hurry ends the attempts under way when Kafka turns out to be away and there is a spool for what they send.
+func (p *publisher) hurry() {
+	if p.detour.spool == nil {
+		return
+	}
+	p.each(func(l *lane) {
+		if cancel := l.attempts.cancel.Load(); cancel != nil && l.attempts.since.Load() != 0 {
+			(*cancel)()
+		}
+	})
+}
+
+// probe asks for a sign of life: whether the leaders and replicas of some partition answer, or any broker where the brokers are
+// not known. The id that it gives is not used.
 func (p *publisher) probe(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, outageWait)
 	defer cancel()
+	if c, ok := p.producer.(cluster); ok {
+		return p.writable(ctx, c)
+	}
 	_, err := p.producer.NewID(ctx)
 	return err == nil || errors.Is(err, ErrAnswered)
 }

@@ -21,9 +21,27 @@ type parcel struct {
 // parcelMemory is where parcels and chunks come from and go back to. Chunks are pooled by size, in powers of two, so that a
 // single event never holds what a bulk needed. Its zero value is ready.
 type parcelMemory struct {
+	batch   batchBound
 	parcels sync.Pool
 	chunks  [largestChunk - smallestChunk + 1]sync.Pool
 }
+
+// batchBound is how many bytes a batch may have, before compression and without its header. Its zero value is maxBatchBytes.
+type batchBound struct{ topic atomic.Int64 }
+
+// bytes is the bound. A single record may be larger: compressed, it may fit all the same.
+func (b *batchBound) bytes() int {
+	if b == nil {
+		return maxBatchBytes
+	}
+	if n := b.topic.Load(); n > 0 {
+		return int(min(maxBatchBytes, max(1, n-batchHeader)))
+	}
+	return maxBatchBytes
+}
+
+// limit is the largest batch that the topic takes, as it is sent, in bytes; 0: not known.
+func (b *batchBound) limit() int { return int(b.topic.Load()) }
 
 const (
 	smallestChunk = 10 // 1 KiB, as a power of two
@@ -56,9 +74,9 @@ func (m *parcelMemory) chunk(partition, size int) *chunk {
 func (p *parcel) add(partition int, key, value []byte, h *header, id uuid.UUID, expect int) {
 	size := tailSize(key, value, h)
 	need := uvarintSize(uint64(size)) + size //nolint:gosec // never negative
-	c := p.last()
-	if c == nil || c.partition != partition || c.count == maxBatchRecords || c.size()+need+batchOverhead > maxBatchBytes {
-		c = p.memory.chunk(partition, min(max(need, expect), maxBatchBytes))
+	c, most := p.last(), p.memory.batch.bytes()
+	if c == nil || c.partition != partition || c.count == maxBatchRecords || c.size()+need+batchOverhead > most {
+		c = p.memory.chunk(partition, min(max(need, min(expect, most)), maxBatchBytes))
 		p.chunks = append(p.chunks, c)
 	}
 	c.records = appendTail(c.records, size, key, value, h, id)
@@ -96,7 +114,21 @@ func (p *parcel) keep(n int) {
 // outcomes calls each with every run of records that had the same fate, in order; nil is acknowledged.
 func (p *parcel) outcomes(each func(records int, err error)) {
 	for _, c := range p.chunks {
-		each(c.count, c.result())
+		err := c.result()
+		if !c.settled || c.parts == nil {
+			each(c.count, err)
+			continue
+		}
+		for _, part := range c.parts {
+			each(part.records, part.err)
+		}
+	}
+}
+
+// fail gives all records the same fate, before any is handed over.
+func (p *parcel) fail(err error) {
+	for _, c := range p.chunks {
+		c.err, c.settled = err, true
 	}
 }
 
@@ -124,9 +156,49 @@ type chunk struct {
 
 	done    chan struct{} // gets one token, when err is set for good
 	err     error
-	settled bool // the request has had the token
+	parts   []fate // when its records had different fates, in order; err is then one of theirs
+	settled bool   // the request has had the token
 	holders atomic.Int32
 	memory  *parcelMemory
+
+	accepted time.Time // when it went into the spool; zero: it has not been there
+}
+
+// fate is what became of a run of records.
+type fate struct {
+	records int
+	err     error
+}
+
+// fates are what became of the chunk's records.
+func (c *chunk) fates() []fate {
+	if c.parts != nil {
+		return c.parts
+	}
+	return []fate{{c.count, c.err}}
+}
+
+// cut makes two chunks of one that Kafka does not take as a whole: each is acknowledged by itself. They share its memory, so it
+// must be held until both are finished; join gives it their fates then. At least two records.
+func (c *chunk) cut() (first, second *chunk) {
+	n := c.count / 2
+	at := skipTails(c.records, n)
+	piece := func(records []byte, count int) *chunk {
+		p := &chunk{records: records, count: count, partition: c.partition, deadline: c.deadline, done: make(chan struct{}, 1), accepted: c.accepted}
+		p.holders.Store(2) // its memory goes nowhere
+		return p
+	}
+	return piece(c.records[:at:at], n), piece(c.records[at:], c.count-n)
+}
+
+// join ends a chunk whose pieces are finished. What it counted as in flight is theirs, and gone with them.
+func (c *chunk) join(first, second *chunk) {
+	c.parts = append(first.fates(), second.fates()...)
+	if c.err = first.err; c.err == nil {
+		c.err = second.err
+	}
+	c.done <- struct{}{}
+	c.release()
 }
 
 // size is what the chunk takes in a batch, in bytes, at most.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Producer is Kafka, as far as the publisher needs it. All methods may be called concurrently.
@@ -20,8 +21,10 @@ type Producer interface {
 
 // What an error of a Producer can be marked with, besides being an error.
 var (
-	// ErrRefused marks an error of Produce that no retry can mend. This call wrote nothing.
+	// ErrRefused marks an error of Produce that sending the same batch again cannot mend. This call wrote nothing.
 	ErrRefused = errors.New("kafka refuses the batch for good")
+	// ErrTooLarge marks an ErrRefused that is about the batch's size: part of it may be taken.
+	ErrTooLarge = fmt.Errorf("%w: too large for the topic", ErrRefused)
 	// ErrNotWritten marks an error of Produce after which it is certain that this call wrote nothing.
 	ErrNotWritten = errors.New("kafka did not get the batch")
 	// ErrProducerID marks an error of Produce that is about the batch's producer id, epoch or sequence: Kafka takes nothing

@@ -25,6 +25,7 @@ const (
 
 var (
 	errOverloaded = errors.New("too many bytes wait for kafka")
+	errAway       = errors.New("kafka is away")
 	errDeadline   = errors.New("kafka did not acknowledge in time")
 )
 
@@ -41,6 +42,7 @@ type publisher struct {
 	metrics    *metrics
 	log        *slog.Logger
 	maxBytes   int64
+	largest    int // the largest event that the gateway takes, in bytes
 	inflight   atomic.Int64
 	partitions atomic.Int64
 	outage     outage
@@ -48,20 +50,29 @@ type publisher struct {
 	withoutID  atomic.Bool // said, that there are no producer ids
 	shared     *queue
 	memory     parcelMemory
-	lanes      [lanes]*lane
+	start      time.Time    // when it was made
+	lanes      [lanes]*lane // as they begin; one that is stuck is replaced
+	team       team
+	leaders    *leaders
+	minISR     atomic.Int64 // the topic's; 0: not known
+	codec      string
 	detour     detour
 }
 
 func newPublisher(p Producer, maxBytes int64, m *metrics, log *slog.Logger) *publisher {
-	pub := &publisher{producer: p, metrics: m, log: log, maxBytes: maxBytes, shared: newQueue()}
+	pub := &publisher{producer: p, metrics: m, log: log, maxBytes: maxBytes, shared: newQueue(), leaders: newLeaders(), start: time.Now()}
+	pub.shared.batch = &pub.memory.batch
 	for i := range pub.lanes {
-		pub.lanes[i] = &lane{pub: pub, index: i, every: lanes, own: newQueue(), identity: newIdentity()}
+		own := newQueue()
+		own.batch, own.held = &pub.memory.batch, pub.leaders.holds
+		pub.lanes[i] = pub.newLane(i, own)
 	}
 	return pub
 }
 
 // compress sets the codec of the batches; without it they are not compressed. Before Run.
 func (p *publisher) compress(name string) error {
+	p.codec = name
 	for _, l := range append(p.lanes[:], p.detour.lane()...) {
 		codec, err := newCodec(name) // each keeps memory of its own
 		if err != nil {
@@ -72,12 +83,16 @@ func (p *publisher) compress(name string) error {
 	return nil
 }
 
-// Publish hands a request's records to Kafka. It returns at the deadline at the latest, and much sooner while Kafka is known
-// to be away; the parcel then knows the outcomes: nil is acknowledged, anything else is not known to be. A record that was not
+// Publish hands a request's records to Kafka. It returns at the deadline at the latest, and at once while Kafka is known to be
+// away and there is no spool, but for a request a second, which finds out whether it is back; the parcel then knows the outcomes: nil is acknowledged, anything else is not known to be. A record that was not
 // sent by then is not sent any more.
 func (p *publisher) Publish(records *parcel, deadline time.Time) {
 	now := time.Now()
-	if p.detour.spool == nil { // with one there is an answer soon, and it is worth waiting for
+	if p.detour.spool == nil && p.outage.away(now) { // with one there is an answer soon, and it is worth waiting for
+		if !p.outage.tries(now) {
+			records.fail(errAway)
+			return
+		}
 		deadline = p.outage.shorten(deadline, now)
 	}
 	for _, c := range records.chunks {
@@ -134,9 +149,14 @@ func (p *publisher) queueOf(partition int) *queue {
 // Run sends until ctx ends and every queue is empty. Requests must have stopped coming by then.
 func (p *publisher) Run(ctx context.Context) {
 	var all sync.WaitGroup
+	p.team.mu.Lock()
+	p.team.lanes = map[*lane]bool{}
+	p.team.start = func(l *lane) { all.Go(func() { l.run(ctx) }) } // by a lane that runs: all is not done yet
+	p.team.mu.Unlock()
 	for _, l := range p.lanes {
 		all.Go(func() { l.run(ctx) })
 	}
+	all.Go(func() { p.watchLeaders(ctx) })
 	all.Go(func() { p.watchPartitions(ctx) })
 	all.Go(func() { p.watchOutage(ctx) })
 	if p.detour.replay != nil {
@@ -149,6 +169,7 @@ func (p *publisher) Run(ctx context.Context) {
 func (p *publisher) watchPartitions(ctx context.Context) {
 	wait := time.Duration(0)
 	said := false
+	var topic knownTopic
 	for sleep(ctx, wait) {
 		n, err := p.producer.Partitions(ctx)
 		if err == nil && n > 0 {
@@ -156,6 +177,12 @@ func (p *publisher) watchPartitions(ctx context.Context) {
 				p.log.Info("topic found", "partitions", n)
 				for _, l := range p.lanes {
 					l.own.poke() // one that had no partition may have one now
+				}
+			}
+			p.describe(ctx, &topic)
+			if c, ok := p.producer.(cluster); ok {
+				if of, err := c.Replicas(ctx); err == nil {
+					p.leaders.learn(of, time.Now())
 				}
 			}
 			wait, said = partitionsAge, false
@@ -168,7 +195,7 @@ func (p *publisher) watchPartitions(ctx context.Context) {
 			p.log.Warn("kafka cannot be asked for the topic, retrying", "err", err)
 			said = true
 		}
-		p.metrics.publishErrors.WithLabelValues("metadata").Inc()
+		p.metrics.publishErrors.WithLabelValues(reasonMetadata).Inc()
 		wait = 500 * time.Millisecond
 	}
 }

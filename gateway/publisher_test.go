@@ -136,7 +136,12 @@ func TestPublishRetriesUntilTheDeadline(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	m.failing(func() (bool, error) { return false, fmt.Errorf("too large: %w", ErrRefused) })
-	if err := publish(pub, records(1, 10), soon())[0]; !errors.Is(err, ErrRefused) {
+	// Everything is refused: that is the topic's fault, and an outage.
+	if err := publish(pub, records(1, 10), time.Now().Add(300*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
+		t.Fatalf("got %v", err)
+	}
+	m.failing(func() (bool, error) { return false, fmt.Errorf("%w: 10 bytes", ErrTooLarge) })
+	if err := publish(pub, records(1, 10), soon())[0]; !errors.Is(err, ErrTooLarge) {
 		t.Fatalf("got %v", err)
 	}
 }

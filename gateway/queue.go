@@ -7,7 +7,9 @@ import (
 
 // queue holds chunks until a lane takes them.
 type queue struct {
-	wake chan struct{} // holds a token when there may be something to take
+	wake  chan struct{} // holds a token when there may be something to take
+	batch *batchBound
+	held  func(partition int) bool // whether a partition's records must wait; nil: never
 
 	mu     sync.Mutex
 	chunks []*chunk
@@ -35,11 +37,12 @@ func (q *queue) poke() {
 func (q *queue) take(into []*chunk) []*chunk {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.chunks) == 0 {
+	first := q.first()
+	if first < 0 {
 		return into
 	}
-	partition := q.chunks[0].partition
-	bytes, records, full := 0, 0, false
+	partition := q.chunks[first].partition
+	bytes, records, full, most := 0, 0, false, q.batch.bytes()
 	rest := q.chunks[:0]
 	for i, c := range q.chunks {
 		if full {
@@ -50,7 +53,7 @@ func (q *queue) take(into []*chunk) []*chunk {
 			rest = append(rest, c)
 			continue
 		}
-		if i > 0 && (bytes+c.size() > maxBatchBytes || records+c.count > maxBatchRecords) {
+		if i > first && (bytes+c.size() > most || records+c.count > maxBatchRecords) {
 			rest, full = append(rest, c), true // and nothing after it: a partition keeps its order
 			continue
 		}
@@ -60,6 +63,16 @@ func (q *queue) take(into []*chunk) []*chunk {
 	}
 	q.keep(rest)
 	return into
+}
+
+// first is the first chunk whose partition need not wait; −1: none.
+func (q *queue) first() int {
+	for i, c := range q.chunks {
+		if q.held == nil || c.partition < 0 || !q.held(c.partition) {
+			return i
+		}
+	}
+	return -1
 }
 
 // expire ends the chunks whose requests were answered while they waited, so that they count against the limit no longer.

@@ -13,25 +13,25 @@ import (
 	"time"
 )
 
-// logged collects JSON log lines.
-type logged struct {
+// jsonLog collects JSON log lines.
+type jsonLog struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
 // Write is part of io.Writer.
-func (l *logged) Write(p []byte) (int, error) {
+func (l *jsonLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
 }
 
-func (l *logged) logger(level slog.Level) *slog.Logger {
+func (l *jsonLog) logger(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: level}))
 }
 
 // lines are those with a message, without their times, and takes them away.
-func (l *logged) lines(t *testing.T, message string) (out []map[string]any) {
+func (l *jsonLog) lines(t *testing.T, message string) (out []map[string]any) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,7 +52,7 @@ func (l *logged) lines(t *testing.T, message string) (out []map[string]any) {
 
 // TestRefusalsAreLogged: a line says who was refused what, at once, and has nothing of the request but its id.
 func TestRefusalsAreLogged(t *testing.T) {
-	var log logged
+	var log jsonLog
 	s := serve(t, withProjects(t, limited(3, "60s")), func(c *Config, d *Deps) {
 		c.RequestTimeout, d.Log = time.Second, log.logger(slog.LevelInfo)
 	})
@@ -96,7 +96,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 	if got := s.single(`{"message":"x"}`); got.status != 202 {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}
-	if err := s.stop(); err != nil { // what was not summed up yet is logged in the end
+	if err := s.stop(); err != nil { // what was not summed up yet is jsonLog in the end
 		t.Fatal(err)
 	}
 	if lines := log.lines(t, "requests refused"); len(lines) != 1 || lines[0]["requests"] != 1.0 {
@@ -106,7 +106,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 
 // TestDebugLogsEachRequest, those that are kept too.
 func TestDebugLogsEachRequest(t *testing.T) {
-	var log logged
+	var log jsonLog
 	s := serve(t, func(_ *Config, d *Deps) { d.Log = log.logger(slog.LevelDebug) })
 	for _, c := range []struct{ body, want string }{
 		{`{"message":"secret"}`, "events 202  demo"}, {`{"message":1}`, "events 400 invalid_event demo"}, {`{"message":"secret"}`, "events 202  demo"},
@@ -129,7 +129,7 @@ func TestDebugLogsEachRequest(t *testing.T) {
 // TestRefusalsAreSummedUp: however many come, a kind has one line at once and one for each interval in which more came.
 func TestRefusalsAreSummedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log logged
+		var log jsonLog
 		r := newRefusals(log.logger(slog.LevelInfo))
 		done := make(chan struct{})
 		ctx, stop := context.WithCancel(t.Context())
@@ -167,7 +167,7 @@ func TestRefusalsAreSummedUp(t *testing.T) {
 
 // TestRefusalsOfManyProjects: the number of kinds is bounded.
 func TestRefusalsOfManyProjects(t *testing.T) {
-	var log logged
+	var log jsonLog
 	r := newRefusals(log.logger(slog.LevelInfo))
 	for i := range 10 * refusalProjects {
 		r.note(refusalKind{routeEvents, 429, "rate_limited", fmt.Sprint("project-", i)}, 0, nil)

@@ -29,6 +29,7 @@ const (
 	limitBulkBytes   = "max_bulk_bytes"
 	limitHeaderBytes = "max_header_bytes"
 	limitRate        = "rate_limit"
+	limitTopicBatch  = "topic_batch_bytes" // the topic's max.message.bytes
 )
 
 // What the figures call the limits that keep the gateway itself from harm.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/record"
@@ -58,16 +59,16 @@ func (s *spool) gather(first *spooling) []*spooling {
 func (s *spool) commit(group []*spooling) {
 	s.write.Lock()
 	defer s.write.Unlock()
-	f, now := s.figures(), s.now()
+	f, now := s.figures(), s.uptime()
 	taken := group[:0]
 	for _, r := range group {
 		size := spooledSize(len(r.encoded))
 		switch {
-		case now.Before(s.retryAt):
+		case now < s.retryAt || s.place.gone != nil:
 			r.finish(errSpoolDisk)
 		case f.bytes+size > s.maxBytes:
 			r.finish(errSpoolFull)
-		case f.age(now) > s.maxAge:
+		case f.turn > s.maxAge:
 			r.finish(errSpoolOld)
 		default:
 			f.bytes += size
@@ -85,7 +86,7 @@ func (s *spool) commit(group []*spooling) {
 		s.failing = false
 		s.log.Info("spool can be written again")
 	}
-	if err == nil && f.oldest.IsZero() {
+	if err == nil && f.events == f.refused {
 		s.log.Warn("kafka does not take events, they go to the spool")
 	}
 	for _, r := range taken {
@@ -107,6 +108,8 @@ func (s *spool) store(group []*spooling) error {
 		if err := s.begin(); err != nil {
 			return err
 		}
+	} else if err := s.untouched(); err != nil {
+		return err
 	}
 	next, before := s.next, s.before
 	var synced sync.WaitGroup
@@ -130,12 +133,17 @@ func (s *spool) store(group []*spooling) error {
 	if syncErr != nil {
 		return syncErr
 	}
+	written, err := s.inPlace()
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seg := s.active
-	if seg.entries == 0 {
-		seg.oldest = group[0].entry.acceptedAt
+	if seg.written = written; seg.entries == 0 {
+		seg.start(group[0].entry, s.uptime())
 	}
+	seg.until = s.uptime()
 	seg.entries += int64(len(group))
 	seg.events += int64(before - s.before)
 	seg.size = s.writer.Size()
@@ -154,7 +162,9 @@ func (s *spool) begin() error {
 	if err := syncDir(s.dir); err != nil {
 		return errors.Join(err, file.Close(), removeSegment(seg))
 	}
+	seg.info, _ = os.Lstat(seg.path)
 	s.number++
+	s.file = file
 	s.writer = record.NewLogWriter(file, logNumber, record.LogWriterConfig{
 		WALFsyncLatency: inSeconds{s.metrics.spoolFsync},
 		// They tell damage from a torn end.
@@ -172,7 +182,7 @@ func (s *spool) seal() error {
 		return nil
 	}
 	err := s.writer.Close()
-	s.writer = nil
+	s.writer, s.file = nil, nil
 	s.mu.Lock()
 	seg := s.active
 	s.active = nil
@@ -189,12 +199,13 @@ func (s *spool) seal() error {
 
 // failed leaves the file behind in which a write failed. The next one goes on where what was acknowledged ends.
 func (s *spool) failed(err error) {
-	s.retryAt = s.now().Add(spoolRetry)
+	s.retryAt = s.uptime() + spoolRetry
 	if !s.failing {
 		s.failing = true
 		s.log.Error("spool cannot be written", "err", err, "retry", spoolRetry)
 	}
 	_ = s.seal() // it says the same again
+	s.examine()
 }
 
 // inSeconds is a histogram of seconds for a library that counts in nanoseconds.
@@ -206,13 +217,25 @@ func (h inSeconds) Observe(ns float64) { h.Histogram.Observe(ns / 1e9) }
 func spoolReason(err error) string {
 	switch {
 	case errors.Is(err, errSpoolFull):
-		return "full"
+		return spoolFull
 	case errors.Is(err, errSpoolOld):
-		return "old"
+		return spoolOld
 	default:
-		return "disk"
+		return spoolDisk
 	}
 }
+
+// The reasons of sluice_gateway_spool_errors_total.
+const (
+	spoolFull    = "full"
+	spoolOld     = "old"
+	spoolDisk    = "disk"
+	spoolDamaged = "damaged"
+	spoolLost    = "lost"
+	spoolRefused = "refused"
+)
+
+var spoolReasons = []string{spoolFull, spoolOld, spoolDisk, spoolDamaged, spoolLost, spoolRefused}
 
 // syncDir makes a directory's entries as durable as its files are.
 func syncDir(dir string) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -35,20 +36,11 @@ func (s *spool) take(maxBytes, maxRecords int) ([]entry, error) {
 				return nil, err
 			}
 		}
-		var taken []entry
-		bytes, records := 0, 0
-		for s.peek() {
-			e := c.ahead
-			if len(taken) > 0 && (bytes+len(e.records) > maxBytes || records+e.count > maxRecords) {
-				break
+		if taken := s.gatherEntries(maxBytes, maxRecords); len(taken) > 0 {
+			c.pending = 0
+			for _, e := range taken {
+				c.pending += int64(e.count)
 			}
-			taken = append(taken, *e)
-			bytes += len(e.records)
-			records += e.count
-			c.ahead = nil
-		}
-		if len(taken) > 0 {
-			c.pending = int64(records)
 			s.reach(taken[0].acceptedAt)
 			return taken, nil
 		}
@@ -56,6 +48,38 @@ func (s *spool) take(maxBytes, maxRecords int) ([]entry, error) {
 			return nil, err
 		}
 	}
+}
+
+// takeMore hands out what follows what take handed out last, before that is done with: done is for both then. It gives only what
+// is in the same file, which is none in the worst case.
+func (s *spool) takeMore(maxBytes, maxRecords int) []entry {
+	c := &s.cursor
+	if c.head == nil {
+		return nil
+	}
+	taken := s.gatherEntries(maxBytes, maxRecords)
+	for _, e := range taken {
+		c.pending += int64(e.count)
+	}
+	return taken
+}
+
+// gatherEntries reads entries of the head that fit into the bounds, at least one if there is one.
+func (s *spool) gatherEntries(maxBytes, maxRecords int) []entry {
+	c := &s.cursor
+	var taken []entry
+	bytes, records := 0, 0
+	for s.peek() {
+		e := c.ahead
+		if len(taken) > 0 && (bytes+len(e.records) > maxBytes || records+e.count > maxRecords) {
+			break
+		}
+		taken = append(taken, *e)
+		bytes += len(e.records)
+		records += e.count
+		c.ahead = nil
+	}
+	return taken
 }
 
 // done says that Kafka has what take handed out last.
@@ -75,16 +99,34 @@ func (s *spool) done() error {
 
 // advance opens the oldest file, sealing the active one if it is that. It says whether there is one.
 func (s *spool) advance() (bool, error) {
-	head := s.oldest()
-	if head == nil {
-		return false, nil
+	for {
+		head := s.oldest()
+		if head == nil {
+			return false, nil
+		}
+		r, err := openSegment(head)
+		if err == nil {
+			s.mu.Lock()
+			head.reading = true
+			s.mu.Unlock()
+			s.cursor = cursor{head: head, reader: r}
+			return true, nil
+		}
+		s.look()
+		switch {
+		case s.missed():
+			return false, fmt.Errorf("read the spool: %w: %w", errSpoolGone, err)
+		case s.oldest() == head:
+			return false, fmt.Errorf("read the spool: %w", err)
+		} // it was lost, and that is said: the next one
 	}
-	r, err := openSegment(head)
-	if err != nil {
-		return false, fmt.Errorf("read the spool: %w", err)
-	}
-	s.cursor = cursor{head: head, reader: r}
-	return true, nil
+}
+
+// missed says whether the directory is missing.
+func (s *spool) missed() bool {
+	s.write.Lock()
+	defer s.write.Unlock()
+	return s.place.gone != nil
 }
 
 func (s *spool) oldest() *segment {
@@ -124,7 +166,7 @@ func (s *spool) peek() bool {
 func (s *spool) reach(accepted time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cursor.head.oldest = accepted
+	s.cursor.head.reach(accepted)
 }
 
 // leave parts with the head, which has been read to its end: Kafka has all of it, unless it is damaged.
@@ -147,6 +189,6 @@ func (s *spool) leave() error {
 	c.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sealed = s.sealed[1:]
+	s.sealed = slices.DeleteFunc(s.sealed, func(seg *segment) bool { return seg == head })
 	return nil
 }

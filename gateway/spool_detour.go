@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -20,7 +21,7 @@ func (p *publisher) around(s *spool, requestTimeout time.Duration) {
 	p.detour.spool = s
 	// Time must be left for the spool when Kafka has had its chance.
 	p.detour.patience = min(outageAfter, requestTimeout/4)
-	p.detour.attempt = min(attemptTimeout, requestTimeout/2)
+	p.detour.attempt = min(outageAfter, requestTimeout/2)
 	p.detour.margin = requestTimeout / 10
 	p.detour.replay = newReplay(p, s)
 }
@@ -71,6 +72,9 @@ func (l *lane) detour(s *sending) bool {
 	if s.tried && !away && !d.draining.Load() && now.Sub(s.began) < d.patience && !s.hurried(now.Add(d.margin)) {
 		return false
 	}
+	if l.dropTooLarge(s); len(s.chunks) == 0 {
+		return true
+	}
 	err := d.spool.append(s.entry(d.spool.now()))
 	if err != nil && !away {
 		return false
@@ -80,6 +84,27 @@ func (l *lane) detour(s *sending) bool {
 	}
 	s.finish(p, err)
 	return true
+}
+
+// dropTooLarge ends the requests of single events that fit in no batch of the topic, as far as its settings are known: the spool
+// could never give them to Kafka. Only a batch that nobody has sent yet may be changed.
+func (l *lane) dropTooLarge(s *sending) {
+	limit := l.pub.memory.batch.limit()
+	if limit == 0 || s.pinned {
+		return
+	}
+	s.chunks = slices.DeleteFunc(s.chunks, func(c *chunk) bool {
+		if c.count > 1 || c.size()+batchHeader <= limit {
+			return false
+		}
+		l.encoder.encode([]*chunk{c}, time.Now())
+		s.encoded = false
+		if len(l.encoder.out) <= limit {
+			return false
+		}
+		c.finish(l.pub, ErrTooLarge)
+		return true
+	})
 }
 
 // hurried says whether a request of the batch gives up before then.

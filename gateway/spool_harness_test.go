@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -28,6 +27,7 @@ func openSpool(t *testing.T, dir string, edit ...func(*spool)) *spooled {
 	m, _ := newMetrics(func() float64 { return 0 })
 	s := &spooled{t: t, clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
 	s.spool = newSpool(dir, 1<<30, time.Hour, m, slog.New(slog.DiscardHandler), s.clock.now)
+	s.uptime = s.clock.elapsed
 	for _, f := range edit {
 		f(s.spool)
 	}
@@ -46,7 +46,7 @@ func openSpool(t *testing.T, dir string, edit ...func(*spool)) *spooled {
 			if s.writer != nil { // its goroutine must not stay; what it writes here comes after all that was fsynced
 				_ = s.writer.Close()
 			}
-			_ = s.lock.Close()
+			_ = s.place.leave()
 		})
 	}
 	t.Cleanup(s.halt)
@@ -56,12 +56,17 @@ func openSpool(t *testing.T, dir string, edit ...func(*spool)) *spooled {
 // shut ends the spool as a drain does.
 func (s *spooled) shut() {
 	s.t.Helper()
-	lock := s.lock
-	s.lock = io.NopCloser(nil)
+	kept := s.place
+	again, err := os.Open(s.dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.place.lock = nil
 	if err := s.spool.close(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.lock = lock
+	s.place = kept
+	s.place.dir = again
 	s.halt()
 }
 

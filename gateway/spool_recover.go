@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // recover finds the files that an earlier run left, and what waits in them. Only the last is read to its end: what the others
@@ -39,10 +40,15 @@ func (s *spool) list() ([]*segment, error) {
 			continue
 		}
 		s.number = max(s.number, number+1)
-		if "."+suffix == segmentSuffix {
+		switch "." + suffix {
+		case segmentSuffix:
 			seg := s.segment(number)
 			seg.measure()
 			files = append(files, seg)
+		case refusedSuffix:
+			if err := s.recoverRefused(s.segment(number)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return files, nil
@@ -67,7 +73,9 @@ func (s *spool) inspect(seg *segment, last bool) error {
 			break // replay comes to this place too, and judges it
 		}
 		if seg.entries == 0 {
-			seg.first, seg.before, seg.oldest = e.sequence, e.before, e.acceptedAt
+			seg.first, seg.before = e.sequence, e.before
+			seg.start(&e, s.inherited(e.acceptedAt))
+			seg.until = max(seg.began, s.uptime())
 			s.settle(seg)
 		}
 		seg.entries++
@@ -99,4 +107,15 @@ func (s *spool) unreadable(seg *segment, cause error) error {
 		return removeSegment(seg)
 	}
 	return s.keepAside(seg, cause)
+}
+
+// inherited is when an entry of an earlier run was accepted, on the spool's own clock. Only the wall clock spans two runs, and
+// it may have been set meanwhile. So an entry from the future has waited since now, and one that seems older than --spool-max-age
+// counts as having waited for half of it: a clock that was wrong for a while must not close the spool.
+func (s *spool) inherited(accepted time.Time) time.Duration {
+	waited := max(0, s.now().Sub(accepted))
+	if waited > s.maxAge {
+		waited = s.maxAge / 2
+	}
+	return s.uptime() - waited
 }

@@ -21,34 +21,50 @@ const (
 // replay sends what waits in the spool, in order, with a lane and a producer id of its own.
 //
 //	take ─▶ one batch a partition ─▶ Kafka acknowledges all ─▶ done ─▶ a pause as long as that took
-//	          ▲                │
-//	          └── for ever ◀───┘ not taken
+//	          ▲                │                                ▲
+//	          ├── for ever ◀───┤ not taken                      │ kept in files of their own, and tried again later
+//	          └── a pause ◀────┴ refused: all of it ── some of it
 //
 // Its one batch under way, the pause and the precedence of waiting requests keep it slower than live traffic; at the least it
 // sends one batch in replayYield and twice the time that Kafka takes. While Kafka is away its attempts find out that it is back,
 // also when no requests come.
 type replay struct {
-	pub   *publisher
-	spool *spool
-	lane  *lane
-	log   *slog.Logger
-	sent  int64         // events since the spool was last empty
-	took  time.Duration // Kafka, for what the step sent
+	pub    *publisher
+	spool  *spool
+	lane   *lane
+	log    *slog.Logger
+	sent   int64         // events since the spool was last empty
+	took   time.Duration // Kafka, for what the step sent
+	mended chan struct{} // holds a token when the topic's settings have changed
+
+	refusing refusing
 }
 
 func newReplay(p *publisher, s *spool) *replay {
-	return &replay{pub: p, spool: s, log: p.log, lane: &lane{pub: p, every: 1, own: newQueue(), identity: newIdentity()}}
+	return &replay{
+		pub: p, spool: s, log: p.log, mended: make(chan struct{}, 1),
+		lane: &lane{pub: p, every: 1, own: newQueue(), identity: newIdentity()},
+	}
 }
 
 // run sends until ctx ends. What it has not sent by then stays in the spool.
 func (r *replay) run(ctx context.Context) {
+	again := time.NewTicker(refusedAgain)
+	defer again.Stop()
+	if len(r.spool.refusedFiles()) > 0 && r.placed(ctx) {
+		r.tryRefused(ctx)
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.spool.wake:
-		}
-		for r.step(ctx) {
+			for r.step(ctx) {
+			}
+		case <-r.mended:
+			r.tryRefused(ctx)
+		case <-again.C:
+			r.tryRefused(ctx)
 		}
 	}
 }
@@ -59,23 +75,27 @@ func (r *replay) step(ctx context.Context) bool {
 		return false
 	}
 	r.took = 0
-	entries, err := r.spool.take(replayBytes, maxBatchRecords)
+	entries, err := r.next()
 	if err != nil {
-		r.log.Error("spool cannot be read", "err", err, "retry", replayRetry)
+		if !errors.Is(err, errSpoolGone) { // that is said already
+			r.log.Error("spool cannot be read", "err", err, "retry", replayRetry)
+		}
 		return sleep(ctx, replayRetry)
 	}
 	if len(entries) == 0 {
-		if r.sent > 0 {
-			r.log.Info("spool is empty", "events", r.sent)
-			r.sent = 0
-		}
+		r.emptied()
 		return false
 	}
-	for _, batch := range r.batches(entries) {
-		if !r.forward(ctx, batch) {
-			return false
-		}
+	entries, fate := r.forwardWith(ctx, entries)
+	switch {
+	case fate == stopped:
+		return false
+	case fate == turnedDown:
+		return r.hold(ctx, entries)
+	case !r.keepSuspects(ctx):
+		return false
 	}
+	r.refusing.held = nil
 	for _, e := range entries {
 		r.sent += int64(e.count)
 	}
@@ -84,6 +104,28 @@ func (r *replay) step(ctx context.Context) bool {
 		return sleep(ctx, replayRetry) // take tries it again
 	}
 	return sleep(ctx, r.took)
+}
+
+// next is what the last step had to hold, or what the spool has next.
+func (r *replay) next() ([]entry, error) {
+	if r.refusing.held != nil {
+		return r.refusing.held, nil
+	}
+	r.refusing.since = time.Now()
+	return r.spool.take(min(replayBytes, r.pub.memory.batch.bytes()), maxBatchRecords)
+}
+
+// emptied says once that all has been sent, but for what Kafka refuses.
+func (r *replay) emptied() {
+	if r.sent == 0 {
+		return
+	}
+	if refused := r.spool.figures().refused; refused > 0 {
+		r.log.Warn("spool is sent, but for what kafka refuses", "events", r.sent, "refused", refused)
+	} else {
+		r.log.Info("spool is empty", "events", r.sent)
+	}
+	r.sent = 0
 }
 
 // placed waits until the topic's partitions are known: keys have no place before.
@@ -139,7 +181,7 @@ func (r *replay) batches(entries []entry) []*sending {
 func (r *replay) pieces(e entry) []*chunk {
 	n := int(r.pub.partitions.Load())
 	if e.partition >= 0 {
-		return []*chunk{r.chunk(e.records, e.count, e.partition%n)}
+		return []*chunk{r.chunk(e.records, e.count, e.partition%n, e.acceptedAt)}
 	}
 	var pieces []*chunk
 	for rest, from, at, count := e.records, 0, 0, 0; len(rest) > 0; {
@@ -152,7 +194,7 @@ func (r *replay) pieces(e entry) []*chunk {
 		if len(rest) > 0 && r.pub.partitionOf(nextKey(rest)) == partition {
 			continue
 		}
-		pieces = append(pieces, r.chunk(e.records[from:at], count, partition))
+		pieces = append(pieces, r.chunk(e.records[from:at], count, partition, e.acceptedAt))
 		from, count = at, 0
 	}
 	return pieces
@@ -173,70 +215,10 @@ func nextKey(tails []byte) []byte {
 }
 
 // chunk is one that nobody waits for and whose memory is not the pool's: it keeps a holder for ever.
-func (r *replay) chunk(records []byte, count, partition int) *chunk {
-	c := &chunk{records: records, count: count, partition: partition, done: make(chan struct{}, 1)}
+func (r *replay) chunk(records []byte, count, partition int, accepted time.Time) *chunk {
+	c := &chunk{records: records, count: count, partition: partition, done: make(chan struct{}, 1), accepted: accepted}
 	c.deadline = time.Now().Add(100 * 365 * 24 * time.Hour)
 	c.holders.Store(2)
 	r.pub.inflight.Add(int64(c.size()))
 	return c
-}
-
-// forward tries until Kafka has the batch, or ctx ends. An entry that it refuses for good is kept aside: nothing behind it is
-// to wait for ever.
-func (r *replay) forward(ctx context.Context, s *sending) bool {
-	for backoff := firstBackoff; len(s.chunks) > 0; backoff = min(2*backoff, outageWait) {
-		if ctx.Err() != nil {
-			r.giveUp(s)
-			return false
-		}
-		started := time.Now()
-		err := r.lane.attempt(s)
-		if err == nil || errors.Is(err, ErrRefused) {
-			r.took += time.Since(started)
-			r.pub.outage.note(err, started, time.Now())
-		}
-		if errors.Is(err, ErrRefused) {
-			return r.refused(ctx, s, err)
-		}
-		if err != nil {
-			r.lane.report(s, err, backoff == firstBackoff)
-		}
-		if r.lane.settled(s, err) {
-			return true
-		}
-		sleep(ctx, backoff)
-	}
-	return true
-}
-
-// giveUp parts with a batch that stays in the spool.
-func (r *replay) giveUp(s *sending) { s.finish(r.pub, errDeadline) }
-
-// refused finds the entry that Kafka refuses, and keeps it where an operator finds it.
-func (r *replay) refused(ctx context.Context, s *sending, cause error) bool {
-	if s.pinned {
-		r.lane.identity.abandon()
-	}
-	if n := len(s.chunks) / 2; n > 0 {
-		first := &sending{chunks: s.chunks[:n:n], any: s.any, partition: s.partition}
-		second := &sending{chunks: s.chunks[n:], any: s.any, partition: s.partition}
-		if !r.forward(ctx, first) {
-			r.giveUp(second)
-			return false
-		}
-		return r.forward(ctx, second)
-	}
-	c := s.chunks[0]
-	for {
-		err := r.spool.keepRefused(&entry{acceptedAt: r.spool.now(), partition: c.partition, count: c.count, records: c.records}, cause)
-		if err == nil {
-			s.finish(r.pub, nil)
-			return true
-		}
-		r.log.Error("spool cannot keep what kafka refuses", "err", err, "retry", replayRetry)
-		if !sleep(ctx, replayRetry) {
-			r.giveUp(s)
-			return false
-		}
-	}
 }

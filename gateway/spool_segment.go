@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -26,12 +27,31 @@ const (
 type segment struct {
 	number  uint64
 	path    string
-	size    int64  // on the disk, in bytes
-	first   uint64 // sequence of its first entry; 0: none yet
-	before  uint64 // events before its first entry
-	entries int64  // that were acknowledged in it
-	events  int64  // that wait in it
-	oldest  time.Time
+	size    int64         // on the disk, in bytes
+	first   uint64        // sequence of its first entry; 0: none yet
+	before  uint64        // events before its first entry
+	entries int64         // that were acknowledged in it
+	events  int64         // that wait in it
+	begun   time.Time     // when its first entry was accepted, by the wall clock
+	began   time.Duration // the same on the spool's own clock; negative: before this run
+	since   time.Duration // since when the oldest event that is left has waited, on that clock
+	until   time.Duration // when its last entry was accepted, on that clock
+	info    os.FileInfo   // which file it is; nil: not known
+	written int64         // bytes of acknowledged entries on the disk, as the file system says
+	reading bool          // replay has it open
+	mark    uint32        // CRC-32 of its first entry: what tells it from another spool\'s file of that name
+}
+
+// start notes the first entry of the segment, and when it was accepted on the spool's own clock.
+func (seg *segment) start(e *entry, at time.Duration) {
+	seg.mark = crc32.ChecksumIEEE(e.records)
+	seg.begun, seg.began, seg.since, seg.until = e.acceptedAt, at, at, at
+}
+
+// reach notes that the oldest entry left was accepted at a time of the wall clock. What that is on the spool's own clock lies
+// between the entry before it and the last of the file, whatever the wall clock did meanwhile.
+func (seg *segment) reach(accepted time.Time) {
+	seg.since = min(max(seg.began+accepted.Sub(seg.begun), seg.since), max(seg.until, seg.since))
 }
 
 func (s *spool) segment(number uint64) *segment {
@@ -40,8 +60,8 @@ func (s *spool) segment(number uint64) *segment {
 
 // measure reads the size of a file that is not written any more.
 func (seg *segment) measure() {
-	if info, err := os.Stat(seg.path); err == nil {
-		seg.size = info.Size()
+	if info, err := os.Lstat(seg.path); err == nil && (seg.info == nil || os.SameFile(info, seg.info)) {
+		seg.size, seg.info = info.Size(), info
 	}
 }
 
@@ -56,7 +76,10 @@ func removeSegment(seg *segment) error {
 	if err := os.Remove(seg.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(seg.path))
+	if err := syncDir(filepath.Dir(seg.path)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err // a directory that is not there has nothing to make durable
+	}
+	return nil
 }
 
 // segmentReader reads the entries of a file that is not written any more.

@@ -29,7 +29,7 @@ type cli struct {
 	MaxEventAge settings.Duration `name:"max-event-age" default:"90d" help:"The consumer's setting; accepted here so that one set of flags serves both programs."`
 
 	Serve  struct{} `cmd:"" default:"1" help:"Serve. This is what the program does when no command is given."`
-	Check  struct{} `cmd:"" help:"Check the settings and the projects file, say every fault, and exit: 0 when there is none."`
+	Check  struct{} `cmd:"" help:"Check the settings, the projects file and, if Kafka answers, the topic; say every fault, and exit: 0 when there is none."`
 	Health struct{} `cmd:"" help:"Ask the running gateway's admin port whether it is ready, and exit: 0 if it is."`
 }
 
@@ -53,7 +53,7 @@ func run(ctx context.Context, src settings.Source) error {
 	}
 	switch parsed.Command() {
 	case "check":
-		return check(c, src.Stdout)
+		return check(ctx, c, src.Stdout)
 	case "health":
 		return admin.Healthy(ctx, c.Process.AdminAddr)
 	default:
@@ -61,12 +61,18 @@ func run(ctx context.Context, src settings.Source) error {
 	}
 }
 
-func check(c cli, out io.Writer) error {
-	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c), gateway.CheckProjects(c.ProjectsFile), gateway.CheckSpool(c.Config))
+func check(ctx context.Context, c cli, out io.Writer) error {
+	notes, topic := gateway.CheckTopic(ctx, c.Config, c.Kafka)
+	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c), gateway.CheckProjects(c.ProjectsFile),
+		gateway.CheckSpool(c.Config), topic)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(out, "settings and projects are good")
+	for _, note := range notes {
+		_, noteErr := fmt.Fprintln(out, "note:", note)
+		err = errors.Join(err, noteErr)
+	}
 	return err
 }
 

@@ -1,0 +1,61 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Describe asks for the topic's settings, which takes the right to describe its configuration, and for its replicas.
+func (k *kafkaProducer) Describe(ctx context.Context) (topicSettings, error) {
+	var t topicSettings
+	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.topic}})
+	if err != nil {
+		return t, fmt.Errorf("metadata: %w", err)
+	}
+	for _, topic := range meta.Topics {
+		if topic.Error != nil {
+			return t, fmt.Errorf("%w (sluice topics apply makes it)", topic.Error)
+		}
+		for i, p := range topic.Partitions {
+			if n := len(p.Replicas); i == 0 || n < t.replicas {
+				t.replicas = n
+			}
+		}
+	}
+	resp, err := k.client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
+		Resources: []kafka.DescribeConfigRequestResource{{
+			ResourceType: kafka.ResourceTypeTopic, ResourceName: k.topic,
+			ConfigNames: []string{"max.message.bytes", "cleanup.policy", "message.timestamp.type", "min.insync.replicas"},
+		}},
+	})
+	if err != nil {
+		return t, fmt.Errorf("describe configs: %w", err)
+	}
+	for _, r := range resp.Resources {
+		if r.Error != nil {
+			return t, fmt.Errorf("describe configs: %w: %w", ErrAnswered, r.Error)
+		}
+		for _, e := range r.ConfigEntries {
+			t.set(e.ConfigName, e.ConfigValue)
+		}
+	}
+	return t, nil
+}
+
+// set takes over one setting; one that is not a number counts as not known.
+func (t *topicSettings) set(name, value string) {
+	number := func() int { n, _ := strconv.Atoi(value); return n }
+	switch name {
+	case "max.message.bytes":
+		t.maxBatch = number()
+	case "cleanup.policy":
+		t.cleanup = value
+	case "message.timestamp.type":
+		t.timestamp = value
+	case "min.insync.replicas":
+		t.minISR = number()
+	}
+}

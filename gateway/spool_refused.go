@@ -1,0 +1,101 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/record"
+)
+
+// Entries that Kafka refuses while it takes others lie in files of their own, one entry each, so that they hold up nothing behind
+// them. They were answered 202: they count as waiting, and replay tries them again from time to time.
+
+// keepRefused keeps an entry that Kafka refuses in a file of its own. It is on the disk when this returns nil.
+func (s *spool) keepRefused(e *entry, cause error) error {
+	s.write.Lock()
+	seg := s.segment(s.number)
+	s.number++
+	s.write.Unlock()
+	seg.path = aside(seg, refusedSuffix)
+	if err := s.writeRefused(seg.path, e); err != nil {
+		return err
+	}
+	s.addRefused(seg, e)
+	s.metrics.spoolErrors.WithLabelValues(spoolRefused).Inc()
+	s.log.Error("kafka refuses what waited in the spool; it is kept and tried again", "file", seg.path, "events", e.count, "err", cause)
+	return nil
+}
+
+func (s *spool) writeRefused(path string, e *entry) error {
+	file, err := createSegment(path)
+	if err != nil {
+		return err
+	}
+	w := record.NewLogWriter(file, logNumber, record.LogWriterConfig{WriteWALSyncOffsets: func() bool { return true }})
+	var synced sync.WaitGroup
+	var syncErr error
+	synced.Add(1)
+	if _, err = w.SyncRecord(e.encode(), &synced, &syncErr); err == nil { // its counters stay 0: it is counted with no other
+		synced.Wait()
+		err = syncErr
+	}
+	if err = errors.Join(err, w.Close(), syncDir(s.dir)); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// addRefused counts a file with a refused entry.
+func (s *spool) addRefused(seg *segment, e *entry) {
+	seg.measure()
+	seg.entries, seg.events = 1, int64(e.count)
+	seg.start(e, s.inherited(e.acceptedAt))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = append(s.refused, seg)
+}
+
+// refusedFiles are the files with refused entries, the oldest first.
+func (s *spool) refusedFiles() []*segment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.refused)
+}
+
+// readRefused reads the entry of such a file.
+func (s *spool) readRefused(seg *segment) (entry, error) {
+	r, err := openSegment(seg)
+	if err != nil {
+		return entry{}, err
+	}
+	defer r.close()
+	return r.read()
+}
+
+// taken removes a file with a refused entry: Kafka has it now.
+func (s *spool) taken(seg *segment) error {
+	if err := removeSegment(seg); err != nil {
+		return fmt.Errorf("spool file that is done with: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = slices.DeleteFunc(s.refused, func(r *segment) bool { return r == seg })
+	return nil
+}
+
+// recoverRefused counts such a file of an earlier run.
+func (s *spool) recoverRefused(seg *segment) error {
+	seg.path = aside(seg, refusedSuffix)
+	if slices.ContainsFunc(s.refusedFiles(), func(r *segment) bool { return r.path == seg.path }) {
+		return nil
+	}
+	e, err := s.readRefused(seg)
+	if err != nil {
+		return s.keepAside(seg, err)
+	}
+	s.addRefused(seg, &e)
+	return nil
+}
