@@ -21,7 +21,6 @@ import (
 // links are the connections to a cluster's brokers, each through a process of its own as it were: it can be killed or stopped.
 type links struct {
 	t  *testing.T
-	mu sync.Mutex
 	to map[string]*link // by the broker's address
 }
 
