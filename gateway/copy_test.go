@@ -17,6 +17,7 @@ func TestBytesAreCopied(t *testing.T) {
 	hold := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(hold) })
 	s := serve(t, func(c *Config, d *Deps) { c.RequestTimeout, d.Producer = time.Second, keeper{&memory{}, hold} })
+	alone(t, s.publisher)
 	trace := func(i int) string { return fmt.Sprintf("00-4bf92f3577b34da6a3ce929d0e0e%04d-00f067aa0ba902b7-01", i) }
 	body := func(i int) string { return fmt.Sprintf(`{"message":"%s %06d"}`, strings.Repeat("x", 100), i) }
 	const n = 100
@@ -79,6 +80,18 @@ type keeper struct {
 func (k keeper) Produce(ctx context.Context, partition int, batch []byte) error {
 	<-k.hold
 	return k.memory.Produce(ctx, partition, batch)
+}
+
+// alone has no lane take over the work of one that is stuck, so that what waits goes on waiting.
+func alone(t *testing.T, pub *publisher) {
+	t.Helper()
+	waitUntil(t, func() bool {
+		pub.team.mu.Lock()
+		defer pub.team.mu.Unlock()
+		running := pub.team.start != nil
+		pub.team.start = nil
+		return running
+	})
 }
 
 // waiting lists the records that no lane has taken yet. They alias the memory that the publisher holds.

@@ -162,7 +162,7 @@ func TestOddWindows(t *testing.T) {
 		}
 	}
 	_, err := loaded(t, "projects.yaml", "projects:\n  - id: shop\n    limit:\n      events: 5\n      window: 60\n")
-	const want = `projects.yaml: line 5: project 1 ("shop"): limit.window 60 has no unit; for seconds write 60s`
+	const want = `projects.yaml: line 5: project 1 ("shop"): limit.window 60 has no unit; write 60s for seconds, 60d for days`
 	if err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -267,7 +267,7 @@ func TestProjectsOfOneLineEach(t *testing.T) {
 		`{"id":"a","limit":{"events":0100}}`:                 "not JSON",
 		`{"id":"a","limit":{"events":-5}}`:                   "must be 1 to",
 		`{"id":"a","limit":{"events":99999999999999999999}}`: "out of range",
-		`{"id":"a","limit":{"window":60}}`:                   "limit.window 60 has no unit; for seconds write 60s",
+		`{"id":"a","limit":{"window":60}}`:                   "limit.window 60 has no unit; write 60s for seconds, 60d for days",
 		`{"id":"a","disabled":"true"}`:                       "true or false",
 		`{"id":"a","disabled":1}`:                            "true or false",
 		`{"id":"a","colour":"red"}`:                          `unknown field "colour"`,

@@ -274,7 +274,7 @@ func TestTopicFaultsAreSaid(t *testing.T) {
 	onBoth(t, 3, func(t *testing.T, s *site) {
 		check := func() (string, error) {
 			cfg := Config{
-				HTTPAddr: "127.0.0.1:0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20,
+				HTTPAddr: "127.0.0.1:0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxEventBytes: 1 << 20,
 				MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, KafkaCompression: "none",
 			}
 			notes, err := CheckTopic(t.Context(), cfg, kafkaconn.Config{Brokers: s.brokers, Topic: s.topic, DeadTopic: "dead"})
@@ -328,7 +328,7 @@ func TestTopicNotChecked(t *testing.T) {
 		t.Errorf("without the right to describe: %v", err)
 	}
 	cfg := Config{
-		HTTPAddr: "127.0.0.1:0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20,
+		HTTPAddr: "127.0.0.1:0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxEventBytes: 1 << 20,
 		MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, KafkaCompression: "none",
 	}
 	for name, brokers := range map[string][]string{"no right": s.brokers, "nobody there": {"127.0.0.1:1"}} {

@@ -62,9 +62,12 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(ctx context.Context, c cli, out io.Writer) error {
-	notes, topic := gateway.CheckTopic(ctx, c.Config, c.Kafka)
 	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c), gateway.CheckProjects(c.ProjectsFile),
-		gateway.CheckSpool(c.Config), topic)
+		gateway.CheckSpool(c.Config))
+	var notes []string
+	if err == nil { // Kafka is asked only with settings that can work
+		notes, err = gateway.CheckTopic(ctx, c.Config, c.Kafka)
+	}
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func ParseDuration(text string) (time.Duration, error) {
 		}
 		return time.Duration(n) * 24 * time.Hour, nil
 	case noUnit.MatchString(text):
-		return 0, fmt.Errorf("%s has no unit; for seconds write %ss", text, text)
+		return 0, fmt.Errorf("%s has no unit; write %ss for seconds, %sd for days", text, text, text)
 	case !durationForm.MatchString(text):
 		return 0, errors.New("takes a time with its unit, such as 90d, 36h, 60s or 1.5s")
 	}
