@@ -18,7 +18,7 @@ TOOLS         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/bin
 LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint test-clients test-kafka kafka-up kafka-down fuzz bench docs clean
+.PHONY: help build test vet lint test-clients test-kafka test-brokers kafka-up kafka-down fuzz bench docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ test-clients: ## clients that code generators make of openapi.json send events (
 
 test-kafka: ## the end-to-end tests on Apache Kafka at KAFKA=host:port (see kafka-up)
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e
+
+test-brokers: ## what happens when brokers die or hang, on three of them at KAFKA=host:port,host:port,host:port (see kafka-up)
+	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e -plain -run 'TestBrokers' -outage.lasts 15s -v
 
 kafka-up: ## start an Apache Kafka for test-kafka and print its address; NODES=3 for three brokers
 	@NODES=$(NODES) deploy/kafka/up.sh
