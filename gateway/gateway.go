@@ -293,5 +293,18 @@ func (g *Gateway) Ready() error {
 	return nil
 }
 
-// Live says whether this process makes progress. The gateway has no loop of its own that could stand still.
-func (g *Gateway) Live() error { return nil }
+// laneGrace is how much longer than a request may wait a lane may work on one batch. A batch is given up with the last of its
+// requests, so a lane that takes longer hangs in this process: in a disk, or in a lock.
+const laneGrace = time.Minute
+
+// Live reports an error if a lane of the publisher stands still. Waiting for Kafka is not standing still.
+func (g *Gateway) Live() error {
+	now, most := time.Now(), g.cfg.RequestTimeout+laneGrace
+	var fault error
+	g.publisher.each(func(l *lane) {
+		if still := l.standsStill(now); still > most {
+			fault = fmt.Errorf("lane %d has worked on one batch for %s", l.index, still.Round(time.Second))
+		}
+	})
+	return fault
+}

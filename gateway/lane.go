@@ -31,8 +31,9 @@ type shift struct {
 
 	mu        sync.Mutex
 	working   bool
-	partition int  // that a key chose; −1: none
-	over      bool // another lane has taken over
+	began     time.Time // the batch at hand
+	partition int       // that a key chose; −1: none
+	over      bool      // another lane has taken over
 }
 
 // attempts is the produce request that is under way, for those who watch over it.
@@ -82,7 +83,7 @@ func (l *lane) run(ctx context.Context) {
 func (l *lane) begin(partition int) {
 	s := &l.shift
 	s.mu.Lock()
-	s.working, s.partition = true, partition
+	s.working, s.partition, s.began = true, partition, time.Now()
 	s.mu.Unlock()
 	s.timer.Reset(stuckAfter)
 }
@@ -99,6 +100,17 @@ func (l *lane) end() bool {
 		l.own.poke()
 	}
 	return s.over
+}
+
+// standsStill is how long the lane has worked on one batch, if it is at one.
+func (l *lane) standsStill(now time.Time) time.Duration {
+	s := &l.shift
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.working {
+		return 0
+	}
+	return now.Sub(s.began)
 }
 
 // handOver lets another lane do the work of one that is stuck, if there is a partition that it could send to.
