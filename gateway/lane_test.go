@@ -255,7 +255,7 @@ func (p picky) Produce(ctx context.Context, partition int, batch []byte) error {
 	<-p.hold
 	for _, r := range b.records {
 		if len(r.Value) >= 1000 {
-			return fmt.Errorf("%w: too large", ErrRefused)
+			return ErrTooLarge
 		}
 	}
 	return p.memory.Produce(ctx, partition, batch)

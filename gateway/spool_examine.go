@@ -50,7 +50,7 @@ func (s *spool) examine() {
 		_ = s.seal() // into a file that nobody finds; examined with the others
 	}
 	gone := func(seg *segment) bool { return !s.holds(seg) }
-	if slices.ContainsFunc(slices.Concat(s.sealed, s.refused), gone) {
+	if slices.ContainsFunc(s.finished(), gone) {
 		if err := s.adopt(); err != nil { // a file may have been replaced by a copy of itself
 			s.log.Error("spool files that were not there before cannot be read", "dir", s.dir, "err", err)
 		}
@@ -62,6 +62,13 @@ func (s *spool) examine() {
 		s.log.Info("spool directory is there again", "dir", s.dir, "bytes", f.bytes, "events", f.events)
 		s.poke()
 	}
+}
+
+// finished lists the files that are not written any more. Replay removes them meanwhile, without s.write.
+func (s *spool) finished() []*segment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Concat(s.sealed, s.refused)
 }
 
 // used says whether a spool has been in the directory. A mount point without its volume is a directory too, and an empty one.
@@ -141,7 +148,7 @@ func (s *spool) adopt() error {
 	if err != nil {
 		return err
 	}
-	known := slices.Concat(s.sealed, s.refused)
+	known := s.finished()
 	if s.active != nil {
 		known = append(known, s.active)
 	}
