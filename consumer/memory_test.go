@@ -446,6 +446,13 @@ type memoryTable struct {
 	looked int
 }
 
+// takesAll ends what the table refuses, while the worker runs.
+func (m *memoryTable) takesAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refuses, m.limit = nil, nil
+}
+
 func (m *memoryTable) count(offset int64) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -537,12 +544,15 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 			return ctx.Err()
 		}
 	}
-	if m.refuses != nil && slices.ContainsFunc(b.offset, m.refuses) {
+	m.mu.Lock()
+	refuses, code, limit := m.refuses, m.code, m.limit
+	m.mu.Unlock()
+	if refuses != nil && slices.ContainsFunc(b.offset, refuses) {
 		m.journal.note("insert %d-%d refused", first, last)
-		return &httpError{code: cmp.Or(m.code, 6), text: "Cannot parse string"}
+		return &httpError{code: cmp.Or(code, 6), text: "Cannot parse string"}
 	}
-	if m.limit != nil {
-		if err := m.limit(b.rows()); err != nil {
+	if limit != nil {
+		if err := limit(b.rows()); err != nil {
 			m.journal.note("insert %d-%d too large", first, last)
 			return err
 		}

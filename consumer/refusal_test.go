@@ -29,7 +29,7 @@ func TestRefusalOfEverything(t *testing.T) {
 			w.t.Errorf("%d dead letters, committed %d, blocked by %s: %v", len(w.topic.buried), w.topic.at(), refusals[r].alone, w.blocked(refusals[r].alone))
 		}
 		w.table.mu.Lock()
-		w.table.refuses = nil
+		w.table.takesAll()
 		w.table.mu.Unlock()
 		pass(time.Minute)
 		w.onceBelow(20)

@@ -62,7 +62,7 @@ func TestServerShortOfMemory(t *testing.T) {
 			if w.blocked(blockedClickHouse) != 1 || w.happened("split 0-9") > 0 || w.happened("insert 0-4 too large") > 0 || w.size.limit(1<<20) != 1<<20 {
 				t.Errorf("blocked %v, happened %v", w.blocked(blockedClickHouse), w.topic.journal.read()[:5])
 			}
-			w.table.limit = nil
+			w.table.takesAll()
 			pass(time.Minute)
 			w.onceBelow(10)
 		})
@@ -83,7 +83,7 @@ func TestTooLargeForEverything(t *testing.T) {
 		if w.blocked(blockedSetup) != 1 {
 			t.Error("not blocked by the setup")
 		}
-		w.table.limit = nil
+		w.table.takesAll()
 		before := len(w.topic.journal.read())
 		pass(time.Minute)
 		w.onceBelow(1000)
