@@ -113,14 +113,26 @@ func (l *lane) handOver() {
 	if p := int(l.attempts.partition.Load()); l.attempts.since.Load() != 0 {
 		l.pub.leaders.hang(p, now)
 	}
-	if l.pub.outage.away(now) || !l.pub.leaders.healthy(int(l.pub.partitions.Load()), now) || !l.pub.succeed(l) {
+	if l.pub.outage.away(now) || !l.pub.leaders.healthy(int(l.pub.partitions.Load()), now) || !l.replaced() {
 		s.timer.Reset(stuckAfter)
 		return
 	}
 	s.over = true
-	if s.partition >= 0 {
-		l.pub.leaders.hold(s.partition, 1)
+}
+
+// replaced starts another lane, if there may be one. The partition that a key chose is held before that lane can look at the queue:
+// otherwise it could send what must come after the batch that is stuck.
+func (l *lane) replaced() bool {
+	partition := l.shift.partition
+	if partition < 0 {
+		return l.pub.succeed(l)
 	}
+	l.pub.leaders.hold(partition, 1)
+	ok := l.pub.succeed(l)
+	if !ok {
+		l.pub.leaders.hold(partition, -1)
+	}
+	return ok
 }
 
 // shares says whether the lane has a partition to send records without a key to. The first lane always takes them: somebody
