@@ -60,6 +60,7 @@ func (l *lane) run(ctx context.Context) {
 			l.send(l.taken)
 			clear(l.taken)
 			if l.end() {
+				l.pub.handBack(&l.identity)
 				return
 			}
 			continue
@@ -194,6 +195,9 @@ func (p *publisher) succeed(stuck *lane) bool {
 		return false // it was made before
 	}
 	next.encoder.codec = codec
+	if n := len(p.team.identities); n > 0 {
+		next.identity, p.team.identities = p.team.identities[n-1], p.team.identities[:n-1]
+	}
 	p.team.start(next)
 	p.log.Debug("lane is stuck, another takes over its work", "lane", stuck.index, "stuck", n)
 	return true
@@ -204,6 +208,20 @@ type team struct {
 	mu    sync.Mutex
 	lanes map[*lane]bool
 	start func(*lane) // nil: the publisher does not run
+
+	// identities are those of lanes that have ended, for the next ones. There are never more than there may be lanes at once.
+	// Kafka remembers each producer id for a day, so lanes that come and go must not take a new one each.
+	identities []identity
+}
+
+// handBack keeps the identity of a lane that ends. All that was sent under it is settled.
+func (p *publisher) handBack(i *identity) {
+	if !i.id.valid() {
+		return
+	}
+	p.team.mu.Lock()
+	defer p.team.mu.Unlock()
+	p.team.identities = append(p.team.identities, *i)
 }
 
 func (p *publisher) working(l *lane, yes bool) {
