@@ -13,7 +13,7 @@ const connectTimeout = 3 * time.Second
 // errDeadConn: the other end had closed the connection before anything of the request was written.
 var errDeadConn = errors.New("the broker had closed the connection")
 
-// dialAlive connects to a broker.
+// dialAlive connects to a broker, without TLS and login.
 func dialAlive(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
 	if err != nil {

@@ -61,6 +61,7 @@ func (l *lane) run(ctx context.Context) {
 			l.send(l.taken)
 			clear(l.taken)
 			if l.end() {
+				l.pub.handBack(&l.identity)
 				return
 			}
 			continue
@@ -125,14 +126,26 @@ func (l *lane) handOver() {
 	if p := int(l.attempts.partition.Load()); l.attempts.since.Load() != 0 {
 		l.pub.leaders.hang(p, now)
 	}
-	if l.pub.outage.away(now) || !l.pub.leaders.healthy(int(l.pub.partitions.Load()), now) || !l.pub.succeed(l) {
+	if l.pub.outage.away(now) || !l.pub.leaders.healthy(int(l.pub.partitions.Load()), now) || !l.replaced() {
 		s.timer.Reset(stuckAfter)
 		return
 	}
 	s.over = true
-	if s.partition >= 0 {
-		l.pub.leaders.hold(s.partition, 1)
+}
+
+// replaced starts another lane, if there may be one. The partition that a key chose is held before that lane can look at the queue:
+// otherwise it could send what must come after the batch that is stuck.
+func (l *lane) replaced() bool {
+	partition := l.shift.partition
+	if partition < 0 {
+		return l.pub.succeed(l)
 	}
+	l.pub.leaders.hold(partition, 1)
+	ok := l.pub.succeed(l)
+	if !ok {
+		l.pub.leaders.hold(partition, -1)
+	}
+	return ok
 }
 
 // shares says whether the lane has a partition to send records without a key to. The first lane always takes them: somebody
@@ -194,6 +207,9 @@ func (p *publisher) succeed(stuck *lane) bool {
 		return false // it was made before
 	}
 	next.encoder.codec = codec
+	if n := len(p.team.identities); n > 0 {
+		next.identity, p.team.identities = p.team.identities[n-1], p.team.identities[:n-1]
+	}
 	p.team.start(next)
 	p.log.Debug("lane is stuck, another takes over its work", "lane", stuck.index, "stuck", n)
 	return true
@@ -204,6 +220,20 @@ type team struct {
 	mu    sync.Mutex
 	lanes map[*lane]bool
 	start func(*lane) // nil: the publisher does not run
+
+	// identities are those of lanes that have ended, for the next ones. There are never more than there may be lanes at once.
+	// Kafka remembers each producer id for a day, so lanes that come and go must not take a new one each.
+	identities []identity
+}
+
+// handBack keeps the identity of a lane that ends. All that was sent under it is settled.
+func (p *publisher) handBack(i *identity) {
+	if !i.id.valid() {
+		return
+	}
+	p.team.mu.Lock()
+	defer p.team.mu.Unlock()
+	p.team.identities = append(p.team.identities, *i)
 }
 
 func (p *publisher) working(l *lane, yes bool) {

@@ -133,8 +133,8 @@ func (n *textSet) add(text []byte) (i uint32, added bool) {
 	return i, true
 }
 
-// pieceSize lets small sets be small.
-func (n *textSet) pieceSize() int { return min(namePiece, 128<<len(n.pieces)) }
+// pieceSize lets small sets be small. The number of a piece is bounded before the shift, which would come to 0 for a large one.
+func (n *textSet) pieceSize() int { return min(namePiece, 128<<min(len(n.pieces), namePieceBits)) }
 
 // all yields the texts in the order in which they were added.
 func (n *textSet) all() iter.Seq[[]byte] {

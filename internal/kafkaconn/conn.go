@@ -30,12 +30,18 @@ const (
 // Its TLS and SASL fields stay empty: dial does both, so that files are read again at each connect and a login is renewed before its
 // session ends.
 func (c Config) Transport(clientID string) (*kafka.Transport, error) {
+	return c.TransportOver(clientID, connect)
+}
+
+// TransportOver is Transport over TCP connections that open makes: TLS and the login lie above them. Whoever replaces the
+// transport's Dial instead gets connections without either.
+func (c Config) TransportOver(clientID string, open Dial) (*kafka.Transport, error) {
 	if _, err := c.tlsConfig(); err != nil {
 		return nil, err
 	}
 	return &kafka.Transport{
 		ClientID:    clientID,
-		Dial:        c.dial(clientID),
+		Dial:        c.dialOver(clientID, open),
 		DialTimeout: dialTimeout,
 		IdleTimeout: idleTimeout,
 		MetadataTTL: metadataTTL,

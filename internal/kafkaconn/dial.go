@@ -8,13 +8,24 @@ import (
 	"time"
 )
 
+// Dial opens a connection.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// connect opens a TCP connection.
+func connect(ctx context.Context, network, address string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address) //nolint:wrapcheck // names the address already
+}
+
 // dial returns a function that opens connections which are ready for requests: TLS is up and the login is done. The files with
 // certificates and password are read at each call.
-func (c Config) dial(clientID string) func(ctx context.Context, network, address string) (net.Conn, error) {
+func (c Config) dial(clientID string) Dial { return c.dialOver(clientID, connect) }
+
+// dialOver is dial over TCP connections that open makes.
+func (c Config) dialOver(clientID string, open Dial) Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		raw, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
+		raw, err := open(ctx, network, address)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // names the address already
+			return nil, err
 		}
 		conn, err := c.secure(ctx, raw, address, clientID)
 		if err != nil {

@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestSuccessorSeesTheHold: a lane that takes over from a stuck one may look at the queue at once. What waits there for the partition
+// of the stuck batch must come after that batch.
+func TestSuccessorSeesTheHold(t *testing.T) {
+	metrics, _ := newMetrics(func() float64 { return 0 })
+	pub := newPublisher(&memory{}, 1<<20, metrics, slog.New(slog.DiscardHandler))
+	pub.partitions.Store(12)
+	stuck := pub.lanes[1]
+	pub.team.lanes = map[*lane]bool{stuck: true}
+	var taken []*chunk
+	started := 0
+	pub.team.start = func(next *lane) {
+		started++
+		taken = next.next(nil)
+	}
+	at := func(partition int) *chunk {
+		return &chunk{partition: partition, count: 1, deadline: time.Now().Add(time.Hour)}
+	}
+	stuck.own.push(at(1))
+	stuck.own.push(at(5))
+	stuck.begin(1)
+	stuck.handOver()
+	if started != 1 || len(taken) != 1 || taken[0].partition != 5 {
+		t.Fatalf("%d lanes started, the last took %d batches", started, len(taken))
+	}
+	if !stuck.end() || pub.leaders.holds(1) {
+		t.Error("the partition is still held")
+	}
+	pub.team.start = nil
+	next := pub.newLane(1, stuck.own)
+	next.begin(1)
+	next.handOver()
+	if next.end() || pub.leaders.holds(1) {
+		t.Error("a partition is held although nobody took over")
+	}
+}
+
+// slowProducer is a Producer that takes its time.
+type slowProducer struct{ *memory }
+
+func (s slowProducer) Produce(ctx context.Context, partition int, batch []byte) error {
+	time.Sleep(stuckAfter + 200*time.Millisecond) // the bubble's clock
+	return s.memory.Produce(ctx, partition, batch)
+}
+
+// TestSlowKafkaGivesFewIDs: where each batch takes longer than stuckAfter lanes come and go. Their producer ids stay.
+func TestSlowKafkaGivesFewIDs(t *testing.T) {
+	m := &memory{}
+	synctest.Test(t, func(t *testing.T) {
+		metrics, _ := newMetrics(func() float64 { return 0 })
+		pub := newPublisher(slowProducer{m}, 1<<20, metrics, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		var running, all sync.WaitGroup
+		running.Go(func() { pub.Run(ctx) })
+		for range 600 { // 60 s of requests
+			all.Go(func() {
+				if err := publishOne(pub, 30*time.Second); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(100 * time.Millisecond)
+		}
+		all.Wait()
+		cancel()
+		running.Wait()
+	})
+	if most := int64(lanes * (stuckMost + 1)); m.ids > most {
+		t.Errorf("%d producer ids, want %d at most", m.ids, most)
+	}
+	if n := len(m.stored()); n != 600 {
+		t.Errorf("%d records of 600", n)
+	}
+}
