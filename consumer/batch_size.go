@@ -33,6 +33,16 @@ func (s *batchSize) limit(configured int) int {
 	return configured
 }
 
+// reached says whether a block is as large as ClickHouse lets it be. A block is larger than the events that it is made of, by several times
+// where these are small.
+func (s *batchSize) reached(b *block) bool {
+	if s == nil {
+		return false
+	}
+	most := s.most.Load()
+	return most > 0 && int64(b.bytes()) >= most
+}
+
 // tooLarge takes the size of a block that was too large. It returns the limit, and whether this has lowered it.
 func (s *batchSize) tooLarge(bytes int64) (limit int64, lowered bool) {
 	if s == nil {

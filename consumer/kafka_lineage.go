@@ -37,10 +37,15 @@ const (
 )
 
 // lineage asks for the topic's id, and if a term is known for the end of its epoch. Of a broker that knows neither it returns neither.
-func (k *cluster) lineage(ctx context.Context, partition int, of term) (lineage, error) {
+func (k *cluster) lineage(ctx context.Context, partition int, of term) (out lineage, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lineageTimeout)
 	defer cancel()
-	out := lineage{end: -1}
+	defer func() {
+		if err != nil {
+			k.forgetVersions() // a broker of another version may have answered
+		}
+	}()
+	out = lineage{end: -1}
 	speaks, err := k.speaks(ctx)
 	if err != nil {
 		return out, err
@@ -67,7 +72,7 @@ func (k *cluster) lineage(ctx context.Context, partition int, of term) (lineage,
 	return out, nil
 }
 
-// speaks is the highest version of each request that the brokers know. It is asked for once.
+// speaks is the highest version of each request that the brokers know. It is asked for once, and after a failure again.
 func (k *cluster) speaks(ctx context.Context) (map[int]int, error) {
 	k.asking.Lock()
 	defer k.asking.Unlock()
@@ -86,6 +91,14 @@ func (k *cluster) speaks(ctx context.Context) (map[int]int, error) {
 		k.spoken[key.ApiKey] = key.MaxVersion
 	}
 	return k.spoken, nil
+}
+
+// forgetVersions has the brokers asked again: they may have been replaced by older ones, which close the connection at a version that they
+// do not know.
+func (k *cluster) forgetVersions() {
+	k.asking.Lock()
+	defer k.asking.Unlock()
+	k.spoken = nil
 }
 
 // rawAsk is a request that kafka-go does not know, or not in that version. Its transport sends it to any broker.

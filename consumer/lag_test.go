@@ -264,3 +264,17 @@ func TestOutageHeedsKafkaAlone(t *testing.T) {
 		}
 	})
 }
+
+// A group that has committed nothing begins at the oldest record: what was removed before is no lag, also while nothing comes.
+func TestLagOfAGroupWithoutOffsets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.topic.head = -1
+		w.topic.expire(5000)
+		w.start()
+		pass(time.Minute)
+		if got := w.lag(); got != 0 {
+			t.Errorf("a lag of %v with nothing on the topic", got)
+		}
+	})
+}

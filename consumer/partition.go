@@ -78,6 +78,7 @@ type partition struct {
 	// Of the goroutine that keeps the ranges.
 	ranges  *ranges
 	unsaved time.Time // when what happened has to be committed, if anything did
+	tallies []tally   // of ranges that are in and that the head has not passed
 
 	free   chan *batch // empty ones
 	sealed chan *batch // fetch to keep
@@ -167,7 +168,7 @@ func (p *partition) begin(ctx context.Context) bool {
 	if !ok {
 		p.log.Warn("the committed offset has metadata that is not ours to read: what follows is compared with the table first", "partition", p.id, "offset", start.head)
 	}
-	seen, err := p.seen(ctx, start.head)
+	seen, err := p.seen(ctx, loopFetch, start.head)
 	if err != nil {
 		return false
 	}
@@ -179,6 +180,7 @@ func (p *partition) begin(ctx context.Context) bool {
 	p.replay, p.handled = spans, seen
 	p.term, p.origin, p.suspect = of.term, of.topic, true
 	p.offset, p.first = start.head, start.head
+	p.lag.owns(start.head) // also where nothing was ever committed
 	p.head.Store(start.head)
 	p.highWatermark.Store(start.end)
 	p.stable.Store(start.end)
@@ -190,8 +192,8 @@ func (p *partition) begin(ctx context.Context) bool {
 }
 
 // seen is the highest offset from one on that the table has.
-func (p *partition) seen(ctx context.Context, from int64) (offset int64, err error) {
-	err = p.until(ctx, func() error {
+func (p *partition) seen(ctx context.Context, loop loop, from int64) (offset int64, err error) {
+	err = p.until(ctx, loop, func() error {
 		offset, err = p.table.highest(ctx, p.topic, p.id, from)
 		return err
 	})

@@ -211,7 +211,7 @@ func (p *partition) add(ctx context.Context, r *record) error {
 		if !p.sealReplayed(ctx, p.offset) {
 			return errStopped
 		}
-	} else if b.records >= p.cfg.BatchRows || b.bytes >= p.size.limit(p.cfg.BatchBytes) {
+	} else if b.records >= p.cfg.BatchRows || b.bytes >= p.size.limit(p.cfg.BatchBytes) || p.size.reached(b.rows) {
 		if !p.seal(ctx) {
 			return errStopped
 		}
@@ -247,6 +247,7 @@ func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
 			p.log.Error("a recorded range is not what it was on the topic", "partition", p.id, "first", s.first, "last", s.last, "records", b.records, "recorded", s.records, "lost", lost)
 		}
 		records := b.records
+		s.term = b.term
 		b.span, b.replayed = s, true
 		b.span.records = records
 		if p.sameOrigin && b.records < s.records && p.logStart > s.first && !p.cut {

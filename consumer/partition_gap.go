@@ -155,7 +155,7 @@ func (p *partition) unread(ctx context.Context, s span, records int) (lost int64
 		return 0, true
 	}
 	var there int64
-	err := p.until(ctx, func() (err error) {
+	err := p.until(ctx, loopFetch, func() (err error) {
 		there, err = p.table.held(ctx, p.topic, p.id, from, to)
 		return err
 	})

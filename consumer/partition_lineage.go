@@ -58,6 +58,9 @@ func (p *partition) sameTopic(ctx context.Context) bool {
 
 // adopt has the topic's id recorded, in the next commit.
 func (p *partition) adopt(ctx context.Context) bool {
+	if p.origin == (topicID{}) {
+		return true // a broker that does not know ids any more: those that were recorded stay
+	}
 	b := &batch{skip: true, topic: p.origin}
 	return p.hand(ctx, b)
 }

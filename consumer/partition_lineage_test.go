@@ -211,3 +211,73 @@ func TestCutOffUnknown(t *testing.T) {
 		w.atRest(14, 0)
 	})
 }
+
+// While the table is asked what it has from the offset on at which a topic begins anew, ClickHouse may be away for long. That is no reason to
+// end the process.
+func TestLiveWhileClickHouseIsAwayAtAJump(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		c := &Consumer{owned: map[int]*partition{}}
+		c.own(w.partition)
+		w.topic.add(20)
+		w.start()
+		pass(time.Minute)
+		w.table.reads.change(fails)
+		w.topic.elect(12)
+		w.topic.addLater(30)
+		for range 60 {
+			pass(time.Minute)
+			if err := c.Live(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.table.reads.change(succeeds)
+		pass(time.Minute)
+		w.laterOnce(12, 42, 20)
+	})
+}
+
+// The owner of a range that was recorded before commits whose term it ends in, so that the next one sees an unclean election as well.
+func TestTermOfAReplayedRange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.table.inserts = always(fails)
+		w.topic.add(10)
+		w.start()
+		pass(5 * time.Second)
+		w.stop() // 0-9 is recorded
+		w.table.inserts.change(succeeds)
+		n := w.next()
+		n.start()
+		pass(time.Minute)
+		n.stop()
+		if _, of, ok := decodeAll(n.topic.head, n.topic.metadata); !ok || of.term != n.topic.term || n.topic.head != 10 {
+			t.Errorf("committed %d of the term %d, which is %d", n.topic.head, of.term, n.topic.term)
+		}
+	})
+}
+
+// A broker that does not know topic ids any more takes none of the log's offsets away.
+func TestTopicIDThatIsNotKnownAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.topic.add(1)
+		w.start()
+		pass(time.Minute)
+		w.topic.elect(0)
+		pass(time.Minute)
+		w.topic.addLater(1)
+		w.stop()
+		w.topic.mu.Lock()
+		w.topic.id, w.topic.head = topicID{}, 0
+		w.topic.metadata = (&ranges{origin: origin{topic: topicID{1}, term: w.topic.term}}).metadata()
+		w.topic.mu.Unlock()
+		n := w.next()
+		n.start()
+		pass(time.Minute)
+		n.laterOnce(0, 1, 1)
+		if n.topic.at() != 1 {
+			t.Errorf("committed %d", n.topic.at())
+		}
+	})
+}

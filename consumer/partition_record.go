@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -153,19 +154,43 @@ func (p *partition) save(ctx context.Context) bool {
 
 // finish takes a batch back from an inserter.
 func (p *partition) finish(b *batch) {
-	if b.finished && p.ranges.inserted(b.first) {
-		p.moved()
-		for step, n := range b.drop {
-			p.metrics.dropped.WithLabelValues(step).Add(float64(n))
+	if b.finished {
+		if len(b.drop) > 0 || b.corrected > 0 {
+			p.tallies = append(p.tallies, tally{first: b.first, last: b.last, drop: b.drop, corrected: b.corrected})
 		}
-		if b.corrected > 0 {
-			p.metrics.corrected.Add(float64(b.corrected))
-			p.log.Warn("the time of receipt was corrected: the clock of a gateway or a broker is wrong, or events spent over a day in a spool",
-				"partition", p.id, "events", b.corrected, "first", b.first, "last", b.last)
+		if p.ranges.inserted(b.first) {
+			p.moved()
+			p.countTallies()
 		}
 	}
 	p.discard(b)
 	p.free <- b
+}
+
+// tally is what a range that is in has to count once the head is past it. Two ranges are inserted at a time, so the later one may be in
+// first; and until the head is past a range, another owner may take it up and count the same.
+type tally struct {
+	first, last int64
+	drop        map[string]int // events that a step dropped, by its name
+	corrected   int            // rows whose received_at is not what the gateway said
+}
+
+// countTallies counts for the ranges that the head has passed.
+func (p *partition) countTallies() {
+	p.tallies = slices.DeleteFunc(p.tallies, func(t tally) bool {
+		if t.first >= p.ranges.head {
+			return false
+		}
+		for step, n := range t.drop {
+			p.metrics.dropped.WithLabelValues(step).Add(float64(n))
+		}
+		if t.corrected > 0 {
+			p.metrics.corrected.Add(float64(t.corrected))
+			p.log.Warn("the time of receipt was corrected: the clock of a gateway or a broker is wrong, or events spent over a day in a spool",
+				"partition", p.id, "events", t.corrected, "first", t.first, "last", t.last)
+		}
+		return true
+	})
 }
 
 // moved notes that the head has moved: that is progress, and has to be committed.
@@ -186,7 +211,7 @@ func (p *partition) countPassed() {
 
 // jump goes on at another offset. What the table has from there on is looked up again.
 func (p *partition) jump(ctx context.Context, b *batch) bool {
-	seen, err := p.seen(ctx, b.first)
+	seen, err := p.seen(ctx, loopKeep, b.first)
 	if err != nil {
 		p.discard(b)
 		return false

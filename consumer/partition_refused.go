@@ -2,10 +2,7 @@ package consumer
 
 import (
 	"context"
-	"fmt"
 	"slices"
-
-	"sluice/internal/event"
 )
 
 // doubts are what a delivery has seen of refusals that may be the rows' fault or not.
@@ -84,6 +81,7 @@ type cause struct {
 	err   error
 	times int
 	after uint64
+	gone  int // how often in a row its record was not found on the topic
 }
 
 // proven says that a row was refused often enough for its error's code.
@@ -141,7 +139,7 @@ func (d *delivery) condemn(ctx context.Context, row int32) bool {
 	if e, ok := d.table.(explainer); ok {
 		column = e.column(ctx, c.err)
 	}
-	letter, err := d.exhume(ctx, d.offsets[row], c.err, column)
+	letter, err := d.exhume(ctx, row, column)
 	if err == nil {
 		err = d.graves.bury(ctx, d.partition.id, []deadLetter{letter})
 	}
@@ -157,26 +155,6 @@ func (d *delivery) condemn(ctx context.Context, row int32) bool {
 	d.log.Warn("a row that clickhouse refuses became a dead letter",
 		"partition", d.partition.id, "offset", letter.offset, "column", column, "err", reasonText(c.err))
 	return true
-}
-
-// exhume reads a record again, because its row has no key and no headers.
-func (d *delivery) exhume(ctx context.Context, offset int64, why error, column string) (letter deadLetter, err error) {
-	detail := why.Error()
-	if column != "" {
-		detail = "column " + column + ": " + detail
-	}
-	found := false
-	_, err = d.kafka.fetch(ctx, d.partition.id, offset, fetchWait, func(r *record) error {
-		if r.offset == offset {
-			letter = newDeadLetter(r, &event.RecordError{Reason: event.DeadRefusedByDatabase, Detail: detail})
-			found = true
-		}
-		return errStopped
-	})
-	if !found {
-		return letter, fmt.Errorf("read the record at %d again: %w", offset, err)
-	}
-	return letter, nil
 }
 
 // oversized deals with a block that is larger than ClickHouse takes: it goes in by smaller parts. If it was of one table partition, the next

@@ -41,7 +41,7 @@ func (p *partition) start(ctx context.Context) (s start, ok bool) {
 // setByHand begins at an offset that somebody has set: a consumer's has metadata. If it was set forward, past records that nobody has dealt
 // with, these are counted as lost.
 func (p *partition) setByHand(ctx context.Context, s start) (start, bool) {
-	highest, err := p.seen(ctx, 0)
+	highest, err := p.seen(ctx, loopFetch, 0)
 	if err != nil {
 		return s, false
 	}
@@ -56,7 +56,7 @@ func (p *partition) setByHand(ctx context.Context, s start) (start, bool) {
 // uncommitted begins for a group that has nothing committed: at the oldest record. If the table has records from before that one, the
 // committed offset has expired, and what is between them and the oldest record was removed before it was read.
 func (p *partition) uncommitted(ctx context.Context, s start) (start, bool) {
-	highest, err := p.seen(ctx, 0)
+	highest, err := p.seen(ctx, loopFetch, 0)
 	if err != nil {
 		return s, false
 	}

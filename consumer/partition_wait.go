@@ -106,12 +106,12 @@ func (w *wait) clear() {
 	}
 }
 
-// until asks ClickHouse until it answers or ctx ends, at the start of a partition.
-func (p *partition) until(ctx context.Context, try func() error) error {
-	w := p.waits(loopFetch)
+// until asks ClickHouse until it answers or ctx ends. The loop is the one that waits.
+func (p *partition) until(ctx context.Context, loop loop, try func() error) error {
+	w := p.waits(loop)
 	defer w.passed()
 	for {
-		p.watch.beat(loopFetch)
+		p.watch.beat(loop)
 		err := try()
 		if err == nil || !w.failedRead(ctx, err) {
 			return err

@@ -147,7 +147,7 @@ func (s *settlement) refuseClaim(p piece) int32 {
 	row := p.rows[0]
 	s.suspect(row)
 	for _, other := range p.left {
-		if s.places[other] == s.places[row] && !s.accused[other] {
+		if s.places[other] == s.places[row] && !s.accused[other] && !s.dead[other] {
 			p.rows = []int32{other}
 			s.pieces = append([]piece{p}, s.pieces...)
 			break

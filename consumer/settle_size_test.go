@@ -151,3 +151,48 @@ func TestPlacesAndWeights(t *testing.T) {
 		t.Errorf("weights %v of %d bytes", weights, b.bytes())
 	}
 }
+
+// A claim that is refused goes on with another row, and never with one that is a dead letter already: of a block that is too large and full of
+// bad rows each becomes one letter.
+func TestClaimPassesOverDeadRows(t *testing.T) {
+	s := newSettlement("t", []int64{0, 1, 2, 3}, time.Now(), true, true, true)
+	s.places, s.weights = make([]int32, 4), make([]int64, 4)
+	s.mustRead, s.known = false, true
+	s.claimFirst(s.whole(), []int32{0, 1, 2, 3})
+	for want := range int32(2) {
+		if _, row := s.refuse(); row != want {
+			t.Fatalf("row %d was refused, want %d", row, want)
+		}
+	}
+	s.buried(0)
+	s.buried(1)
+	if _, row := s.refuse(); row != 2 || len(s.pieces) != 1 || s.pieces[0].rows[0] != 3 {
+		t.Errorf("after row %d comes %+v", row, s.pieces)
+	}
+}
+
+// The limit is one for the block. Small events make a block that is several times their size: the next ones must become smaller all the same.
+func TestBatchSizeOfSmallEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 600 // rows that ClickHouse takes
+		w := newWorker(t, func(w *worker) { w.cfg.BatchRows, w.size = 10000, &batchSize{} })
+		w.table.limit = func(rows int) error {
+			if rows > most {
+				return &httpError{code: 241, text: "Query memory limit exceeded: maximum: 28.61 MiB."}
+			}
+			return nil
+		}
+		w.topic.add(8000)
+		w.start()
+		pass(time.Hour)
+		w.onceBelow(8000)
+		before := len(w.topic.journal.read())
+		w.topic.add(8000)
+		pass(time.Hour)
+		for _, l := range w.topic.journal.read()[before:] {
+			if strings.HasSuffix(l, "too large") {
+				t.Errorf("%s, with a limit of %d bytes", l, w.size.limit(1<<30))
+			}
+		}
+	})
+}

@@ -1,0 +1,71 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/internal/event"
+)
+
+// goneAnswers is how often in a row Kafka must say that a record is not on the topic, until its dead letter is made of its row: a leader
+// that has just taken over says so for a moment of records that it has.
+const goneAnswers = 3
+
+// errGone: the record at an offset is not on the topic any more, or is another one.
+var errGone = errors.New("the record is not on the topic any more")
+
+// exhume makes the dead letter of a row that was refused. It reads the record again, because the row has no key and not all headers. If
+// the record was removed meanwhile, by retention or with its topic, the row has to do: what is in it is nowhere else.
+func (d *delivery) exhume(ctx context.Context, row int32, column string) (deadLetter, error) {
+	c := d.causes[row]
+	detail := c.err.Error()
+	if column != "" {
+		detail = "column " + column + ": " + detail
+	}
+	letter, err := d.reread(ctx, row, detail)
+	if !errors.Is(err, errGone) {
+		c.gone = 0
+		return letter, err
+	}
+	if c.gone++; c.gone < goneAnswers {
+		return letter, err
+	}
+	d.log.Warn("a row is refused whose record is not on the topic any more: its dead letter is made of the row, without the record's key",
+		"partition", d.partition.id, "offset", d.offsets[row])
+	return d.letterOf(row, "made of the row, because the record was removed from the topic: "+detail), nil
+}
+
+// reread makes the letter of the row's record. The error is errGone if Kafka answered without that record.
+func (d *delivery) reread(ctx context.Context, row int32, detail string) (letter deadLetter, err error) {
+	offset, found, other := d.offsets[row], false, false
+	at, err := d.kafka.fetch(ctx, d.partition.id, offset, fetchWait, func(r *record) error {
+		e, bad := event.ParseHeaders(r.headers)
+		if found = r.offset == offset && bad == nil && e.ID == d.batch.rows.eventID[row]; found {
+			letter = newDeadLetter(r, refusedRecord(detail))
+		}
+		other = !found
+		return errStopped
+	})
+	switch {
+	case found:
+		return letter, nil
+	case other, errors.Is(err, errOffsetOutOfRange), err == nil && at.next > offset:
+		err = errGone
+	}
+	return letter, fmt.Errorf("read the record at %d again: %w", offset, err)
+}
+
+// letterOf makes the letter of what the row has: the event as the steps left it, and the headers that became columns.
+func (d *delivery) letterOf(row int32, detail string) deadLetter {
+	rows := d.batch.rows
+	envelope := event.Envelope{
+		Project: string(rows.projectID.row(int(row))), ID: rows.eventID[row], ReceivedAt: time.UnixMilli(int64(rows.receivedAt.Data[row])).UTC(),
+	}
+	return newDeadLetter(&record{offset: d.offsets[row], value: rows.payload.row(int(row)), headers: envelope.Headers()}, refusedRecord(detail))
+}
+
+func refusedRecord(detail string) error {
+	return &event.RecordError{Reason: event.DeadRefusedByDatabase, Detail: detail}
+}

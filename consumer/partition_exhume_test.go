@@ -1,0 +1,70 @@
+package consumer
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/internal/event"
+)
+
+// A row is refused whose record is not on the topic any more. Its dead letter is made of the row, and the partition goes on: whether the
+// record was removed by retention, is missing among others, or another one has its offset since the topic was made anew.
+func TestRefusedRowWhoseRecordIsGone(t *testing.T) {
+	for name, remove := range map[string]func(*memoryTopic){
+		"removed": func(m *memoryTopic) { m.expire(8) },
+		"missing": func(m *memoryTopic) {
+			m.mu.Lock()
+			m.records = append(m.records[:5:5], m.records[6:]...)
+			m.mu.Unlock()
+		},
+		"last":     func(m *memoryTopic) { m.mu.Lock(); m.records = m.records[:5]; m.mu.Unlock() },
+		"emptied":  func(m *memoryTopic) { m.mu.Lock(); m.records, m.end = nil, 0; m.mu.Unlock() },
+		"replaced": func(m *memoryTopic) { m.mu.Lock(); m.records[5] = later(5); m.mu.Unlock() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t, func(w *worker) { w.topic.burials = always(fails) })
+				w.table.refuses = func(offset int64) bool { return offset == 5 }
+				w.topic.add(10)
+				value := string(w.topic.records[5].value)
+				w.start()
+				pass(time.Minute) // all else is in, and the dead-letter topic is away
+				remove(w.topic)
+				w.topic.burials.change(succeeds)
+				pass(time.Minute)
+				l, dead := w.topic.buried[5]
+				end := int64(10)
+				if name == "emptied" { // it goes on there
+					end = 0
+				}
+				if !dead || len(w.topic.buried) != 1 || w.topic.at() != end {
+					t.Fatalf("%d dead letters, committed %d", len(w.topic.buried), w.topic.at())
+				}
+				e, err := event.ParseHeaders(l.headers)
+				if err != nil || e.ID != idV4(5) || e.Project != "demo" || string(l.value) != value || l.reason != event.DeadRefusedByDatabase ||
+					!strings.Contains(l.text, "made of the row") {
+					t.Errorf("the letter is %+v of %+v, %v", l, e, err)
+				}
+			})
+		})
+	}
+}
+
+// A leader that says for a moment that the record is not there, or does not answer, is asked again: the letter is the record's.
+func TestRefusedRowWhoseRecordSeemsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.table.refuses = func(offset int64) bool { return offset == 5 }
+		w.table.inserts = plans()
+		w.topic.add(10)
+		w.topic.records[5].key = []byte("key")
+		w.start()
+		w.topic.fetches = plans(outcome{err: errOffsetOutOfRange}, outcome{err: errAway}, outcome{err: errOffsetOutOfRange}, outcome{err: errOffsetOutOfRange})
+		pass(time.Minute)
+		if l := w.topic.buried[5]; string(l.key) != "key" || w.topic.at() != 10 {
+			t.Errorf("the letter is %+v, committed %d", l, w.topic.at())
+		}
+	})
+}
