@@ -24,12 +24,12 @@ type kafkaProducer struct {
 }
 
 func newKafkaProducer(conn kafkaconn.Config) (*kafkaProducer, error) {
-	transport, err := conn.Transport("sluice-gateway")
+	transport, err := conn.TransportOver("sluice-gateway", dialAlive)
 	if err != nil {
 		return nil, err
 	}
 	transport.MetadataTopics = []string{conn.Topic} // it asks for all of the cluster's otherwise, again and again
-	transport.Dial, transport.DialTimeout = dialAlive, connectTimeout
+	transport.DialTimeout = connectTimeout
 	client := conn.Client(transport)
 	// kafka-go tells the broker to wait half of this for the replicas, and half a second if it is not set.
 	client.Timeout = attemptTimeout

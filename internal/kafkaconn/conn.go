@@ -30,12 +30,18 @@ const (
 // Its TLS and SASL fields stay empty: dial does both, so that files are read again at each connect and a login is renewed before its
 // session ends.
 func (c Config) Transport(clientID string) (*kafka.Transport, error) {
+	return c.TransportOver(clientID, connect)
+}
+
+// TransportOver is Transport for a caller that opens TCP connections in a way of its own. TLS and the login go over what open returns.
+// Whoever replaces the transport's Dial loses both.
+func (c Config) TransportOver(clientID string, open Open) (*kafka.Transport, error) {
 	if _, err := c.tlsConfig(); err != nil {
 		return nil, err
 	}
 	return &kafka.Transport{
 		ClientID:    clientID,
-		Dial:        c.dial(clientID),
+		Dial:        c.dial(clientID, open),
 		DialTimeout: dialTimeout,
 		IdleTimeout: idleTimeout,
 		MetadataTTL: metadataTTL,

@@ -8,11 +8,18 @@ import (
 	"time"
 )
 
+// Open opens a TCP connection to a broker.
+type Open func(ctx context.Context, network, address string) (net.Conn, error)
+
+func connect(ctx context.Context, network, address string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address) //nolint:wrapcheck // names the address already
+}
+
 // dial returns a function that opens connections which are ready for requests: TLS is up and the login is done. The files with
 // certificates and password are read at each call.
-func (c Config) dial(clientID string) func(ctx context.Context, network, address string) (net.Conn, error) {
+func (c Config) dial(clientID string, open Open) Open {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		raw, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
+		raw, err := open(ctx, network, address)
 		if err != nil {
 			return nil, err //nolint:wrapcheck // names the address already
 		}

@@ -132,7 +132,7 @@ func TestLoginIsRenewedBeforeItsSessionEnds(t *testing.T) {
 			t.Parallel()
 			p, c := sessions(t, "500")
 			c.SASLMechanism = mechanism
-			conn, err := c.dial("test")(t.Context(), "tcp", c.Brokers[0])
+			conn, err := c.dial("test", connect)(t.Context(), "tcp", c.Brokers[0])
 			require.NoError(t, err)
 			defer conn.Close()
 			renewals := func() int {
@@ -159,7 +159,7 @@ func TestLoginIsRenewedBeforeItsSessionEnds(t *testing.T) {
 // A request that is written in pieces is not torn apart by a login.
 func TestRenewalWaitsForTheEndOfARequest(t *testing.T) {
 	p, c := sessions(t, "300")
-	conn, err := c.dial("test")(t.Context(), "tcp", c.Brokers[0])
+	conn, err := c.dial("test", connect)(t.Context(), "tcp", c.Brokers[0])
 	require.NoError(t, err)
 	defer conn.Close()
 	s := conn.(*session)
@@ -179,7 +179,7 @@ func TestRenewalFails(t *testing.T) {
 	_, c := sessions(t, "0")
 	c.SASLPassword, c.SASLPasswordFile = "", filepath.Join(t.TempDir(), "password")
 	require.NoError(t, os.WriteFile(c.SASLPasswordFile, []byte("right"), 0o600))
-	conn, err := c.dial("test")(t.Context(), "tcp", c.Brokers[0])
+	conn, err := c.dial("test", connect)(t.Context(), "tcp", c.Brokers[0])
 	require.NoError(t, err)
 	defer conn.Close()
 	s := conn.(*session)
@@ -187,7 +187,7 @@ func TestRenewalFails(t *testing.T) {
 
 	p, c2 := sessions(t, "60000")
 	c2.SASLPassword, c2.SASLPasswordFile = "", c.SASLPasswordFile
-	conn, err = c2.dial("test")(t.Context(), "tcp", c2.Brokers[0])
+	conn, err = c2.dial("test", connect)(t.Context(), "tcp", c2.Brokers[0])
 	require.NoError(t, err)
 	defer conn.Close()
 	s = conn.(*session)
@@ -210,7 +210,7 @@ func TestLoginEndsWithItsContext(t *testing.T) {
 	c.SASLMechanism, c.SASLUsername, c.SASLPassword = "PLAIN", "u", "p"
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err = c.dial("test")(ctx, "tcp", l.Addr().String())
+	_, err = c.dial("test", connect)(ctx, "tcp", l.Addr().String())
 	require.Error(t, err)
 	require.True(t, errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded), err)
 }
