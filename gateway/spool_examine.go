@@ -50,7 +50,7 @@ func (s *spool) examine() {
 		_ = s.seal() // into a file that nobody finds; examined with the others
 	}
 	gone := func(seg *segment) bool { return !s.holds(seg) }
-	if slices.ContainsFunc(slices.Concat(s.sealed, s.refused), gone) {
+	if slices.ContainsFunc(s.waiting(), gone) {
 		if err := s.adopt(); err != nil { // a file may have been replaced by a copy of itself
 			s.log.Error("spool files that were not there before cannot be read", "dir", s.dir, "err", err)
 		}
@@ -135,13 +135,20 @@ func (s *spool) relock() error {
 	return err
 }
 
+// waiting are the files that are not written to any more. Replay takes files from both lists at any time.
+func (s *spool) waiting() []*segment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Concat(s.sealed, s.refused)
+}
+
 // adopt takes over the files of a directory that nobody has read yet, behind those that are known.
 func (s *spool) adopt() error {
 	files, err := s.list()
 	if err != nil {
 		return err
 	}
-	known := slices.Concat(s.sealed, s.refused)
+	known := s.waiting()
 	if s.active != nil {
 		known = append(known, s.active)
 	}
