@@ -9,6 +9,8 @@ FUZZTIME      ?= 1m
 BENCHROWS     ?= 1000000
 # The broker that test-kafka uses; kafka-up prints the address of the one it started.
 KAFKA         ?= 127.0.0.1:19092
+# The gateway's tests of what a topic refuses, which Apache Kafka and the embedded broker refuse each in a way of its own.
+REFUSALS      := TopicRefusesAll|TopicRefusesOne|TopicTakesLess|TopicLimitToTheByte|TooLargeForTheTopicIsNotSpooled|TopicFaultsAreSaid
 # Brokers that kafka-up starts: 1 or 3.
 NODES         ?= 1
 
@@ -43,8 +45,9 @@ $(LINT):
 test-clients: ## clients that code generators make of openapi.json send events (asks the registries of Go, PyPI and npm)
 	$(GO) test ./gateway -count=1 -run 'TestGeneratedClients$$' -v -generators
 
-test-kafka: ## the end-to-end tests on Apache Kafka at KAFKA=host:port (see kafka-up)
+test-kafka: ## the end-to-end tests, and the gateway's of what a topic refuses, on Apache Kafka at KAFKA=host:port (see kafka-up)
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e
+	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./gateway -run '^Test($(REFUSALS))$$'
 
 test-brokers: ## what happens when brokers die or hang, on three of them at KAFKA=host:port,host:port,host:port (see kafka-up)
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e -plain -run 'TestBrokers' -outage.lasts 15s -v

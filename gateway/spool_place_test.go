@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -252,5 +253,40 @@ func TestSpoolPlaceReadOnly(t *testing.T) {
 	s.mustPut("after")
 	if got := s.rest(); !slices.Equal(got, []string{"before", "after"}) {
 		t.Errorf("came: %q", got)
+	}
+}
+
+// The directory is looked at while replay takes files and removes them: none of these is taken for lost.
+func TestSpoolLookedAtDuringReplay(t *testing.T) {
+	s := openSpool(t, t.TempDir(), func(s *spool) { s.segmentBytes = 1 })
+	s.mustPut(numbered(30)...)
+	for _, value := range numbered(30) {
+		must(t, s.keepRefused(&entry{acceptedAt: s.clock.now(), partition: -1, count: 1, records: runOf(value)}, errors.New("refused")))
+	}
+	stop := make(chan struct{})
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				s.look()
+			}
+		}
+	})
+	if got := s.rest(); !slices.Equal(got, numbered(30)) {
+		t.Errorf("came: %q", got)
+	}
+	for _, seg := range s.refusedFiles() {
+		must(t, s.taken(seg))
+	}
+	close(stop)
+	looking.Wait()
+	if f := s.figures(); f.events != 0 {
+		t.Errorf("%d events are left", f.events)
+	}
+	if n := testutil.ToFloat64(s.metrics.spoolLost); n != 0 {
+		t.Errorf("%v lost", n)
 	}
 }

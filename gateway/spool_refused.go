@@ -77,6 +77,9 @@ func (s *spool) readRefused(seg *segment) (entry, error) {
 
 // taken removes a file with a refused entry: Kafka has it now.
 func (s *spool) taken(seg *segment) error {
+	s.mu.Lock()
+	seg.reading = true // a look at the directory must not take the file for lost meanwhile
+	s.mu.Unlock()
 	if err := removeSegment(seg); err != nil {
 		return fmt.Errorf("spool file that is done with: %w", err)
 	}

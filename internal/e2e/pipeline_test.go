@@ -130,6 +130,12 @@ func (p *pipeline) post(path, contentType, body string) answer {
 
 func post(t testing.TB, url, contentType, body string) answer {
 	t.Helper()
+	return postAs(t, key, url, contentType, body)
+}
+
+// postAs sends under another key than the scenarios'.
+func postAs(t testing.TB, key, url, contentType, body string) answer {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
