@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,19 +53,35 @@ func TestRefusedRowWhoseRecordIsGone(t *testing.T) {
 	}
 }
 
-// A leader that says for a moment that the record is not there, or does not answer, is asked again: the letter is the record's.
+// A leader that says for a moment that the record is not there is asked again: the letter is the record's, unless it says so three times.
 func TestRefusedRowWhoseRecordSeemsGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorker(t)
-		w.table.refuses = func(offset int64) bool { return offset == 5 }
-		w.table.inserts = plans()
-		w.topic.add(10)
-		w.topic.records[5].key = []byte("key")
-		w.start()
-		w.topic.fetches = plans(outcome{err: errOffsetOutOfRange}, outcome{err: errAway}, outcome{err: errOffsetOutOfRange}, outcome{err: errOffsetOutOfRange})
-		pass(time.Minute)
-		if l := w.topic.buried[5]; string(l.key) != "key" || w.topic.at() != 10 {
-			t.Errorf("the letter is %+v, committed %d", l, w.topic.at())
-		}
-	})
+	for times := range goneAnswers + 2 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t, func(w *worker) { w.kafka = &forgetful{memoryTopic: w.topic, offset: 5, times: times} })
+			w.table.refuses = func(offset int64) bool { return offset == 5 }
+			w.topic.add(10)
+			w.topic.records[5].key = []byte("key")
+			w.start()
+			pass(time.Minute)
+			if l := w.topic.buried[5]; (string(l.key) == "key") != (times < goneAnswers) || len(l.value) == 0 || w.topic.at() != 10 {
+				t.Errorf("after %d times: the letter is %+v, committed %d", times, l, w.topic.at())
+			}
+		})
+	}
+}
+
+// forgetful is a topic that at first does not find the record at an offset.
+type forgetful struct {
+	*memoryTopic
+
+	offset int64
+	times  int
+}
+
+func (f *forgetful) fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error) {
+	if offset == f.offset && f.times > 0 {
+		f.times--
+		return position{}, errOffsetOutOfRange
+	}
+	return f.memoryTopic.fetch(ctx, partition, offset, wait, each)
 }
