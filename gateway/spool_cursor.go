@@ -106,9 +106,7 @@ func (s *spool) advance() (bool, error) {
 		}
 		r, err := openSegment(head)
 		if err == nil {
-			s.mu.Lock()
-			head.reading = true
-			s.mu.Unlock()
+			s.reads(head, true)
 			s.cursor = cursor{head: head, reader: r}
 			return true, nil
 		}

@@ -50,7 +50,7 @@ func (s *spool) examine() {
 		_ = s.seal() // into a file that nobody finds; examined with the others
 	}
 	gone := func(seg *segment) bool { return !s.holds(seg) }
-	if slices.ContainsFunc(s.finished(), gone) {
+	if slices.ContainsFunc(s.files(), gone) {
 		if err := s.adopt(); err != nil { // a file may have been replaced by a copy of itself
 			s.log.Error("spool files that were not there before cannot be read", "dir", s.dir, "err", err)
 		}
@@ -64,8 +64,8 @@ func (s *spool) examine() {
 	}
 }
 
-// finished lists the files that are not written any more. Replay removes them meanwhile, without s.write.
-func (s *spool) finished() []*segment {
+// files are those that are not being written. Replay takes files off the lists meanwhile.
+func (s *spool) files() []*segment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Concat(s.sealed, s.refused)
@@ -126,10 +126,11 @@ func (s *spool) move() error {
 	return nil
 }
 
-// relock locks the directory once more when somebody removed the lock's file: a second gateway could lock it.
+// relock locks the directory once more when somebody removed the lock's file, and when the lock was given up for a directory that was in
+// its place for a while: a second gateway could lock it.
 func (s *spool) relock() error {
 	path := filepath.Join(s.dir, spoolLock)
-	if same(path, s.place.lockInfo) {
+	if s.place.lock != nil && same(path, s.place.lockInfo) {
 		return nil
 	}
 	_ = s.place.unlock()
@@ -148,7 +149,7 @@ func (s *spool) adopt() error {
 	if err != nil {
 		return err
 	}
-	known := s.finished()
+	known := s.files()
 	if s.active != nil {
 		known = append(known, s.active)
 	}

@@ -214,7 +214,7 @@ func (r *replay) tryRefused(ctx context.Context) {
 		r.refusing.since = time.Now()
 		end := r.forwardAll(ctx, []entry{e})
 		again := len(r.refusing.suspects)
-		if end == stopped || !r.keepRest(ctx, e.count) {
+		if end == stopped || !r.keepRest(ctx, end, e.count) {
 			r.dropSuspects()
 			return
 		}
@@ -236,9 +236,9 @@ func (r *replay) tryRefused(ctx context.Context) {
 }
 
 // keepRest deals with the suspects of one refused entry: where only some of its records are still refused they get files of their
-// own, and the entry's can go.
-func (r *replay) keepRest(ctx context.Context, records int) bool {
-	if n := len(r.refusing.suspects); n == 0 || n == records {
+// own, and the entry's can go. Where the topic takes nothing the entry stays as it is.
+func (r *replay) keepRest(ctx context.Context, end verdict, records int) bool {
+	if n := len(r.refusing.suspects); n == 0 || n == records || end == turnedDown {
 		r.dropSuspects()
 		return true
 	}

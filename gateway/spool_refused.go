@@ -77,16 +77,23 @@ func (s *spool) readRefused(seg *segment) (entry, error) {
 
 // taken removes a file with a refused entry: Kafka has it now.
 func (s *spool) taken(seg *segment) error {
-	s.mu.Lock()
-	seg.reading = true // a look at the directory must not take the file for lost meanwhile
-	s.mu.Unlock()
+	// While the file is gone and still on the list, it must not count as lost.
+	s.reads(seg, true)
 	if err := removeSegment(seg); err != nil {
+		s.reads(seg, false)
 		return fmt.Errorf("spool file that is done with: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused = slices.DeleteFunc(s.refused, func(r *segment) bool { return r == seg })
 	return nil
+}
+
+// reads notes whether replay has a file.
+func (s *spool) reads(seg *segment, yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seg.reading = yes
 }
 
 // recoverRefused counts such a file of an earlier run.
