@@ -11,44 +11,72 @@ const (
 	longestLag = 30 * 24 * time.Hour
 )
 
-// receivedAt is the time an event counts as received at, in Unix milliseconds, judged by three clocks: the gateway's, which
-// said received; the broker's, which said appended (0 where the topic keeps the producers' times); and this process's.
-// Retention counts from this time, so an event from a gateway whose clock is wrong would be removed as too old in the moment
-// it is inserted, or would stay for decades. corrected says that received was not believed.
+// witness is what a record says about the time at which it was received, in Unix milliseconds.
+type witness struct {
+	received int64 // by the gateway's clock
+	stamped  int64 // the record's own time; 0: none
+	byBroker bool  // stamped is the broker's; otherwise it is the gateway's too, or another producer's
+}
+
+// agree reports whether the record reached Kafka within a day after it was received, as far as its two times say.
+func (w witness) agree() bool {
+	behind := w.stamped - w.received
+	return w.stamped != 0 && behind >= -clockSlack.Milliseconds() && behind <= longestSpooled.Milliseconds()
+}
+
+// receivedAt is the time an event counts as received at, judged by the clocks of the gateway, of the broker (where the topic keeps
+// the broker's times) and of this process, which says now. Retention counts from this time, so an event from a gateway whose clock is
+// wrong would be removed as too old in the moment it is inserted, or would stay for decades. corrected says that the gateway
+// was not believed.
 //
 // Two clocks that agree outvote the third. Where they cannot, the later time counts, because an event that is kept for too
 // long does less harm than one that vanishes.
 //
-//	received, compared with appended      this clock says             result
-//	at most a day before                  anything                    received
-//	later                                 received is not ahead       received: the broker is behind
-//	later                                 only received is ahead      appended: the gateway is ahead
-//	later                                 both are ahead              appended: the gateway is further ahead
-//	more than a day before                appended is not ahead       appended: the gateway is behind, or the event spent long in
-//	                                                                  a spool or among the dead letters
-//	more than a day before                appended is ahead           received: the broker is ahead; this clock if that is
-//	                                                                  more than 30 days ago, because both are wrong then
-func receivedAt(received, appended int64, clock func() time.Time) (at int64, corrected bool) {
-	behind := appended - received
-	if appended != 0 && behind >= -clockSlack.Milliseconds() && behind <= longestSpooled.Milliseconds() {
-		return received, false
+//	received, compared with the broker's time   this clock says            result
+//	at most a day before                        anything                   received
+//	later                                       received is not ahead      received: the broker is behind
+//	later                                       only received is ahead     the broker's: the gateway is ahead
+//	later                                       both are ahead             the broker's: the gateway is further ahead
+//	more than a day before                      the broker is not ahead    the broker's: the gateway is behind, or the event spent long
+//	                                                                       in a spool or among the dead letters
+//	more than a day before                      the broker is ahead        received; this clock if that is more than 30 days ago,
+//	                                                                       because both are wrong then
+//
+// Without a broker's time, this clock decides alone: what is ahead of it, or more than 30 days behind, counts as received now, and
+// what its producer stamped more than a day later counts from that time.
+func receivedAt(w witness, now int64) (at int64, corrected bool) {
+	if !w.byBroker {
+		return receivedWithoutBroker(w, now)
 	}
-	now := clock().UnixMilli()
 	ahead := func(at int64) bool { return at > now+clockSlack.Milliseconds() }
 	switch {
-	case appended == 0 && ahead(received):
-		return now, true
-	case appended == 0:
-		return received, false
-	case behind < 0 && ahead(received):
-		return appended, true
-	case behind < 0:
-		return received, false
-	case !ahead(appended):
-		return appended, true
-	case received < now-longestLag.Milliseconds():
+	case w.agree():
+		return w.received, false
+	case w.received > w.stamped && ahead(w.received):
+		return w.stamped, true
+	case w.received > w.stamped:
+		return w.received, false
+	case !ahead(w.stamped):
+		return w.stamped, true
+	case w.received < now-longestLag.Milliseconds():
 		return now, true
 	default:
-		return received, false
+		return w.received, false
 	}
+}
+
+func receivedWithoutBroker(w witness, now int64) (at int64, corrected bool) {
+	at = w.received
+	if w.stamped != 0 && w.stamped-w.received > longestSpooled.Milliseconds() {
+		at = w.stamped
+	}
+	if !plausible(at, now) {
+		at = now
+	}
+	return at, at != w.received
+}
+
+// plausible reports whether this clock can believe that an event was received at a time.
+func plausible(at, now int64) bool {
+	return at <= now+clockSlack.Milliseconds() && at >= now-longestLag.Milliseconds()
 }

@@ -24,14 +24,6 @@ type record struct {
 	logStart int64 // the oldest offset on the log when the fetch was answered
 }
 
-// appended is when the broker took the record, by the broker's clock, or 0 where the topic keeps the producers' times.
-func (r *record) appended() int64 {
-	if !r.byBroker {
-		return 0
-	}
-	return r.atMillis
-}
-
 // processor makes rows of records. It trusts nothing that is on the topic: whatever is there becomes a row or a dead letter.
 // It is reused and not safe for concurrent use.
 type processor struct {
@@ -46,6 +38,7 @@ type processor struct {
 	receivedAt time.Time // of the last row
 	corrected  int       // rows whose received_at is not what the gateway said, since it was last looked at
 	clock      func() time.Time
+	now        int64 // when clock was last looked at, in Unix milliseconds
 }
 
 // maxRecordBytes is the largest value that may become a row: what the topic takes in one batch.
@@ -72,17 +65,25 @@ func (p *processor) process(r *record, b *block) error {
 	return nil
 }
 
-// judge replaces the time of receipt where the gateway's clock cannot be right, see receivedAt.
+// judge replaces the time of receipt where the gateway's clock cannot be right, see receivedAt. It looks at this process's clock only
+// for records that the last look does not settle.
 func (p *processor) judge(envelope *event.Envelope, r *record) {
-	clock := p.clock
-	if clock == nil {
-		clock = time.Now
-	}
-	if at, corrected := receivedAt(envelope.ReceivedAt.UnixMilli(), r.appended(), clock); corrected {
-		envelope.ReceivedAt = time.UnixMilli(at).UTC()
-		p.corrected++
+	w := witness{received: envelope.ReceivedAt.UnixMilli(), stamped: r.atMillis, byBroker: r.byBroker}
+	if !w.agree() || !w.byBroker && !plausible(w.received, p.now) {
+		p.now = p.time().UnixMilli()
+		if at, corrected := receivedAt(w, p.now); corrected {
+			envelope.ReceivedAt = time.UnixMilli(at).UTC()
+			p.corrected++
+		}
 	}
 	p.receivedAt = envelope.ReceivedAt
+}
+
+func (p *processor) time() time.Time {
+	if p.clock != nil {
+		return p.clock()
+	}
+	return time.Now()
 }
 
 // apply takes the event through all steps. What it returns is the event as they leave it, which p.event holds then.

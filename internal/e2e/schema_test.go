@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,7 @@ import (
 // is made.
 func TestMigrateAsAnOperator(t *testing.T) {
 	p := newPipeline(t, 1)
+	p.settled = true // its rows have no records
 	migrate := func(wantCode int, wantSaid string, flags ...string) {
 		t.Helper()
 		code, said := runs(t, "consumer", append([]string{"migrate", "--clickhouse-dsn", p.dsn}, flags...)...)
@@ -64,17 +64,6 @@ func TestMigrateAsAnOperator(t *testing.T) {
 	migrate(0, "there    view events_per_minute", "--status")
 }
 
-// freeAddr is an address that nobody listens on.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // it only names a port
-	return l.Addr().String()
-}
-
 // sluice dev starts on a data folder in which tables and views were dropped or changed: it makes what is missing, says
 // what differs, and leaves rows and retention alone.
 func TestDevOnAChangedFolder(t *testing.T) {
@@ -83,8 +72,8 @@ func TestDevOnAChangedFolder(t *testing.T) {
 	var url string
 	dev := func(flags ...string) *program {
 		t.Helper()
-		ch := freeAddr(t)
-		d := start(t, "sluice", append([]string{"dev", "--data-dir", dir, "--kafka-addr", freeAddr(t), "--clickhouse-addr", ch, "--clickhouse-http-addr", freeAddr(t),
+		ch := free(t)
+		d := start(t, "sluice", append([]string{"dev", "--data-dir", dir, "--kafka-addr", free(t), "--clickhouse-addr", ch, "--clickhouse-http-addr", free(t),
 			"--http-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--consumer-admin-addr", "127.0.0.1:0", "--flush-age", "200ms"}, flags...)...)
 		url = "http://" + d.says(`msg="gateway serves" addr=(\S+)`)
 		d.says(`^ready in`)
