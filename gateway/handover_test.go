@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -79,5 +80,40 @@ func TestSlowKafkaGivesFewIDs(t *testing.T) {
 	}
 	if n := len(m.stored()); n != 600 {
 		t.Errorf("%d records of 600", n)
+	}
+}
+
+// avoiding is a cluster that knows which brokers it was told not to ask.
+type avoiding struct {
+	*memory
+	brokers []int32
+}
+
+func (a *avoiding) Replicas(context.Context) ([]replicas, error) { return nil, errNoPartitions }
+func (a *avoiding) Probe(context.Context, int32) error           { return nil }
+func (a *avoiding) Avoid(brokers []int32)                        { a.brokers = brokers }
+
+// TestSuccessorAsksAnotherBroker: a lane that takes over needs a producer id first, and must not ask the broker for it that holds
+// its predecessor up.
+func TestSuccessorAsksAnotherBroker(t *testing.T) {
+	metrics, _ := newMetrics(func() float64 { return 0 })
+	c := &avoiding{memory: &memory{}}
+	pub := newPublisher(c, 1<<20, metrics, slog.New(slog.DiscardHandler))
+	pub.partitions.Store(2)
+	pub.leaders.learn([]replicas{{leader: 6}, {leader: 7}}, time.Now())
+	stuck := pub.lanes[1]
+	pub.team.lanes = map[*lane]bool{stuck: true}
+	started := false
+	pub.team.start = func(*lane) {
+		if started = true; !slices.Equal(c.brokers, []int32{7}) {
+			t.Errorf("avoided: %v", c.brokers)
+		}
+	}
+	stuck.attempts.partition.Store(1)
+	stuck.attempts.since.Store(1)
+	stuck.begin(-1)
+	stuck.handOver()
+	if !stuck.end() || !started {
+		t.Error("nobody took over")
 	}
 }

@@ -125,6 +125,7 @@ func (l *lane) handOver() {
 	now := time.Now()
 	if p := int(l.attempts.partition.Load()); l.attempts.since.Load() != 0 {
 		l.pub.leaders.hang(p, now)
+		l.pub.avoidSilent() // before the other lane asks for a producer id
 	}
 	if l.pub.outage.away(now) || !l.pub.leaders.healthy(int(l.pub.partitions.Load()), now) || !l.replaced() {
 		s.timer.Reset(stuckAfter)

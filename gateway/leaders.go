@@ -192,6 +192,13 @@ func (l *leaders) silent() []int32 {
 	return brokers
 }
 
+// avoidSilent tells the producer which brokers do not answer.
+func (p *publisher) avoidSilent() {
+	if c, ok := p.producer.(cluster); ok {
+		c.Avoid(p.leaders.silent())
+	}
+}
+
 // watchLeaders asks who leads, and the brokers that do not answer, while any partition is avoided.
 func (p *publisher) watchLeaders(ctx context.Context) {
 	c, ok := p.producer.(cluster)
