@@ -40,6 +40,7 @@ func TestSecuredKafka(t *testing.T) {
 	p := newPipeline(t, 3)
 	p.client() // stays with the open listener
 	lab.brokers = secured
+	defer func() { lab.brokers = open }() // for the account of what came of all events
 
 	ca := filepath.Join(dir, "ca.pem")
 	replace(t, ca, other)
