@@ -25,10 +25,11 @@ import (
 // kafkaDefault is Kafka's own default of max.message.bytes.
 const kafkaDefault = 1048588
 
-// configure changes a setting of the site's topic.
+// configure changes a setting of the site's topic, and waits until it is in force: Apache Kafka answers before that.
 func (s *site) configure(name, value string) {
 	s.t.Helper()
-	resp, err := s.producer().client.IncrementalAlterConfigs(s.t.Context(), &kafka.IncrementalAlterConfigsRequest{
+	client := s.producer().client
+	resp, err := client.IncrementalAlterConfigs(s.t.Context(), &kafka.IncrementalAlterConfigsRequest{
 		Resources: []kafka.IncrementalAlterConfigsRequestResource{{
 			ResourceType: kafka.ResourceTypeTopic, ResourceName: s.topic,
 			Configs: []kafka.IncrementalAlterConfigsRequestConfig{{Name: name, Value: value, ConfigOperation: kafka.ConfigOperationSet}},
@@ -38,6 +39,15 @@ func (s *site) configure(name, value string) {
 		err = resp.Resources[0].Error
 	}
 	must(s.t.(*testing.T), err)
+	waitUntil(s.t, func() bool {
+		is, err := client.DescribeConfigs(s.t.Context(), &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{
+			{ResourceType: kafka.ResourceTypeTopic, ResourceName: s.topic, ConfigNames: []string{name}},
+		}})
+		must(s.t.(*testing.T), err)
+		return len(is.Resources) == 1 && slices.ContainsFunc(is.Resources[0].ConfigEntries, func(e kafka.DescribeConfigResponseConfigEntry) bool {
+			return e.ConfigName == name && e.ConfigValue == value
+		})
+	})
 	if s.cluster == nil || name != "cleanup.policy" {
 		return
 	}
