@@ -146,7 +146,7 @@ func (p *pipeline) accounts() ([]account, map[event]bool) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	reader, err := kgo.NewClient(kgo.SeedBrokers(lab.brokers))
+	reader, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(lab.brokers, ",")...))
 	if err != nil {
 		p.t.Fatal(err)
 	}

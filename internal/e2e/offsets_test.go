@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 // other is a client of Kafka's that is not ours.
 func (p *pipeline) other(opts ...kgo.Opt) *kgo.Client {
 	p.t.Helper()
-	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(lab.brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(strings.Split(lab.brokers, ",")...), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		p.t.Fatal(err)
 	}

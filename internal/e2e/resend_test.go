@@ -22,7 +22,7 @@ func (p *pipeline) startInProcess(now func() time.Time, projects string) {
 		HTTPAddr: "127.0.0.1:0", ProjectsFile: projects, RequestTimeout: 10 * time.Second, HTTPIdleTimeout: time.Minute,
 		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 64 << 20, PartitionBy: "none",
 	}, gateway.Deps{
-		Kafka:   kafkaconn.Config{Brokers: []string{lab.brokers}, Topic: p.name, DeadTopic: p.name + ".dead"},
+		Kafka:   kafkaconn.Config{Brokers: strings.Split(lab.brokers, ","), Topic: p.name, DeadTopic: p.name + ".dead"},
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second, Now: now,
 	})
 	if err != nil {
