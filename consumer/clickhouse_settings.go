@@ -87,7 +87,7 @@ func (s *server) learn(line string) {
 		s.version = rest
 	case "clock":
 		if ms, err := strconv.ParseInt(rest, 10, 64); err == nil {
-			s.ahead = time.UnixMilli(ms).Sub(time.Now())
+			s.ahead = time.Until(time.UnixMilli(ms))
 		}
 	case "cloud":
 		s.cloud = true
