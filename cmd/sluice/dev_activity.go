@@ -94,10 +94,7 @@ func increase(now, before map[string]float64) (all float64, text string) {
 
 // logActivity logs what came in: at most a line each interval, none while nothing happens, and the rest when it stops.
 func logActivity(ctx context.Context, log *slog.Logger, interval time.Duration, from []prometheus.Gatherer) error {
-	before, err := readActivity(from)
-	if err != nil {
-		return err
-	}
+	var before activity // the counters are as new as the process: what came before this loop is in its first line
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
