@@ -23,6 +23,8 @@ type child struct {
 	dir layout
 	// logged is how long the error log was when the process started, in bytes.
 	logged int64
+	// searched is how much of it was searched for the cause of a crash, in bytes.
+	searched int64
 	// lifeline is the pipe whose closing tells the child to shut down.
 	lifeline *os.File
 	// ended is closed when the process has gone; err is how, written before.

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"regexp"
@@ -13,7 +14,12 @@ const (
 	crashInterval = 100 * time.Millisecond
 	// crashSearch is how much of the error log is searched for the cause of a crash, in bytes.
 	crashSearch = 1 << 20
+	// crashOverlap is how much of what was searched before is searched again, because the cause may have been written half.
+	crashOverlap = 8 << 10
 )
+
+// lastWords is what the cause of a crash begins with. Looking for it is much cheaper than for lastGasp.
+var lastWords = []byte("Terminate called for uncaught exception")
 
 // lastGasp is what an engine logs when an exception has left the function that should have caught it, and the line after that, which
 // names the exception:
@@ -23,13 +29,16 @@ const (
 var lastGasp = regexp.MustCompile(`(?m)^[0-9.]+ [0-9:.]+ \[ \d+ \] \{\S*\} <Fatal> .*Terminate called for uncaught exception:\n` +
 	`(?:.*<Fatal> \w+: )?(.*)\n`)
 
-// crashing tells whether the engine has given itself up and only describes how.
+// crashing tells whether the engine has given itself up and only describes how. It searches what the engine has logged since it
+// was last asked.
 func (c *child) crashing() bool {
 	size := sizeOfFile(c.dir.errors())
-	if size == c.logged {
+	from := max(c.logged, c.searched-crashOverlap)
+	if size == c.searched || size == c.logged {
 		return false
 	}
-	return uncaught(c.dir.errors(), c.logged) != ""
+	c.searched = size
+	return uncaught(c.dir.errors(), from) != ""
 }
 
 // uncaught is the exception that ended an engine whose error log had a size before it started. Empty: there is none.
@@ -45,7 +54,7 @@ func uncaught(name string, from int64) string {
 		from = max(from, size-crashSearch)
 	}
 	text, err := io.ReadAll(io.LimitReader(io.NewSectionReader(file, from, crashSearch), crashSearch))
-	if err != nil {
+	if err != nil || !bytes.Contains(text, lastWords) {
 		return ""
 	}
 	found := lastGasp.FindSubmatch(text)
