@@ -34,7 +34,7 @@ func idV7(at time.Time, n uint64) uuid.UUID {
 // fromGateway is a record as the gateway writes it.
 func fromGateway(offset int64, project string, id uuid.UUID, received time.Time, value string) record {
 	envelope := event.Envelope{Project: project, ID: id, ReceivedAt: received}
-	return record{offset: offset, value: []byte(value), headers: envelope.Headers()}
+	return record{offset: offset, value: []byte(value), headers: envelope.Headers(), atMillis: received.UnixMilli(), byBroker: true}
 }
 
 // plain is a good event whose message says which offset it has.
@@ -44,11 +44,8 @@ func plain(offset int64) record {
 
 // newProcessor is a processor of partition 0 of the topic events.
 func newProcessor() *processor {
-	return &processor{topic: "events", partition: 0, maxAge: 90 * 24 * time.Hour, clock: farFuture}
+	return &processor{topic: "events", partition: 0, maxAge: 90 * 24 * time.Hour}
 }
-
-// farFuture is a clock by which no event of the tests comes too early.
-func farFuture() time.Time { return noon.AddDate(10, 0, 0) }
 
 // blockOf makes a block of records that are all good.
 func blockOf(t *testing.T, records ...record) *block {
