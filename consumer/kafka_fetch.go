@@ -102,23 +102,34 @@ func (f *rawFetch) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if err := protocol.WriteRequest(rw, f.version, correlation, "sluice-consumer", &f.request); err != nil {
 		return nil, err //nolint:wrapcheck // the caller says what it was doing
 	}
-	var size [4]byte
-	if _, err := io.ReadFull(rw, size[:]); err != nil {
-		return nil, err //nolint:wrapcheck // as above
-	}
-	n := int(binary.BigEndian.Uint32(size[:]))
-	if n < 4 || n > maxAnswer {
-		return nil, fmt.Errorf("an answer of %d bytes", n)
-	}
+	var err error
 	f.answer.version = f.version
-	f.answer.bytes = grow(f.answer.bytes, n)
-	if _, err := io.ReadFull(rw, f.answer.bytes); err != nil {
-		return nil, err //nolint:wrapcheck // as above
-	}
-	if id := binary.BigEndian.Uint32(f.answer.bytes); id != correlation {
-		return nil, fmt.Errorf("the answer to request %d came for %d", id, correlation)
+	f.answer.bytes, err = readAnswer(rw, f.answer.bytes, maxAnswer, correlation)
+	if err != nil {
+		return nil, err
 	}
 	return f, nil
+}
+
+// readAnswer reads one answer, from its correlation id on, into memory that it is given, which grows if it must. An answer of more than
+// most bytes, or to another request, is an error.
+func readAnswer(r io.Reader, into []byte, most int, correlation uint32) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return into, err //nolint:wrapcheck // the caller says what it was doing
+	}
+	n := int(binary.BigEndian.Uint32(size[:]))
+	if n < 4 || n > most {
+		return into, fmt.Errorf("an answer of %d bytes", n)
+	}
+	into = grow(into, n)
+	if _, err := io.ReadFull(r, into); err != nil {
+		return into, err //nolint:wrapcheck // as above
+	}
+	if id := binary.BigEndian.Uint32(into); id != correlation {
+		return into, fmt.Errorf("the answer to request %d came for %d", correlation, id)
+	}
+	return into, nil
 }
 
 // grow returns n bytes of memory, b's if it is large enough.

@@ -138,22 +138,11 @@ func (a *rawAsk) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if _, err := rw.Write(b); err != nil {
 		return nil, err //nolint:wrapcheck // the caller says what it was doing
 	}
-	var size [4]byte
-	if _, err := io.ReadFull(rw, size[:]); err != nil {
-		return nil, err //nolint:wrapcheck // as above
+	answer, err := readAnswer(rw, nil, maxLineage, correlation)
+	if err != nil {
+		return nil, err
 	}
-	n := binary.BigEndian.Uint32(size[:])
-	if n < 4 || n > maxLineage {
-		return nil, fmt.Errorf("an answer of %d bytes", n)
-	}
-	a.answer = make([]byte, n)
-	if _, err := io.ReadFull(rw, a.answer); err != nil {
-		return nil, err //nolint:wrapcheck // as above
-	}
-	if id := binary.BigEndian.Uint32(a.answer); id != correlation {
-		return nil, fmt.Errorf("the answer to request %d came for %d", correlation, id)
-	}
-	a.answer = a.answer[4:]
+	a.answer = answer[4:]
 	return a, nil
 }
 

@@ -146,7 +146,7 @@ func TestHeartbeatsGoOnWhileWorkFinishes(t *testing.T) {
 	<-ended
 }
 
-// A consumer that starts before its topic says so, takes no part in the group meanwhile, and has all of the topic when it is there.
+// A consumer that starts before its topic names the missing topic, stays out of the group, and gets all partitions once the topic is made.
 func TestTopicIsMadeLater(t *testing.T) {
 	t.Parallel()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1))

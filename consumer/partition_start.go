@@ -25,7 +25,7 @@ func (p *partition) start(ctx context.Context) (s start, ok bool) {
 		}
 		return err
 	}
-	if !p.retry(ctx, "committed offset is not to be had, retrying", try) {
+	if !p.retry(ctx, "cannot read the committed offset, retrying", try) {
 		return s, false
 	}
 	if s.head < 0 {

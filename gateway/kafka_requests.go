@@ -31,7 +31,7 @@ type newIDRequest struct {
 // ApiKey is part of protocol.Message.
 func (*newIDRequest) ApiKey() protocol.ApiKey { return protocol.InitProducerId }
 
-// Broker is part of protocol.BrokerMessage: any broker that is not to be avoided, or whichever kafka-go likes.
+// Broker is part of protocol.BrokerMessage: a broker that answers, or any one if none is known to.
 func (r *newIDRequest) Broker(c protocol.Cluster) (protocol.Broker, error) {
 	if len(r.avoid) > 0 {
 		for id, b := range c.Brokers { // in no order
