@@ -22,8 +22,7 @@ type Bulk struct {
 	// SentAt is the "sent_at" beside "events": when the client sent the bulk by its own clock.
 	SentAt Timestamp
 
-	scanner scanner
-	open    []uint64 // the splitter's stack, a bit an open bracket
+	scan scanner
 
 	each    func(i int, raw []byte, ev *Event, err error) // nil: items are only collected
 	count   int                                           // items that each was called with
@@ -64,20 +63,20 @@ func errEmptyBulk() *Error {
 func (b *Bulk) reset(body []byte) {
 	b.Items = b.Items[:0]
 	b.SentAt = Timestamp{}
-	b.scanner.reset(body, emptied(b.scanner.repairs))
+	b.scan.fields = eventFields
+	b.scan.reset(body, emptied(b.scan.repairs))
 	b.count = 0
 }
 
 // release lets go of what is the caller's.
 func (b *Bulk) release() {
-	b.scanner.data = nil
-	b.open = emptied(b.open)
+	b.scan.release()
 	b.each = nil
 }
 
 func (b *Bulk) split(body []byte, form Form) *Error {
-	first := b.scanner.peek()
-	if first == 0 && b.scanner.pos == len(body) {
+	first := b.scan.peek()
+	if first == 0 && b.scan.pos == len(body) {
 		return nil
 	}
 	switch {
@@ -101,13 +100,13 @@ func (b *Bulk) split(body []byte, form Form) *Error {
 // array reads a body that is an array of events.
 func (b *Bulk) array() *Error {
 	err := b.items()
-	b.scanner.end()
+	b.scan.end()
 	return b.verdict(err)
 }
 
 // object reads a body that begins like an object and reports whether that is the bulk; if not, it is the first of its events.
 func (b *Bulk) object(form Form) (isBulk bool, err *Error) {
-	s := &b.scanner
+	s := &b.scan
 	start := s.pos
 	var has bulkMembers
 	o := s.object(kindBulk)
@@ -172,10 +171,10 @@ func (has bulkMembers) isBulk(form Form, s *scanner, start int) bool {
 
 // sentAt reads the value of "sent_at". Like a timestamp it is no reason to refuse anything, whatever it is.
 func (b *Bulk) sentAt() {
-	s := &b.scanner
+	s := &b.scan
 	switch c := s.peek(); {
 	case c == '"' || c == '-' || isDigit(c):
-		b.SentAt = s.time()
+		b.SentAt = readTime(s)
 	case c == 'n':
 		s.value()
 	default:
@@ -186,8 +185,8 @@ func (b *Bulk) sentAt() {
 
 // verdict prefers what was wrong first.
 func (b *Bulk) verdict(err *Error) *Error {
-	if err == nil && b.scanner.fault != "" {
-		err = malformed(b.scanner.fault, b.scanner.faultAt)
+	if err == nil && b.scan.fault != "" {
+		err = malformed(b.scan.fault, b.scan.faultAt)
 	}
 	return err
 }

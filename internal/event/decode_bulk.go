@@ -22,7 +22,7 @@ func DecodeBulk(body []byte, form Form, maxEventBytes int, into *Bulk, each func
 }
 
 func (b *Bulk) decodeAll(body []byte, form Form) *Error {
-	if b.scanner.peek() != '{' || form == FormNDJSON || form == FormJSON && b.beginsWithEvents(body) {
+	if b.scan.peek() != '{' || form == FormNDJSON || form == FormJSON && b.beginsWithEvents(body) {
 		return b.split(body, form)
 	}
 	// Whether this is one object or the first of several events is known at its end only.
@@ -41,7 +41,7 @@ func (b *Bulk) decodeAll(body []byte, form Form) *Error {
 
 // beginsWithEvents reports whether the body is an object with nothing but sent_at before its array events.
 func (b *Bulk) beginsWithEvents(body []byte) bool {
-	s := &b.scanner
+	s := &b.scan
 	defer func() { s.reset(body, emptied(s.repairs)) }()
 	for o := s.object(kindBulk); s.member(&o); s.value() {
 		switch o.field {
@@ -73,7 +73,7 @@ func (b *Bulk) decode(item []byte) {
 // because it agrees with skipItem about quotes and brackets for as long as it finds no fault; so that a bulk of bad items
 // is still read in linear time.
 func (b *Bulk) decodeHere() bool {
-	s, d := &b.scanner, &b.decoder
+	s, d := &b.scan, &b.decoder
 	if s.peek() != '{' || b.count == MaxBulkEvents {
 		return false
 	}

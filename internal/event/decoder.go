@@ -9,7 +9,7 @@ type Decoder struct {
 	// MaxBytes is the largest event it takes, in bytes. 0: it does not care.
 	MaxBytes int
 
-	scanner
+	scan    scanner
 	refused *Error // the first field that is not as it should be
 
 	older olderNames
@@ -30,24 +30,25 @@ func (d *Decoder) Decode(raw []byte, ev *Event) error {
 
 func (d *Decoder) decode(raw []byte, ev *Event) *Error {
 	ev.reset()
+	d.scan.fields = eventFields
 	if err := d.checkSize(len(raw)); err != nil {
 		return err
 	}
-	d.reset(raw, ev.repairs)
+	d.scan.reset(raw, ev.repairs)
 	d.refused = nil
-	switch d.peek() {
+	switch d.scan.peek() {
 	case 0:
-		if d.pos == len(raw) {
+		if d.scan.pos == len(raw) {
 			return &Error{Code: CodeEmpty, Reason: "There is no event."}
 		}
-		d.fail(faultValue)
+		d.scan.fail(faultValue)
 	case '{':
 		d.event(ev)
 	default:
-		d.value()
+		d.scan.value()
 		d.refuse("", "An event must be a JSON object.")
 	}
-	d.end()
+	d.scan.end()
 	return d.finish(ev)
 }
 
@@ -55,18 +56,19 @@ func (d *Decoder) decode(raw []byte, ev *Event) *Error {
 // and whether there is one that Decode would accept.
 func (d *Decoder) decodePrefix(data []byte, ev *Event) (size int, good bool) {
 	ev.reset()
-	d.reset(data, ev.repairs)
+	d.scan.fields = eventFields
+	d.scan.reset(data, ev.repairs)
 	d.refused = nil
 	d.event(ev)
-	size = d.pos
+	size = d.scan.pos
 	return size, d.finish(ev) == nil && d.checkSize(size) == nil
 }
 
 // finish gives the verdict and lets go of what is the caller's.
 func (d *Decoder) finish(ev *Event) *Error {
-	ev.repairs = d.repairs
+	ev.repairs = d.scan.repairs
 	err := d.verdict(ev)
-	d.data, d.repairs = nil, nil
+	d.scan.data, d.scan.repairs = nil, nil
 	if d.older.given {
 		d.older = olderNames{}
 	}
@@ -86,8 +88,8 @@ func (d *Decoder) checkSize(size int) *Error {
 
 func (d *Decoder) verdict(ev *Event) *Error {
 	err := d.refused
-	if d.fault != "" {
-		err = malformed(d.fault, d.faultAt)
+	if d.scan.fault != "" {
+		err = malformed(d.scan.fault, d.scan.faultAt)
 	}
 	if err != nil {
 		err.EventID = ev.ID

@@ -57,3 +57,18 @@ func toHex(b uint64) uint64 {
 	letters := (b + 6*eachByte) >> 4 & eachByte
 	return b + '0'*eachByte + letters*('a'-'9'-1)
 }
+
+// hexValue is the value of a hexadecimal digit, or 0xFF for another byte.
+var hexValue = func() (table [256]byte) {
+	for i := range table {
+		table[i] = 0xFF
+	}
+	for i := range 10 {
+		table['0'+i] = byte(i)
+	}
+	for i := range 6 {
+		table['a'+i] = byte(10 + i)
+		table['A'+i] = byte(10 + i)
+	}
+	return table
+}()

@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"math/rand/v2"
 	"testing"
-
-	"github.com/google/uuid"
 )
 
 // TestEightDigits tries every byte in every place among digits.
@@ -31,24 +29,6 @@ func TestEightDigits(t *testing.T) {
 			back := binary.LittleEndian.AppendUint64(nil, toHex(half(want)|rnd.Uint64()<<32))
 			if !bytes.Equal(back, bytes.ToLower(text)) {
 				t.Errorf("%q became %q", text, back)
-			}
-		}
-	}
-}
-
-// TestIDsThereAndBack compares with the library.
-func TestIDsThereAndBack(t *testing.T) {
-	for range 1000 {
-		want := uuid.New()
-		var text [dashedLen]byte
-		PutID(text[:], want)
-		if string(text[:]) != want.String() {
-			t.Errorf("%s was written as %s", want, text)
-		}
-		for _, form := range []string{want.String(), hex.EncodeToString(want[:])} {
-			var got uuid.UUID
-			if !parseID([]byte(form), &got) || got != want {
-				t.Errorf("%s was read as %s", form, got)
 			}
 		}
 	}

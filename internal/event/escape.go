@@ -18,21 +18,6 @@ const (
 // replacementEscape stands for every lone surrogate escape in a payload. It is as long as what it replaces.
 const replacementEscape = `\ufffd`
 
-// hexValue is the value of a hexadecimal digit, or 0xFF for another byte.
-var hexValue = func() (table [256]byte) {
-	for i := range table {
-		table[i] = 0xFF
-	}
-	for i := range 10 {
-		table['0'+i] = byte(i)
-	}
-	for i := range 6 {
-		table['a'+i] = byte(10 + i)
-		table['A'+i] = byte(10 + i)
-	}
-	return table
-}()
-
 // unicodeEscape reads a \uXXXX escape at the start of b, or returns -1 if none is there.
 func unicodeEscape(b []byte) rune {
 	if len(b) < escapeLen || b[0] != '\\' || b[1] != 'u' {

@@ -1,6 +1,10 @@
 package event
 
-import "github.com/google/uuid"
+import (
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
 
 // Event is what Decode found. Its texts alias the decoded bytes; whoever keeps the Event keeps the bytes unchanged.
 // Absent texts are empty.
@@ -60,8 +64,8 @@ func (ev *Event) AppendMessage(dst []byte) []byte {
 
 // PlainMessage is what AppendMessage appends, aliasing the event's bytes, or false if it is not there as it is, which is rare.
 func (ev *Event) PlainMessage() ([]byte, bool) {
-	m := &ev.Message
-	return m.raw, m.form == verbatim && len(m.raw) <= MaxMessageBytes && !m.isBlank()
+	text, ok := ev.Message.Verbatim()
+	return text, ok && len(text) <= MaxMessageBytes && !ev.Message.isBlank()
 }
 
 // MessageText is AppendMessage as a string of its own.
@@ -91,4 +95,16 @@ func (ev *Event) AppendPayload(dst, raw []byte) []byte {
 		copy(dst[start+at:], replacementEscape)
 	}
 	return dst
+}
+
+// cut shortens what was appended to dst behind start to at most the given number of bytes, at the end of a character.
+func cut(dst []byte, start, most int) []byte {
+	if len(dst)-start <= most {
+		return dst
+	}
+	end := start + most
+	for end > start && !utf8.RuneStart(dst[end]) {
+		end--
+	}
+	return dst[:end]
 }

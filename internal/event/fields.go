@@ -4,8 +4,8 @@ import "github.com/google/uuid"
 
 // event reads the event's own fields. Names are matched after unescaping.
 func (d *Decoder) event(ev *Event) {
-	o := d.object(kindEvent)
-	for d.member(&o) {
+	o := d.scan.object(kindEvent)
+	for d.scan.member(&o) {
 		switch o.field {
 		case fieldMessage:
 			d.stringField("message", &ev.Message)
@@ -49,7 +49,7 @@ func (d *Decoder) event(ev *Event) {
 		case fieldTraceID:
 			d.stringField("trace_id", &ev.TraceID)
 		default:
-			d.value()
+			d.scan.value()
 		}
 	}
 }
@@ -91,8 +91,8 @@ func (d *Decoder) refuse(field, reason string) {
 
 // wrongType moves over the value of a field: null is absence, and anything else is refused.
 func (d *Decoder) wrongType(field, want string) {
-	isNull := d.peek() == 'n'
-	d.value()
+	isNull := d.scan.peek() == 'n'
+	d.scan.value()
 	if !isNull && d.refused == nil {
 		d.refuse(field, field+" must be "+want+".")
 	}
@@ -100,26 +100,26 @@ func (d *Decoder) wrongType(field, want string) {
 
 // stringField reads a string or null.
 func (d *Decoder) stringField(field string, into *Text) {
-	pos, data := d.pos, d.data
+	pos, data := d.scan.pos, d.scan.data
 	if at := pos + 1; at+8 < len(data) && data[pos] == '"' { // a short one is done with here
 		end := at + firstOf(notPlain(word(data[at:at+8:at+8])))
 		if data[end] == '"' {
-			into.raw, into.form = data[at:end:end], verbatim
-			d.pos = end + 1
+			*into = plainText(data[at:end:end])
+			d.scan.pos = end + 1
 			return
 		}
 	}
-	if d.peek() != '"' {
+	if d.scan.peek() != '"' {
 		d.wrongType(field, "a string")
 		return
 	}
-	*into = d.text()
+	*into = d.scan.text()
 }
 
 func (d *Decoder) level(ev *Event) {
 	var word Text
 	d.stringField("level", &word)
-	if word.raw == nil {
+	if !word.isGiven() {
 		return
 	}
 	var buf [longestLevel]byte
@@ -133,18 +133,18 @@ func (d *Decoder) level(ev *Event) {
 }
 
 func (d *Decoder) eventID(ev *Event) {
-	at := d.pos + 1
-	if end := at + dashedLen; end < len(d.data) && d.data[end] == '"' && d.data[at-1] == '"' { // as most are written
-		if parseID(d.data[at:end:end], &ev.ID) && ev.ID != uuid.Nil {
+	at := d.scan.pos + 1
+	if end := at + dashedLen; end < len(d.scan.data) && d.scan.data[end] == '"' && d.scan.data[at-1] == '"' { // as most are written
+		if parseID(d.scan.data[at:end:end], &ev.ID) && ev.ID != uuid.Nil {
 			ev.HasID = true
-			d.pos = end + 1
+			d.scan.pos = end + 1
 			return
 		}
 		ev.ID = uuid.Nil
 	}
 	var text Text
 	d.stringField("event_id", &text)
-	if text.raw == nil {
+	if !text.isGiven() {
 		return
 	}
 	var buf [dashedLen]byte
@@ -159,16 +159,16 @@ func (d *Decoder) eventID(ev *Event) {
 }
 
 func (d *Decoder) timestamp(ev *Event) {
-	switch c := d.peek(); {
+	switch c := d.scan.peek(); {
 	case c == '"' || c == '-' || isDigit(c):
-		ev.Timestamp = d.time()
+		ev.Timestamp = readTime(&d.scan)
 	default:
 		d.wrongType("timestamp", "a string or a number")
 	}
 }
 
-// time reads the string or number at the current position as a timestamp.
-func (s *scanner) time() Timestamp {
+// readTime reads the string or number at the current position as a timestamp.
+func readTime(s *scanner) Timestamp {
 	if s.peek() != '"' {
 		return parseUnix(s.raw())
 	}

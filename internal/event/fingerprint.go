@@ -36,7 +36,7 @@ func (ev *Event) appendGroup(dst []byte) []byte {
 		return ev.appendNormalisedMessage(dst)
 	case !ev.Exception.Type.IsZero() || !ev.Exception.Value.IsZero():
 		dst = append(ev.Exception.Type.AppendTo(dst), ':')
-		return ev.Exception.Value.appendNormalised(dst)
+		return appendNormalisedText(dst, &ev.Exception.Value)
 	}
 	return ev.appendNormalisedMessage(append(dst, "msg:"...))
 }
@@ -74,16 +74,16 @@ func (ev *Event) appendFrames(dst []byte) []byte {
 
 func (ev *Event) appendNormalisedMessage(dst []byte) []byte {
 	if !ev.Message.isBlank() {
-		return ev.Message.appendNormalised(dst)
+		return appendNormalisedText(dst, &ev.Message)
 	}
 	start := len(dst)
 	return normaliseTail(ev.appendWholeMessage(dst), start)
 }
 
-// appendNormalised appends the text's normalised form.
-func (t *Text) appendNormalised(dst []byte) []byte {
-	if t.form == verbatim {
-		return appendNormalised(dst, bytes.TrimSpace(t.raw))
+// appendNormalisedText appends the text's normalised form.
+func appendNormalisedText(dst []byte, t *Text) []byte {
+	if text, ok := t.Verbatim(); ok {
+		return appendNormalised(dst, bytes.TrimSpace(text))
 	}
 	start := len(dst)
 	return normaliseTail(t.AppendTo(dst), start)

@@ -1,8 +1,6 @@
 package event
 
-// kind is what an object's members mean.
-type kind uint8
-
+// The kinds of objects. The scanner learns in what order objects of those below learntKinds have their members.
 const (
 	kindEvent kind = iota
 	kindException
@@ -10,19 +8,13 @@ const (
 	kindUser
 	kindSDK
 	kindTags
-	kinds // how many have a root in the trie
 
-	kindBulk  // around the events
-	kindOther // nothing that is known here
+	kindBulk = learntKinds // around the events
 )
 
-// field is a member that is known here.
-type field uint8
-
+// The members that have a meaning.
 const (
-	noField field = iota
-
-	fieldMessage
+	fieldMessage = 1 + noField + iota
 	fieldLevel
 	fieldEventID
 	fieldTimestamp
@@ -66,8 +58,8 @@ const (
 	fieldSentAt
 )
 
-// fieldOf says which field of an object a name, unescaped, is.
-func fieldOf(k kind, name []byte) field {
+// eventFields says which field of an object a name, unescaped, is.
+func eventFields(k kind, name []byte) field {
 	switch k {
 	case kindEvent:
 		return eventField(name)

@@ -9,7 +9,7 @@ const (
 	// MaxBulkEvents is the largest number of events in a bulk.
 	MaxBulkEvents = 10_000
 	// MaxDepth is how deep an event's arrays and objects may nest; the event itself is the first level.
-	MaxDepth = 64
+	MaxDepth = maxDepth
 )
 
 // Limits of what is kept of an accepted event outside its payload.

@@ -32,7 +32,7 @@ func (s *scanner) anyName(o *object) bool {
 		name = s.names[at:]
 	}
 	s.keys = append(s.keys, keyOf(name, at, unescaped))
-	o.field = fieldOf(o.kind, name)
+	o.field = s.fieldOf(o.kind, name)
 	if s.peek() != ':' {
 		s.fail(faultColon)
 		return false
@@ -52,7 +52,7 @@ func (s *scanner) plainName(o *object) bool {
 	name := s.data[start:end]
 	o.nameAt, o.nameEnd, o.nameForm = start, end, verbatim
 	s.keys = append(s.keys, keyOf(name, start, false))
-	o.field = fieldOf(o.kind, name)
+	o.field = s.fieldOf(o.kind, name)
 	s.pos = end + 2
 	return true
 }

@@ -2,17 +2,17 @@ package event
 
 func (d *Decoder) fingerprint(ev *Event) {
 	const want = "a string or an array of strings"
-	switch d.peek() {
+	switch d.scan.peek() {
 	case '"':
-		ev.Fingerprint = append(ev.Fingerprint, d.text())
+		ev.Fingerprint = append(ev.Fingerprint, d.scan.text())
 	case '[':
-		for a := d.array(); d.item(&a); {
-			if d.peek() != '"' {
-				d.value()
+		for a := d.scan.array(); d.scan.item(&a); {
+			if d.scan.peek() != '"' {
+				d.scan.value()
 				d.refuse("fingerprint", "fingerprint must be "+want+".")
 				continue
 			}
-			if part := d.text(); len(ev.Fingerprint) < MaxFingerprintParts {
+			if part := d.scan.text(); len(ev.Fingerprint) < MaxFingerprintParts {
 				ev.Fingerprint = append(ev.Fingerprint, part)
 			}
 		}
@@ -22,12 +22,12 @@ func (d *Decoder) fingerprint(ev *Event) {
 }
 
 func (d *Decoder) exception(ev *Event) {
-	if d.peek() != '{' {
+	if d.scan.peek() != '{' {
 		d.wrongType("exception", "an object")
 		return
 	}
-	o := d.object(kindException)
-	for d.member(&o) {
+	o := d.scan.object(kindException)
+	for d.scan.member(&o) {
 		switch o.field {
 		case fieldType:
 			d.stringField("exception.type", &ev.Exception.Type)
@@ -42,19 +42,19 @@ func (d *Decoder) exception(ev *Event) {
 			d.older.given = true
 			d.stringField("exception.module_name", &d.older.exceptionModule)
 		default:
-			d.value()
+			d.scan.value()
 		}
 	}
 }
 
 func (d *Decoder) stacktrace(ev *Event) {
-	if d.peek() != '[' {
+	if d.scan.peek() != '[' {
 		d.wrongType("stacktrace", "an array of frames")
 		return
 	}
-	for a := d.array(); d.item(&a); {
-		if d.peek() != '{' {
-			d.value()
+	for a := d.scan.array(); d.scan.item(&a); {
+		if d.scan.peek() != '{' {
+			d.scan.value()
 			d.refuse("stacktrace", "stacktrace must be an array of frames, which are objects.")
 			continue
 		}
@@ -67,8 +67,8 @@ func (d *Decoder) stacktrace(ev *Event) {
 func (d *Decoder) frame() Frame {
 	var f Frame
 	var older, unused Text
-	o := d.object(kindFrame)
-	for d.member(&o) {
+	o := d.scan.object(kindFrame)
+	for d.scan.member(&o) {
 		switch o.field {
 		case fieldFilename:
 			d.stringField("stacktrace.filename", &f.Filename)
@@ -85,7 +85,7 @@ func (d *Decoder) frame() Frame {
 		case fieldInApp:
 			f.InApp = d.boolField("stacktrace.in_app")
 		default:
-			d.value()
+			d.scan.value()
 		}
 	}
 	fill(&f.Function, older)
@@ -94,20 +94,20 @@ func (d *Decoder) frame() Frame {
 
 // numberField checks for a number or null. No column holds a number of the client's.
 func (d *Decoder) numberField(field string) {
-	if c := d.peek(); c != '-' && !isDigit(c) {
+	if c := d.scan.peek(); c != '-' && !isDigit(c) {
 		d.wrongType(field, "a number")
 		return
 	}
-	d.number()
+	d.scan.number()
 }
 
 func (d *Decoder) boolField(field string) bool {
-	switch d.peek() {
+	switch d.scan.peek() {
 	case 't':
-		d.literal("true")
+		d.scan.literal("true")
 		return true
 	case 'f':
-		d.literal("false")
+		d.scan.literal("false")
 	default:
 		d.wrongType(field, "true or false")
 	}
@@ -123,49 +123,49 @@ var (
 )
 
 func (d *Decoder) user(names userNames, id, email *Text) {
-	if d.peek() != '{' {
+	if d.scan.peek() != '{' {
 		d.wrongType(names.user, "an object")
 		return
 	}
-	o := d.object(kindUser)
-	for d.member(&o) {
+	o := d.scan.object(kindUser)
+	for d.scan.member(&o) {
 		switch o.field {
 		case fieldID:
 			d.stringOrNumber(names.id, id)
 		case fieldEmail:
 			d.stringField(names.email, email)
 		default:
-			d.value()
+			d.scan.value()
 		}
 	}
 }
 
 // stringOrNumber reads a string, a number, whose JSON text is kept, or null.
 func (d *Decoder) stringOrNumber(field string, into *Text) {
-	switch c := d.peek(); {
+	switch c := d.scan.peek(); {
 	case c == '"':
-		*into = d.text()
+		*into = d.scan.text()
 	case c == '-' || isDigit(c):
-		*into = Text{raw: d.raw()}
+		*into = plainText(d.scan.raw())
 	default:
 		d.wrongType(field, "a string or a number")
 	}
 }
 
 func (d *Decoder) sdk(ev *Event) {
-	if d.peek() != '{' {
+	if d.scan.peek() != '{' {
 		d.wrongType("sdk", "an object")
 		return
 	}
-	o := d.object(kindSDK)
-	for d.member(&o) {
+	o := d.scan.object(kindSDK)
+	for d.scan.member(&o) {
 		switch o.field {
 		case fieldName:
 			d.stringField("sdk.name", &ev.SDKName)
 		case fieldVersion:
 			d.stringField("sdk.version", &ev.SDKVersion)
 		default:
-			d.value()
+			d.scan.value()
 		}
 	}
 }

@@ -1,6 +1,6 @@
 package event
 
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+func isDigitJSON(c byte) bool { return '0' <= c && c <= '9' }
 
 // number moves over the number at the current position. Its size does not matter: it is never converted here.
 func (s *scanner) number() {
@@ -28,7 +28,7 @@ func (s *scanner) number() {
 // digits moves over one digit or more.
 func (s *scanner) digits() {
 	start := s.pos
-	for s.pos < len(s.data) && isDigit(s.data[s.pos]) {
+	for s.pos < len(s.data) && isDigitJSON(s.data[s.pos]) {
 		s.pos++
 	}
 	if s.pos == start {

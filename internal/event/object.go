@@ -18,7 +18,7 @@ type object struct {
 func (s *scanner) object(k kind) object {
 	s.enter()
 	o := object{kind: k, node: int16(k), first: len(s.keys)}
-	if k >= kinds {
+	if k >= learntKinds {
 		o.node = offTrie
 	}
 	return o

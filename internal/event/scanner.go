@@ -10,6 +10,9 @@ type scanner struct {
 	pos   int
 	depth int // open arrays and objects
 
+	// fields says which field a member of an object is; nil: no object has a field that anybody knows.
+	fields func(kind, []byte) field
+
 	fault   string // what is wrong, as the end of a sentence; empty: nothing so far
 	faultAt int    // byte offset of the fault
 
@@ -18,6 +21,22 @@ type scanner struct {
 	seen    []uint32
 	trie    trie
 	repairs []int // offsets of lone surrogate escapes; the caller's, who takes them back
+
+	open []uint64 // skip's stack, a bit an open bracket
+}
+
+// maxDepth is how deep arrays and objects may nest; the outermost is the first level.
+const maxDepth = 64
+
+// keptCapacity is the longest slice, in items, that a scanner keeps from one text to the next.
+const keptCapacityJSON = 4096
+
+// emptied returns a slice for the next use, or nil if one unusual text made it too large to keep.
+func emptiedJSON[T any](s []T) []T {
+	if cap(s) > keptCapacityJSON {
+		return nil
+	}
+	return s[:0]
 }
 
 // Faults are constants, so that no text of the client's can get into them.
@@ -40,8 +59,14 @@ const (
 func (s *scanner) reset(data []byte, repairs []int) {
 	s.data, s.pos, s.depth = data, 0, 0
 	s.fault, s.faultAt = "", 0
-	s.keys, s.names, s.seen, s.repairs = emptied(s.keys), emptied(s.names), emptied(s.seen), repairs
+	s.keys, s.names, s.seen, s.repairs = emptiedJSON(s.keys), emptiedJSON(s.names), emptiedJSON(s.seen), repairs
 	s.trie.reset()
+}
+
+// release lets go of the text and of memory that an unusual text needed.
+func (s *scanner) release() {
+	s.data = nil
+	s.open = emptiedJSON(s.open)
 }
 
 // fail records a fault at the current position unless there was one already.
@@ -95,7 +120,7 @@ func (s *scanner) value() {
 	case 'n':
 		s.literal("null")
 	default:
-		if c != '-' && !isDigit(c) {
+		if c != '-' && !isDigitJSON(c) {
 			s.fail(faultValue)
 			return
 		}
@@ -148,7 +173,7 @@ func (s *scanner) item(a *array) bool {
 
 func (s *scanner) enter() {
 	s.depth++
-	if s.depth > MaxDepth {
+	if s.depth > maxDepth {
 		s.fail(faultDepth)
 		return
 	}

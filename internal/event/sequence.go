@@ -36,9 +36,9 @@ func (b *Bulk) sequence(body []byte) *Error {
 
 // objectsIn returns how many objects a line consists of by its brackets and quotes, or 0 if of anything else.
 func (b *Bulk) objectsIn(line []byte) (n int) {
-	s := &b.scanner
+	s := &b.scan
 	for s.restart(line); s.peek() == '{'; n++ {
-		b.skipBrackets()
+		b.scan.skipBrackets()
 	}
 	if s.fault != "" || s.pos < len(line) {
 		return 0
@@ -49,9 +49,9 @@ func (b *Bulk) objectsIn(line []byte) (n int) {
 // addObjects adds the objects that a line consists of.
 func (b *Bulk) addObjects(line []byte) *Error {
 	for len(line) > 0 {
-		b.scanner.restart(line)
-		b.skipBrackets()
-		end := b.scanner.pos
+		b.scan.restart(line)
+		b.scan.skipBrackets()
+		end := b.scan.pos
 		if err := b.add(line[:end:end]); err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (b *Bulk) addObjects(line []byte) *Error {
 
 // strictObject returns the size of the valid object that data begins with, or 0 if there is none.
 func (b *Bulk) strictObject(data []byte) int {
-	s := &b.scanner
+	s := &b.scan
 	s.reset(data, emptied(s.repairs))
 	s.value()
 	if s.fault != "" {
@@ -71,5 +71,58 @@ func (b *Bulk) strictObject(data []byte) int {
 	return s.pos
 }
 
-// restart begins to read data by its brackets and quotes.
-func (s *scanner) restart(data []byte) { s.data, s.pos, s.fault = data, 0, "" }
+// isFirstLine reports whether data[start:end] is a line by itself with more lines to come.
+func isFirstLine(data []byte, start, end int) bool {
+	if bytes.IndexByte(data[start:end], '\n') >= 0 {
+		return false
+	}
+	newline := bytes.IndexByte(data[end:], '\n')
+	return newline >= 0 && isSpace(data[end:end+newline]) && !isSpace(data[end+newline:])
+}
+
+// isSpace reports whether there is nothing but JSON's white space.
+func isSpace(b []byte) bool { return len(trimSpace(b)) == 0 }
+
+// trimSpace cuts off JSON's white space on both sides.
+func trimSpace(b []byte) []byte {
+	start, end := 0, len(b)
+	for start < end && isSpaceByte(b[start]) {
+		start++
+	}
+	for start < end && isSpaceByte(b[end-1]) {
+		end--
+	}
+	return b[start:end:end]
+}
+
+func (b *Bulk) lines(body []byte) *Error {
+	for len(body) > 0 {
+		line := body
+		if end := bytes.IndexByte(body, '\n'); end >= 0 {
+			line, body = body[:end], body[end+1:]
+		} else {
+			body = nil
+		}
+		if line = trimSpace(line); len(line) == 0 {
+			continue
+		}
+		if err := b.add(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bulk) add(item []byte) *Error {
+	if max(len(b.Items), b.count) == MaxBulkEvents {
+		return tooLarge(LimitBulkEvents, "events", MaxBulkEvents)
+	}
+	if b.each != nil {
+		b.decode(item)
+		return nil
+	}
+	b.Items = append(b.Items, item)
+	return nil
+}
+
+func isSpaceByte(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }

@@ -2,16 +2,16 @@ package event
 
 // tags reads the event's tags, written as an object or as an array of pairs. All are checked; MaxTags are kept.
 func (d *Decoder) tags(ev *Event) {
-	switch d.peek() {
+	switch d.scan.peek() {
 	case '{':
-		o := d.object(kindTags)
-		for d.member(&o) {
+		o := d.scan.object(kindTags)
+		for d.scan.member(&o) {
 			if value := d.tagValue(); len(ev.Tags) < MaxTags {
-				ev.Tags = append(ev.Tags, Tag{d.name(&o), value})
+				ev.Tags = append(ev.Tags, Tag{d.scan.name(&o), value})
 			}
 		}
 	case '[':
-		for a := d.array(); d.item(&a); {
+		for a := d.scan.array(); d.scan.item(&a); {
 			d.tagPair(ev)
 		}
 	default:
@@ -21,19 +21,19 @@ func (d *Decoder) tags(ev *Event) {
 
 func (d *Decoder) tagPair(ev *Event) {
 	var tag Tag
-	n, good := 0, d.peek() == '['
+	n, good := 0, d.scan.peek() == '['
 	if !good {
-		d.value()
+		d.scan.value()
 	} else {
-		for a := d.array(); d.item(&a); n++ {
+		for a := d.scan.array(); d.scan.item(&a); n++ {
 			switch {
-			case n == 0 && d.peek() == '"':
-				tag.Key = d.text()
+			case n == 0 && d.scan.peek() == '"':
+				tag.Key = d.scan.text()
 			case n == 1:
 				tag.Value = d.tagValue()
 			default:
 				good = false
-				d.value()
+				d.scan.value()
 			}
 		}
 	}
@@ -58,13 +58,13 @@ func hasTag(tags []Tag, key Text) bool {
 
 // tagValue reads a value of any type: a string's content, or else the JSON text.
 func (d *Decoder) tagValue() Text {
-	if d.peek() == '"' {
-		return d.text()
+	if d.scan.peek() == '"' {
+		return d.scan.text()
 	}
-	before := len(d.repairs)
-	t := Text{raw: d.raw()}
-	if len(d.repairs) > before {
-		t.form = faultJSON
+	before := len(d.scan.repairs)
+	raw := d.scan.raw()
+	if len(d.scan.repairs) > before {
+		return unrepairedText(raw)
 	}
-	return t
+	return plainText(raw)
 }

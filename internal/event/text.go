@@ -24,6 +24,9 @@ const (
 // IsZero reports whether the text is empty. An absent string and an empty one are the same.
 func (t Text) IsZero() bool { return len(t.raw) == 0 }
 
+// isGiven reports whether there is a string, be it empty, and not only the zero Text.
+func (t Text) isGiven() bool { return t.raw != nil }
+
 // Len returns the most bytes that AppendTo can append.
 func (t Text) Len() int { return len(t.raw) }
 
@@ -40,6 +43,12 @@ func (t Text) AppendTo(dst []byte) []byte {
 
 // Verbatim returns the text as it stands in the event's bytes, or false if it must be unescaped or repaired: use AppendTo then.
 func (t Text) Verbatim() ([]byte, bool) { return t.raw, t.form == verbatim }
+
+// plainText is a text that stands for itself in raw.
+func plainText(raw []byte) Text { return Text{raw: raw} }
+
+// unrepairedText is a JSON value, in raw, in which a lone surrogate escape is still to be repaired.
+func unrepairedText(raw []byte) Text { return Text{raw: raw, form: faultJSON} }
 
 // String returns a copy of the text that stays good when the event's bytes change.
 func (t Text) String() string {
@@ -99,16 +108,4 @@ func (t Text) small(buf []byte) ([]byte, bool) {
 		i += n
 	}
 	return out, true
-}
-
-// cut shortens what was appended to dst behind start to at most the given number of bytes, at the end of a character.
-func cut(dst []byte, start, most int) []byte {
-	if len(dst)-start <= most {
-		return dst
-	}
-	end := start + most
-	for end > start && !utf8.RuneStart(dst[end]) {
-		end--
-	}
-	return dst[:end]
 }

@@ -61,3 +61,5 @@ func milliseconds(d time.Duration) int64 {
 }
 
 func utc(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }

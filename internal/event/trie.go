@@ -39,7 +39,7 @@ const (
 	trieRest        = 255     // texts
 	offTrie         = -1      // the node of an object that has left the path
 
-	firstNode = int16(kinds) // that is no root
+	firstNode = int16(learntKinds) // that is no root
 )
 
 // reset begins another text: nothing may be on a path.
