@@ -1,6 +1,9 @@
 package event
 
-import "bytes"
+import (
+	"bytes"
+	"sluice/internal/strictjson"
+)
 
 // Form is how the body of a bulk is to be read.
 type Form uint8
@@ -22,7 +25,7 @@ type Bulk struct {
 	// SentAt is the "sent_at" beside "events": when the client sent the bulk by its own clock.
 	SentAt Timestamp
 
-	scan scanner
+	scan strictjson.Scanner
 
 	each    func(i int, raw []byte, ev *Event, err error) // nil: items are only collected
 	count   int                                           // items that each was called with
@@ -63,20 +66,20 @@ func errEmptyBulk() *Error {
 func (b *Bulk) reset(body []byte) {
 	b.Items = b.Items[:0]
 	b.SentAt = Timestamp{}
-	b.scan.fields = eventFields
-	b.scan.reset(body, emptied(b.scan.repairs))
+	b.scan.Fields = eventFields
+	b.scan.Reset(body, emptied(b.scan.Repairs))
 	b.count = 0
 }
 
 // release lets go of what is the caller's.
 func (b *Bulk) release() {
-	b.scan.release()
+	b.scan.Release()
 	b.each = nil
 }
 
 func (b *Bulk) split(body []byte, form Form) *Error {
-	first := b.scan.peek()
-	if first == 0 && b.scan.pos == len(body) {
+	first := b.scan.Peek()
+	if first == 0 && b.scan.Pos == len(body) {
 		return nil
 	}
 	switch {
@@ -100,41 +103,41 @@ func (b *Bulk) split(body []byte, form Form) *Error {
 // array reads a body that is an array of events.
 func (b *Bulk) array() *Error {
 	err := b.items()
-	b.scan.end()
+	b.scan.End()
 	return b.verdict(err)
 }
 
 // object reads a body that begins like an object and reports whether that is the bulk; if not, it is the first of its events.
 func (b *Bulk) object(form Form) (isBulk bool, err *Error) {
 	s := &b.scan
-	start := s.pos
+	start := s.Pos
 	var has bulkMembers
-	o := s.object(kindBulk)
-	for err == nil && s.member(&o) {
-		switch o.field {
+	o := s.Object(kindBulk)
+	for err == nil && s.Member(&o) {
+		switch o.Field {
 		case fieldEvents:
-			switch s.peek() {
+			switch s.Peek() {
 			case '[':
 				has.events = true
 				has.eventsFirst = has.eventsFirst || !has.others
 				err = b.items()
 			case 'n':
-				s.value()
+				s.Value()
 			default:
 				has.foreignEvents = true
-				s.value()
+				s.Value()
 			}
 		case fieldSentAt:
 			b.sentAt()
 		default:
 			has.others = true
-			s.value()
+			s.Value()
 		}
 	}
 	if err == nil && !has.isBulk(form, s, start) {
 		return false, nil
 	}
-	s.end()
+	s.End()
 	err = b.verdict(err)
 	if err == nil && has.foreignEvents && !has.events {
 		err = &Error{Code: CodeMalformed, Field: "events", Reason: "events must be an array of events."}
@@ -151,19 +154,19 @@ type bulkMembers struct {
 }
 
 // isBulk reports whether the object that s has read from start on is the whole bulk and not the first of several events.
-func (has bulkMembers) isBulk(form Form, s *scanner, start int) bool {
+func (has bulkMembers) isBulk(form Form, s *strictjson.Scanner, start int) bool {
 	if form == FormJSON && has.eventsFirst {
 		return true // whatever follows
 	}
-	if s.fault != "" {
-		return has.events || form == FormJSON && !bytes.Contains(s.data, []byte("\n{"))
+	if s.Fault != "" {
+		return has.events || form == FormJSON && !bytes.Contains(s.Data, []byte("\n{"))
 	}
-	rest := trimSpace(s.data[s.pos:])
+	rest := trimSpace(s.Data[s.Pos:])
 	switch {
-	case len(rest) > 0 && (rest[0] == '{' || isFirstLine(s.data, start, s.pos)):
+	case len(rest) > 0 && (rest[0] == '{' || isFirstLine(s.Data, start, s.Pos)):
 		return false
 	case len(rest) > 0:
-		return has.events || form == FormJSON && !bytes.Contains(s.data, []byte("\n{"))
+		return has.events || form == FormJSON && !bytes.Contains(s.Data, []byte("\n{"))
 	default:
 		return has.events || form == FormJSON && !has.others
 	}
@@ -172,21 +175,21 @@ func (has bulkMembers) isBulk(form Form, s *scanner, start int) bool {
 // sentAt reads the value of "sent_at". Like a timestamp it is no reason to refuse anything, whatever it is.
 func (b *Bulk) sentAt() {
 	s := &b.scan
-	switch c := s.peek(); {
+	switch c := s.Peek(); {
 	case c == '"' || c == '-' || isDigit(c):
 		b.SentAt = readTime(s)
 	case c == 'n':
-		s.value()
+		s.Value()
 	default:
-		s.value()
+		s.Value()
 		b.SentAt = Timestamp{state: notUnderstood}
 	}
 }
 
 // verdict prefers what was wrong first.
 func (b *Bulk) verdict(err *Error) *Error {
-	if err == nil && b.scan.fault != "" {
-		err = malformed(b.scan.fault, b.scan.faultAt)
+	if err == nil && b.scan.Fault != "" {
+		err = malformed(b.scan.Fault, b.scan.FaultAt)
 	}
 	return err
 }

@@ -22,7 +22,7 @@ func DecodeBulk(body []byte, form Form, maxEventBytes int, into *Bulk, each func
 }
 
 func (b *Bulk) decodeAll(body []byte, form Form) *Error {
-	if b.scan.peek() != '{' || form == FormNDJSON || form == FormJSON && b.beginsWithEvents(body) {
+	if b.scan.Peek() != '{' || form == FormNDJSON || form == FormJSON && b.beginsWithEvents(body) {
 		return b.split(body, form)
 	}
 	// Whether this is one object or the first of several events is known at its end only.
@@ -42,11 +42,11 @@ func (b *Bulk) decodeAll(body []byte, form Form) *Error {
 // beginsWithEvents reports whether the body is an object with nothing but sent_at before its array events.
 func (b *Bulk) beginsWithEvents(body []byte) bool {
 	s := &b.scan
-	defer func() { s.reset(body, emptied(s.repairs)) }()
-	for o := s.object(kindBulk); s.member(&o); s.value() {
-		switch o.field {
+	defer func() { s.Reset(body, emptied(s.Repairs)) }()
+	for o := s.Object(kindBulk); s.Member(&o); s.Value() {
+		switch o.Field {
 		case fieldEvents:
-			if s.peek() == '[' {
+			if s.Peek() == '[' {
 				return true
 			}
 		case fieldSentAt:
@@ -74,15 +74,15 @@ func (b *Bulk) decode(item []byte) {
 // is still read in linear time.
 func (b *Bulk) decodeHere() bool {
 	s, d := &b.scan, &b.decoder
-	if s.peek() != '{' || b.count == MaxBulkEvents {
+	if s.Peek() != '{' || b.count == MaxBulkEvents {
 		return false
 	}
-	size, good := d.decodePrefix(s.data[s.pos:], &b.event)
+	size, good := d.decodePrefix(s.Data[s.Pos:], &b.event)
 	if !good {
 		return false
 	}
-	raw := s.data[s.pos : s.pos+size : s.pos+size]
-	s.pos += size
+	raw := s.Data[s.Pos : s.Pos+size : s.Pos+size]
+	s.Pos += size
 	i := b.count
 	b.count++
 	b.each(i, raw, &b.event, nil)

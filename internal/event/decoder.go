@@ -1,5 +1,7 @@
 package event
 
+import "sluice/internal/strictjson"
+
 // maxDecodable keeps offsets within 32 bits; no setting comes near it.
 const maxDecodable = 1 << 30
 
@@ -9,7 +11,7 @@ type Decoder struct {
 	// MaxBytes is the largest event it takes, in bytes. 0: it does not care.
 	MaxBytes int
 
-	scan    scanner
+	scan    strictjson.Scanner
 	refused *Error // the first field that is not as it should be
 
 	older olderNames
@@ -30,25 +32,25 @@ func (d *Decoder) Decode(raw []byte, ev *Event) error {
 
 func (d *Decoder) decode(raw []byte, ev *Event) *Error {
 	ev.reset()
-	d.scan.fields = eventFields
+	d.scan.Fields = eventFields
 	if err := d.checkSize(len(raw)); err != nil {
 		return err
 	}
-	d.scan.reset(raw, ev.repairs)
+	d.scan.Reset(raw, ev.repairs)
 	d.refused = nil
-	switch d.scan.peek() {
+	switch d.scan.Peek() {
 	case 0:
-		if d.scan.pos == len(raw) {
+		if d.scan.Pos == len(raw) {
 			return &Error{Code: CodeEmpty, Reason: "There is no event."}
 		}
-		d.scan.fail(faultValue)
+		d.scan.Fail(strictjson.FaultValue)
 	case '{':
 		d.event(ev)
 	default:
-		d.scan.value()
+		d.scan.Value()
 		d.refuse("", "An event must be a JSON object.")
 	}
-	d.scan.end()
+	d.scan.End()
 	return d.finish(ev)
 }
 
@@ -56,19 +58,19 @@ func (d *Decoder) decode(raw []byte, ev *Event) *Error {
 // and whether there is one that Decode would accept.
 func (d *Decoder) decodePrefix(data []byte, ev *Event) (size int, good bool) {
 	ev.reset()
-	d.scan.fields = eventFields
-	d.scan.reset(data, ev.repairs)
+	d.scan.Fields = eventFields
+	d.scan.Reset(data, ev.repairs)
 	d.refused = nil
 	d.event(ev)
-	size = d.scan.pos
+	size = d.scan.Pos
 	return size, d.finish(ev) == nil && d.checkSize(size) == nil
 }
 
 // finish gives the verdict and lets go of what is the caller's.
 func (d *Decoder) finish(ev *Event) *Error {
-	ev.repairs = d.scan.repairs
+	ev.repairs = d.scan.Repairs
 	err := d.verdict(ev)
-	d.scan.data, d.scan.repairs = nil, nil
+	d.scan.Data, d.scan.Repairs = nil, nil
 	if d.older.given {
 		d.older = olderNames{}
 	}
@@ -88,8 +90,8 @@ func (d *Decoder) checkSize(size int) *Error {
 
 func (d *Decoder) verdict(ev *Event) *Error {
 	err := d.refused
-	if d.scan.fault != "" {
-		err = malformed(d.scan.fault, d.scan.faultAt)
+	if d.scan.Fault != "" {
+		err = malformed(d.scan.Fault, d.scan.FaultAt)
 	}
 	if err != nil {
 		err.EventID = ev.ID
@@ -99,7 +101,7 @@ func (d *Decoder) verdict(ev *Event) *Error {
 	if ev.Level == 0 {
 		ev.Level = LevelError
 	}
-	if ev.Message.isBlank() && ev.Exception.Type.isBlank() && ev.Exception.Value.isBlank() {
+	if ev.Message.IsBlank() && ev.Exception.Type.IsBlank() && ev.Exception.Value.IsBlank() {
 		return &Error{
 			Code: CodeInvalidEvent, Field: "message", EventID: ev.ID,
 			Reason: "An event needs a message that is not blank, or an exception with a type or a value.",

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"sluice/internal/strictjson"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -65,14 +66,14 @@ func (ev *Event) AppendMessage(dst []byte) []byte {
 // PlainMessage is what AppendMessage appends, aliasing the event's bytes, or false if it is not there as it is, which is rare.
 func (ev *Event) PlainMessage() ([]byte, bool) {
 	text, ok := ev.Message.Verbatim()
-	return text, ok && len(text) <= MaxMessageBytes && !ev.Message.isBlank()
+	return text, ok && len(text) <= MaxMessageBytes && !ev.Message.IsBlank()
 }
 
 // MessageText is AppendMessage as a string of its own.
 func (ev *Event) MessageText() string { return string(ev.AppendMessage(nil)) }
 
 func (ev *Event) appendWholeMessage(dst []byte) []byte {
-	if !ev.Message.isBlank() {
+	if !ev.Message.IsBlank() {
 		return ev.Message.AppendTo(dst)
 	}
 	typ, value := ev.Exception.Type, ev.Exception.Value
@@ -92,7 +93,7 @@ func (ev *Event) AppendPayload(dst, raw []byte) []byte {
 	start := len(dst)
 	dst = append(dst, raw...)
 	for _, at := range ev.repairs {
-		copy(dst[start+at:], replacementEscape)
+		copy(dst[start+at:], strictjson.Replacement)
 	}
 	return dst
 }
@@ -108,3 +109,6 @@ func cut(dst []byte, start, most int) []byte {
 	}
 	return dst[:end]
 }
+
+// Text is a string of an event. It aliases the event's bytes and is unescaped only when it is read.
+type Text = strictjson.Text

@@ -1,12 +1,16 @@
 package event
 
-import "github.com/google/uuid"
+import (
+	"github.com/google/uuid"
+	"sluice/internal/strictjson"
+	"sluice/internal/swar"
+)
 
 // event reads the event's own fields. Names are matched after unescaping.
 func (d *Decoder) event(ev *Event) {
-	o := d.scan.object(kindEvent)
-	for d.scan.member(&o) {
-		switch o.field {
+	o := d.scan.Object(kindEvent)
+	for d.scan.Member(&o) {
+		switch o.Field {
 		case fieldMessage:
 			d.stringField("message", &ev.Message)
 		case fieldLevel:
@@ -49,7 +53,7 @@ func (d *Decoder) event(ev *Event) {
 		case fieldTraceID:
 			d.stringField("trace_id", &ev.TraceID)
 		default:
-			d.scan.value()
+			d.scan.Value()
 		}
 	}
 }
@@ -91,8 +95,8 @@ func (d *Decoder) refuse(field, reason string) {
 
 // wrongType moves over the value of a field: null is absence, and anything else is refused.
 func (d *Decoder) wrongType(field, want string) {
-	isNull := d.scan.peek() == 'n'
-	d.scan.value()
+	isNull := d.scan.Peek() == 'n'
+	d.scan.Value()
 	if !isNull && d.refused == nil {
 		d.refuse(field, field+" must be "+want+".")
 	}
@@ -100,30 +104,30 @@ func (d *Decoder) wrongType(field, want string) {
 
 // stringField reads a string or null.
 func (d *Decoder) stringField(field string, into *Text) {
-	pos, data := d.scan.pos, d.scan.data
+	pos, data := d.scan.Pos, d.scan.Data
 	if at := pos + 1; at+8 < len(data) && data[pos] == '"' { // a short one is done with here
-		end := at + firstOf(notPlain(word(data[at:at+8:at+8])))
+		end := at + swar.FirstOf(swar.NotPlain(swar.Word(data[at:at+8:at+8])))
 		if data[end] == '"' {
-			*into = plainText(data[at:end:end])
-			d.scan.pos = end + 1
+			*into = strictjson.Verbatim(data[at:end:end])
+			d.scan.Pos = end + 1
 			return
 		}
 	}
-	if d.scan.peek() != '"' {
+	if d.scan.Peek() != '"' {
 		d.wrongType(field, "a string")
 		return
 	}
-	*into = d.scan.text()
+	*into = d.scan.Text()
 }
 
 func (d *Decoder) level(ev *Event) {
 	var word Text
 	d.stringField("level", &word)
-	if !word.isGiven() {
+	if !word.IsGiven() {
 		return
 	}
 	var buf [longestLevel]byte
-	if b, ok := word.small(buf[:]); ok {
+	if b, ok := word.Small(buf[:]); ok {
 		if level, ok := parseLevel(b); ok {
 			ev.Level = level
 			return
@@ -133,22 +137,22 @@ func (d *Decoder) level(ev *Event) {
 }
 
 func (d *Decoder) eventID(ev *Event) {
-	at := d.scan.pos + 1
-	if end := at + dashedLen; end < len(d.scan.data) && d.scan.data[end] == '"' && d.scan.data[at-1] == '"' { // as most are written
-		if parseID(d.scan.data[at:end:end], &ev.ID) && ev.ID != uuid.Nil {
+	at := d.scan.Pos + 1
+	if end := at + dashedLen; end < len(d.scan.Data) && d.scan.Data[end] == '"' && d.scan.Data[at-1] == '"' { // as most are written
+		if parseID(d.scan.Data[at:end:end], &ev.ID) && ev.ID != uuid.Nil {
 			ev.HasID = true
-			d.scan.pos = end + 1
+			d.scan.Pos = end + 1
 			return
 		}
 		ev.ID = uuid.Nil
 	}
 	var text Text
 	d.stringField("event_id", &text)
-	if !text.isGiven() {
+	if !text.IsGiven() {
 		return
 	}
 	var buf [dashedLen]byte
-	if b, ok := text.small(buf[:]); ok {
+	if b, ok := text.Small(buf[:]); ok {
 		if parseID(b, &ev.ID) && ev.ID != uuid.Nil {
 			ev.HasID = true
 			return
@@ -159,7 +163,7 @@ func (d *Decoder) eventID(ev *Event) {
 }
 
 func (d *Decoder) timestamp(ev *Event) {
-	switch c := d.scan.peek(); {
+	switch c := d.scan.Peek(); {
 	case c == '"' || c == '-' || isDigit(c):
 		ev.Timestamp = readTime(&d.scan)
 	default:
@@ -168,13 +172,13 @@ func (d *Decoder) timestamp(ev *Event) {
 }
 
 // readTime reads the string or number at the current position as a timestamp.
-func readTime(s *scanner) Timestamp {
-	if s.peek() != '"' {
-		return parseUnix(s.raw())
+func readTime(s *strictjson.Scanner) Timestamp {
+	if s.Peek() != '"' {
+		return parseUnix(s.Raw())
 	}
-	text := s.text()
+	text := s.Text()
 	var buf [longestTime]byte
-	if b, ok := text.small(buf[:]); ok {
+	if b, ok := text.Small(buf[:]); ok {
 		return ParseTimestamp(b)
 	}
 	return Timestamp{state: notUnderstood}

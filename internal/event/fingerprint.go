@@ -73,7 +73,7 @@ func (ev *Event) appendFrames(dst []byte) []byte {
 }
 
 func (ev *Event) appendNormalisedMessage(dst []byte) []byte {
-	if !ev.Message.isBlank() {
+	if !ev.Message.IsBlank() {
 		return appendNormalisedText(dst, &ev.Message)
 	}
 	start := len(dst)

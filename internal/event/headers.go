@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/binary"
+	"sluice/internal/swar"
 	"strconv"
 	"time"
 
@@ -69,9 +70,9 @@ func (e *Envelope) AppendHeaders(headers []Header, values []byte) []Header {
 // PutID writes the 36 characters of a UUID, in lower case, to the start of dst.
 func PutID(dst []byte, id uuid.UUID) {
 	dst = dst[:dashedLen]
-	high, low := word(id[:8]), word(id[8:])
-	second, third := toHex(high>>32), toHex(low)
-	binary.LittleEndian.PutUint64(dst, toHex(high))
+	high, low := swar.Word(id[:8]), swar.Word(id[8:])
+	second, third := swar.ToHex(high>>32), swar.ToHex(low)
+	binary.LittleEndian.PutUint64(dst, swar.ToHex(high))
 	dst[8] = '-'
 	binary.LittleEndian.PutUint32(dst[9:], uint32(second)) //nolint:gosec // four of the eight
 	dst[13] = '-'
@@ -80,7 +81,7 @@ func PutID(dst []byte, id uuid.UUID) {
 	binary.LittleEndian.PutUint32(dst[19:], uint32(third)) //nolint:gosec // four of the eight
 	dst[23] = '-'
 	binary.LittleEndian.PutUint32(dst[24:], uint32(third>>32))
-	binary.LittleEndian.PutUint64(dst[28:], toHex(low>>32))
+	binary.LittleEndian.PutUint64(dst[28:], swar.ToHex(low>>32))
 }
 
 // ParseHeaders reads the headers of a record of which nothing is known. It returns an *RecordError if one of ours is

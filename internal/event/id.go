@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/binary"
+	"sluice/internal/swar"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,15 +23,15 @@ func parseID(b []byte, id *uuid.UUID) bool {
 		if b[8] != '-' || b[13] != '-' || b[18] != '-' || b[23] != '-' {
 			return false
 		}
-		w0, w1, w2, w3 = word(b), half(b[9:])|half(b[14:])<<32, half(b[19:])|half(b[24:])<<32, word(b[28:])
+		w0, w1, w2, w3 = swar.Word(b), swar.Half(b[9:])|swar.Half(b[14:])<<32, swar.Half(b[19:])|swar.Half(b[24:])<<32, swar.Word(b[28:])
 	case bareLen:
-		w0, w1, w2, w3 = word(b), word(b[8:]), word(b[16:]), word(b[24:])
+		w0, w1, w2, w3 = swar.Word(b), swar.Word(b[8:]), swar.Word(b[16:]), swar.Word(b[24:])
 	default:
 		return false
 	}
-	binary.LittleEndian.PutUint64(id[:8], fromHex(w0)|fromHex(w1)<<32)
-	binary.LittleEndian.PutUint64(id[8:], fromHex(w2)|fromHex(w3)<<32)
-	return notHex(w0)|notHex(w1)|notHex(w2)|notHex(w3) == 0
+	binary.LittleEndian.PutUint64(id[:8], swar.FromHex(w0)|swar.FromHex(w1)<<32)
+	binary.LittleEndian.PutUint64(id[8:], swar.FromHex(w2)|swar.FromHex(w3)<<32)
+	return swar.NotHex(w0)|swar.NotHex(w1)|swar.NotHex(w2)|swar.NotHex(w3) == 0
 }
 
 // NewID makes the id of an event that came without one: a UUIDv7 (RFC 9562), increasing within this process.

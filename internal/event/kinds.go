@@ -1,20 +1,22 @@
 package event
 
+import "sluice/internal/strictjson"
+
 // The kinds of objects. The scanner learns in what order objects of those below learntKinds have their members.
 const (
-	kindEvent kind = iota
+	kindEvent strictjson.Kind = iota
 	kindException
 	kindFrame
 	kindUser
 	kindSDK
 	kindTags
 
-	kindBulk = learntKinds // around the events
+	kindBulk = strictjson.LearntKinds // around the events
 )
 
 // The members that have a meaning.
 const (
-	fieldMessage = 1 + noField + iota
+	fieldMessage = 1 + strictjson.NoField + iota
 	fieldLevel
 	fieldEventID
 	fieldTimestamp
@@ -59,7 +61,7 @@ const (
 )
 
 // eventFields says which field of an object a name, unescaped, is.
-func eventFields(k kind, name []byte) field {
+func eventFields(k strictjson.Kind, name []byte) strictjson.Field {
 	switch k {
 	case kindEvent:
 		return eventField(name)
@@ -74,10 +76,10 @@ func eventFields(k kind, name []byte) field {
 	case kindBulk:
 		return bulkField(name)
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func eventField(name []byte) field {
+func eventField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "message":
 		return fieldMessage
@@ -118,10 +120,10 @@ func eventField(name []byte) field {
 	case "trace_id":
 		return fieldTraceID
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func exceptionField(name []byte) field {
+func exceptionField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "type":
 		return fieldType
@@ -134,10 +136,10 @@ func exceptionField(name []byte) field {
 	case "module_name":
 		return fieldOlderModule
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func frameField(name []byte) field {
+func frameField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "filename":
 		return fieldFilename
@@ -154,35 +156,35 @@ func frameField(name []byte) field {
 	case "in_app":
 		return fieldInApp
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func userField(name []byte) field {
+func userField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "id":
 		return fieldID
 	case "email":
 		return fieldEmail
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func sdkField(name []byte) field {
+func sdkField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "name":
 		return fieldName
 	case "version":
 		return fieldVersion
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func bulkField(name []byte) field {
+func bulkField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "events":
 		return fieldEvents
 	case "sent_at":
 		return fieldSentAt
 	}
-	return noField
+	return strictjson.NoField
 }

@@ -1,5 +1,7 @@
 package event
 
+import "sluice/internal/strictjson"
+
 // Limits of what clients may send. The byte limits are the defaults of settings and count bytes after decompression.
 const (
 	// MaxEventBytes is the largest event, in bytes.
@@ -9,7 +11,7 @@ const (
 	// MaxBulkEvents is the largest number of events in a bulk.
 	MaxBulkEvents = 10_000
 	// MaxDepth is how deep an event's arrays and objects may nest; the event itself is the first level.
-	MaxDepth = maxDepth
+	MaxDepth = strictjson.MaxDepth
 )
 
 // Limits of what is kept of an accepted event outside its payload.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"sluice/internal/swar"
 	"unicode"
 	"unicode/utf8"
 )
@@ -27,9 +28,9 @@ func appendNormalised(dst, text []byte) []byte {
 	noUUID := bytes.IndexByte(text, '-') < 0
 	for i := 0; i < len(text); {
 		if noUUID && i+8 <= len(text) { // most of a text is copied as it is
-			w := word(text[i:])
+			w := swar.Word(text[i:])
 			binary.LittleEndian.PutUint64(out[n:], w)
-			same := firstOf(notVerbatim(w))
+			same := swar.FirstOf(notVerbatim(w))
 			if i, n = i+same, n+same; same == 8 {
 				continue
 			}
@@ -38,7 +39,7 @@ func appendNormalised(dst, text []byte) []byte {
 		switch {
 		case c >= utf8.RuneSelf:
 			return appendNormalisedRunes(dst[:start+n], text[i:])
-		case hexValue[c] == 0xFF || c >= 'A' && (i+8 >= len(text) || text[i+8] != '-'): // no digit, and no UUID begins here
+		case swar.HexValue[c] == 0xFF || c >= 'A' && (i+8 >= len(text) || text[i+8] != '-'): // no digit, and no UUID begins here
 			out[n] = lower(c)
 			i++
 		default:
@@ -57,10 +58,10 @@ func appendNormalised(dst, text []byte) []byte {
 
 // notVerbatim looks at eight bytes for one that is a digit, a capital letter or not ASCII: 0 if there is none, see firstOf.
 func notVerbatim(w uint64) uint64 {
-	low := w &^ highBits // see notHex
-	digit := (low + (0x80-'0')*eachByte) &^ (low + (0x80-'9'-1)*eachByte)
-	capital := (low + (0x80-'A')*eachByte) &^ (low + (0x80-'Z'-1)*eachByte)
-	return (w | digit | capital) & highBits
+	low := w &^ swar.HighBits // see notHex
+	digit := (low + (0x80-'0')*swar.EachByte) &^ (low + (0x80-'9'-1)*swar.EachByte)
+	capital := (low + (0x80-'A')*swar.EachByte) &^ (low + (0x80-'Z'-1)*swar.EachByte)
+	return (w | digit | capital) & swar.HighBits
 }
 
 func lower(c byte) byte {
@@ -93,7 +94,7 @@ func appendNormalisedRunes(dst, text []byte) []byte {
 
 // variable returns the length of the UUID, address or digit run at the start of b, or 0.
 func variable(b []byte) int {
-	if hexValue[b[0]] == 0xFF {
+	if swar.HexValue[b[0]] == 0xFF {
 		return 0
 	}
 	if isUUID(b) {
@@ -102,9 +103,9 @@ func variable(b []byte) int {
 	if !isDigit(b[0]) {
 		return 0
 	}
-	if len(b) > 2 && b[0] == '0' && b[1]|0x20 == 'x' && hexValue[b[2]] != 0xFF {
+	if len(b) > 2 && b[0] == '0' && b[1]|0x20 == 'x' && swar.HexValue[b[2]] != 0xFF {
 		n := 3
-		for n < len(b) && hexValue[b[n]] != 0xFF {
+		for n < len(b) && swar.HexValue[b[n]] != 0xFF {
 			n++
 		}
 		return n
@@ -122,7 +123,7 @@ func isUUID(b []byte) bool {
 		return false
 	}
 	for i, c := range b[:dashedLen] {
-		if hexValue[c] == 0xFF && i != 8 && i != 13 && i != 18 && i != 23 {
+		if swar.HexValue[c] == 0xFF && i != 8 && i != 13 && i != 18 && i != 23 {
 			return false
 		}
 	}

@@ -37,10 +37,10 @@ func (b *Bulk) sequence(body []byte) *Error {
 // objectsIn returns how many objects a line consists of by its brackets and quotes, or 0 if of anything else.
 func (b *Bulk) objectsIn(line []byte) (n int) {
 	s := &b.scan
-	for s.restart(line); s.peek() == '{'; n++ {
-		b.scan.skipBrackets()
+	for s.Restart(line); s.Peek() == '{'; n++ {
+		b.scan.SkipBrackets()
 	}
-	if s.fault != "" || s.pos < len(line) {
+	if s.Fault != "" || s.Pos < len(line) {
 		return 0
 	}
 	return n
@@ -49,9 +49,9 @@ func (b *Bulk) objectsIn(line []byte) (n int) {
 // addObjects adds the objects that a line consists of.
 func (b *Bulk) addObjects(line []byte) *Error {
 	for len(line) > 0 {
-		b.scan.restart(line)
-		b.scan.skipBrackets()
-		end := b.scan.pos
+		b.scan.Restart(line)
+		b.scan.SkipBrackets()
+		end := b.scan.Pos
 		if err := b.add(line[:end:end]); err != nil {
 			return err
 		}
@@ -63,12 +63,12 @@ func (b *Bulk) addObjects(line []byte) *Error {
 // strictObject returns the size of the valid object that data begins with, or 0 if there is none.
 func (b *Bulk) strictObject(data []byte) int {
 	s := &b.scan
-	s.reset(data, emptied(s.repairs))
-	s.value()
-	if s.fault != "" {
+	s.Reset(data, emptied(s.Repairs))
+	s.Value()
+	if s.Fault != "" {
 		return 0
 	}
-	return s.pos
+	return s.Pos
 }
 
 // isFirstLine reports whether data[start:end] is a line by itself with more lines to come.

@@ -1,17 +1,19 @@
 package event
 
+import "sluice/internal/strictjson"
+
 // tags reads the event's tags, written as an object or as an array of pairs. All are checked; MaxTags are kept.
 func (d *Decoder) tags(ev *Event) {
-	switch d.scan.peek() {
+	switch d.scan.Peek() {
 	case '{':
-		o := d.scan.object(kindTags)
-		for d.scan.member(&o) {
+		o := d.scan.Object(kindTags)
+		for d.scan.Member(&o) {
 			if value := d.tagValue(); len(ev.Tags) < MaxTags {
-				ev.Tags = append(ev.Tags, Tag{d.scan.name(&o), value})
+				ev.Tags = append(ev.Tags, Tag{d.scan.Name(&o), value})
 			}
 		}
 	case '[':
-		for a := d.scan.array(); d.scan.item(&a); {
+		for a := d.scan.Array(); d.scan.Item(&a); {
 			d.tagPair(ev)
 		}
 	default:
@@ -21,19 +23,19 @@ func (d *Decoder) tags(ev *Event) {
 
 func (d *Decoder) tagPair(ev *Event) {
 	var tag Tag
-	n, good := 0, d.scan.peek() == '['
+	n, good := 0, d.scan.Peek() == '['
 	if !good {
-		d.scan.value()
+		d.scan.Value()
 	} else {
-		for a := d.scan.array(); d.scan.item(&a); n++ {
+		for a := d.scan.Array(); d.scan.Item(&a); n++ {
 			switch {
-			case n == 0 && d.scan.peek() == '"':
-				tag.Key = d.scan.text()
+			case n == 0 && d.scan.Peek() == '"':
+				tag.Key = d.scan.Text()
 			case n == 1:
 				tag.Value = d.tagValue()
 			default:
 				good = false
-				d.scan.value()
+				d.scan.Value()
 			}
 		}
 	}
@@ -49,7 +51,7 @@ func (d *Decoder) tagPair(ev *Event) {
 // hasTag looks for a key among the pairs so far; an object cannot have one twice.
 func hasTag(tags []Tag, key Text) bool {
 	for i := range tags {
-		if tags[i].Key.equal(key) {
+		if tags[i].Key.Equal(key) {
 			return true
 		}
 	}
@@ -58,13 +60,13 @@ func hasTag(tags []Tag, key Text) bool {
 
 // tagValue reads a value of any type: a string's content, or else the JSON text.
 func (d *Decoder) tagValue() Text {
-	if d.scan.peek() == '"' {
-		return d.scan.text()
+	if d.scan.Peek() == '"' {
+		return d.scan.Text()
 	}
-	before := len(d.scan.repairs)
-	raw := d.scan.raw()
-	if len(d.scan.repairs) > before {
-		return unrepairedText(raw)
+	before := len(d.scan.Repairs)
+	raw := d.scan.Raw()
+	if len(d.scan.Repairs) > before {
+		return strictjson.Unrepaired(raw)
 	}
-	return plainText(raw)
+	return strictjson.Verbatim(raw)
 }

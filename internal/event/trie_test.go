@@ -2,149 +2,68 @@ package event
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 )
 
-const (
-	kindTop kind = iota
-	kindFrames
-	kindLabels
-)
-
-const (
-	fieldLabels field = 1 + iota
-	fieldTrace
-)
-
-// members knows two members of the outermost object; the rest has no meaning.
-func members(k kind, name []byte) field {
-	switch {
-	case k == kindTop && string(name) == "tags":
-		return fieldLabels
-	case k == kindTop && string(name) == "stacktrace":
-		return fieldTrace
+// checkMemory checks that a decoder finds the same in a text, whatever it remembers of others.
+func checkMemory(t *testing.T, d *Decoder, raw []byte) {
+	t.Helper()
+	var fresh, first, second Event
+	want := new(Decoder).Decode(raw, &fresh)
+	got := d.Decode(raw, &first)
+	again := d.Decode(raw, &second)
+	if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(again, want) {
+		t.Fatalf("%q: %+v, then %+v, want %+v", raw, got, again, want)
 	}
-	return noField
+	if want != nil {
+		return
+	}
+	for _, ev := range []*Event{&first, &second} {
+		if got, want := fmt.Sprintf("%+v", *ev), fmt.Sprintf("%+v", fresh); got != want {
+			t.Fatalf("%q: %s, want %s", raw, got, want)
+		}
+	}
 }
 
-// read reads one object whose tags and frames are kinds of their own, and returns the fault.
-func read(s *scanner, raw string) string {
-	s.fields = members
-	s.reset([]byte(raw), nil)
-	s.peek()
-	o := s.object(kindTop)
-	for s.member(&o) {
-		switch o.field {
-		case fieldLabels:
-			s.peek()
-			all(s, kindLabels)
-		case fieldTrace:
-			s.peek()
-			for a := s.array(); s.item(&a); {
-				s.peek()
-				all(s, kindFrames)
+// TestTrieChangesNothing decodes texts, whole and cut off anywhere, with a decoder that knows none and one that knows many.
+func TestTrieChangesNothing(t *testing.T) {
+	var d Decoder
+	texts := [][]byte{event200, event345, event1400}
+	for _, list := range []map[string]string{malformedJSON, oddButValid} {
+		for _, raw := range list {
+			texts = append(texts, []byte(raw))
+		}
+	}
+	for range 2 {
+		for _, raw := range texts {
+			checkMemory(t, &d, raw)
+			for cut := range min(len(raw), 1500) {
+				checkMemory(t, &d, raw[:cut])
 			}
-		default:
-			s.value()
 		}
-	}
-	s.end()
-	return s.fault
-}
-
-func all(s *scanner, k kind) {
-	o := s.object(k)
-	for s.member(&o) {
-		s.value()
 	}
 }
 
-func mustRead(t *testing.T, s *scanner, raw string) {
-	t.Helper()
-	if fault := read(s, raw); fault != "" {
-		t.Fatalf("%q: %s", raw, fault)
+// TestTrieMutations decodes events whose members were exchanged, doubled or left out.
+func TestTrieMutations(t *testing.T) {
+	members := []string{
+		`"message":"m"`, `"message":"other"`, `"level":"info"`, `"tags":{"a":"1","b":2}`, `"tags":{"a":"1","a":2}`, `"tags":{"b":"1","a":2,"c":{}}`,
+		`"user":{"id":1,"email":"x"}`, `"user":{"email":"x","id":1}`, `"user":{"id":1,"id":1}`, `"a":1`, `"a" :1`, ` "a":1`, `"\u0061":1`, `"ab":1`, `"":1`,
+		`"a234567890123456789":1`, `"a2345678901234567890":1`, `"a23456789012345678901":1`, `"\u00e9":1`, `"é":1`, `"messag\u0065":1`,
+		`"stacktrace":[{"filename":"f","function":"g"},{"function":"g","filename":"f"},{"filename":"f","filename":"f"}]`,
+		`"stacktrace":[{"filename":"f","function":"g"},{"filename":"f"},{}]`, `"sdk":{"name":"n"}`, `"exception":{"type":"T","value":"V"}`, `"exception":{"value":"V","x":[{"a":1,"a":1}]}`,
 	}
-}
-
-// sameAgain checks that a scanner finds the same in a text twice, whatever it remembers of others, as one that knows none.
-func sameAgain(t *testing.T, s *scanner, raw string) {
-	t.Helper()
-	want := read(&scanner{}, raw)
-	if first, second := read(s, raw), read(s, raw); first != want || second != want {
-		t.Fatalf("%q: %q, then %q, want %q", raw, first, second, want)
-	}
-}
-
-// withMember is an object with one member besides its message.
-func withMember(name, value string) string { return `{"message":"m","` + name + `":` + value + `}` }
-
-const usual = `{"message":"m","level":"error","tags":{"a":"1","b":"2"},"stacktrace":[{"filename":"f","function":"g"}]}`
-
-// TestTrieIsBounded fills the trie with names that do not come again, and sees it learn others later.
-func TestTrieIsBounded(t *testing.T) {
-	var s scanner
-	for n := range 4 * maxTrieNodes {
-		sameAgain(t, &s, fmt.Sprintf(`{"message":"m","a%d":1,"tags":{"b%d":2}}`, n%7, n))
-		sameAgain(t, &s, fmt.Sprintf(`{"message":"m","c%d":{"x":1},"d%d":1}`, n%5, n))
-		if len(s.trie.nodes) > maxTrieNodes {
-			t.Fatalf("%d nodes", len(s.trie.nodes))
+	var d Decoder
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		n := 1 + rnd.IntN(6)
+		picked := make([]string, n)
+		for i := range picked {
+			picked[i] = members[rnd.IntN(len(members))]
 		}
-	}
-	var text []string
-	for n := range 3000 {
-		text = append(text, fmt.Sprintf(`{"filename":"f","a%d":1,"b%d":1}`, n%3, n))
-	}
-	for range trieRest + 3 {
-		mustRead(t, &s, withMember("stacktrace", "["+strings.Join(text, ",")+"]"))
-	}
-	for range trieRest + 3 { // the last of what nobody repeats is forgotten
-		mustRead(t, &s, usual)
-	}
-	before := len(s.trie.nodes)
-	mustRead(t, &s, usual)
-	if len(s.trie.nodes) != before || before > 100 {
-		t.Errorf("%d nodes, then %d", before, len(s.trie.nodes))
-	}
-}
-
-// TestTrieLearns: what is on the path costs no search for names that are there twice.
-func TestTrieLearns(t *testing.T) {
-	for members, onPath := range map[int]bool{maxTrieDepth - 1: true, maxTrieDepth: true, maxTrieDepth + 1: false} {
-		var s scanner
-		object := []string{`"message":"m"`}
-		for i := 1; i < members; i++ {
-			object = append(object, fmt.Sprintf(`"n%d":1`, i))
-		}
-		raw := "{" + strings.Join(object, ",") + "}"
-		mustRead(t, &s, raw)
-		s.keys = nil
-		mustRead(t, &s, raw)
-		if (cap(s.keys) == 0) != onPath {
-			t.Errorf("%d members: %d keys", members, cap(s.keys))
-		}
-	}
-	for size, onPath := range map[int]bool{maxTrieText - 5: true, maxTrieText - 4: true, maxTrieText - 3: false} { // two quotes, colon, comma
-		var s scanner
-		raw := withMember(strings.Repeat("n", size), "1")
-		mustRead(t, &s, raw)
-		s.keys = nil
-		mustRead(t, &s, raw)
-		if (cap(s.keys) == 0) != onPath {
-			t.Errorf("a name of %d bytes: %d keys", size, cap(s.keys))
-		}
-	}
-	for siblings, onPath := range map[int]bool{maxTrieChildren - 1: true, maxTrieChildren: true, maxTrieChildren + 1: false} {
-		var s scanner
-		raw := ""
-		for i := range siblings {
-			raw = withMember(fmt.Sprintf("n%d", i), "1")
-			mustRead(t, &s, raw)
-		}
-		s.keys = nil
-		mustRead(t, &s, raw)
-		if (cap(s.keys) == 0) != onPath {
-			t.Errorf("%d children: %d keys", siblings, cap(s.keys))
-		}
+		checkMemory(t, &d, []byte("{"+strings.Join(picked, ",")+"}"))
 	}
 }

@@ -1,4 +1,4 @@
-package event
+package strictjson
 
 import (
 	"fmt"
@@ -17,10 +17,10 @@ func TestLargeTextsLeaveNoMemory(t *testing.T) {
 		"escaped name":  withMember(strings.Repeat(`\u0061`, n), "1"),
 		"escaped names": withMember("a", "{"+escapedNames(n)+"}"),
 	} {
-		var s scanner
+		var s Scanner
 		mustRead(t, &s, raw)
 		mustRead(t, &s, usual)
-		if kept := max(cap(s.keys), cap(s.names), cap(s.seen), cap(s.open)); kept > keptCapacityJSON {
+		if kept := max(cap(s.keys), cap(s.names), cap(s.seen), cap(s.open)); kept > keptCapacity {
 			t.Errorf("%s: memory for %d items is kept", name, kept)
 		}
 	}
@@ -53,7 +53,7 @@ func TestManyNames(t *testing.T) {
 		return b.String()
 	}
 	for _, n := range []int{1, pairwiseNames - 1, pairwiseNames, pairwiseNames + 1, 1000, 200_000} {
-		var s scanner
+		var s Scanner
 		start := time.Now()
 		mustRead(t, &s, withMember("a", object(n, "x")))
 		mustFail(t, &s, withMember("a", object(n, "0")), faultDuplicate)
@@ -65,7 +65,7 @@ func TestManyNames(t *testing.T) {
 	}
 }
 
-func mustFail(t *testing.T, s *scanner, raw, want string) {
+func mustFail(t *testing.T, s *Scanner, raw, want string) {
 	t.Helper()
 	if fault := read(s, raw); fault != want {
 		t.Errorf("%.100q: %q, want %q", raw, fault, want)

@@ -1,4 +1,4 @@
-package event
+package swar
 
 import (
 	"bytes"
@@ -17,16 +17,16 @@ func TestEightDigits(t *testing.T) {
 			rnd.Shuffle(len(text), func(i, j int) { text[i], text[j] = text[j], text[i] })
 			text[place] = byte(c)
 			want, err := hex.DecodeString(string(text))
-			if good := notHex(word(text)) == 0; good != (err == nil) {
+			if good := NotHex(Word(text)) == 0; good != (err == nil) {
 				t.Errorf("%q: taken for digits is %v", text, good)
 			}
 			if err != nil {
 				continue
 			}
-			if got := fromHex(word(text)); got != uint64(binary.LittleEndian.Uint32(want)) {
+			if got := FromHex(Word(text)); got != uint64(binary.LittleEndian.Uint32(want)) {
 				t.Errorf("%q: %x, want %x", text, got, want)
 			}
-			back := binary.LittleEndian.AppendUint64(nil, toHex(half(want)|rnd.Uint64()<<32))
+			back := binary.LittleEndian.AppendUint64(nil, ToHex(Half(want)|rnd.Uint64()<<32))
 			if !bytes.Equal(back, bytes.ToLower(text)) {
 				t.Errorf("%q became %q", text, back)
 			}
