@@ -2,13 +2,13 @@ package event
 
 import "sluice/internal/strictjson"
 
-// maxDecodable keeps offsets within 32 bits; no setting comes near it.
+// maxDecodable bounds events, in bytes, so that offsets fit into 32 bits. No setting comes near it.
 const maxDecodable = 1 << 30
 
-// Decoder decodes and validates events. The zero Decoder is ready. It is for one goroutine at a time; reused, it
-// allocates nothing an event.
+// Decoder decodes and validates events. The zero Decoder is ready. A reused Decoder does not allocate. It is not safe
+// for concurrent use.
 type Decoder struct {
-	// MaxBytes is the largest event it takes, in bytes. 0: it does not care.
+	// MaxBytes is the size of the largest event that Decode accepts, in bytes. 0 means 1 GiB.
 	MaxBytes int
 
 	scan    strictjson.Scanner
@@ -16,13 +16,13 @@ type Decoder struct {
 
 	older olderNames
 
-	project string // of the last record
+	project string // project of the last record, see parseHeaders
 }
 
-// Decode reads one event, the whole of raw, into ev, which is overwritten, with raw aliased. It returns nil or an
-// *Error; after an error nothing in ev is meant to be read.
+// Decode decodes one event, which is the whole of raw, and overwrites ev with it. ev aliases raw. Decode returns nil
+// or an *Error; after an error the content of ev has no meaning.
 //
-// White space around the object is accepted. raw is read once, whatever is wrong with it, in time linear in its size.
+// White space around the object is accepted. Decode reads raw once, in time linear in its size, valid or not.
 func (d *Decoder) Decode(raw []byte, ev *Event) error {
 	if e := d.decode(raw, ev); e != nil {
 		return e
@@ -54,8 +54,8 @@ func (d *Decoder) decode(raw []byte, ev *Event) *Error {
 	return d.finish(ev)
 }
 
-// decodePrefix reads the event that data, which is longer than it perhaps, begins with. It returns the event's size in bytes
-// and whether there is one that Decode would accept.
+// decodePrefix decodes the event with which data begins. It returns the size of the event in bytes, and whether Decode
+// would accept it.
 func (d *Decoder) decodePrefix(data []byte, ev *Event) (size int, good bool) {
 	ev.reset()
 	d.scan.Fields = eventFields
@@ -66,7 +66,7 @@ func (d *Decoder) decodePrefix(data []byte, ev *Event) (size int, good bool) {
 	return size, d.finish(ev) == nil && d.checkSize(size) == nil
 }
 
-// finish gives the verdict and lets go of what is the caller's.
+// finish returns the verdict and drops what belongs to the caller.
 func (d *Decoder) finish(ev *Event) *Error {
 	ev.repairs = d.scan.Repairs
 	err := d.verdict(ev)

@@ -6,7 +6,7 @@ import (
 	"sluice/internal/swar"
 )
 
-// event reads the event's own fields. Names are matched after unescaping.
+// event reads the fields of the event itself. Names are compared after unescaping.
 func (d *Decoder) event(ev *Event) {
 	o := d.scan.Object(kindEvent)
 	for d.scan.Member(&o) {
@@ -58,13 +58,14 @@ func (d *Decoder) event(ev *Event) {
 	}
 }
 
-// olderNames holds what the older names of fields gave until it is known whether the current ones give anything.
+// olderNames holds the values that came under older names of fields, until the end of the event shows which of the
+// current names are missing.
 type olderNames struct {
 	exceptionType, exceptionModule Text
 	userID, userEmail              Text
 	sdkName, sdkVersion            Text
 
-	given bool // one of them at least may be there
+	given bool // at least one of the older names came
 }
 
 func (o *olderNames) fillGaps(ev *Event) {
@@ -85,15 +86,15 @@ func fill(t *Text, with Text) {
 	}
 }
 
-// refuse notes that a field is not as it should be. Decoding goes on: the JSON may be malformed further on, and the
-// event_id may come later.
+// refuse records that a field is invalid. Decoding goes on, because malformed JSON outranks an invalid field and
+// because the event_id may come later.
 func (d *Decoder) refuse(field, reason string) {
 	if d.refused == nil {
 		d.refused = &Error{Code: CodeInvalidEvent, Field: field, Reason: reason}
 	}
 }
 
-// wrongType moves over the value of a field: null is absence, and anything else is refused.
+// wrongType moves over the value of a field. null counts as absence; any other value is refused.
 func (d *Decoder) wrongType(field, want string) {
 	isNull := d.scan.Peek() == 'n'
 	d.scan.Value()
@@ -105,7 +106,7 @@ func (d *Decoder) wrongType(field, want string) {
 // stringField reads a string or null.
 func (d *Decoder) stringField(field string, into *Text) {
 	pos, data := d.scan.Pos, d.scan.Data
-	if at := pos + 1; at+8 < len(data) && data[pos] == '"' { // a short one is done with here
+	if at := pos + 1; at+8 < len(data) && data[pos] == '"' { // the short cut for a string of up to eight bytes
 		end := at + swar.FirstOf(swar.NotPlain(swar.Word(data[at:at+8:at+8])))
 		if data[end] == '"' {
 			*into = strictjson.Verbatim(data[at:end:end])
@@ -137,9 +138,9 @@ func (d *Decoder) level(ev *Event) {
 }
 
 func (d *Decoder) eventID(ev *Event) {
-	at := d.scan.Pos + 1
-	if end := at + dashedLen; end < len(d.scan.Data) && d.scan.Data[end] == '"' && d.scan.Data[at-1] == '"' { // as most are written
-		if parseID(d.scan.Data[at:end:end], &ev.ID) && ev.ID != uuid.Nil {
+	data, at := d.scan.Data, d.scan.Pos+1
+	if end := at + dashedLen; end < len(data) && data[end] == '"' && data[at-1] == '"' { // the usual form
+		if parseID(data[at:end:end], &ev.ID) && ev.ID != uuid.Nil {
 			ev.HasID = true
 			d.scan.Pos = end + 1
 			return

@@ -6,10 +6,10 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// partSeparator stands between the parts of a fingerprint the client gave: U+001F, the unit separator.
+// partSeparator separates the parts of the client's own fingerprint: U+001F, the unit separator.
 const partSeparator = 0x1F
 
-// FingerprintHash is the number that groups events into issues: xxHash64 (seed 0) of
+// FingerprintHash returns the number that groups events into issues: xxHash64 (seed 0) of
 //
 //   - the client's fingerprint, its parts joined by U+001F, as given;
 //   - else the in-app frames, or all frames if none is, as filename|function joined by semicolons, then a colon and
@@ -17,10 +17,11 @@ const partSeparator = 0x1F
 //   - else the exception's type, a colon and its normalised value, if it has either;
 //   - else "msg:" and the normalised message.
 //
-// A fingerprint without a byte in it is as good as absent. The message is the whole one, not what its column keeps,
-// and "type: value" of the exception where there is none. Line numbers never count.
+// A fingerprint whose parts are all empty counts as absent. The message is the whole message, not what its column
+// keeps; an event without one has the exception's "type: value" instead. Line numbers never count.
 //
-// scratch is overwritten, grown if need be, and returned for the next event; with it no call allocates.
+// scratch is working memory. It is overwritten, grown where necessary, and returned for the next call, which then
+// does not allocate.
 func (ev *Event) FingerprintHash(scratch []byte) (uint64, []byte) {
 	scratch = ev.appendGroup(scratch[:0])
 	return xxhash.Sum64(scratch), scratch

@@ -2,7 +2,7 @@ package event
 
 import "sluice/internal/strictjson"
 
-// The kinds of objects. The scanner learns in what order objects of those below learntKinds have their members.
+// The kinds of objects. The scanner learns the order of the members of every kind but kindBulk.
 const (
 	kindEvent strictjson.Kind = iota
 	kindException
@@ -11,10 +11,10 @@ const (
 	kindSDK
 	kindTags
 
-	kindBulk = strictjson.LearntKinds // around the events
+	kindBulk = strictjson.LearntKinds // the object around the events
 )
 
-// The members that have a meaning.
+// The fields: the members that have a meaning.
 const (
 	fieldMessage = 1 + strictjson.NoField + iota
 	fieldLevel
@@ -60,7 +60,7 @@ const (
 	fieldSentAt
 )
 
-// eventFields says which field of an object a name, unescaped, is.
+// eventFields maps the name of a member to its field, given the kind of the object.
 func eventFields(k strictjson.Kind, name []byte) strictjson.Field {
 	switch k {
 	case kindEvent:

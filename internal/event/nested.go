@@ -94,7 +94,7 @@ func (d *Decoder) frame() Frame {
 	return f
 }
 
-// numberField checks for a number or null. No column holds a number of the client's.
+// numberField moves over a number or null. Its value is not kept: no column holds one.
 func (d *Decoder) numberField(field string) {
 	if c := d.scan.Peek(); c != '-' && !isDigit(c) {
 		d.wrongType(field, "a number")
@@ -116,7 +116,7 @@ func (d *Decoder) boolField(field string) bool {
 	return false
 }
 
-// userNames are the names under which a user's fields are refused.
+// userNames are the paths of a user's fields in errors.
 type userNames struct{ user, id, email string }
 
 var (
@@ -142,7 +142,7 @@ func (d *Decoder) user(names userNames, id, email *Text) {
 	}
 }
 
-// stringOrNumber reads a string, a number, whose JSON text is kept, or null.
+// stringOrNumber reads a string, a number or null. Of a number it keeps the JSON text.
 func (d *Decoder) stringOrNumber(field string, into *Text) {
 	switch c := d.scan.Peek(); {
 	case c == '"':

@@ -2,10 +2,11 @@ package event
 
 import "bytes"
 
-// sequence reads objects one after the other: a line each, several on a line, or each over several lines. A line that is
-// none of these is one bad item.
+// sequence reads objects one after the other: one on a line, several on a line, or one over several lines. Any other
+// line is one bad item.
 func (b *Bulk) sequence(body []byte) *Error {
-	overLines := true // until an object breaks off: looking for its end again and again would not be linear
+	// overLines is false once an object broke off: searching for its end from each line on would take quadratic time.
+	overLines := true
 	for len(body) > 0 {
 		line, rest, _ := bytes.Cut(body, []byte("\n"))
 		line = trimSpace(line)
@@ -34,7 +35,8 @@ func (b *Bulk) sequence(body []byte) *Error {
 	return nil
 }
 
-// objectsIn returns how many objects a line consists of by its brackets and quotes, or 0 if of anything else.
+// objectsIn returns the number of objects that make up a line, judged by brackets and quotes alone, or 0 if the line
+// has anything else in it.
 func (b *Bulk) objectsIn(line []byte) (n int) {
 	s := &b.scan
 	for s.Restart(line); s.Peek() == '{'; n++ {
@@ -46,7 +48,7 @@ func (b *Bulk) objectsIn(line []byte) (n int) {
 	return n
 }
 
-// addObjects adds the objects that a line consists of.
+// addObjects adds the objects that make up a line.
 func (b *Bulk) addObjects(line []byte) *Error {
 	for len(line) > 0 {
 		b.scan.Restart(line)
@@ -60,7 +62,7 @@ func (b *Bulk) addObjects(line []byte) *Error {
 	return nil
 }
 
-// strictObject returns the size of the valid object that data begins with, or 0 if there is none.
+// strictObject returns the size of the valid object with which data begins, or 0 if it does not begin with one.
 func (b *Bulk) strictObject(data []byte) int {
 	s := &b.scan
 	s.Reset(data, emptied(s.Repairs))
@@ -71,7 +73,7 @@ func (b *Bulk) strictObject(data []byte) int {
 	return s.Pos
 }
 
-// isFirstLine reports whether data[start:end] is a line by itself with more lines to come.
+// isFirstLine reports whether data[start:end] is a line of its own with more lines after it.
 func isFirstLine(data []byte, start, end int) bool {
 	if bytes.IndexByte(data[start:end], '\n') >= 0 {
 		return false
@@ -80,10 +82,10 @@ func isFirstLine(data []byte, start, end int) bool {
 	return newline >= 0 && isSpace(data[end:end+newline]) && !isSpace(data[end+newline:])
 }
 
-// isSpace reports whether there is nothing but JSON's white space.
+// isSpace reports whether b consists of JSON's white space.
 func isSpace(b []byte) bool { return len(trimSpace(b)) == 0 }
 
-// trimSpace cuts off JSON's white space on both sides.
+// trimSpace returns b without JSON's white space at both ends.
 func trimSpace(b []byte) []byte {
 	start, end := 0, len(b)
 	for start < end && isSpaceByte(b[start]) {

@@ -2,7 +2,7 @@ package event
 
 import "sluice/internal/strictjson"
 
-// tags reads the event's tags, written as an object or as an array of pairs. All are checked; MaxTags are kept.
+// tags reads the event's tags, which are an object or an array of pairs. It checks all of them and keeps MaxTags.
 func (d *Decoder) tags(ev *Event) {
 	switch d.scan.Peek() {
 	case '{':
@@ -48,7 +48,7 @@ func (d *Decoder) tagPair(ev *Event) {
 	}
 }
 
-// hasTag looks for a key among the pairs so far; an object cannot have one twice.
+// hasTag reports whether a key is among the pairs so far. In an object the scanner refuses a key that comes twice.
 func hasTag(tags []Tag, key Text) bool {
 	for i := range tags {
 		if tags[i].Key.Equal(key) {
@@ -58,7 +58,7 @@ func hasTag(tags []Tag, key Text) bool {
 	return false
 }
 
-// tagValue reads a value of any type: a string's content, or else the JSON text.
+// tagValue reads a value of any type. Of a string it returns the content, of any other value the JSON text.
 func (d *Decoder) tagValue() Text {
 	if d.scan.Peek() == '"' {
 		return d.scan.Text()

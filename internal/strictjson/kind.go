@@ -3,7 +3,8 @@ package strictjson
 // Kind says what the members of an object mean. The caller numbers its kinds from 0 up.
 type Kind uint8
 
-// LearntKinds is the number of kinds whose order of members a Scanner learns: kinds below it are learnt, others are not.
+// LearntKinds is the number of kinds whose order of members a Scanner learns: kinds below it are learnt, others are
+// not.
 const LearntKinds Kind = 8
 
 // kindOther is the kind of an object whose members mean nothing.

@@ -108,8 +108,8 @@ func (s *Scanner) newMember(o *Object) bool {
 	return true
 }
 
-// learn adds the last member to the trie, or takes the object off the trie if there is no room. The member's text begins at
-// start; its key is the last of s.keys.
+// learn adds the last member to the trie, or takes the object off the trie if there is no room. The member's text
+// begins at start; its key is the last of s.keys.
 func (s *Scanner) learn(o *Object, start int) {
 	text := s.Data[start:s.Pos]
 	last := len(s.keys) - 1

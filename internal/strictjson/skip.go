@@ -30,8 +30,8 @@ func isWord(c byte) bool {
 	return !isSpace(c)
 }
 
-// SkipBrackets moves over the array or object at the current position, however deep it nests, by its brackets and quotes
-// alone.
+// SkipBrackets moves over the array or object at the current position, however deep it nests, by its brackets and
+// quotes alone.
 func (s *Scanner) SkipBrackets() {
 	for depth := 0; ; {
 		for s.Pos < len(s.Data) && !isStructure[s.Data[s.Pos]] {

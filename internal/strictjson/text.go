@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text is a string in a JSON text. It aliases the text and is unescaped only when it is read. The zero Text is the empty
-// string.
+// Text is a string in a JSON text. It aliases the text and is unescaped only when it is read. The zero Text is the
+// empty string.
 type Text struct {
 	raw  []byte
 	form textForm

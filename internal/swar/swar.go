@@ -1,8 +1,8 @@
 // Package swar looks at eight bytes of a text at a time, as one number ("SIMD within a register").
 //
-// The lowest byte of a number is the first byte of the text. A function that searches returns a number with the high bit
-// set in the byte that it found; FirstOf turns that into a place. For the tricks behind the functions see S. E. Anderson,
-// "Bit Twiddling Hacks", and H. S. Warren, "Hacker's Delight", chapter 6.
+// The lowest byte of a number is the first byte of the text. A function that searches returns a number with the high
+// bit set in the byte that it found; FirstOf turns that into a place. For the tricks behind the functions see S. E.
+// Anderson, "Bit Twiddling Hacks", and H. S. Warren, "Hacker's Delight", chapter 6.
 package swar
 
 import (
@@ -23,8 +23,8 @@ func Word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 // Half returns the first four bytes of b.
 func Half(b []byte) uint64 { return uint64(binary.LittleEndian.Uint32(b)) }
 
-// NotPlain searches for a byte that does not stand for itself in a JSON string: a control character, a quote, a backslash or a
-// byte that is not ASCII. It returns 0 if there is none.
+// NotPlain searches for a byte that does not stand for itself in a JSON string: a control character, a quote, a
+// backslash or a byte that is not ASCII. It returns 0 if there is none.
 func NotPlain(w uint64) uint64 {
 	quote := w ^ '"'*EachByte
 	backslash := w ^ '\\'*EachByte
