@@ -18,6 +18,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/internal/backoff"
 	"sluice/internal/embedded"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/settings"
@@ -201,7 +202,7 @@ func (c *consumerBench) rate(b *testing.B, database, table string) float64 {
 	b.Helper()
 	var start time.Time
 	first, last := 0, 0
-	for waited := time.Now(); last < c.rows; sleep(b.Context(), 20*time.Millisecond) {
+	for waited := time.Now(); last < c.rows; backoff.Sleep(b.Context(), 20*time.Millisecond) {
 		n, err := strconv.Atoi(c.ask(b, database, "SELECT count() FROM "+table))
 		if err != nil {
 			b.Fatal(err)

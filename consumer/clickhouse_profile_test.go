@@ -102,8 +102,8 @@ func TestColumnOfTheUser(t *testing.T) {
 			waitUntil(t, "all of it", func() bool { return w.topic.at() == n })
 			d.asks("SELECT count(), uniqExact(_offset), countIf(_offset = 137) FROM events_raw", fmt.Sprintf("%d\t%[1]d\t0", n-1))
 			letter := w.topic.buried[bad]
-			if len(w.topic.buried) != 1 || letter.reason != "refused_by_clickhouse" || c.want != "" && !strings.Contains(letter.text, "column "+c.want+": ") {
-				t.Errorf("dead letters: %d, %q", len(w.topic.buried), letter.text)
+			if len(w.topic.buried) != 1 || letter.Reason != "refused_by_clickhouse" || c.want != "" && !strings.Contains(letter.Text, "column "+c.want+": ") {
+				t.Errorf("dead letters: %d, %q", len(w.topic.buried), letter.Text)
 			}
 			text := log.String()
 			if c.want != "" && !strings.Contains(text, "column="+c.want) || !strings.Contains(text, "code "+name) {

@@ -121,7 +121,7 @@ func TestRowsAreReceivedWhenTheClocksSay(t *testing.T) {
 	p.clock = func() time.Time { looks++; return now }
 	for i, received := range []time.Duration{0, -time.Hour, time.Hour, -100 * 24 * time.Hour} {
 		r := fromGateway(int64(i), "demo", idV4(uint64(i+1)), now.Add(received), `{"message":"m"}`)
-		r.atMillis, r.byBroker = now.UnixMilli(), true
+		r.timestamp, r.logAppendTime = now.UnixMilli(), true
 		if err := p.process(&r, b); err != nil {
 			t.Fatal(err)
 		}

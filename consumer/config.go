@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"sluice/internal/settings"
@@ -78,18 +76,8 @@ func (c Config) Check() error {
 	if !(c.InsertsPerSecond >= 0.1 && c.InsertsPerSecond <= 10_000) { // written so that NaN fails too
 		fault("--inserts-per-second: 0.1 to 10000, not %g", c.InsertsPerSecond)
 	}
-	if !(c.Sample > 0 && c.Sample <= 1) {
-		fault("--sample: above 0 to 1, not %g", c.Sample)
-	}
-	for _, name := range c.RedactKeys {
-		if slices.Contains(neverRedacted, strings.ToLower(name)) {
-			fault("--redact-keys: %s cannot be taken out of an event", strings.ToLower(name))
-		}
-	}
-	for _, kind := range c.RedactPatterns {
-		if !slices.ContainsFunc(secretPatterns, func(p pattern) bool { return p.name == kind }) {
-			fault("--redact-patterns: %q is not known; there are card, bearer and email", kind)
-		}
+	if err := c.steps().Check(); err != nil {
+		faults = append(faults, err)
 	}
 	if c.MaxEventAge <= 0 {
 		fault("--max-event-age: must be positive")
@@ -124,6 +112,11 @@ func (s Store) Check() error {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
+}
+
+// steps are the settings of the built-in steps.
+func (c Config) steps() stepConfig {
+	return stepConfig{Sample: c.Sample, RedactKeys: c.RedactKeys, RedactPatterns: c.RedactPatterns}
 }
 
 // flushAge is the age at which a batch is inserted, given how many partitions the topic has.

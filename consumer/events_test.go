@@ -34,7 +34,7 @@ func idV7(at time.Time, n uint64) uuid.UUID {
 // fromGateway is a record as the gateway writes it.
 func fromGateway(offset int64, project string, id uuid.UUID, received time.Time, value string) record {
 	envelope := event.Envelope{Project: project, ID: id, ReceivedAt: received}
-	return record{offset: offset, value: []byte(value), headers: envelope.Headers(), atMillis: received.UnixMilli(), byBroker: true}
+	return record{offset: offset, value: []byte(value), headers: envelope.Headers(), timestamp: received.UnixMilli(), logAppendTime: true}
 }
 
 // plain is a good event whose message says which offset it has.

@@ -26,7 +26,7 @@ func (p *partition) buryDead(ctx context.Context, b *batch, loop loop) bool {
 	defer w.passed()
 	for {
 		p.watch.beat(loop)
-		err := p.graves.bury(ctx, p.id, b.dead)
+		err := p.graves.Write(ctx, p.id, b.dead)
 		if err == nil {
 			break
 		}
@@ -35,9 +35,9 @@ func (p *partition) buryDead(ctx context.Context, b *batch, loop loop) bool {
 		}
 	}
 	for i := range b.dead {
-		p.metrics.dead.WithLabelValues(string(b.dead[i].reason)).Inc()
+		p.metrics.dead.WithLabelValues(string(b.dead[i].Reason)).Inc()
 	}
-	p.log.Warn("records became dead letters", "partition", p.id, "count", len(b.dead), "first_reason", b.dead[0].reason, "first_offset", b.dead[0].offset)
+	p.log.Warn("records became dead letters", "partition", p.id, "count", len(b.dead), "first_reason", b.dead[0].Reason, "first_offset", b.dead[0].Offset)
 	return true
 }
 

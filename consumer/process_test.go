@@ -105,7 +105,7 @@ func TestPoison(t *testing.T) {
 			if err == nil {
 				t.Fatal("became a row")
 			}
-			if got := newDeadLetter(&c.record, err).reason; got != c.reason {
+			if got := deadLetterOf(&c.record, err).Reason; got != c.reason {
 				t.Errorf("reason %s, want %s", got, c.reason)
 			}
 			if len(c.record.value) > 8 && strings.Contains(err.Error(), string(c.record.value[:8])) {
@@ -152,8 +152,8 @@ func TestPoisonIsNoStall(t *testing.T) {
 		}
 		for i, c := range poisons() {
 			letter := w.topic.buried[int64(2*i+1)]
-			if letter.reason != c.reason || !bytes.Equal(letter.value, c.record.value) || w.table.count(int64(2*i+1)) != 0 {
-				t.Errorf("%s: letter %s with %d bytes", c.name, letter.reason, len(letter.value))
+			if letter.Reason != c.reason || !bytes.Equal(letter.Value, c.record.value) || w.table.count(int64(2*i+1)) != 0 {
+				t.Errorf("%s: letter %s with %d bytes", c.name, letter.Reason, len(letter.Value))
 			}
 			if w.table.count(int64(2*i)) != 1 {
 				t.Errorf("%s: its neighbour is not in the table", c.name)
