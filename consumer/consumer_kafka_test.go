@@ -22,7 +22,7 @@ func consumeLogged(t *testing.T, conn kafkaconn.Config) (*Consumer, *logged) {
 	t.Helper()
 	var log logged
 	cfg := goodConfig()
-	cfg.DSN = "clickhouse://127.0.0.1:1/sluice"
+	cfg.Store.ClickHouse.DSN = "clickhouse://127.0.0.1:1/sluice"
 	c, err := New(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)), DrainTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"sluice/internal/event"
 )
@@ -42,7 +41,7 @@ func (d *delivery) reread(ctx context.Context, row int32, detail string) (letter
 	offset, found, other := d.offsets[row], false, false
 	at, err := d.kafka.fetch(ctx, d.partition.id, offset, fetchWait, func(r *record) error {
 		e, bad := event.ParseHeaders(r.headers)
-		if found = r.offset == offset && bad == nil && e.ID == d.batch.rows.eventID[row]; found {
+		if found = r.offset == offset && bad == nil && e.ID == d.batch.rows.EventIDs()[row]; found {
 			letter = newDeadLetter(r, refusedRecord(detail))
 		}
 		other = !found
@@ -61,9 +60,9 @@ func (d *delivery) reread(ctx context.Context, row int32, detail string) (letter
 func (d *delivery) letterOf(row int32, detail string) deadLetter {
 	rows := d.batch.rows
 	envelope := event.Envelope{
-		Project: string(rows.projectID.row(int(row))), ID: rows.eventID[row], ReceivedAt: time.UnixMilli(int64(rows.receivedAt.Data[row])).UTC(),
+		Project: rows.Project(int(row)), ID: rows.EventIDs()[row], ReceivedAt: rows.ReceivedAt(int(row)),
 	}
-	return newDeadLetter(&record{offset: d.offsets[row], value: rows.payload.row(int(row)), headers: envelope.Headers()}, refusedRecord(detail))
+	return newDeadLetter(&record{offset: d.offsets[row], value: rows.Payload(int(row)), headers: envelope.Headers()}, refusedRecord(detail))
 }
 
 func refusedRecord(detail string) error {
