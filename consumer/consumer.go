@@ -59,7 +59,7 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, kafka: kafka, owned: map[int]*partition{}}
-	c.table, c.budget = newTable(cfg.Store, deps.Log), newBudget(cfg.BufferBytes)
+	c.table, c.budget = newTable(cfg.Store.ClickHouse, deps.Log), newBudget(cfg.BufferBytes)
 	c.turns = make(turns, max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
@@ -154,7 +154,7 @@ func (c *Consumer) start(ctx context.Context, gen *Generation) {
 	for _, id := range gen.Partitions { // all have joined the budget before the first one takes of it
 		all = append(all, &partition{
 			id: id, member: gen.Member, flushAge: age, phase: flushPhase(id, partitions, age), cfg: c.cfg, kafka: c.kafka, ledger: c.kafka, graves: c.kafka,
-			table: c.table, sure: c.cfg.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, size: &c.size, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
+			table: c.table, sure: c.cfg.Store.ClickHouse.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, size: &c.size, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
 		})
 	}
 	for _, p := range all {

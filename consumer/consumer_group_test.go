@@ -138,7 +138,7 @@ func TestKafkaAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	c := consume(t, kafkaconn.Config{Brokers: []string{l.Addr().String()}, Topic: "events", DeadTopic: "events.dead"}, Store{DSN: DefaultDSN, Retention: goodConfig().Retention})
+	c := consume(t, kafkaconn.Config{Brokers: []string{l.Addr().String()}, Topic: "events", DeadTopic: "events.dead"}, goodConfig().Store)
 	if err := c.Live(); err != nil {
 		t.Error(err)
 	}

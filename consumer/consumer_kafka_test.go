@@ -24,7 +24,7 @@ func consumeLogged(t *testing.T, conn kafkaconn.Config) (*Consumer, *lines) {
 	t.Helper()
 	var log lines
 	cfg := goodConfig()
-	cfg.DSN = "clickhouse://127.0.0.1:1/sluice"
+	cfg.Store.ClickHouse.DSN = "clickhouse://127.0.0.1:1/sluice"
 	c, err := New(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)), DrainTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)

@@ -516,8 +516,8 @@ func (m *memoryTable) missing(_ context.Context, topic string, partition int, b 
 	defer m.mu.Unlock()
 	m.looked++
 	var missing []int32
-	for i, offset := range b.offset {
-		if known := m.ids[offset]; m.rows[offset] == 0 || known != nil && known[b.eventID[i]] == 0 {
+	for i, offset := range b.Offsets() {
+		if known := m.ids[offset]; m.rows[offset] == 0 || known != nil && known[b.EventIDs()[i]] == 0 {
 			missing = append(missing, int32(i))
 		}
 	}
@@ -533,15 +533,15 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 		m.t.Error("an insert without rows")
 		return nil
 	}
-	for i, offset := range b.offset {
-		if want := fmt.Sprintf("event %d", offset); string(b.message.row(i)) != want {
-			m.t.Errorf("the row of offset %d says %q", offset, b.message.row(i))
+	for i, offset := range b.Offsets() {
+		if want := fmt.Sprintf("event %d", offset); b.Message(i) != want {
+			m.t.Errorf("the row of offset %d says %q", offset, b.Message(i))
 		}
 		if !m.topic.recorded(offset) {
 			m.t.Errorf("offset %d is inserted and not recorded", offset)
 		}
 	}
-	first, last := b.offset[0], b.offset[len(b.offset)-1]
+	first, last := b.Offsets()[0], b.Offsets()[b.rows()-1]
 	if m.hold != nil {
 		done := ctx.Done()
 		if m.deaf {
@@ -557,7 +557,7 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 	m.mu.Lock()
 	refuses, code, limit := m.refuses, m.code, m.limit
 	m.mu.Unlock()
-	if refuses != nil && slices.ContainsFunc(b.offset, refuses) {
+	if refuses != nil && slices.ContainsFunc(b.Offsets(), refuses) {
 		m.journal.note("insert %d-%d refused", first, last)
 		return &httpError{code: cmp.Or(code, 6), text: "Cannot parse string"}
 	}
@@ -572,11 +572,11 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 	m.sent = append(m.sent, token)
 	if o.done && !m.tokens[token] {
 		m.tokens[token] = true
-		for i, offset := range b.offset {
+		for i, offset := range b.Offsets() {
 			if m.ids[offset] == nil {
 				m.ids[offset] = map[uuid.UUID]int{}
 			}
-			m.ids[offset][b.eventID[i]]++
+			m.ids[offset][b.EventIDs()[i]]++
 			m.rows[offset]++
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"sluice/internal/event"
 )
@@ -63,16 +62,16 @@ func (d *delivery) reread(ctx context.Context, row int32, detail string) (letter
 // isRecordOf says whether a record is the one that a row was made of.
 func (d *delivery) isRecordOf(row int32, r *record) bool {
 	e, err := event.ParseHeaders(r.headers)
-	return r.offset == d.offsets[row] && err == nil && e.ID == d.batch.rows.eventID[row]
+	return r.offset == d.offsets[row] && err == nil && e.ID == d.batch.rows.EventIDs()[row]
 }
 
 // letterOf makes the letter of what the row has: the event as the steps left it, and the headers that became columns.
 func (d *delivery) letterOf(row int32, detail string) DeadLetter {
 	rows := d.batch.rows
 	envelope := event.Envelope{
-		Project: string(rows.projectID.row(int(row))), ID: rows.eventID[row], ReceivedAt: time.UnixMilli(int64(rows.receivedAt.Data[row])).UTC(),
+		Project: rows.Project(int(row)), ID: rows.EventIDs()[row], ReceivedAt: rows.ReceivedAt(int(row)),
 	}
-	return deadLetterOf(&record{offset: d.offsets[row], value: rows.payload.row(int(row)), headers: envelope.Headers()}, refusedRecord(detail))
+	return deadLetterOf(&record{offset: d.offsets[row], value: rows.Payload(int(row)), headers: envelope.Headers()}, refusedRecord(detail))
 }
 
 func refusedRecord(detail string) error {

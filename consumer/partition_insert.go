@@ -60,7 +60,7 @@ type delivery struct {
 // settle brings the batch's rows in, all of them, once. It returns false when it was abandoned.
 func (p *partition) settle(ctx context.Context, b *batch, loop loop) bool {
 	token := b.token(tableName, p.topic, p.id)
-	s := newSettlement(token, b.rows.offset, b.sealedAt, b.doubt, b.split, b.span.sized)
+	s := newSettlement(token, b.rows.Offsets(), b.sealedAt, b.doubt, b.split, b.span.sized)
 	s.sure = p.sure
 	d := &delivery{partition: p, batch: b, waits: p.waits(loop), loop: loop, settlement: s}
 	defer d.waits.passed()

@@ -20,8 +20,6 @@ func errorCode(err error) int {
 	return 0
 }
 
-func cut(text string, most int) string { return truncate(text, most) }
-
 // codeLabel is the error's metric label.
 func codeLabel(err error) string {
 	if code := errorCode(err); code != 0 {
