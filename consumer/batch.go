@@ -3,6 +3,7 @@ package consumer
 import (
 	"encoding/binary"
 	"errors"
+	"github.com/google/uuid"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -12,7 +13,7 @@ import (
 type batch struct {
 	span
 	rows      *block // from its first record on
-	dead      []deadLetter
+	dead      []DeadLetter
 	drop      map[string]int // events that a step dropped, by its name
 	corrected int            // rows whose received_at is not what the gateway said
 	hash      xxhash.Digest  // of what is in it so far
@@ -23,13 +24,13 @@ type batch struct {
 	since   time.Time // when its first record was fetched
 	oldest  time.Time // received_at of its oldest event
 
-	replayed bool    // it was recorded by an earlier owner
-	doubt    bool    // its rows may be in the table
-	jump     bool    // it is no range: go on at first, once all else is in
-	topic    topicID // of a jump: the topic that it goes on with
-	skip     bool    // it is no range, and not of the pool: there is no record up to last
-	sent     bool    // it is sealed, and counted as such
-	finished bool    // it is in; else it was abandoned
+	replayed bool      // it was recorded by an earlier owner
+	doubt    bool      // its rows may be in the table
+	jump     bool      // it is no range: go on at first, once all else is in
+	topic    uuid.UUID // of a jump: the topic that it goes on with
+	skip     bool      // it is no range, and not of the pool: there is no record up to last
+	sent     bool      // it is sealed, and counted as such
+	finished bool      // it is in; else it was abandoned
 	scratch  []byte
 }
 
@@ -63,16 +64,16 @@ func (b *batch) add(r *record, proc *processor) {
 
 // refuse notes a record that becomes no row, and says what it takes, in bytes.
 func (b *batch) refuse(r *record, err error) int {
-	var dropped *droppedError
+	var dropped *DroppedError
 	if errors.As(err, &dropped) {
 		if b.drop == nil {
 			b.drop = map[string]int{}
 		}
-		b.drop[dropped.step]++
+		b.drop[dropped.Step]++
 		return len(r.value)
 	}
-	b.dead = append(b.dead, newDeadLetter(r, err))
-	return b.dead[len(b.dead)-1].size() // its key and headers are kept too, and nothing says that they are small
+	b.dead = append(b.dead, deadLetterOf(r, err))
+	return b.dead[len(b.dead)-1].Size() // its key and headers are kept too, and nothing says that they are small
 }
 
 // content is what a range's hash is made of: value and headers as a record batch has them.
@@ -105,7 +106,7 @@ func (b *batch) memory() int64 {
 		n = b.rows.bytes()
 	}
 	for i := range b.dead {
-		n += b.dead[i].size()
+		n += b.dead[i].Size()
 	}
 	return int64(n)
 }

@@ -1,20 +1,17 @@
 package consumer
 
 import (
+	"fmt"
 	"testing"
-	"time"
 )
 
-// filled returns a block of so many rows of about 200 bytes, from a budget.
-func filled(t *testing.T, b *budget, rows int) *block {
+// filled returns a block of so many rows of about 200 bytes, from a pool.
+func filled(t *testing.T, p *blockPool, rows int) *block {
 	t.Helper()
-	out := b.block()
-	proc := &processor{topic: "t", maxAge: 24 * time.Hour}
+	out := p.get()
 	for n := range rows {
-		r := benchRecord(n, 200)
-		if err := proc.process(&r, out); err != nil {
-			t.Fatal(err)
-		}
+		appendEvent(t, out, int64(n), fmt.Sprintf(`{"message":"request %d failed after 3 tries","level":"warning","environment":"production","release":"1.4.%d",`+
+			`"server_name":"host-%d","user":{"id":"u-%d"},"tags":{"region":"eu-%d"}}`, n, n%20, n%50, n, n%4))
 	}
 	return out
 }
@@ -22,11 +19,11 @@ func filled(t *testing.T, b *budget, rows int) *block {
 // TestBlocksKnowTheirSize: fresh memory for a block like the last one has hardly more room than it needs, and is not copied more often
 // than it was doubled.
 func TestBlocksKnowTheirSize(t *testing.T) {
-	b := newBudget(0) // keeps no block: all memory is fresh
+	b := newBlockPool(0) // keeps no block: all memory is fresh
 	const rows = 20_000
 	first := filled(t, b, rows)
 	bytes := first.bytes()
-	b.give(first)
+	b.put(first)
 	second := filled(t, b, rows)
 	if first == second {
 		t.Fatal("the block was kept")
@@ -41,7 +38,7 @@ func TestBlocksKnowTheirSize(t *testing.T) {
 		}
 	}
 	for range 100 {
-		b.give(filled(t, b, 10))
+		b.put(filled(t, b, 10))
 	}
 	if b.sizes.rows > 100 {
 		t.Errorf("%d rows are still expected", b.sizes.rows)

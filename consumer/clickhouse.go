@@ -14,28 +14,20 @@ import (
 )
 
 const (
+	// tableName is the table of the rows.
 	tableName = "events_raw"
+	// localTable is where the rows are on a cluster, on each of its servers; events_raw is then a Distributed table over it.
+	localTable = "events_local"
+	// shardKey says which shard a row belongs to. It is what hash computes here, so that a resend meets its first copy, and
+	// the Distributed table's sharding key, so that a question for one event can be asked of one shard only.
+	shardKey = "xxHash64(concat(project_id, toString(event_id)))"
 	// insertTimeout bounds one attempt; what ClickHouse has not answered by then is tried again.
 	insertTimeout = 2 * time.Minute
 	// askTimeout bounds one question.
-	askTimeout  = 30 * time.Second
+	askTimeout = 30 * time.Second
+	// dialTimeout bounds one attempt to connect.
 	dialTimeout = 5 * time.Second
 )
-
-// table is what a partition needs of ClickHouse.
-//
-// The implementer owes: insert sends one block under one token and returns nil only when all of its rows are in the table, or were
-// under that token before; after errNotSent nothing was sent, after an error without a code of ClickHouse's anything may have
-// happened. missing, highest and held see what was in the table when they were called. Safe for concurrent use; a block is not kept.
-type table interface {
-	insert(ctx context.Context, b *block, token string) error
-	// missing lists the rows of b, ascending, that the table does not have: not with that offset and that event.
-	missing(ctx context.Context, topic string, partition int, b *block) ([]int32, error)
-	// highest is the highest offset from one on that the table has of a partition, -1 for none.
-	highest(ctx context.Context, topic string, partition int, from int64) (int64, error)
-	// held is how many offsets from one to another, both included, have a row.
-	held(ctx context.Context, topic string, partition int, from, to int64) (int64, error)
-}
 
 // errNotSent: there was no connection.
 var errNotSent = errors.New("nothing was sent")
@@ -64,7 +56,9 @@ type inserter struct {
 }
 
 // newInserter makes one connection. It opens nothing.
-func newInserter(store Store) *inserter { return &inserter{options: store.options, table: tableName} }
+func newInserter(cfg ClickHouseConfig) *inserter {
+	return &inserter{options: cfg.Options, table: tableName}
+}
 
 // connected connects if need be. An error closes the connection: the DSN may have changed.
 func (i *inserter) connected(ctx context.Context) error {
@@ -128,8 +122,8 @@ func (i *inserter) missing(ctx context.Context, topic string, partition int, b *
 		return nil, err
 	}
 	var missing []int32
-	for n, offset := range b.offset {
-		if _, ok := there[stored{offset, b.eventID[n]}]; !ok {
+	for n, offset := range b.Offsets() {
+		if _, ok := there[stored{offset, b.EventIDs()[n]}]; !ok {
 			missing = append(missing, int32(n)) //nolint:gosec // rows of one block
 		}
 	}
@@ -146,7 +140,7 @@ type stored struct {
 func (i *inserter) present(ctx context.Context, topic string, partition int, b *block) (map[stored]struct{}, error) {
 	there := make(map[stored]struct{})
 	where := fmt.Sprintf("_topic = %s AND _partition = %d", quoted(topic), partition)
-	err := i.offsetsBetween(ctx, where, b.offset[0], b.offset[b.rows()-1], func(offset int64, id uuid.UUID) { there[stored{offset, id}] = struct{}{} })
+	err := i.offsetsBetween(ctx, where, b.Offsets()[0], b.Offsets()[b.rows()-1], func(offset int64, id uuid.UUID) { there[stored{offset, id}] = struct{}{} })
 	return there, err
 }
 

@@ -11,18 +11,31 @@ import (
 	"time"
 )
 
-// closingTable is a table with connections to close.
-type closingTable interface {
-	table
+// clickhouseTable is events_raw of a single server, or of a cluster.
+//
+// insert sends one block under one token and returns nil only when all of its rows are in the table, or were under that token before;
+// after errNotSent nothing was sent, after an error without a code of ClickHouse's anything may have happened. missing, highest and held
+// see what was in the table when they were called. Safe for concurrent use; a block is not kept.
+type clickhouseTable interface {
+	insert(ctx context.Context, b *block, token string) error
+	// missing lists the rows of b, ascending, that the table does not have: not with that offset and that event.
+	missing(ctx context.Context, topic string, partition int, b *block) ([]int32, error)
+	// highest is the highest offset from one on that the table has of a partition, -1 for none.
+	highest(ctx context.Context, topic string, partition int, from int64) (int64, error)
+	// held is how many offsets from one to another, both included, have a row.
+	held(ctx context.Context, topic string, partition int, from, to int64) (int64, error)
+	// column names the column that an insert failed at, or nothing where that is not known.
+	column(ctx context.Context, err error) string
+	// close closes the connections, at the end of all use.
 	close()
 }
 
 // newTable is the table of a single server, or of a cluster. It opens nothing.
-func newTable(store Store, log *slog.Logger) closingTable {
-	if store.Cluster == "" {
-		return newPool(store, log)
+func newTable(cfg ClickHouseConfig, log *slog.Logger) clickhouseTable {
+	if cfg.Cluster == "" {
+		return newPool(cfg, log)
 	}
-	return newClusterTable(store, log)
+	return newClusterTable(cfg, log)
 }
 
 // clusterTable is events_local on all shards of a cluster. A block is in once each shard has its rows of it, under a token of the shard's.
@@ -30,7 +43,7 @@ func newTable(store Store, log *slog.Logger) closingTable {
 //	block ─split─┬▶ shard 1: one block, one token ─▶ one of its replicas
 //	             └▶ shard 2: …
 type clusterTable struct {
-	store  Store
+	cfg    ClickHouseConfig
 	log    *slog.Logger
 	shape  func(context.Context) (clusterShape, error) // a seam for tests
 	door   *pool                                       // to the DSN's servers
@@ -51,19 +64,38 @@ type clusterTable struct {
 // mostHalfIn bounds what is remembered of blocks that were given up half-way: whoever takes them over asks the shards again.
 const mostHalfIn = 4096
 
-func newClusterTable(store Store, log *slog.Logger) *clusterTable {
-	c := &clusterTable{store: store, log: log, asking: make(chan struct{}, 1), door: poolOf(1, log, func() *inserter {
-		i := newInserter(store)
+func newClusterTable(cfg ClickHouseConfig, log *slog.Logger) *clusterTable {
+	c := &clusterTable{cfg: cfg, log: log, asking: make(chan struct{}, 1), door: poolOf(1, log, func() *inserter {
+		i := newInserter(cfg)
 		i.table = localTable
 		return i
 	}), in: map[string]struct{}{}}
 	c.shape = func(ctx context.Context) (clusterShape, error) {
-		return readShape(ctx, store, func(ctx context.Context, query string) (lines []string, err error) {
+		return readShape(ctx, cfg, func(ctx context.Context, query string) (lines []string, err error) {
 			err = c.door.use(ctx, func(i *inserter) error { return i.texts(ctx, query, func(text string) { lines = append(lines, text) }) })
 			return lines, err
 		})
 	}
 	return c
+}
+
+// shardedTable is a cluster's table whose shards are given, each as the ways to its replicas, in place of what system.clusters says.
+func shardedTable(cfg ClickHouseConfig, log *slog.Logger, shards [][]ClickHouseConfig) (clickhouseTable, error) {
+	var shape clusterShape
+	for _, replicas := range shards {
+		var nodes []node
+		for _, replica := range replicas {
+			opts, err := replica.Options()
+			if err != nil {
+				return nil, err
+			}
+			nodes = append(nodes, node{name: opts.Addr[0], options: replica.Options})
+		}
+		shape.weights, shape.replicas, shape.nodes = append(shape.weights, 1), append(shape.replicas, len(nodes)), append(shape.nodes, nodes)
+	}
+	c := newClusterTable(cfg, log)
+	c.shape = func(context.Context) (clusterShape, error) { return shape, nil }
+	return c, nil
 }
 
 // lookEvery is how long a change of the shards may go unnoticed while nothing fails.
@@ -134,7 +166,7 @@ func (c *clusterTable) take(shape clusterShape) (*shards, []*shard, error) {
 	}
 	var all []*shard
 	for n, nodes := range shape.nodes {
-		quorum, err := quorumOf(c.store.Quorum, shape.replicas[n])
+		quorum, err := quorumOf(c.cfg.Quorum, shape.replicas[n])
 		if err == nil && quorum > shape.replicas[n] {
 			err = unfitError(fmt.Sprintf("--clickhouse-quorum is %d, and shard %d has only %d replicas", quorum, n+1, shape.replicas[n]))
 		}
@@ -153,7 +185,7 @@ func (c *clusterTable) take(shape clusterShape) (*shards, []*shard, error) {
 		}
 		all = append(all, s)
 	}
-	c.log.Info("cluster's shards", "cluster", c.store.Cluster, "weights", shape.weights, "servers", shape.names())
+	c.log.Info("cluster's shards", "cluster", c.cfg.Cluster, "weights", shape.weights, "servers", shape.names())
 	c.left = append(c.left, c.shards...) // they may be in use
 	c.known, c.spread, c.shards = &shape, spread, all
 	return spread, all, nil

@@ -8,14 +8,16 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/consumer/clickhouse/clickhousetest"
+
 	"github.com/ClickHouse/ch-go"
 )
 
 // twoShards is a cluster of two shards with a replica each, reached on ways that can fail.
-func twoShards(t *testing.T) (c *clusterTable, servers []*database, ways []*way) {
+func twoShards(t *testing.T) (c *clusterTable, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
 	t.Helper()
-	servers, ways = []*database{newServer(t), newServer(t)}, []*way{newWay(t), newWay(t)}
-	c = clusterOf(t, "auto", clusterShape{nodes: [][]node{{servers[0].as(ways[0])}, {servers[1].as(ways[1])}}})
+	servers, ways = []*clickhousetest.Database{clickhousetest.NewShard(t), clickhousetest.NewShard(t)}, []*clickhousetest.Proxy{clickhousetest.NewProxy(t), clickhousetest.NewProxy(t)}
+	c = clusterOf(t, "auto", clusterShape{nodes: [][]node{{nodeOf(viaProxy(servers[0], ways[0]))}, {nodeOf(viaProxy(servers[1], ways[1]))}}})
 	return c, servers, ways
 }
 
@@ -23,20 +25,20 @@ func twoShards(t *testing.T) (c *clusterTable, servers []*database, ways []*way)
 func TestClusterInsert(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	const n = 1000
-	b := many(t, n)
+	b := rowMany(t, n)
 	for range 3 {
 		if err := c.insert(t.Context(), b, "range"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := counted(servers, "SELECT count() FROM events_local"); got != n {
+	if got := addedUp(t, servers, "SELECT count() FROM events_local"); got != n {
 		t.Errorf("%d rows, want %d", got, n)
 	}
 	for shard, d := range servers {
-		d.asks(fmt.Sprintf("SELECT countIf(%s %% 2 != %d) FROM events_local", shardKey, shard), "0")
-		d.asks("SELECT count() > 400, uniqExact(_part) FROM events_local", "1\t1")
+		d.Asks(fmt.Sprintf("SELECT countIf(%s %% 2 != %d) FROM events_local", shardKey, shard), "0")
+		d.Asks("SELECT count() > 400, uniqExact(_part) FROM events_local", "1\t1")
 		want := c.spread.token("range", shard)
-		if got := ways[shard].tokens(); !slices.Equal(got, []string{want, want, want}) {
+		if got := ways[shard].Tokens(); !slices.Equal(got, []string{want, want, want}) {
 			t.Errorf("shard %d was sent %v, want three times %s", shard+1, got, want)
 		}
 	}
@@ -48,24 +50,24 @@ func TestClusterInsert(t *testing.T) {
 // A shard that has its rows is not sent them again while another one fails: not when that one was not reached, not when it refused for a while, and
 // not when its answer was lost. Then its token drops what was in already.
 func TestClusterRetriesOneShard(t *testing.T) {
-	for name, m := range map[string]mishap{"lost": lost, "answer lost": answerLost, "read-only": readOnly} {
+	for name, m := range map[string]clickhousetest.Fault{"lost": clickhousetest.Lost, "answer lost": clickhousetest.AnswerLost, "read-only": clickhousetest.ReadOnly} {
 		t.Run(name, func(t *testing.T) {
 			c, servers, ways := twoShards(t)
-			b := many(t, 100)
-			ways[1].plan(m, m)
+			b := rowMany(t, 100)
+			ways[1].Plan(m, m)
 			for try := range 3 {
 				err := c.insert(t.Context(), b, "range")
 				if (err == nil) != (try == 2) {
 					t.Fatalf("try %d: %v", try, err)
 				}
-				if err != nil && isUnknown(err) != (m != readOnly) {
+				if err != nil && isUnknown(err) != (m != clickhousetest.ReadOnly) {
 					t.Errorf("%v: unknown %v", err, isUnknown(err))
 				}
 			}
-			if got := []int{len(ways[0].tokens()), len(ways[1].tokens())}; !slices.Equal(got, []int{1, 3}) {
+			if got := []int{len(ways[0].Tokens()), len(ways[1].Tokens())}; !slices.Equal(got, []int{1, 3}) {
 				t.Errorf("sent %v times, want 1 and 3", got)
 			}
-			if got := counted(servers, "SELECT count() FROM events_local"); got != 100 {
+			if got := addedUp(t, servers, "SELECT count() FROM events_local"); got != 100 {
 				t.Errorf("%d rows", got)
 			}
 			if len(c.in) != 0 {
@@ -78,8 +80,8 @@ func TestClusterRetriesOneShard(t *testing.T) {
 // Whoever takes a range over knows nothing of what its owner had sent: it sends all of it again, and each shard drops what it has.
 func TestClusterNextOwner(t *testing.T) {
 	c, servers, ways := twoShards(t)
-	b := many(t, 100)
-	ways[0].plan(lost)
+	b := rowMany(t, 100)
+	ways[0].Plan(clickhousetest.Lost)
 	if err := c.insert(t.Context(), b, "range"); err == nil {
 		t.Fatal("no error")
 	}
@@ -91,7 +93,7 @@ func TestClusterNextOwner(t *testing.T) {
 	if err := next.insert(t.Context(), b, "range"); err != nil {
 		t.Fatal(err)
 	}
-	if got := counted(servers, "SELECT count() FROM events_local"); got != 100 {
+	if got := addedUp(t, servers, "SELECT count() FROM events_local"); got != 100 {
 		t.Errorf("%d rows", got)
 	}
 }
@@ -102,13 +104,13 @@ func TestClusterOneShardsBlock(t *testing.T) {
 	if _, _, err := c.look(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b := many(t, 100)
+	b := rowMany(t, 100)
 	b = b.pick(c.spread.split(b)[1])
 	if err := c.insert(t.Context(), b, "range"); err != nil {
 		t.Fatal(err)
 	}
-	servers[1].asks("SELECT count() FROM events_local", fmt.Sprint(b.rows()))
-	if n := len(ways[0].tokens()); n != 0 {
+	servers[1].Asks("SELECT count() FROM events_local", fmt.Sprint(b.rows()))
+	if n := len(ways[0].Tokens()); n != 0 {
 		t.Errorf("%d inserts for a shard without rows", n)
 	}
 }
@@ -117,7 +119,7 @@ func TestClusterOneShardsBlock(t *testing.T) {
 // While a shard does not answer nothing is missing and nothing is in.
 func TestClusterDoubt(t *testing.T) {
 	c, servers, ways := twoShards(t)
-	b := many(t, 20)
+	b := rowMany(t, 20)
 	ask := func() ([]int32, error) { return c.missing(t.Context(), "events", 0, b) }
 	if missing, err := ask(); err != nil || len(missing) != 20 {
 		t.Errorf("missing %v of an empty table, error %v", missing, err)
@@ -140,7 +142,7 @@ func TestClusterDoubt(t *testing.T) {
 	if highest, err := c.highest(t.Context(), "events", 0, 0); highest != 15 || err != nil {
 		t.Errorf("highest %d, error %v", highest, err)
 	}
-	ways[1].stay(gone)
+	ways[1].Stay(clickhousetest.Gone)
 	if missing, err := ask(); err == nil {
 		t.Errorf("missing %v although a shard is away", missing)
 	}
@@ -149,28 +151,28 @@ func TestClusterDoubt(t *testing.T) {
 	}
 }
 
-func insertLocally(t *testing.T, d *database, b *block) error {
+func insertLocally(t *testing.T, d *clickhousetest.Database, b *block) error {
 	t.Helper()
-	to := newInserter(d.native())
+	to := newInserter(reach(d.Native()))
 	to.table = localTable
 	defer to.close()
 	return to.insert(t.Context(), b, "")
 }
 
 // replicated is one shard with replicas that have different rows, as they do while one lags.
-func replicated(t *testing.T, quorum string, n int) (c *clusterTable, servers []*database, ways []*way) {
+func replicated(t *testing.T, quorum string, n int) (c *clusterTable, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
 	t.Helper()
 	var nodes []node
 	for range n {
-		servers, ways = append(servers, newServer(t)), append(ways, newWay(t))
-		nodes = append(nodes, servers[len(servers)-1].as(ways[len(ways)-1]))
+		servers, ways = append(servers, clickhousetest.NewShard(t)), append(ways, clickhousetest.NewProxy(t))
+		nodes = append(nodes, nodeOf(viaProxy(servers[len(servers)-1], ways[len(ways)-1])))
 	}
 	return clusterOf(t, quorum, clusterShape{nodes: [][]node{nodes}}), servers, ways
 }
 
 // A row is in when as many replicas have it as must. One that fewer have is on its way, or will be taken back: it is asked for again.
 func TestClusterCountsReplicas(t *testing.T) {
-	b := many(t, 3)
+	b := rowMany(t, 3)
 	for _, tc := range []struct {
 		quorum   string
 		replicas int
@@ -192,7 +194,7 @@ func TestClusterCountsReplicas(t *testing.T) {
 				}
 			}
 			for _, w := range ways[:tc.away] {
-				w.stay(gone)
+				w.Stay(clickhousetest.Gone)
 			}
 			missing, err := c.missing(t.Context(), "events", 0, b)
 			got := "in"
@@ -216,24 +218,24 @@ func TestClusterCountsReplicas(t *testing.T) {
 
 // A replica that is not there, or cannot take it, leaves the insert to another one, under the same token.
 func TestClusterOtherReplica(t *testing.T) {
-	for name, m := range map[string]mishap{"gone": gone, "lost": lost, "read-only": readOnly} {
+	for name, m := range map[string]clickhousetest.Fault{"gone": clickhousetest.Gone, "lost": clickhousetest.Lost, "read-only": clickhousetest.ReadOnly} {
 		c, _, ways := replicated(t, "1", 2)
 		if _, _, err := c.look(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		c.shards[0].turn.Store(0)
-		ways[0].stay(m)
+		ways[0].Stay(m)
 		tries := 1
-		for ; c.insert(t.Context(), many(t, 3), "range") != nil && tries < 5; tries++ {
+		for ; c.insert(t.Context(), rowMany(t, 3), "range") != nil && tries < 5; tries++ {
 			continue
 		}
-		if want := map[mishap]int{gone: 1, lost: 2, readOnly: 2}[m]; tries != want {
+		if want := map[clickhousetest.Fault]int{clickhousetest.Gone: 1, clickhousetest.Lost: 2, clickhousetest.ReadOnly: 2}[m]; tries != want {
 			t.Errorf("%s: in after %d tries, want %d", name, tries, want)
 		}
-		if got := ways[1].tokens(); !slices.Equal(got, []string{"range"}) {
+		if got := ways[1].Tokens(); !slices.Equal(got, []string{"range"}) {
 			t.Errorf("%s: the other replica was sent %v", name, got)
 		}
-		if err := c.insert(t.Context(), many(t, 4), "next"); err != nil || len(ways[1].tokens()) != 2 {
+		if err := c.insert(t.Context(), rowMany(t, 4), "next"); err != nil || len(ways[1].Tokens()) != 2 {
 			t.Errorf("%s: the next block does not begin with the replica that works: %v", name, err)
 		}
 	}
@@ -243,16 +245,16 @@ func TestClusterOtherReplica(t *testing.T) {
 func TestClusterQuorumIsSent(t *testing.T) {
 	for quorum, want := range map[string]string{"auto": "2", "3": "3", "1": ""} {
 		c, servers, ways := replicated(t, quorum, 3)
-		if err := c.insert(t.Context(), many(t, 3), "range"); err != nil {
+		if err := c.insert(t.Context(), rowMany(t, 3), "range"); err != nil {
 			t.Fatal(err)
 		}
 		for _, w := range ways {
-			if w.last != nil && (w.last.Get("insert_quorum") != want || w.last.Get("insert_quorum_timeout") != map[bool]string{true: "60000"}[want != ""]) {
-				t.Errorf("%s: sent %v", quorum, w.last)
+			if w.Last() != nil && (w.Last().Get("insert_quorum") != want || w.Last().Get("insert_quorum_timeout") != map[bool]string{true: "60000"}[want != ""]) {
+				t.Errorf("%s: sent %v", quorum, w.Last())
 			}
 		}
-		native := clusterOf(t, quorum, clusterShape{replicas: []int{3}, nodes: [][]node{{servers[0].ownNode()}}})
-		if err := native.insert(t.Context(), many(t, 4), "another"); err != nil {
+		native := clusterOf(t, quorum, clusterShape{replicas: []int{3}, nodes: [][]node{{nodeOf(reach(servers[0].Native()))}}})
+		if err := native.insert(t.Context(), rowMany(t, 4), "another"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -261,8 +263,8 @@ func TestClusterQuorumIsSent(t *testing.T) {
 // Whoever names fewer servers than must have a block is told so: of the others it is not known what they have.
 func TestClusterNamesTooFew(t *testing.T) {
 	for n, said := range map[int]bool{1: true, 2: false, 3: false} {
-		log := &lines{}
-		nodes := []node{newNode(Store{}, "a:1"), newNode(Store{}, "b:1"), newNode(Store{}, "c:1")}
+		log := &logText{}
+		nodes := []node{newNode(ClickHouseConfig{}, "a:1"), newNode(ClickHouseConfig{}, "b:1"), newNode(ClickHouseConfig{}, "c:1")}
 		c := clusterOf(t, "auto", clusterShape{replicas: []int{3}, nodes: [][]node{nodes[:n]}})
 		c.log = slog.New(slog.NewTextHandler(log, nil))
 		if _, _, err := c.look(t.Context()); err != nil || strings.Contains(log.String(), "level=WARN") != said {
@@ -313,19 +315,16 @@ func TestClusterForgets(t *testing.T) {
 
 // A consumer that was not told of the cluster does not send to the Distributed table, which would answer before the rows are in.
 func TestClusterUnnamed(t *testing.T) {
-	overBoth(t, func(t *testing.T, d *database, dsn func(string) string) {
-		d.askServer("CREATE DATABASE " + d.name)
-		for _, statement := range clusterSchema(t, flavour{database: d.name, cluster: "two"}) {
-			d.ask(statement)
+	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
+		d.AskServer("CREATE DATABASE " + d.Name)
+		for _, statement := range clickhousetest.ClusterTables(d.Name) {
+			d.Ask(statement)
 		}
-		err := insertInto(t, d.store(dsn("")), many(t, 1))
+		err := sendTo(t, reach(dsn), rowMany(t, 1))
 		if !isSetup(err) || isUnknown(err) || !strings.Contains(err.Error(), "--clickhouse-cluster") {
 			t.Errorf("error %v", err)
 		}
-		d.asks("SELECT count() FROM events_local", "0")
-		if err := applied(t, d.store(dsn("")), func(*survey) {}); err == nil || !strings.Contains(err.Error(), "--clickhouse-cluster") {
-			t.Errorf("a migration without the cluster's name: %v", err)
-		}
+		d.Asks("SELECT count() FROM events_local", "0")
 	})
 }
 

@@ -24,7 +24,7 @@ func TestCompressionOnTheWay(t *testing.T) {
 		"clickhouse://127.0.0.1:9000/sluice?compress=lz4hc":  ch.CompressionLZ4HC,
 		"clickhouse://127.0.0.1:9000,10.0.0.7:9000/?x=first": ch.CompressionDisabled,
 	} {
-		opts, err := Store{DSN: dsn}.options()
+		opts, err := ClickHouseConfig{DSN: dsn}.Options()
 		require.NoError(t, err, dsn)
 		require.Equal(t, want, compression(opts, opts.Addr[0]), dsn)
 	}

@@ -15,12 +15,12 @@ import (
 // databaseName keeps names out of SQL that would need quoting.
 var databaseName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,62}$`)
 
-// options reads the DSN, from its file if there is one. No error repeats the DSN: it may hold a password.
-func (s Store) options() (*clickhouse.Options, error) {
-	dsn, flag := s.DSN, "--clickhouse-dsn"
-	if s.DSNFile != "" {
+// Options reads the DSN, from its file if there is one. No error repeats the DSN: it may hold a password.
+func (c ClickHouseConfig) Options() (*clickhouse.Options, error) {
+	dsn, flag := c.DSN, "--clickhouse-dsn"
+	if c.DSNFile != "" {
 		flag = "--clickhouse-dsn-file"
-		text, err := os.ReadFile(s.DSNFile)
+		text, err := os.ReadFile(c.DSNFile)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", flag, err)
 		}

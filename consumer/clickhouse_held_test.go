@@ -3,17 +3,19 @@ package consumer
 import (
 	"log/slog"
 	"testing"
+
+	"sluice/consumer/clickhouse/clickhousetest"
 )
 
 // What a table has of some offsets is counted by offset, over both protocols and over the shards of a cluster.
 func TestHeld(t *testing.T) {
-	single, cloud := migrated(t), migrated(t)
+	single, cloud := clickhousetest.Migrated(t), clickhousetest.Migrated(t)
 	c, _, _ := twoShards(t)
-	native, http := newPool(single.native(), slog.New(slog.DiscardHandler)), newPool(cloud.http(), slog.New(slog.DiscardHandler))
+	native, http := newPool(reach(single.Native()), slog.New(slog.DiscardHandler)), newPool(reach(cloud.HTTP()), slog.New(slog.DiscardHandler))
 	t.Cleanup(native.close)
 	t.Cleanup(http.close)
-	for name, table := range map[string]table{"native": native, "http": http, "cluster": c} {
-		rows := blockOf(t, plain(3), plain(4), plain(5), plain(9), later(9))
+	for name, table := range map[string]clickhouseTable{"native": native, "http": http, "cluster": c} {
+		rows := rowBlock(t, rowPlain(3), rowPlain(4), rowPlain(5), rowPlain(9), rowFrom(9, "demo", rowID(1009), rowNoon, `{"message":"event 9"}`))
 		if err := table.insert(t.Context(), rows, "token"); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -25,41 +27,5 @@ func TestHeld(t *testing.T) {
 		if got, err := table.held(t.Context(), "events", 1, 0, 100); err != nil || got != 0 {
 			t.Errorf("%s: another partition has %d, error %v", name, got, err)
 		}
-	}
-}
-
-// Offsets that are used again after an unclean election are rows beside those that had them before, in the real table too; and what it has is not
-// counted as lost when the group's offset is set back to where the topic has nothing any more.
-func TestTableAfterUncleanElection(t *testing.T) {
-	d := migrated(t)
-	real := newPool(d.native(), slog.New(slog.DiscardHandler))
-	t.Cleanup(real.close)
-	topic, memory := newMemory(t)
-	topic.dropped = true // the rows go elsewhere in this test
-	owner := func() *worker {
-		return newWorker(t, func(w *worker) {
-			w.topic, w.kafka, w.ledger, w.graves = topic, topic, topic, topic
-			w.partition.table, w.table = real, memory
-		})
-	}
-	topic.add(20)
-	w := owner()
-	w.startUnbubbled()
-	waitUntil(t, "the commit", func() bool { return topic.at() == 20 })
-	topic.elect(12)
-	topic.addLater(15)
-	waitUntil(t, "the commit after the election", func() bool { return topic.at() == 27 })
-	w.stop()
-	d.asks("SELECT count(), uniqExact(event_id), uniqExact(_offset) FROM events_raw", "35\t35\t27")
-
-	topic.add(3)
-	topic.expire(30)
-	topic.head, topic.metadata = 0, ""
-	n := owner()
-	n.startUnbubbled()
-	waitUntil(t, "the commit after the reset", func() bool { return topic.at() == 30 })
-	n.stop()
-	if got := n.gauge(n.metrics.gaps); got != 3 {
-		t.Errorf("%v records counted as lost, want 3", got)
 	}
 }

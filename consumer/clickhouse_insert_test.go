@@ -10,44 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/consumer/clickhouse/clickhousetest"
 )
-
-// overBoth runs a test for a DSN of each protocol. host is the server's, the rest is user@ and the like.
-func overBoth(t *testing.T, test func(t *testing.T, d *database, dsn func(user string) string)) {
-	t.Helper()
-	t.Run("native", func(t *testing.T) {
-		d := newDatabase(t)
-		test(t, d, func(user string) string { return "clickhouse://" + user + engine.TCPAddr() + "/" + d.name })
-	})
-	t.Run("http", func(t *testing.T) {
-		d := newDatabase(t)
-		test(t, d, func(user string) string { return "http://" + user + engine.HTTPAddr() + "/" + d.name })
-	})
-}
-
-// Both protocols write the same rows.
-func TestSameRowsOverBoth(t *testing.T) {
-	var records []record
-	for i, s := range resends() {
-		both := s.copies(int64(i))
-		records = append(records, both[0])
-	}
-	records = append(records, fromGateway(500, "demo", idV4(500), noon, `{"message":"\u0000 😀","tags":{"a":"1","b":"2"},"level":"fatal","user":{"id":1}}`))
-	answers := map[string]string{}
-	overBoth(t, func(t *testing.T, d *database, dsn func(string) string) {
-		store := d.store(dsn(""))
-		apply(t, store)
-		d.insert(store, records...)
-		d.insert(store, records[0]) // the connection's settings hold for small blocks too
-		answers[t.Name()] = d.ask("SELECT * EXCEPT (inserted_at) FROM events ORDER BY _offset FORMAT TSVWithNamesAndTypes")
-		if n := strings.Count(answers[t.Name()], "\n"); n != len(records)+1 {
-			t.Errorf("%d rows, want %d", n-1, len(records))
-		}
-	})
-	if answers[t.Name()+"/native"] != answers[t.Name()+"/http"] {
-		t.Errorf("native:\n%s\nhttp:\n%s", answers[t.Name()+"/native"], answers[t.Name()+"/http"])
-	}
-}
 
 // An insert is in the table when it is answered, is one block, and its token counts, whatever the server's defaults are; so every
 // insert says so, as far as the server knows the words. The settings are looked at on their way.
@@ -70,10 +35,10 @@ func TestInsertSettings(t *testing.T) {
 			}
 			_, _ = fmt.Fprintln(w, "version 25.8.1.1")
 		}))
-		to := newInserter(Store{DSN: "http://" + s.Listener.Addr().String() + "/db"})
+		to := newInserter(ClickHouseConfig{DSN: "http://" + s.Listener.Addr().String() + "/db"})
 		said := ""
 		to.said = func(s *server) { said = s.fault() }
-		if err := to.insert(t.Context(), blockOf(t, plain(1)), "the token"); err != nil {
+		if err := to.insert(t.Context(), rowBlock(t, rowPlain(1)), "the token"); err != nil {
 			t.Fatal(err)
 		}
 		to.close()
@@ -107,34 +72,34 @@ func TestServerTooOld(t *testing.T) {
 // What ClickHouse refuses is recognised by its code over both protocols, and called what it is: something that somebody must
 // set up.
 func TestErrorCodes(t *testing.T) {
-	overBoth(t, func(t *testing.T, d *database, dsn func(string) string) {
-		traced := fromGateway(1, "demo", idV4(1), noon, `{"message":"m","trace_id":"t"}`)
+	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
+		traced := rowFrom(1, "demo", rowID(1), rowNoon, `{"message":"m","trace_id":"t"}`)
 		fails := func(what string, code int) {
 			t.Helper()
-			err := insertInto(t, d.store(dsn("")), blockOf(t, traced))
-			if errorCode(err) != code || !isSetup(err) || !strings.Contains(hint(err), "consumer migrate") {
-				t.Errorf("%s: code %d, hint %q, error %v; want code %d", what, errorCode(err), hint(err), err, code)
+			err := sendTo(t, reach(dsn), rowBlock(t, traced))
+			if errorCode(err) != code || !isSetup(err) || !strings.Contains(hintClickHouse(err), "consumer migrate") {
+				t.Errorf("%s: code %d, hint %q, error %v; want code %d", what, errorCode(err), hintClickHouse(err), err, code)
 			}
 		}
 		fails("no database", 81)
-		d.askServer("CREATE DATABASE " + d.name)
+		d.AskServer("CREATE DATABASE " + d.Name)
 		fails("no table", 60)
-		apply(t, d.store(dsn("")))
-		d.ask("ALTER TABLE events_raw DROP COLUMN trace_id")
+		d.Migrate()
+		d.Ask("ALTER TABLE events_raw DROP COLUMN trace_id")
 		fails("an older table", 16)
 	})
 }
 
-// An inserter that failed is good again once the cause is gone: the next try connects anew, with the DSN as it then is.
+// An inserter that failed is good again once the cause is clickhousetest.Gone: the next try connects anew, with the DSN as it then is.
 func TestInserterRecovers(t *testing.T) {
-	overBoth(t, func(t *testing.T, d *database, dsn func(string) string) {
-		to := newInserter(d.store(dsn("")))
+	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
+		to := newInserter(reach(dsn))
 		defer to.close()
-		b := blockOf(t, plain(1), plain(2))
+		b := rowBlock(t, rowPlain(1), rowPlain(2))
 		if err := to.insert(t.Context(), b, ""); errorCode(err) != 81 {
 			t.Fatalf("before the schema: %v", err)
 		}
-		apply(t, d.store(dsn("")))
+		d.Migrate()
 		if err := to.insert(t.Context(), b, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +107,7 @@ func TestInserterRecovers(t *testing.T) {
 		if err := to.insert(t.Context(), b, ""); err != nil {
 			t.Fatal(err)
 		}
-		d.asks("SELECT count() FROM events", "2")
+		d.Asks("SELECT count() FROM events", "2")
 	})
 }
 
@@ -155,7 +120,7 @@ func TestUnreachable(t *testing.T) {
 	closed := l.Addr().String()
 	l.Close()
 	for _, scheme := range []string{"clickhouse", "http"} {
-		err := insertInto(t, Store{DSN: scheme + "://u:hunter2@" + closed + "/db"}, blockOf(t, plain(1)))
+		err := sendTo(t, ClickHouseConfig{DSN: scheme + "://u:hunter2@" + closed + "/db"}, rowBlock(t, rowPlain(1)))
 		if err == nil || errorCode(err) != 0 || codeLabel(err) != "network" || isSetup(err) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", scheme, err)
 		}
@@ -187,9 +152,9 @@ func TestSilentServer(t *testing.T) {
 	}()
 	for _, scheme := range []string{"clickhouse", "http"} {
 		ctx, cancel := context.WithCancel(t.Context())
-		to := newInserter(Store{DSN: scheme + "://" + l.Addr().String() + "/db"})
+		to := newInserter(ClickHouseConfig{DSN: scheme + "://" + l.Addr().String() + "/db"})
 		done := make(chan error, 1)
-		b := blockOf(t, plain(1))
+		b := rowBlock(t, rowPlain(1))
 		go func() { done <- to.insert(ctx, b, "") }()
 		c := <-accepted
 		cancel()

@@ -19,8 +19,8 @@ type pool struct {
 	said string
 }
 
-func newPool(store Store, log *slog.Logger) *pool {
-	return poolOf(connections, log, func() *inserter { return newInserter(store) })
+func newPool(cfg ClickHouseConfig, log *slog.Logger) *pool {
+	return poolOf(connections, log, func() *inserter { return newInserter(cfg) })
 }
 
 func poolOf(size int, log *slog.Logger, fresh func() *inserter) *pool {

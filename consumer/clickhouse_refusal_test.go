@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/consumer/clickhouse/clickhousetest"
+
 	"github.com/ClickHouse/ch-go/proto"
 )
 
@@ -73,13 +75,13 @@ func TestRefusals(t *testing.T) {
 			"http://u:hunter2@" + refusingOverHTTP(t, 500, code) + "/db":          true,
 			"http://u:hunter2@" + refusingOverHTTP(t, http.StatusOK, code) + "/d": true, // it had begun to answer
 		} {
-			err := insertInto(t, Store{DSN: dsn}, blockOf(t, plain(1)))
+			err := sendTo(t, ClickHouseConfig{DSN: dsn}, rowBlock(t, rowPlain(1)))
 			if err == nil || errorCode(err) != code || codeLabel(err) != fmt.Sprint(code) || isSetup(err) != setup {
 				t.Errorf("%d from %.5s: code %d, set-up %v, error %v", code, dsn, errorCode(err), isSetup(err), err)
 				continue
 			}
-			if !strings.Contains(hint(err), tell) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("%d: hint %q, error %v", code, hint(err), err)
+			if !strings.Contains(hintClickHouse(err), tell) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%d: hint %q, error %v", code, hintClickHouse(err), err)
 			}
 		}
 	}
@@ -88,7 +90,7 @@ func TestRefusals(t *testing.T) {
 // What stands between us and ClickHouse can answer too, without a code of ClickHouse's: never a success, and not the set-up's fault.
 func TestProxyErrors(t *testing.T) {
 	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusNotFound, http.StatusNoContent, http.StatusUnauthorized} {
-		err := insertInto(t, Store{DSN: "http://" + refusingOverHTTP(t, status, 0) + "/db"}, blockOf(t, plain(1)))
+		err := sendTo(t, ClickHouseConfig{DSN: "http://" + refusingOverHTTP(t, status, 0) + "/db"}, rowBlock(t, rowPlain(1)))
 		if err == nil || errorCode(err) != 0 || isSetup(err) {
 			t.Errorf("status %d: %v", status, err)
 		}
@@ -98,12 +100,12 @@ func TestProxyErrors(t *testing.T) {
 // A password that is wrong is the set-up's fault on the real server as well. Over HTTP only: a native login that fails ends an
 // embedded engine.
 func TestWrongPassword(t *testing.T) {
-	d := migrated(t)
+	d := clickhousetest.Migrated(t)
 	for _, user := range []string{"default:hunter2@", "nobody:hunter2@"} {
-		err := insertInto(t, d.store("http://"+user+engine.HTTPAddr()+"/"+d.name), blockOf(t, plain(1)))
-		if !isSetup(err) || !strings.Contains(hint(err), "password") || strings.Contains(err.Error(), "hunter2") {
+		err := sendTo(t, reach("http://"+user+clickhousetest.Engine(t).HTTPAddr()+"/"+d.Name), rowBlock(t, rowPlain(1)))
+		if !isSetup(err) || !strings.Contains(hintClickHouse(err), "password") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v", err)
 		}
 	}
-	d.asks("SELECT count() FROM events", "0")
+	d.Asks("SELECT count() FROM events", "0")
 }

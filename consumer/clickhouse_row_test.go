@@ -11,10 +11,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/internal/event"
 )
-
-var noon = time.Date(2026, 11, 23, 12, 0, 0, 123_000_000, time.UTC)
 
 // A rich event, column by column, as an analyst reads it.
 func TestGoldenRow(t *testing.T) {
@@ -22,17 +21,10 @@ func TestGoldenRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := migrated(t)
+	d := clickhousetest.Migrated(t)
 	id := uuid.MustParse("4bf92f35-77b3-4da6-a3ce-929d0e0e4736")
-	envelope := event.Envelope{Project: "checkout", ID: id, ReceivedAt: noon, SentAt: noon.Add(-time.Minute)}
-	b := newBlock()
-	p := &processor{topic: "events", partition: 3, maxAge: 90 * 24 * time.Hour}
-	if err := p.process(&record{offset: 41, value: rich, headers: envelope.Headers()}, b); err != nil {
-		t.Fatal(err)
-	}
-	if err := insertInto(t, d.native(), b); err != nil {
-		t.Fatal(err)
-	}
+	envelope := event.Envelope{Project: "checkout", ID: id, ReceivedAt: rowNoon, SentAt: rowNoon.Add(-time.Minute)}
+	putRows(t, storeOf(d), rowRecord{Offset: 41, Partition: 3, Envelope: envelope, Value: string(rich)})
 	want := map[string]string{
 		"project_id": "checkout",
 		"event_id":   "4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
@@ -62,14 +54,14 @@ func TestGoldenRow(t *testing.T) {
 		"_offset":            "41",
 	}
 	compareRow(t, d, want)
-	d.asks("SELECT abs(dateDiff('second', inserted_at, now64(3))) < 60 FROM events", "1")
+	d.Asks("SELECT abs(dateDiff('second', inserted_at, now64(3))) < 60 FROM events", "1")
 }
 
 // compareRow compares the only row of events, all columns but those that are made from others or by the clock.
-func compareRow(t *testing.T, d *database, want map[string]string) {
+func compareRow(t *testing.T, d *clickhousetest.Database, want map[string]string) {
 	t.Helper()
 	var got map[string]string
-	text := d.ask("SELECT * EXCEPT (inserted_at, fingerprint, issue_id) FROM events FORMAT JSONStringsEachRow")
+	text := d.Ask("SELECT * EXCEPT (inserted_at, fingerprint, issue_id) FROM events FORMAT JSONStringsEachRow")
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
@@ -87,9 +79,9 @@ func compareRow(t *testing.T, d *database, want map[string]string) {
 
 // What an event does not say is empty, not null and not a guess.
 func TestBareRow(t *testing.T) {
-	d := migrated(t)
-	id := idV4(1)
-	d.insert(d.native(), fromGateway(0, "demo", id, noon, `{"message":"hi"}`))
+	d := clickhousetest.Migrated(t)
+	id := rowID(1)
+	putRows(t, storeOf(d), rowFrom(0, "demo", id, rowNoon, `{"message":"hi"}`))
 	want := map[string]string{
 		"project_id": "demo", "event_id": id.String(), "timestamp": "2026-11-23 12:00:00.123", "client_timestamp": "1970-01-01 00:00:00.000",
 		"timestamp_adjusted": "false", "received_at": "2026-11-23 12:00:00.123", "level": "error", "message": "hi", "tags": "{}",
@@ -103,7 +95,7 @@ func TestBareRow(t *testing.T) {
 
 // The payload is the event's bytes, however odd, but for the one repair.
 func TestPayloadByteForByte(t *testing.T) {
-	d := migrated(t)
+	d := clickhousetest.Migrated(t)
 	payloads := []string{
 		`{"message":"a\u0000b","x":"\u0000"}`,
 		" \r\n\t{ \"message\" : \"spaces\" }\n\n ",
@@ -116,12 +108,12 @@ func TestPayloadByteForByte(t *testing.T) {
 		`{"message":"half \ud83d and \udc00"}`,
 		`{"EVENT_ID":"x","event_id":null,"_offset":99,"project":"other","received_at":1,"message":"forged"}`,
 	}
-	var records []record
+	var records []rowRecord
 	for i, p := range payloads {
-		records = append(records, fromGateway(int64(i), "demo", idV4(uint64(i)), noon, p))
+		records = append(records, rowFrom(int64(i), "demo", rowID(uint64(i)), rowNoon, p))
 	}
-	d.insert(d.native(), records...)
-	rows := strings.Split(d.ask("SELECT hex(payload), hex(message) FROM events ORDER BY _offset"), "\n")
+	putRows(t, storeOf(d), records...)
+	rows := strings.Split(d.Ask("SELECT hex(payload), hex(message) FROM events ORDER BY _offset"), "\n")
 	if len(rows) != len(payloads) {
 		t.Fatalf("%d rows, want %d", len(rows), len(payloads))
 	}
@@ -136,8 +128,8 @@ func TestPayloadByteForByte(t *testing.T) {
 		}
 	}
 	// And ClickHouse reads the same out of it as we do; but it reads nothing at all where a number is too large for its parser.
-	d.asks("SELECT _offset, hex(JSONExtractString(payload, 'message')), hex(message) FROM events WHERE JSONExtractString(payload, 'message') != message AND NOT startsWith(message, 'too much')", "")
-	d.asks("SELECT project_id, _offset FROM events WHERE message = 'forged'", fmt.Sprintf("demo\t%d", len(payloads)-1))
+	d.Asks("SELECT _offset, hex(JSONExtractString(payload, 'message')), hex(message) FROM events WHERE JSONExtractString(payload, 'message') != message AND NOT startsWith(message, 'too much')", "")
+	d.Asks("SELECT project_id, _offset FROM events WHERE message = 'forged'", fmt.Sprintf("demo\t%d", len(payloads)-1))
 }
 
 func unhex(t *testing.T, text string) string {
@@ -151,22 +143,22 @@ func unhex(t *testing.T, text string) string {
 
 // issue_id is the fingerprint in 16 hexadecimal digits, also where that begins with noughts.
 func TestIssueID(t *testing.T) {
-	d := migrated(t)
-	var records []record
+	d := clickhousetest.Migrated(t)
+	var records []rowRecord
 	want := map[string]bool{}
 	for n := 0; len(want) < 6; n++ {
 		value := fmt.Sprintf(`{"message":"m","fingerprint":"%d"}`, n)
-		r := fromGateway(int64(n), "demo", idV4(uint64(n)), noon, value)
-		hash := blockOf(t, r).fingerprint[0]
+		r := rowFrom(int64(n), "demo", rowID(uint64(n)), rowNoon, value)
+		hash := rowBlock(t, r).fingerprint[0]
 		if least := uint64(1) << (60 - 4*(len(want)%3)); hash >= least {
 			continue // one below 2^60, the next below 2^56, the next below 2^52
 		}
 		want[fmt.Sprintf("%016x\t%d", hash, hash)] = true
 		records = append(records, r)
 	}
-	d.insert(d.native(), records...)
+	putRows(t, storeOf(d), records...)
 	for _, from := range []string{"events", "events_raw", "issues"} {
-		rows := strings.Split(d.ask("SELECT issue_id, fingerprint FROM "+from), "\n")
+		rows := strings.Split(d.Ask("SELECT issue_id, fingerprint FROM "+from), "\n")
 		if len(rows) != len(want) {
 			t.Errorf("%d rows in %s, want %d", len(rows), from, len(want))
 		}
@@ -180,29 +172,29 @@ func TestIssueID(t *testing.T) {
 
 // Levels compare by severity, and go by their names.
 func TestLevels(t *testing.T) {
-	d := migrated(t)
-	var records []record
+	d := clickhousetest.Migrated(t)
+	var records []rowRecord
 	for i, level := range []string{"debug", "info", "warning", "error", "fatal"} {
-		records = append(records, fromGateway(int64(i), "demo", idV4(uint64(i)), noon, fmt.Sprintf(`{"message":"m","level":%q}`, level)))
+		records = append(records, rowFrom(int64(i), "demo", rowID(uint64(i)), rowNoon, fmt.Sprintf(`{"message":"m","level":%q}`, level)))
 	}
-	d.insert(d.native(), records...)
-	d.asks("SELECT groupArray(level) FROM (SELECT level FROM events WHERE level >= 'error' ORDER BY level)", "['error','fatal']")
-	d.asks("SELECT groupArray(level) FROM (SELECT level FROM events WHERE level < 'error' ORDER BY level)", "['debug','info','warning']")
+	putRows(t, storeOf(d), records...)
+	d.Asks("SELECT groupArray(level) FROM (SELECT level FROM events WHERE level >= 'error' ORDER BY level)", "['error','fatal']")
+	d.Asks("SELECT groupArray(level) FROM (SELECT level FROM events WHERE level < 'error' ORDER BY level)", "['debug','info','warning']")
 }
 
 // Tags are a map, of the first 256.
 func TestTags(t *testing.T) {
-	d := migrated(t)
+	d := clickhousetest.Migrated(t)
 	pairs := make([]string, 300)
 	for i := range pairs {
 		pairs[i] = fmt.Sprintf(`["key %d","value %d"]`, i, i)
 	}
-	d.insert(d.native(),
-		fromGateway(0, "demo", idV4(0), noon, `{"message":"m","tags":{"a":"1","":"empty","q":"it's","n":null}}`),
-		fromGateway(1, "demo", idV4(1), noon, `{"message":"m"}`),
-		fromGateway(2, "demo", idV4(2), noon, `{"message":"m","tags":[`+strings.Join(pairs, ",")+`]}`),
+	putRows(t, storeOf(d),
+		rowFrom(0, "demo", rowID(0), rowNoon, `{"message":"m","tags":{"a":"1","":"empty","q":"it's","n":null}}`),
+		rowFrom(1, "demo", rowID(1), rowNoon, `{"message":"m"}`),
+		rowFrom(2, "demo", rowID(2), rowNoon, `{"message":"m","tags":[`+strings.Join(pairs, ",")+`]}`),
 	)
-	d.asks("SELECT tags['a'], tags[''], tags['q'], tags['n'], tags['none'] FROM events WHERE _offset = 0 FORMAT TSVRaw", "1\tempty\tit's\tnull\t")
-	d.asks("SELECT length(tags), tags['key 255'], mapContains(tags, 'key 256') FROM events WHERE _offset = 2", "256\tvalue 255\t0")
-	d.asks("SELECT groupArray(_offset) FROM events WHERE tags['a'] = '1'", "[0]")
+	d.Asks("SELECT tags['a'], tags[''], tags['q'], tags['n'], tags['none'] FROM events WHERE _offset = 0 FORMAT TSVRaw", "1\tempty\tit's\tnull\t")
+	d.Asks("SELECT length(tags), tags['key 255'], mapContains(tags, 'key 256') FROM events WHERE _offset = 2", "256\tvalue 255\t0")
+	d.Asks("SELECT groupArray(_offset) FROM events WHERE tags['a'] = '1'", "[0]")
 }

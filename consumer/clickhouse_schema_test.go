@@ -5,11 +5,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/consumer/clickhouse/clickhousetest"
 )
 
 // The columns that analysts rely on, with their types: a change here is a change for every one of them.
 func TestColumns(t *testing.T) {
-	d := migrated(t)
+	d := clickhousetest.Migrated(t)
 	const text = "LowCardinality(String)"
 	shared := [][2]string{
 		{"project_id", text}, {"event_id", "UUID"}, {"timestamp", "DateTime64(3, 'UTC')"}, {"client_timestamp", "DateTime64(3, 'UTC')"},
@@ -25,7 +27,7 @@ func TestColumns(t *testing.T) {
 		for _, s := range skip {
 			where += " AND name != '" + s + "'"
 		}
-		return d.ask("SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = '" + table + "'" + where + " ORDER BY position FORMAT TSVRaw")
+		return d.Ask("SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = '" + table + "'" + where + " ORDER BY position FORMAT TSVRaw")
 	}
 	lines := func(columns [][2]string) string {
 		var all []string
@@ -62,19 +64,19 @@ func TestManyTablePartitions(t *testing.T) {
 	for _, over := range []string{"native", "http"} {
 		t.Run(over, func(t *testing.T) {
 			t.Parallel() // it waits for the disk: 241 parts are made durable
-			d := migrated(t)
-			var records []record
+			d := clickhousetest.Migrated(t)
+			var records []rowRecord
 			for month := time.Date(2019, 12, 1, 0, 0, 0, 0, time.UTC); month.Year() < 2041; month = month.AddDate(0, 1, 0) {
 				n := len(records)
-				records = append(records, fromGateway(int64(n), "demo", idV4(uint64(n)), noon, fmt.Sprintf(`{"message":"m","timestamp":%q}`, month.Format(time.RFC3339))))
+				records = append(records, rowFrom(int64(n), "demo", rowID(uint64(n)), rowNoon, fmt.Sprintf(`{"message":"m","timestamp":%q}`, month.Format(time.RFC3339))))
 			}
-			store := d.native()
+			store := storeOf(d)
 			if over == "http" {
-				store = d.http()
+				store = storeAt(d.HTTP())
 			}
-			d.insert(store, records...)
-			d.asks("SELECT count(), uniqExact(_partition_id) FROM events_raw", fmt.Sprintf("%d\t241", len(records)))
-			d.asks("SELECT count() FROM events", fmt.Sprint(len(records)))
+			putRows(t, store, records...)
+			d.Asks("SELECT count(), uniqExact(_partition_id) FROM events_raw", fmt.Sprintf("%d\t241", len(records)))
+			d.Asks("SELECT count() FROM events", fmt.Sprint(len(records)))
 		})
 	}
 }

@@ -7,9 +7,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"sluice/consumer/clickhouse/clickhousetest"
 )
 
 // someServer answers over HTTP as a server would that says of itself what it is told to, and keeps what it was asked.
@@ -50,17 +54,19 @@ func (s *someServer) questions() []string {
 	return slices.Clone(s.asked)
 }
 
-func (s *someServer) store() Store { return Store{DSN: "http://" + s.Listener.Addr().String() + "/db"} }
+func (s *someServer) store() ClickHouseConfig {
+	return ClickHouseConfig{DSN: "http://" + s.Listener.Addr().String() + "/db"}
+}
 
 var modern = []string{tokenSetting, "async_insert", "max_partitions_per_insert_block", "insert_deduplicate"}
 
 // To a server that is too old nothing is sent: not an insert and not a question. Once it is upgraded the next try succeeds.
 func TestTooOldIsRefused(t *testing.T) {
 	s := newSomeServer(t, append(modern, "version 25.7.9.9")...)
-	log := &lines{}
+	log := &logText{}
 	p := newPool(s.store(), slog.New(slog.NewTextHandler(log, nil)))
 	defer p.close()
-	err := p.insert(t.Context(), many(t, 1), "token")
+	err := p.insert(t.Context(), rowMany(t, 1), "token")
 	if err == nil || !isSetup(err) || isUnknown(err) || !strings.Contains(err.Error(), "25.7.9.9 is older than 25.8") {
 		t.Errorf("insert: %v", err)
 	}
@@ -71,7 +77,7 @@ func TestTooOldIsRefused(t *testing.T) {
 		t.Errorf("it was sent %q", asked)
 	}
 	s.become(append(modern, "version 25.8.0.1")...)
-	if err := p.insert(t.Context(), many(t, 1), "token"); err != nil || len(s.questions()) != 1 {
+	if err := p.insert(t.Context(), rowMany(t, 1), "token"); err != nil || len(s.questions()) != 1 {
 		t.Errorf("after the upgrade: %v", err)
 	}
 	if log.String() != "" {
@@ -82,11 +88,11 @@ func TestTooOldIsRefused(t *testing.T) {
 // A setting that matters and that the server does not know is named in the log, once, and one that does not matter is not.
 func TestUnknownSettingIsSaid(t *testing.T) {
 	s := newSomeServer(t, "insert_deduplicate", tokenSetting, "version 26.7.1.1")
-	log := &lines{}
+	log := &logText{}
 	p := newPool(s.store(), slog.New(slog.NewTextHandler(log, nil)))
 	defer p.close()
 	for range 2 * connections {
-		if err := p.insert(t.Context(), many(t, 1), "token"); err != nil {
+		if err := p.insert(t.Context(), rowMany(t, 1), "token"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +114,7 @@ func TestCloud(t *testing.T) {
 		if _, err := p.highest(t.Context(), "events", 0, 0); err != nil {
 			t.Error(err)
 		}
-		if _, err := p.missing(t.Context(), "events", 0, many(t, 1)); err != nil {
+		if _, err := p.missing(t.Context(), "events", 0, rowMany(t, 1)); err != nil {
 			t.Error(err)
 		}
 		p.close()
@@ -120,7 +126,7 @@ func TestCloud(t *testing.T) {
 		store := s.store()
 		store.Cluster = "c"
 		c := newTable(store, slog.New(slog.DiscardHandler))
-		if err := c.insert(t.Context(), many(t, 1), "token"); cloud && (!isSetup(err) || !strings.Contains(err.Error(), "ClickHouse Cloud")) {
+		if err := c.insert(t.Context(), rowMany(t, 1), "token"); cloud && (!isSetup(err) || !strings.Contains(err.Error(), "ClickHouse Cloud")) {
 			t.Errorf("a cluster on Cloud: %v", err)
 		}
 		c.close()
@@ -129,8 +135,8 @@ func TestCloud(t *testing.T) {
 
 // The real server takes a question the way Cloud is asked.
 func TestCloudQuestion(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, _ *database, to *inserter) {
-		if err := to.insert(t.Context(), many(t, 3), ""); err != nil {
+	overBothMigrated(t, func(t *testing.T, _ *clickhousetest.Database, to *inserter) {
+		if err := to.insert(t.Context(), rowMany(t, 3), ""); err != nil {
 			t.Fatal(err)
 		}
 		to.known.cloud = true
@@ -140,18 +146,18 @@ func TestCloudQuestion(t *testing.T) {
 	})
 }
 
-// A cluster is named with letters that need no quotes, and its quorum is a number of replicas.
-func TestClusterConfig(t *testing.T) {
-	for name, good := range map[string]bool{"": true, "prod": true, "a.b-c_1": true, strings.Repeat("c", 63): true, strings.Repeat("c", 64): true, strings.Repeat("c", 65): false, "{cluster}": false, "a b": false, "a'b": false, "ü": false} {
-		store := Store{DSN: DefaultDSN, Cluster: name}
-		if err := store.Check(); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "--clickhouse-cluster") {
-			t.Errorf("%q: %v", name, err)
-		}
-	}
-	for quorum, good := range map[string]bool{"": true, "auto": true, "0": false, "1": true, "2": true, "99": true, "100": true, "101": false, "all": false} {
-		store := Store{DSN: DefaultDSN, Quorum: quorum}
-		if err := store.Check(); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "--clickhouse-quorum") {
-			t.Errorf("%q: %v", quorum, err)
+// A ClickHouse whose clock is ahead removes rows as too old within the insert, and gets none.
+func TestClickHouseClockAhead(t *testing.T) {
+	for ahead, unfit := range map[time.Duration]bool{
+		-50 * 365 * 24 * time.Hour: false, -time.Hour: false, 0: false, time.Hour: false,
+		mostAhead - time.Minute: false, mostAhead + time.Minute: true, 100 * 24 * time.Hour: true, 50 * 365 * 24 * time.Hour: true,
+	} {
+		s := &server{}
+		s.learn("version 26.7.3.1")
+		s.learn("clock " + strconv.FormatInt(time.Now().Add(ahead).UnixMilli(), 10))
+		err := s.unfit()
+		if (err != nil) != unfit || err != nil && !strings.Contains(err.Error(), "clock") {
+			t.Errorf("%s ahead: %v", ahead, err)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"maps"
 	"slices"
@@ -79,6 +81,27 @@ type server struct {
 	pinned      map[string]bool   // of these, those that the user cannot change
 }
 
+// inspectServer asks a server what is to be known of it.
+func inspectServer(ctx context.Context, db *sql.DB) (*server, error) {
+	rows, err := db.QueryContext(ctx, serverQuery)
+	if err != nil {
+		return nil, fmt.Errorf("inspect the server: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Err says it
+	s := &server{}
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return nil, fmt.Errorf("inspect the server: %w", err)
+		}
+		s.learn(line)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("inspect the server: %w", err)
+	}
+	return s, nil
+}
+
 // learn takes one line of the answer to serverQuery.
 func (s *server) learn(line string) {
 	kind, rest, _ := strings.Cut(line, " ")
@@ -150,6 +173,9 @@ func (s *server) unfit() error {
 	}
 	return nil
 }
+
+// errCloud: there is no cluster to name.
+const errCloud = unfitError("this is ClickHouse Cloud, which replicates by itself: leave --clickhouse-cluster out")
 
 // mostAhead is how far ClickHouse's clock may be ahead of this process's. ClickHouse removes events by its own clock, some of them
 // within the insert. The shortest retention is a day.

@@ -27,14 +27,14 @@ const errOtherShards = unfitError("the cluster's shards or their weights are oth
 
 // readShape asks one of the DSN's servers. With one shard the DSN says where it is reached; with more, each replica is reached where the
 // cluster's own servers reach it, with the DSN's user: at its native port if that is what the DSN has, and otherwise at the DSN's port.
-func readShape(ctx context.Context, store Store, ask func(ctx context.Context, query string) ([]string, error)) (clusterShape, error) {
+func readShape(ctx context.Context, cfg ClickHouseConfig, ask func(ctx context.Context, query string) ([]string, error)) (clusterShape, error) {
 	var shape clusterShape
-	opts, err := store.options()
+	opts, err := cfg.Options()
 	if err != nil {
 		return shape, err
 	}
 	lines, err := ask(ctx, "SELECT concat(toString(shard_num), ' ', toString(shard_weight), ' ', toString(port), ' ', host_name) FROM system.clusters WHERE cluster = "+
-		quoted(store.Cluster)+" ORDER BY shard_num, replica_num")
+		quoted(cfg.Cluster)+" ORDER BY shard_num, replica_num")
 	if err != nil {
 		return shape, err
 	}
@@ -51,24 +51,24 @@ func readShape(ctx context.Context, store Store, ask func(ctx context.Context, q
 		}
 		n := len(shape.nodes) - 1
 		shape.replicas[n]++
-		shape.nodes[n] = append(shape.nodes[n], newNode(store, nodeAddr(opts, host, port)))
+		shape.nodes[n] = append(shape.nodes[n], newNode(cfg, nodeAddr(opts, host, port)))
 	}
 	if len(lines) == 0 {
-		return shape, unfitError("--clickhouse-cluster: the server knows no cluster " + store.Cluster)
+		return shape, unfitError("--clickhouse-cluster: the server knows no cluster " + cfg.Cluster)
 	}
 	if len(shape.weights) == 1 {
 		shape.nodes[0] = nil
 		for _, addr := range opts.Addr {
-			shape.nodes[0] = append(shape.nodes[0], newNode(store, addr))
+			shape.nodes[0] = append(shape.nodes[0], newNode(cfg, addr))
 		}
 	}
 	return shape, nil
 }
 
 // newNode reaches one address with all else that the DSN says, whenever it is read.
-func newNode(store Store, addr string) node {
+func newNode(cfg ClickHouseConfig, addr string) node {
 	return node{name: addr, options: func() (*clickhouse.Options, error) {
-		opts, err := store.options()
+		opts, err := cfg.Options()
 		if err == nil {
 			opts.Addr = []string{addr}
 		}

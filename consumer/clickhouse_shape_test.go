@@ -9,13 +9,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/clickhouse/clickhousetest"
+
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // system.clusters says where rows go; the DSN says how its servers are spoken to.
 func TestReadShape(t *testing.T) {
-	d := newDatabase(t)
-	store := d.native()
+	d := clickhousetest.New(t)
+	store := reach(d.Native())
 	for _, tc := range []struct {
 		cluster string
 		want    string
@@ -28,7 +30,7 @@ func TestReadShape(t *testing.T) {
 		c := newClusterTable(store, nil)
 		shape, err := c.shape(t.Context())
 		c.close()
-		if got := fmt.Sprint(shape.weights, shape.replicas, shape.names()); err != nil || got != strings.ReplaceAll(tc.want, "ADDR", engine.TCPAddr()) {
+		if got := fmt.Sprint(shape.weights, shape.replicas, shape.names()); err != nil || got != strings.ReplaceAll(tc.want, "ADDR", clickhousetest.Engine(t).TCPAddr()) {
 			t.Errorf("%s: %s, error %v", tc.cluster, got, err)
 		}
 	}
@@ -50,7 +52,7 @@ func TestNodeAddr(t *testing.T) {
 		"clickhouse://u:p@one:9000,two:9000/db":      "ch-1:9001",
 		"clickhouse://u:p@one:19440/db?secure=true":  "ch-1:19440",
 	} {
-		opts, err := Store{DSN: dsn}.options()
+		opts, err := ClickHouseConfig{DSN: dsn}.Options()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,12 +67,12 @@ func TestNodeAddr(t *testing.T) {
 
 // A node has what the DSN says when it is reached, but for its address.
 func TestNodeReadsTheDSN(t *testing.T) {
-	n := newNode(Store{DSN: "clickhouse://u:p@front:9000/db"}, "ch-2:9000")
+	n := newNode(ClickHouseConfig{DSN: "clickhouse://u:p@front:9000/db"}, "ch-2:9000")
 	opts, err := n.options()
 	if err != nil || fmt.Sprintf("%s %s %s", opts.Addr, opts.Auth.Username, opts.Auth.Database) != "[ch-2:9000] u db" {
 		t.Errorf("%+v, error %v", opts, err)
 	}
-	if _, err := newNode(Store{DSN: "nonsense"}, "x:1").options(); err == nil {
+	if _, err := newNode(ClickHouseConfig{DSN: "nonsense"}, "x:1").options(); err == nil {
 		t.Error("no error")
 	}
 }
@@ -92,8 +94,8 @@ func TestQuorum(t *testing.T) {
 
 // A change of the replicas is followed; other shards than before are refused, because rows would not meet their first copies.
 func TestShapeChanges(t *testing.T) {
-	a, b := newServer(t), newServer(t)
-	one := clusterShape{weights: []uint64{1, 1}, replicas: []int{1, 1}, nodes: [][]node{{a.ownNode()}, {b.ownNode()}}}
+	a, b := clickhousetest.NewShard(t), clickhousetest.NewShard(t)
+	one := clusterShape{weights: []uint64{1, 1}, replicas: []int{1, 1}, nodes: [][]node{{nodeOf(reach(a.Native()))}, {nodeOf(reach(b.Native()))}}}
 	var now clusterShape
 	var failure error
 	c := clusterOf(t, "1", one)
@@ -119,7 +121,7 @@ func TestShapeChanges(t *testing.T) {
 	if again, err := look(); err != nil || again[0] != first[0] {
 		t.Errorf("nobody says whether anything changed: error %v", err)
 	}
-	now, failure = clusterShape{weights: []uint64{1, 1}, replicas: []int{2, 1}, nodes: [][]node{{a.ownNode(), newNode(a.native(), "other:9000")}, {b.ownNode()}}}, nil
+	now, failure = clusterShape{weights: []uint64{1, 1}, replicas: []int{2, 1}, nodes: [][]node{{nodeOf(reach(a.Native())), newNode(reach(a.Native()), "other:9000")}, {nodeOf(reach(b.Native()))}}}, nil
 	if again, err := look(); err != nil || len(again[0].replicas) != 2 {
 		t.Errorf("a replica more: error %v", err)
 	}
@@ -141,7 +143,7 @@ func TestShapeChanges(t *testing.T) {
 // Once a minute the shards are looked at although nothing failed, and no sooner.
 func TestShapeIsLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := clusterOf(t, "1", clusterShape{nodes: [][]node{{newNode(Store{}, "a:1")}}})
+		c := clusterOf(t, "1", clusterShape{nodes: [][]node{{newNode(ClickHouseConfig{}, "a:1")}}})
 		looks, shape := 0, c.shape
 		c.shape = func(ctx context.Context) (clusterShape, error) {
 			looks++
@@ -162,7 +164,7 @@ func TestShapeIsLookedAtAgain(t *testing.T) {
 // More replicas cannot be waited for than there are.
 func TestQuorumOfTooFew(t *testing.T) {
 	for quorum, wrong := range map[string]bool{"auto": false, "1": false, "2": false, "3": true} {
-		c := clusterOf(t, quorum, clusterShape{nodes: [][]node{{newNode(Store{}, "a:1"), newNode(Store{}, "b:1")}}})
+		c := clusterOf(t, quorum, clusterShape{nodes: [][]node{{newNode(ClickHouseConfig{}, "a:1"), newNode(ClickHouseConfig{}, "b:1")}}})
 		_, all, err := c.look(t.Context())
 		if (err != nil) != wrong || err != nil && !isSetup(err) {
 			t.Errorf("%s of 2: %v", quorum, err)

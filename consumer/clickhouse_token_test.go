@@ -5,14 +5,16 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"sluice/consumer/clickhouse/clickhousetest"
 )
 
 // overBothMigrated runs a test for an inserter of each protocol, on tables of their own.
-func overBothMigrated(t *testing.T, test func(t *testing.T, d *database, to *inserter)) {
+func overBothMigrated(t *testing.T, test func(t *testing.T, d *clickhousetest.Database, to *inserter)) {
 	t.Helper()
-	overBoth(t, func(t *testing.T, d *database, dsn func(string) string) {
-		store := d.store(dsn(""))
-		apply(t, store)
+	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
+		store := reach(dsn)
+		d.Migrate()
 		to := newInserter(store)
 		defer to.close()
 		test(t, d, to)
@@ -22,18 +24,18 @@ func overBothMigrated(t *testing.T, test func(t *testing.T, d *database, to *ins
 // months makes a block whose rows lie in several table partitions.
 func months(t *testing.T, n int) *block {
 	t.Helper()
-	var records []record
+	var records []rowRecord
 	for i := range n {
 		at := time.Date(2024, time.Month(1+i%3), 1, 0, 0, 0, 0, time.UTC)
-		records = append(records, fromGateway(int64(i), "demo", idV4(uint64(i)), noon, fmt.Sprintf(`{"message":"event %d","timestamp":%q}`, i, at.Format(time.RFC3339)))) //nolint:gosec // small
+		records = append(records, rowFrom(int64(i), "demo", rowID(uint64(i)), rowNoon, fmt.Sprintf(`{"message":"event %d","timestamp":%q}`, i, at.Format(time.RFC3339)))) //nolint:gosec // small
 	}
-	return blockOf(t, records...)
+	return rowBlock(t, records...)
 }
 
 // A block that comes again under its token changes nothing, however large it is, and it was one block: one part in each table
 // partition.
 func TestTokenDropsTheSameBlock(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
 		const rows = 75_000 // more than ClickHouse's own block size, which is 65,409
 		b := months(t, rows)
 		for range 3 {
@@ -41,14 +43,14 @@ func TestTokenDropsTheSameBlock(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d.asks("SELECT count() FROM events_raw", fmt.Sprint(rows))
-		d.asks("SELECT count(), min(rows), max(max_block_number - min_block_number) FROM system.parts WHERE database = currentDatabase() AND table = 'events_raw'", "3\t25000\t0")
+		d.Asks("SELECT count() FROM events_raw", fmt.Sprint(rows))
+		d.Asks("SELECT count(), min(rows), max(max_block_number - min_block_number) FROM system.parts WHERE database = currentDatabase() AND table = 'events_raw'", "3\t25000\t0")
 	})
 }
 
 // Of a block that got in only in part the rest is added, without a second row of what was there.
 func TestTokenAddsWhatIsMissing(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
 		b := months(t, 9)
 		if err := to.insert(t.Context(), b.pick([]int32{1, 4, 7}), "token"); err != nil {
 			t.Fatal(err)
@@ -62,7 +64,7 @@ func TestTokenAddsWhatIsMissing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d.asks("SELECT count(), uniqExact(_offset) FROM events_raw", "9\t9")
+		d.Asks("SELECT count(), uniqExact(_offset) FROM events_raw", "9\t9")
 		if missing, err := to.missing(t.Context(), "events", 0, b); err != nil || len(missing) > 0 {
 			t.Errorf("missing %v, error %v", missing, err)
 		}
@@ -72,14 +74,14 @@ func TestTokenAddsWhatIsMissing(t *testing.T) {
 // What rests on it: other rows under a token that was used are dropped, and answered as if they were in. So the token has the hash of
 // the content, and a doubtful insert is looked for afterwards.
 func TestTokenDropsOtherRows(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *database, to *inserter) {
-		old, fresh := blockOf(t, plain(1), plain(2)), blockOf(t, fromGateway(1, "demo", idV4(101), noon, `{"message":"another"}`))
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+		old, fresh := rowBlock(t, rowPlain(1), rowPlain(2)), rowBlock(t, rowFrom(1, "demo", rowID(101), rowNoon, `{"message":"another"}`))
 		for _, b := range []*block{old, fresh} {
 			if err := to.insert(t.Context(), b, "token"); err != nil {
 				t.Fatal(err)
 			}
 		}
-		d.asks("SELECT count() FROM events_raw", "2")
+		d.Asks("SELECT count() FROM events_raw", "2")
 		missing, err := to.missing(t.Context(), "events", 0, fresh)
 		if err != nil || !slices.Equal(missing, []int32{0}) {
 			t.Errorf("the offset is there with another event: missing %v, error %v", missing, err)
@@ -87,13 +89,13 @@ func TestTokenDropsOtherRows(t *testing.T) {
 		if err := to.insert(t.Context(), fresh, "token/again-1"); err != nil {
 			t.Fatal(err)
 		}
-		d.asks("SELECT count() FROM events_raw", "3")
+		d.Asks("SELECT count() FROM events_raw", "3")
 	})
 }
 
 // The table is asked for a topic's and a partition's own rows.
 func TestHighest(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
 		ask := func(topic string, partition int, from, want int64) {
 			t.Helper()
 			if got, err := to.highest(t.Context(), topic, partition, from); got != want || err != nil {
@@ -101,7 +103,7 @@ func TestHighest(t *testing.T) {
 			}
 		}
 		ask("events", 0, 0, -1)
-		if err := to.insert(t.Context(), blockOf(t, plain(0), plain(5), plain(7)), ""); err != nil {
+		if err := to.insert(t.Context(), rowBlock(t, rowPlain(0), rowPlain(5), rowPlain(7)), ""); err != nil {
 			t.Fatal(err)
 		}
 		ask("events", 0, 0, 7)
@@ -110,23 +112,4 @@ func TestHighest(t *testing.T) {
 		ask("events", 1, 0, -1)
 		ask("it's\\another", 0, 0, -1)
 	})
-}
-
-// A block of some of the rows has those rows and no others, in every column.
-func TestPick(t *testing.T) {
-	d := migrated(t)
-	var records []record
-	for i, s := range resends() {
-		r := s.copies(int64(i))[0]
-		r.value = fmt.Appendf(nil, `{"message":"event %d","tags":{%q:"a","b":"c"},"user":{"id":%d},"level":"fatal"}`, i, fmt.Sprint(i), i)
-		records = append(records, r)
-	}
-	whole := blockOf(t, records...)
-	d.insert(d.native(), records...)
-	want := d.ask("SELECT * EXCEPT (inserted_at) FROM events_raw WHERE _offset IN (1, 3) ORDER BY _offset")
-	other := migrated(t)
-	if err := insertInto(t, other.native(), whole.pick([]int32{1, 3})); err != nil {
-		t.Fatal(err)
-	}
-	other.asks("SELECT * EXCEPT (inserted_at) FROM events_raw ORDER BY _offset", want)
 }

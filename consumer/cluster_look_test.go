@@ -13,7 +13,7 @@ import (
 // A server that stands still holds up nobody who knows the shards, nor anybody whose context ends; those that must know wait.
 func TestLookHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClusterTable(Store{Cluster: "x", Quorum: "auto", DSN: "clickhouse://127.0.0.1:1/sluice"}, slog.New(slog.DiscardHandler))
+		c := newClusterTable(ClickHouseConfig{Cluster: "x", Quorum: "auto", DSN: "clickhouse://127.0.0.1:1/sluice"}, slog.New(slog.DiscardHandler))
 		shape := clusterShape{weights: []uint64{1}, replicas: []int{1}, nodes: [][]node{{{name: "a:1"}}}}
 		hang := make(chan struct{})
 		c.shape = func(context.Context) (clusterShape, error) { <-hang; return shape, nil }
@@ -32,7 +32,8 @@ func TestLookHoldsUpNobody(t *testing.T) {
 		}
 
 		hang = make(chan struct{})
-		pass(lookEvery)
+		time.Sleep(lookEvery) // the bubble's clock
+		synctest.Wait()
 		go func() { _, _, _ = c.look(context.Background()) }()
 		synctest.Wait()
 		start = time.Now()

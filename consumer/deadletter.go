@@ -14,7 +14,7 @@ import (
 	"sluice/internal/event"
 )
 
-// The headers that a dead letter has besides its record's own.
+// The headers that a dead letter has after its record's own.
 const (
 	headerDeadReason    = "dead-reason"
 	headerDeadError     = "dead-error"
@@ -25,36 +25,38 @@ const (
 )
 
 const (
-	// maxDeadError is how much of the reason's text is kept, in bytes.
+	// maxDeadError is how much of the error's text is kept, in bytes.
 	maxDeadError = 1 << 10
-	// maxDeadBatch bounds one write of dead letters, in bytes; the topic takes 4 MiB.
+	// maxDeadBatch bounds one write of dead letters, in bytes. The topic takes 4 MiB.
 	maxDeadBatch = 2 << 20
+	// deadLetterOverhead is a guess at a dead letter's size besides its key, value, headers and text, in bytes.
+	deadLetterOverhead = 200
 )
 
-// deadLetter is a record that cannot become a row, with everything needed to judge and to replay it.
-type deadLetter struct {
-	offset  int64
-	key     []byte
-	value   []byte
-	headers []event.Header
-	reason  event.DeadReason
-	text    string
+// DeadLetter is a record that cannot become a row, with what it takes to judge and to replay it.
+type DeadLetter struct {
+	Offset  int64
+	Key     []byte
+	Value   []byte
+	Headers []event.Header
+	Reason  event.DeadReason
+	// Text is the error, at most 1 KiB.
+	Text string
 }
 
-// newDeadLetter copies the record: its bytes are reused.
-func newDeadLetter(r *record, cause error) deadLetter {
-	d := deadLetter{
-		offset: r.offset, key: bytes.Clone(r.key), value: bytes.Clone(r.value),
-		reason: deadReason(cause), text: cut(cause.Error(), maxDeadError),
+// newDeadLetter copies the record, whose bytes are used again, and cuts the error's text.
+func newDeadLetter(r *record, reason event.DeadReason, text string) DeadLetter {
+	d := DeadLetter{
+		Offset: r.offset, Key: bytes.Clone(r.key), Value: bytes.Clone(r.value), Reason: reason, Text: truncate(text, maxDeadError),
 	}
 	for _, h := range r.headers {
-		d.headers = append(d.headers, event.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+		d.Headers = append(d.Headers, event.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
 	}
 	return d
 }
 
-// cut returns at most so many bytes of a text, and no part of a character.
-func cut(text string, most int) string {
+// truncate returns at most a number of bytes of a text, and never part of a character.
+func truncate(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
@@ -63,34 +65,35 @@ func cut(text string, most int) string {
 			return text[:n]
 		}
 	}
-	return text[:most] // no characters at all
+	return text[:most] // not UTF-8
 }
 
-func (d *deadLetter) size() int {
-	n := len(d.key) + len(d.value) + len(d.text) + 200
-	for _, h := range d.headers {
+// Size is about what the dead letter takes in memory and on the topic, in bytes.
+func (d *DeadLetter) Size() int {
+	n := len(d.Key) + len(d.Value) + len(d.Text) + deadLetterOverhead
+	for _, h := range d.Headers {
 		n += len(h.Key) + len(h.Value)
 	}
 	return n
 }
 
-func (d *deadLetter) record(topic string, partition int, at time.Time) kafka.Record {
+func (d *DeadLetter) record(topic string, partition int, at time.Time) kafka.Record {
 	r := kafka.Record{}
-	if d.key != nil {
-		r.Key = kafka.NewBytes(d.key)
+	if d.Key != nil {
+		r.Key = kafka.NewBytes(d.Key)
 	}
-	if d.value != nil {
-		r.Value = kafka.NewBytes(d.value)
+	if d.Value != nil {
+		r.Value = kafka.NewBytes(d.Value)
 	}
-	for _, h := range d.headers {
+	for _, h := range d.Headers {
 		r.Headers = append(r.Headers, kafka.Header{Key: h.Key, Value: h.Value})
 	}
 	for _, h := range [...][2]string{
-		{headerDeadReason, string(d.reason)},
-		{headerDeadError, d.text},
+		{headerDeadReason, string(d.Reason)},
+		{headerDeadError, d.Text},
 		{headerDeadTopic, topic},
 		{headerDeadPartition, strconv.Itoa(partition)},
-		{headerDeadOffset, strconv.FormatInt(d.offset, 10)},
+		{headerDeadOffset, strconv.FormatInt(d.Offset, 10)},
 		{headerDeadAt, strconv.FormatInt(at.UnixMilli(), 10)},
 	} {
 		r.Headers = append(r.Headers, kafka.Header{Key: h[0], Value: []byte(h[1])})
@@ -98,22 +101,22 @@ func (d *deadLetter) record(topic string, partition int, at time.Time) kafka.Rec
 	return r
 }
 
-// bury writes dead letters with acks=all. It returns nil only when all are acknowledged; after an error some may be on the
-// topic, and will be there twice when it is tried again.
-func (k *cluster) bury(ctx context.Context, partition int, letters []deadLetter) error {
+// Write writes dead letters of a partition with acks=all. It returns nil only if all of them are acknowledged. After an error some may be
+// on the topic, and the next try writes those again.
+func (k *Client) Write(ctx context.Context, partition int, letters []DeadLetter) error {
 	now := time.Now()
 	for len(letters) > 0 {
 		var records []kafka.Record
 		size := 0
 		for i := range letters {
-			if size += letters[i].size(); size > maxDeadBatch && i > 0 {
+			if size += letters[i].Size(); size > maxDeadBatch && i > 0 {
 				break
 			}
 			records = append(records, letters[i].record(k.conn.Topic, partition, now))
 		}
-		if err := k.buryBatch(ctx, partition, records); err != nil {
-			if tooLargeForTopic(err) && len(records) > 1 { // what fits alone need not fit together
-				return k.buryHalves(ctx, partition, letters, len(records))
+		if err := k.writeBatch(ctx, partition, records); err != nil {
+			if tooLargeForTopic(err) && len(records) > 1 { // letters that fit alone need not fit together
+				return k.writeHalves(ctx, partition, letters, len(records))
 			}
 			return fmt.Errorf("dead letters: topic %s: %w", k.conn.DeadTopic, err)
 		}
@@ -122,10 +125,10 @@ func (k *cluster) bury(ctx context.Context, partition int, letters []deadLetter)
 	return nil
 }
 
-// buryHalves writes letters of which the first n are too large for one batch.
-func (k *cluster) buryHalves(ctx context.Context, partition int, letters []deadLetter, n int) error {
-	for _, part := range [][]deadLetter{letters[:n/2], letters[n/2 : n], letters[n:]} {
-		if err := k.bury(ctx, partition, part); err != nil {
+// writeHalves writes letters whose first n are too large for one batch.
+func (k *Client) writeHalves(ctx context.Context, partition int, letters []DeadLetter, n int) error {
+	for _, part := range [][]DeadLetter{letters[:n/2], letters[n/2 : n], letters[n:]} {
+		if err := k.Write(ctx, partition, part); err != nil {
 			return err
 		}
 	}
@@ -136,12 +139,12 @@ func tooLargeForTopic(err error) bool {
 	return errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge)
 }
 
-func (k *cluster) buryBatch(ctx context.Context, partition int, records []kafka.Record) error {
+func (k *Client) writeBatch(ctx context.Context, partition int, records []kafka.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.conn.DeadTopic}})
 	if err != nil {
-		return err //nolint:wrapcheck // bury does
+		return err //nolint:wrapcheck // Write does
 	}
 	partitions := 0
 	for _, t := range meta.Topics {
@@ -153,21 +156,21 @@ func (k *cluster) buryBatch(ctx context.Context, partition int, records []kafka.
 		}
 	}
 	if partitions == 0 {
-		return errors.New("the topic is not there (sluice topics apply makes it)")
+		return errors.New("the topic does not exist (sluice topics apply makes it)")
 	}
 	resp, err := k.client.Produce(ctx, &kafka.ProduceRequest{
 		Topic: k.conn.DeadTopic, Partition: partition % partitions, RequiredAcks: kafka.RequireAll,
-		// A compressed record may be many times what its topic takes; it was as small as that once and becomes so again.
+		// A record that was compressed may be many times as large as its topic takes. Compressed, it fits again.
 		Compression: kafka.Zstd,
 		Records:     kafka.NewRecordReader(records...),
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // bury does
+		return err //nolint:wrapcheck // Write does
 	}
-	return resp.Error //nolint:wrapcheck // bury does
+	return resp.Error //nolint:wrapcheck // Write does
 }
 
-// hintKafka is about what the dead-letter topic refuses.
+// hintKafka says what to do about an error of the dead-letter topic. It is empty for errors that pass by themselves.
 func hintKafka(err error) string {
 	code, ok := errors.AsType[kafka.Error](err)
 	if !ok {

@@ -11,6 +11,9 @@ import (
 	"sluice/internal/event"
 )
 
+// noon is when the events of tests are received.
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 123_000_000, time.UTC)
+
 // idV4 is a UUID of version 4 that is the same for the same number.
 func idV4(n uint64) uuid.UUID {
 	var id uuid.UUID
@@ -34,7 +37,7 @@ func idV7(at time.Time, n uint64) uuid.UUID {
 // fromGateway is a record as the gateway writes it.
 func fromGateway(offset int64, project string, id uuid.UUID, received time.Time, value string) record {
 	envelope := event.Envelope{Project: project, ID: id, ReceivedAt: received}
-	return record{offset: offset, value: []byte(value), headers: envelope.Headers(), atMillis: received.UnixMilli(), byBroker: true}
+	return record{offset: offset, value: []byte(value), headers: envelope.Headers(), timestamp: received.UnixMilli(), logAppendTime: true}
 }
 
 // plain is a good event whose message says which offset it has.
@@ -48,7 +51,7 @@ func newProcessor() *processor {
 }
 
 // blockOf makes a block of records that are all good.
-func blockOf(t *testing.T, records ...record) *block {
+func blockOf(t testing.TB, records ...record) *block {
 	t.Helper()
 	p, b := newProcessor(), newBlock()
 	for i := range records {

@@ -6,13 +6,6 @@ import (
 	"strings"
 )
 
-// localTable is where the rows are on a cluster, on each of its servers; events_raw is then a Distributed table over it.
-const localTable = "events_local"
-
-// shardKey says which shard a row belongs to. It is what hash computes here, so that a resend meets its first copy, and
-// the Distributed table's sharding key, so that a question for one event can be asked of one shard only.
-const shardKey = "xxHash64(concat(project_id, toString(event_id)))"
-
 // tokenMemory is for how long a replicated table remembers tokens, in seconds: as long as Kafka keeps events by default.
 const tokenMemory = 7 * 24 * 60 * 60
 

@@ -18,11 +18,8 @@ func settingOf(err error) string {
 	return ""
 }
 
-// hint says what to do about an error, where the consumer knows.
-func hint(err error) string {
-	if text := hintKafka(err); text != "" {
-		return text
-	}
+// hintClickHouse says what to do about an error of ClickHouse's.
+func hintClickHouse(err error) string {
 	if _, unfit := errors.AsType[unfitError](err); unfit {
 		return "nothing is sent until this is mended"
 	}

@@ -9,46 +9,51 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
 	"sluice/internal/kafkaconn"
 )
 
 const (
-	// fetchWait is how long the broker may hold an empty fetch.
-	fetchWait = 500 * time.Millisecond
 	// sessionTimeout is how long the group waits for a consumer that died before others take its partitions.
 	sessionTimeout    = 15 * time.Second
 	heartbeatInterval = 3 * time.Second
 	rebalanceTimeout  = 30 * time.Second
 	requestTimeout    = 10 * time.Second
-	// heartbeatTimeout bounds one try, so that a coordinator that hangs is given up for the next one well within a session.
+	// heartbeatTimeout bounds one heartbeat, so that a coordinator that hangs is asked again well within a session.
 	heartbeatTimeout = 4 * time.Second
+
+	clientID = "sluice-consumer"
 )
 
-// cluster is the consumer's side of Kafka: membership of the group, fetches, commits, and writes of dead letters.
-type cluster struct {
+// Client is the consumer's side of Kafka: it joins the group, fetches, commits, and writes dead letters. It is safe for
+// concurrent use.
+type Client struct {
 	conn      kafkaconn.Config
 	group     string
 	client    *kafka.Client
 	transport *kafka.Transport
 	log       *slog.Logger
-	fetches   sync.Pool // of *rawFetch: their memory is shared by the partitions
+	fetches   sync.Pool // of *rawFetch: the partitions share their memory
 
-	asking sync.Mutex
-	spoken map[int]int // the highest version of each request that the brokers know, once they were asked
+	mu       sync.Mutex
+	versions map[int]int // the highest version of each request that the brokers know; nil: they were not asked yet
 }
 
-func newCluster(conn kafkaconn.Config, group string, log *slog.Logger) (*cluster, error) {
-	transport, err := conn.Transport("sluice-consumer")
+// newClient makes a client. It opens no connection.
+func newClient(conn kafkaconn.Config, group string, log *slog.Logger) (*Client, error) {
+	transport, err := conn.Transport(clientID)
 	if err != nil {
 		return nil, err
 	}
-	return &cluster{conn: conn, group: group, client: conn.Client(transport), transport: transport, log: log}, nil
+	return &Client{conn: conn, group: group, client: conn.Client(transport), transport: transport, log: log}, nil
 }
 
-func (k *cluster) close() { k.transport.CloseIdleConnections() }
+// Close closes the connections that no request uses.
+func (k *Client) Close() { k.transport.CloseIdleConnections() }
 
-// bounds are the oldest offset of a partition that there still is, and the offset that the next record will get.
-func (k *cluster) bounds(ctx context.Context, partition int) (first, end int64, err error) {
+// Bounds asks a partition's leader for the oldest offset on the topic and for the offset that the next record will get. The transport
+// may send it to an old leader for up to a second after a change.
+func (k *Client) Bounds(ctx context.Context, partition int) (first, end int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	resp, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{

@@ -10,30 +10,33 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// sticky is the group's balancer: everybody gets as many partitions as the others, give or take one, and keeps what it had
-// as far as that allows. A partition that changes hands costs a replay of what was recorded and a pause; one that stays costs
-// nothing but the rebalance.
+// sticky is the group's balancer: all members get the same number of partitions, give or take one, and keep what they had as far as
+// that allows. A partition that moves is paused, and its new owner replays the recorded ranges; a partition that stays is only
+// paused.
 //
-// Each member tells the leader what it had and in which generation, in the user data of its request to join. Where two say
-// that they had a partition the leader believes the one of the later generation: the other slept meanwhile.
+// Each member tells the leader which partitions it had and in which generation, in the user data of its request to join. If two members
+// claim a partition, the leader believes the later generation: the other member was asleep.
+//
+// It is written by hand because kafka-go has no sticky balancer.
 type sticky struct {
 	mu         sync.Mutex
 	generation int32
 	owned      map[string][]int32 // by topic
-	shared     int                // among how many members this one shared out partitions last, as their leader
+	shared     int                // how many members this one assigned partitions to last, as their leader
 }
 
-// stickyProtocol names the balancer to the group, which takes a protocol that all its members speak.
+// stickyProtocol is the balancer's name in the group. The group uses a protocol that all its members know.
 const stickyProtocol = "sluice-sticky"
 
-// own notes what the member has in a generation.
+// own stores the partitions that the member has in a generation.
 func (s *sticky) own(generation int, owned map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generation, s.owned = int32(generation), owned //nolint:gosec // Kafka's own type
 }
 
-// alone says whether the last generation is this member's alone: its leader shared nothing with anybody. Asking forgets it.
+// alone says whether this member is alone in the generation: as its leader it assigned partitions to one member only. The answer is
+// good once.
 func (s *sticky) alone() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,14 +48,14 @@ func (s *sticky) alone() bool {
 // ProtocolName is part of kafka.GroupBalancer.
 func (s *sticky) ProtocolName() string { return stickyProtocol }
 
-// UserData is part of kafka.GroupBalancer: what the member has.
+// UserData is part of kafka.GroupBalancer. It encodes the partitions that the member has.
 func (s *sticky) UserData() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return encodeHolding(s.generation, s.owned), nil
 }
 
-// AssignGroups is part of kafka.GroupBalancer; the group's leader calls it.
+// AssignGroups is part of kafka.GroupBalancer. The group's leader calls it.
 func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
 	s.mu.Lock()
 	s.shared = len(members)
@@ -61,7 +64,7 @@ func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Pa
 	out := kafka.GroupMemberAssignments{}
 	byTopic := map[string][]string{}
 	for _, m := range members {
-		// What cannot be read counts as nothing; another program may be in the group.
+		// User data that cannot be read, another program's perhaps, counts as none.
 		c, _ := decodeHolding(m.UserData)
 		holdings[m.ID] = c
 		out[m.ID] = map[string][]int{}
@@ -69,12 +72,12 @@ func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Pa
 			byTopic[topic] = append(byTopic[topic], m.ID)
 		}
 	}
-	there := map[string][]int32{}
+	existing := map[string][]int32{}
 	for _, p := range partitions {
-		there[p.Topic] = append(there[p.Topic], int32(p.ID)) //nolint:gosec // Kafka's own type
+		existing[p.Topic] = append(existing[p.Topic], int32(p.ID)) //nolint:gosec // Kafka's own type
 	}
 	for topic, ids := range byTopic {
-		for id, got := range assign(topic, ids, there[topic], holdings) {
+		for id, got := range assign(topic, ids, existing[topic], holdings) {
 			for _, p := range got {
 				out[id][topic] = append(out[id][topic], int(p))
 			}
@@ -83,12 +86,12 @@ func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Pa
 	return out
 }
 
-// assign shares one topic's partitions among its members.
+// assign gives the partitions of one topic to its members.
 func assign(topic string, members []string, partitions []int32, holdings map[string]holding) map[string][]int32 {
 	slices.Sort(members)
 	slices.Sort(partitions)
-	kept := keep(topic, members, partitions, holdings)
-	// Those who have most come first, so that they are the ones with one more than the others.
+	kept := keepOwned(topic, members, partitions, holdings)
+	// Members that have most come first, so that they are the ones that may have one more.
 	slices.SortStableFunc(members, func(a, b string) int { return cmp.Compare(len(kept[b]), len(kept[a])) })
 	least, more := len(partitions)/len(members), len(partitions)%len(members)
 	taken := map[int32]bool{}
@@ -116,8 +119,8 @@ func assign(topic string, members []string, partitions []int32, holdings map[str
 	return kept
 }
 
-// keep gives each partition that is there to the member that had it last.
-func keep(topic string, members []string, partitions []int32, holdings map[string]holding) map[string][]int32 {
+// keepOwned gives each existing partition to the member that had it last.
+func keepOwned(topic string, members []string, partitions []int32, holdings map[string]holding) map[string][]int32 {
 	kept := make(map[string][]int32, len(members))
 	for _, p := range partitions {
 		owner, latest := "", int32(-1)
@@ -139,7 +142,7 @@ type holding struct {
 	owned      map[string][]int32
 }
 
-// holdingVersion is the first byte of an encoded holding. Readers ignore what they do not know.
+// holdingVersion is the first byte of an encoded holding. A reader treats another version as no holding.
 const holdingVersion = 1
 
 var errHolding = errors.New("the user data does not say what the member had")

@@ -1,39 +1,56 @@
 package consumer
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/s2"
-	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
+	"iter"
 
 	"sluice/internal/event"
+	"sluice/internal/kafkawire"
 )
 
-// batchReader reads record batches as they are on the topic. Its memory is reused; it is not safe for concurrent use.
+// record is a Kafka record as it was read. Its bytes are only good until the next record is read.
+type record struct {
+	offset  int64
+	key     []byte
+	value   []byte // nil: a tombstone
+	headers []event.Header
+	// raw is the value, the number of headers and the headers, as the batch has them.
+	raw []byte
+
+	// timestamp is in Unix milliseconds: the broker's if logAppendTime, else the producer's.
+	timestamp     int64
+	logAppendTime bool
+	// term is that of the leader that appended the record's batch: its leader epoch plus one, so that 0 means unknown.
+	term int32
+	// baseOffset is the first offset of the record's batch.
+	baseOffset int64
+	// previousEnd is the offset behind the batch before, or the offset that reading began at, if that is higher. The log has no batch
+	// between previousEnd and baseOffset.
+	previousEnd int64
+}
+
+// batchReader reads record batches as they lie in a log. It reuses its memory, so that a record costs no allocation; it is not safe for
+// concurrent use. The zero value is ready.
+//
+// It is written by hand because kafka-go allocates for each record, and because a range's hash needs a record's bytes as they are
+// in the batch.
 type batchReader struct {
-	plain  []byte // the last batch, decompressed
 	record record
-	names  map[string]string // of headers, so that a name is not allocated for every record
-	shape  shape             // of record's headers, and what they are like
-	values []place           // of the values of record's headers
-	gzip   *gzip.Reader
-	lz4    *lz4.Reader
-	zstd   *zstd.Decoder
-	stamp  stamp // of the batch that is read
+	names  map[string]string // of headers that event does not know, so that a name is allocated once
+	unpack decompressor
+
+	next int64
+	term int32
 }
 
 const (
-	// batchHead is a batch's size before its records: offset, length, epoch, magic, checksum, attributes, last offset, two
-	// times, producer and its epoch and sequence, count.
-	batchHead = 8 + 4 + 4 + 1 + 4 + 2 + 4 + 8 + 8 + 8 + 2 + 4 + 4
-	// maxPlain bounds a batch after decompression.
-	maxPlain = 256 << 20
+	// batchHeaderSize is a batch's size before its records: offset, length, epoch, magic, checksum, attributes, last offset, two
+	// times, producer id, its epoch and sequence, count.
+	batchHeaderSize = 8 + 4 + 4 + 1 + 4 + 2 + 4 + 8 + 8 + 8 + 2 + 4 + 4
+	// uncountedSize is what the length of a batch does not count: offset and length.
+	uncountedSize = 8 + 4
 
 	attributeCodec         = 7
 	attributeLogAppendTime = 1 << 3
@@ -41,135 +58,132 @@ const (
 	attributeControl       = 1 << 5
 )
 
-// stamp is where a batch's records have their times from: from the batch's first time on, or, where the broker stamps, all the same.
-type stamp struct {
-	base, most int64 // Unix milliseconds
-	broker     bool
+var crcTable = crc32.MakeTable(crc32.Castagnoli)
+
+// batchHeader is what a batch says of its records.
+type batchHeader struct {
+	baseOffset, lastOffset int64
+	term                   int32
+	attributes             int16
+	baseTime, maxTime      int64 // Unix milliseconds
+	producer               int64
+	count                  int
+	packed                 []byte // the records, perhaps compressed
 }
 
-func (s stamp) of(delta int64) int64 {
-	if s.broker {
-		return s.most
-	}
-	return s.base + delta
-}
-
-// read calls each with the records from offset on that no aborted transaction wrote. It returns the offset behind the last whole batch, 0
-// without one, and the term of the leader that appended it, 0 without one. The last batch of a fetch may be cut off.
-func (br *batchReader) read(set []byte, offset int64, undone rollbacks, each func(*record) error) (next int64, of term, err error) {
-	br.record.before = offset
-	undone.sort()
-	for len(set) >= batchHead {
-		head := wire{b: set}
-		base := head.int64()
-		length := int(head.int32())
-		if length < batchHead-12 || length > len(set)-12 {
-			break
-		}
-		batch := set[:12+length]
-		set = set[12+length:]
-		head = wire{b: batch[12:]}
-		br.record.base, br.record.term = base, term(head.int32()+1)
-		if magic := head.int8(); magic != 2 {
-			return next, of, fmt.Errorf("fetch: the batch at %d has the format of Kafka before 0.11 (magic %d)", base, magic)
-		}
-		sum := uint32(head.int32()) //nolint:gosec // as it is on the wire
-		if crc32.Checksum(head.b, castagnoli) != sum {
-			return next, of, fmt.Errorf("fetch: the checksum of the batch at %d is wrong", base)
-		}
-		attributes := head.int16()
-		last := base + int64(head.int32())
-		br.stamp = stamp{base: head.int64(), most: head.int64(), broker: attributes&attributeLogAppendTime != 0}
-		br.record.byBroker = br.stamp.broker
-		producer := head.int64()
-		head.skip(2 + 4)
-		count := int(head.int32())
-		gone := len(undone) > 0 && undone.cover(attributes, producer, last, head.b)
-		if last >= offset && !gone && attributes&attributeControl == 0 {
-			if err := br.batch(attributes, head.b, count, offset, each); err != nil {
-				return next, of, err
+// read yields the records of a set from an offset on, in the order of offsets, without markers and without the records of the aborted
+// transactions. It sorts aborted. A batch that is cut off at the end of the set is not read. The last pair that it yields may be an
+// error; nothing comes after one. end says how far the set was read.
+func (br *batchReader) read(set []byte, from int64, undone []aborted) iter.Seq2[*record, error] {
+	return func(yield func(*record, error) bool) {
+		br.next, br.term = 0, 0
+		br.record.previousEnd = from
+		transactions := rollbacks(undone)
+		transactions.sort()
+		for {
+			h, rest, err := nextBatch(set)
+			if err != nil {
+				yield(nil, err)
 			}
+			if err != nil || h == nil {
+				return
+			}
+			set = rest
+			br.record.baseOffset, br.record.term = h.baseOffset, h.term
+			gone := len(transactions) > 0 && transactions.cover(h)
+			if h.lastOffset >= from && !gone && h.attributes&attributeControl == 0 && !br.batch(h, from, yield) {
+				return
+			}
+			br.next, br.term = h.lastOffset+1, h.term
+			br.record.previousEnd = max(from, br.next)
 		}
-		next, of = last+1, br.record.term
-		br.record.before = max(offset, next)
 	}
-	return next, of, nil
 }
 
-// batch reads the records of a batch that counts.
-func (br *batchReader) batch(attributes int16, packed []byte, count int, offset int64, each func(*record) error) error {
-	base := br.record.base
-	plain, err := br.decompress(attributes&attributeCodec, packed)
-	if err != nil {
-		return fmt.Errorf("fetch: the batch at %d: %w", base, err)
+// end is the offset behind the last batch that was read whole, and the term of the leader that appended that batch; 0 and 0 if there was
+// none. It is known when the loop over read has ended, by itself or not.
+func (br *batchReader) end() (next int64, term int32) { return br.next, br.term }
+
+// nextBatch takes the first batch off a set and checks its checksum. It returns nil if the set holds no whole batch.
+func nextBatch(set []byte) (h *batchHeader, rest []byte, err error) {
+	if len(set) < batchHeaderSize {
+		return nil, nil, nil
 	}
-	return br.records(plain, base, count, offset, each)
+	r := kafkawire.Reader{Rest: set}
+	base := r.Int64()
+	length := int(r.Int32())
+	if length < batchHeaderSize-uncountedSize || length > len(r.Rest) {
+		return nil, nil, nil
+	}
+	r.Rest, rest = r.Rest[:length], r.Rest[length:]
+	epoch := r.Int32()
+	if magic := r.Int8(); magic != 2 {
+		return nil, nil, fmt.Errorf("the batch at %d has the format of Kafka before 0.11 (magic %d)", base, magic)
+	}
+	if sum := uint32(r.Int32()); crc32.Checksum(r.Rest, crcTable) != sum { //nolint:gosec // as it is on the wire
+		return nil, nil, fmt.Errorf("the checksum of the batch at %d is wrong", base)
+	}
+	h = &batchHeader{
+		baseOffset: base, term: epoch + 1, attributes: r.Int16(), lastOffset: base + int64(r.Int32()),
+		baseTime: r.Int64(), maxTime: r.Int64(), producer: r.Int64(),
+	}
+	r.Skip(2 + 4) // the producer's epoch and sequence
+	h.count = int(r.Int32())
+	h.packed = r.Rest
+	return h, rest, nil
+}
+
+// batch yields the records of one batch. It returns false if reading must not go on.
+func (br *batchReader) batch(h *batchHeader, from int64, yield func(*record, error) bool) bool {
+	plain, err := br.unpack.decompress(h.attributes&attributeCodec, h.packed)
+	if err == nil {
+		var more bool
+		if more, err = br.records(h, plain, from, yield); err == nil {
+			return more
+		}
+	}
+	yield(nil, fmt.Errorf("the batch at %d: %w", h.baseOffset, err))
+	return false
 }
 
 var errShortRecord = errors.New("a record ends too early")
 
-func (br *batchReader) records(b []byte, base int64, count int, offset int64, each func(*record) error) error {
-	w := wire{b: b}
-	for range count {
-		one := wire{b: w.take(int(w.varint()))}
-		one.skip(1)
-		r := &br.record
-		r.atMillis = br.stamp.of(one.varint())
-		r.offset = base + one.varint()
-		r.key = one.nullable()
-		r.raw = one.b
-		r.value = one.nullable()
+func (br *batchReader) records(h *batchHeader, plain []byte, from int64, yield func(*record, error) bool) (more bool, err error) {
+	w := kafkawire.Reader{Rest: plain}
+	r := &br.record
+	r.logAppendTime, r.timestamp = h.attributes&attributeLogAppendTime != 0, h.maxTime
+	for range h.count {
+		one := kafkawire.Reader{Rest: w.Bytes(int(w.Varint()))}
+		one.Skip(1)
+		if delta := one.Varint(); !r.logAppendTime {
+			r.timestamp = h.baseTime + delta
+		}
+		r.offset = h.baseOffset + one.Varint()
+		r.key = one.VarintBytes()
+		r.raw = one.Rest
+		r.value = one.VarintBytes()
 		br.headers(&one)
-		if w.bad || one.bad {
-			return fmt.Errorf("fetch: the batch at %d: %w", base, errShortRecord)
+		if w.Short || one.Short {
+			return false, errShortRecord
 		}
-		r.raw = r.raw[:len(r.raw)-len(one.b)]
-		if r.offset < offset {
-			continue
-		}
-		if err := each(r); err != nil {
-			return err
+		r.raw = r.raw[:len(r.raw)-len(one.Rest)]
+		if r.offset >= from && !yield(r, nil) {
+			return false, nil
 		}
 	}
-	return nil
+	return true, nil
 }
 
-// headers reads the record's headers.
-func (br *batchReader) headers(w *wire) {
-	r, all := &br.record, w.b
-	if br.shape.match(all) {
-		br.shape.fill(all, r.headers)
-		w.b = nil
-		return
-	}
-	br.shape.size = 0
-	r.headers, br.values = r.headers[:0], br.values[:0]
-	for n := w.varint(); n > 0 && !w.bad; n-- {
-		name := w.take(int(w.varint()))
-		value := w.nullable()
-		end := len(all) - len(w.b)
-		at := place{end - len(value), end}
-		if value == nil {
-			at.from = end + 1
-		}
-		br.values = append(br.values, at)
-		r.headers = append(r.headers, event.Header{Key: br.name(name), Value: value})
-	}
-	if !w.bad && len(w.b) == 0 {
-		br.shape.learn(all, br.values)
+func (br *batchReader) headers(w *kafkawire.Reader) {
+	r := &br.record
+	r.headers = r.headers[:0]
+	for n := w.Varint(); n > 0 && !w.Short; n-- {
+		name := w.Bytes(int(w.Varint()))
+		r.headers = append(r.headers, event.Header{Key: br.name(name), Value: w.VarintBytes()})
 	}
 }
 
-// nullable reads bytes with their length before them, which is -1 for null.
-func (w *wire) nullable() []byte {
-	n := w.varint()
-	if n < 0 {
-		return nil
-	}
-	return w.take(int(n))
-}
-
-// name makes a string of a header's name. The few that there are in practice are kept.
+// name makes a string of a header's name, without an allocation for the names that come often.
 func (br *batchReader) name(b []byte) string {
 	if s, ok := event.HeaderName(b); ok {
 		return s
@@ -185,108 +199,4 @@ func (br *batchReader) name(b []byte) string {
 		br.names[s] = s
 	}
 	return s
-}
-
-// xerial is how Java's snappy begins a stream of blocks; other clients send one block.
-var xerial = []byte("\x82SNAPPY\x00")
-
-func (br *batchReader) decompress(codec int16, b []byte) ([]byte, error) {
-	var err error
-	out := br.plain[:0]
-	switch codec {
-	case 0:
-		return b, nil
-	case 1:
-		if br.gzip == nil {
-			br.gzip = new(gzip.Reader)
-		}
-		if err = br.gzip.Reset(bytes.NewReader(b)); err == nil {
-			out, err = readInto(out, br.gzip)
-		}
-	case 2:
-		out, err = unsnap(out, b)
-	case 3:
-		if br.lz4 == nil {
-			br.lz4 = lz4.NewReader(nil)
-		}
-		br.lz4.Reset(bytes.NewReader(b))
-		out, err = readInto(out, br.lz4)
-	case 4:
-		if br.zstd == nil {
-			if br.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxPlain)); err != nil {
-				return nil, fmt.Errorf("zstd: %w", err)
-			}
-		}
-		out, err = br.zstd.DecodeAll(b, out)
-	default:
-		return nil, fmt.Errorf("compression codec %d is not known", codec)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("decompress: %w", err)
-	}
-	br.plain = out
-	if cap(out) > 8<<20 {
-		br.plain = nil // a giant is not kept
-	}
-	return out, nil
-}
-
-var errTooLarge = errors.New("it is larger than 256 MiB when decompressed")
-
-// readInto reads r to its end behind out.
-func readInto(out []byte, r io.Reader) ([]byte, error) {
-	for {
-		if len(out) == cap(out) {
-			out = append(out, make([]byte, max(64<<10, len(out)))...)[:len(out)]
-		}
-		n, err := r.Read(out[len(out):cap(out)])
-		out = out[:len(out)+n]
-		switch {
-		case errors.Is(err, io.EOF):
-			return out, nil
-		case err != nil:
-			return out, err //nolint:wrapcheck // the caller does
-		case len(out) > maxPlain:
-			return out, errTooLarge
-		}
-	}
-}
-
-func unsnap(out, b []byte) ([]byte, error) {
-	if !bytes.HasPrefix(b, xerial) {
-		return snap(out, b)
-	}
-	w := wire{b: b}
-	w.skip(len(xerial) + 8) // two version numbers
-	for len(w.b) > 0 {
-		block := w.take(int(w.int32()))
-		if w.bad {
-			return out, io.ErrUnexpectedEOF
-		}
-		var err error
-		if out, err = snap(out, block); err != nil {
-			return out, err
-		}
-	}
-	return out, nil
-}
-
-// snap appends one block.
-func snap(out, block []byte) ([]byte, error) {
-	n, err := s2.DecodedLen(block)
-	if err != nil {
-		return out, err //nolint:wrapcheck // the caller does
-	}
-	if len(out)+n > maxPlain {
-		return out, errTooLarge
-	}
-	start := len(out)
-	if cap(out) < start+n {
-		out = append(out, make([]byte, n)...)
-	}
-	out = out[:start+n]
-	if _, err := s2.Decode(out[start:start+n:start+n], block); err != nil {
-		return out, err //nolint:wrapcheck // the caller does
-	}
-	return out, nil
 }

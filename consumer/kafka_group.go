@@ -9,30 +9,34 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/joingroup"
 	"github.com/segmentio/kafka-go/protocol/syncgroup"
+
+	"sluice/internal/backoff"
 )
 
-// membership is this process's place in the consumer group. It is kafka-go's ConsumerGroup made anew, because that one joins as
-// somebody else when its coordinator is away, and the group then waits for the one it was until its session ends; because it makes a
-// new generation after any failed request; and because it misses partitions that are added while they are shared out.
-type membership struct {
-	k         *cluster
-	balancer  *sticky
-	id        string      // from the coordinator, kept over generations; empty: none yet
-	gen       *generation // nil: none
-	pause     backoff     // after a failure
-	failed    bool
-	strangers string    // what was last said about others in the group
-	began     time.Time // the generation; the zero time while there is none, or none but this member in it
+// Membership is this process's place in the consumer group. One goroutine uses it.
+//
+// It replaces kafka-go's ConsumerGroup for three reasons. That one joins under a new id when its coordinator is away, and the
+// group then waits for the old id until its session ends. It makes a new generation after any failed request. And it misses partitions
+// that are added during a rebalance.
+type Membership struct {
+	k        *Client
+	balancer *sticky
+	id       string      // the coordinator's, kept over generations; empty: none yet
+	gen      *Generation // nil: none
+	pause    backoff.Backoff
+	failed   bool
+	reported string    // what the log last said about other applications in the group
+	began    time.Time // of the generation; zero without one, and if this member is alone in it
 }
 
-// join makes a membership. next enters the group, and leave leaves it.
-func (k *cluster) join() *membership {
-	return &membership{k: k, balancer: &sticky{}}
+// Join makes a membership. Next enters the group, and Leave leaves it.
+func (k *Client) Join() *Membership {
+	return &Membership{k: k, balancer: &sticky{}}
 }
 
-// next waits for the end of the generation and for the next one. An error means that joining failed and is to be tried again; it
-// waits before it does so. When ctx ends the generation goes on until leave.
-func (m *membership) next(ctx context.Context) (*generation, error) {
+// Next waits for the end of the current generation and for the next one. After an error the caller calls Next again, which first
+// waits. If ctx ends, Next returns its error, and the generation goes on until Leave.
+func (m *Membership) Next(ctx context.Context) (*Generation, error) {
 	if m.gen != nil {
 		select {
 		case <-ctx.Done():
@@ -41,28 +45,27 @@ func (m *membership) next(ctx context.Context) (*generation, error) {
 		}
 		m.end()
 	}
-	if m.failed && !m.pause.wait(ctx) {
+	if m.failed && !m.pause.Wait(ctx) {
 		return nil, ctx.Err() //nolint:wrapcheck // the caller's
 	}
 	gen, err := m.enter(ctx)
 	if m.failed = err != nil; m.failed {
 		return nil, fmt.Errorf("join the group: %w", err)
 	}
-	m.pause, m.gen = backoff{}, gen
+	m.pause, m.gen = backoff.Backoff{}, gen
 	m.began = time.Now()
 	if m.balancer.alone() {
 		m.began = time.Time{}
 	}
-	owned := make([]int32, len(gen.partitions))
-	for i, p := range gen.partitions {
+	owned := make([]int32, len(gen.Partitions))
+	for i, p := range gen.Partitions {
 		owned[i] = int32(p) //nolint:gosec // Kafka's own type
 	}
-	m.balancer.own(gen.generation, map[string][]int32{m.k.conn.Topic: owned})
+	m.balancer.own(gen.Member.Generation, map[string][]int32{m.k.conn.Topic: owned})
 	return gen, nil
 }
 
-// end ends the generation.
-func (m *membership) end() {
+func (m *Membership) end() {
 	m.gen.end()
 	if m.gen.expelled {
 		m.id = ""
@@ -70,12 +73,13 @@ func (m *membership) end() {
 	m.gen = nil
 }
 
-// enterTries is how often a coordinator is asked again at once that wants another member id, or goes on with another generation.
+// enterTries bounds the rebalances that enter takes part in at once, if the coordinator asks for another member id or begins another
+// generation.
 const enterTries = 10
 
-// enter takes part in one rebalance.
-func (m *membership) enter(ctx context.Context) (gen *generation, err error) {
-	if _, err := m.k.partitions(ctx); err != nil {
+// enter takes part in rebalances until one gives this member a generation.
+func (m *Membership) enter(ctx context.Context) (gen *Generation, err error) {
+	if _, err := m.k.Partitions(ctx); err != nil {
 		return nil, err
 	}
 	for range enterTries {
@@ -84,7 +88,7 @@ func (m *membership) enter(ctx context.Context) (gen *generation, err error) {
 		case errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.FencedInstanceID):
 			m.id = ""
 		case errors.Is(err, kafka.MemberIDRequired), errors.Is(err, kafka.RebalanceInProgress), errors.Is(err, kafka.IllegalGeneration):
-		default: // the id stays: the coordinator still knows it, or the one that takes over from it
+		default: // the id stays: the coordinator still knows it, or its successor does
 			return gen, err
 		}
 		if ctx.Err() != nil {
@@ -94,53 +98,53 @@ func (m *membership) enter(ctx context.Context) (gen *generation, err error) {
 	return nil, err
 }
 
-// rebalance is one way through join and sync.
-func (m *membership) rebalance(ctx context.Context) (*generation, error) {
+// rebalance joins and syncs once.
+func (m *Membership) rebalance(ctx context.Context) (*Generation, error) {
 	joined, err := m.k.joinGroup(ctx, m.id, m.protocols())
 	if joined != nil && joined.MemberID != "" {
 		m.id = joined.MemberID
 	}
 	if errors.Is(err, kafka.InconsistentGroupProtocol) {
-		return nil, m.k.taken(ctx, err)
+		return nil, m.k.groupIsTaken(ctx, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	me := member{id: joined.MemberID, generation: int(joined.GenerationID)}
+	me := Member{ID: joined.MemberID, Generation: int(joined.GenerationID)}
 	var assignments []syncgroup.RequestAssignment
 	shared, leader := 0, joined.LeaderID == joined.MemberID
 	if leader {
-		if assignments, shared, err = m.share(ctx, joined); err != nil {
+		if assignments, shared, err = m.assign(ctx, joined); err != nil {
 			return nil, err
 		}
 	}
-	m.meet(joined, leader)
+	m.reportStrangers(joined, leader)
 	mine, err := m.k.syncGroup(ctx, me, assignments)
 	if err != nil {
 		return nil, fmt.Errorf("sync: %w", err)
 	}
-	if me.partitions, err = decodeAssignment(mine, m.k.conn.Topic); err != nil {
+	if me.Partitions, err = decodeAssignment(mine, m.k.conn.Topic); err != nil {
 		return nil, err
 	}
 	return m.k.begin(me, leader, shared), nil
 }
 
-// protocols are the ways to share partitions out that this member knows: ours first, and one for members of an older version.
-func (m *membership) protocols() []joingroup.RequestProtocol {
+// protocols are the balancers that this member knows: the sticky one first, and one for members of an older version.
+func (m *Membership) protocols() []joingroup.RequestProtocol {
 	topics := []string{m.k.conn.Topic}
-	userData, _ := m.balancer.UserData() // has no errors
+	userData, _ := m.balancer.UserData() // never fails
 	return []joingroup.RequestProtocol{
 		{Name: stickyProtocol, Metadata: encodeSubscription(subscription{topics: topics, userData: userData})},
 		{Name: kafka.RangeGroupBalancer{}.ProtocolName(), Metadata: encodeSubscription(subscription{topics: topics})},
 	}
 }
 
-// share is the leader's work: it gives each member its partitions, and says how many of our topic there were.
-func (m *membership) share(ctx context.Context, joined *joingroup.Response) ([]syncgroup.RequestAssignment, int, error) {
+// assign is the leader's work: it gives each member its partitions. shared is how many partitions our topic had.
+func (m *Membership) assign(ctx context.Context, joined *joingroup.Response) (out []syncgroup.RequestAssignment, shared int, err error) {
 	members := make([]kafka.GroupMember, len(joined.Members))
 	topics := map[string]bool{m.k.conn.Topic: true}
 	for i, one := range joined.Members {
-		s, _ := decodeSubscription(one.Metadata) // what cannot be read wants nothing
+		s, _ := decodeSubscription(one.Metadata) // a member whose subscription cannot be read gets nothing
 		members[i] = kafka.GroupMember{ID: one.MemberID, Topics: s.topics, UserData: s.userData}
 		for _, t := range s.topics {
 			topics[t] = true
@@ -150,7 +154,6 @@ func (m *membership) share(ctx context.Context, joined *joingroup.Response) ([]s
 	if err != nil {
 		return nil, 0, err
 	}
-	shared := 0
 	for _, p := range partitions {
 		if p.Topic == m.k.conn.Topic {
 			shared++
@@ -160,7 +163,6 @@ func (m *membership) share(ctx context.Context, joined *joingroup.Response) ([]s
 	if joined.ProtocolName != stickyProtocol {
 		balancer = kafka.RangeGroupBalancer{}
 	}
-	var out []syncgroup.RequestAssignment
 	given := balancer.AssignGroups(members, partitions)
 	for _, one := range members {
 		out = append(out, syncgroup.RequestAssignment{MemberID: one.ID, Assignment: encodeAssignment(given[one.ID])})
@@ -168,13 +170,13 @@ func (m *membership) share(ctx context.Context, joined *joingroup.Response) ([]s
 	return out, shared, nil
 }
 
-// heartbeatSlack is how far apart the heartbeats of a generation's members are believed to be.
+// heartbeatSlack bounds how far apart the members of a generation send their heartbeats.
 const heartbeatSlack = heartbeatInterval / 10
 
-// lull is how long it is until all members have just sent their heartbeats, which they do in step, because a generation begins for
-// all at once. The others do not notice before their next heartbeat that one has left. So one that leaves then, and is back before
-// that, as after a restart, makes one rebalance and not two.
-func (m *membership) lull(now time.Time) time.Duration {
+// UntilAfterHeartbeat is the time until all members of the group have just sent their heartbeats; 0 if this member is alone. Members
+// send them in step, because a generation begins for all at once, and learn of a rebalance only by their next heartbeat. So a member
+// that leaves after this time and is back within a heartbeat, as after a restart, causes one rebalance and not two.
+func (m *Membership) UntilAfterHeartbeat(now time.Time) time.Duration {
 	if m.began.IsZero() {
 		return 0
 	}
@@ -185,8 +187,8 @@ func (m *membership) lull(now time.Time) time.Duration {
 	return heartbeatInterval - since
 }
 
-// leave ends the generation, waits for its functions and leaves the group. A coordinator that does not answer finds out by itself.
-func (m *membership) leave() {
+// Leave ends the generation, waits for its functions and leaves the group. If the coordinator does not answer, the session ends later.
+func (m *Membership) Leave() {
 	if m.gen != nil {
 		m.end()
 	}
@@ -194,6 +196,6 @@ func (m *membership) leave() {
 		return
 	}
 	if err := m.k.leaveGroup(context.Background(), m.id); err != nil {
-		m.k.log.Info("the group was not told that this consumer leaves; the others wait for its session to end", "err", err)
+		m.k.log.Info("cannot tell the group that this consumer leaves; the others wait for its session to end", "err", err)
 	}
 }

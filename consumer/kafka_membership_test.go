@@ -1,9 +1,7 @@
 package consumer
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,50 +21,30 @@ import (
 	"sluice/internal/kafkaconn"
 )
 
-// logged is a log that a test reads.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// patience is a context that ends before the test's patience does.
+// patience is a context that ends before the test run does.
 func patience(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// inGroup makes a membership of a broker's group, which is left when the test ends.
-func inGroup(t *testing.T, conn kafkaconn.Config, log io.Writer) *membership {
+// inGroup makes a membership of a broker's group. It leaves the group when the test ends.
+func inGroup(t *testing.T, conn kafkaconn.Config, log io.Writer) *Membership {
 	t.Helper()
-	k, err := newCluster(conn, "sluice", slog.New(slog.NewTextHandler(log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(k.close)
-	m := k.join()
-	t.Cleanup(m.leave)
+	k, err := newClient(conn, "sluice", slog.New(slog.NewTextHandler(log, nil)))
+	require.NoError(t, err)
+	t.Cleanup(k.Close)
+	m := k.Join()
+	t.Cleanup(m.Leave)
 	return m
 }
 
 // enters waits for the membership's next generation.
-func enters(t *testing.T, m *membership) *generation {
+func enters(t *testing.T, m *Membership) *Generation {
 	t.Helper()
 	ctx := patience(t)
 	for {
-		gen, err := m.next(ctx)
+		gen, err := m.Next(ctx)
 		if err == nil {
 			return gen
 		}
@@ -74,159 +54,114 @@ func enters(t *testing.T, m *membership) *generation {
 	}
 }
 
-// A generation goes on while its coordinator is away, or moves: nobody has to stop for it, and nobody has to expire.
+// A generation goes on while its coordinator is away or moves to another broker.
 func TestGenerationOutlivesItsCoordinator(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 3)
-	m := inGroup(t, b.conn, io.Discard)
+	m := inGroup(t, b.Conn, io.Discard)
 	gen := enters(t, m)
 	for _, away := range []*kerr.Error{kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress} {
 		fault := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: away, Count: -1})
-		if err := fault.Wait(patience(t), 3); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, fault.Wait(patience(t), 3))
 		fault.Remove()
 		answered := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Observe: true, Count: -1})
-		if err := answered.Wait(patience(t), 1); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, answered.Wait(patience(t), 1))
 		answered.Remove()
 	}
-	if gen.life.Err() != nil {
-		t.Error("the generation is over")
-	}
-	if err := b.commit(t.Context(), gen.member, 0, 1, ""); err != nil {
-		t.Errorf("a commit in it: %v", err)
-	}
+	assert.NoError(t, gen.life.Err(), "the generation is over")
+	assert.NoError(t, b.Commit(t.Context(), gen.Member, 0, 1, ""))
 }
 
-// While the coordinator is away a rebalance waits for it, and the member comes back as who it was: a new one would have to wait until
-// the old one's session is over.
+// A rebalance waits while the coordinator is away, and the member keeps its id. A new member would have to wait for the end of the old
+// member's session.
 func TestMemberKeepsItsID(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 3)
-	m := inGroup(t, b.conn, io.Discard)
+	m := inGroup(t, b.Conn, io.Discard)
 	first := enters(t, m)
 	away := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, TopLevel: true, Err: kerr.CoordinatorNotAvailable, Count: 3})
 	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: kerr.RebalanceInProgress})
 	second := enters(t, m)
-	if away.Hits() != 3 {
-		t.Errorf("joined after %d refusals", away.Hits())
-	}
-	if second.id != first.id || second.generation <= first.generation || len(second.partitions) != 3 {
-		t.Errorf("%s in generation %d, after %s in %d", second.id, second.generation, first.id, first.generation)
-	}
-	if err := b.leaveGroup(patience(t), second.id); err != nil { // as if its session were over
+	assert.Equal(t, int64(3), int64(away.Hits()), "refusals")
+	assert.Equal(t, first.ID, second.ID)
+	assert.Greater(t, second.Member.Generation, first.Member.Generation)
+	assert.Len(t, second.Partitions, 3)
+	if err := b.leaveGroup(patience(t), second.ID); err != nil { // as if its session were over
 		t.Fatal(err)
 	}
-	if third := enters(t, m); third.id == first.id || third.id == "" || len(third.partitions) != 3 {
-		t.Errorf("the member that nobody knows came back as %q with %v", third.id, third.partitions)
-	}
+	third := enters(t, m)
+	assert.NotEqual(t, first.ID, third.ID, "the coordinator does not know this member")
+	assert.NotEmpty(t, third.ID)
+	assert.Len(t, third.Partitions, 3)
 }
 
-// Heartbeats go on while the partitions of a generation that is over finish their work.
+// Heartbeats go on while the functions of a generation that is over finish their work.
 func TestHeartbeatsGoOnWhileWorkFinishes(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 1)
-	m := inGroup(t, b.conn, io.Discard)
+	m := inGroup(t, b.Conn, io.Discard)
 	gen := enters(t, m)
 	finish := make(chan struct{})
 	release := sync.OnceFunc(func() { close(finish) })
 	defer release()
-	gen.run(func(context.Context) { <-finish })
+	gen.Run(func(context.Context) { <-finish })
 	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: kerr.RebalanceInProgress})
 	<-gen.life.Done()
 	beats := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Observe: true, Count: -1})
 	ended := make(chan struct{})
 	go func() { defer close(ended); m.end() }()
-	if err := beats.Wait(patience(t), 1); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, beats.Wait(patience(t), 1))
 	release()
 	<-ended
 }
 
-// A consumer that starts before its topic names the missing topic, stays out of the group, and gets all partitions once the topic is made.
+// A consumer whose topic does not exist names the topic and stays out of the group. It gets all partitions once the topic is created.
 func TestTopicIsMadeLater(t *testing.T) {
 	t.Parallel()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(fake.Close)
 	joins := fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, TopLevel: true, Observe: true, Count: -1})
 	m := inGroup(t, kafkaconn.Config{Brokers: fake.ListenAddrs(), Topic: "events", DeadTopic: "events.dead"}, io.Discard)
 	for range 3 {
-		if _, err := m.next(patience(t)); !errors.Is(err, errNoTopic) || !strings.Contains(err.Error(), "topic events: ") {
-			t.Fatalf("error %v", err)
-		}
+		_, err := m.Next(patience(t))
+		require.ErrorIs(t, err, errNoTopic)
+		require.ErrorContains(t, err, "topic events: ")
 	}
-	if joins.Hits() != 0 {
-		t.Errorf("joined %d times without a topic", joins.Hits())
-	}
-	if err := fake.CreateTopic("events", 5, nil); err != nil {
-		t.Fatal(err)
-	}
-	if gen := enters(t, m); !slices.Equal(gen.partitions, []int{0, 1, 2, 3, 4}) {
-		t.Errorf("partitions %v", gen.partitions)
-	}
+	assert.Zero(t, joins.Hits(), "joins without a topic")
+	require.NoError(t, fake.CreateTopic("events", 5, nil))
+	assert.Equal(t, []int{0, 1, 2, 3, 4}, enters(t, m).Partitions)
 }
 
-// Partitions that are added after the leader has shared out those it knew, and before the generation begins, are found.
+// Partitions that are added between the leader's assignment and the start of the generation cause another rebalance.
 func TestPartitionsAddedInTheMiddleOfARebalance(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 2)
-	m := inGroup(t, b.conn, io.Discard)
+	m := inGroup(t, b.Conn, io.Discard)
 	var added error
 	b.ControlKey(int16(kmsg.SyncGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
-		b.SleepControl(func() { added = b.grow(5) })
+		b.SleepControl(func() { added = b.Grow(5) })
 		return nil, nil, false
 	})
 	first := enters(t, m)
-	if added != nil || len(first.partitions) != 2 {
-		t.Fatalf("error %v, partitions %v", added, first.partitions)
-	}
-	if second := enters(t, m); len(second.partitions) != 5 {
-		t.Errorf("partitions %v", second.partitions)
-	}
+	require.NoError(t, added)
+	require.Len(t, first.Partitions, 2)
+	assert.Len(t, enters(t, m).Partitions, 5)
 }
 
-// A topic that goes away, or that has fewer partitions for a moment, is no reason for a generation; one that has fewer for good is.
+// A topic that disappears does not end the generation. A topic that has fewer partitions for good does.
 func TestFewerPartitions(t *testing.T) {
 	t.Parallel()
 	var log logged
 	b := newBroker(t, 4)
-	m := inGroup(t, b.conn, &log)
+	m := inGroup(t, b.Conn, &log)
 	gen := enters(t, m)
-	if err := b.DeleteTopic("events"); err != nil {
-		t.Fatal(err)
-	}
-	waitUntil(t, "the missing topic is said", func() bool { return strings.Contains(log.String(), "the topic has gone") })
-	if gen.life.Err() != nil {
-		t.Fatal("the generation is over")
-	}
-	if err := b.CreateTopic("events", 2, nil); err != nil {
-		t.Fatal(err)
-	}
-	if next := enters(t, m); len(next.partitions) != 2 {
-		t.Errorf("partitions %v", next.partitions)
-	}
-	if n := strings.Count(log.String(), "the topic has gone"); n != 1 {
-		t.Errorf("said %d times", n)
-	}
-}
-
-// grow makes the topic have so many partitions.
-func (b *broker) grow(partitions int32) error {
-	req := kmsg.NewPtrCreatePartitionsRequest()
-	topic := kmsg.NewCreatePartitionsRequestTopic()
-	topic.Topic, topic.Count = "events", partitions
-	req.Topics, req.TimeoutMillis = append(req.Topics, topic), 5000
-	resp, err := req.RequestWith(context.Background(), b.other)
-	if err != nil {
-		return err
-	}
-	return kerr.ErrorForCode(resp.Topics[0].ErrorCode)
+	require.NoError(t, b.DeleteTopic("events"))
+	eventually(t, "the log names the missing topic", func() bool { return strings.Contains(log.String(), "the topic has gone") })
+	require.NoError(t, gen.life.Err(), "the generation is over")
+	require.NoError(t, b.CreateTopic("events", 2, nil))
+	assert.Len(t, enters(t, m).Partitions, 2)
+	assert.Equal(t, 1, strings.Count(log.String(), "the topic has gone"))
 }
 
 // stranger is another application in our group, which consumes a topic.
@@ -234,65 +169,46 @@ func stranger(t *testing.T, b *broker, topic string, balancer kgo.GroupBalancer)
 	t.Helper()
 	other, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...), kgo.ClientID("billing"), kgo.ConsumerGroup("sluice"),
 		kgo.ConsumeTopics(topic), kgo.Balancers(balancer), kgo.SessionTimeout(10*time.Second), kgo.HeartbeatInterval(time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(other.Close)
 }
 
-// Another application in the group is named, and neither keeps us from our partitions nor is kept from its own.
+// The log names another application in the group. Both applications keep their own partitions.
 func TestStrangerInTheGroup(t *testing.T) {
 	t.Parallel()
 	var log logged
 	b := newBroker(t, 3)
-	if err := b.CreateTopic("invoices", 2, nil); err != nil {
-		t.Fatal(err)
-	}
-	m := inGroup(t, b.conn, &log)
+	require.NoError(t, b.CreateTopic("invoices", 2, nil))
+	m := inGroup(t, b.Conn, &log)
 	enters(t, m)
 	stranger(t, b, "invoices", kgo.RangeBalancer())
 	gen := enters(t, m)
-	if len(gen.partitions) != 3 {
-		t.Errorf("partitions %v", gen.partitions)
-	}
+	assert.Len(t, gen.Partitions, 3)
 	for _, want := range []string{"another application", "invoices", "protocol=range", "--kafka-group"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("%q is not in the log:\n%s", want, log.String())
-		}
+		assert.Contains(t, log.String(), want)
 	}
-	if strings.Contains(log.String(), "%!") {
-		t.Errorf("an error that was none:\n%s", log.String())
-	}
+	assert.NotContains(t, log.String(), "%!")
 	info, err := b.WaitGroupStable(patience(t), "sluice", 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info.State != "Stable" {
-		t.Errorf("the group is %s", info.State)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "Stable", info.State)
 }
 
-// A group whose members share out in another way cannot be joined: the error says whose it is.
+// A group whose members use another balancer cannot be joined. The error names its members.
 func TestGroupOfAnotherApplication(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 1)
 	stranger(t, b, "events", kgo.RoundRobinBalancer())
-	if _, err := b.WaitGroupStable(patience(t), "sluice", 1); err != nil {
-		t.Fatal(err)
-	}
-	m := inGroup(t, b.conn, io.Discard)
-	_, err := m.next(patience(t))
-	if !errors.Is(err, kafka.InconsistentGroupProtocol) {
-		t.Fatalf("error %v", err)
-	}
+	_, err := b.WaitGroupStable(patience(t), "sluice", 1)
+	require.NoError(t, err)
+	m := inGroup(t, b.Conn, io.Discard)
+	_, err = m.Next(patience(t))
+	require.ErrorIs(t, err, kafka.InconsistentGroupProtocol)
 	for _, want := range []string{`"sluice"`, `"roundrobin"`, `"billing"`, `"events"`, "--kafka-group"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%s is not in: %v", want, err)
-		}
+		assert.ErrorContains(t, err, want)
 	}
 }
 
-// What other applications and other versions tell the group is read as far as it can be, and ends no program.
+// Subscriptions of other applications and other versions are read as far as possible, and never panic.
 func TestSubscriptionsOfOthers(t *testing.T) {
 	ours := encodeSubscription(subscription{topics: []string{"events"}, userData: []byte{1, 2}})
 	for name, c := range map[string]struct {
@@ -309,24 +225,39 @@ func TestSubscriptionsOfOthers(t *testing.T) {
 		"two billion topics":    {[]byte("\x00\x00\x7f\xff\xff\xff"), nil, true},
 	} {
 		got, err := decodeSubscription(c.bytes)
-		if (err != nil) != c.fails || !c.fails && !slices.Equal(got.topics, c.topics) {
-			t.Errorf("%s: topics %q, error %v", name, got.topics, err)
+		if c.fails {
+			assert.Error(t, err, name)
+			continue
 		}
+		require.NoError(t, err, name)
+		assert.Equal(t, c.topics, got.topics, name)
 	}
 }
 
-// An assignment comes back as it was written; whoever sends something else is not believed.
+// An assignment is decoded as it was encoded. A truncated one is an error.
 func TestAssignments(t *testing.T) {
 	b := encodeAssignment(map[string][]int{"events": {2, 0}, "other": {7}})
-	if got, err := decodeAssignment(b, "events"); err != nil || !slices.Equal(got, []int{0, 2}) {
-		t.Errorf("%v, error %v", got, err)
-	}
+	got, err := decodeAssignment(b, "events")
+	require.NoError(t, err)
+	assert.Equal(t, []int{0, 2}, got)
 	for n := 1; n < len(b)-4; n++ { // the last four say that there is no user data
-		if _, err := decodeAssignment(b[:n], "events"); err == nil {
-			t.Errorf("no error for %d of %d bytes", n, len(b))
-		}
+		_, err := decodeAssignment(b[:n], "events")
+		assert.Error(t, err, "%d of %d bytes", n, len(b))
 	}
-	if got, err := decodeAssignment(nil, "events"); err != nil || len(got) != 0 {
-		t.Errorf("nothing: %v, error %v", got, err)
+	got, err = decodeAssignment(nil, "events")
+	require.NoError(t, err)
+	assert.Empty(t, got)
+}
+
+// The moment to leave is just after a heartbeat, and at once if this member is alone in the group.
+func TestUntilAfterHeartbeat(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	for _, c := range []struct{ after, want time.Duration }{
+		{0, heartbeatSlack}, {heartbeatSlack, 0}, {2 * heartbeatSlack, 0}, {heartbeatInterval / 2, heartbeatInterval/2 + heartbeatSlack},
+		{heartbeatInterval, heartbeatSlack}, {7*heartbeatInterval + heartbeatSlack, 0}, {8*heartbeatInterval - 1, heartbeatSlack + 1},
+	} {
+		assert.Equal(t, c.want, (&Membership{began: began}).UntilAfterHeartbeat(began.Add(c.after)), "after %s", c.after)
 	}
+	assert.Zero(t, new(Membership).UntilAfterHeartbeat(began))
 }

@@ -5,21 +5,23 @@ import (
 	"errors"
 	"maps"
 	"slices"
+
+	"sluice/internal/kafkawire"
 )
 
-// consumerProtocol is the type that groups of consumers have in common. What their members tell each other is laid down by Kafka:
-// a subscription goes to the leader, an assignment comes back. Both may have more behind what is read here, from later versions.
+// consumerProtocol is the type of every group of consumers. Kafka defines what its members send each other: a subscription goes to the
+// leader, an assignment comes back. Later versions of both add fields at the end, which are not read here.
 const consumerProtocol = "consumer"
 
-// subscription is what a member wants.
+// subscription is what a member asks for.
 type subscription struct {
 	topics   []string
 	userData []byte
 }
 
 var (
-	errSubscription = errors.New("a subscription that ends too early")
-	errAssignment   = errors.New("an assignment that ends too early")
+	errSubscription = errors.New("the subscription ends too early")
+	errAssignment   = errors.New("the assignment ends too early")
 )
 
 // encodeSubscription writes version 0: version, topics, user data.
@@ -32,20 +34,20 @@ func encodeSubscription(s subscription) []byte {
 	return appendBytes(b, s.userData)
 }
 
-// decodeSubscription reads any version. What it could read of a broken one is returned with the error.
+// decodeSubscription reads any version. Of a broken subscription it returns the readable start and an error.
 func decodeSubscription(b []byte) (s subscription, err error) {
-	w := wire{b: b}
-	w.skip(2)
-	for range w.int32() {
-		if w.bad {
+	w := kafkawire.Reader{Rest: b}
+	w.Skip(2)
+	for range w.Int32() {
+		if w.Short {
 			return s, errSubscription
 		}
-		s.topics = append(s.topics, string(w.take(int(w.int16()))))
+		s.topics = append(s.topics, string(w.Bytes(int(w.Int16()))))
 	}
-	if n := w.int32(); n >= 0 {
-		s.userData = w.take(int(n))
+	if n := w.Int32(); n >= 0 {
+		s.userData = w.Bytes(int(n))
 	}
-	if w.bad {
+	if w.Short {
 		return s, errSubscription
 	}
 	return s, nil
@@ -65,40 +67,40 @@ func encodeAssignment(topics map[string][]int) []byte {
 	return appendBytes(b, nil)
 }
 
-// decodeAssignment returns the partitions of one topic. No bytes at all are an assignment of nothing.
+// decodeAssignment returns the partitions of one topic, sorted. An empty assignment has none.
 func decodeAssignment(b []byte, topic string) (partitions []int, err error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	w := wire{b: b}
-	w.skip(2)
-	for range w.int32() {
-		name := string(w.take(int(w.int16())))
-		for range w.int32() {
-			if w.bad {
+	w := kafkawire.Reader{Rest: b}
+	w.Skip(2)
+	for range w.Int32() {
+		name := string(w.Bytes(int(w.Int16())))
+		for range w.Int32() {
+			if w.Short {
 				return nil, errAssignment
 			}
-			if p := int(w.int32()); name == topic {
+			if p := int(w.Int32()); name == topic {
 				partitions = append(partitions, p)
 			}
 		}
-		if w.bad {
+		if w.Short {
 			return nil, errAssignment
 		}
 	}
-	if w.bad {
+	if w.Short {
 		return nil, errAssignment
 	}
 	slices.Sort(partitions)
 	return partitions, nil
 }
 
-// appendText writes a text with its length before it in two bytes.
+// appendText writes a text and before it its length in two bytes.
 func appendText(b []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) //nolint:gosec // a topic's name
 }
 
-// appendBytes writes bytes with their length before them; nil is empty, because old members cannot read null.
+// appendBytes writes bytes and before them their length in four bytes. It writes nil as empty, because old members cannot read null.
 func appendBytes(b, v []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...) //nolint:gosec // small
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol/syncgroup"
 )
 
-// groupRequest is a request to the group's coordinator, in a version of at most most. The later versions add nothing that is used here,
-// and kafka-go writes some of them wrong. They are sent past kafka.Client because it takes the members' metadata apart itself, and
-// fails at what another application put there.
+// groupRequest is a request to the group's coordinator, in a version of at most most. Later versions add nothing that is used here, and
+// kafka-go writes some of them wrong. It does not go through kafka.Client, because that parses the members' metadata and fails at what
+// another application put there.
 type groupRequest struct {
 	protocol.Message
 	group   string
@@ -24,8 +24,8 @@ type groupRequest struct {
 	version int16
 }
 
-// From version 4 of JoinGroup on (Kafka 2.2) a member has its id before it is a member. In the answers to Heartbeat and LeaveGroup of
-// later versions than 0 kafka-go takes the throttling for the error.
+// From version 4 of JoinGroup on (Kafka 2.2) a member gets its id before it is a member. In answers to Heartbeat and LeaveGroup of a
+// version above 0, kafka-go takes the throttling time for the error.
 const (
 	joinVersion      = 4
 	syncVersion      = 2
@@ -33,10 +33,10 @@ const (
 	leaveVersion     = 0
 )
 
-// Group, Required and RawExchange are how kafka-go's transport sends it to the coordinator.
+// Group has kafka-go's transport send the request to the group's coordinator.
 func (g *groupRequest) Group() string { return g.group }
 
-// Required asks for RawExchange.
+// Required has kafka-go's transport call RawExchange.
 func (g *groupRequest) Required(versions map[protocol.ApiKey]int16) bool {
 	g.version = min(versions[g.ApiKey()], g.most)
 	return true
@@ -44,12 +44,12 @@ func (g *groupRequest) Required(versions map[protocol.ApiKey]int16) bool {
 
 // RawExchange sends the request and reads the answer.
 func (g *groupRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	const correlation = 1                                                               // one request at a time on a connection
-	return protocol.RoundTrip(rw, g.version, correlation, "sluice-consumer", g.Message) //nolint:wrapcheck // the caller says what it was doing
+	const correlation = 1                                                      // one request at a time on a connection
+	return protocol.RoundTrip(rw, g.version, correlation, clientID, g.Message) //nolint:wrapcheck // the caller does
 }
 
-// request sends one to the coordinator and waits for the answer for at most a time.
-func request[R protocol.Message](ctx context.Context, k *cluster, most int16, wait time.Duration, message protocol.Message) (R, error) {
+// request sends a message to the coordinator and waits for the answer, at most for wait.
+func request[R protocol.Message](ctx context.Context, k *Client, most int16, wait time.Duration, message protocol.Message) (R, error) {
 	var none R
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -64,11 +64,12 @@ func request[R protocol.Message](ctx context.Context, k *cluster, most int16, wa
 	return out, nil
 }
 
-// joinGroup asks to be in the next generation; the coordinator answers when all members have.
-func (k *cluster) joinGroup(ctx context.Context, id string, protocols []joingroup.RequestProtocol) (*joingroup.Response, error) {
+// joinGroup asks to be in the next generation. The coordinator answers when all members have asked.
+func (k *Client) joinGroup(ctx context.Context, id string, protocols []joingroup.RequestProtocol) (*joingroup.Response, error) {
 	answer, err := request[*joingroup.Response](ctx, k, joinVersion, rebalanceTimeout+requestTimeout, &joingroup.Request{
 		GroupID: k.group, MemberID: id, ProtocolType: consumerProtocol, Protocols: protocols,
-		SessionTimeoutMS: int32(sessionTimeout.Milliseconds()), RebalanceTimeoutMS: int32(rebalanceTimeout.Milliseconds()), //nolint:gosec // constants
+		SessionTimeoutMS:   int32(sessionTimeout.Milliseconds()),
+		RebalanceTimeoutMS: int32(rebalanceTimeout.Milliseconds()),
 	})
 	if err == nil {
 		err = code(answer.ErrorCode)
@@ -76,10 +77,10 @@ func (k *cluster) joinGroup(ctx context.Context, id string, protocols []joingrou
 	return answer, err
 }
 
-// syncGroup gives the leader's assignments to the coordinator, none from the others, and returns this member's own.
-func (k *cluster) syncGroup(ctx context.Context, m member, assignments []syncgroup.RequestAssignment) ([]byte, error) {
+// syncGroup gives the assignments to the coordinator, if this member is the leader, and returns this member's own assignment.
+func (k *Client) syncGroup(ctx context.Context, m Member, assignments []syncgroup.RequestAssignment) ([]byte, error) {
 	answer, err := request[*syncgroup.Response](ctx, k, syncVersion, rebalanceTimeout+requestTimeout, &syncgroup.Request{
-		GroupID: k.group, GenerationID: int32(m.generation), MemberID: m.id, Assignments: assignments, //nolint:gosec // Kafka's own type
+		GroupID: k.group, GenerationID: int32(m.Generation), MemberID: m.ID, Assignments: assignments, //nolint:gosec // Kafka's own type
 	})
 	if err != nil {
 		return nil, err
@@ -87,10 +88,10 @@ func (k *cluster) syncGroup(ctx context.Context, m member, assignments []syncgro
 	return answer.Assignments, code(answer.ErrorCode)
 }
 
-// heartbeat says that the member is there, and learns whether its generation is over.
-func (k *cluster) heartbeat(ctx context.Context, m member) error {
+// heartbeat tells the coordinator that the member is alive. The error says whether its generation is over.
+func (k *Client) heartbeat(ctx context.Context, m Member) error {
 	answer, err := request[*heartbeat.Response](ctx, k, heartbeatVersion, heartbeatTimeout, &heartbeat.Request{
-		GroupID: k.group, GenerationID: int32(m.generation), MemberID: m.id, //nolint:gosec // Kafka's own type
+		GroupID: k.group, GenerationID: int32(m.Generation), MemberID: m.ID, //nolint:gosec // Kafka's own type
 	})
 	if err != nil {
 		return err
@@ -98,16 +99,18 @@ func (k *cluster) heartbeat(ctx context.Context, m member) error {
 	return code(answer.ErrorCode)
 }
 
-// leaveGroup gives the member's partitions to the others at once.
-func (k *cluster) leaveGroup(ctx context.Context, id string) error {
-	answer, err := request[*leavegroup.Response](ctx, k, leaveVersion, heartbeatTimeout, &leavegroup.Request{GroupID: k.group, MemberID: id})
+// leaveGroup gives the member's partitions to the others without waiting for its session to end.
+func (k *Client) leaveGroup(ctx context.Context, id string) error {
+	answer, err := request[*leavegroup.Response](ctx, k, leaveVersion, heartbeatTimeout, &leavegroup.Request{
+		GroupID: k.group, MemberID: id,
+	})
 	if err != nil {
 		return err
 	}
 	return code(answer.ErrorCode)
 }
 
-// code makes an error of a broker's code; 0 is none.
+// code makes an error of a broker's error code, and nil of 0.
 func code(n int16) error {
 	if n == 0 {
 		return nil

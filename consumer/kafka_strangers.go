@@ -13,11 +13,11 @@ import (
 	"github.com/segmentio/kafka-go/protocol/joingroup"
 )
 
-// meet says, once, if another application is in the group. With topics of its own it does no harm but to rebalance with us; if it reads
-// ours, the events of its partitions do not reach ClickHouse.
-func (m *membership) meet(joined *joingroup.Response, leader bool) {
+// reportStrangers warns, once, if another application is in the group. With topics of its own it only rebalances with us. If it reads
+// our topic, the events of its partitions do not reach ClickHouse.
+func (m *Membership) reportStrangers(joined *joingroup.Response, leader bool) {
 	topics, ours := map[string]bool{}, 0
-	for _, one := range joined.Members { // none but for the leader
+	for _, one := range joined.Members { // only the leader gets any
 		s, err := decodeSubscription(one.Metadata)
 		if err != nil {
 			topics["(not readable)"] = true
@@ -35,20 +35,22 @@ func (m *membership) meet(joined *joingroup.Response, leader bool) {
 	if len(topics) > 0 || joined.ProtocolName != stickyProtocol {
 		text = fmt.Sprint(joined.ProtocolName, leader, ours, keys(topics))
 	}
-	if text == m.strangers || text == "" && !leader {
+	if text == m.reported || text == "" && !leader {
 		return
 	}
-	m.strangers = text
+	m.reported = text
 	if text != "" {
-		m.k.log.Warn("another application, or an older sluice, is in the consumer group; if it reads our topic, the events of its partitions do not reach clickhouse",
-			"group", m.k.group, "protocol", shortName(joined.ProtocolName), "other_topics", list(keys(topics)), "hint", "give each application a group of its own, here with --kafka-group")
+		m.k.log.Warn("another application, or an older sluice, is in the consumer group; if it reads our topic, "+
+			"the events of its partitions do not reach clickhouse",
+			"group", m.k.group, "protocol", shortName(joined.ProtocolName), "other_topics", list(keys(topics)),
+			"hint", "give each application a group of its own, here with --kafka-group")
 	}
 }
 
-// taken says who is in a group that cannot be joined because its members share partitions out in another way.
-func (k *cluster) taken(ctx context.Context, refusal error) error {
+// groupIsTaken makes the error of a group that cannot be joined because its members use another balancer. It names them.
+func (k *Client) groupIsTaken(ctx context.Context, refusal error) error {
 	what := "its members cannot be listed"
-	if g, err := k.describe(ctx); err == nil {
+	if g, err := k.describeGroup(ctx); err == nil {
 		topics, clients := map[string]bool{}, map[string]bool{}
 		for _, one := range g.Members {
 			clients[one.ClientID] = true
@@ -58,15 +60,18 @@ func (k *cluster) taken(ctx context.Context, refusal error) error {
 				}
 			}
 		}
-		what = fmt.Sprintf("type %q, protocol %q, clients %s, topics %s", shortName(g.ProtocolType), shortName(g.ProtocolData), list(keys(clients)), list(keys(topics)))
+		what = fmt.Sprintf("type %q, protocol %q, clients %s, topics %s",
+			shortName(g.ProtocolType), shortName(g.ProtocolData), list(keys(clients)), list(keys(topics)))
 	}
-	return fmt.Errorf("another application is in the consumer group %q (%s): choose another group with --kafka-group: %w", k.group, what, refusal)
+	return fmt.Errorf("another application is in the consumer group %q (%s): choose another group with --kafka-group: %w",
+		k.group, what, refusal)
 }
 
-// describe asks the coordinator who is in the group.
-func (k *cluster) describe(ctx context.Context) (*describegroups.ResponseGroup, error) {
+// describeGroup asks the coordinator for the group's members.
+func (k *Client) describeGroup(ctx context.Context) (*describegroups.ResponseGroup, error) {
 	const version = 2
-	answer, err := request[*describegroups.Response](ctx, k, version, requestTimeout, &describegroups.Request{Groups: []string{k.group}})
+	question := &describegroups.Request{Groups: []string{k.group}}
+	answer, err := request[*describegroups.Response](ctx, k, version, requestTimeout, question)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +86,7 @@ func (k *cluster) describe(ctx context.Context) (*describegroups.ResponseGroup, 
 
 func keys(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
 
-// list writes names that others chose, not too many and not too long.
+// list writes at most ten names, each cut to a bounded length: other applications chose them.
 func list(names []string) string {
 	const most = 10
 	out := make([]string, 0, most)
@@ -97,5 +102,5 @@ func list(names []string) string {
 	return strings.Join(out, ", ")
 }
 
-// shortName cuts a name that is longer than Kafka's topics may be.
+// shortName cuts a name that is longer than a topic's name may be.
 func shortName(s string) string { return s[:min(len(s), 249)] }

@@ -10,15 +10,15 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// topicInterval is how often a consumer looks at how many partitions the topic has. It costs no request: the transport asks for
-// metadata anyway.
+// topicInterval is how often a consumer compares the number of the topic's partitions with what was shared out. It costs no request:
+// the transport reads metadata anyway.
 const topicInterval = 3 * time.Second
 
-// errNoTopic: nobody has made the topic yet.
-var errNoTopic = errors.New("the topic does not exist, or this user may not see it: make it with `sluice topics apply`, or correct --kafka-topic")
+var errNoTopic = errors.New("the topic does not exist, or this user may not see it: " +
+	"make it with `sluice topics apply`, or correct --kafka-topic")
 
-// partitions is how many partitions the topic has.
-func (k *cluster) partitions(ctx context.Context) (int, error) {
+// Partitions is how many partitions the topic has.
+func (k *Client) Partitions(ctx context.Context) (int, error) {
 	all, err := k.partitionsOf(ctx, []string{k.conn.Topic})
 	if err != nil {
 		return 0, err
@@ -29,8 +29,8 @@ func (k *cluster) partitions(ctx context.Context) (int, error) {
 	return len(all), nil
 }
 
-// partitionsOf lists the partitions of topics; those that are not there have none.
-func (k *cluster) partitionsOf(ctx context.Context, topics []string) ([]kafka.Partition, error) {
+// partitionsOf lists the partitions of topics. A topic that does not exist has none.
+func (k *Client) partitionsOf(ctx context.Context, topics []string) ([]kafka.Partition, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
@@ -53,10 +53,10 @@ func (k *cluster) partitionsOf(ctx context.Context, topics []string) ([]kafka.Pa
 	return all, nil
 }
 
-// watchTopic ends a generation whose leader shared out another number of partitions than there are: some were added since, or while it
-// did. Fewer are believed at the second look, because a broker that was away for long may not know of all. None end nothing: a topic
-// that is gone is said, and what is fetched from it is tried again.
-func (k *cluster) watchTopic(ctx context.Context, g *generation) {
+// watchTopic ends a generation whose leader shared out another number of partitions than the topic has. It believes a lower number
+// only at the second look, because a broker that was away for long may not know all partitions. A topic that is gone does not end the
+// generation: watchTopic logs it, and fetches from it are retried.
+func (k *Client) watchTopic(ctx context.Context, g *Generation) {
 	ticker := time.NewTicker(topicInterval)
 	defer ticker.Stop()
 	fewer, missing := false, false
@@ -66,7 +66,7 @@ func (k *cluster) watchTopic(ctx context.Context, g *generation) {
 			return
 		case <-ticker.C:
 		}
-		n, err := k.partitions(ctx)
+		n, err := k.Partitions(ctx)
 		switch {
 		case errors.Is(err, errNoTopic):
 			if !missing {
@@ -79,7 +79,8 @@ func (k *cluster) watchTopic(ctx context.Context, g *generation) {
 		}
 		missing = false
 		if g.leader && (n > g.shared || n < g.shared && fewer) {
-			k.log.Info("the topic has another number of partitions, sharing them out again", "topic", k.conn.Topic, "shared", g.shared, "partitions", n)
+			k.log.Info("the topic has another number of partitions, sharing them out again",
+				"topic", k.conn.Topic, "shared", g.shared, "partitions", n)
 			g.over()
 			return
 		}

@@ -3,65 +3,72 @@ package consumer
 import (
 	"cmp"
 	"slices"
+
+	"sluice/internal/kafkawire"
 )
 
-// aborted is a transaction that was rolled back: what its producer wrote from its first record on, up to its marker, never happened.
+// aborted is a transaction that was rolled back: what its producer wrote on the partition from an offset on, up to the transaction's
+// marker, must not be read. A broker lists the aborted transactions in its answer to a fetch.
 type aborted struct {
-	producer int64
-	first    int64 // the offset of its first record on the partition
+	producer    int64
+	firstOffset int64
 }
 
-// rollbacks are the aborted transactions that a fetch's answer names, by their first offset.
+// rollbacks are the aborted transactions of one answer.
 type rollbacks []aborted
 
 func (r rollbacks) sort() {
-	slices.SortFunc(r, func(a, b aborted) int { return cmp.Compare(a.first, b.first) })
+	slices.SortFunc(r, func(a, b aborted) int { return cmp.Compare(a.firstOffset, b.firstOffset) })
 }
 
-// cover says whether a batch is part of an aborted transaction. Batches come in the order of their offsets. A producer has one transaction
-// at a time, so everything it wrote in one since the aborted transaction's first record is part of that, until its marker comes.
-func (r rollbacks) cover(attributes int16, producer, last int64, packed []byte) bool {
-	if attributes&attributeTransactional == 0 {
+// cover says whether a batch is part of an aborted transaction. Batches must come in the order of offsets. A producer has one
+// transaction at a time, so everything that it writes in one, from the aborted transaction's first record to the marker, is part of that
+// transaction.
+func (r rollbacks) cover(h *batchHeader) bool {
+	if h.attributes&attributeTransactional == 0 {
 		return false
 	}
-	if attributes&attributeControl != 0 {
-		if marks(packed) == markerAbort {
-			r.end(producer, last)
+	if h.attributes&attributeControl != 0 {
+		if markerOf(h.packed) == markerAbort {
+			r.close(h)
 		}
 		return true
 	}
-	return slices.ContainsFunc(r, func(a aborted) bool { return a.producer == producer && a.first <= last })
+	return r.open(h) >= 0
 }
 
-// end takes the producer's oldest transaction, which a marker has ended, off the list.
-func (r rollbacks) end(producer, last int64) {
-	i := slices.IndexFunc(r, func(a aborted) bool { return a.producer == producer && a.first <= last })
-	if i >= 0 {
-		r[i].producer = ended
+// open finds the oldest aborted transaction of a batch's producer that has begun by the end of the batch; -1 if there is none.
+func (r rollbacks) open(h *batchHeader) int {
+	return slices.IndexFunc(r, func(a aborted) bool { return a.producer == h.producer && a.firstOffset <= h.lastOffset })
+}
+
+// close takes the transaction that a marker ends off the list.
+func (r rollbacks) close(h *batchHeader) {
+	if i := r.open(h); i >= 0 {
+		r[i].producer = noProducer
 	}
 }
 
-// ended is no producer's id.
-const ended = -1
+const noProducer = -1
 
-// Kinds of control records that are told apart.
+// The control records that are told apart, by the type in their key.
 const (
 	markerAbort  = 0
 	markerCommit = 1
 	markerOther  = -1
 )
 
-// marks says what a control batch's record says of its producer's transaction.
-func marks(packed []byte) int16 {
-	w := wire{b: packed}
-	one := wire{b: w.take(int(w.varint()))}
-	one.skip(1)
-	one.varint()
-	one.varint()
-	key := wire{b: one.nullable()}
-	key.skip(2) // version
-	kind := key.int16()
-	if w.bad || one.bad || key.bad || kind != markerAbort && kind != markerCommit {
+// markerOf says what a control batch's record does to its producer's transaction.
+func markerOf(packed []byte) int16 {
+	w := kafkawire.Reader{Rest: packed}
+	one := kafkawire.Reader{Rest: w.Bytes(int(w.Varint()))}
+	one.Skip(1)
+	one.Varint()
+	one.Varint()
+	key := kafkawire.Reader{Rest: one.VarintBytes()}
+	key.Skip(2) // version
+	kind := key.Int16()
+	if w.Short || one.Short || key.Short || kind != markerAbort && kind != markerCommit {
 		return markerOther
 	}
 	return kind

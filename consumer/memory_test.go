@@ -86,7 +86,7 @@ type memoryTopic struct {
 	t       *testing.T
 	journal *journal
 	table   *memoryTable
-	member  member
+	member  Member
 
 	fetches, commits, burials, firsts, looks *plan
 	verbose                                  bool
@@ -99,16 +99,16 @@ type memoryTopic struct {
 	end       int64 // the offset the next record gets
 	grown     chan struct{}
 	delivered int
-	buried    map[int64]deadLetter
+	buried    map[int64]DeadLetter
 	head      int64 // as committed; negative: nothing was
 	metadata  string
 	spans     []span
-	id        topicID
+	id        uuid.UUID
 	open      int64                              // where an open transaction begins, if it is above 0
-	claims    func() (first, end int64, ok bool) // if set: what bounds answers, as long as ok
-	forgot    error                              // if set: lineage's answer
-	term      term                               // of the leader; the records that are put have it
-	starts    map[term]int64                     // where each began
+	claims    func() (first, end int64, ok bool) // if set: what Bounds answers, as long as ok
+	forgot    error                              // if set: Lineage's answer
+	term      int32                              // of the leader; the records that are put have it
+	starts    map[int32]int64                    // where each began
 
 	commitCalls int
 }
@@ -117,7 +117,7 @@ func newMemory(t *testing.T) (*memoryTopic, *memoryTable) {
 	t.Helper()
 	j := &journal{}
 	topic := &memoryTopic{
-		t: t, journal: j, member: member{id: "m-1", generation: 7, partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]deadLetter{}, id: topicID{1}, term: 1, starts: map[term]int64{},
+		t: t, journal: j, member: Member{ID: "m-1", Generation: 7, Partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]DeadLetter{}, id: uuid.UUID{1}, term: 1, starts: map[int32]int64{},
 		fetches: plans(), commits: plans(), burials: plans(), firsts: plans(), looks: plans(),
 	}
 	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), reads: plans(), rows: map[int64]int{}, ids: map[int64]map[uuid.UUID]int{}, tokens: map[string]bool{}}
@@ -146,8 +146,8 @@ func (m *memoryTopic) put(records ...record) {
 	for _, r := range records {
 		r.offset, r.term = m.end, m.term
 		m.end++
-		if r.atMillis == 0 {
-			r.atMillis = time.Now().UnixMilli()
+		if r.timestamp == 0 {
+			r.timestamp = time.Now().UnixMilli()
 		}
 		m.records = append(m.records, r)
 	}
@@ -170,55 +170,47 @@ func (m *memoryTopic) expire(before int64) {
 	m.records = slices.DeleteFunc(m.records, func(r record) bool { return r.offset < before })
 }
 
-func (m *memoryTopic) from(offset int64) ([]record, position, chan struct{}, error) {
+func (m *memoryTopic) from(offset int64) ([]record, *Answer, chan struct{}, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at := position{highWatermark: m.end, stable: m.end, logStart: m.start}
 	if offset < m.start || offset > m.end {
-		return nil, at, nil, errOffsetOutOfRange
+		return nil, nil, nil, ErrOffsetOutOfRange
 	}
+	at := &Answer{HighWatermark: m.end, LastStable: m.end, LogStart: m.start}
 	if m.open > 0 {
-		at.stable = m.open
+		at.LastStable = m.open
 	}
 	i, _ := slices.BinarySearchFunc(m.records, offset, func(r record, o int64) int { return int(r.offset - o) })
 	const most = 7 // so that the ends of fetches and of batches differ
 	out := slices.Clone(m.records[i:min(len(m.records), i+most)])
-	return slices.DeleteFunc(out, func(r record) bool { return r.offset >= at.stable }), at, m.grown, nil
+	return slices.DeleteFunc(out, func(r record) bool { return r.offset >= at.LastStable }), at, m.grown, nil
 }
 
-func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error) {
+func (m *memoryTopic) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error) {
 	if partition != 0 || wait <= 0 || wait > fetchWait {
 		m.t.Errorf("fetch: partition %d, wait %s", partition, wait)
 	}
 	if m.stuck != nil {
 		<-m.stuck
-		return position{}, errAway
+		return nil, errAway
 	}
 	if o := m.fetches.take(); o.err != nil {
-		return position{}, o.err
+		return nil, o.err
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		records, at, grown, err := m.from(offset)
 		if err != nil {
-			return at, err
+			return nil, err
 		}
 		if m.processor != nil && len(records) > 0 {
 			m.processor <- struct{}{}
 			<-time.After(100 * time.Millisecond)
 			<-m.processor
 		}
-		for i := range records {
-			if err := m.deliver(&records[i], at, each); err != nil {
-				return at, err
-			}
-			at.next, at.term = records[i].offset+1, records[i].term
-		}
-		if end := m.empty(max(offset, at.next)); end > max(offset, at.next) {
-			at.next, at.term = end, m.ruling()
-		}
-		if len(records) > 0 || at.next > offset {
+		at.Records = m.deliver(records, at, offset)
+		if len(records) > 0 || m.empty(offset) > offset {
 			return at, nil
 		}
 		select {
@@ -226,7 +218,7 @@ func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wa
 		case <-timer.C:
 			return at, nil
 		case <-ctx.Done():
-			return at, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -246,22 +238,40 @@ func (m *memoryTopic) empty(offset int64) int64 {
 	return max(offset, end)
 }
 
-// deliver lends the record to each and spoils what it lent.
-func (m *memoryTopic) deliver(r *record, at position, each func(*record) error) error {
-	lent := &record{offset: r.offset, atMillis: r.atMillis, key: slices.Clone(r.key), value: slices.Clone(r.value), base: r.offset, before: r.offset, logStart: at.logStart, term: r.term}
+// deliver lends the records one after the other, each as a batch of its own, and spoils what it lent.
+func (m *memoryTopic) deliver(records []record, at *Answer, offset int64) func(yield func(*record, error) bool) {
+	return func(yield func(*record, error) bool) {
+		for i := range records {
+			if !m.lend(&records[i], yield) {
+				return
+			}
+			at.Next, at.Term = records[i].offset+1, records[i].term
+		}
+		if end := m.empty(max(offset, at.Next)); end > max(offset, at.Next) {
+			at.Next, at.Term = end, m.ruling()
+		}
+	}
+}
+
+func (m *memoryTopic) lend(r *record, yield func(*record, error) bool) bool {
+	lent := &record{
+		offset: r.offset, timestamp: r.timestamp, key: slices.Clone(r.key), value: slices.Clone(r.value),
+		baseOffset: r.offset, previousEnd: r.offset, term: r.term,
+	}
 	for _, h := range r.headers {
 		lent.headers = append(lent.headers, event.Header{Key: h.Key, Value: slices.Clone(h.Value)})
 	}
 	m.mu.Lock()
 	m.delivered++
 	m.mu.Unlock()
-	err := each(lent)
-	spoil(lent.key)
-	spoil(lent.value)
-	for _, h := range lent.headers {
-		spoil(h.Value)
-	}
-	return err
+	defer func() {
+		spoil(lent.key)
+		spoil(lent.value)
+		for _, h := range lent.headers {
+			spoil(h.Value)
+		}
+	}()
+	return yield(lent, nil)
 }
 
 func spoil(b []byte) {
@@ -271,24 +281,24 @@ func spoil(b []byte) {
 }
 
 // ruling is the leader's term.
-func (m *memoryTopic) ruling() term {
+func (m *memoryTopic) ruling() int32 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.term
 }
 
-// lineage knows an end only of terms that are over.
-func (m *memoryTopic) lineage(_ context.Context, _ int, of term) (lineage, error) {
+// Lineage knows an end only of terms that are over.
+func (m *memoryTopic) Lineage(_ context.Context, _ int, of int32) (Lineage, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := lineage{topic: m.id, end: -1}
+	out := Lineage{Topic: m.id, End: -1}
 	if of == 0 || m.forgot != nil {
 		return out, m.forgot
 	}
-	out.end = m.end
+	out.End = m.end
 	for t, start := range m.starts {
 		if t > of {
-			out.end = min(out.end, start)
+			out.End = min(out.End, start)
 		}
 	}
 	return out, nil
@@ -304,7 +314,7 @@ func (m *memoryTopic) elect(end int64) {
 	m.starts[m.term] = m.end
 }
 
-func (m *memoryTopic) bounds(context.Context, int) (first, end int64, err error) {
+func (m *memoryTopic) Bounds(context.Context, int) (first, end int64, err error) {
 	if o := m.firsts.take(); o.err != nil {
 		return 0, 0, o.err
 	}
@@ -318,7 +328,7 @@ func (m *memoryTopic) bounds(context.Context, int) (first, end int64, err error)
 	return m.start, m.end, nil
 }
 
-func (m *memoryTopic) committed(context.Context, int) (int64, string, error) {
+func (m *memoryTopic) Committed(context.Context, int) (int64, string, error) {
 	if o := m.looks.take(); o.err != nil {
 		return 0, "", o.err
 	}
@@ -327,8 +337,8 @@ func (m *memoryTopic) committed(context.Context, int) (int64, string, error) {
 	return m.head, m.metadata, nil
 }
 
-// commit notes a head that moves, a range that is marked as split, and whatever fails; with m.verbose also what is recorded.
-func (m *memoryTopic) commit(_ context.Context, by member, partition int, offset int64, metadata string) error {
+// Commit notes a head that moves, a range that is marked as split, and whatever fails; with m.verbose also what is recorded.
+func (m *memoryTopic) Commit(_ context.Context, by Member, partition int, offset int64, metadata string) error {
 	if !reflect.DeepEqual(by, m.member) || partition != 0 {
 		m.t.Errorf("commit by %+v for partition %d", by, partition)
 	}
@@ -343,7 +353,7 @@ func (m *memoryTopic) commit(_ context.Context, by member, partition int, offset
 	m.commitCalls++
 	what := fmt.Sprintf("commit %d", offset)
 	switch {
-	case errors.Is(o.err, errNotOwner):
+	case errors.Is(o.err, ErrNotOwner):
 		m.journal.note("%s refused", what)
 		return o.err
 	case o.err != nil && !o.done:
@@ -400,16 +410,16 @@ func (m *memoryTopic) checkNothingPassed(offset int64) {
 	}
 }
 
-func (m *memoryTopic) bury(_ context.Context, partition int, letters []deadLetter) error {
+func (m *memoryTopic) Write(_ context.Context, partition int, letters []DeadLetter) error {
 	if partition != 0 || len(letters) == 0 {
 		m.t.Errorf("bury: partition %d, %d letters", partition, len(letters))
 	}
-	first, last := letters[0].offset, letters[len(letters)-1].offset
+	first, last := letters[0].Offset, letters[len(letters)-1].Offset
 	o := m.burials.take()
 	if o.done {
 		m.mu.Lock()
 		for _, l := range letters {
-			m.buried[l.offset] = l
+			m.buried[l.Offset] = l
 		}
 		m.mu.Unlock()
 	}
@@ -506,8 +516,8 @@ func (m *memoryTable) missing(_ context.Context, topic string, partition int, b 
 	defer m.mu.Unlock()
 	m.looked++
 	var missing []int32
-	for i, offset := range b.offset {
-		if known := m.ids[offset]; m.rows[offset] == 0 || known != nil && known[b.eventID[i]] == 0 {
+	for i, offset := range b.Offsets() {
+		if known := m.ids[offset]; m.rows[offset] == 0 || known != nil && known[b.EventIDs()[i]] == 0 {
 			missing = append(missing, int32(i))
 		}
 	}
@@ -523,15 +533,15 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 		m.t.Error("an insert without rows")
 		return nil
 	}
-	for i, offset := range b.offset {
-		if want := fmt.Sprintf("event %d", offset); string(b.message.row(i)) != want {
-			m.t.Errorf("the row of offset %d says %q", offset, b.message.row(i))
+	for i, offset := range b.Offsets() {
+		if want := fmt.Sprintf("event %d", offset); b.Message(i) != want {
+			m.t.Errorf("the row of offset %d says %q", offset, b.Message(i))
 		}
 		if !m.topic.recorded(offset) {
 			m.t.Errorf("offset %d is inserted and not recorded", offset)
 		}
 	}
-	first, last := b.offset[0], b.offset[len(b.offset)-1]
+	first, last := b.Offsets()[0], b.Offsets()[b.rows()-1]
 	if m.hold != nil {
 		done := ctx.Done()
 		if m.deaf {
@@ -547,7 +557,7 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 	m.mu.Lock()
 	refuses, code, limit := m.refuses, m.code, m.limit
 	m.mu.Unlock()
-	if refuses != nil && slices.ContainsFunc(b.offset, refuses) {
+	if refuses != nil && slices.ContainsFunc(b.Offsets(), refuses) {
 		m.journal.note("insert %d-%d refused", first, last)
 		return &httpError{code: cmp.Or(code, 6), text: "Cannot parse string"}
 	}
@@ -562,11 +572,11 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 	m.sent = append(m.sent, token)
 	if o.done && !m.tokens[token] {
 		m.tokens[token] = true
-		for i, offset := range b.offset {
+		for i, offset := range b.Offsets() {
 			if m.ids[offset] == nil {
 				m.ids[offset] = map[uuid.UUID]int{}
 			}
-			m.ids[offset][b.eventID[i]]++
+			m.ids[offset][b.EventIDs()[i]]++
 			m.rows[offset]++
 		}
 	}

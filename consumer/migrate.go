@@ -232,11 +232,11 @@ func (m *Migrator) plan(ctx context.Context, db *sql.DB, f flavour) (migration, 
 }
 
 func (m *Migrator) flavour(opts *clickhouse.Options) flavour {
-	return flavour{database: opts.Auth.Database, cluster: m.store.Cluster}
+	return flavour{database: opts.Auth.Database, cluster: m.store.ClickHouse.Cluster}
 }
 
 func (m *Migrator) options() (*clickhouse.Options, error) {
-	opts, err := m.store.options()
+	opts, err := m.store.ClickHouse.Options()
 	if err == nil {
 		opts.DialTimeout = dialTimeout
 	}

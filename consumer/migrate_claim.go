@@ -14,7 +14,7 @@ const claimComment = "made by "
 // returns the database's name, and whether the database is the program's own: one that was there and has another
 // comment is not, and is left as it is.
 func (m *Migrator) Claim(ctx context.Context, by string) (database string, own bool, err error) {
-	opts, err := m.store.options()
+	opts, err := m.store.ClickHouse.Options()
 	if err != nil {
 		return "", false, err
 	}

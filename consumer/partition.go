@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -35,14 +37,14 @@ const (
 // Three kinds of goroutine share it: one fetches, one keeps the ranges and commits, and some insert.
 type partition struct {
 	id       int
-	member   member
+	member   Member
 	flushAge time.Duration
 	phase    time.Duration // when in each flush age batches are sealed
 
 	cfg      Config
 	kafka    source
-	ledger   ledger
-	graves   graves
+	ledger   offsets
+	graves   deadLetters
 	table    table
 	sure     bool // the table is replicated, see settlement
 	claim    *claim
@@ -53,7 +55,7 @@ type partition struct {
 	topic    string
 
 	// Of the goroutine that fetches.
-	offset      int64 // of the next record to fetch
+	offset      int64 // offset of the next record to fetch
 	first       int64 // of the next range
 	replay      []span
 	current     *batch
@@ -68,11 +70,11 @@ type partition struct {
 	cut         bool  // the topic ends before what is replayed
 	asked       bool  // bounds were asked for because of what this fetch brings
 	dispute     dispute
-	term        term    // of the leader that appended what ends at the offset
-	nextTerm    term    // of what comes there
-	origin      topicID // of what was read; zero: not known
-	sameOrigin  bool    // the topic is known to be the one that the recorded ranges are of
-	suspect     bool    // a fetch failed: the topic may have been made anew
+	term        int32     // of the leader that appended what ends at the offset
+	nextTerm    int32     // of what comes there
+	origin      uuid.UUID // of what was read; zero: not known
+	sameOrigin  bool      // the topic is known to be the one that the recorded ranges are of
+	suspect     bool      // a fetch failed: the topic may have been made anew
 	transaction transactionWatch
 
 	// Of the goroutine that keeps the ranges.
@@ -97,29 +99,30 @@ type partition struct {
 
 // source is what a partition reads from.
 //
-// The implementer owes: fetch calls each in the order of offsets, with none below the one asked for, and with none that an aborted
-// transaction wrote; a record has the bounds of its batch, see record. bounds asks the partition's leader, as it is known to be no longer
-// than a second ago.
+// The implementer owes: the records of an answer come in the order of offsets, none below the one asked for, and none that an aborted
+// transaction wrote; see Answer and record. Bounds asks the partition's leader, as it was known at most a second ago. All methods
+// return when ctx ends.
 type source interface {
-	fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error)
-	bounds(ctx context.Context, partition int) (first, end int64, err error)
-	lineage(ctx context.Context, partition int, of term) (lineage, error)
+	Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error)
+	Bounds(ctx context.Context, partition int) (first, end int64, err error)
+	Lineage(ctx context.Context, partition int, term int32) (Lineage, error)
 }
 
-// ledger keeps how far a partition has come.
+// offsets keeps how far a partition has come.
 //
-// The implementer owes: commit returns nil only when the broker has said yes, and errNotOwner when it said that the partition is
-// another's; after another error it may have been stored, and may still be. committed sees what was stored before it.
-type ledger interface {
-	committed(ctx context.Context, partition int) (offset int64, metadata string, err error)
-	commit(ctx context.Context, m member, partition int, offset int64, metadata string) error
+// The implementer owes: Commit returns nil only if the broker has stored the offset with its metadata, and ErrNotOwner if the
+// partition is another member's; after any other error the commit may be stored, now or later. Committed sees all commits that were
+// stored before it.
+type offsets interface {
+	Committed(ctx context.Context, partition int) (offset int64, metadata string, err error)
+	Commit(ctx context.Context, m Member, partition int, offset int64, metadata string) error
 }
 
-// graves takes dead letters.
+// deadLetters takes dead letters.
 //
-// The implementer owes: bury returns nil only when all of them are acknowledged; after an error some may be there.
-type graves interface {
-	bury(ctx context.Context, partition int, letters []deadLetter) error
+// The implementer owes: Write returns nil only if all letters are durable; after an error some may be.
+type deadLetters interface {
+	Write(ctx context.Context, partition int, letters []DeadLetter) error
 }
 
 // run works until ctx ends, which it does when the generation is over, even if the partition is lost before. It returns after the

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/internal/backoff"
 )
 
 // ClickHouse is away: what may be recorded is in memory and no more, however much the topic has and however long it lasts.
@@ -102,7 +104,7 @@ func TestRetriesBackOff(t *testing.T) {
 		w.start()
 		pass(time.Hour)
 		tries := w.happened("insert 0-9 failed")
-		if least, most := int(time.Hour/backoffMost), int(2*time.Hour/backoffMost)+20; tries < least || tries > most {
+		if least, most := int(time.Hour/backoff.Max), int(2*time.Hour/backoff.Max)+20; tries < least || tries > most {
 			t.Errorf("%d tries in an hour, want %d to %d", tries, least, most)
 		}
 	})
@@ -117,7 +119,7 @@ func TestLiveWhileBlocked(t *testing.T) {
 		"commit":       func(w *worker) { w.topic.commits = always(fails) },
 		"kafka":        func(w *worker) { w.topic.fetches = always(fails) },
 		"first offset": func(w *worker) { w.topic.head = -1; w.topic.firsts = always(fails) },
-		"lost":         func(w *worker) { w.topic.commits = always(outcome{err: errNotOwner}) },
+		"lost":         func(w *worker) { w.topic.commits = always(outcome{err: ErrNotOwner}) },
 		"idle":         func(*worker) {},
 	} {
 		t.Run(name, func(t *testing.T) {

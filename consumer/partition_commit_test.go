@@ -166,7 +166,7 @@ func TestAdvanceAmbiguous(t *testing.T) {
 func TestRecordNotOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
-		w.topic.commits = always(outcome{err: fmt.Errorf("commit: %w", errNotOwner)})
+		w.topic.commits = always(outcome{err: fmt.Errorf("commit: %w", ErrNotOwner)})
 		w.topic.add(50)
 		w.start()
 		pass(time.Hour)
@@ -186,7 +186,7 @@ func TestNotOwnerDuringAnInsert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
 		w.table.hold = make(chan struct{})
-		w.topic.commits = plans(succeeds, outcome{err: fmt.Errorf("commit: %w", errNotOwner)})
+		w.topic.commits = plans(succeeds, outcome{err: fmt.Errorf("commit: %w", ErrNotOwner)})
 		w.topic.add(10)
 		w.start()
 		w.topic.add(10)

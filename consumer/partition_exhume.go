@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"sluice/internal/event"
 )
@@ -18,7 +17,7 @@ var errGone = errors.New("the record is not on the topic any more")
 
 // exhume makes the dead letter of a row that was refused. It reads the record again, because the row has no key and not all headers. If
 // the record was removed meanwhile, by retention or with its topic, the row has to do: what is in it is nowhere else.
-func (d *delivery) exhume(ctx context.Context, row int32, column string) (deadLetter, error) {
+func (d *delivery) exhume(ctx context.Context, row int32, column string) (DeadLetter, error) {
 	c := d.causes[row]
 	detail := c.err.Error()
 	if column != "" {
@@ -38,32 +37,41 @@ func (d *delivery) exhume(ctx context.Context, row int32, column string) (deadLe
 }
 
 // reread makes the letter of the row's record. The error is errGone if Kafka answered without that record.
-func (d *delivery) reread(ctx context.Context, row int32, detail string) (letter deadLetter, err error) {
-	offset, found, other := d.offsets[row], false, false
-	at, err := d.kafka.fetch(ctx, d.partition.id, offset, fetchWait, func(r *record) error {
-		e, bad := event.ParseHeaders(r.headers)
-		if found = r.offset == offset && bad == nil && e.ID == d.batch.rows.eventID[row]; found {
-			letter = newDeadLetter(r, refusedRecord(detail))
+func (d *delivery) reread(ctx context.Context, row int32, detail string) (letter DeadLetter, err error) {
+	offset := d.offsets[row]
+	answer, err := d.kafka.Fetch(ctx, d.partition.id, offset, fetchWait)
+	if err == nil {
+		for r, bad := range answer.Records {
+			switch {
+			case bad != nil:
+				err = bad
+			case d.isRecordOf(row, r):
+				return deadLetterOf(r, refusedRecord(detail)), nil
+			default:
+				err = errGone
+			}
+			break
 		}
-		other = !found
-		return errStopped
-	})
-	switch {
-	case found:
-		return letter, nil
-	case other, errors.Is(err, errOffsetOutOfRange), err == nil && at.next > offset:
+	}
+	if errors.Is(err, ErrOffsetOutOfRange) || err == nil && answer.Next > offset {
 		err = errGone
 	}
 	return letter, fmt.Errorf("read the record at %d again: %w", offset, err)
 }
 
+// isRecordOf says whether a record is the one that a row was made of.
+func (d *delivery) isRecordOf(row int32, r *record) bool {
+	e, err := event.ParseHeaders(r.headers)
+	return r.offset == d.offsets[row] && err == nil && e.ID == d.batch.rows.EventIDs()[row]
+}
+
 // letterOf makes the letter of what the row has: the event as the steps left it, and the headers that became columns.
-func (d *delivery) letterOf(row int32, detail string) deadLetter {
+func (d *delivery) letterOf(row int32, detail string) DeadLetter {
 	rows := d.batch.rows
 	envelope := event.Envelope{
-		Project: string(rows.projectID.row(int(row))), ID: rows.eventID[row], ReceivedAt: time.UnixMilli(int64(rows.receivedAt.Data[row])).UTC(),
+		Project: rows.Project(int(row)), ID: rows.EventIDs()[row], ReceivedAt: rows.ReceivedAt(int(row)),
 	}
-	return newDeadLetter(&record{offset: d.offsets[row], value: rows.payload.row(int(row)), headers: envelope.Headers()}, refusedRecord(detail))
+	return deadLetterOf(&record{offset: d.offsets[row], value: rows.Payload(int(row)), headers: envelope.Headers()}, refusedRecord(detail))
 }
 
 func refusedRecord(detail string) error {

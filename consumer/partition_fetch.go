@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"sluice/internal/backoff"
 )
+
+// fetchWait is how long the broker may hold an empty fetch.
+const fetchWait = 500 * time.Millisecond
 
 // blockedPause is how often a partition that is blocked looks whether it still is, before it fetches more.
 const blockedPause = 100 * time.Millisecond
@@ -12,7 +17,7 @@ const blockedPause = 100 * time.Millisecond
 // fetchLoop gathers records into batches.
 func (p *partition) fetchLoop(ctx context.Context) {
 	defer close(p.sealed)
-	p.proc = &processor{topic: p.topic, partition: p.id, maxAge: time.Duration(p.cfg.MaxEventAge), steps: p.cfg.steps()}
+	p.proc = &processor{topic: p.topic, partition: p.id, maxAge: time.Duration(p.cfg.MaxEventAge), chain: Chain{Steps: newSteps(p.cfg.steps())}}
 	defer func() {
 		if p.current != nil { // never sealed: the next owner reads it again
 			p.discard(p.current)
@@ -23,7 +28,7 @@ func (p *partition) fetchLoop(ctx context.Context) {
 		return
 	}
 	p.replay = append([]span(nil), p.replay...) // the ranges change meanwhile
-	var pause backoff
+	var pause backoff.Backoff
 	for ctx.Err() == nil {
 		p.watch.beat(loopFetch)
 		wait, ok := p.ready(ctx)
@@ -37,15 +42,18 @@ func (p *partition) fetchLoop(ctx context.Context) {
 		if p.suspect && !p.sameTopic(ctx) {
 			continue
 		}
-		at, err := p.kafka.fetch(ctx, p.id, p.offset, wait, func(r *record) error { return p.add(ctx, r) })
+		answer, err := p.kafka.Fetch(ctx, p.id, p.offset, wait)
+		if err == nil {
+			err = p.takeIn(ctx, answer)
+		}
 		switch {
-		case err == nil, errors.Is(err, errFull):
-			pause = backoff{}
-			if !p.fetched(ctx, at) {
+		case err == nil:
+			pause = backoff.Backoff{}
+			if !p.fetched(ctx, answer) {
 				return
 			}
 		case ctx.Err() != nil:
-		case errors.Is(err, errOffsetOutOfRange):
+		case errors.Is(err, ErrOffsetOutOfRange):
 			p.lost()
 			p.outOfRange(ctx)
 		case errors.Is(err, errOtherTerm):
@@ -55,28 +63,59 @@ func (p *partition) fetchLoop(ctx context.Context) {
 			p.watch.outside()
 			p.suspect = true
 			p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
-			pause.wait(ctx)
+			pause.Wait(ctx)
 		}
 	}
 }
 
+// takeIn takes in the records of an answer, until there is no more memory. An error is the answer's, errOtherTerm or errStopped.
+func (p *partition) takeIn(ctx context.Context, answer *Answer) error {
+	p.logStart = max(p.logStart, answer.LogStart)
+	for r, err := range answer.Records {
+		if err != nil {
+			return err
+		}
+		if p.term != r.term && p.term > 0 {
+			p.nextTerm = r.term
+			return errOtherTerm
+		}
+		if !p.add(ctx, r) {
+			return errStopped
+		}
+		if p.full() {
+			return nil // what is left of the answer is fetched again
+		}
+	}
+	return nil
+}
+
+// full says whether the budget is used up. It looks at the budget only every accountEvery bytes.
+func (p *partition) full() bool {
+	b := p.current
+	if b.bytes-b.gauged <= accountEvery {
+		return false
+	}
+	p.account(b)
+	room, _ := p.claim.room()
+	return !room
+}
+
 // fetched notes what a fetch has said besides its records.
-func (p *partition) fetched(ctx context.Context, at position) bool {
-	p.highWatermark.Store(at.highWatermark)
-	p.stable.Store(at.stable)
-	p.logStart = max(p.logStart, at.logStart)
-	if at.next > p.offset { // what is there has no records
-		if p.term != at.term && p.term > 0 && at.term > 0 {
-			p.nextTerm = at.term
+func (p *partition) fetched(ctx context.Context, at *Answer) bool {
+	p.highWatermark.Store(at.HighWatermark)
+	p.stable.Store(at.LastStable)
+	if at.Next > p.offset { // what is there has no records
+		if p.term != at.Term && p.term > 0 && at.Term > 0 {
+			p.nextTerm = at.Term
 			return p.otherTerm(ctx)
 		}
-		p.offset, p.term = at.next, at.term
+		p.offset, p.term = at.Next, at.Term
 	}
 	if !p.sealReplayed(ctx, p.offset) || !p.skip(ctx) || !p.reaches(ctx, at) {
 		return false
 	}
 	p.account(p.current)
-	p.keepUp(p.offset < at.stable)
+	p.keepUp(p.offset < at.LastStable)
 	p.transaction.look(p, at)
 	return true
 }
@@ -118,7 +157,7 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	if p.watch.blocked.Load() > 0 && p.underway() > 0 && p.current.records > 0 && len(p.replay) == 0 {
 		// Nothing gets in for now. What is not fetched yet is as safe on the topic, and takes no memory.
 		p.turn.end()
-		return 0, sleep(ctx, min(wait, blockedPause))
+		return 0, backoff.Sleep(ctx, min(wait, blockedPause))
 	}
 	room, freed := p.claim.room()
 	switch {
@@ -183,17 +222,10 @@ func (p *partition) due(since time.Time) time.Time {
 func (p *partition) underway() int { return cap(p.free) - 1 - len(p.free) }
 
 // add takes one record into the batch, and seals it if it is full.
-func (p *partition) add(ctx context.Context, r *record) error {
-	if p.term != r.term && p.term > 0 {
-		p.nextTerm = r.term
-		return errOtherTerm
-	}
+func (p *partition) add(ctx context.Context, r *record) bool {
 	p.term = r.term
-	if len(p.replay) > 0 {
-		p.logStart = max(p.logStart, r.logStart)
-		if !p.sealReplayed(ctx, r.offset) {
-			return errStopped
-		}
+	if !p.sealReplayed(ctx, r.offset) {
+		return false
 	}
 	if r.offset > p.offset {
 		p.hole(ctx, r)
@@ -208,28 +240,16 @@ func (p *partition) add(ctx context.Context, r *record) error {
 	b.add(r, p.proc)
 	p.offset = r.offset + 1
 	if len(p.replay) > 0 {
-		if !p.sealReplayed(ctx, p.offset) {
-			return errStopped
-		}
-	} else if b.records >= p.cfg.BatchRows || b.bytes >= p.size.limit(p.cfg.BatchBytes) || p.size.reached(b.rows) {
-		if !p.seal(ctx) {
-			return errStopped
-		}
+		return p.sealReplayed(ctx, p.offset)
 	}
-	if b := p.current; b.bytes-b.gauged > accountEvery {
-		p.account(b)
-		if room, _ := p.claim.room(); !room {
-			return errFull
-		}
+	if b.records >= p.cfg.BatchRows || b.bytes >= p.size.limit(p.cfg.BatchBytes) || p.size.reached(b.rows) {
+		return p.seal(ctx)
 	}
-	return nil
+	return true
 }
 
 // accountEvery is how many bytes may be taken in before the budget is looked at again: what is compressed can be many times a fetch.
 const accountEvery = 256 << 10
-
-// errFull ends a fetch because there is no more memory; what is left of it is fetched again.
-var errFull = errors.New("the budget of memory is used up")
 
 // sealReplayed seals the batches of recorded ranges that lie wholly before an offset.
 func (p *partition) sealReplayed(ctx context.Context, next int64) bool {

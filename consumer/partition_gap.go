@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"time"
+
+	"sluice/internal/backoff"
 )
 
 const (
@@ -32,7 +34,7 @@ type dispute struct {
 	verdict verdict
 	since   time.Time
 	times   int
-	pause   backoff
+	pause   backoff.Backoff
 }
 
 // found notes a verdict and says whether it is sure enough to act on.
@@ -54,11 +56,11 @@ func (d *dispute) found(f verdict, now time.Time) bool {
 // outOfRange finds out what it means that a fetch was told that the offset is not on the topic. That alone is no reason to go anywhere else:
 // a broker that was away answers so for a while, whatever the offset.
 func (p *partition) outOfRange(ctx context.Context) {
-	first, end, err := p.kafka.bounds(ctx, p.id)
+	first, end, err := p.kafka.Bounds(ctx, p.id)
 	if err != nil {
 		p.watch.outside()
 		p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
-		p.dispute.pause.wait(ctx)
+		p.dispute.pause.Wait(ctx)
 		return
 	}
 	f := verdictStale
@@ -82,9 +84,9 @@ func (p *partition) outOfRange(ctx context.Context) {
 			p.log.Warn("a broker says that the offset is not on the topic, asking again", "partition", p.id, "offset", p.offset, "oldest", first, "end", end)
 		}
 		if f == verdictStale {
-			p.dispute.pause.wait(ctx)
+			p.dispute.pause.Wait(ctx)
 		} else {
-			sleep(ctx, disputePause)
+			backoff.Sleep(ctx, disputePause)
 		}
 	}
 }
@@ -128,10 +130,9 @@ func (p *partition) lostBetween(from, to int64) int64 {
 // they are markers of transactions, aborted ones, or what compaction left. Where whole batches are missing, retention may be removing them
 // at this moment; so the topic is asked where it begins.
 func (p *partition) hole(ctx context.Context, r *record) {
-	p.logStart = max(p.logStart, r.logStart)
-	if !p.asked && p.logStart < r.base && max(p.offset, r.before) < r.base {
+	if !p.asked && p.logStart < r.baseOffset && max(p.offset, r.previousEnd) < r.baseOffset {
 		p.asked = true
-		if first, _, err := p.kafka.bounds(ctx, p.id); err == nil {
+		if first, _, err := p.kafka.Bounds(ctx, p.id); err == nil {
 			p.logStart = max(p.logStart, first)
 		}
 	}
@@ -183,15 +184,15 @@ type transactionWatch struct {
 // longTransaction is how long a transaction may be open without a word: the default of transaction.timeout.ms.
 const longTransaction = time.Minute
 
-func (w *transactionWatch) look(p *partition, at position) {
+func (w *transactionWatch) look(p *partition, at *Answer) {
 	switch {
-	case at.stable >= at.highWatermark || p.offset < at.stable:
+	case at.LastStable >= at.HighWatermark || p.offset < at.LastStable:
 		*w = transactionWatch{}
 	case w.since.IsZero():
 		w.since = time.Now()
 	case !w.said && time.Since(w.since) >= longTransaction:
 		w.said = true
 		p.log.Warn("a transaction on the topic is open for long, and holds up what comes after it", "partition", p.id,
-			"offset", p.offset, "end", at.highWatermark, "open_for", time.Since(w.since).Round(time.Second))
+			"offset", p.offset, "end", at.HighWatermark, "open_for", time.Since(w.since).Round(time.Second))
 	}
 }

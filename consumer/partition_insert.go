@@ -26,7 +26,7 @@ func (p *partition) buryDead(ctx context.Context, b *batch, loop loop) bool {
 	defer w.passed()
 	for {
 		p.watch.beat(loop)
-		err := p.graves.bury(ctx, p.id, b.dead)
+		err := p.graves.Write(ctx, p.id, b.dead)
 		if err == nil {
 			break
 		}
@@ -35,9 +35,9 @@ func (p *partition) buryDead(ctx context.Context, b *batch, loop loop) bool {
 		}
 	}
 	for i := range b.dead {
-		p.metrics.dead.WithLabelValues(string(b.dead[i].reason)).Inc()
+		p.metrics.dead.WithLabelValues(string(b.dead[i].Reason)).Inc()
 	}
-	p.log.Warn("records became dead letters", "partition", p.id, "count", len(b.dead), "first_reason", b.dead[0].reason, "first_offset", b.dead[0].offset)
+	p.log.Warn("records became dead letters", "partition", p.id, "count", len(b.dead), "first_reason", b.dead[0].Reason, "first_offset", b.dead[0].Offset)
 	return true
 }
 
@@ -60,7 +60,7 @@ type delivery struct {
 // settle brings the batch's rows in, all of them, once. It returns false when it was abandoned.
 func (p *partition) settle(ctx context.Context, b *batch, loop loop) bool {
 	token := b.token(tableName, p.topic, p.id)
-	s := newSettlement(token, b.rows.offset, b.sealedAt, b.doubt, b.split, b.span.sized)
+	s := newSettlement(token, b.rows.Offsets(), b.sealedAt, b.doubt, b.split, b.span.sized)
 	s.sure = p.sure
 	d := &delivery{partition: p, batch: b, waits: p.waits(loop), loop: loop, settlement: s}
 	defer d.waits.passed()

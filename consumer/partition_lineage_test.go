@@ -170,7 +170,7 @@ func TestMadeAnewAndLonger(t *testing.T) {
 				pass(time.Second)
 			}
 			w.topic.mu.Lock()
-			w.topic.records, w.topic.end, w.topic.id = nil, 0, topicID{2}
+			w.topic.records, w.topic.end, w.topic.id = nil, 0, uuid.UUID{2}
 			w.topic.mu.Unlock()
 			w.topic.addLater(30)
 			w.topic.fetches.change(succeeds)
@@ -199,7 +199,7 @@ func TestMadeAnewAndLonger(t *testing.T) {
 func TestCutOffUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
-		w.topic.id, w.topic.term = topicID{}, 0
+		w.topic.id, w.topic.term = uuid.UUID{}, 0
 		w.topic.add(20)
 		w.start()
 		pass(time.Minute)
@@ -269,8 +269,8 @@ func TestTopicIDThatIsNotKnownAnyMore(t *testing.T) {
 		w.topic.addLater(1)
 		w.stop()
 		w.topic.mu.Lock()
-		w.topic.id, w.topic.head = topicID{}, 0
-		w.topic.metadata = (&ranges{origin: origin{topic: topicID{1}, term: w.topic.term}}).metadata()
+		w.topic.id, w.topic.head = uuid.UUID{}, 0
+		w.topic.metadata = (&ranges{origin: origin{topic: uuid.UUID{1}, term: w.topic.term}}).metadata()
 		w.topic.mu.Unlock()
 		n := w.next()
 		n.start()

@@ -51,7 +51,7 @@ func TestMetricNames(t *testing.T) {
 	m, collectors := newMetrics()
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(collectors...)
-	m.begin(Config{Sample: 0.5, RedactKeys: []string{"password"}}.steps())
+	m.begin(newSteps(Config{Sample: 0.5, RedactKeys: []string{"password"}}.steps()))
 	m.lags.of("events", 0).report()
 	for name, series := range map[string]int{
 		"lag_messages": 1, "lag_seconds": 1, "rows_inserted_total": 1, "dead_letters_total": len(event.DeadReasons()), "dropped_total": 2,

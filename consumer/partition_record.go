@@ -5,6 +5,10 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/backoff"
 )
 
 // ask is what an insert needs of the one who keeps the ranges: a commit, and before it, if split or sized, the mark on its range.
@@ -40,7 +44,7 @@ func (p *partition) keep(life, work context.Context) {
 			switch {
 			case !ok:
 				open = false
-			case b.skip && b.topic != topicID{}:
+			case b.skip && b.topic != uuid.UUID{}:
 				p.ranges.origin.topic = b.topic
 			case b.skip:
 				if p.ranges.skip(b.last+1, b.lost, b.term) {
@@ -95,7 +99,7 @@ func (p *partition) leave(work context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), time.Second)
 	defer cancel()
-	if err := p.ledger.commit(ctx, p.member, p.id, p.ranges.head, p.ranges.metadata()); err != nil {
+	if err := p.ledger.Commit(ctx, p.member, p.id, p.ranges.head, p.ranges.metadata()); err != nil {
 		p.log.Info("the last commit was not taken; the next owner will look at the table", "partition", p.id, "offset", p.ranges.head, "err", err)
 		return
 	}
@@ -127,10 +131,10 @@ func (p *partition) save(ctx context.Context) bool {
 	if p.ranges.head != p.head.Load() {
 		crash("before_commit")
 	}
-	var pause backoff
+	var pause backoff.Backoff
 	for {
 		p.watch.beat(loopKeep)
-		err := p.ledger.commit(ctx, p.member, p.id, p.ranges.head, p.ranges.metadata())
+		err := p.ledger.Commit(ctx, p.member, p.id, p.ranges.head, p.ranges.metadata())
 		switch {
 		case err == nil:
 			p.unsaved = time.Time{}
@@ -138,7 +142,7 @@ func (p *partition) save(ctx context.Context) bool {
 			p.head.Store(p.ranges.head)
 			p.countPassed()
 			return true
-		case errors.Is(err, errNotOwner):
+		case errors.Is(err, ErrNotOwner):
 			p.log.Info("partition was taken over", "partition", p.id, "offset", p.ranges.head, "err", err)
 			p.unsaved = time.Time{}
 			p.lose()
@@ -146,7 +150,7 @@ func (p *partition) save(ctx context.Context) bool {
 		}
 		p.watch.outside()
 		p.log.Warn("commit failed, retrying", "partition", p.id, "offset", p.ranges.head, "err", err)
-		if !pause.wait(ctx) {
+		if !pause.Wait(ctx) {
 			return false
 		}
 	}

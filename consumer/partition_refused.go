@@ -141,7 +141,7 @@ func (d *delivery) condemn(ctx context.Context, row int32) bool {
 	}
 	letter, err := d.exhume(ctx, row, column)
 	if err == nil {
-		err = d.graves.bury(ctx, d.partition.id, []deadLetter{letter})
+		err = d.graves.Write(ctx, d.partition.id, []DeadLetter{letter})
 	}
 	if err != nil {
 		return d.waits.failed(ctx, blockedDead, err)
@@ -151,9 +151,9 @@ func (d *delivery) condemn(ctx context.Context, row int32) bool {
 	if len(d.suspects) == 0 { // more of them takes more evidence
 		d.settlement.refused, d.losing = 0, false
 	}
-	d.metrics.dead.WithLabelValues(string(letter.reason)).Inc()
+	d.metrics.dead.WithLabelValues(string(letter.Reason)).Inc()
 	d.log.Warn("a row that clickhouse refuses became a dead letter",
-		"partition", d.partition.id, "offset", letter.offset, "column", column, "err", reasonText(c.err))
+		"partition", d.partition.id, "offset", letter.Offset, "column", column, "err", reasonText(c.err))
 	return true
 }
 

@@ -71,7 +71,7 @@ func TestReplayAfterInsert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
 		w.topic.commits = plans(succeeds)
-		w.topic.commits.then = outcome{err: errNotOwner}
+		w.topic.commits.then = outcome{err: ErrNotOwner}
 		w.topic.add(10)
 		w.start()
 		pass(2 * advanceAge)
@@ -140,7 +140,7 @@ func TestLateInsertLooksFirst(t *testing.T) {
 			w.table.hold = make(chan struct{})
 			w.topic.add(30)
 			w.start()
-			w.topic.commits.change(outcome{err: errNotOwner})
+			w.topic.commits.change(outcome{err: ErrNotOwner})
 			pass(trusted + time.Second)
 			close(w.table.hold)
 			pass(time.Minute)
@@ -160,7 +160,7 @@ func TestOneRowRefused(t *testing.T) {
 		pass(time.Minute)
 		w.onceBelow(1000)
 		letter, buried := w.topic.buried[333]
-		if !buried || len(w.topic.buried) != 1 || letter.reason != "refused_by_clickhouse" || string(letter.value) != `{"message":"event 333"}` || len(letter.headers) != 4 {
+		if !buried || len(w.topic.buried) != 1 || letter.Reason != "refused_by_clickhouse" || string(letter.Value) != `{"message":"event 333"}` || len(letter.Headers) != 4 {
 			t.Errorf("%d dead letters, %+v", len(w.topic.buried), letter)
 		}
 		if !w.inOrder("insert 0-999 refused", "split 0-999", "bury 333-333", "commit 1000") {
@@ -262,13 +262,13 @@ func TestReplayOfATopicMadeAnew(t *testing.T) {
 		w.topic.add(30)
 		w.topic.head = 10
 		for offset := range int64(10) {
-			w.topic.buried[offset] = deadLetter{} // somebody has dealt with them
+			w.topic.buried[offset] = DeadLetter{} // somebody has dealt with them
 		}
 		w.start()
 		w.stop()
 		w.table.inserts.change(succeeds)
 		w.topic.mu.Lock()
-		w.topic.records, w.topic.end, w.topic.buried = nil, 0, map[int64]deadLetter{}
+		w.topic.records, w.topic.end, w.topic.buried = nil, 0, map[int64]DeadLetter{}
 		w.topic.mu.Unlock()
 		w.topic.add(5)
 		n := w.next()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+
+	"sluice/internal/backoff"
 )
 
 // wait is a wait for something outside: it backs off, and says by what the partition is blocked, each cause once in the log and the reason
@@ -11,7 +13,7 @@ import (
 type wait struct {
 	p       *partition
 	loop    loop
-	pause   backoff
+	pause   backoff.Backoff
 	blocked string
 	causes  causes
 }
@@ -46,7 +48,7 @@ func (w *wait) failed(ctx context.Context, reason string, err error) bool {
 	} else {
 		p.log.Debug("partition is still blocked", "partition", p.id, "by", reason, "err", reasonText(err))
 	}
-	return w.pause.wait(ctx)
+	return w.pause.Wait(ctx)
 }
 
 // failedRead is failed for a question to ClickHouse, which is counted with the inserts that it is part of. A refused question is about
@@ -94,7 +96,7 @@ func (w *wait) passed() {
 		w.p.log.Info("partition goes on", "partition", w.p.id, "was_blocked_by", w.blocked, "tries", w.causes.tries, "causes", w.causes.summary())
 	}
 	w.clear()
-	w.pause, w.causes = backoff{}, causes{}
+	w.pause, w.causes = backoff.Backoff{}, causes{}
 }
 
 func (w *wait) clear() {
@@ -121,7 +123,7 @@ func (p *partition) until(ctx context.Context, loop loop, try func() error) erro
 
 // retry is until for what Kafka is asked; it returns false when ctx ended.
 func (p *partition) retry(ctx context.Context, text string, try func() error) bool {
-	var pause backoff
+	var pause backoff.Backoff
 	for {
 		p.watch.beat(loopFetch)
 		err := try()
@@ -133,7 +135,7 @@ func (p *partition) retry(ctx context.Context, text string, try func() error) bo
 		}
 		p.watch.outside()
 		p.log.Warn(text, "partition", p.id, "err", err) //nolint:sloglint // the callers' constants
-		if !pause.wait(ctx) {
+		if !pause.Wait(ctx) {
 			return false
 		}
 	}

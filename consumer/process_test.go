@@ -105,7 +105,7 @@ func TestPoison(t *testing.T) {
 			if err == nil {
 				t.Fatal("became a row")
 			}
-			if got := newDeadLetter(&c.record, err).reason; got != c.reason {
+			if got := deadLetterOf(&c.record, err).Reason; got != c.reason {
 				t.Errorf("reason %s, want %s", got, c.reason)
 			}
 			if len(c.record.value) > 8 && strings.Contains(err.Error(), string(c.record.value[:8])) {
@@ -126,10 +126,8 @@ func TestPoison(t *testing.T) {
 // checkColumns makes sure that no column of a block has lost or doubled a value: ClickHouse would refuse the block for ever.
 func checkColumns(t *testing.T, b *block) {
 	t.Helper()
-	for _, c := range b.input {
-		if c.Data.Rows() != b.rows() {
-			t.Errorf("column %s has %d values of %d rows", c.Name, c.Data.Rows(), b.rows())
-		}
+	if err := b.Check(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -152,8 +150,8 @@ func TestPoisonIsNoStall(t *testing.T) {
 		}
 		for i, c := range poisons() {
 			letter := w.topic.buried[int64(2*i+1)]
-			if letter.reason != c.reason || !bytes.Equal(letter.value, c.record.value) || w.table.count(int64(2*i+1)) != 0 {
-				t.Errorf("%s: letter %s with %d bytes", c.name, letter.reason, len(letter.value))
+			if letter.Reason != c.reason || !bytes.Equal(letter.Value, c.record.value) || w.table.count(int64(2*i+1)) != 0 {
+				t.Errorf("%s: letter %s with %d bytes", c.name, letter.Reason, len(letter.Value))
 			}
 			if w.table.count(int64(2*i)) != 1 {
 				t.Errorf("%s: its neighbour is not in the table", c.name)
@@ -171,7 +169,7 @@ func TestPoisonIsNoStall(t *testing.T) {
 func TestLargestRecord(t *testing.T) {
 	r := plain(0)
 	r.value = eventOf(maxRecordBytes)
-	if b := blockOf(t, r); !bytes.Equal(b.payload.row(0), r.value) {
+	if b := blockOf(t, r); !bytes.Equal(b.Payload(0), r.value) {
 		t.Error("the payload is not the value")
 	}
 }
@@ -187,28 +185,6 @@ func TestForeignHeaders(t *testing.T) {
 func TestReasonOfAnyError(t *testing.T) {
 	if got := deadReason(errors.New("something else")); got != event.DeadInvalidEvent {
 		t.Errorf("reason %q", got)
-	}
-}
-
-// A block that is used again has nothing of the insert before.
-func TestBlockIsReused(t *testing.T) {
-	p, b := newProcessor(), newBlock()
-	for round := range 3 {
-		b.reset()
-		if b.rows() != 0 {
-			t.Fatalf("%d rows after reset", b.rows())
-		}
-		for i := range 10 {
-			r := plain(int64(100*round + i))
-			r.value = fmt.Appendf(nil, `{"message":"event %d","tags":{"round":"%d"}}`, r.offset, round)
-			if err := p.process(&r, b); err != nil {
-				t.Fatal(err)
-			}
-		}
-		checkColumns(t, b)
-		if key, value := b.tags.keys.row(9), b.tags.values.row(9); b.tags.keys.count != 10 || string(key) != "round" || string(value) != fmt.Sprint(round) {
-			t.Errorf("%d tags in round %d, the last %s=%s", b.tags.keys.count, round, key, value)
-		}
 	}
 }
 

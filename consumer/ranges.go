@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -29,7 +31,7 @@ type span struct {
 	// unread is how many of its records were removed after it was recorded, without being in the table. Whoever reads the range again
 	// finds that out again, so it is not recorded.
 	unread int64
-	term   term // of the leader that appended its last record; it is not recorded
+	term   int32 // of the leader that appended its last record: its epoch plus one, 0 if unknown; it is not recorded
 	// sized says that it is split because it was too large: see settle_size.go.
 	sized bool
 }
@@ -58,7 +60,7 @@ type ranges struct {
 	// empty is up to where there is no record behind the end, if it is beyond that, and emptyLost how many of these offsets were records.
 	empty     int64
 	emptyLost int64
-	emptyTerm term
+	emptyTerm int32
 	// lost and cuts are what the head has passed and no accepted commit has told yet: lost records, and ends of the topic that were cut off.
 	lost int64
 	cuts int
@@ -70,12 +72,9 @@ type ranges struct {
 // origin tells a partition's log from another one that has the same offsets: of a topic that was made anew, or of a leader that did not
 // have the end of what was read.
 type origin struct {
-	topic topicID
-	term  term // of the leader that appended what ends at the head
+	topic uuid.UUID
+	term  int32 // of the leader that appended what ends at the head
 }
-
-// term is a leader's epoch and one, so that 0 is: not known.
-type term int32
 
 // newRanges begins at a committed offset with what its metadata says.
 func newRanges(head int64, spans []span, seen int64) *ranges {
@@ -126,7 +125,7 @@ func (r *ranges) inserted(first int64) bool {
 // skip notes that there is no record from the end up to an offset, and how many of the offsets in between were records that are lost. The
 // head passes them when all ranges are in. The term is that of the leader that appended what ends there. skip says whether the head
 // moved.
-func (r *ranges) skip(to, lost int64, of term) bool {
+func (r *ranges) skip(to, lost int64, of int32) bool {
 	r.empty, r.emptyTerm = max(r.empty, to), of
 	r.emptyLost += lost
 	return r.pass()

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 // The head passes what is empty once nothing lies before it, and what was lost there is told once.
@@ -69,7 +71,7 @@ func TestCover(t *testing.T) {
 
 // What is lost before a range, and which log the head is of, travel with the commit; what reading it again shows does not.
 func TestMetadataOrigin(t *testing.T) {
-	for _, of := range []origin{{}, {term: 1}, {topic: topicID{1}}, {topic: topicID{15: 9}, term: math.MaxInt32}} {
+	for _, of := range []origin{{}, {term: 1}, {topic: uuid.UUID{1}}, {topic: uuid.UUID{15: 9}, term: math.MaxInt32}} {
 		r := newRanges(7, nil, -1)
 		r.origin = of
 		s := spanOf(7, 9)

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // The metadata of an offset commit, which Kafka keeps for us, at most 4,096 bytes:
@@ -115,11 +117,11 @@ func decodeAll(offset int64, text string) (spans []span, of origin, ok bool) {
 func decodeOrigin(b []byte) origin {
 	f := fields{b: b}
 	n := f.unsigned()
-	id := f.take(uint64(len(topicID{})))
+	id := f.take(uint64(len(uuid.UUID{})))
 	if f.bad || n > math.MaxInt32 {
 		return origin{}
 	}
-	return origin{topic: topicID(id), term: term(n)}
+	return origin{topic: uuid.UUID(id), term: int32(n)}
 }
 
 // unwrap takes off what is around the fields of metadata, and checks it.

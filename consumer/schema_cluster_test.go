@@ -1,12 +1,15 @@
 package consumer
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/internal/settings"
 )
 
@@ -97,11 +100,11 @@ func TestRetentionOfACluster(t *testing.T) {
 
 // The questions that all servers of a cluster are asked are ones that ClickHouse answers.
 func TestInventoryOfACluster(t *testing.T) {
-	d := migrated(t)
-	d.ask("ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + INTERVAL 1000 DAY")
-	d.received(0, 100, 200)
-	d.ask("RENAME TABLE events_raw TO events_local")
-	opts, err := d.native().options()
+	d := clickhousetest.Migrated(t)
+	d.Ask("ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + INTERVAL 1000 DAY")
+	received(d, 0, 100, 200)
+	d.Ask("RENAME TABLE events_raw TO events_local")
+	opts, err := storeOf(d).ClickHouse.Options()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +113,7 @@ func TestInventoryOfACluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	f := flavour{database: d.name, cluster: "single"} // twice the same server, which ClickHouse asks once
+	f := flavour{database: d.Name, cluster: "single"} // twice the same server, which ClickHouse asks once
 	all, err := want(t.Context(), db, f)
 	if err != nil {
 		t.Fatal(err)
@@ -166,5 +169,87 @@ func TestParseDefinition(t *testing.T) {
 		if d, err := parseDefinition(none); err == nil {
 			t.Errorf("%q is %+v", none, d)
 		}
+	}
+}
+
+// A migration of a cluster as a whole, with all of its steps in their order. On the way to the engine, which has neither Keeper nor peers, the
+// statements lose what takes them.
+func TestApplyToCluster(t *testing.T) {
+	d := clickhousetest.New(t)
+	w := clickhousetest.NewProxy(t)
+	var mu sync.Mutex
+	var sent []string
+	w.Rewrite = func(body string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		sent = append(sent, body)
+		return clickhousetest.Unreplicated(body)
+	}
+	count := func(part string) (n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, s := range sent {
+			n += strings.Count(s, part)
+		}
+		sent = nil
+		return n
+	}
+	store := storeAt("http://" + w.Addr + "/" + d.Name)
+	store.ClickHouse.Cluster = "two"
+	store.Retention = nil
+	objects := []string{"database " + d.Name, "table events_local", "table events_raw", "view events", "view issues", "view events_per_minute"}
+	if said, err := status(t, store); !errors.Is(err, ErrPending) || strings.Count(said, "missing") != len(objects) {
+		t.Errorf("before: %v\n%s", err, said)
+	}
+	count("")
+	said := apply(t, store)
+	for _, object := range objects {
+		if !strings.Contains(said, "made "+object+"\n") {
+			t.Errorf("%s is not made:\n%s", object, said)
+		}
+	}
+	if n := count(" ON CLUSTER 'two'"); n != len(objects) {
+		t.Errorf("%d statements on the cluster", n)
+	}
+	if again := apply(t, store); again != upToDate {
+		t.Errorf("the second time says:\n%s", again)
+	}
+	if n := count(" ON CLUSTER 'two'"); n != 0 {
+		t.Errorf("%d statements with nothing to do", n)
+	}
+	// What is missing is made, whether it was there before or not, and a table gets the retention that others have.
+	d.Ask("ALTER TABLE events_local MODIFY TTL toDateTime(received_at) + toIntervalDay(100)")
+	for _, drop := range []string{
+		"DROP VIEW events", "DROP TABLE events_raw SYNC", "ALTER TABLE events_local DROP COLUMN trace_id", "ALTER TABLE events_raw DROP COLUMN message",
+		"ALTER TABLE events_local DROP INDEX offset_range", "ALTER TABLE events_local RESET SETTING non_replicated_deduplication_window",
+	} {
+		d.Ask(drop)
+		if said, err := status(t, store); !errors.Is(err, ErrPending) || strings.Count(said, "missing") != 1 {
+			t.Errorf("%s: status %v\n%s", drop, err, said)
+		}
+		if said := apply(t, store); said == upToDate {
+			t.Errorf("%s: nothing is done", drop)
+		}
+		if n := count(" ON CLUSTER 'two'"); n == 0 {
+			t.Errorf("%s: nothing is done on the cluster", drop)
+		}
+		if said, err := status(t, store); err != nil {
+			t.Errorf("%s: status after: %v\n%s", drop, err, said)
+		}
+	}
+	d.Asks("SELECT name, engine FROM system.tables WHERE database = currentDatabase() ORDER BY name",
+		"events\tView\nevents_local\tReplacingMergeTree\nevents_per_minute\tView\nevents_raw\tDistributed\nissues\tView")
+	store.Retention = new(settings.Duration(200 * 24 * time.Hour))
+	if said := apply(t, store); !strings.Contains(said, "events are kept for 200d") {
+		t.Errorf("a change of the retention says:\n%s", said)
+	}
+	if n := count("ALTER TABLE events_local ON CLUSTER 'two' MODIFY TTL"); n != 1 {
+		t.Errorf("%d changes of the retention", n)
+	}
+	d.Asks("SELECT countIf(engine_full LIKE '%toIntervalSecond(17280000)%') FROM system.tables WHERE database = currentDatabase() AND name = 'events_local'", "1")
+	store.Retention = new(settings.Duration(48 * time.Hour))
+	var out bytes.Buffer
+	if err := NewMigrator(store, &out).Apply(t.Context()); !errors.Is(err, ErrLeft) || !strings.Contains(err.Error(), "0 rows") {
+		t.Errorf("a shorter retention: %v\n%s", err, &out)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"sluice/consumer/clickhouse/clickhousetest"
 )
 
 // left migrates a database in which something differs, and returns what was said and the error.
@@ -19,11 +21,11 @@ func left(t *testing.T, store Store, may Permissions) (said string, err error) {
 }
 
 // definitions are all objects of a database as the server writes them. Settings and columns may change their order.
-func (d *database) definitions() string {
-	d.t.Helper()
-	return d.ask("SELECT name, engine, as_select, sorting_key, partition_key, arraySort(splitByString(', ', extract(engine_full, 'SETTINGS (.*)'))), extract(engine_full, 'TTL (.*) SETTINGS') FROM system.tables WHERE database = currentDatabase() ORDER BY name FORMAT TSVRaw") +
-		d.ask("SELECT table, name, type, default_kind, default_expression, compression_codec, position FROM system.columns WHERE database = currentDatabase() ORDER BY table, position FORMAT TSVRaw") +
-		d.ask("SELECT name, type, expr, granularity FROM system.data_skipping_indices WHERE database = currentDatabase() ORDER BY name FORMAT TSVRaw")
+func definitions(d *clickhousetest.Database) string {
+	d.T.Helper()
+	return d.Ask("SELECT name, engine, as_select, sorting_key, partition_key, arraySort(splitByString(', ', extract(engine_full, 'SETTINGS (.*)'))), extract(engine_full, 'TTL (.*) SETTINGS') FROM system.tables WHERE database = currentDatabase() ORDER BY name FORMAT TSVRaw") +
+		d.Ask("SELECT table, name, type, default_kind, default_expression, compression_codec, position FROM system.columns WHERE database = currentDatabase() ORDER BY table, position FORMAT TSVRaw") +
+		d.Ask("SELECT name, type, expr, granularity FROM system.data_skipping_indices WHERE database = currentDatabase() ORDER BY name FORMAT TSVRaw")
 }
 
 // Whatever was dropped is made again as it was, and the status names it before. Rows stay.
@@ -53,13 +55,13 @@ func TestMigrateMakesWhatWasDropped(t *testing.T) {
 			[]string{"setting non_replicated_deduplication_window of events_raw", "setting merge_selector_base of events_raw"}, "3"},
 	} {
 		t.Run(tc.drop[0], func(t *testing.T) {
-			d := migrated(t)
-			d.insert(d.native(), many3()...)
-			before := d.definitions()
+			d := clickhousetest.Migrated(t)
+			putRows(t, storeOf(d), many3()...)
+			before := definitions(d)
 			for _, statement := range tc.drop {
-				d.ask(statement)
+				d.Ask(statement)
 			}
-			said, err := status(t, d.native())
+			said, err := status(t, storeOf(d))
 			if !errors.Is(err, ErrPending) || strings.Count(said, "missing ") != len(tc.missing) || strings.Contains(said, "differs") {
 				t.Errorf("status %v:\n%s", err, said)
 			}
@@ -68,58 +70,55 @@ func TestMigrateMakesWhatWasDropped(t *testing.T) {
 					t.Errorf("%s is not said to be missing:\n%s", what, said)
 				}
 			}
-			if said = apply(t, d.native()); said == upToDate {
+			if said = apply(t, storeOf(d)); said == upToDate {
 				t.Error("nothing was done")
 			}
 			if !strings.Contains(tc.drop[0], "RENAME") {
-				if after := d.definitions(); after != before {
+				if after := definitions(d); after != before {
 					t.Errorf("it is\n%s\nbefore it was\n%s", after, before)
 				}
 			}
-			if again := apply(t, d.native()); again != upToDate {
+			if again := apply(t, storeOf(d)); again != upToDate {
 				t.Errorf("the second time says:\n%s", again)
 			}
-			if said, err := status(t, d.native()); err != nil {
+			if said, err := status(t, storeOf(d)); err != nil {
 				t.Errorf("status after %v:\n%s", err, said)
 			}
-			d.asks("SELECT count() FROM events", tc.rows)
-			d.insert(d.native(), plain(10))
-			d.asks("SELECT count() FROM events WHERE _offset = 10", "1")
+			d.Asks("SELECT count() FROM events", tc.rows)
+			putRows(t, storeOf(d), rowPlain(10))
+			d.Asks("SELECT count() FROM events WHERE _offset = 10", "1")
 		})
 	}
 }
 
-func many3() []record { return []record{plain(0), plain(1), plain(2)} }
+func many3() []rowRecord { return []rowRecord{rowPlain(0), rowPlain(1), rowPlain(2)} }
 
 // An index that was dropped works for the rows that were in.
 func TestIndexIsBuiltForOldRows(t *testing.T) {
-	d := migrated(t)
-	d.insert(d.native(), many3()...)
-	d.ask("ALTER TABLE events_raw DROP INDEX offset_range")
-	apply(t, d.native())
-	waitUntil(t, "the index", func() bool {
-		return d.ask("SELECT data_compressed_bytes > 0 FROM system.data_skipping_indices WHERE database = currentDatabase() AND name = 'offset_range'") == "1"
-	})
+	d := clickhousetest.Migrated(t)
+	putRows(t, storeOf(d), many3()...)
+	d.Ask("ALTER TABLE events_raw DROP INDEX offset_range")
+	apply(t, storeOf(d))
+	d.Until("SELECT data_compressed_bytes > 0 FROM system.data_skipping_indices WHERE database = currentDatabase() AND name = 'offset_range'", "1")
 }
 
 // A window that was taken away works again once it is back: the same token is known.
 func TestWindowWorksAgain(t *testing.T) {
-	d := migrated(t)
-	d.ask("ALTER TABLE events_raw RESET SETTING non_replicated_deduplication_window")
-	apply(t, d.native())
-	to := newInserter(d.native())
-	defer to.close()
+	d := clickhousetest.Migrated(t)
+	d.Ask("ALTER TABLE events_raw RESET SETTING non_replicated_deduplication_window")
+	apply(t, storeOf(d))
+	to := tableAt(t, storeOf(d))
 	for range 2 {
-		if err := to.insert(t.Context(), many(t, 3), "the token"); err != nil {
+		if err := to.insert(t.Context(), rowMany(t, 3), "the token"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d.asks("SELECT count() FROM events_raw", "3")
+	d.Asks("SELECT count() FROM events_raw", "3")
 }
 
 // What users added is theirs: it stays, and it is no fault.
 func TestMigrateLeavesWhatUsersAdded(t *testing.T) {
-	d := migrated(t)
+	d := clickhousetest.Migrated(t)
 	for _, add := range []string{
 		"ALTER TABLE events_raw ADD COLUMN ip String MATERIALIZED JSONExtractString(payload, 'user', 'ip_address') COMMENT 'it''s, (theirs' CODEC(ZSTD(9)) AFTER message",
 		"ALTER TABLE events_raw ADD COLUMN `odd, name (` UInt8 DEFAULT 1",
@@ -133,27 +132,27 @@ func TestMigrateLeavesWhatUsersAdded(t *testing.T) {
 		"CREATE VIEW theirs AS SELECT count() AS n FROM events",
 		"CREATE TABLE other (a String) ENGINE = MergeTree ORDER BY a",
 		"CREATE MATERIALIZED VIEW fed TO other AS SELECT message AS a FROM events_raw",
-		"CREATE OR REPLACE VIEW events AS SELECT " + strings.TrimPrefix(d.ask("SELECT extract(as_select, 'SELECT (.*) FROM') FROM system.tables WHERE database = currentDatabase() AND name = 'events'"), "SELECT ") +
+		"CREATE OR REPLACE VIEW events AS SELECT " + strings.TrimPrefix(d.Ask("SELECT extract(as_select, 'SELECT (.*) FROM') FROM system.tables WHERE database = currentDatabase() AND name = 'events'"), "SELECT ") +
 			", ip FROM events_raw FINAL SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1",
 	} {
-		d.ask(add)
+		d.Ask(add)
 	}
-	before := d.definitions()
-	if said, err := status(t, d.native()); err != nil || strings.Count(said, "\n") != strings.Count(said, "there ") || strings.Contains(said, "theirs") {
+	before := definitions(d)
+	if said, err := status(t, storeOf(d)); err != nil || strings.Count(said, "\n") != strings.Count(said, "there ") || strings.Contains(said, "theirs") {
 		t.Errorf("status %v:\n%s", err, said)
 	}
-	if said := apply(t, d.native()); said != upToDate {
+	if said := apply(t, storeOf(d)); said != upToDate {
 		t.Errorf("said:\n%s", said)
 	}
-	d.ask("ALTER TABLE events_raw DROP COLUMN trace_id") // and with something to do
-	if said := apply(t, d.native()); strings.Contains(said, "ip") || strings.Contains(said, "theirs") || !strings.Contains(said, "trace_id") {
+	d.Ask("ALTER TABLE events_raw DROP COLUMN trace_id") // and with something to do
+	if said := apply(t, storeOf(d)); strings.Contains(said, "ip") || strings.Contains(said, "theirs") || !strings.Contains(said, "trace_id") {
 		t.Errorf("said:\n%s", said)
 	}
-	if after := d.definitions(); after != before {
+	if after := definitions(d); after != before {
 		t.Errorf("it is\n%s\nbefore it was\n%s", after, before)
 	}
-	d.insert(d.native(), plain(1))
-	d.asks("SELECT ip, count() FROM events GROUP BY ip", "\t1")
+	putRows(t, storeOf(d), rowPlain(1))
+	d.Asks("SELECT ip, count() FROM events GROUP BY ip", "\t1")
 }
 
 // What differs and is not changed is said with what it is and should be. What may lose or hide events fails; tuning
@@ -184,43 +183,43 @@ func TestMigrateSaysWhatDiffers(t *testing.T) {
 		{"CREATE OR REPLACE VIEW events_per_minute AS SELECT project_id, minute, environment, level, events FROM (SELECT 1 AS project_id, 2 AS minute, 3 AS environment, 4 AS level, 5 AS events)", "view events_per_minute: it has another query", true},
 	} {
 		t.Run(tc.change, func(t *testing.T) {
-			d := migrated(t)
-			d.insert(d.native(), many3()...)
-			d.ask(tc.change)
-			before := d.definitions()
-			if said, err := status(t, d.native()); !errors.Is(err, ErrPending) || !strings.Contains(said, "differs  ") || !strings.Contains(said, tc.said) {
+			d := clickhousetest.Migrated(t)
+			putRows(t, storeOf(d), many3()...)
+			d.Ask(tc.change)
+			before := definitions(d)
+			if said, err := status(t, storeOf(d)); !errors.Is(err, ErrPending) || !strings.Contains(said, "differs  ") || !strings.Contains(said, tc.said) {
 				t.Errorf("status %v:\n%s", err, said)
 			}
-			said, err := left(t, d.native(), Permissions{})
+			said, err := left(t, storeOf(d), Permissions{})
 			if errors.Is(err, ErrLeft) != tc.serious || (err != nil) != tc.serious || !strings.Contains(said, tc.said) {
 				t.Errorf("error %v, said:\n%s", err, said)
 			}
-			if after := d.definitions(); after != before {
+			if after := definitions(d); after != before {
 				t.Errorf("it is\n%s\nbefore it was\n%s", after, before)
 			}
-			d.asks("SELECT count() FROM events_raw", "3")
+			d.Asks("SELECT count() FROM events_raw", "3")
 		})
 	}
 }
 
 // A table of another engine or with other keys, and a name that something else has, are said. The rest is made.
 func TestMigrateSaysWhatIsSomethingElse(t *testing.T) {
-	columns := migrated(t).ask("SELECT arrayStringConcat(groupArray(concat('`', name, '` ', type)), ', ') FROM (SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = 'events_raw' AND default_kind != 'ALIAS' ORDER BY position) FORMAT TSVRaw")
+	columns := clickhousetest.Migrated(t).Ask("SELECT arrayStringConcat(groupArray(concat('`', name, '` ', type)), ', ') FROM (SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = 'events_raw' AND default_kind != 'ALIAS' ORDER BY position) FORMAT TSVRaw")
 	for create, want := range map[string]string{
 		"CREATE TABLE events_raw (" + columns + ") ENGINE = MergeTree ORDER BY event_id":                                           "engine of events_raw: it is MergeTree(), not ReplacingMergeTree(_ver)",
 		"CREATE TABLE events_raw (" + columns + ") ENGINE = ReplacingMergeTree PARTITION BY toYYYYMMDD(id_time) ORDER BY event_id": "partition key of events_raw: it is toYYYYMMDD(id_time), not toYYYYMM(id_time)",
 		"CREATE VIEW events_raw AS SELECT 1 AS a":                                                                                  "table events_raw: this name belongs to something else, of the engine View",
 		"CREATE TABLE issues (a UInt8) ENGINE = Memory":                                                                            "view issues: this name belongs to something else, of the engine Memory",
 	} {
-		d := newDatabase(t)
-		d.askServer("CREATE DATABASE " + d.name)
-		d.ask(create)
-		said, err := status(t, d.native())
+		d := clickhousetest.New(t)
+		d.AskServer("CREATE DATABASE " + d.Name)
+		d.Ask(create)
+		said, err := status(t, storeOf(d))
 		if !errors.Is(err, ErrPending) || !strings.Contains(said, want) {
 			t.Errorf("%s\nstatus %v:\n%s", create, err, said)
 		}
-		before := d.ask("SHOW CREATE TABLE " + strings.Fields(create)[2])
-		said, err = left(t, d.native(), Permissions{})
+		before := d.Ask("SHOW CREATE TABLE " + strings.Fields(create)[2])
+		said, err = left(t, storeOf(d), Permissions{})
 		if err == nil || !strings.Contains(said, want) {
 			t.Errorf("%s\nerror %v, said:\n%s", create, err, said)
 		}
@@ -228,7 +227,7 @@ func TestMigrateSaysWhatIsSomethingElse(t *testing.T) {
 		if strings.HasSuffix(create, "Memory") != errors.Is(err, ErrLeft) || errors.Is(err, ErrLeft) != strings.Contains(said, "made view events_per_minute\n") {
 			t.Errorf("%s\nerror %v, said:\n%s", create, err, said)
 		}
-		if after := d.ask("SHOW CREATE TABLE " + strings.Fields(create)[2]); after != before {
+		if after := d.Ask("SHOW CREATE TABLE " + strings.Fields(create)[2]); after != before {
 			t.Errorf("it is\n%s\nbefore it was\n%s", after, before)
 		}
 	}
@@ -237,39 +236,39 @@ func TestMigrateSaysWhatIsSomethingElse(t *testing.T) {
 // What was detached is there, with its rows: it is not made anew but said, with the way to have it back.
 func TestMigrateSaysWhatIsDetached(t *testing.T) {
 	for _, statement := range []string{"DETACH TABLE events_raw", "DETACH TABLE events_raw PERMANENTLY", "DETACH TABLE issues"} {
-		d := migrated(t)
-		d.insert(d.native(), many3()...)
-		d.ask(statement)
+		d := clickhousetest.Migrated(t)
+		putRows(t, storeOf(d), many3()...)
+		d.Ask(statement)
 		name := strings.Fields(statement)[2]
 		want := name + ": it is detached: ATTACH TABLE " + name + " brings it back\n"
-		if said, err := status(t, d.native()); !errors.Is(err, ErrPending) || !strings.Contains(said, want) || !strings.Contains(said, "missing  ") {
+		if said, err := status(t, storeOf(d)); !errors.Is(err, ErrPending) || !strings.Contains(said, want) || !strings.Contains(said, "missing  ") {
 			t.Errorf("%s: status %v:\n%s", statement, err, said)
 		}
-		if said, err := left(t, d.native(), Permissions{}); !errors.Is(err, ErrLeft) || !strings.Contains(said, want) || strings.Contains(said, "made") {
+		if said, err := left(t, storeOf(d), Permissions{}); !errors.Is(err, ErrLeft) || !strings.Contains(said, want) || strings.Contains(said, "made") {
 			t.Errorf("%s: error %v, said:\n%s", statement, err, said)
 		}
-		d.ask("ATTACH TABLE " + name)
-		if said := apply(t, d.native()); said != upToDate {
+		d.Ask("ATTACH TABLE " + name)
+		if said := apply(t, storeOf(d)); said != upToDate {
 			t.Errorf("%s: once it is back:\n%s", statement, said)
 		}
-		d.asks("SELECT count() FROM events", "3")
+		d.Asks("SELECT count() FROM events", "3")
 	}
 }
 
 // A changed view is replaced when that is asked for, and nothing else is changed with it.
 func TestReplaceViews(t *testing.T) {
-	d := migrated(t)
-	before := d.definitions()
-	d.ask("CREATE OR REPLACE VIEW events AS SELECT * FROM events_raw WHERE level > 'info'")
-	d.ask("CREATE OR REPLACE VIEW issues AS SELECT 1 AS one")
-	said, err := left(t, d.native(), Permissions{ReplaceViews: true})
+	d := clickhousetest.Migrated(t)
+	before := definitions(d)
+	d.Ask("CREATE OR REPLACE VIEW events AS SELECT * FROM events_raw WHERE level > 'info'")
+	d.Ask("CREATE OR REPLACE VIEW issues AS SELECT 1 AS one")
+	said, err := left(t, storeOf(d), Permissions{ReplaceViews: true})
 	if err != nil || !strings.Contains(said, "replaced view events\n") || !strings.Contains(said, "replaced view issues\n") || strings.Contains(said, "per_minute") {
 		t.Errorf("error %v, said:\n%s", err, said)
 	}
-	if after := d.definitions(); after != before {
+	if after := definitions(d); after != before {
 		t.Errorf("it is\n%s\nbefore it was\n%s", after, before)
 	}
-	if said, err := left(t, d.native(), Permissions{ReplaceViews: true}); err != nil || said != upToDate {
+	if said, err := left(t, storeOf(d), Permissions{ReplaceViews: true}); err != nil || said != upToDate {
 		t.Errorf("the second time: error %v, said:\n%s", err, said)
 	}
 }
@@ -295,19 +294,19 @@ func TestExtends(t *testing.T) {
 
 // Any number of migrations at once come to the same as one.
 func TestMigrationsAtOnce(t *testing.T) {
-	d := newDatabase(t)
+	d := clickhousetest.New(t)
 	errs := make(chan error)
 	const n = 4
 	for range n {
-		go func() { errs <- NewMigrator(d.native(), &bytes.Buffer{}).Apply(t.Context()) }()
+		go func() { errs <- NewMigrator(storeOf(d), &bytes.Buffer{}).Apply(t.Context()) }()
 	}
 	for range n {
 		if err := <-errs; err != nil {
 			t.Error(err)
 		}
 	}
-	if said := apply(t, d.native()); said != upToDate {
+	if said := apply(t, storeOf(d)); said != upToDate {
 		t.Errorf("after them:\n%s", said)
 	}
-	d.asks("SELECT count() FROM system.tables WHERE database = currentDatabase()", fmt.Sprint(len(objects)))
+	d.Asks("SELECT count() FROM system.tables WHERE database = currentDatabase()", fmt.Sprint(len(objects)))
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/internal/settings"
 )
 
@@ -35,7 +36,7 @@ func nobody(t *testing.T) string {
 // Where there is no server to ask, a dry run prints all of it and says so.
 func TestDryRunWithoutServer(t *testing.T) {
 	for _, scheme := range []string{"clickhouse", "http"} {
-		store := Store{DSN: scheme + "://u:hunter2@" + nobody(t) + "/elsewhere", Retention: new(settings.Duration(48 * time.Hour))}
+		store := Store{ClickHouse: ClickHouseConfig{DSN: scheme + "://u:hunter2@" + nobody(t) + "/elsewhere"}, Retention: new(settings.Duration(48 * time.Hour))}
 		said, err := dry(t, store, Permissions{})
 		if err != nil {
 			t.Error(err)
@@ -56,44 +57,44 @@ func TestDryRunWithoutServer(t *testing.T) {
 
 // A dry run changes nothing, and what it prints does what migrate does.
 func TestDryRunIsWhatIsRun(t *testing.T) {
-	empty := newDatabase(t)
-	said, err := dry(t, empty.keeping(30*day), Permissions{})
-	if n, _ := empty.tryAsk("default", "SELECT count() FROM system.databases WHERE name = "+quoted(empty.name)); n != "0" || err != nil {
+	empty := clickhousetest.New(t)
+	said, err := dry(t, keeping(empty, 30*day), Permissions{})
+	if n, _ := empty.TryAsk("default", "SELECT count() FROM system.databases WHERE name = "+quoted(empty.Name)); n != "0" || err != nil {
 		t.Errorf("%s databases, error %v", n, err)
 	}
 	for i, statement := range statementsOf(said) {
 		if i == 0 {
-			empty.askServer(statement)
+			empty.AskServer(statement)
 		} else {
-			empty.ask(statement)
+			empty.Ask(statement)
 		}
 	}
-	if said := apply(t, empty.keeping(30*day)); said != upToDate {
+	if said := apply(t, keeping(empty, 30*day)); said != upToDate {
 		t.Errorf("after the statements:\n%s", said)
 	}
 
-	d := migrated(t)
-	d.received(0, 100)
-	if said, err := dry(t, d.native(), Permissions{}); err != nil || said != "-- nothing to run\n" {
+	d := clickhousetest.Migrated(t)
+	received(d, 0, 100)
+	if said, err := dry(t, storeOf(d), Permissions{}); err != nil || said != "-- nothing to run\n" {
 		t.Errorf("up to date: error %v, said:\n%s", err, said)
 	}
-	whole := d.definitions()
+	whole := definitions(d)
 	for _, drop := range []string{
 		"DROP VIEW issues", "ALTER TABLE events_raw DROP COLUMN message", "ALTER TABLE events_raw DROP INDEX offset_range",
 		"ALTER TABLE events_raw RESET SETTING fsync_after_insert", "CREATE OR REPLACE VIEW events_per_minute AS SELECT 1 AS one",
 	} {
-		d.ask(drop)
+		d.Ask(drop)
 	}
-	before := d.definitions()
-	said, err = dry(t, d.native(), Permissions{})
+	before := definitions(d)
+	said, err = dry(t, storeOf(d), Permissions{})
 	if !errors.Is(err, ErrLeft) || !strings.Contains(said, "-- differs  view events_per_minute") || strings.Contains(said, "CREATE OR REPLACE") {
 		t.Errorf("error %v, said:\n%s", err, said)
 	}
-	said, err = dry(t, d.native(), Permissions{ReplaceViews: true})
+	said, err = dry(t, storeOf(d), Permissions{ReplaceViews: true})
 	if err != nil {
 		t.Error(err)
 	}
-	if after := d.definitions(); after != before {
+	if after := definitions(d); after != before {
 		t.Errorf("it is\n%s\nbefore it was\n%s", after, before)
 	}
 	statements := statementsOf(said)
@@ -102,27 +103,27 @@ func TestDryRunIsWhatIsRun(t *testing.T) {
 	}
 	for range 2 { // each may be run again
 		for _, statement := range statements {
-			d.ask(statement)
+			d.Ask(statement)
 		}
 	}
-	if after := d.definitions(); after != whole {
+	if after := definitions(d); after != whole {
 		t.Errorf("it is\n%s\nat first it was\n%s", after, whole)
 	}
 }
 
 // A dry run refuses a shorter retention as migrate does, and prints it when it is allowed.
 func TestDryRunOfAShorterRetention(t *testing.T) {
-	d := newDatabase(t)
-	apply(t, d.keeping(365*day))
-	d.received(0, 100)
+	d := clickhousetest.New(t)
+	apply(t, keeping(d, 365*day))
+	received(d, 0, 100)
 	for may, want := range map[bool]string{false: "-- nothing to run\n", true: "ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + toIntervalSecond(2592000);"} {
-		said, err := dry(t, d.keeping(30*day), Permissions{ShortenRetention: may})
+		said, err := dry(t, keeping(d, 30*day), Permissions{ShortenRetention: may})
 		if errors.Is(err, ErrLeft) == may || !strings.Contains(said, want) || !strings.Contains(said, "-- pending  retention of events_raw: 30d is asked for, it is 365d; 1 row (") {
 			t.Errorf("error %v, said:\n%s", err, said)
 		}
 	}
-	d.asks("SELECT count() FROM events", "2")
-	d.ttl("toDateTime(received_at) + toIntervalSecond(31536000)")
+	d.Asks("SELECT count() FROM events", "2")
+	ttlIs(d, "toDateTime(received_at) + toIntervalSecond(31536000)")
 }
 
 // A server that is not there is said in one sentence that names it and the setting, and not the password. Nothing else
@@ -130,7 +131,7 @@ func TestDryRunOfAShorterRetention(t *testing.T) {
 func TestMigrateUnreachable(t *testing.T) {
 	for _, scheme := range []string{"clickhouse", "http"} {
 		addr := nobody(t)
-		store := Store{DSN: scheme + "://u:hunter2@" + addr + "/db"}
+		store := Store{ClickHouse: ClickHouseConfig{DSN: scheme + "://u:hunter2@" + addr + "/db"}}
 		var out bytes.Buffer
 		m := NewMigrator(store, &out)
 		for _, err := range []error{m.Apply(t.Context()), m.Status(t.Context())} {
@@ -148,7 +149,7 @@ func TestMigrateUnreachable(t *testing.T) {
 		func(m *Migrator) error { return m.Status(t.Context()) },
 		func(m *Migrator) error { return m.DryRun(t.Context(), false) },
 	} {
-		if err := work(NewMigrator(Store{DSN: "nonsense"}, &bytes.Buffer{})); err == nil {
+		if err := work(NewMigrator(Store{ClickHouse: ClickHouseConfig{DSN: "nonsense"}}, &bytes.Buffer{})); err == nil {
 			t.Error("no error for a DSN that is none")
 		}
 	}

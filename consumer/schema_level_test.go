@@ -3,25 +3,27 @@ package consumer
 import (
 	"strings"
 	"testing"
+
+	"sluice/consumer/clickhouse/clickhousetest"
 )
 
 // Levels compare by their weight. A word that is no level compares with nothing, unless the server is told to refuse it, as the
 // README says and as sluice dev's is.
 func TestLevelsInQueries(t *testing.T) {
-	d := migrated(t)
-	var records []record
+	d := clickhousetest.Migrated(t)
+	var records []rowRecord
 	for i, level := range []string{"debug", "info", "warning", "error", "critical"} {
-		records = append(records, fromGateway(int64(i), "demo", idV4(uint64(i)), noon, `{"message":"m","level":"`+level+`"}`)) //nolint:gosec // small
+		records = append(records, rowFrom(int64(i), "demo", rowID(uint64(i)), rowNoon, `{"message":"m","level":"`+level+`"}`)) //nolint:gosec // small
 	}
-	d.insert(d.native(), records...)
-	d.asks("SELECT countIf(level >= 'error'), countIf(level = 'fatal'), countIf(level < 'info') FROM events", "2\t1\t1")
+	putRows(t, storeOf(d), records...)
+	d.Asks("SELECT countIf(level >= 'error'), countIf(level = 'fatal'), countIf(level < 'info') FROM events", "2\t1\t1")
 	for _, condition := range []string{"level >= 'critical'", "level = 'ERROR'", "level IN ('warn', 'error')", "level > 'nonsense'"} {
 		question := "SELECT count() FROM events WHERE " + condition
 		if condition != "level IN ('warn', 'error')" {
-			d.asks(question+" SETTINGS validate_enum_literals_in_operators = 0", "0")
+			d.Asks(question+" SETTINGS validate_enum_literals_in_operators = 0", "0")
 		}
 		for _, settings := range []string{"", " SETTINGS validate_enum_literals_in_operators = 1"} {
-			if answer, err := d.tryAsk(d.name, question+settings); err == nil || !strings.Contains(err.Error(), "UNKNOWN_ELEMENT_OF_ENUM") {
+			if answer, err := d.TryAsk(d.Name, question+settings); err == nil || !strings.Contains(err.Error(), "UNKNOWN_ELEMENT_OF_ENUM") {
 				t.Errorf("%s: %s, error %v", question, answer, err)
 			}
 		}

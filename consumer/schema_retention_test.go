@@ -7,19 +7,20 @@ import (
 	"testing"
 	"time"
 
+	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/internal/settings"
 )
 
 const day = 24 * time.Hour
 
-func (d *database) ttl(want string) {
-	d.t.Helper()
-	d.asks("SELECT extract(engine_full, 'TTL (.*) SETTINGS') FROM system.tables WHERE database = currentDatabase() AND name = 'events_raw'", want)
+func ttlIs(d *clickhousetest.Database, want string) {
+	d.T.Helper()
+	d.Asks("SELECT extract(engine_full, 'TTL (.*) SETTINGS') FROM system.tables WHERE database = currentDatabase() AND name = 'events_raw'", want)
 }
 
 // keeping is the store with a retention, or with none if it is 0.
-func (d *database) keeping(retention time.Duration) Store {
-	store := d.native()
+func keeping(d *clickhousetest.Database, retention time.Duration) Store {
+	store := storeOf(d)
 	store.Retention = nil
 	if retention != 0 {
 		store.Retention = new(settings.Duration(retention))
@@ -28,20 +29,20 @@ func (d *database) keeping(retention time.Duration) Store {
 }
 
 // received inserts rows that were received some days ago.
-func (d *database) received(days ...int) {
-	d.t.Helper()
-	var records []record
+func received(d *clickhousetest.Database, days ...int) {
+	d.T.Helper()
+	var records []rowRecord
 	for i, n := range days {
-		records = append(records, fromGateway(int64(i), "demo", idV4(uint64(i)), time.Now().AddDate(0, 0, -n), `{"message":"m"}`)) //nolint:gosec // small
+		records = append(records, rowFrom(int64(i), "demo", rowID(uint64(i)), time.Now().AddDate(0, 0, -n), `{"message":"m"}`)) //nolint:gosec // small
 	}
-	d.insert(d.native(), records...)
+	putRows(d.T, storeOf(d), records...)
 }
 
 // A new table keeps rows for 90 days unless told otherwise, and one that is there keeps what it has, with all rows.
 func TestRetentionNotGiven(t *testing.T) {
-	fresh := newDatabase(t)
-	apply(t, fresh.keeping(0))
-	fresh.ttl("toDateTime(received_at) + toIntervalSecond(7776000)")
+	fresh := clickhousetest.New(t)
+	apply(t, keeping(fresh, 0))
+	ttlIs(fresh, "toDateTime(received_at) + toIntervalSecond(7776000)")
 
 	for name, change := range map[string]string{
 		"as made":             "SELECT 1",
@@ -50,22 +51,22 @@ func TestRetentionNotGiven(t *testing.T) {
 		"with something else": "ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + INTERVAL 365 DAY DELETE WHERE level < 'error', toDateTime(received_at) + INTERVAL 1 DAY RECOMPRESS CODEC(ZSTD(9))",
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDatabase(t)
-			apply(t, d.keeping(365*day))
-			d.received(0, 89, 91, 120, 300)
-			d.ask(change)
-			before := d.definitions()
-			if said := apply(t, d.keeping(0)); said != upToDate {
+			d := clickhousetest.New(t)
+			apply(t, keeping(d, 365*day))
+			received(d, 0, 89, 91, 120, 300)
+			d.Ask(change)
+			before := definitions(d)
+			if said := apply(t, keeping(d, 0)); said != upToDate {
 				t.Errorf("said:\n%s", said)
 			}
-			if said, err := status(t, d.keeping(0)); err != nil {
+			if said, err := status(t, keeping(d, 0)); err != nil {
 				t.Errorf("status %v:\n%s", err, said)
 			}
-			if after := d.definitions(); after != before {
+			if after := definitions(d); after != before {
 				t.Errorf("it is\n%s\nbefore it was\n%s", after, before)
 			}
-			d.ask("OPTIMIZE TABLE events_raw FINAL")
-			d.asks("SELECT count() FROM events", "5")
+			d.Ask("OPTIMIZE TABLE events_raw FINAL")
+			d.Asks("SELECT count() FROM events", "5")
 		})
 	}
 }
@@ -92,19 +93,19 @@ func TestRetentionGiven(t *testing.T) {
 		{"MODIFY TTL toDateTime(received_at) + INTERVAL 12 MONTH", 10 * day, true, 4, "by TTL toDateTime(received_at) + toIntervalMonth(12)"},
 	} {
 		t.Run(fmt.Sprintf("%s %s", tc.before, tc.to), func(t *testing.T) {
-			d := newDatabase(t)
-			apply(t, d.keeping(365*day))
-			d.received(0, 89, 91, 120, 300)
+			d := clickhousetest.New(t)
+			apply(t, keeping(d, 365*day))
+			received(d, 0, 89, 91, 120, 300)
 			if tc.before != "" {
-				d.ask("ALTER TABLE events_raw " + tc.before)
+				d.Ask("ALTER TABLE events_raw " + tc.before)
 			}
-			before := d.definitions()
+			before := definitions(d)
 			same := !tc.shorter && strings.Contains(before, fmt.Sprintf("Second(%d)", int(tc.to.Seconds()))) || tc.was == days(tc.to)
-			said, err := status(t, d.keeping(tc.to))
+			said, err := status(t, keeping(d, tc.to))
 			if errors.Is(err, ErrPending) == same || strings.Contains(said, "pending  retention of events_raw: "+days(tc.to)+" is asked for, it is "+tc.was) == same {
 				t.Errorf("status %v:\n%s", err, said)
 			}
-			said, err = left(t, d.keeping(tc.to), Permissions{})
+			said, err = left(t, keeping(d, tc.to), Permissions{})
 			if errors.Is(err, ErrLeft) != tc.shorter || (err != nil) != tc.shorter {
 				t.Fatalf("error %v, said:\n%s", err, said)
 			}
@@ -114,23 +115,23 @@ func TestRetentionGiven(t *testing.T) {
 						t.Errorf("%q is not in: %v", want, err)
 					}
 				}
-				if after := d.definitions(); after != before {
+				if after := definitions(d); after != before {
 					t.Errorf("it is\n%s\nbefore it was\n%s", after, before)
 				}
-				d.ask("OPTIMIZE TABLE events_raw FINAL")
-				d.asks("SELECT count() FROM events", "5")
-				if said, err = left(t, d.keeping(tc.to), Permissions{ShortenRetention: true}); err != nil || !strings.Contains(said, rowsAbout(tc.lost)) {
+				d.Ask("OPTIMIZE TABLE events_raw FINAL")
+				d.Asks("SELECT count() FROM events", "5")
+				if said, err = left(t, keeping(d, tc.to), Permissions{ShortenRetention: true}); err != nil || !strings.Contains(said, rowsAbout(tc.lost)) {
 					t.Errorf("error %v, said:\n%s", err, said)
 				}
 			}
 			if !same {
-				d.ttl(fmt.Sprintf("toDateTime(received_at) + toIntervalSecond(%d)", int(tc.to.Seconds())))
+				ttlIs(d, fmt.Sprintf("toDateTime(received_at) + toIntervalSecond(%d)", int(tc.to.Seconds())))
 			}
-			if again := apply(t, d.keeping(tc.to)); again != upToDate {
+			if again := apply(t, keeping(d, tc.to)); again != upToDate {
 				t.Errorf("the second time says:\n%s", again)
 			}
-			d.ask("OPTIMIZE TABLE events_raw FINAL")
-			d.asks("SELECT count() FROM events", fmt.Sprint(5-tc.lost))
+			d.Ask("OPTIMIZE TABLE events_raw FINAL")
+			d.Asks("SELECT count() FROM events", fmt.Sprint(5-tc.lost))
 		})
 	}
 }
@@ -144,19 +145,19 @@ func rowsAbout(n int) string {
 
 // How much is removed is counted from the rows, and their bytes by their share of each table partition.
 func TestLossIsCounted(t *testing.T) {
-	d := newDatabase(t)
-	apply(t, d.keeping(365*day))
+	d := clickhousetest.New(t)
+	apply(t, keeping(d, 365*day))
 	for i, n := range []int{0, 100, 200} { // each in a month of its own
 		at := time.Now().AddDate(0, 0, -n)
-		var records []record
+		var records []rowRecord
 		for j := range int64(1000) {
 			offset := int64(i)*1000 + j
 			text := fmt.Sprintf(`{"message":"m %d","timestamp":%q}`, offset*offset, at.Format(time.RFC3339))
-			records = append(records, fromGateway(offset, "demo", idV4(uint64(offset)), at, text)) //nolint:gosec // not negative
+			records = append(records, rowFrom(offset, "demo", rowID(uint64(offset)), at, text)) //nolint:gosec // not negative
 		}
-		d.insert(d.native(), records...)
+		putRows(t, storeOf(d), records...)
 	}
-	opts, err := d.native().options()
+	opts, err := storeOf(d).ClickHouse.Options()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,11 +167,11 @@ func TestLossIsCounted(t *testing.T) {
 	}
 	defer db.Close()
 	var all uint64
-	if _, err := fmt.Sscan(d.ask("SELECT sum(bytes_on_disk) FROM system.parts WHERE database = currentDatabase() AND table = 'events_raw' AND active"), &all); err != nil {
+	if _, err := fmt.Sscan(d.Ask("SELECT sum(bytes_on_disk) FROM system.parts WHERE database = currentDatabase() AND table = 'events_raw' AND active"), &all); err != nil {
 		t.Fatal(err)
 	}
 	for days, rows := range map[int]uint64{300: 0, 150: 1000, 50: 2000} {
-		l, err := lostBy(t.Context(), db, flavour{database: d.name}, time.Duration(days)*day)
+		l, err := lostBy(t.Context(), db, flavour{database: d.Name}, time.Duration(days)*day)
 		if err != nil || l.rows != rows || l.bytes > all*rows/3000*3/2 || l.bytes < all*rows/3000/2 {
 			t.Errorf("%d days: %+v of %d bytes, error %v", days, l, all, err)
 		}

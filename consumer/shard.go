@@ -70,8 +70,8 @@ func (s *shard) copies(ctx context.Context, topic string, partition int, b *bloc
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		for row, offset := range b.offset {
-			if _, ok := there[stored{offset, b.eventID[row]}]; ok {
+		for row, offset := range b.Offsets() {
+			if _, ok := there[stored{offset, b.EventIDs()[row]}]; ok {
 				copies[row]++
 			}
 		}

@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 
@@ -59,12 +58,10 @@ func appendUUID(to []byte, id uuid.UUID) []byte {
 // split lists the rows of each shard, ascending.
 func (s *shards) split(b *block) [][]int32 {
 	out := make([][]int32, len(s.weights))
-	at := 0
-	for row, end := range b.projectID.ends(make([]int, 0, b.rows())) {
-		_, size := binary.Uvarint(b.projectID.buf[at:])
-		n := s.of(b.projectID.buf[at+size:end], b.eventID[row])
+	ids := b.EventIDs()
+	for row, project := range b.Projects() {
+		n := s.of(project, ids[row])
 		out[n] = append(out[n], int32(row)) //nolint:gosec // rows of one block
-		at = end
 	}
 	return out
 }

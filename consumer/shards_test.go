@@ -7,15 +7,17 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/consumer/clickhouse/clickhousetest"
+
 	"github.com/google/uuid"
 )
 
 // The hash that is computed here is the one that ClickHouse computes of shardKey, for any project and any id.
 func TestShardHash(t *testing.T) {
-	d := newServer(t)
+	d := clickhousetest.NewShard(t)
 	const n = 5000
 	rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
-	var records []record
+	var records []rowRecord
 	for i := range int64(n) {
 		id := uuid.UUID{}
 		for at := range id {
@@ -25,10 +27,10 @@ func TestShardHash(t *testing.T) {
 		for at := range project {
 			project[at] = "abcdefghijklmnopqrstuvwxyz0123456789_-"[rnd.IntN(38)]
 		}
-		records = append(records, fromGateway(i, string(project), id, noon, `{"message":"m"}`))
+		records = append(records, rowFrom(i, string(project), id, rowNoon, `{"message":"m"}`))
 	}
-	b := blockOf(t, records...)
-	to := newInserter(d.native())
+	b := rowBlock(t, records...)
+	to := newInserter(reach(d.Native()))
 	to.table = localTable
 	defer to.close()
 	if err := to.insert(t.Context(), b, ""); err != nil {
@@ -45,7 +47,7 @@ func TestShardHash(t *testing.T) {
 				slots, shards = append(slots, fmt.Sprint(len(slots))), append(shards, fmt.Sprint(shard))
 			}
 		}
-		want := strings.Split(d.ask(fmt.Sprintf("SELECT transform(%s %% %d, [%s], [%s], 99) FROM events_local ORDER BY _offset",
+		want := strings.Split(d.Ask(fmt.Sprintf("SELECT transform(%s %% %d, [%s], [%s], 99) FROM events_local ORDER BY _offset",
 			shardKey, s.total, strings.Join(slots, ","), strings.Join(shards, ","))), "\n")
 		got := make([]string, n)
 		for shard, rows := range s.split(b) {

@@ -1,21 +1,23 @@
 package consumer
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-// Step is something that is done to each event on its way from the topic to the table: it may look, change or drop. Steps run
-// in order, after the event was found to be valid and before its row is made. An own step is one file: a function that returns
-// a Step, and a line in Config.steps.
+// Step is what the consumer does to each event between the topic and the table: it may look at the event, change it or drop it. Steps
+// run in order, after the event was found to be valid and before its row is made.
 //
-// An event that is read again, after a crash or when the client sent it twice, goes through the steps again: a step should do the
-// same thing then.
+// An event goes through the steps again after a crash, or if its client sent it twice. A step must do the same to it each time.
 type Step struct {
-	// Name is what the step is called in sluice_consumer_dropped_total and in logs: one word, from a closed set.
+	// Name is the step's name in sluice_consumer_dropped_total and in logs: one word, from a closed set.
 	Name string
-	// Apply does the work and says whether the event is kept. It is called by several goroutines at once.
+	// Apply does the work. It returns false to drop the event. Several goroutines call it at once.
 	Apply func(in *StepInput) bool
 }
 
@@ -31,27 +33,81 @@ type StepInput struct {
 	JSON []byte
 
 	changed bool
-	// Two buffers take turns, because what a step reads may be what the last one wrote.
+	// Two buffers take turns, because JSON may be in the one that was written last.
 	buffers [2][]byte
-	turn    int
+	next    int
 }
 
-// Replace makes the event what rewrite appends to dst, which must be a valid event still; one that is not goes to the dead-letter
-// topic.
+// Replace makes the event what rewrite appends to dst. An event that is not valid any more becomes a dead letter.
 func (in *StepInput) Replace(rewrite func(dst, event []byte) []byte) {
-	in.buffers[in.turn] = rewrite(in.buffers[in.turn][:0], in.JSON)
-	in.JSON, in.changed = in.buffers[in.turn], true
-	in.turn ^= 1
+	in.buffers[in.next] = rewrite(in.buffers[in.next][:0], in.JSON)
+	in.JSON, in.changed = in.buffers[in.next], true
+	in.next ^= 1
 }
 
-// droppedError says which step dropped an event. It is neither a row nor a dead letter.
-type droppedError struct{ step string }
+// DroppedError says which step dropped an event. The event becomes neither a row nor a dead letter.
+type DroppedError struct {
+	// Step is the step's name.
+	Step string
+}
 
 // Error is part of error.
-func (e *droppedError) Error() string { return "dropped by " + e.step }
+func (e *DroppedError) Error() string { return "dropped by " + e.Step }
 
-// steps are the steps that the settings ask for, in order: what is dropped need not be redacted.
-func (c Config) steps() []Step {
+// Chain runs events through steps. It reuses its memory, and is not safe for concurrent use.
+type Chain struct {
+	// Steps run in order. They must not change once Apply was called.
+	Steps []Step
+
+	input StepInput
+}
+
+// Apply runs the steps over an event. It returns the event as the steps leave it, good until the next call, and whether a step changed
+// it. The error is a *DroppedError.
+func (c *Chain) Apply(project string, id uuid.UUID, receivedAt time.Time, json []byte) (out []byte, changed bool, err error) {
+	in := &c.input
+	*in = StepInput{Project: project, EventID: id, ReceivedAt: receivedAt, JSON: json, buffers: in.buffers}
+	for _, s := range c.Steps {
+		if !s.Apply(in) {
+			return nil, false, &DroppedError{Step: s.Name}
+		}
+	}
+	return in.JSON, in.changed, nil
+}
+
+// stepConfig says which of the built-in steps run.
+type stepConfig struct {
+	// Sample is the share of events that is kept, above 0 to 1.
+	Sample float64
+	// RedactKeys are names, in any case, whose values are removed.
+	RedactKeys []string
+	// RedactPatterns are kinds of secrets that are removed from all texts: card, bearer, email.
+	RedactPatterns []string
+}
+
+// Check reports every fault of the settings.
+func (c stepConfig) Check() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if !(c.Sample > 0 && c.Sample <= 1) { // written so that NaN fails too
+		fault("--sample: above 0 to 1, not %g", c.Sample)
+	}
+	for _, name := range c.RedactKeys {
+		if slices.Contains(neverRedacted, strings.ToLower(name)) {
+			fault("--redact-keys: %s cannot be taken out of an event", strings.ToLower(name))
+		}
+	}
+	for _, kind := range c.RedactPatterns {
+		if !slices.ContainsFunc(secretPatterns, func(p pattern) bool { return p.name == kind }) {
+			fault("--redact-patterns: %q is not known; there are card, bearer and email", kind)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// newSteps lists the built-in steps that the settings ask for. Sampling comes first: a dropped event need not be redacted. A step of your own
+// is a function that returns a Step, and one line here.
+func newSteps(c stepConfig) []Step {
 	var steps []Step
 	if c.Sample > 0 && c.Sample < 1 {
 		steps = append(steps, sampling(c.Sample))

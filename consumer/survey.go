@@ -18,14 +18,11 @@ type survey struct {
 
 // look surveys a server. Clusters and macros are asked for only where they matter: not every user may read them.
 func look(ctx context.Context, db *sql.DB, f flavour) (*survey, error) {
-	s := &survey{}
-	var known []string
-	if err := texts(ctx, db, serverQuery, &known); err != nil {
+	known, err := inspectServer(ctx, db)
+	if err != nil {
 		return nil, err
 	}
-	for _, line := range known {
-		s.learn(line)
-	}
+	s := &survey{server: *known}
 	if f.cluster != "" {
 		if err := texts(ctx, db, "SELECT DISTINCT cluster FROM system.clusters ORDER BY cluster", &s.clusters); err != nil {
 			return nil, err
@@ -35,7 +32,7 @@ func look(ctx context.Context, db *sql.DB, f flavour) (*survey, error) {
 		}
 	}
 	var engines []string
-	err := texts(ctx, db, "SELECT engine FROM system.tables WHERE database = "+quoted(f.database)+" AND name = "+quoted(tableName), &engines)
+	err = texts(ctx, db, "SELECT engine FROM system.tables WHERE database = "+quoted(f.database)+" AND name = "+quoted(tableName), &engines)
 	if len(engines) > 0 {
 		s.engine = engines[0]
 	}
@@ -60,9 +57,6 @@ func texts(ctx context.Context, db *sql.DB, query string, to *[]string) error {
 	}
 	return nil
 }
-
-// errCloud: there is no cluster to name.
-const errCloud = unfitError("this is ClickHouse Cloud, which replicates by itself: leave --clickhouse-cluster out")
 
 // fits says why the schema cannot be made there, in one sentence for who runs the migration.
 func (s *survey) fits(f flavour) error {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sluice/consumer/clickhouse/clickhousetest"
 )
 
 // surveyed is a server as a migration may meet one.
@@ -51,9 +53,9 @@ func TestSurveyFits(t *testing.T) {
 
 // The real server is surveyed over both protocols.
 func TestLook(t *testing.T) {
-	overBoth(t, func(t *testing.T, d *database, dsn func(string) string) {
-		store := d.store(dsn(""))
-		opts, err := store.options()
+	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
+		store := storeAt(dsn)
+		opts, err := store.ClickHouse.Options()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +70,7 @@ func TestLook(t *testing.T) {
 				apply(t, store)
 				engine = "ReplacingMergeTree"
 			}
-			s, err := look(t.Context(), db, flavour{database: d.name, cluster: cluster})
+			s, err := look(t.Context(), db, flavour{database: d.Name, cluster: cluster})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,31 +97,44 @@ func applied(t *testing.T, store Store, edit func(*survey)) error {
 
 // A server that is refused is left as it is.
 func TestApplyRefuses(t *testing.T) {
-	d := newDatabase(t)
-	cluster := d.native()
-	cluster.Cluster = "nowhere"
+	d := clickhousetest.New(t)
+	cluster := storeOf(d)
+	cluster.ClickHouse.Cluster = "nowhere"
 	for name, err := range map[string]error{
-		"too old":         applied(t, d.native(), func(s *survey) { s.version = "25.7.1.1" }),
+		"too old":         applied(t, storeOf(d), func(s *survey) { s.version = "25.7.1.1" }),
 		"unknown cluster": NewMigrator(cluster, &bytes.Buffer{}).Apply(t.Context()),
 	} {
 		if err == nil || !isSetup(err) || !strings.Contains(err.Error(), "clickhouse at 127.0.0.1") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n, err := d.tryAsk("default", "SELECT count() FROM system.databases WHERE name = "+quoted(d.name)); n != "0" || err != nil {
+	if n, err := d.TryAsk("default", "SELECT count() FROM system.databases WHERE name = "+quoted(d.Name)); n != "0" || err != nil {
 		t.Errorf("the database is there: %s, error %v", n, err)
 	}
 }
 
+// A migration without the cluster's name leaves the Distributed table alone, and says why.
+func TestApplyWithoutTheCluster(t *testing.T) {
+	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
+		d.AskServer("CREATE DATABASE " + d.Name)
+		for _, statement := range clickhousetest.ClusterTables(d.Name) {
+			d.Ask(statement)
+		}
+		if err := applied(t, storeAt(dsn), func(*survey) {}); err == nil || !strings.Contains(err.Error(), "--clickhouse-cluster") {
+			t.Errorf("a migration without the cluster's name: %v", err)
+		}
+	})
+}
+
 // ClickHouse Cloud is recognised and given what it takes; that the real server takes it as well is all that can be shown here.
 func TestApplyToCloud(t *testing.T) {
-	d := newDatabase(t)
+	d := clickhousetest.New(t)
 	for range 2 {
-		if err := applied(t, d.native(), func(s *survey) { s.cloud = true }); err != nil {
+		if err := applied(t, storeOf(d), func(s *survey) { s.cloud = true }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got := d.ask("SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'events_raw'")
+	got := d.Ask("SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'events_raw'")
 	for _, want := range []string{"replicated_deduplication_window_seconds = 604800", "TTL "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s is not in %s", want, got)
@@ -128,6 +143,6 @@ func TestApplyToCloud(t *testing.T) {
 	if strings.Contains(got, "fsync") || strings.Contains(got, "non_replicated") {
 		t.Errorf("left off: %s", got)
 	}
-	d.insert(d.native(), plain(1))
-	d.asks("SELECT count() FROM events", "1")
+	putRows(t, storeOf(d), rowPlain(1))
+	d.Asks("SELECT count() FROM events", "1")
 }

@@ -92,12 +92,12 @@ func (c *devCmd) settle(given map[string]settings.Origin) error {
 		c.Kafka.Brokers = []string{c.KafkaAddr}
 	}
 	if c.ExternalClickHouse != "" {
-		c.Consumer.DSN, c.Consumer.DSNFile = c.ExternalClickHouse, ""
+		c.Consumer.Store.ClickHouse.DSN, c.Consumer.Store.ClickHouse.DSNFile = c.ExternalClickHouse, ""
 	}
-	if c.Consumer.DSN != "" || c.Consumer.DSNFile != "" {
+	if c.Consumer.Store.ClickHouse.DSN != "" || c.Consumer.Store.ClickHouse.DSNFile != "" {
 		c.ClickHouseAddr = ""
 	} else {
-		c.Consumer.DSN = "clickhouse://" + c.ClickHouseAddr + "/sluice"
+		c.Consumer.Store.ClickHouse.DSN = "clickhouse://" + c.ClickHouseAddr + "/sluice"
 	}
 	c.ownNames(given)
 	return errors.Join(c.Kafka.Check(), c.Gateway.Check(), c.Consumer.Check(), c.Process.Check())

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/kafka/kafkatest"
 	"sluice/internal/kafkaconn"
 )
 
@@ -69,8 +70,8 @@ func TestGroup(t *testing.T) {
 	t.Parallel() // most of it is waiting for heartbeats
 	const partitions, each = 6, 100
 	d := migrated(t)
-	b := newBroker(t, partitions)
-	one, two := consume(t, b.conn, d.native()), consume(t, b.conn, d.http())
+	b := kafkatest.New(t, partitions)
+	one, two := consume(t, b.Conn, d.native()), consume(t, b.Conn, d.http())
 	waitUntil(t, "both have partitions", func() bool {
 		return one.owns() > 0 && two.owns() > 0 && one.owns()+two.owns() == partitions
 	})
@@ -91,7 +92,7 @@ func TestGroup(t *testing.T) {
 				written++
 			}
 			records = append(records, record{value: []byte("poison")})
-			b.write(t, p, records...)
+			b.Write(t, p, produced(records...)...)
 		}
 	}
 	arrived := func() {
@@ -100,7 +101,7 @@ func TestGroup(t *testing.T) {
 		d.asks("SELECT count(), uniqExact(_partition, _offset), uniqExact(event_id) FROM events_raw", fmt.Sprintf("%d\t%d\t%d", written, written, written))
 		waitUntil(t, "all is committed", func() bool {
 			for p := range partitions {
-				if b.committed(t, p) != int64(written/partitions+written/partitions/each) {
+				if b.Committed(t, "sluice", p) != int64(written/partitions+written/partitions/each) {
 					return false
 				}
 			}
@@ -122,7 +123,7 @@ func TestGroup(t *testing.T) {
 	write()
 	waitUntil(t, "the other has taken over", func() bool { return two.owns() == partitions })
 	arrived()
-	if got := len(b.dead(t, 2*partitions)); got != 2*partitions {
+	if got := len(b.DeadLetters(t, 2*partitions)); got != 2*partitions {
 		t.Errorf("%d dead letters", got)
 	}
 	if got := testutil.ToFloat64(two.metrics.rebalances); got < 2 {
@@ -137,7 +138,7 @@ func TestKafkaAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	c := consume(t, kafkaconn.Config{Brokers: []string{l.Addr().String()}, Topic: "events", DeadTopic: "events.dead"}, Store{DSN: DefaultDSN, Retention: goodConfig().Retention})
+	c := consume(t, kafkaconn.Config{Brokers: []string{l.Addr().String()}, Topic: "events", DeadTopic: "events.dead"}, goodConfig().Store)
 	if err := c.Live(); err != nil {
 		t.Error(err)
 	}
@@ -165,7 +166,7 @@ func TestGroupIsSticky(t *testing.T) {
 	t.Parallel()
 	const partitions = 12
 	d := migrated(t)
-	b := newBroker(t, partitions)
+	b := kafkatest.New(t, partitions)
 	var members []*running
 	settled := func() bool {
 		for _, m := range members {
@@ -176,11 +177,11 @@ func TestGroupIsSticky(t *testing.T) {
 		return true
 	}
 	for range 3 {
-		members = append(members, consume(t, b.conn, d.native()))
+		members = append(members, consume(t, b.Conn, d.native()))
 	}
 	waitUntil(t, "three share", settled)
 	before := owners(members)
-	members = append(members, consume(t, b.conn, d.native()))
+	members = append(members, consume(t, b.Conn, d.native()))
 	waitUntil(t, "four share", settled)
 	moved := 0
 	for p, owner := range owners(members) {
@@ -196,41 +197,28 @@ func TestGroupIsSticky(t *testing.T) {
 	}
 }
 
+// groupHeartbeat is the interval of the heartbeats of a group's members.
+const groupHeartbeat = 3 * time.Second
+
 // TestRestartIsOneRebalance: a consumer is stopped just before the others send their heartbeats, by which they learn that one has left,
 // and is back a second later. It leaves after the heartbeats, so that leaving and coming back are one rebalance.
 func TestRestartIsOneRebalance(t *testing.T) {
 	t.Parallel()
 	d := migrated(t)
-	b := newBroker(t, 4)
-	one, two := consumeFor(t, b.conn, d.native(), 25*time.Second), consumeFor(t, b.conn, d.native(), 25*time.Second)
+	b := kafkatest.New(t, 4)
+	one, two := consumeFor(t, b.Conn, d.native(), 25*time.Second), consumeFor(t, b.Conn, d.native(), 25*time.Second)
 	waitUntil(t, "both have partitions", func() bool { return one.owns() == 2 && two.owns() == 2 })
 	began, before := time.Now(), testutil.ToFloat64(two.metrics.rebalances)
-	waitUntil(t, "it is half a second before the next heartbeats", func() bool { return time.Since(began) > heartbeatInterval-500*time.Millisecond })
+	waitUntil(t, "it is half a second before the next heartbeats", func() bool { return time.Since(began) > groupHeartbeat-500*time.Millisecond })
 	if err := one.stop(); err != nil {
 		t.Fatal(err)
 	}
 	stopped := time.Now()
 	waitUntil(t, "a second has passed", func() bool { return time.Since(stopped) > time.Second })
-	again := consumeFor(t, b.conn, d.native(), 25*time.Second)
+	again := consumeFor(t, b.Conn, d.native(), 25*time.Second)
 	waitUntil(t, "both have partitions again", func() bool { return again.owns() == 2 && two.owns() == 2 })
 	if got := testutil.ToFloat64(two.metrics.rebalances) - before; got != 1 {
 		t.Errorf("the restart made %v rebalances", got)
-	}
-}
-
-// The moment to leave is just after a heartbeat, and at once if nobody else is in the group.
-func TestLull(t *testing.T) {
-	began := time.Now()
-	for _, c := range []struct{ after, want time.Duration }{
-		{0, heartbeatSlack}, {heartbeatSlack, 0}, {2 * heartbeatSlack, 0}, {heartbeatInterval / 2, heartbeatInterval/2 + heartbeatSlack},
-		{heartbeatInterval, heartbeatSlack}, {7*heartbeatInterval + heartbeatSlack, 0}, {8*heartbeatInterval - 1, heartbeatSlack + 1},
-	} {
-		if got := (&membership{began: began}).lull(began.Add(c.after)); got != c.want {
-			t.Errorf("after %s: %s, want %s", c.after, got, c.want)
-		}
-	}
-	if got := (&membership{}).lull(began); got != 0 {
-		t.Errorf("alone: %s", got)
 	}
 }
 
