@@ -53,7 +53,7 @@ func main() {
 func send(events []Event) (accepted int, err error) {
 	for attempt := range attempts {
 		wait := min(30*time.Second, time.Second<<attempt)
-		res, answer, err := post(events)
+		res, answer, err := post(events) //nolint:bodyclose // post closes it
 		switch {
 		case err != nil:
 			fmt.Println("not sent:", err)
