@@ -23,10 +23,12 @@ func TestDocsSettings(t *testing.T) {
 func TestDocsMetrics(t *testing.T) {
 	var c cli
 	// Every step has a series of its own, so all of them are on.
-	_, err := settings.Parse("consumer", description, &c, settings.Source{Args: []string{"--sample=0.5", "--redact-keys=password"}}, vars)
+	src := settings.Source{Args: []string{"--sample=0.5", "--redact-keys=password"}}
+	_, err := settings.Parse("consumer", description, &c, src, vars)
 	require.NoError(t, err)
 	var metrics docs.Recorder
-	_, err = consumer.New(c.Config, consumer.Deps{Kafka: c.Kafka, Metrics: &metrics, Log: slog.New(slog.DiscardHandler)})
+	log := slog.New(slog.DiscardHandler)
+	_, err = consumer.New(c.Config, consumer.Deps{Kafka: c.Kafka, Metrics: &metrics, Log: log})
 	require.NoError(t, err)
 	docs.Section(t, "metrics.md", "consumer", docs.MetricsTable(metrics.Metrics(t)))
 }

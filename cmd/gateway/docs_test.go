@@ -25,17 +25,20 @@ func TestDocsSettings(t *testing.T) {
 
 func TestDocsMetrics(t *testing.T) {
 	var c cli
+	// Spool and limit store are on: each has metrics of its own.
 	_, err := settings.Parse("gateway", description, &c, settings.Source{Args: []string{
 		"--projects-file=../../deploy/projects.yaml", "--spool-dir=" + t.TempDir(), "--limit-store=redis://" + nobody(t),
 	}}, vars)
 	require.NoError(t, err)
 	var metrics docs.Recorder
-	_, err = gateway.New(c.Config, gateway.Deps{Kafka: c.Kafka, Metrics: &metrics, Log: slog.New(slog.DiscardHandler)})
+	log := slog.New(slog.DiscardHandler)
+	_, err = gateway.New(c.Config, gateway.Deps{Kafka: c.Kafka, Metrics: &metrics, Log: log})
 	require.NoError(t, err)
 	docs.Section(t, "metrics.md", "gateway", docs.MetricsTable(metrics.Metrics(t)))
 
-	require.NoError(t, process.Serve(t.Context(), "gateway", c.Process.Log, io.Discard, func(_ context.Context, s process.Service) error {
+	serve := func(_ context.Context, s process.Service) error {
 		docs.Section(t, "metrics.md", "every-program", docs.MetricsTable(docs.Gathered(t, s.Metrics, "sluice_")))
 		return nil
-	}))
+	}
+	require.NoError(t, process.Serve(t.Context(), "gateway", c.Process.Log, io.Discard, serve))
 }

@@ -18,8 +18,10 @@ func TestDocsSettings(t *testing.T) {
 		Consumer consumer.Config `embed:""`
 		Process  process.Config  `embed:""`
 	}{}, vars)
-	docs.Section(t, "settings.md", "sluice-dev", docs.SettingsTable(docs.Flags(docs.Command(t, program, "dev"), kafka, services)))
+	dev := docs.Flags(docs.Command(t, program, "dev"), kafka, services)
+	docs.Section(t, "settings.md", "sluice-dev", docs.SettingsTable(dev))
 	for _, command := range []string{"load", "topics", "keys"} {
-		docs.Section(t, "settings.md", "sluice-"+command, docs.SettingsTable(docs.Flags(docs.Command(t, program, command), kafka)))
+		own := docs.Flags(docs.Command(t, program, command), kafka)
+		docs.Section(t, "settings.md", "sluice-"+command, docs.SettingsTable(own))
 	}
 }

@@ -23,7 +23,7 @@ func texts(t *testing.T) map[string]string {
 		switch name := entry.Name(); {
 		case err != nil:
 			return err
-		case entry.IsDir() && path != root && (strings.HasPrefix(name, ".") && name != ".github" || name == "node_modules"):
+		case entry.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "node_modules"):
 			return filepath.SkipDir
 		case filepath.Ext(name) != ".md":
 			return nil

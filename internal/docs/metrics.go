@@ -15,7 +15,7 @@ import (
 // Metric is what a table says about one metric.
 type Metric struct {
 	Name, Type, Help string
-	// Labels are the label names in the order of the metric's definition, each with the values that it has from the start.
+	// Labels are in the order of the metric's definition, each with the values that it has from the start.
 	Labels []Label
 }
 
@@ -115,7 +115,8 @@ func collected(t testing.TB, c prometheus.Collector) []prometheus.Metric {
 }
 
 // desc is how prometheus.Desc prints itself, which is the one way to read its labels.
-var desc = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: ("(?:[^"\\]|\\.)*"), (?:unit: "[^"]*", )?constLabels: \{\}, variableLabels: \{([^}]*)\}\}$`)
+var desc = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: ("(?:[^"\\]|\\.)*"), ` +
+	`(?:unit: "[^"]*", )?constLabels: \{\}, variableLabels: \{([^}]*)\}\}$`)
 
 func parseDesc(text string) (Metric, error) {
 	found := desc.FindStringSubmatch(text)
@@ -173,7 +174,7 @@ func (m *Metric) add(t testing.TB, series prometheus.Metric) {
 	}
 }
 
-// closedSets are the labels whose values a table lists. The others are numbers, names of the operator's, or ClickHouse's codes.
+// closedSets are the labels whose values a table lists. The others are numbers, topics, or ClickHouse's codes.
 var closedSets = map[string]bool{"reason": true, "limit": true, "route": true, "processor": true}
 
 // MetricsTable is a Markdown table of metrics: name, type, labels with their values, help.

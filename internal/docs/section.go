@@ -12,8 +12,9 @@ import (
 
 var update = flag.Bool("docs.update", false, "write the generated sections of docs/ instead of comparing them")
 
-// Section compares a generated section of a file in docs/ with the text it should have, and fails the test where they differ. With
-// -docs.update it writes the section. A section stands between the lines <!-- name:begin --> and <!-- name:end -->.
+// Section compares a generated section of a file in docs/ with the text it should have, and fails the test where they
+// differ. With -docs.update it writes the section. A section stands between the lines <!-- name:begin --> and
+// <!-- name:end -->.
 func Section(t testing.TB, file, name, should string) {
 	t.Helper()
 	root, err := Root()

@@ -30,7 +30,8 @@ func TestFirstDifference(t *testing.T) {
 		is, should string
 		line       int
 	}{
-		{"", "", 0}, {"a\nb\n", "a\nb\n", 0}, {"a\nb\n", "a\nc\n", 2}, {"a\n", "a\nb\n", 2}, {"a\nb\n", "a\n", 2}, {"x", "", 1},
+		{"", "", 0}, {"a\nb\n", "a\nb\n", 0},
+		{"a\nb\n", "a\nc\n", 2}, {"a\n", "a\nb\n", 2}, {"a\nb\n", "a\n", 2}, {"x", "", 1},
 	} {
 		line, differs := firstDifference(tc.is, tc.should)
 		require.Equal(t, tc.line, line, "%q, %q", tc.is, tc.should)
@@ -40,11 +41,14 @@ func TestFirstDifference(t *testing.T) {
 
 func TestMetricsTable(t *testing.T) {
 	var r Recorder
-	waiting := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "waiting", Help: `Said "so" | more.`}, []string{"topic"})
-	failed := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "failed_total", Help: "Failures."}, []string{"reason", "code"})
+	waiting := prometheus.NewGaugeVec(
+		prometheus.GaugeOpts{Name: "waiting", Help: `Said "so" | more.`}, []string{"topic"})
+	failed := prometheus.NewCounterVec(
+		prometheus.CounterOpts{Name: "failed_total", Help: "Failures."}, []string{"reason", "code"})
 	failed.WithLabelValues("timeout", "1")
 	failed.WithLabelValues("leader", "2")
-	r.MustRegister(waiting, failed, prometheus.NewHistogram(prometheus.HistogramOpts{Name: "took_seconds", Help: "Time."}))
+	took := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "took_seconds", Help: "Time."})
+	r.MustRegister(waiting, failed, took)
 	require.Equal(t, "| metric | type | labels | meaning |\n|---|---|---|---|\n"+
 		"| `failed_total` | counter | `reason`: leader, timeout; `code` | Failures. |\n"+
 		"| `took_seconds` | histogram |  | Time. |\n"+

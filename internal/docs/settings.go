@@ -35,13 +35,14 @@ func Command(t testing.TB, program *kong.Node, path string) *kong.Node {
 	return at
 }
 
-// Flags returns the settings of a command, in the order of its struct, and after them those of the commands below it. The
-// settings of other models are left out.
+// Flags returns the settings of a command, in the order of its struct, and after them those of the commands below it.
+// The settings of other models are left out.
 func Flags(of *kong.Node, without ...*kong.Node) []*kong.Flag {
 	var out []*kong.Flag
 	for _, f := range tree(of) {
-		elsewhere := slices.ContainsFunc(without, func(n *kong.Node) bool { return slices.ContainsFunc(tree(n), named(f.Name)) })
-		if !elsewhere && !slices.ContainsFunc(out, named(f.Name)) {
+		known := named(f.Name)
+		inOther := slices.ContainsFunc(without, func(n *kong.Node) bool { return slices.ContainsFunc(tree(n), known) })
+		if !inOther && !slices.ContainsFunc(out, known) {
 			out = append(out, f)
 		}
 	}
@@ -71,7 +72,8 @@ func SettingsTable(flags []*kong.Flag) string {
 	var out strings.Builder
 	out.WriteString("| flag | variable | default | meaning |\n|---|---|---|---|\n")
 	for _, f := range flags {
-		fmt.Fprintf(&out, "| `--%s` | `%s` | %s | %s |\n", f.Name, settings.Variable(f.Name), shownDefault(f), cell(f.Help))
+		variable := settings.Variable(f.Name)
+		fmt.Fprintf(&out, "| `--%s` | `%s` | %s | %s |\n", f.Name, variable, shownDefault(f), cell(f.Help))
 	}
 	return out.String()
 }
