@@ -77,8 +77,8 @@ bench: ## edge and consumer against their ceilings and rivals in pairs, and micr
 	$(GO) test ./consumer -run '^$$' -bench 'Consumer$$' -benchtime 1x -timeout 3h -args -consumer.rows $(BENCHROWS)
 	$(GO) test -run '^$$' -bench 'Decode|Encode|Split|Fingerprint|Headers' -benchmem -timeout $(TEST_TIMEOUT) ./internal/event ./gateway
 
-docs: ## the settings tables of README.md
-	$(GO) run ./internal/settings/gen
+docs: ## the tables of docs/settings.md and docs/metrics.md, from the programs themselves
+	$(GO) test -p 1 -count=1 ./cmd/gateway ./cmd/consumer ./cmd/sluice -run '^TestDocs' -args -docs.update
 
 clean: ## remove what build and the tests leave in the tree
 	rm -rf bin coverage.out
