@@ -3,6 +3,8 @@ package consumer
 import (
 	"encoding/binary"
 	"hash/crc32"
+	rowsroom "sluice/consumer/rows"
+	"sluice/internal/recordbatch"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -18,38 +20,38 @@ func BenchmarkProcess(b *testing.B) {
 		size int
 	}{{"200B", 200}, {"1.4KB", 1400}} {
 		set := benchBatch(benchRows, kind.size)
-		reader, proc, batch := &batchReader{}, newProcessor(), newBatch()
-		run := func(b *testing.B, rows *block) {
+		reader, proc, batch := &recordbatch.Reader{}, newProcessor(), newBatch()
+		run := func(b *testing.B, rows *rowsroom.Block) {
 			b.Helper()
 			batch.reset()
 			batch.rows = rows
-			for r, err := range reader.read(set, 0, nil) {
+			for r, err := range reader.Read(set, 0, nil) {
 				if err != nil {
 					b.Fatal(err)
 				}
 				batch.add(r, proc)
 			}
-			if batch.records != benchRows || len(batch.dead) > 0 {
-				b.Fatal(batch.records, len(batch.dead))
+			if batch.Records != benchRows || len(batch.dead) > 0 {
+				b.Fatal(batch.Records, len(batch.dead))
 			}
 		}
 		b.Run(kind.name+"/used", func(b *testing.B) {
-			rows := newBlock()
+			rows := rowsroom.New()
 			run(b, rows)
 			b.ResetTimer()
 			for b.Loop() {
-				rows.reset()
+				rows.Reset()
 				run(b, rows)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRows), "ns/row")
 		})
 		b.Run(kind.name+"/fresh", func(b *testing.B) {
-			var known sizes
+			var known rowsroom.Sizes
 			for b.Loop() {
-				rows := newBlock()
-				known.expect(rows)
+				rows := rowsroom.New()
+				known.Expect(rows)
 				run(b, rows)
-				known.learn(rows)
+				known.Learn(rows)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRows), "ns/row")
 		})
@@ -73,17 +75,17 @@ func benchBatch(rows, size int) []byte {
 }
 
 // appendRecord appends a record as a batch has it whose first one has offset 0.
-func appendRecord(out []byte, r *record) []byte {
+func appendRecord(out []byte, r *recordbatch.Record) []byte {
 	nullable := func(b, v []byte) []byte {
 		if v == nil {
 			return binary.AppendVarint(b, -1)
 		}
 		return append(binary.AppendVarint(b, int64(len(v))), v...)
 	}
-	one := binary.AppendVarint([]byte{0, 0}, r.offset) // attributes, time
-	one = nullable(nullable(one, r.key), r.value)
-	one = binary.AppendVarint(one, int64(len(r.headers)))
-	for _, h := range r.headers {
+	one := binary.AppendVarint([]byte{0, 0}, r.Offset) // attributes, time
+	one = nullable(nullable(one, r.Key), r.Value)
+	one = binary.AppendVarint(one, int64(len(r.Headers)))
+	for _, h := range r.Headers {
 		one = nullable(nullable(one, []byte(h.Key)), h.Value)
 	}
 	return append(binary.AppendVarint(out, int64(len(one))), one...)

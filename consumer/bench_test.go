@@ -21,7 +21,10 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/clickhouse"
 	"sluice/consumer/clickhouse/clickhousetest"
+	rowsroom "sluice/consumer/rows"
+	"sluice/consumer/schema"
 	"sluice/internal/backoff"
 	"sluice/internal/embedded"
 	"sluice/internal/kafkaconn"
@@ -125,18 +128,18 @@ func middle(v []float64) float64 {
 }
 
 // place is a database of one run, with the schema.
-func (c *consumerBench) place(b *testing.B) (name string, store Store) {
+func (c *consumerBench) place(b *testing.B) (name string, store schema.Config) {
 	b.Helper()
 	name = fmt.Sprintf("bench_%d_%d", c.size, c.runs.Add(1))
-	store = Store{ClickHouse: ClickHouseConfig{DSN: "clickhouse://" + clickhousetest.Engine(b).TCPAddr() + "/" + name}, Retention: new(settings.Duration(10 * 365 * 24 * time.Hour))} // none of the rows is too old
-	if err := NewMigrator(store, io.Discard).Apply(b.Context()); err != nil {
+	store = schema.Config{ClickHouse: clickhouse.Config{DSN: "clickhouse://" + clickhousetest.Engine(b).TCPAddr() + "/" + name}, Retention: new(settings.Duration(10 * 365 * 24 * time.Hour))} // none of the rows is too old
+	if err := schema.NewMigrator(store, io.Discard).Apply(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	return name, store
 }
 
 // config is the consumer's settings as they are by default.
-func (c *consumerBench) config(name string, store Store) Config {
+func (c *consumerBench) config(name string, store schema.Config) Config {
 	return Config{
 		Group: name, Store: store, BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12, Sample: 1,
 		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
@@ -229,11 +232,11 @@ func (c *consumerBench) prepared(b *testing.B) float64 {
 	const blocks, rows = 10, 100_000
 	var buf proto.Buffer
 	compressor := compress.NewWriter(compress.LevelZero, compress.LZ4)
-	rowsIn := newBlock()
+	rowsIn := rowsroom.New()
 	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
 	var took time.Duration
 	for i := range blocks {
-		rowsIn.reset()
+		rowsIn.Reset()
 		for n := range rows {
 			r := benchRecord(i*rows+n, c.size)
 			if err := proc.process(&r, rowsIn); err != nil {
@@ -241,8 +244,8 @@ func (c *consumerBench) prepared(b *testing.B) float64 {
 			}
 		}
 		buf.Reset()
-		columns := rowsIn.columns()
-		raw := proto.Block{Columns: len(columns), Rows: rowsIn.rows()}
+		columns := rowsIn.Columns()
+		raw := proto.Block{Columns: len(columns), Rows: rowsIn.Rows()}
 		if err := raw.EncodeRawBlock(&buf, 0, columns); err != nil {
 			b.Fatal(err)
 		}
@@ -279,7 +282,7 @@ func (c *consumerBench) disk(b *testing.B) (raw, plain float64) {
 	name, store := c.place(b)
 	defer c.drop(b, name)
 	const rows = 200_000
-	in := newBlock()
+	in := rowsroom.New()
 	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
 	for n := range rows {
 		r := benchRecord(n, c.size)

@@ -1,6 +1,9 @@
 package consumer
 
-import "sync"
+import (
+	"sluice/consumer/rows"
+	"sync"
+)
 
 // budget shares memory for records among the partitions. A quarter of it is theirs in equal shares, so that each always gets on, whatever
 // the others hold; the rest is for whoever needs more: few large blocks cost ClickHouse less than many small ones. Its pool keeps empty blocks, at most as
@@ -11,14 +14,14 @@ type budget struct {
 	claims map[*claim]struct{}
 	freed  chan struct{} // closed and replaced whenever there may be room again
 	sealed int           // batches on their way into ClickHouse, which will give memory back
-	blocks *blockPool
+	blocks *rows.Pool
 }
 
 // block returns an empty block.
-func (b *budget) block() *block { return b.blocks.get() }
+func (b *budget) block() *rows.Block { return b.blocks.Get() }
 
 // give takes a block back.
-func (b *budget) give(used *block) { b.blocks.put(used) }
+func (b *budget) give(used *rows.Block) { b.blocks.Put(used) }
 
 // claim is one partition's part of the budget.
 type claim struct {
@@ -27,7 +30,7 @@ type claim struct {
 }
 
 func newBudget(total int) *budget {
-	return &budget{total: int64(total), blocks: newBlockPool(int64(total)), claims: map[*claim]struct{}{}, freed: make(chan struct{})}
+	return &budget{total: int64(total), blocks: rows.NewPool(int64(total)), claims: map[*claim]struct{}{}, freed: make(chan struct{})}
 }
 
 func (b *budget) join() *claim {

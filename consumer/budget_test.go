@@ -8,7 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/kafka"
 	"sluice/consumer/kafka/kafkatest"
+	"sluice/consumer/rows"
+	"sluice/internal/recordbatch"
 )
 
 func hasRoom(c *claim) bool { room, _ := c.room(); return room }
@@ -84,13 +87,13 @@ func TestBudgetBoundsAndNobodyStarves(t *testing.T) {
 // A range's hash is the same whether a record came off the wire or not, and differs with value and headers.
 func TestContent(t *testing.T) {
 	b := kafkatest.New(t, 1)
-	client, err := newClient(b.Conn, "sluice", slog.New(slog.DiscardHandler))
+	client, err := kafka.New(b.Conn, "sluice", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
 	seen := map[uint64]string{}
-	records := []record{plain(0), {}, {value: []byte{}}, {value: []byte("x")}, {value: []byte("x"), headers: plain(1).headers}, {value: []byte("x"), headers: plain(2).headers}}
+	records := []recordbatch.Record{plain(0), {}, {Value: []byte{}}, {Value: []byte("x")}, {Value: []byte("x"), Headers: plain(1).Headers}, {Value: []byte("x"), Headers: plain(2).Headers}}
 	b.Write(t, 0, produced(records...)...)
 	i := 0
 	answer, err := client.Fetch(t.Context(), 0, 0, time.Second)
@@ -102,11 +105,11 @@ func TestContent(t *testing.T) {
 			t.Fatal(err)
 		}
 		wire, made := newBatch(), newBatch()
-		wire.rows, made.rows = newBlock(), newBlock()
+		wire.rows, made.rows = rows.New(), rows.New()
 		wire.add(r, newProcessor())
 		made.add(&records[i], newProcessor())
 		hash := wire.hash.Sum64()
-		if r.raw == nil || hash != made.hash.Sum64() {
+		if r.Raw == nil || hash != made.hash.Sum64() {
 			t.Errorf("record %d: %016x off the wire, %016x made", i, hash, made.hash.Sum64())
 		}
 		if other, ok := seen[hash]; ok {
@@ -161,7 +164,7 @@ func TestBudgetEndsAFetch(t *testing.T) {
 		w.table.inserts = always(fails)
 		for offset := range int64(7) {
 			r := plain(offset)
-			r.value = fmt.Appendf(nil, `{"message":"event %d","filler":"%s"}`, offset, make100k)
+			r.Value = fmt.Appendf(nil, `{"message":"event %d","filler":"%s"}`, offset, make100k)
 			w.topic.put(r)
 		}
 		w.start()

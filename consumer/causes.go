@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sluice/consumer/clickhouse"
 	"strings"
 )
 
@@ -58,7 +59,7 @@ func (c *causes) summary() string {
 // causeOf tells one cause from another: ClickHouse's code, or what lies at the bottom of the error. Numbers in it, such as the ports of a
 // connection, make no difference.
 func causeOf(err error) string {
-	if code := errorCode(err); code != 0 {
+	if code := clickhouse.Code(err); code != 0 {
 		return fmt.Sprintf("code %d", code)
 	}
 	for {

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"fmt"
+	"sluice/consumer/rows"
 	"testing"
 	"time"
 )
@@ -115,11 +116,11 @@ func TestReceivedAtWithTwoWrongClocks(t *testing.T) {
 func TestRowsAreReceivedWhenTheClocksSay(t *testing.T) {
 	looks := 0
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
-	p, b := newProcessor(), newBlock()
+	p, b := newProcessor(), rows.New()
 	p.clock = func() time.Time { looks++; return now }
 	for i, received := range []time.Duration{0, -time.Hour, time.Hour, -100 * 24 * time.Hour} {
 		r := fromGateway(int64(i), "demo", idV4(uint64(i+1)), now.Add(received), `{"message":"m"}`)
-		r.timestamp, r.logAppendTime = now.UnixMilli(), true
+		r.Timestamp, r.LogAppendTime = now.UnixMilli(), true
 		if err := p.process(&r, b); err != nil {
 			t.Fatal(err)
 		}

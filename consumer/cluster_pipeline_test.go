@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"testing"
 
+	"sluice/consumer/clickhouse"
 	"sluice/consumer/clickhouse/clickhousetest"
 )
 
@@ -13,15 +14,15 @@ import (
 func TestClusterPartition(t *testing.T) {
 	servers := []*clickhousetest.Database{clickhousetest.NewShard(t), clickhousetest.NewShard(t)}
 	ways := []*clickhousetest.Proxy{clickhousetest.NewProxy(t), clickhousetest.NewProxy(t)}
-	var shards [][]ClickHouseConfig
+	var shards [][]clickhouse.Config
 	for n, d := range servers {
-		shards = append(shards, []ClickHouseConfig{{DSN: "http://" + ways[n].Addr + "/" + d.Name}})
+		shards = append(shards, []clickhouse.Config{{DSN: "http://" + ways[n].Addr + "/" + d.Name}})
 	}
-	c, err := shardedTable(ClickHouseConfig{Cluster: "two", Quorum: "auto"}, slog.New(slog.DiscardHandler), shards)
+	c, err := clickhouse.NewSharded(clickhouse.Config{Cluster: "two", Quorum: "auto"}, slog.New(slog.DiscardHandler), shards)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.close)
+	t.Cleanup(c.Close)
 	counted := func(question string) (sum int) {
 		for _, d := range servers {
 			n, err := strconv.Atoi(d.Ask(question))
@@ -52,7 +53,7 @@ func TestClusterPartition(t *testing.T) {
 		t.Errorf("%d rows of %d offsets, want %d", got, once, n)
 	}
 	for shard, d := range servers {
-		d.Asks(fmt.Sprintf("SELECT countIf(%s %% 2 != %d) FROM events_local", shardKey, shard), "0")
+		d.Asks(fmt.Sprintf("SELECT countIf(%s %% 2 != %d) FROM events_local", clickhouse.ShardKey, shard), "0")
 	}
 
 	// The next owner compares with the table and adds nothing.

@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/consumer/schema"
+	"sluice/consumer/step"
 	"sluice/internal/settings"
 )
 
 // Config are the consumer's own settings. How Kafka is reached and what the process logs are settings of their own.
 type Config struct {
 	Group            string            `name:"kafka-group" default:"sluice" help:"Kafka consumer group. All consumers of one group share the topic's partitions."`
-	Store            Store             `embed:""`
+	Store            schema.Config     `embed:""`
 	BatchRows        int               `name:"batch-rows" default:"100000" help:"Most rows of one insert; 1 to 1000000."`
 	BatchBytes       int               `name:"batch-bytes" default:"16777216" help:"Most event bytes of one insert; 65536 to 268435456."`
 	BufferBytes      int               `name:"buffer-bytes" default:"134217728" help:"Memory for records on their way, over all partitions, in bytes; 16777216 to 17179869184. When it is used up, because ClickHouse is slow or away, fetching stops. The process takes up to four times as much."`
@@ -68,8 +70,8 @@ func checkGroup(name string) error {
 }
 
 // steps are the settings of the built-in steps.
-func (c Config) steps() stepConfig {
-	return stepConfig{Sample: c.Sample, RedactKeys: c.RedactKeys, RedactPatterns: c.RedactPatterns}
+func (c Config) steps() step.Config {
+	return step.Config{Sample: c.Sample, RedactKeys: c.RedactKeys, RedactPatterns: c.RedactPatterns}
 }
 
 // flushAge is the age at which a batch is inserted, given how many partitions the topic has.

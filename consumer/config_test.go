@@ -5,13 +5,15 @@ import (
 	"testing"
 	"time"
 
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/schema"
 	"sluice/internal/settings"
 )
 
 // goodConfig are settings without a fault.
 func goodConfig() Config {
 	return Config{
-		Group: "sluice", Store: Store{ClickHouse: ClickHouseConfig{DSN: DefaultDSN}, Retention: new(settings.Duration(90 * 24 * time.Hour))},
+		Group: "sluice", Store: schema.Config{ClickHouse: clickhouse.Config{DSN: clickhouse.DefaultDSN}, Retention: new(settings.Duration(90 * 24 * time.Hour))},
 		BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12, Sample: 1,
 		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
 	}
@@ -69,7 +71,7 @@ func TestCheck(t *testing.T) {
 
 // All faults are said at once: an operator should not have to start five times.
 func TestCheckSaysAll(t *testing.T) {
-	err := Config{Store: Store{Retention: new(settings.Duration(time.Hour))}}.Check()
+	err := Config{Store: schema.Config{Retention: new(settings.Duration(time.Hour))}}.Check()
 	for _, flag := range []string{"--kafka-group", "--batch-rows", "--batch-bytes", "--flush-age", "--inserts-per-second", "--max-event-age", "--retention", "--clickhouse-dsn"} {
 		if !strings.Contains(err.Error(), flag+":") {
 			t.Errorf("%s is not mentioned in: %v", flag, err)

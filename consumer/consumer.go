@@ -13,6 +13,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/clickhouse"
+	kafkaroom "sluice/consumer/kafka"
+	"sluice/consumer/step"
 	"sluice/internal/kafkaconn"
 )
 
@@ -31,7 +34,7 @@ type Consumer struct {
 	deps    Deps
 	log     *slog.Logger
 	metrics *metrics
-	kafka   *Client
+	kafka   *kafkaroom.Client
 	table   closingTable
 	budget  *budget
 	turns   turns
@@ -54,12 +57,12 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 	if err := errors.Join(cfg.Check(), deps.Kafka.Check()); err != nil {
 		return nil, err
 	}
-	kafka, err := newClient(deps.Kafka, cfg.Group, deps.Log)
+	kafka, err := kafkaroom.New(deps.Kafka, cfg.Group, deps.Log)
 	if err != nil {
 		return nil, err
 	}
 	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, kafka: kafka, owned: map[int]*partition{}}
-	c.table, c.budget = newTable(cfg.Store.ClickHouse, deps.Log), newBudget(cfg.BufferBytes)
+	c.table, c.budget = clickhouse.New(cfg.Store.ClickHouse, deps.Log), newBudget(cfg.BufferBytes)
 	c.turns = make(turns, max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
@@ -68,7 +71,7 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	c.metrics.begin(newSteps(cfg.steps()))
+	c.metrics.begin(step.New(cfg.steps()))
 	c.membership.blocked = c.metrics.blocked.WithLabelValues(blockedKafka)
 	return c, nil
 }
@@ -82,7 +85,7 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 //	                     └▶ …
 func (c *Consumer) Run(ctx context.Context) error {
 	defer c.kafka.Close()
-	defer c.table.close()
+	defer c.table.Close()
 	group := c.kafka.Join()
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -112,7 +115,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 }
 
 // generations works through one generation of the group after the other, until ctx ends.
-func (c *Consumer) generations(ctx context.Context, group *Membership) {
+func (c *Consumer) generations(ctx context.Context, group *kafkaroom.Membership) {
 	said := ""
 	for {
 		gen, err := group.Next(ctx)
@@ -138,7 +141,7 @@ func (c *Consumer) generations(ctx context.Context, group *Membership) {
 }
 
 // start sets a worker to each partition of the generation.
-func (c *Consumer) start(ctx context.Context, gen *Generation) {
+func (c *Consumer) start(ctx context.Context, gen *kafkaroom.Generation) {
 	partitions, err := c.kafka.Partitions(ctx)
 	if err != nil {
 		partitions = len(gen.Partitions) // all that is known
@@ -168,7 +171,7 @@ func (c *Consumer) start(ctx context.Context, gen *Generation) {
 }
 
 // sayIdle says, once, that the group has no partition for this member although the topic has some.
-func (c *Consumer) sayIdle(gen *Generation, partitions int) {
+func (c *Consumer) sayIdle(gen *kafkaroom.Generation, partitions int) {
 	idle := len(gen.Partitions) == 0 && partitions > 0
 	if idle && !c.idle {
 		c.log.Warn("this consumer has no partitions and does nothing: the group's other consumers have them all",

@@ -13,7 +13,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"sluice/consumer/kafka/kafkatest"
+	"sluice/consumer/schema"
 	"sluice/internal/kafkaconn"
+	"sluice/internal/recordbatch"
 )
 
 // running is a Consumer at work.
@@ -23,13 +25,13 @@ type running struct {
 }
 
 // consume starts a consumer, which is stopped when the test ends if it was not before.
-func consume(t *testing.T, conn kafkaconn.Config, store Store) *running {
+func consume(t *testing.T, conn kafkaconn.Config, store schema.Config) *running {
 	t.Helper()
 	return consumeFor(t, conn, store, 20*time.Second)
 }
 
 // consumeFor says how long the drain may take.
-func consumeFor(t *testing.T, conn kafkaconn.Config, store Store, drain time.Duration) *running {
+func consumeFor(t *testing.T, conn kafkaconn.Config, store schema.Config, drain time.Duration) *running {
 	t.Helper()
 	cfg := goodConfig()
 	cfg.Store, cfg.FlushAge, cfg.InsertsPerSecond = store, 50*time.Millisecond, 1000
@@ -86,12 +88,12 @@ func TestGroup(t *testing.T) {
 	written := 0
 	write := func() {
 		for p := range partitions {
-			var records []record
+			var records []recordbatch.Record
 			for range each {
 				records = append(records, plain(int64(written)))
 				written++
 			}
-			records = append(records, record{value: []byte("poison")})
+			records = append(records, recordbatch.Record{Value: []byte("poison")})
 			b.Write(t, p, produced(records...)...)
 		}
 	}

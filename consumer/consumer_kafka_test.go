@@ -17,6 +17,7 @@ import (
 
 	"sluice/consumer/kafka/kafkatest"
 	"sluice/internal/kafkaconn"
+	"sluice/internal/recordbatch"
 )
 
 // consumeLogged starts a consumer whose log is read, and whose ClickHouse does not exist. It is stopped when the test ends.
@@ -130,10 +131,10 @@ func TestLagWhileTheGroupIsAway(t *testing.T) {
 }
 
 // produced are records as another client writes them.
-func produced(records ...record) (out []*kgo.Record) {
+func produced(records ...recordbatch.Record) (out []*kgo.Record) {
 	for _, r := range records {
-		one := &kgo.Record{Key: r.key, Value: r.value}
-		for _, h := range r.headers {
+		one := &kgo.Record{Key: r.Key, Value: r.Value}
+		for _, h := range r.Headers {
 			one.Headers = append(one.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
 		out = append(out, one)

@@ -5,7 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"sluice/consumer/clickhouse"
 	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/rows"
+	"sluice/consumer/schema"
+	"sluice/internal/recordbatch"
 	"sluice/internal/settings"
 )
 
@@ -30,18 +34,18 @@ func migrated(t *testing.T) *database {
 	return databaseOf(clickhousetest.Migrated(t))
 }
 
-func (d *database) native() Store { return d.store(d.Native()) }
-func (d *database) http() Store   { return d.store(d.HTTP()) }
+func (d *database) native() schema.Config { return d.store(d.Native()) }
+func (d *database) http() schema.Config   { return d.store(d.HTTP()) }
 
-func (d *database) store(dsn string) Store {
-	return Store{ClickHouse: ClickHouseConfig{DSN: dsn}, Retention: new(settings.Duration(90 * 24 * time.Hour))}
+func (d *database) store(dsn string) schema.Config {
+	return schema.Config{ClickHouse: clickhouse.Config{DSN: dsn}, Retention: new(settings.Duration(90 * 24 * time.Hour))}
 }
 
 // table is the table of a store, until the test ends.
-func tableOf(t testing.TB, store Store) closingTable {
+func tableOf(t testing.TB, store schema.Config) closingTable {
 	t.Helper()
-	table := newTable(store.ClickHouse, slog.New(slog.DiscardHandler))
-	t.Cleanup(table.close)
+	table := clickhouse.New(store.ClickHouse, slog.New(slog.DiscardHandler))
+	t.Cleanup(table.Close)
 	return table
 }
 
@@ -50,14 +54,14 @@ func (d *database) ask(statement string) string { d.t.Helper(); return d.Ask(sta
 func (d *database) asks(question, want string)  { d.t.Helper(); d.Asks(question, want) }
 
 // insert writes records as one block, the way a partition does.
-func (d *database) insert(store Store, records ...record) {
+func (d *database) insert(store schema.Config, records ...recordbatch.Record) {
 	d.t.Helper()
 	if err := insertInto(d.t, store, blockOf(d.t, records...)); err != nil {
 		d.t.Fatal(err)
 	}
 }
 
-func insertInto(t testing.TB, store Store, b *block) error {
+func insertInto(t testing.TB, store schema.Config, b *rows.Block) error {
 	t.Helper()
-	return tableOf(t, store).insert(t.Context(), b, "")
+	return tableOf(t, store).Insert(t.Context(), b, "")
 }

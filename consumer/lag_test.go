@@ -89,7 +89,7 @@ func TestLagSecondsWithWrongClocks(t *testing.T) {
 				pass(time.Minute)
 				w.table.inserts.change(fails)
 				r := plain(0)
-				r.timestamp = max(1, time.Now().Add(off).UnixMilli())
+				r.Timestamp = max(1, time.Now().Add(off).UnixMilli())
 				w.topic.put(r)
 				pass(10 * time.Second)
 				w.wantSeconds("away", 10)

@@ -51,7 +51,7 @@ func askLag(ctx context.Context, kafka source, partition int, l *lag) {
 	}
 	for r, err := range answer.Records {
 		if err == nil {
-			l.arrives(r.offset, r.timestamp)
+			l.arrives(r.Offset, r.Timestamp)
 		}
 		return
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +39,7 @@ const (
 // Three kinds of goroutine share it: one fetches, one keeps the ranges and commits, and some insert.
 type partition struct {
 	id       int
-	member   Member
+	member   kafka.Member
 	flushAge time.Duration
 	phase    time.Duration // when in each flush age batches are sealed
 
@@ -57,7 +59,7 @@ type partition struct {
 	// Of the goroutine that fetches.
 	offset      int64 // offset of the next record to fetch
 	first       int64 // of the next range
-	replay      []span
+	replay      []delivery.Range
 	current     *batch
 	behind      bool // there was more on the topic than the last fetch brought
 	behindSince time.Time
@@ -78,7 +80,7 @@ type partition struct {
 	transaction transactionWatch
 
 	// Of the goroutine that keeps the ranges.
-	ranges  *ranges
+	ranges  *delivery.Ranges
 	unsaved time.Time // when what happened has to be committed, if anything did
 	tallies []tally   // of ranges that are in and that the head has not passed
 
@@ -103,9 +105,9 @@ type partition struct {
 // transaction wrote; see Answer and record. Bounds asks the partition's leader, as it was known at most a second ago. All methods
 // return when ctx ends.
 type source interface {
-	Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error)
+	Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*kafka.Answer, error)
 	Bounds(ctx context.Context, partition int) (first, end int64, err error)
-	Lineage(ctx context.Context, partition int, term int32) (Lineage, error)
+	Lineage(ctx context.Context, partition int, term int32) (kafka.Lineage, error)
 }
 
 // offsets keeps how far a partition has come.
@@ -115,14 +117,14 @@ type source interface {
 // stored before it.
 type offsets interface {
 	Committed(ctx context.Context, partition int) (offset int64, metadata string, err error)
-	Commit(ctx context.Context, m Member, partition int, offset int64, metadata string) error
+	Commit(ctx context.Context, m kafka.Member, partition int, offset int64, metadata string) error
 }
 
 // deadLetters takes dead letters.
 //
 // The implementer owes: Write returns nil only if all letters are durable; after an error some may be.
 type deadLetters interface {
-	Write(ctx context.Context, partition int, letters []DeadLetter) error
+	Write(ctx context.Context, partition int, letters []kafka.DeadLetter) error
 }
 
 // run works until ctx ends, which it does when the generation is over, even if the partition is lost before. It returns after the
@@ -138,8 +140,8 @@ func (p *partition) run(ctx context.Context) {
 	defer stop()
 	p.lose = func() { cancel(); end() }
 
-	p.free, p.sealed = make(chan *batch, maxRanges), make(chan *batch)
-	p.work, p.done, p.asks = make(chan *batch, maxRanges), make(chan *batch, maxRanges), make(chan ask)
+	p.free, p.sealed = make(chan *batch, delivery.MaxRanges), make(chan *batch)
+	p.work, p.done, p.asks = make(chan *batch, delivery.MaxRanges), make(chan *batch, delivery.MaxRanges), make(chan ask)
 	for range cap(p.free) {
 		p.free <- newBatch()
 	}
@@ -167,7 +169,7 @@ func (p *partition) begin(ctx context.Context) bool {
 		return false
 	}
 	p.saved.Store(time.Now().UnixNano())
-	spans, of, ok := decodeAll(start.head, start.metadata)
+	spans, of, ok := delivery.DecodeAll(start.head, start.metadata)
 	if !ok {
 		p.log.Warn("the committed offset has metadata that is not ours to read: what follows is compared with the table first", "partition", p.id, "offset", start.head)
 	}
@@ -175,13 +177,13 @@ func (p *partition) begin(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	p.ranges = newRanges(start.head, spans, seen)
-	p.ranges.origin = of
-	if p.ranges.lost = start.lost; start.lost > 0 {
+	p.ranges = delivery.NewRanges(start.head, spans, seen)
+	p.ranges.Origin = of
+	if p.ranges.Lost = start.lost; start.lost > 0 {
 		p.unsaved = time.Now()
 	}
 	p.replay, p.handled = spans, seen
-	p.term, p.origin, p.suspect = of.term, of.topic, true
+	p.term, p.origin, p.suspect = of.Term, of.Topic, true
 	p.offset, p.first = start.head, start.head
 	p.lag.owns(start.head) // also where nothing was ever committed
 	p.head.Store(start.head)
@@ -189,7 +191,7 @@ func (p *partition) begin(ctx context.Context) bool {
 	p.stable.Store(start.end)
 	p.keepUp(start.head < start.end)
 	if len(spans) > 0 {
-		p.log.Info("partition has recorded ranges to look after", "partition", p.id, "from", start.head, "to", p.ranges.end()-1, "ranges", len(spans))
+		p.log.Info("partition has recorded ranges to look after", "partition", p.id, "from", start.head, "to", p.ranges.End()-1, "ranges", len(spans))
 	}
 	return true
 }
@@ -197,7 +199,7 @@ func (p *partition) begin(ctx context.Context) bool {
 // seen is the highest offset from one on that the table has.
 func (p *partition) seen(ctx context.Context, loop loop, from int64) (offset int64, err error) {
 	err = p.until(ctx, loop, func() error {
-		offset, err = p.table.highest(ctx, p.topic, p.id, from)
+		offset, err = p.table.Highest(ctx, p.topic, p.id, from)
 		return err
 	})
 	return offset, err

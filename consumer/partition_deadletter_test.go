@@ -3,6 +3,7 @@ package consumer
 import (
 	"fmt"
 	"log/slog"
+	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,7 +22,7 @@ func TestDeadLetterHints(t *testing.T) {
 			log := &lines{}
 			w := newWorker(t, func(w *worker) { w.log = slog.New(slog.NewTextHandler(log, nil)) })
 			w.topic.burials = always(outcome{err: fmt.Errorf("dead letters: %w", code)})
-			w.topic.put(record{})
+			w.topic.put(recordbatch.Record{})
 			w.start()
 			pass(time.Minute)
 			level := "level=ERROR"

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"sluice/consumer/kafka"
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
 
 // goneAnswers is how often in a row Kafka must say that a record is not on the topic, until its dead letter is made of its row: a leader
@@ -17,7 +19,7 @@ var errGone = errors.New("the record is not on the topic any more")
 
 // exhume makes the dead letter of a row that was refused. It reads the record again, because the row has no key and not all headers. If
 // the record was removed meanwhile, by retention or with its topic, the row has to do: what is in it is nowhere else.
-func (d *delivery) exhume(ctx context.Context, row int32, column string) (DeadLetter, error) {
+func (d *insertion) exhume(ctx context.Context, row int32, column string) (kafka.DeadLetter, error) {
 	c := d.causes[row]
 	detail := c.err.Error()
 	if column != "" {
@@ -32,13 +34,13 @@ func (d *delivery) exhume(ctx context.Context, row int32, column string) (DeadLe
 		return letter, err
 	}
 	d.log.Warn("a row is refused whose record is not on the topic any more: its dead letter is made of the row, without the record's key",
-		"partition", d.partition.id, "offset", d.offsets[row])
+		"partition", d.partition.id, "offset", d.Offsets[row])
 	return d.letterOf(row, "made of the row, because the record was removed from the topic: "+detail), nil
 }
 
 // reread makes the letter of the row's record. The error is errGone if Kafka answered without that record.
-func (d *delivery) reread(ctx context.Context, row int32, detail string) (letter DeadLetter, err error) {
-	offset := d.offsets[row]
+func (d *insertion) reread(ctx context.Context, row int32, detail string) (letter kafka.DeadLetter, err error) {
+	offset := d.Offsets[row]
 	answer, err := d.kafka.Fetch(ctx, d.partition.id, offset, fetchWait)
 	if err == nil {
 		for r, bad := range answer.Records {
@@ -53,25 +55,25 @@ func (d *delivery) reread(ctx context.Context, row int32, detail string) (letter
 			break
 		}
 	}
-	if errors.Is(err, ErrOffsetOutOfRange) || err == nil && answer.Next > offset {
+	if errors.Is(err, kafka.ErrOffsetOutOfRange) || err == nil && answer.Next > offset {
 		err = errGone
 	}
 	return letter, fmt.Errorf("read the record at %d again: %w", offset, err)
 }
 
 // isRecordOf says whether a record is the one that a row was made of.
-func (d *delivery) isRecordOf(row int32, r *record) bool {
-	e, err := event.ParseHeaders(r.headers)
-	return r.offset == d.offsets[row] && err == nil && e.ID == d.batch.rows.EventIDs()[row]
+func (d *insertion) isRecordOf(row int32, r *recordbatch.Record) bool {
+	e, err := event.ParseHeaders(r.Headers)
+	return r.Offset == d.Offsets[row] && err == nil && e.ID == d.batch.rows.EventIDs()[row]
 }
 
 // letterOf makes the letter of what the row has: the event as the steps left it, and the headers that became columns.
-func (d *delivery) letterOf(row int32, detail string) DeadLetter {
+func (d *insertion) letterOf(row int32, detail string) kafka.DeadLetter {
 	rows := d.batch.rows
 	envelope := event.Envelope{
 		Project: rows.Project(int(row)), ID: rows.EventIDs()[row], ReceivedAt: rows.ReceivedAt(int(row)),
 	}
-	return deadLetterOf(&record{offset: d.offsets[row], value: rows.Payload(int(row)), headers: envelope.Headers()}, refusedRecord(detail))
+	return deadLetterOf(&recordbatch.Record{Offset: d.Offsets[row], Value: rows.Payload(int(row)), Headers: envelope.Headers()}, refusedRecord(detail))
 }
 
 func refusedRecord(detail string) error {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/kafka"
 	"sluice/internal/event"
 )
 
@@ -29,7 +30,7 @@ func TestRefusedRowWhoseRecordIsGone(t *testing.T) {
 				w := newWorker(t, func(w *worker) { w.topic.burials = always(fails) })
 				w.table.refuses = func(offset int64) bool { return offset == 5 }
 				w.topic.add(10)
-				value := string(w.topic.records[5].value)
+				value := string(w.topic.records[5].Value)
 				w.start()
 				pass(time.Minute) // all else is in, and the dead-letter topic is away
 				remove(w.topic)
@@ -60,7 +61,7 @@ func TestRefusedRowWhoseRecordSeemsGone(t *testing.T) {
 			w := newWorker(t, func(w *worker) { w.kafka = &forgetful{memoryTopic: w.topic, offset: 5, times: times} })
 			w.table.refuses = func(offset int64) bool { return offset == 5 }
 			w.topic.add(10)
-			w.topic.records[5].key = []byte("key")
+			w.topic.records[5].Key = []byte("key")
 			w.start()
 			pass(time.Minute)
 			if l := w.topic.buried[5]; (string(l.Key) == "key") != (times < goneAnswers) || len(l.Value) == 0 || w.topic.at() != 10 {
@@ -78,10 +79,10 @@ type forgetful struct {
 	times  int
 }
 
-func (f *forgetful) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error) {
+func (f *forgetful) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*kafka.Answer, error) {
 	if offset == f.offset && f.times > 0 {
 		f.times--
-		return nil, ErrOffsetOutOfRange
+		return nil, kafka.ErrOffsetOutOfRange
 	}
 	return f.memoryTopic.Fetch(ctx, partition, offset, wait)
 }

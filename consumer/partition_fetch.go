@@ -5,7 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
+	"sluice/consumer/step"
 	"sluice/internal/backoff"
+	"sluice/internal/recordbatch"
 )
 
 // fetchWait is how long the broker may hold an empty fetch.
@@ -17,7 +21,7 @@ const blockedPause = 100 * time.Millisecond
 // fetchLoop gathers records into batches.
 func (p *partition) fetchLoop(ctx context.Context) {
 	defer close(p.sealed)
-	p.proc = &processor{topic: p.topic, partition: p.id, maxAge: time.Duration(p.cfg.MaxEventAge), chain: Chain{Steps: newSteps(p.cfg.steps())}}
+	p.proc = &processor{topic: p.topic, partition: p.id, maxAge: time.Duration(p.cfg.MaxEventAge), chain: step.Chain{Steps: step.New(p.cfg.steps())}}
 	defer func() {
 		if p.current != nil { // never sealed: the next owner reads it again
 			p.discard(p.current)
@@ -27,7 +31,7 @@ func (p *partition) fetchLoop(ctx context.Context) {
 	if !p.take(ctx) {
 		return
 	}
-	p.replay = append([]span(nil), p.replay...) // the ranges change meanwhile
+	p.replay = append([]delivery.Range(nil), p.replay...) // the ranges change meanwhile
 	var pause backoff.Backoff
 	for ctx.Err() == nil {
 		p.watch.beat(loopFetch)
@@ -53,7 +57,7 @@ func (p *partition) fetchLoop(ctx context.Context) {
 				return
 			}
 		case ctx.Err() != nil:
-		case errors.Is(err, ErrOffsetOutOfRange):
+		case errors.Is(err, kafka.ErrOffsetOutOfRange):
 			p.lost()
 			p.outOfRange(ctx)
 		case errors.Is(err, errOtherTerm):
@@ -69,14 +73,14 @@ func (p *partition) fetchLoop(ctx context.Context) {
 }
 
 // takeIn takes in the records of an answer, until there is no more memory. An error is the answer's, errOtherTerm or errStopped.
-func (p *partition) takeIn(ctx context.Context, answer *Answer) error {
+func (p *partition) takeIn(ctx context.Context, answer *kafka.Answer) error {
 	p.logStart = max(p.logStart, answer.LogStart)
 	for r, err := range answer.Records {
 		if err != nil {
 			return err
 		}
-		if p.term != r.term && p.term > 0 {
-			p.nextTerm = r.term
+		if p.term != r.Term && p.term > 0 {
+			p.nextTerm = r.Term
 			return errOtherTerm
 		}
 		if !p.add(ctx, r) {
@@ -101,7 +105,7 @@ func (p *partition) full() bool {
 }
 
 // fetched notes what a fetch has said besides its records.
-func (p *partition) fetched(ctx context.Context, at *Answer) bool {
+func (p *partition) fetched(ctx context.Context, at *kafka.Answer) bool {
 	p.highWatermark.Store(at.HighWatermark)
 	p.stable.Store(at.LastStable)
 	if at.Next > p.offset { // what is there has no records
@@ -125,7 +129,7 @@ func (p *partition) fetched(ctx context.Context, at *Answer) bool {
 func (p *partition) keepUp(behind bool) {
 	switch {
 	case !behind:
-		if p.behind && p.current.records > 0 && time.Since(p.behindSince) >= behindAges*p.flushAge {
+		if p.behind && p.current.Records > 0 && time.Since(p.behindSince) >= behindAges*p.flushAge {
 			p.overdue = true
 		}
 		p.turn.end()
@@ -144,7 +148,7 @@ func (p *partition) lost() {
 // ready says how long the next fetch may wait. Nought: not now, the batch was sealed, or there is no memory.
 func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	wait := fetchWait
-	if p.current.records > 0 && len(p.replay) == 0 {
+	if p.current.Records > 0 && len(p.replay) == 0 {
 		wait = min(wait, time.Until(p.due(p.current.since)))
 	}
 	switch {
@@ -154,7 +158,7 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	default: // it would only wait for an inserter; meanwhile it may grow, which makes fewer and larger parts
 		wait = 20 * time.Millisecond
 	}
-	if p.watch.blocked.Load() > 0 && p.underway() > 0 && p.current.records > 0 && len(p.replay) == 0 {
+	if p.watch.blocked.Load() > 0 && p.underway() > 0 && p.current.Records > 0 && len(p.replay) == 0 {
 		// Nothing gets in for now. What is not fetched yet is as safe on the topic, and takes no memory.
 		p.turn.end()
 		return 0, backoff.Sleep(ctx, min(wait, blockedPause))
@@ -164,7 +168,7 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	case room:
 		p.starved = time.Time{}
 		if p.behind && !p.turn.take(ctx, wait) {
-			if p.current.records == 0 && p.underway() == 0 {
+			if p.current.Records == 0 && p.underway() == 0 {
 				p.watch.progress() // the others do, or their watches say so
 			}
 			return 0, ctx.Err() == nil
@@ -184,7 +188,7 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 		case <-ctx.Done():
 		}
 		return 0, ctx.Err() == nil
-	case p.current.records > 0 && len(p.replay) == 0: // all that we have is in this one
+	case p.current.Records > 0 && len(p.replay) == 0: // all that we have is in this one
 		return 0, p.seal(ctx)
 	default: // what has to be built again is as large as it was
 		return wait, true
@@ -222,27 +226,27 @@ func (p *partition) due(since time.Time) time.Time {
 func (p *partition) underway() int { return cap(p.free) - 1 - len(p.free) }
 
 // add takes one record into the batch, and seals it if it is full.
-func (p *partition) add(ctx context.Context, r *record) bool {
-	p.term = r.term
-	if !p.sealReplayed(ctx, r.offset) {
+func (p *partition) add(ctx context.Context, r *recordbatch.Record) bool {
+	p.term = r.Term
+	if !p.sealReplayed(ctx, r.Offset) {
 		return false
 	}
-	if r.offset > p.offset {
+	if r.Offset > p.offset {
 		p.hole(ctx, r)
 	}
 	b := p.current
-	if b.records == 0 {
+	if b.Records == 0 {
 		b.since = time.Now()
 	}
 	if b.rows == nil { // not before: those who wait for a turn need none, and would keep the large ones from who has it
 		b.rows = p.claim.budget.block()
 	}
 	b.add(r, p.proc)
-	p.offset = r.offset + 1
+	p.offset = r.Offset + 1
 	if len(p.replay) > 0 {
 		return p.sealReplayed(ctx, p.offset)
 	}
-	if b.records >= p.cfg.BatchRows || b.bytes >= p.size.limit(p.cfg.BatchBytes) || p.size.reached(b.rows) {
+	if b.Records >= p.cfg.BatchRows || b.bytes >= p.size.limit(p.cfg.BatchBytes) || p.size.reached(b.rows) {
 		return p.seal(ctx)
 	}
 	return true
@@ -253,28 +257,28 @@ const accountEvery = 256 << 10
 
 // sealReplayed seals the batches of recorded ranges that lie wholly before an offset.
 func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
-	for len(p.replay) > 0 && p.replay[0].last < next {
+	for len(p.replay) > 0 && p.replay[0].Last < next {
 		s := p.replay[0]
 		p.replay = p.replay[1:]
 		b := p.current
 		hash := b.hash.Sum64()
-		if hash != s.hash || b.records != s.records {
-			lost, ok := p.unread(ctx, s, b.records)
+		if hash != s.Hash || b.Records != s.Records {
+			lost, ok := p.unread(ctx, s, b.Records)
 			if !ok {
 				return false
 			}
-			s.unread = lost
-			p.log.Error("a recorded range is not what it was on the topic", "partition", p.id, "first", s.first, "last", s.last, "records", b.records, "recorded", s.records, "lost", lost)
+			s.Unread = lost
+			p.log.Error("a recorded range is not what it was on the topic", "partition", p.id, "first", s.First, "last", s.Last, "records", b.Records, "recorded", s.Records, "lost", lost)
 		}
-		records := b.records
-		s.term = b.term
-		b.span, b.replayed = s, true
-		b.span.records = records
-		if p.sameOrigin && b.records < s.records && p.logStart > s.first && !p.cut {
-			hash = s.hash // its last records are what they were: under its token, nothing of it can get in twice
+		records := b.Records
+		s.Term = b.Term
+		b.Range, b.replayed = s, true
+		b.Range.Records = records
+		if p.sameOrigin && b.Records < s.Records && p.logStart > s.First && !p.cut {
+			hash = s.Hash // its last records are what they were: under its token, nothing of it can get in twice
 		}
-		b.span.hash = hash
-		p.first = s.last + 1
+		b.Range.Hash = hash
+		p.first = s.Last + 1
 		if !p.send(ctx) {
 			return false
 		}
@@ -285,9 +289,9 @@ func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
 // seal closes the batch as a new range.
 func (p *partition) seal(ctx context.Context) bool {
 	b := p.current
-	b.span.first, b.span.hash = p.first, b.hash.Sum64()
-	b.sealedAt = time.UnixMilli(time.Now().UnixMilli())
-	p.first = b.last + 1
+	b.Range.First, b.Range.Hash = p.first, b.hash.Sum64()
+	b.SealedAt = time.UnixMilli(time.Now().UnixMilli())
+	p.first = b.Last + 1
 	return p.send(ctx)
 }
 

@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"errors"
+	"sluice/consumer/kafka"
+	"sluice/internal/recordbatch"
 	"sync"
 	"time"
 
@@ -74,11 +76,11 @@ type observedSource struct {
 }
 
 // Fetch reports the answer to lag once its records have been read.
-func (s *observedSource) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error) {
+func (s *observedSource) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*kafka.Answer, error) {
 	hanging := time.AfterFunc(wait+hangs, func() { s.outage.set(true) })
 	defer hanging.Stop()
 	answer, err := s.source.Fetch(ctx, partition, offset, wait)
-	if errors.Is(err, ErrOffsetOutOfRange) { // Kafka answered
+	if errors.Is(err, kafka.ErrOffsetOutOfRange) { // Kafka answered
 		s.outage.heeds(ctx, nil)
 		return nil, err
 	}
@@ -86,7 +88,7 @@ func (s *observedSource) Fetch(ctx context.Context, partition int, offset int64,
 		return nil, err
 	}
 	records := answer.Records
-	answer.Records = func(yield func(*record, error) bool) {
+	answer.Records = func(yield func(*recordbatch.Record, error) bool) {
 		next, at, some := offset, int64(0), false
 		for r, err := range records {
 			if err != nil {
@@ -96,9 +98,9 @@ func (s *observedSource) Fetch(ctx context.Context, partition int, offset int64,
 			}
 			if !some {
 				some = true
-				s.lag.arrives(r.offset, r.timestamp)
+				s.lag.arrives(r.Offset, r.Timestamp)
 			}
-			next, at = r.offset+1, r.timestamp
+			next, at = r.Offset+1, r.Timestamp
 			if !yield(r, nil) {
 				break
 			}
@@ -137,9 +139,9 @@ func (l *observedLedger) Committed(ctx context.Context, partition int) (offset i
 }
 
 // Commit reports the offset to lag.
-func (l *observedLedger) Commit(ctx context.Context, m Member, partition int, offset int64, metadata string) error {
+func (l *observedLedger) Commit(ctx context.Context, m kafka.Member, partition int, offset int64, metadata string) error {
 	err := l.offsets.Commit(ctx, m, partition, offset, metadata)
-	if errors.Is(err, ErrNotOwner) { // an answer
+	if errors.Is(err, kafka.ErrNotOwner) { // an answer
 		l.outage.heeds(ctx, nil)
 		return err
 	}

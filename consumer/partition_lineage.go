@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"sluice/consumer/kafka"
 	"time"
 
 	"github.com/google/uuid"
@@ -90,9 +91,9 @@ func (p *partition) ended(ctx context.Context, oldest, end int64) {
 
 // reaches looks whether the topic has all offsets of the ranges that are recorded. A leader that has just taken over may not know of the last
 // ones yet that they are safe; if it stays so, they were cut off.
-func (p *partition) reaches(ctx context.Context, at *Answer) bool {
+func (p *partition) reaches(ctx context.Context, at *kafka.Answer) bool {
 	n := len(p.replay)
-	if n == 0 || p.offset < at.HighWatermark || p.offset > p.replay[n-1].last {
+	if n == 0 || p.offset < at.HighWatermark || p.offset > p.replay[n-1].Last {
 		p.dispute = dispute{}
 		return true
 	}
@@ -100,7 +101,7 @@ func (p *partition) reaches(ctx context.Context, at *Answer) bool {
 		return true
 	}
 	p.log.Error("the topic ends within what was recorded: records that were acknowledged are gone; those in ClickHouse stay there", "partition", p.id,
-		"end", p.offset, "recorded_to", p.replay[n-1].last)
+		"end", p.offset, "recorded_to", p.replay[n-1].Last)
 	return p.goOn(ctx, p.offset, p.origin)
 }
 
@@ -128,12 +129,12 @@ func (p *partition) lostItsEnd(ctx context.Context, end int64) bool {
 // goOn goes on at another offset, before the one that was reached. What was recorded is gone, and what is there from the new offset on may be
 // new, under offsets that the table has already.
 func (p *partition) goOn(ctx context.Context, to int64, topic uuid.UUID) bool {
-	if p.current.records > 0 && len(p.replay) == 0 && !p.seal(ctx) {
+	if p.current.Records > 0 && len(p.replay) == 0 && !p.seal(ctx) {
 		return false
 	}
 	p.cut = true
 	for len(p.replay) > 0 {
-		if !p.sealReplayed(ctx, p.replay[0].last+1) {
+		if !p.sealReplayed(ctx, p.replay[0].Last+1) {
 			return false
 		}
 	}
@@ -142,6 +143,6 @@ func (p *partition) goOn(ctx context.Context, to int64, topic uuid.UUID) bool {
 	p.origin, p.sameOrigin, p.term = topic, false, 0
 	p.offset, p.first = to, to
 	b := p.current
-	b.jump, b.span.first, b.topic = true, to, topic
+	b.jump, b.Range.First, b.topic = true, to, topic
 	return p.send(ctx)
 }

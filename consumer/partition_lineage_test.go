@@ -3,6 +3,8 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"sluice/consumer/delivery"
+	"sluice/internal/recordbatch"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +13,7 @@ import (
 )
 
 // later is an event of another life of the topic: its offset was used before, by another event.
-func later(offset int64) record {
+func later(offset int64) recordbatch.Record {
 	return fromGateway(offset, "demo", laterID(offset), time.Now(), fmt.Sprintf(`{"message":"event %d"}`, offset))
 }
 
@@ -19,7 +21,7 @@ func laterID(offset int64) uuid.UUID { return idV4(uint64(1000 + offset)) } //no
 
 // addLater appends n of them.
 func (m *memoryTopic) addLater(n int) {
-	records := make([]record, n)
+	records := make([]recordbatch.Record, n)
 	for i := range records {
 		records[i] = later(m.next() + int64(i))
 	}
@@ -251,8 +253,8 @@ func TestTermOfAReplayedRange(t *testing.T) {
 		n.start()
 		pass(time.Minute)
 		n.stop()
-		if _, of, ok := decodeAll(n.topic.head, n.topic.metadata); !ok || of.term != n.topic.term || n.topic.head != 10 {
-			t.Errorf("committed %d of the term %d, which is %d", n.topic.head, of.term, n.topic.term)
+		if _, of, ok := delivery.DecodeAll(n.topic.head, n.topic.metadata); !ok || of.Term != n.topic.term || n.topic.head != 10 {
+			t.Errorf("committed %d of the term %d, which is %d", n.topic.head, of.Term, n.topic.term)
 		}
 	})
 }
@@ -270,7 +272,7 @@ func TestTopicIDThatIsNotKnownAnyMore(t *testing.T) {
 		w.stop()
 		w.topic.mu.Lock()
 		w.topic.id, w.topic.head = uuid.UUID{}, 0
-		w.topic.metadata = (&ranges{origin: origin{topic: uuid.UUID{1}, term: w.topic.term}}).metadata()
+		w.topic.metadata = (&delivery.Ranges{Origin: delivery.Origin{Topic: uuid.UUID{1}, Term: w.topic.term}}).Metadata()
 		w.topic.mu.Unlock()
 		n := w.next()
 		n.start()

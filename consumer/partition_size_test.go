@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/clickhouse"
 	"sluice/internal/backoff"
 )
 
@@ -15,9 +16,9 @@ import (
 // owner had recorded, which cannot be cut anew. The range is marked before its first part.
 func TestTooLargeGoesInByParts(t *testing.T) {
 	for name, err := range map[string]error{
-		"241": &httpError{code: 241, text: "Query memory limit exceeded: maximum: 28.61 MiB."}, "159": &httpError{code: 159, text: "Timeout exceeded"},
-		"290": &httpError{code: 290, text: "Limit exceeded"}, "396": &httpError{code: 396, text: "Limit exceeded"}, "158": &httpError{code: 158, text: "Limit for rows"},
-		"413": &httpError{status: http.StatusRequestEntityTooLarge, text: "Request Entity Too Large"},
+		"241": &clickhouse.ServerError{Code: 241, Text: "Query memory limit exceeded: maximum: 28.61 MiB."}, "159": &clickhouse.ServerError{Code: 159, Text: "Timeout exceeded"},
+		"290": &clickhouse.ServerError{Code: 290, Text: "Limit exceeded"}, "396": &clickhouse.ServerError{Code: 396, Text: "Limit exceeded"}, "158": &clickhouse.ServerError{Code: 158, Text: "Limit for rows"},
+		"413": &clickhouse.ServerError{Status: http.StatusRequestEntityTooLarge, Text: "Request Entity Too Large"},
 	} {
 		for _, most := range []int{1, 2, 7, 10, 99, 100} {
 			t.Run(fmt.Sprint(name, " ", most), func(t *testing.T) {
@@ -57,7 +58,7 @@ func TestServerShortOfMemory(t *testing.T) {
 	for _, text := range []string{"(total) memory limit exceeded: would use 9 GiB", "Memory limit (total) exceeded: would use 9 GiB", "Memory limit (for server) exceeded"} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorker(t, func(w *worker) { w.size = &batchSize{} })
-			w.table.limit = func(int) error { return &httpError{code: 241, text: text} }
+			w.table.limit = func(int) error { return &clickhouse.ServerError{Code: 241, Text: text} }
 			w.topic.add(10)
 			w.start()
 			pass(time.Hour)
@@ -75,7 +76,7 @@ func TestServerShortOfMemory(t *testing.T) {
 func TestTooLargeForEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.BatchRows, w.size = 1000, &batchSize{} })
-		w.table.limit = func(int) error { return &httpError{code: 241, text: "User memory limit exceeded"} }
+		w.table.limit = func(int) error { return &clickhouse.ServerError{Code: 241, Text: "User memory limit exceeded"} }
 		w.topic.add(1000)
 		w.start()
 		pass(time.Hour)
@@ -110,10 +111,7 @@ func TestBatchSize(t *testing.T) {
 				t.Errorf("after %d: %d, %v", c.bytes, got, lowered)
 			}
 		}
-		full := newBlock()
-		full.payload.append([]byte(strings.Repeat("x", 2<<20)))
-		small := newBlock()
-		small.payload.append([]byte("x"))
+		const full, small = 2 << 20, 1
 		for minutes, want := range []int{2 << 20, 2<<20 + 2<<17, (2<<20 + 2<<17) * 9 / 8} {
 			if got := s.limit(16 << 20); got != want {
 				t.Errorf("after %d minutes: %d, want %d", minutes, got, want)
@@ -145,12 +143,12 @@ func TestPlacesAndWeights(t *testing.T) {
 		fromGateway(1, "demo", idV4(2), noon, `{"message":"`+strings.Repeat("b", 1000)+`","timestamp":"2026-02-01T00:00:00Z"}`),
 		fromGateway(2, "demo", idV4(3), noon, `{"message":"c","timestamp":"2026-02-28T00:00:00Z"}`),
 	)
-	places, weights := b.partitions(), b.weights()
+	places, weights := b.Partitions(), b.Weights()
 	if places[0] == places[1] || places[1] != places[2] {
 		t.Errorf("places %v", places)
 	}
-	if weights[1] < weights[0]+1900 || weights[0] != weights[2] || int(weights[0]+weights[1]+weights[2]) > b.bytes() {
-		t.Errorf("weights %v of %d bytes", weights, b.bytes())
+	if weights[1] < weights[0]+1900 || weights[0] != weights[2] || int(weights[0]+weights[1]+weights[2]) > b.Bytes() {
+		t.Errorf("weights %v of %d bytes", weights, b.Bytes())
 	}
 }
 
@@ -161,7 +159,7 @@ func TestBatchSizeOfSmallEvents(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.BatchRows, w.size = 10000, &batchSize{} })
 		w.table.limit = func(rows int) error {
 			if rows > most {
-				return &httpError{code: 241, text: "Query memory limit exceeded: maximum: 28.61 MiB."}
+				return &clickhouse.ServerError{Code: 241, Text: "Query memory limit exceeded: maximum: 28.61 MiB."}
 			}
 			return nil
 		}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/rows"
+	"sluice/consumer/step"
 	"sluice/internal/event"
 )
 
@@ -19,17 +21,17 @@ func TestStepsInTheEngine(t *testing.T) {
 	cfg := goodConfig()
 	cfg.RedactKeys, cfg.RedactPatterns, cfg.Sample = []string{"password"}, []string{"card"}, 0.5
 	p := newProcessor()
-	p.chain.Steps = newSteps(cfg.steps())
+	p.chain.Steps = step.New(cfg.steps())
 	b := newBatch()
-	b.rows = newBlock()
+	b.rows = rows.New()
 	const n = 200
 	for i := range int64(n) {
 		r := fromGateway(i, "demo", idV4(uint64(i)), time.Now(), fmt.Sprintf(`{"message":"card 4111111111111111 of %d","password":"hunter2","timestamp":"2026-11-0%dT00:00:00Z"}`, i, 1+i%9)) //nolint:gosec // small
 		b.add(&r, p)
 	}
 	dropped := b.drop["sample"]
-	if b.rows.rows()+dropped != n || dropped < n/4 || dropped > 3*n/4 || b.records != n || len(b.dead) != 0 {
-		t.Fatalf("%d rows, %d dropped, %d dead of %d", b.rows.rows(), dropped, len(b.dead), n)
+	if b.rows.Rows()+dropped != n || dropped < n/4 || dropped > 3*n/4 || b.Records != n || len(b.dead) != 0 {
+		t.Fatalf("%d rows, %d dropped, %d dead of %d", b.rows.Rows(), dropped, len(b.dead), n)
 	}
 	if err := insertInto(t, d.native(), b.rows); err != nil {
 		t.Fatal(err)
@@ -58,12 +60,12 @@ func TestDroppedEventsPass(t *testing.T) {
 // TestBrokenStep: a step that makes something of an event that is none sends it to the dead-letter topic.
 func TestBrokenStep(t *testing.T) {
 	p := newProcessor()
-	p.chain.Steps = []Step{{Name: "broken", Apply: func(in *StepInput) bool {
+	p.chain.Steps = []step.Step{{Name: "broken", Apply: func(in *step.Input) bool {
 		in.Replace(func(dst, _ []byte) []byte { return append(dst, "[]"...) })
 		return true
 	}}}
 	r := plain(1)
-	err := p.process(&r, newBlock())
+	err := p.process(&r, rows.New())
 	if err == nil || deadReason(err) != event.DeadInvalidEvent || !strings.Contains(err.Error(), "after processing") {
 		t.Errorf("got %v", err)
 	}

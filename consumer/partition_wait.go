@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/kafka"
 	"sluice/internal/backoff"
 )
 
@@ -26,7 +28,7 @@ func (w *wait) failed(ctx context.Context, reason string, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if reason == blockedClickHouse && isSetup(err) {
+	if reason == blockedClickHouse && clickhouse.IsSetup(err) {
 		reason = blockedSetup
 	}
 	text := "partition is blocked, retrying"
@@ -40,13 +42,13 @@ func (w *wait) failed(ctx context.Context, reason string, err error) bool {
 		p.watch.blocked.Add(1)
 	}
 	if w.causes.note(reason, err) {
-		attrs := []any{"partition", p.id, "by", reason, "err", reasonText(err)}
+		attrs := []any{"partition", p.id, "by", reason, "err", clickhouse.ReasonText(err)}
 		if advice := w.causes.advice(hintFor(reason, err)); advice != "" {
 			attrs = append(attrs, "hint", advice)
 		}
 		p.log.Log(ctx, severity(reason, err), text, attrs...) //nolint:sloglint // the two above
 	} else {
-		p.log.Debug("partition is still blocked", "partition", p.id, "by", reason, "err", reasonText(err))
+		p.log.Debug("partition is still blocked", "partition", p.id, "by", reason, "err", clickhouse.ReasonText(err))
 	}
 	return w.pause.Wait(ctx)
 }
@@ -57,17 +59,17 @@ func (w *wait) failedRead(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	w.p.metrics.insertErrors.WithLabelValues(codeLabel(err)).Inc()
-	err = fmt.Errorf("%w: %w", errRead, err)
+	w.p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
+	err = fmt.Errorf("%w: %w", clickhouse.ErrRead, err)
 	return w.failed(ctx, blockedRead(err), err)
 }
 
 func blockedRead(err error) string {
-	switch faultOf(err) {
-	case faultWeather:
+	switch clickhouse.FaultOf(err) {
+	case clickhouse.FaultTransient:
 		return blockedClickHouse
-	case faultSize:
-		if code := errorCode(err); code == 159 || code == 160 || code == 173 {
+	case clickhouse.FaultSize:
+		if code := clickhouse.Code(err); code == 159 || code == 160 || code == 173 {
 			return blockedClickHouse
 		}
 	}
@@ -76,7 +78,7 @@ func blockedRead(err error) string {
 
 // severity is an error's where somebody must act.
 func severity(reason string, err error) slog.Level {
-	if reason == blockedSetup || reason == blockedDead && hintKafka(err) != "" {
+	if reason == blockedSetup || reason == blockedDead && kafka.Hint(err) != "" {
 		return slog.LevelError
 	}
 	return slog.LevelWarn
@@ -84,8 +86,8 @@ func severity(reason string, err error) slog.Level {
 
 // hintFor is hint for a partition that is blocked: what is no row's fault after all is the table's.
 func hintFor(reason string, err error) string {
-	if reason == blockedSetup && faultOf(err) == faultUnclear {
-		return hintEverything
+	if reason == blockedSetup && clickhouse.FaultOf(err) == clickhouse.FaultUnclear {
+		return clickhouse.HintEverything
 	}
 	return hint(err)
 }

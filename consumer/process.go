@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/consumer/kafka"
+	"sluice/consumer/rows"
+	"sluice/consumer/step"
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
 
 // processor makes rows of records. It trusts nothing that is on the topic: whatever is there becomes a row or a dead letter.
@@ -14,7 +18,7 @@ type processor struct {
 	topic     string
 	partition int
 	maxAge    time.Duration
-	chain     Chain
+	chain     step.Chain
 
 	decoder    event.Decoder
 	event      event.Event
@@ -28,30 +32,30 @@ type processor struct {
 const maxRecordBytes = 2 << 20
 
 // process appends the record's row to b, or says why there is none.
-func (p *processor) process(r *record, b *block) error {
-	envelope, err := event.DecodeRecord(&p.decoder, r.value, r.headers, maxRecordBytes, &p.event)
+func (p *processor) process(r *recordbatch.Record, b *rows.Block) error {
+	envelope, err := event.DecodeRecord(&p.decoder, r.Value, r.Headers, maxRecordBytes, &p.event)
 	if err != nil {
 		return err
 	}
 	p.judge(&envelope, r)
 	// Identity rests on the event as it was sent, whatever steps do to it.
 	idTime := event.IDTime(envelope.ID, p.event.Timestamp)
-	raw := r.value
+	raw := r.Value
 	if len(p.chain.Steps) > 0 {
 		if raw, err = p.apply(&envelope, raw); err != nil {
 			return err
 		}
 	}
-	b.append(&p.event, &row{
-		envelope: envelope, idTime: idTime, raw: raw, topic: p.topic, partition: p.partition, offset: r.offset, maxAge: p.maxAge,
+	b.Append(&p.event, &rows.Row{
+		Envelope: envelope, IdTime: idTime, Raw: raw, Topic: p.topic, Partition: p.partition, Offset: r.Offset, MaxAge: p.maxAge,
 	})
 	return nil
 }
 
 // judge replaces the time of receipt where the gateway's clock cannot be right, see receivedAt. It looks at this process's clock only
 // for records that the last look does not settle.
-func (p *processor) judge(envelope *event.Envelope, r *record) {
-	w := witness{received: envelope.ReceivedAt.UnixMilli(), stamped: r.timestamp, byBroker: r.logAppendTime}
+func (p *processor) judge(envelope *event.Envelope, r *recordbatch.Record) {
+	w := witness{received: envelope.ReceivedAt.UnixMilli(), stamped: r.Timestamp, byBroker: r.LogAppendTime}
 	if !w.agree() || !w.byBroker && !plausible(w.received, p.now) {
 		p.now = p.time().UnixMilli()
 		if at, corrected := receivedAt(w, p.now); corrected {
@@ -82,8 +86,8 @@ func (p *processor) apply(envelope *event.Envelope, raw []byte) ([]byte, error) 
 }
 
 // deadLetterOf makes the dead letter of a record that cannot become a row.
-func deadLetterOf(r *record, err error) DeadLetter {
-	return newDeadLetter(r, deadReason(err), err.Error())
+func deadLetterOf(r *recordbatch.Record, err error) kafka.DeadLetter {
+	return kafka.NewDeadLetter(r, deadReason(err), err.Error())
 }
 
 // deadReason is the closed word for what was wrong with a record.

@@ -12,12 +12,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/rows"
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
 
 // with returns the headers of a good record with one of them changed, or added.
 func with(key, value string) []event.Header {
-	headers := plain(1).headers
+	headers := plain(1).Headers
 	for i := range headers {
 		if headers[i].Key == key {
 			headers[i].Value = []byte(value)
@@ -29,7 +31,7 @@ func with(key, value string) []event.Header {
 
 func without(key string) []event.Header {
 	var kept []event.Header
-	for _, h := range plain(1).headers {
+	for _, h := range plain(1).Headers {
 		if h.Key != key {
 			kept = append(kept, h)
 		}
@@ -45,21 +47,21 @@ func eventOf(size int) []byte {
 
 type poison struct {
 	name   string
-	record record
+	record recordbatch.Record
 	reason event.DeadReason
 }
 
 // poisons are the records that anybody who can write to the topic might leave there.
 func poisons() []poison {
 	good := plain(1)
-	value := func(v string) record { return record{value: []byte(v), headers: good.headers} }
-	headers := func(h []event.Header) record { return record{value: good.value, headers: h} }
+	value := func(v string) recordbatch.Record { return recordbatch.Record{Value: []byte(v), Headers: good.Headers} }
+	headers := func(h []event.Header) recordbatch.Record { return recordbatch.Record{Value: good.Value, Headers: h} }
 	return []poison{
-		{"tombstone", record{key: []byte("k"), headers: good.headers}, event.DeadTombstone},
-		{"tombstone without headers", record{}, event.DeadTombstone},
+		{"tombstone", recordbatch.Record{Key: []byte("k"), Headers: good.Headers}, event.DeadTombstone},
+		{"tombstone without headers", recordbatch.Record{}, event.DeadTombstone},
 		{"empty value", value(""), event.DeadEmptyValue},
 		{"white space", value(" \r\n\t"), event.DeadEmptyValue},
-		{"one byte too large", record{value: eventOf(maxRecordBytes + 1), headers: good.headers}, event.DeadTooLarge},
+		{"one byte too large", recordbatch.Record{Value: eventOf(maxRecordBytes + 1), Headers: good.Headers}, event.DeadTooLarge},
 		{"no headers", headers(nil), event.DeadMissingHeader},
 		{"no v", headers(without("v")), event.DeadMissingHeader},
 		{"no project", headers(without("project")), event.DeadMissingHeader},
@@ -93,10 +95,10 @@ func poisons() []poison {
 
 // Whatever is on the topic becomes a dead letter with its reason, and leaves no trace in the block.
 func TestPoison(t *testing.T) {
-	p, b := newProcessor(), newBlock()
+	p, b := newProcessor(), rows.New()
 	for _, c := range poisons() {
 		t.Run(c.name, func(t *testing.T) {
-			before := b.rows()
+			before := b.Rows()
 			good := plain(int64(before))
 			if err := p.process(&good, b); err != nil {
 				t.Fatalf("the neighbour before: %v", err)
@@ -108,15 +110,15 @@ func TestPoison(t *testing.T) {
 			if got := deadLetterOf(&c.record, err).Reason; got != c.reason {
 				t.Errorf("reason %s, want %s", got, c.reason)
 			}
-			if len(c.record.value) > 8 && strings.Contains(err.Error(), string(c.record.value[:8])) {
+			if len(c.record.Value) > 8 && strings.Contains(err.Error(), string(c.record.Value[:8])) {
 				t.Errorf("the error repeats the record: %v", err)
 			}
 			next := plain(int64(before) + 1)
 			if err := p.process(&next, b); err != nil {
 				t.Fatalf("the neighbour after: %v", err)
 			}
-			if b.rows() != before+2 {
-				t.Errorf("%d rows, want %d", b.rows(), before+2)
+			if b.Rows() != before+2 {
+				t.Errorf("%d rows, want %d", b.Rows(), before+2)
 			}
 			checkColumns(t, b)
 		})
@@ -124,7 +126,7 @@ func TestPoison(t *testing.T) {
 }
 
 // checkColumns makes sure that no column of a block has lost or doubled a value: ClickHouse would refuse the block for ever.
-func checkColumns(t *testing.T, b *block) {
+func checkColumns(t *testing.T, b *rows.Block) {
 	t.Helper()
 	if err := b.Check(); err != nil {
 		t.Error(err)
@@ -150,7 +152,7 @@ func TestPoisonIsNoStall(t *testing.T) {
 		}
 		for i, c := range poisons() {
 			letter := w.topic.buried[int64(2*i+1)]
-			if letter.Reason != c.reason || !bytes.Equal(letter.Value, c.record.value) || w.table.count(int64(2*i+1)) != 0 {
+			if letter.Reason != c.reason || !bytes.Equal(letter.Value, c.record.Value) || w.table.count(int64(2*i+1)) != 0 {
 				t.Errorf("%s: letter %s with %d bytes", c.name, letter.Reason, len(letter.Value))
 			}
 			if w.table.count(int64(2*i)) != 1 {
@@ -168,8 +170,8 @@ func TestPoisonIsNoStall(t *testing.T) {
 // The largest event that the topic can hold is a row, whatever the gateway's own limit is now.
 func TestLargestRecord(t *testing.T) {
 	r := plain(0)
-	r.value = eventOf(maxRecordBytes)
-	if b := blockOf(t, r); !bytes.Equal(b.Payload(0), r.value) {
+	r.Value = eventOf(maxRecordBytes)
+	if b := blockOf(t, r); !bytes.Equal(b.Payload(0), r.Value) {
 		t.Error("the payload is not the value")
 	}
 }
@@ -177,7 +179,7 @@ func TestLargestRecord(t *testing.T) {
 // Headers that are not ours are nobody's fault: other programs add some, traces for instance.
 func TestForeignHeaders(t *testing.T) {
 	r := plain(0)
-	r.headers = append(r.headers, event.Header{Key: "b3"}, event.Header{Key: "b3", Value: []byte{0xFF}}, event.Header{})
+	r.Headers = append(r.Headers, event.Header{Key: "b3"}, event.Header{Key: "b3", Value: []byte{0xFF}}, event.Header{})
 	blockOf(t, r)
 }
 
@@ -191,19 +193,19 @@ func TestReasonOfAnyError(t *testing.T) {
 // FuzzProcess: any bytes in value and headers make a row or a dead letter with a reason from the list, and a whole block.
 func FuzzProcess(f *testing.F) {
 	for _, c := range poisons() {
-		if len(c.record.value) < 1<<10 {
-			f.Add(c.record.value, "v", []byte("1"))
+		if len(c.record.Value) < 1<<10 {
+			f.Add(c.record.Value, "v", []byte("1"))
 		}
 	}
-	f.Add(plain(0).value, "sent-at", []byte("1795435198000"))
+	f.Add(plain(0).Value, "sent-at", []byte("1795435198000"))
 	f.Fuzz(func(t *testing.T, value []byte, key string, header []byte) {
-		p, b := newProcessor(), newBlock()
+		p, b := newProcessor(), rows.New()
 		for _, headers := range [][]event.Header{with(key, string(header)), {{Key: key, Value: header}}} {
-			r := record{value: value, headers: headers}
-			before := b.rows()
+			r := recordbatch.Record{Value: value, Headers: headers}
+			before := b.Rows()
 			err := p.process(&r, b)
-			if (err == nil) != (b.rows() == before+1) {
-				t.Fatalf("%d rows after %d, and the error %v", b.rows(), before, err)
+			if (err == nil) != (b.Rows() == before+1) {
+				t.Fatalf("%d rows after %d, and the error %v", b.Rows(), before, err)
 			}
 			checkColumns(t, b)
 			if err == nil {

@@ -1,6 +1,9 @@
 package consumer
 
-import "context"
+import (
+	"context"
+	"sluice/consumer/rows"
+)
 
 // table is what a partition needs of ClickHouse.
 //
@@ -8,17 +11,17 @@ import "context"
 // under that token before; after errNotSent nothing was sent, after an error without a code of ClickHouse's anything may have
 // happened. missing, highest and held see what was in the table when they were called. Safe for concurrent use; a block is not kept.
 type table interface {
-	insert(ctx context.Context, b *block, token string) error
+	Insert(ctx context.Context, b *rows.Block, token string) error
 	// missing lists the rows of b, ascending, that the table does not have: not with that offset and that event.
-	missing(ctx context.Context, topic string, partition int, b *block) ([]int32, error)
+	Missing(ctx context.Context, topic string, partition int, b *rows.Block) ([]int32, error)
 	// highest is the highest offset from one on that the table has of a partition, -1 for none.
-	highest(ctx context.Context, topic string, partition int, from int64) (int64, error)
+	Highest(ctx context.Context, topic string, partition int, from int64) (int64, error)
 	// held is how many offsets from one to another, both included, have a row.
-	held(ctx context.Context, topic string, partition int, from, to int64) (int64, error)
+	Held(ctx context.Context, topic string, partition int, from, to int64) (int64, error)
 }
 
 // closingTable is a table with connections to close.
 type closingTable interface {
 	table
-	close()
+	Close()
 }

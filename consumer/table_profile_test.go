@@ -3,14 +3,16 @@ package consumer
 import (
 	"fmt"
 	"log/slog"
+	"sluice/consumer/schema"
+	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-func withPayload(n int, payload func(i int) string) []record {
-	out := make([]record, n)
+func withPayload(n int, payload func(i int) string) []recordbatch.Record {
+	out := make([]recordbatch.Record, n)
 	for i := range out {
 		out[i] = fromGateway(int64(i), "demo", idV4(uint64(i)), noon, payload(i)) //nolint:gosec // not negative
 	}
@@ -19,7 +21,7 @@ func withPayload(n int, payload func(i int) string) []record {
 
 // onEngine is a worker whose rows go into the real table, as one of the engine's users. Its topic is in memory, and takes the rows as being
 // in its own table.
-func onEngine(t *testing.T, store Store, records []record, edit ...func(*worker)) (*worker, *lines) {
+func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, edit ...func(*worker)) (*worker, *lines) {
 	t.Helper()
 	topic, table := newMemory(t)
 	topic.put(records...)

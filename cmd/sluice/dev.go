@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"sluice/consumer/schema"
 	"strings"
 	"time"
 
@@ -177,12 +178,12 @@ func (d *dev) prepare(ctx context.Context, _ context.CancelCauseFunc) error {
 		return err
 	}
 	defer closeAdmin()
-	schema := consumer.NewMigrator(d.cmd.Consumer.Store, logWriter{d.log, "schema"})
-	if err := d.claim(ctx, admin, schema); err != nil {
+	migrator := schema.NewMigrator(d.cmd.Consumer.Store, logWriter{d.log, "schema"})
+	if err := d.claim(ctx, admin, migrator); err != nil {
 		return err
 	}
-	err = schema.Apply(ctx)
-	if errors.Is(err, consumer.ErrLeft) {
+	err = migrator.Apply(ctx)
+	if errors.Is(err, schema.ErrLeft) {
 		d.log.Warn("schema differs", "error", err)
 		return nil
 	}
