@@ -157,9 +157,9 @@ func requestsOf(n int) [][]byte {
 	return out
 }
 
-// bulk1000 is a bulk of 1,000 events of 200 bytes.
-func bulk1000() string {
-	parts := make([]string, 1000)
+// bulkOf is a bulk of n events of 200 bytes.
+func bulkOf(n int) string {
+	parts := make([]string, n)
 	for i := range parts {
 		parts[i] = event200(i)
 	}
@@ -210,7 +210,7 @@ func (e *edge) bulkRate(b *testing.B, request []byte, d time.Duration) float64 {
 }
 
 func (e *edge) bulk(b *testing.B) {
-	request := httpRequest(pathBulk, bulk1000(), "")
+	request := httpRequest(pathBulk, bulkOf(1000), "")
 	pairs(b, true, "ratio", "events/s", "publisher_alone/s",
 		func(d time.Duration) float64 { return e.bulkRate(b, request, d) },
 		func(d time.Duration) float64 { return e.publisherAlone(b, d) })
@@ -251,8 +251,8 @@ func (e *edge) publisherAlone(b *testing.B, d time.Duration) float64 {
 }
 
 func (e *edge) gzip(b *testing.B) {
-	plain := httpRequest(pathBulk, bulk1000(), "")
-	packed := httpRequest(pathBulk, gzipped(b, bulk1000()), "Content-Encoding: gzip\r\n")
+	plain := httpRequest(pathBulk, bulkOf(1000), "")
+	packed := httpRequest(pathBulk, gzipped(b, bulkOf(1000)), "Content-Encoding: gzip\r\n")
 	pairs(b, true, "ratio", "gzip_events/s", "plain_events/s",
 		func(d time.Duration) float64 { return e.bulkRate(b, packed, d) },
 		func(d time.Duration) float64 { return e.bulkRate(b, plain, d) })

@@ -68,12 +68,12 @@ func (o *origins) general(ctx *fasthttp.RequestCtx) {
 //
 // A preflight for a path or a method that is not ours passes too. What a page gets to see of a preflight that fails is a
 // network error; of the request behind it, the 404 or 405 that says what is wrong.
-func (g *Gateway) options(ctx *fasthttp.RequestCtx, welcome bool) {
+func (g *Gateway) options(ctx *fasthttp.RequestCtx, r *route, welcome bool) {
 	h := &ctx.Response.Header
-	allow, known := methods[string(ctx.URI().PathOriginal())]
+	allow, known := r.allow, r != otherRoute
 	wanted := ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestMethod)
 	if !known && len(wanted) == 0 {
-		g.elsewhere(ctx).write(ctx)
+		g.notFound(ctx, r)
 		return
 	}
 	discardBody(ctx, g.cfg.MaxBulkBytes)

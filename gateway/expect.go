@@ -11,42 +11,25 @@ import (
 // expect answers "Expect: 100-continue". A client that waits for leave to send its body gets 100 only if nothing in the
 // request's head stands against the request; otherwise it gets the refusal at once and need not send the body.
 func (g *Gateway) expect(ctx *fasthttp.RequestCtx) int {
-	start, welcome := time.Now(), false
-	g.dispatch(ctx, func(ctx *fasthttp.RequestCtx) { welcome = g.checkHead(ctx) })
-	if welcome {
+	start, r := time.Now(), routeOf(ctx)
+	if g.prepare(ctx, r) && g.checkHead(ctx, r) {
 		return fasthttp.StatusContinue
 	}
-	g.finish(ctx, start)
+	g.finish(ctx, r, start)
 	return ctx.Response.StatusCode()
 }
 
 // checkHead reports whether the handler is to see the request. If not, the request is answered.
-func (g *Gateway) checkHead(ctx *fasthttp.RequestCtx) (welcome bool) {
-	limit := g.limitOf(ctx.URI().PathOriginal())
+func (g *Gateway) checkHead(ctx *fasthttp.RequestCtx, r *route) bool {
 	switch {
-	case limit != nil && ctx.IsPost():
-		g.handle(ctx, func(ctx *fasthttp.RequestCtx, _ *stamp) *problem {
-			p := checkBodyHead(ctx, limit)
-			welcome = p == nil
-			return p
-		})
-	case limit == nil && (ctx.IsGet() || ctx.IsHead()):
+	case r.protocol != nil && r.takes(ctx.Method()):
+		return g.ingestHead(ctx, r.protocol)
+	case r.protocol == nil && (ctx.IsGet() || ctx.IsHead()):
 		return true // the handler answers it, whatever the path is
 	default:
-		g.elsewhere(ctx).write(ctx)
+		g.notFound(ctx, r)
+		return false
 	}
-	return welcome
-}
-
-// limitOf is the limit of the bodies that a path takes; nil if it takes none.
-func (g *Gateway) limitOf(path []byte) *bodyLimit {
-	switch string(path) {
-	case pathEvents:
-		return &g.eventLimit
-	case pathBulk:
-		return &g.bulkLimit
-	}
-	return nil
 }
 
 // checkBodyHead checks what the headers say about the body.

@@ -129,7 +129,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	g.app = g.routes()
+	g.app = g.newApp()
 	g.parking = newParking(g.app.Server(), cmp.Or(deps.parkAfter, parkAfter))
 	return g, nil
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -65,21 +66,12 @@ func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
 	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, m.overloads, m.spoolFsync, m.spoolErrors, m.spoolLost, waiting}
 }
 
-// routeStatuses are the statuses that each route is known to answer.
-var routeStatuses = map[string][]int{
-	routeEvents:  {202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503},
-	routeBulk:    {202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503},
-	routeOpenAPI: {200, 204, 304, 405},
-	routeHealth:  {200, 204, 405, 503},
-	routeOther:   {204, 400, 404, 431},
-}
-
 // zero makes the counters of all labels that are known beforehand. A counter that appears with its first value hides that value
 // from rate and increase.
 func (m *metrics) zero() {
-	for route, statuses := range routeStatuses {
-		for _, status := range statuses {
-			m.requests.WithLabelValues(route, statusText(status))
+	for _, r := range append(slices.Clone(routes), otherRoute) {
+		for _, status := range r.statuses {
+			m.requests.WithLabelValues(r.label, statusText(status))
 		}
 	}
 	for _, a := range answers[1:] {

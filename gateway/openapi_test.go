@@ -510,7 +510,7 @@ func TestOpenAPIIsServed(t *testing.T) {
 	if post := s.do(request{path: pathOpenAPI}); post.status != 405 || post.header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("post: got %d %v", post.status, post.header)
 	}
-	if name := routeName([]byte(pathOpenAPI)); name != "openapi" {
+	if name := routeByPath[pathOpenAPI].label; name != "openapi" {
 		t.Errorf("its route is called %q", name)
 	}
 }

@@ -7,6 +7,16 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
+// What the metrics call the limits that keep the gateway itself from harm.
+const (
+	limitFailedKeys    = "failed_keys"
+	limitRequests      = "inflight_requests"
+	limitBodyBytes     = "body_bytes"
+	limitInflightBytes = "inflight_bytes"
+	limitQueueWait     = "queue_wait"
+	limitConnections   = "connections"
+)
+
 // load refuses requests while the gateway has more to do than it can do in time. It is asked once the key is known and before
 // the body is read, so that a refusal costs next to nothing and what can be done goes on being done: without it every
 // request would be read, wait, and time out.
