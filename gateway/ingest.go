@@ -212,11 +212,9 @@ func (s *submission) repeat(id uuid.UUID) {
 func (s *submission) encode() {
 	s.stamp.seal()
 	s.records = s.publisher.memory.parcel()
-	left := 0 // bytes of events that are still to come; a single record gets just the room it needs
-	if len(s.valid) > 1 {
-		for _, i := range s.valid {
-			left += len(s.items[i].raw)
-		}
+	left := s.body.Len() // bytes of events that may still come; a single record gets just the room it needs
+	if len(s.valid) == 1 {
+		left = 0
 	}
 	for _, i := range s.valid {
 		it := &s.items[i]
