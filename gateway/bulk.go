@@ -51,9 +51,9 @@ func (g *Gateway) read(ctx *fasthttp.RequestCtx, stamp *stamp, b *bulk) *problem
 	if p != nil {
 		return p
 	}
-	body := buffers.Get().(*bodyBuffer) //nolint:forcetypeassert // the pool holds nothing else
-	defer releaseBuffer(body)
-	if p := readBody(ctx, body, &g.bulkLimit); p != nil {
+	body := getBuffer()
+	defer body.release()
+	if p := g.bulkLimit.read(ctx, body); p != nil {
 		return p
 	}
 	p = g.decodeBulk(stamp, b, body.Bytes(), form)

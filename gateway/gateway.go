@@ -62,7 +62,7 @@ type Gateway struct {
 	draining  atomic.Bool
 
 	eventLimit, bulkLimit bodyLimit
-	bodies                budget
+	bodies                *bodyPool
 	load                  load
 	failedKeys            *failedKeys // nil: no limit
 	refusals              *refusals
@@ -89,17 +89,15 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := g.loadProjects(); err != nil {
 		return nil, err
 	}
-	slots, err := newZstdSlots(max(cfg.MaxEventBytes, cfg.MaxBulkBytes))
-	if err != nil {
+	if err := g.limitBodies(); err != nil {
 		return nil, err
 	}
-	g.eventLimit = bodyLimit{bytes: cfg.MaxEventBytes, name: limitEventBytes, zstd: slots, budget: &g.bodies}
-	g.bulkLimit = bodyLimit{bytes: cfg.MaxBulkBytes, name: limitBulkBytes, zstd: slots, budget: &g.bodies}
 	producer := deps.Producer
 	if producer == nil {
 		if err := deps.Kafka.Check(); err != nil {
 			return nil, err
 		}
+		var err error
 		if g.producer, err = newKafkaProducer(deps.Kafka); err != nil {
 			return nil, err
 		}
@@ -140,7 +138,6 @@ func (g *Gateway) defend() {
 	if n := g.cfg.FailedKeysPerMinute; n > 0 {
 		g.failedKeys = newFailedKeys(n, g.now())
 	}
-	g.bodies.most, g.bodies.metrics = g.cfg.MaxBodyBytes, g.metrics
 	g.load.most, g.load.wait, g.load.metrics = int64(g.cfg.MaxInflightRequests), g.publisher.congested, g.metrics
 }
 

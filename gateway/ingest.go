@@ -118,9 +118,9 @@ func (g *Gateway) ingestSingle(ctx *fasthttp.RequestCtx, stamp *stamp) *problem 
 	if _, p := bodyForm(ctx); p != nil {
 		return p
 	}
-	body := buffers.Get().(*bodyBuffer) //nolint:forcetypeassert // the pool holds nothing else
-	defer releaseBuffer(body)
-	if p := readBody(ctx, body, &g.eventLimit); p != nil {
+	body := getBuffer()
+	defer body.release()
+	if p := g.eventLimit.read(ctx, body); p != nil {
 		return p
 	}
 	d := decoders.Get().(*decoding) //nolint:forcetypeassert // the pool holds nothing else
