@@ -207,7 +207,7 @@ func TestResetConnections(t *testing.T) {
 		_ = conn.(*net.TCPConn).SetLinger(0) //nolint:forcetypeassert // it is one
 		_ = conn.Close()
 	}
-	waitUntil(t, func() bool { return s.connections() == 0 && s.load.requests.Load() == 0 })
+	waitUntil(t, func() bool { return s.conns.open() == 0 && s.load.requests.Load() == 0 })
 	if n := len(s.producer.stored()); n != 0 {
 		t.Errorf("%d records", n)
 	}

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +56,7 @@ type Gateway struct {
 	file      projectsFile
 	store     *limitStore // nil: each gateway limits by itself
 	app       *fiber.App
-	parking   *parking
+	conns     *connSet
 	started   atomic.Bool
 	draining  atomic.Bool
 
@@ -128,7 +127,9 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		}
 	}
 	g.app = g.routes()
-	g.parking = newParking(g.app.Server(), cmp.Or(deps.parkAfter, parkAfter))
+	g.conns = newConnSet(g.app.Server(), connConfig{
+		Max: cfg.MaxConnections, ParkAfter: deps.parkAfter, TurnedAway: func() { g.metrics.turnedAway(limitConnections) }, Log: g.log,
+	})
 	return g, nil
 }
 
@@ -227,7 +228,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	served := make(chan error, 1)
-	l = g.bounded(l)
+	l = g.conns.bound(l)
 	group.Go(func() error {
 		served <- g.app.Listener(l)
 		return nil

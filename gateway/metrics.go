@@ -107,7 +107,7 @@ func loadGauges(g *Gateway) []prometheus.Collector {
 		gauge("sluice_gateway_body_bytes", "Bytes reserved for bodies being read, decompressed and parsed.",
 			func() float64 { return float64(g.bodies.used()) }),
 		gauge("sluice_gateway_connections", "Connections open on the public port.",
-			func() float64 { return float64(max(0, g.connections())) }),
+			func() float64 { return float64(max(0, g.conns.open())) }),
 	}
 }
 
