@@ -79,11 +79,12 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.refusals, g.debug = newRefusals(g.log), g.log.Enabled(context.Background(), slog.LevelDebug)
-	if cfg.sharesLimits() {
-		g.store = newLimitStore(cfg, g.log, g.now)
-		if deps.storeWait > 0 {
-			g.store.patience, g.store.budget = deps.storeWait, deps.storeWait
-		}
+	var collectors []prometheus.Collector
+	if store := cfg.limitStore(); store.enabled() {
+		store.Wait, store.Timeout = deps.storeWait, deps.storeWait
+		var metrics storeMetrics
+		metrics, collectors = newStoreMetrics(func() *limitStore { return g.store })
+		g.store = newLimitStore(store, metrics, g.log, g.now)
 	}
 	if err := g.loadProjects(); err != nil {
 		return nil, err
@@ -102,8 +103,8 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		}
 		producer = g.producer
 	}
-	var collectors []prometheus.Collector
-	g.metrics, collectors = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
+	var own []prometheus.Collector
+	g.metrics, own = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
 	g.publisher = newPublisher(producer, cfg.MaxInflightBytes, g.metrics, g.log)
 	g.publisher.largest = cfg.MaxEventBytes
 	if cfg.SpoolDir != "" {
@@ -116,12 +117,9 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := g.publisher.compress(cfg.KafkaCompression); err != nil {
 		return nil, err
 	}
-	if g.store != nil {
-		collectors = append(collectors, g.store.metrics.collectors...)
-	}
 	g.publisher.wait = queueWait{most: min(cfg.MaxQueueWait, cfg.RequestTimeout/2), start: time.Now()}
 	g.defend()
-	for _, c := range slices.Concat(collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled)) {
+	for _, c := range slices.Concat(own, collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled)) {
 		if err := deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
@@ -170,7 +168,7 @@ func (g *Gateway) loadProjects() error {
 // useProjects puts a reading of the projects into force.
 func (g *Gateway) useProjects(projects *Projects) {
 	if g.store != nil {
-		g.store.share(projects)
+		projects.limiters.share(g.store)
 	}
 	g.projects.Store(projects)
 }

@@ -42,7 +42,7 @@ func (s *limitStore) settling() bool { return time.Now().Before(s.settled) }
 
 // connect reads the settings again, for passwords are replaced.
 func (s *limitStore) connect(ctx context.Context) error {
-	options, err := s.cfg.storeOptions()
+	options, err := s.cfg.options()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStoreSettings, err)
 	}
@@ -101,7 +101,7 @@ func (s *limitStore) exchangeAll(lost bool) {
 
 // fail goes over to the shares and lets go of the connection: after an error it may hold the answers of other questions.
 func (s *limitStore) fail(err error) {
-	s.metrics.errors.WithLabelValues(storeReason(err)).Inc()
+	s.metrics.Errors.WithLabelValues(storeReason(err)).Inc()
 	fresh := s.causes.note(err)
 	switch {
 	case !s.away():

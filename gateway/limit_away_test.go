@@ -1,18 +1,18 @@
 package gateway
 
 import (
-	"io"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"testing"
 	"time"
+
+	"sluice/gateway/ratelimit/redistest"
 )
 
 // TestSharesAddUp: what all gateways pass by their shares while the store is away is no more than it would have let pass.
 func TestSharesAddUp(t *testing.T) {
 	for seed := range uint64(100) {
-		rnd := rand.New(rand.NewPCG(seed, 4)) //nolint:gosec // a test
+		rnd := rand.New(rand.NewPCG(seed, 4))
 		c := newClock()
 		start := c.now()
 		n, limit, window := 1+rnd.IntN(5), 5+rnd.IntN(2000), time.Duration(1+rnd.IntN(100))*time.Second
@@ -65,34 +65,22 @@ func TestSharesOfSmallLimits(t *testing.T) {
 	}
 }
 
-// drain takes all that a member has.
-func (m *member) drain(c *clock) (passed int) {
-	for {
-		got := m.take(7, c.now())
-		if passed += got; got == 0 {
-			return passed
-		}
-	}
-}
-
-func (m *member) isAway() bool { return m.store.away() }
-func (m *member) isBack() bool { return !m.store.away() }
-
 // TestStoreKilled: while the store is away each gateway passes its share, from what was left, and when it is back without its
 // data it is told what was missing: over all of it no more than the limit passes.
-func TestStoreKilled(t *testing.T) {
+func TestStoreKilled(t *testing.T) { redistest.Each(t, testStoreKilled) }
+
+func testStoreKilled(t *testing.T, r *redistest.Server) {
 	const limit = 1000
 	c := newClock()
-	r := startRedis(t, "")
-	a, b := pair(t, r, limit, time.Minute, c)
+	a, b := pair(t, r.URL(), limit, time.Minute, c)
 	passed := a.drain(c) + b.drain(c)
 	if passed != limit {
 		t.Fatalf("%d at first", passed)
 	}
 	c.advance(6 * time.Second) // both know that a tenth is there again
-	r.kill()
-	waitUntil(t, a.isAway)
-	waitUntil(t, b.isAway)
+	r.Kill()
+	await(t, a.isAway)
+	await(t, b.isAway)
 	for i := range 4 {
 		for name, m := range map[string]*member{"a": a, "b": b} {
 			if got := m.drain(c); got != limit/20 {
@@ -107,9 +95,9 @@ func TestStoreKilled(t *testing.T) {
 		}
 		c.advance(6 * time.Second)
 	}
-	r.start()
-	waitUntil(t, a.isBack)
-	waitUntil(t, b.isBack)
+	r.Start()
+	await(t, a.isBack)
+	await(t, b.isBack)
 	a.knows(t, 2)
 	b.knows(t, 2)
 	// The last tenth is there, for whoever comes first; not a fresh burst.
@@ -125,20 +113,13 @@ func TestStoreKilled(t *testing.T) {
 	}
 }
 
-func counted(s *limitStore) (n float64) {
-	for _, reason := range []string{"network", "timeout", "refused", "auth", "settings"} {
-		n += value(s.metrics.errors.WithLabelValues(reason))
-	}
-	return n
-}
-
 // TestStoreStalled: a store that takes connections and answers nothing holds nobody up for long, and what passed without it is
 // charged when it goes on.
 func TestStoreStalled(t *testing.T) {
 	const limit = 1000
 	c := newClock()
-	r := startRedis(t, "")
-	a, b := idle(t, r, limit, time.Minute, c), idle(t, r, limit, time.Minute, c)
+	way := newWire(t, redistest.Start(t).Addr())
+	a, b := idle(t, "redis://"+way.addr, limit, time.Minute, c), idle(t, "redis://"+way.addr, limit, time.Minute, c)
 	for _, m := range []*member{a, b} {
 		// More than it is, and still much less than without a bound: the machine may be busy.
 		m.store.patience, m.store.budget = 4*storeWait, 4*storeTimeout
@@ -146,8 +127,8 @@ func TestStoreStalled(t *testing.T) {
 	}
 	a.knows(t, 2)
 	b.knows(t, 2)
-	waitUntil(t, func() bool { return a.take(1, c.now()) == 1 && a.isBack() })
-	r.stall(true)
+	await(t, func() bool { return a.take(1, c.now()) == 1 && a.isBack() })
+	way.stall(true)
 	start := time.Now()
 	var all sync.WaitGroup
 	for range 50 {
@@ -157,8 +138,8 @@ func TestStoreStalled(t *testing.T) {
 	if took := time.Since(start); took > 3*time.Second {
 		t.Errorf("requests waited %s", took)
 	}
-	waitUntil(t, a.isAway)
-	waitUntil(t, b.isAway)
+	await(t, a.isAway)
+	await(t, b.isAway)
 	start = time.Now()
 	passed := a.drain(c) + b.drain(c)
 	if took := time.Since(start); took > 3*time.Second {
@@ -167,9 +148,9 @@ func TestStoreStalled(t *testing.T) {
 	if passed < limit/2 || passed > limit {
 		t.Errorf("%d passed", passed)
 	}
-	r.stall(false)
-	waitUntil(t, a.isBack)
-	waitUntil(t, b.isBack)
+	way.stall(false)
+	await(t, a.isBack)
+	await(t, b.isBack)
 	if got := a.drain(c) + b.drain(c); got > limit/100 {
 		t.Errorf("%d more passed when it was back", got)
 	}
@@ -178,17 +159,17 @@ func TestStoreStalled(t *testing.T) {
 // TestStoreFlushed: a store whose data was deleted while it was there is told what is missing, too.
 func TestStoreFlushed(t *testing.T) {
 	c := newClock()
-	r := startRedis(t, "")
-	a, b := pair(t, r, 1000, time.Minute, c)
+	r := redistest.Start(t)
+	a, b := pair(t, r.URL(), 1000, time.Minute, c)
 	passed := a.drain(c) + b.drain(c)
-	epoch := func(m *member) string { return r.client().Get(t.Context(), storeEpoch).Val() }
+	epoch := func(m *member) string { return r.Client().Get(t.Context(), storeEpoch).Val() }
 	before := epoch(a)
-	if err := r.client().FlushAll(t.Context()).Err(); err != nil {
+	if err := r.Client().FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	waitUntil(t, func() bool { now := epoch(a); return now != "" && now != before })
-	waitUntil(t, func() bool { return a.isAway() || b.isAway() })
-	waitUntil(t, func() bool { return a.isBack() && b.isBack() })
+	await(t, func() bool { now := epoch(a); return now != "" && now != before })
+	await(t, func() bool { return a.isAway() || b.isAway() })
+	await(t, func() bool { return a.isBack() && b.isBack() })
 	if passed += a.drain(c) + b.drain(c); passed > 1010 {
 		t.Errorf("%d passed", passed)
 	}
@@ -198,17 +179,17 @@ func TestStoreFlushed(t *testing.T) {
 // store comes, it is charged for that.
 func TestStoreNotThereAtStart(t *testing.T) {
 	c := newClock()
-	r := startRedis(t, "")
-	r.kill()
-	a := idle(t, r, 100, time.Minute, c)
+	r := redistest.Start(t)
+	r.Kill()
+	a := idle(t, r.URL(), 100, time.Minute, c)
 	a.run(t)
-	waitUntil(t, a.isAway)
+	await(t, a.isAway)
 	if got := a.drain(c); got != 100 {
 		t.Errorf("%d passed", got)
 	}
-	r.start()
-	waitUntil(t, a.isBack)
-	b := join(t, r, 100, time.Minute, c)
+	r.Start()
+	await(t, a.isBack)
+	b := join(t, r.URL(), 100, time.Minute, c)
 	if got := a.drain(c) + b.drain(c); got > 1 {
 		t.Errorf("%d more passed", got)
 	}
@@ -217,11 +198,11 @@ func TestStoreNotThereAtStart(t *testing.T) {
 // TestRefundWhileAway: a 503 is given back to the share.
 func TestRefundWhileAway(t *testing.T) {
 	c := newClock()
-	r := startRedis(t, "")
-	a := join(t, r, 100, time.Minute, c)
+	r := redistest.Start(t)
+	a := join(t, r.URL(), 100, time.Minute, c)
 	a.take(40, c.now())
-	r.kill()
-	waitUntil(t, a.isAway)
+	r.Kill()
+	await(t, a.isAway)
 	if got := a.drain(c); got != 60 {
 		t.Errorf("%d of what was left", got)
 	}
@@ -235,20 +216,20 @@ func TestRefundWhileAway(t *testing.T) {
 // have left nothing in the bucket.
 func TestOneGatewayCutOff(t *testing.T) {
 	c := newClock()
-	r := startRedis(t, "")
-	b := join(t, r, 1000, time.Minute, c)
-	way := newWire(t, r.addr)
-	a := join(t, &redisServer{addr: way.addr}, 1000, time.Minute, c)
+	r := redistest.Start(t)
+	b := join(t, r.URL(), 1000, time.Minute, c)
+	way := newWire(t, r.Addr())
+	a := join(t, "redis://"+way.addr, 1000, time.Minute, c)
 	a.knows(t, 2)
 	b.knows(t, 2)
 	passed := a.drain(c) + b.drain(c)
 	for range 3 {
 		way.cut(true)
-		waitUntil(t, a.isAway)
+		await(t, a.isAway)
 		c.advance(6 * time.Second)
 		passed += a.drain(c) + b.drain(c)
 		way.cut(false)
-		waitUntil(t, a.isBack)
+		await(t, a.isBack)
 		passed += a.drain(c)
 		c.advance(6 * time.Second)
 		passed += b.drain(c) + a.drain(c)
@@ -256,66 +237,4 @@ func TestOneGatewayCutOff(t *testing.T) {
 	if passed > 1600+20 || passed < 1600-20 {
 		t.Errorf("%d passed in 36 s, want 1600", passed)
 	}
-}
-
-// wire is a way to a server that can be cut.
-type wire struct {
-	addr, to string
-	mu       sync.Mutex
-	broken   bool
-	open     []net.Conn
-}
-
-func newWire(t *testing.T, to string) *wire {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{addr: l.Addr().String(), to: to}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			near, err := l.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("tcp", to)
-			if err != nil || !w.take(near, far) {
-				_ = near.Close()
-				continue
-			}
-			all.Go(func() { _, _ = io.Copy(far, near); _ = far.Close() })
-			all.Go(func() { _, _ = io.Copy(near, far); _ = near.Close() })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		w.cut(true)
-		all.Wait()
-	})
-	return w
-}
-
-// take keeps the two ends of a connection, or closes the far one while the wire is cut.
-func (w *wire) take(near, far net.Conn) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.broken {
-		_ = far.Close()
-		return false
-	}
-	w.open = append(w.open, near, far)
-	return true
-}
-
-// cut breaks what goes over the wire and what wants to, or mends it.
-func (w *wire) cut(broken bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.broken = broken
-	for _, conn := range w.open {
-		_ = conn.Close()
-	}
-	w.open = nil
 }

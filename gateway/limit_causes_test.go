@@ -20,7 +20,7 @@ func (redisReply) RedisError()     {}
 // often each came. The next outage begins anew.
 func TestEachCauseOfAnOutageIsSaid(t *testing.T) {
 	var text bytes.Buffer
-	s := newLimitStore(Config{}, slog.New(slog.NewTextHandler(&text, nil)), time.Now)
+	s := newLimitStore(storeConfig{}, unregistered(), slog.New(slog.NewTextHandler(&text, nil)), time.Now)
 	for range 2 {
 		text.Reset()
 		for _, err := range []error{

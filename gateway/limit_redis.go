@@ -1,26 +1,16 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	_ "embed" // the scripts
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
-
-	"sluice/internal/conffile"
-	"sluice/internal/settings"
 )
 
 var (
@@ -43,96 +33,6 @@ func storeKey(project string, l *limiter) string {
 
 // gatewayAge is how long a gateway counts as there after it was last heard of.
 const gatewayAge = 10 * time.Second
-
-// sharesLimits says whether the limits are shared.
-func (c Config) sharesLimits() bool { return c.LimitStore != "" || c.LimitStoreFile != "" }
-
-// storeOptions reads where the store is and how to get in, from the file if there is one. No error repeats the address: it may
-// hold a password.
-func (c Config) storeOptions() (*redis.Options, error) {
-	text, flag := c.LimitStore, "--limit-store"
-	if c.LimitStoreFile != "" {
-		flag = "--limit-store-file"
-		raw, err := os.ReadFile(c.LimitStoreFile)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", flag, err)
-		}
-		text = strings.TrimSpace(string(raw))
-	}
-	options, wrong := parseStore(text)
-	if wrong != "" {
-		return nil, fmt.Errorf("%s: %s; it is redis://[user:password@]host:port[/db], or rediss:// for TLS", flag, wrong)
-	}
-	options.CredentialsProviderContext = func(context.Context) (user, password string, err error) {
-		again, err := c.storeOptions()
-		if err != nil {
-			return "", "", fmt.Errorf("%w: %w", errStoreSettings, err)
-		}
-		return again.Username, again.Password, nil
-	}
-	if c.LimitStoreTLSCAFile == "" {
-		return options, nil
-	}
-	const caFlag = "--limit-store-tls-ca-file"
-	if options.TLSConfig == nil {
-		return nil, fmt.Errorf("%s: certificates are given, but TLS is off; use rediss://", caFlag)
-	}
-	pem, err := os.ReadFile(c.LimitStoreTLSCAFile)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", caFlag, err)
-	}
-	options.TLSConfig.RootCAs = x509.NewCertPool()
-	if !options.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s: %s holds no PEM certificate", caFlag, c.LimitStoreTLSCAFile)
-	}
-	return options, nil
-}
-
-// checkStore reports a fault of the store's settings; it does not connect.
-func (c Config) checkStore() error {
-	switch {
-	case c.LimitStore != "" && c.LimitStoreFile != "":
-		return errors.New("--limit-store and --limit-store-file: give one of the two")
-	case !c.sharesLimits() && c.LimitStoreTLSCAFile != "":
-		return errors.New("--limit-store-tls-ca-file: certificates are given, but no --limit-store")
-	case !c.sharesLimits():
-		return nil
-	}
-	_, err := c.storeOptions()
-	return err
-}
-
-// parseStore reads an address of the store, or says what is wrong with it without repeating any of it.
-func parseStore(text string) (options *redis.Options, wrong string) {
-	u, err := url.Parse(text)
-	if err != nil {
-		return nil, "this is not a URL"
-	}
-	password, hasPassword := u.User.Password()
-	port, notPort := strconv.Atoi(u.Port())
-	db, notDB := conffile.ParseInt(cmp.Or(strings.TrimPrefix(u.Path, "/"), "0"), 32)
-	switch {
-	case u.Scheme != "redis" && u.Scheme != "rediss":
-		return nil, "the scheme is not redis or rediss"
-	case u.Hostname() == "":
-		return nil, "the host is missing"
-	case notPort != nil || port < 1 || port > 65535:
-		return nil, "the port is missing, or not 1 to 65535"
-	case settings.AddressFault(u.Host, false) != "":
-		return nil, "the host is not host:port: " + settings.AddressFault(u.Host, false)
-	case u.User.Username() != "" && !hasPassword:
-		return nil, "the user has no password"
-	case notDB != nil || db < 0:
-		return nil, "the database is not a number"
-	case u.RawQuery != "" || u.Fragment != "":
-		return nil, "nothing may follow the database"
-	}
-	options = &redis.Options{Addr: u.Host, Username: u.User.Username(), Password: password, DB: int(db)}
-	if u.Scheme == "rediss" {
-		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}
-	}
-	return options, ""
-}
 
 // storeConn is one connection to the store, for one caller at a time. It never repeats a command by itself: what was charged
 // once must not be charged again because an answer was lost.

@@ -3,15 +3,17 @@ package gateway
 import (
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
+
+	"sluice/gateway/ratelimit/redistest"
 )
 
 // TestScriptAgainstLimiter: the store's script and the limiter of one gateway are the same bucket. The same takes, refunds and
 // atomic takes at the same times have the same results, to the event, for limits and windows of every size.
-func TestScriptAgainstLimiter(t *testing.T) {
-	r := startRedis(t, "")
+func TestScriptAgainstLimiter(t *testing.T) { redistest.Each(t, testScriptAgainstLimiter) }
+
+func testScriptAgainstLimiter(t *testing.T, r *redistest.Server) {
 	c := newClock()
 	conn := scriptConn(t, r, c)
 	type shape struct {
@@ -20,11 +22,11 @@ func TestScriptAgainstLimiter(t *testing.T) {
 	}
 	shapes := []shape{{1, time.Second}, {1, maxLimitWindow}, {maxLimitEvents, time.Second}, {maxLimitEvents, maxLimitWindow}, {99_999_989, maxLimitWindow - time.Microsecond}}
 	for seed := range uint64(40) {
-		rnd := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a test
+		rnd := rand.New(rand.NewPCG(seed, 2))
 		shapes = append(shapes, shape{1 + rnd.IntN(1000)*rnd.IntN(1000), time.Second + time.Duration(rnd.Int64N(int64(time.Hour)))})
 	}
 	for i, shape := range shapes {
-		rnd := rand.New(rand.NewPCG(uint64(i), 3)) //nolint:gosec // a test
+		rnd := rand.New(rand.NewPCG(uint64(i), 3))
 		c.t = c.now().Truncate(time.Microsecond)
 		model := newLimiter(shape.events, shape.window.Truncate(time.Microsecond), false, c.now())
 		key := "bucket:" + strconv.Itoa(i)
@@ -65,9 +67,11 @@ func TestScriptAgainstLimiter(t *testing.T) {
 }
 
 // TestChargesArePaidLater: a charge for what has passed may leave less than nothing, down to one limit; the next tokens pay it.
-func TestChargesArePaidLater(t *testing.T) {
+func TestChargesArePaidLater(t *testing.T) { redistest.Each(t, testChargesArePaidLater) }
+
+func testChargesArePaidLater(t *testing.T, r *redistest.Server) {
 	c := newClock()
-	conn := scriptConn(t, startRedis(t, ""), c)
+	conn := scriptConn(t, r, c)
 	for _, step := range []struct {
 		after        time.Duration
 		charge, want int
@@ -92,41 +96,17 @@ func TestChargesArePaidLater(t *testing.T) {
 	}
 }
 
-// scriptConn is a connection to a store that goes by c.
-func scriptConn(t *testing.T, r *redisServer, c *clock) *storeConn {
-	t.Helper()
-	options, err := Config{LimitStore: r.url()}.storeOptions()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := connectStore(t.Context(), options, "test", lasting(t), func() string { return strconv.FormatInt(c.now().UnixMicro(), 10) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.close() })
-	return conn
-}
-
-// lasting is the script without the expiry of its keys, which goes by a clock that a test cannot move.
-func lasting(t testing.TB) string {
-	t.Helper()
-	const expiry = ", 'PX', string.format('%.0f', full)"
-	if strings.Count(takeText, expiry) != 1 {
-		t.Fatal("the script does not expire its keys")
-	}
-	return strings.Replace(takeText, expiry, "", 1)
-}
-
 // TestFullBucketsExpire: the store keeps nothing of a bucket from the moment it is full, whatever is missing from it before.
-func TestFullBucketsExpire(t *testing.T) {
-	r := startRedis(t, "")
-	a := join(t, r, 1000, 10*time.Second, nil)
-	client, key := r.client(), storeKey("demo", a.limiter)
+func TestFullBucketsExpire(t *testing.T) { redistest.Each(t, testFullBucketsExpire) }
+
+func testFullBucketsExpire(t *testing.T, r *redistest.Server) {
+	a := join(t, r.URL(), 1000, 10*time.Second, nil)
+	client, key := r.Client(), storeKey("demo", a.limiter)
 	a.takeAll(1000, time.Now())
 	if ttl := client.PTTL(t.Context(), key).Val(); ttl < 5*time.Second || ttl > 10*time.Second+2*time.Millisecond {
 		t.Errorf("an empty bucket is kept for %s, it is full in 10 s", ttl)
 	}
 	a.refund(990)
-	waitUntil(t, func() bool { return client.PTTL(t.Context(), key).Val() < 200*time.Millisecond })
-	waitUntil(t, func() bool { return client.Exists(t.Context(), key).Val() == 0 })
+	await(t, func() bool { return client.PTTL(t.Context(), key).Val() < 200*time.Millisecond })
+	await(t, func() bool { return client.Exists(t.Context(), key).Val() == 0 })
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -16,6 +17,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/gateway/ratelimit/redistest"
 )
 
 // TestStoreAddress: what is wrong with an address is said, and none of the address is.
@@ -43,7 +49,7 @@ func TestStoreAddress(t *testing.T) {
 		"redis://h:6379?password=hunter2": "nothing may follow",
 		"redis://user:hunter2%zz@h:6379":  "URL",
 	} {
-		_, err := Config{LimitStore: text}.storeOptions()
+		_, err := storeConfig{URL: text}.options()
 		switch {
 		case wrong == "" && err != nil:
 			t.Errorf("%q: %v", text, err)
@@ -60,15 +66,15 @@ func TestStoreSettings(t *testing.T) {
 	if err := os.WriteFile(file, []byte("  hunter2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for want, c := range map[string]Config{
-		"give one of the two":                  {LimitStore: "redis://h:1", LimitStoreFile: file},
-		"no --limit-store":                     {LimitStoreTLSCAFile: file},
-		"use rediss://":                        {LimitStore: "redis://h:1", LimitStoreTLSCAFile: file},
-		"holds no PEM certificate":             {LimitStore: "rediss://h:1", LimitStoreTLSCAFile: file},
-		"--limit-store-file: the scheme":       {LimitStoreFile: file},
-		"--limit-store-file: open /nowhere/in": {LimitStoreFile: "/nowhere/in"},
+	for want, c := range map[string]storeConfig{
+		"give one of the two":                  {URL: "redis://h:1", URLFile: file},
+		"no --limit-store":                     {TLSCAFile: file},
+		"use rediss://":                        {URL: "redis://h:1", TLSCAFile: file},
+		"holds no PEM certificate":             {URL: "rediss://h:1", TLSCAFile: file},
+		"--limit-store-file: the scheme":       {URLFile: file},
+		"--limit-store-file: open /nowhere/in": {URLFile: "/nowhere/in"},
 	} {
-		err := c.Check()
+		err := c.check()
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("want %q: %v", want, err)
 		}
@@ -78,29 +84,30 @@ func TestStoreSettings(t *testing.T) {
 // TestStoreLogin: the file is read at each connect, so that a password can be replaced; a wrong one is a figure and a line in the
 // log that does not say it.
 func TestStoreLogin(t *testing.T) {
-	r := startRedis(t, "requirepass right-one")
+	r := redistest.Start(t)
+	r.Memory.RequireAuth("right-one")
 	file := filepath.Join(t.TempDir(), "store")
 	write := func(password string) {
 		t.Helper()
-		if err := os.WriteFile(file, []byte("redis://:"+password+"@"+r.addr+"/2\n"), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte("redis://:"+password+"@"+r.Addr()+"/2\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write("hunter2")
-	a := idle(t, r, 10, time.Minute, nil)
+	a := idle(t, r.URL(), 10, time.Minute, nil)
 	var lines bytes.Buffer
-	a.store.cfg = Config{LimitStoreFile: file}
+	a.store.cfg = storeConfig{URLFile: file}
 	a.store.log = slog.New(slog.NewTextHandler(&lines, nil))
 	a.run(t)
-	waitUntil(t, a.isAway)
-	if value(a.store.metrics.errors.WithLabelValues("auth")) == 0 {
+	await(t, a.isAway)
+	if testutil.ToFloat64(a.store.metrics.Errors.WithLabelValues("auth")) == 0 {
 		t.Error("no error of this kind was counted")
 	}
 	if got := a.take(11, time.Now()); got != 10 {
 		t.Errorf("%d passed meanwhile", got)
 	}
 	write("right-one")
-	waitUntil(t, a.store.connected.Load)
+	await(t, a.store.connected.Load)
 	a.stop()
 	if text := lines.String(); strings.Contains(text, "hunter2") || strings.Contains(text, "right-one") || !strings.Contains(text, "limit store is back") {
 		t.Errorf("the log: %s", text)
@@ -110,16 +117,18 @@ func TestStoreLogin(t *testing.T) {
 // TestStoreTLS: rediss checks the certificate, by the authorities that are given.
 func TestStoreTLS(t *testing.T) {
 	cert, key := certificate(t)
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(plain.Addr().String())
-	_ = plain.Close()
-	startRedis(t, "tls-port "+port+"\ntls-auth-clients no\ntls-cert-file "+cert+"\ntls-key-file "+key)
+	r, err := miniredis.RunTLS(&tls.Config{Certificates: []tls.Certificate{pair}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
 	for ca, want := range map[string]bool{cert: true, "": false} {
-		cfg := Config{LimitStore: "rediss://127.0.0.1:" + port, LimitStoreTLSCAFile: ca}
-		options, err := cfg.storeOptions()
+		cfg := storeConfig{URL: "rediss://" + r.Addr(), TLSCAFile: ca}
+		options, err := cfg.options()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,23 +5,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sluice/gateway/ratelimit/redistest"
 )
-
-func newClock() *clock { return &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
-
-// pair is two gateways that know of each other and share one limit.
-func pair(t *testing.T, r *redisServer, events int, window time.Duration, c *clock) (a, b *member) {
-	t.Helper()
-	a, b = join(t, r, events, window, c), join(t, r, events, window, c)
-	a.knows(t, 2)
-	b.knows(t, 2)
-	return a, b
-}
 
 // TestSharedLimitAtItsLimit: together the gateways take limit-1, limit and not one more.
 func TestSharedLimitAtItsLimit(t *testing.T) {
 	c := newClock()
-	a, b := pair(t, startRedis(t, ""), 100, time.Minute, c)
+	a, b := pair(t, redistest.Start(t).URL(), 100, time.Minute, c)
 	if got := a.take(60, c.now()); got != 60 {
 		t.Fatalf("the first 60: %d", got)
 	}
@@ -59,7 +50,7 @@ func TestSharedLimitAtItsLimit(t *testing.T) {
 func TestSharedLimitUnderConcurrency(t *testing.T) {
 	c := newClock()
 	const limit = 20_000
-	a, b := pair(t, startRedis(t, ""), limit, time.Minute, c)
+	a, b := pair(t, redistest.Start(t).URL(), limit, time.Minute, c)
 	var passed atomic.Int64
 	drain := func() {
 		var all sync.WaitGroup
@@ -93,7 +84,7 @@ func TestSharedLimitUnderConcurrency(t *testing.T) {
 // TestSharedLimitAtomic: all or nothing, whichever gateway is asked, also where a lease holds part of it.
 func TestSharedLimitAtomic(t *testing.T) {
 	c := newClock()
-	a, b := pair(t, startRedis(t, ""), 1000, time.Minute, c)
+	a, b := pair(t, redistest.Start(t).URL(), 1000, time.Minute, c)
 	if a.takeAll(1001, c.now()) {
 		t.Fatal("more than the limit")
 	}
@@ -119,7 +110,7 @@ func TestSharedLimitAtomic(t *testing.T) {
 	for range 20 {
 		taken += a.take(1, c.now()) + b.take(1, c.now())
 	}
-	waitUntil(t, func() bool { return a.supplied() && b.supplied() })
+	await(t, func() bool { return a.supplied() && b.supplied() })
 	rest := 1000 - taken - b.leased()
 	if a.takeAll(rest+1, c.now()) {
 		t.Fatalf("%d of %d", rest+1, rest)
@@ -129,24 +120,11 @@ func TestSharedLimitAtomic(t *testing.T) {
 	}
 }
 
-// supplied: the lease is as it should be, so that nothing more is asked for in advance.
-func (m *member) supplied() bool {
-	m.bucket.mu.Lock()
-	defer m.bucket.mu.Unlock()
-	return m.bucket.lease > m.bucket.target/2
-}
-
-func (m *member) leased() int {
-	m.bucket.mu.Lock()
-	defer m.bucket.mu.Unlock()
-	return m.bucket.lease
-}
-
 // TestSharedLimitRefund: what is given back at one gateway can be used at the other.
 func TestSharedLimitRefund(t *testing.T) {
 	c := newClock()
-	r := startRedis(t, "")
-	a, b := pair(t, r, 100, time.Minute, c)
+	r := redistest.Start(t)
+	a, b := pair(t, r.URL(), 100, time.Minute, c)
 	if a.take(100, c.now()) != 100 || b.take(1, c.now()) != 0 {
 		t.Fatal("the limit is not the limit")
 	}
@@ -154,14 +132,14 @@ func TestSharedLimitRefund(t *testing.T) {
 	// b trusts the store's word that there is nothing for a second at most.
 	c.advance(heardFor)
 	got := 0
-	waitUntil(t, func() bool { got += b.take(100, c.now()); return got >= 31 })
+	await(t, func() bool { got += b.take(100, c.now()); return got >= 31 })
 	if c.advance(heardFor); got != 31 {
 		t.Errorf("%d passed, want 30 and what a second brings", got)
 	}
 	// More than the limit never comes together.
 	a.refund(1000)
 	c.advance(heardFor)
-	waitUntil(t, func() bool { return a.leased() == 0 })
+	await(t, func() bool { return a.leased() == 0 })
 	if got := b.take(200, c.now()); got != 100 {
 		t.Errorf("%d after too large a refund", got)
 	}
@@ -171,36 +149,36 @@ func TestSharedLimitRefund(t *testing.T) {
 // bucket.
 func TestIdleLeasesGoBack(t *testing.T) {
 	c := newClock()
-	r := startRedis(t, "")
-	a, b := pair(t, r, 1000, time.Minute, c)
+	r := redistest.Start(t)
+	a, b := pair(t, r.URL(), 1000, time.Minute, c)
 	for range 10 {
 		a.take(1, c.now())
 	}
-	waitUntil(t, func() bool { return a.leased() > 0 })
+	await(t, func() bool { return a.leased() > 0 })
 	c.advance(leaseIdle)
-	waitUntil(t, func() bool { return a.leased() == 0 })
+	await(t, func() bool { return a.leased() == 0 })
 	if got := b.take(1000, c.now()); got != 1000 {
 		t.Errorf("%d of the limit, the rest is stranded", got)
 	}
 	c.advance(time.Minute)
-	waitUntil(t, func() bool { a.store.mu.Lock(); defer a.store.mu.Unlock(); return len(a.store.tracked) == 0 })
-	client, key := r.client(), storeKey("demo", a.limiter)
+	await(t, func() bool { a.store.mu.Lock(); defer a.store.mu.Unlock(); return len(a.store.tracked) == 0 })
+	client, key := r.Client(), storeKey("demo", a.limiter)
 	if client.Exists(t.Context(), key).Val() != 1 {
 		t.Error("nothing is kept of a bucket that is not full")
 	}
 	b.refund(1000)
-	waitUntil(t, func() bool { return client.Exists(t.Context(), key).Val() == 0 })
+	await(t, func() bool { return client.Exists(t.Context(), key).Val() == 0 })
 }
 
 // TestLeaseOnStop: a gateway that stops gives back its lease and is no longer counted.
 func TestLeaseOnStop(t *testing.T) {
 	c := newClock()
-	a, b := pair(t, startRedis(t, ""), 1000, time.Minute, c)
+	a, b := pair(t, redistest.Start(t).URL(), 1000, time.Minute, c)
 	a.take(890, c.now())
 	for range 10 {
 		a.take(1, c.now())
 	}
-	waitUntil(t, func() bool { return a.leased() > 0 })
+	await(t, func() bool { return a.leased() > 0 })
 	a.stop()
 	b.knows(t, 1)
 	if got := b.take(1000, c.now()); got != 100 {
@@ -212,17 +190,17 @@ func TestLeaseOnStop(t *testing.T) {
 // have come.
 func TestRefusalsAreCheap(t *testing.T) {
 	c := newClock()
-	r := startRedis(t, "")
-	a := join(t, r, 60, time.Minute, c)
+	r := redistest.Start(t)
+	a := join(t, r.URL(), 60, time.Minute, c)
 	a.take(60, c.now())
-	before := r.calls()
+	before := r.ScriptCalls()
 	for range 10_000 {
 		if a.take(1, c.now()) != 0 || a.takeAll(10, c.now()) || a.quota(c.now()).left != 0 {
 			t.Fatal("it passed")
 		}
 	}
 	// Two calls a second are the gateway's own sign of life.
-	if n := r.calls() - before; n > 20 {
+	if n := r.ScriptCalls() - before; n > 20 {
 		t.Errorf("%d calls for a flood of refusals", n)
 	}
 	c.advance(time.Second)
@@ -233,16 +211,16 @@ func TestRefusalsAreCheap(t *testing.T) {
 
 // TestMostRequestsDoNotWait: with a steady stream of single events the lease is there before it is needed.
 func TestMostRequestsDoNotWait(t *testing.T) {
-	r := startRedis(t, "")
-	a := join(t, r, 1_000_000, time.Minute, nil)
-	before := r.calls()
+	r := redistest.Start(t)
+	a := join(t, r.URL(), 1_000_000, time.Minute, nil)
+	before := r.ScriptCalls()
 	const n = 100_000
 	for range n {
 		if a.take(1, time.Now()) != 1 {
 			t.Fatal("refused")
 		}
 	}
-	if calls := r.calls() - before; calls > n/100 {
+	if calls := r.ScriptCalls() - before; calls > n/100 {
 		t.Errorf("%d calls for %d events", calls, n)
 	}
 }
@@ -250,7 +228,7 @@ func TestMostRequestsDoNotWait(t *testing.T) {
 // TestFairShares: of what a bucket that is always empty yields, each of two gateways gets its part, and so does a client that
 // keeps trying.
 func TestFairShares(t *testing.T) {
-	a, b := pair(t, startRedis(t, ""), 12_000, time.Minute, nil)
+	a, b := pair(t, redistest.Start(t).URL(), 12_000, time.Minute, nil)
 	a.take(12_000, time.Now())
 	stop := time.Now().Add(time.Second)
 	var counts [4]int
@@ -291,6 +269,6 @@ func BenchmarkTake(b *testing.B) {
 	}
 	b.Run("local", func(b *testing.B) { bench(b, newLimiter(maxLimitEvents, time.Second, false, time.Now())) })
 	b.Run("shared", func(b *testing.B) {
-		bench(b, join(b, startRedis(b, ""), maxLimitEvents, time.Second, nil).limiter)
+		bench(b, join(b, redistest.StartProcess(b, "").URL(), maxLimitEvents, time.Second, nil).limiter)
 	})
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -37,10 +38,10 @@ const (
 // What wants the store while an exchange is under way goes together in the next one. When an exchange fails, the store is
 // away: every gateway goes by its share of each limit, and Run looks for the store until it is back.
 type limitStore struct {
-	cfg     Config
+	cfg     storeConfig
 	log     *slog.Logger
 	now     func() time.Time
-	metrics *storeMetrics
+	metrics storeMetrics
 	id      string
 
 	// For tests: the µs that the buckets go by, "" for the store's own clock; the script; how long requests and exchanges wait, and how
@@ -68,31 +69,30 @@ type limitStore struct {
 	causes  storeCauses
 }
 
-func newLimitStore(cfg Config, log *slog.Logger, now func() time.Time) *limitStore {
+// newLimitStore returns a store that cfg describes, which must be enabled. It opens nothing. now is the clock that limiters go by.
+func newLimitStore(cfg storeConfig, metrics storeMetrics, log *slog.Logger, now func() time.Time) *limitStore {
 	s := &limitStore{
-		cfg: cfg, log: log, now: now, id: uuid.NewString(), clock: func() string { return "" }, script: takeText,
-		patience: storeWait, budget: storeTimeout, every: storeMeet, kick: make(chan struct{}, 1),
+		cfg: cfg, log: log, now: now, metrics: metrics, id: uuid.NewString(), clock: func() string { return "" }, script: takeText,
+		patience: cmp.Or(cfg.Wait, storeWait), budget: cmp.Or(cfg.Timeout, storeTimeout), every: storeMeet,
+		kick: make(chan struct{}, 1),
 	}
 	s.known.Store(1)
-	s.metrics = newStoreMetrics(
-		func() float64 {
-			if s.connected.Load() && !s.away() {
-				return 1
-			}
-			return 0
-		},
-		func() float64 { return float64(s.gateways()) },
-	)
 	return s
 }
 
-func (s *limitStore) away() bool    { return s.isAway.Load() }
+// attach makes a limiter draw on the store. All gateways whose limiters have the same project, events and window share one
+// bucket. It must be called before the limiter is used.
+func (s *limitStore) attach(project string, l *limiter) {
+	l.shared = newSharedLimit(s, storeKey(project, l), l.events, l.window)
+}
+
+// up reports whether the limits are shared now. It is false until the first connect succeeded, and while the store is away.
+func (s *limitStore) up() bool { return s.connected.Load() && !s.away() }
+
+// gateways returns how many gateways share the limits, this one included, as last known.
 func (s *limitStore) gateways() int { return int(s.known.Load()) }
 
-// share puts shared buckets in the place of the limiters' own.
-func (s *limitStore) share(projects *Projects) {
-	projects.limiters.share(s)
-}
+func (s *limitStore) away() bool { return s.isAway.Load() }
 
 // track makes Run look after a limit until it says that nothing is left to do.
 func (s *limitStore) track(l *sharedLimit) {
@@ -180,7 +180,7 @@ func (s *limitStore) exchange(batch []*sharedLimit, lost bool) bool {
 	defer cancel()
 	start := time.Now()
 	answers, err := s.conn.exchange(ctx, ops)
-	s.metrics.duration.Observe(time.Since(start).Seconds())
+	s.metrics.Duration.Observe(time.Since(start).Seconds())
 	if err != nil {
 		s.fail(err)
 		return false
