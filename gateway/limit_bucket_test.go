@@ -3,27 +3,29 @@ package gateway
 import (
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestExactRetryAfter(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
 	l := newLimiter(60, time.Minute, true, now)
 	l.take(60, now)
 	for n, want := range map[int]int{1: 1, 2: 2, 30: 30, 60: 60, 1000: 60} {
-		if got := l.retryAfter(n, now); got != want {
-			t.Errorf("for %d events: %d s, want %d", n, got, want)
-		}
+		assert.Equal(t, want, l.retryAfter(n, now), "%d events", n)
 	}
-	if got := l.retryAfter(2, now.Add(1500*time.Millisecond)); got != 1 {
-		t.Errorf("rounded up: %d s", got)
-	}
+	assert.Equal(t, 1, l.retryAfter(2, now.Add(1500*time.Millisecond)), "it is rounded up")
 }
 
-// TestLimiterBound: in T seconds at most limit × (1 + T/window) events pass, however they are asked for; and a sender that
-// waits a window has the whole limit.
+// TestLimiterBound: in T seconds at most limit × (1 + T/window) events pass, however they are asked for. A sender that waits a
+// window has the whole limit.
 func TestLimiterBound(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		limit, window := 1+rnd.IntN(1000), time.Duration(1+rnd.IntN(100))*time.Second
@@ -35,45 +37,34 @@ func TestLimiterBound(t *testing.T) {
 			now = now.Add(time.Duration(rnd.Int64N(int64(window) / 20)))
 			passed += l.take(1+rnd.IntN(limit), now)
 			bound := float64(limit) * (1 + float64(now.Sub(start))/float64(window))
-			if float64(passed) > bound {
-				t.Fatalf("seed %d: %d passed, bound %f", seed, passed, bound)
-			}
+			require.LessOrEqual(t, float64(passed), bound, "seed %d", seed)
 		}
-		if got := l.take(limit, now.Add(window)); got != limit {
-			t.Fatalf("seed %d: %d of %d after a window", seed, got, limit)
-		}
-		if got := l.take(1, now.Add(window)); got != 0 {
-			t.Fatalf("seed %d: more than the limit at once", seed)
-		}
+		require.Equal(t, limit, l.take(limit, now.Add(window)), "seed %d: a window later", seed)
+		require.Zero(t, l.take(1, now.Add(window)), "seed %d: more than the limit at once", seed)
 	}
 }
 
 func TestLimiterUnderConcurrency(t *testing.T) {
+	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
 	l := newLimiter(10_000, time.Minute, false, now)
 	var all sync.WaitGroup
-	var mu sync.Mutex
-	total := 0
+	var total atomic.Int64
 	for range 16 {
 		all.Go(func() {
-			mine := 0
 			for range 1000 {
-				mine += l.take(1, now)
+				total.Add(int64(l.take(1, now)))
 			}
-			mu.Lock()
-			total += mine
-			mu.Unlock()
 		})
 	}
 	all.Wait()
-	if total != 10_000 {
-		t.Errorf("%d passed", total)
-	}
+	assert.EqualValues(t, 10_000, total.Load())
 }
 
-// TestLimiterTakesOldReadings: requests read the clock before they have the lock, so readings arrive out of order. No time is
-// paid for twice.
+// TestLimiterTakesOldReadings: requests read the clock before they hold the lock, so readings arrive out of order. No time is paid
+// for twice.
 func TestLimiterTakesOldReadings(t *testing.T) {
+	t.Parallel()
 	start := time.Unix(1_800_000_000, 0)
 	l := newLimiter(100, time.Minute, false, start)
 	passed := l.take(100, start)
@@ -81,22 +72,21 @@ func TestLimiterTakesOldReadings(t *testing.T) {
 		passed += l.take(1, start.Add(6*time.Second))
 		passed += l.take(1, start.Add(time.Duration(i%6)*time.Second))
 	}
-	if passed != 110 {
-		t.Errorf("%d passed in 6 s, want 110", passed)
-	}
+	assert.Equal(t, 110, passed, "events in 6 s")
 }
 
-// TestLimiterAtItsBounds: the largest limit over the longest window does not overflow, however long nobody came.
+// TestLimiterAtItsBounds: the largest limit over the longest window does not overflow, after any time without events.
 func TestLimiterAtItsBounds(t *testing.T) {
+	t.Parallel()
 	start := time.Unix(1_800_000_000, 0)
-	for _, idle := range []time.Duration{time.Second, 2 * time.Hour, maxLimitWindow - time.Microsecond, maxLimitWindow, 100 * maxLimitWindow} {
+	for _, idle := range []time.Duration{
+		time.Second, 2 * time.Hour, maxLimitWindow - time.Microsecond, maxLimitWindow, 100 * maxLimitWindow,
+	} {
 		l := newLimiter(maxLimitEvents, maxLimitWindow, false, start)
-		if got := l.take(maxLimitEvents, start); got != maxLimitEvents {
-			t.Fatalf("%d at first", got)
-		}
+		require.Equal(t, maxLimitEvents, l.take(maxLimitEvents, start))
 		want := int(min(1, float64(idle)/float64(maxLimitWindow)) * maxLimitEvents)
-		if got := l.take(maxLimitEvents, start.Add(idle)); got < want-1 || got > want {
-			t.Errorf("after %s: %d, want %d", idle, got, want)
-		}
+		got := l.take(maxLimitEvents, start.Add(idle))
+		assert.GreaterOrEqual(t, got, want-1, idle)
+		assert.LessOrEqual(t, got, want, idle)
 	}
 }

@@ -13,11 +13,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
 
 	"sluice/gateway/ratelimit/redistest"
 )
 
-// manualClock is a clock that stands still until it is moved.
+// manualClock is a clock that only advance moves.
 type manualClock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -37,7 +38,7 @@ func (c *manualClock) advance(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-// await waits for a condition, not for a time.
+// await waits until a condition holds.
 func await(t testing.TB, condition func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(20 * time.Second)
@@ -48,7 +49,7 @@ func await(t testing.TB, condition func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			t.Fatal("the condition did not come true in 20 s")
+			t.Fatal("the condition does not hold after 20 s")
 		}
 	}
 }
@@ -61,7 +62,7 @@ func unregistered() storeMetrics {
 	}
 }
 
-// member is a gateway as far as limits go.
+// member is the rate limit of one gateway.
 type member struct {
 	*limiter
 	store  *limitStore
@@ -69,8 +70,8 @@ type member struct {
 	stop   func()
 }
 
-// join starts one that shares a limit through r. With a clock, time stands still but for what the clock is advanced, in the
-// store too.
+// join starts a member that shares a limit through the store of that URL. If c is not nil, the member and the store's buckets go by
+// it.
 func join(t testing.TB, url string, events int, window time.Duration, c *manualClock) *member {
 	t.Helper()
 	m := idle(t, url, events, window, c)
@@ -79,17 +80,19 @@ func join(t testing.TB, url string, events int, window time.Duration, c *manualC
 	return m
 }
 
-// idle is one that does not run yet.
+// idle returns a member that does not run yet.
 func idle(t testing.TB, url string, events int, window time.Duration, c *manualClock) *member {
+	t.Helper()
 	now := time.Now
 	if c != nil {
 		now = c.now
 	}
 	s := newLimitStore(storeConfig{URL: url}, unregistered(), slog.New(slog.DiscardHandler), now)
-	// Two cores that run other tests too are no reason to give up on the store.
-	s.patience, s.budget, s.every = 10*time.Second, 10*time.Second, 50*time.Millisecond
+	// A busy machine must not look like a store that is away.
+	s.cfg.Wait, s.cfg.Timeout = 10*time.Second, 10*time.Second
+	s.pace.heartbeat, s.pace.tick = 50*time.Millisecond, 20*time.Millisecond
 	if c != nil {
-		s.script = lasting(t)
+		s.script = scriptWithoutExpiry(t)
 		s.clock = func() string { return strconv.FormatInt(c.now().UnixMicro(), 10) }
 	}
 	l := newLimiter(events, window, true, now())
@@ -120,7 +123,7 @@ func (m *member) knows(t *testing.T, n int) {
 	await(t, func() bool { return m.store.gateways() == n })
 }
 
-// pair is two gateways that know of each other and share one limit.
+// pair returns two members that share one limit and know of each other.
 func pair(t *testing.T, url string, events int, window time.Duration, c *manualClock) (a, b *member) {
 	t.Helper()
 	a, b = join(t, url, events, window, c), join(t, url, events, window, c)
@@ -129,7 +132,7 @@ func pair(t *testing.T, url string, events int, window time.Duration, c *manualC
 	return a, b
 }
 
-// drain takes all that a member has.
+// drain takes all that a member lets pass.
 func (m *member) drain(c *manualClock) (passed int) {
 	for {
 		got := m.take(7, c.now())
@@ -142,6 +145,7 @@ func (m *member) drain(c *manualClock) (passed int) {
 func (m *member) isAway() bool { return m.store.away() }
 func (m *member) isBack() bool { return !m.store.away() }
 
+// counted returns how many errors the store's metrics have.
 func counted(s *limitStore) (n float64) {
 	for _, reason := range storeReasons {
 		n += testutil.ToFloat64(s.metrics.Errors.WithLabelValues(reason))
@@ -149,7 +153,7 @@ func counted(s *limitStore) (n float64) {
 	return n
 }
 
-// supplied: the lease is as it should be, so that nothing more is asked for in advance.
+// supplied reports whether the lease is large enough, so that the member asks for nothing in advance.
 func (m *member) supplied() bool {
 	m.bucket.mu.Lock()
 	defer m.bucket.mu.Unlock()
@@ -162,32 +166,27 @@ func (m *member) leased() int {
 	return m.bucket.lease
 }
 
-// scriptConn is a connection to a store that goes by c.
+// scriptConn returns a connection to a store whose buckets go by c.
 func scriptConn(t *testing.T, r *redistest.Server, c *manualClock) *storeConn {
 	t.Helper()
 	options, err := storeConfig{URL: r.URL()}.options()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := connectStore(t.Context(), options, "test", lasting(t), func() string { return strconv.FormatInt(c.now().UnixMicro(), 10) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	micros := func() string { return strconv.FormatInt(c.now().UnixMicro(), 10) }
+	conn, err := connectStore(t.Context(), options, "test", scriptWithoutExpiry(t), micros)
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.close() })
 	return conn
 }
 
-// lasting is the script without the expiry of its keys, which goes by a clock that a test cannot move.
-func lasting(t testing.TB) string {
+// scriptWithoutExpiry returns limit_take.lua without the expiry of keys, which goes by a clock that a test cannot move.
+func scriptWithoutExpiry(t testing.TB) string {
 	t.Helper()
 	const expiry = ", 'PX', string.format('%.0f', full)"
-	if strings.Count(takeText, expiry) != 1 {
-		t.Fatal("the script does not expire its keys")
-	}
+	require.Equal(t, 1, strings.Count(takeText, expiry))
 	return strings.Replace(takeText, expiry, "", 1)
 }
 
-// wire is a way to a server that can be cut, or stalled.
+// wire is a connection to a server that can be cut or stalled.
 type wire struct {
 	addr, to string
 	mu       sync.Mutex
@@ -199,9 +198,7 @@ type wire struct {
 func newWire(t *testing.T, to string) *wire {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	w := &wire{addr: l.Addr().String(), to: to}
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -228,7 +225,9 @@ func newWire(t *testing.T, to string) *wire {
 	return w
 }
 
-// take keeps the two ends of a connection, or closes the far one while the wire is cut.
+func (w *wire) url() string { return "redis://" + w.addr }
+
+// take registers both ends of a connection. While the wire is cut, it closes the far one and returns false.
 func (w *wire) take(near, far net.Conn) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -240,7 +239,7 @@ func (w *wire) take(near, far net.Conn) bool {
 	return true
 }
 
-// cut breaks what goes over the wire and what wants to, or mends it.
+// cut breaks all connections, now and until cut(false).
 func (w *wire) cut(broken bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -251,7 +250,7 @@ func (w *wire) cut(broken bool) {
 	w.open = nil
 }
 
-// stall makes the wire a black hole, or lets what it holds go on.
+// stall holds all bytes back until stall(false).
 func (w *wire) stall(on bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -270,7 +269,7 @@ type stallable struct {
 	of *wire
 }
 
-// Read implements io.Reader. It returns nothing while the wire is stalled.
+// Read implements io.Reader. It does not return while the wire is stalled.
 func (s stallable) Read(p []byte) (int, error) {
 	n, err := s.Conn.Read(p)
 	s.of.mu.Lock()

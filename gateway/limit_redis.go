@@ -2,7 +2,7 @@ package gateway
 
 import (
 	"context"
-	_ "embed" // the scripts
+	_ "embed"
 	"errors"
 	"fmt"
 	"net"
@@ -16,43 +16,42 @@ import (
 var (
 	//go:embed limit_take.lua
 	takeText string
-	//go:embed limit_meet.lua
-	meetText string
+	//go:embed limit_heartbeat.lua
+	heartbeatText string
 )
 
-// The keys that are no project's.
+// The keys that belong to no project.
 const (
 	storeGateways = "sluice:limit:gateways"
 	storeEpoch    = "sluice:limit:epoch"
 )
 
-// storeKey is a project's bucket. A limit that is changed is another bucket.
+// storeKey returns the key of a project's bucket. A changed limit has another bucket.
 func storeKey(project string, l *limiter) string {
 	return fmt.Sprintf("sluice:limit:%s:%d:%d", project, l.events, l.window.Microseconds())
 }
 
-// gatewayAge is how long a gateway counts as there after it was last heard of.
+// gatewayAge is how long a gateway counts as there after its last heartbeat.
 const gatewayAge = 10 * time.Second
 
-// storeConn is one connection to the store, for one caller at a time. It never repeats a command by itself: what was charged
-// once must not be charged again because an answer was lost.
+// storeConn is one connection to the store. It never repeats a command: after a lost answer, that would charge twice. Not safe for
+// concurrent use.
 type storeConn struct {
 	client *redis.Client
 	id     string        // this gateway
-	now    func() string // µs that the buckets go by; "" is the store's own clock
+	now    func() string // the µs that buckets go by; "" is the store's own clock
 
-	take, meeting string // what the store calls the scripts
+	take, beat string // the scripts' hashes
 }
 
-// init keeps go-redis from writing lines of its own: what fails is returned, and said once.
-func init() { redis.SetLogger(mute{}) }
+// go-redis must not log: limitStore logs each error once.
+func init() { redis.SetLogger(discardLogger{}) }
 
-type mute struct{}
+type discardLogger struct{}
 
-// Printf is part of go-redis' logger.
-func (mute) Printf(context.Context, string, ...any) {}
+func (discardLogger) Printf(context.Context, string, ...any) {}
 
-// connectStore opens a connection, logs in and brings the scripts; take is the one that the buckets are asked with.
+// connectStore connects, logs in and loads the scripts. take is the text of limit_take.lua.
 func connectStore(ctx context.Context, options *redis.Options, id, take string, now func() string) (*storeConn, error) {
 	options.MaxRetries, options.DialerRetries = -1, 1
 	options.ContextTimeoutEnabled = true
@@ -63,7 +62,7 @@ func connectStore(ctx context.Context, options *redis.Options, id, take string, 
 	c := &storeConn{client: redis.NewClient(options), id: id, now: now}
 	var err error
 	if c.take, err = c.client.ScriptLoad(ctx, take).Result(); err == nil {
-		c.meeting, err = c.client.ScriptLoad(ctx, meetText).Result()
+		c.beat, err = c.client.ScriptLoad(ctx, heartbeatText).Result()
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.close())
@@ -73,22 +72,22 @@ func connectStore(ctx context.Context, options *redis.Options, id, take string, 
 
 func (c *storeConn) close() error { return c.client.Close() }
 
-// storeOp is what one bucket is asked: first to take back give and to charge, then for want.
+// storeOp is one operation on one bucket: it adds give, subtracts charge, then takes want.
 type storeOp struct {
 	key                string
 	events             int64
 	window             time.Duration
 	give, charge, want int
-	all                bool // want all or nothing
+	all                bool // take want or nothing
 }
 
-// storeAnswer is what came of it, and what the bucket then held, in events.
+// storeAnswer is the result of a storeOp.
 type storeAnswer struct {
-	got   int
-	level float64
+	got   int     // events taken
+	level float64 // of the bucket afterwards, in events
 }
 
-// exchange does the operations in order, each of them whole or not at all. After an error none, some or all were done.
+// exchange does the operations in order. Each is atomic. After an error, any number of them may have been done.
 func (c *storeConn) exchange(ctx context.Context, ops []storeOp) ([]storeAnswer, error) {
 	if len(ops) == 0 {
 		return nil, nil
@@ -101,7 +100,8 @@ func (c *storeConn) exchange(ctx context.Context, ops []storeOp) ([]storeAnswer,
 			if op.all {
 				mode = "all"
 			}
-			commands[i] = p.EvalSha(ctx, c.take, []string{op.key}, op.events, op.window.Microseconds(), op.give, op.charge, op.want, mode, now)
+			commands[i] = p.EvalSha(ctx, c.take, []string{op.key},
+				op.events, op.window.Microseconds(), op.give, op.charge, op.want, mode, now)
 		}
 		return nil
 	})
@@ -114,19 +114,22 @@ func (c *storeConn) exchange(ctx context.Context, ops []storeOp) ([]storeAnswer,
 		if err != nil || len(v) != 3 {
 			return nil, errStoreAnswer
 		}
-		answers[i] = storeAnswer{got: int(v[0]), level: float64(v[1]) + float64(v[2])/float64(ops[i].window.Microseconds())}
+		part := float64(v[2]) / float64(ops[i].window.Microseconds())
+		answers[i] = storeAnswer{got: int(v[0]), level: float64(v[1]) + part}
 	}
 	return answers, nil
 }
 
 var (
-	errStoreAnswer   = errors.New("the limit store answered something else")
-	errStoreSettings = errors.New("settings")
+	errStoreAnswer   = errors.New("the limit store's answer is not understood")
+	errStoreSettings = errors.New("settings of the limit store")
 )
 
-// meet says that this gateway is there, and learns how many are and which epoch it is.
-func (c *storeConn) meet(ctx context.Context, mode string) (gateways int, epoch string, err error) {
-	v, err := c.client.EvalSha(ctx, c.meeting, []string{storeGateways, storeEpoch}, c.id, gatewayAge.Milliseconds(), uuid.NewString(), mode).Slice()
+// heartbeat tells the store that this gateway is there (mode "stay") or leaves ("leave"). It returns the number of gateways and the
+// epoch of the store's data.
+func (c *storeConn) heartbeat(ctx context.Context, mode string) (gateways int, epoch string, err error) {
+	v, err := c.client.EvalSha(ctx, c.beat, []string{storeGateways, storeEpoch},
+		c.id, gatewayAge.Milliseconds(), uuid.NewString(), mode).Slice()
 	if err != nil {
 		return 0, "", err
 	}
@@ -140,7 +143,7 @@ func (c *storeConn) meet(ctx context.Context, mode string) (gateways int, epoch 
 	return 0, "", errStoreAnswer
 }
 
-// storeReason sorts an error into the closed set of the metric.
+// storeReason returns which of storeReasons an error is.
 func storeReason(err error) string {
 	var replied redis.Error
 	var network net.Error
