@@ -16,8 +16,11 @@ type bodyLimit struct {
 // limitBodies makes the readers of all bodies.
 func (g *Gateway) limitBodies() (err error) {
 	events, bulks := g.cfg.MaxEventBytes, g.cfg.MaxBulkBytes
-	refused := func() { g.metrics.turnedAway(limitBodyBytes) }
-	if g.bodies, err = newBodyPool(g.cfg.MaxBodyBytes, max(events, bulks), refused); err != nil {
+	g.bodies, err = newBodyPool(bodyConfig{
+		Budget: g.cfg.MaxBodyBytes, Largest: max(events, bulks), Silence: g.deps.bodySilence,
+		Refused: func() { g.metrics.turnedAway(limitBodyBytes) },
+	})
+	if err != nil {
 		return err
 	}
 	g.eventLimit = bodyLimit{reader: g.bodies.reader(events), bytes: events, name: limitEventBytes}
@@ -51,7 +54,8 @@ func (l *bodyLimit) problem(err error) *problem {
 	case errors.Is(err, errTruncated):
 		return refuse(kindMalformed, "The body ended before its announced end.")
 	case errors.Is(err, errEncoding):
-		return refuse(kindUnsupportedMediaType, "The content encoding is not supported; Accept-Encoding lists those that are.")
+		return refuse(kindUnsupportedMediaType,
+			"The content encoding is not supported; Accept-Encoding lists those that are.")
 	case errors.Is(err, errZstdWindow):
 		return refuse(kindMalformed, "The body has a zstd window larger than 8 MiB, or a block larger than its window.")
 	default:

@@ -2,17 +2,19 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
 
 // The errors of bodyReader. What they wrap is for a log; no text of them repeats a byte of the body.
 var (
-	// errBodyTooLarge: the body has more bytes than the reader's limit, as it was sent or, if the error is errDecodedTooLarge,
-	// once decompressed.
+	// errBodyTooLarge: the body has more bytes than the reader's limit, as it was sent or, if the error is
+	// errDecodedTooLarge, once decompressed.
 	errBodyTooLarge    = errors.New("body larger than the limit")
 	errDecodedTooLarge = fmt.Errorf("%w once decompressed", errBodyTooLarge)
 	// errBodyTooSlow: no byte came for bodySilence, or fewer than 1 KiB/s over 30 seconds.
@@ -21,7 +23,8 @@ var (
 	errTruncated = errors.New("body ends early")
 	// errEncoding: the Content-Encoding is none of acceptedEncodings, or there are several.
 	errEncoding = errors.New("content encoding not supported")
-	// errCorrupt: the body is not valid in its Content-Encoding. errZstdWindow is the one cause that has an error of its own.
+	// errCorrupt: the body is not valid in its Content-Encoding. errZstdWindow is the one cause that has an error of
+	// its own.
 	errCorrupt    = errors.New("body not valid in its content encoding")
 	errZstdWindow = fmt.Errorf("%w: zstd window or block too large", errCorrupt)
 	// errNoRoom: the memory that all bodies share is used up.
@@ -30,19 +33,32 @@ var (
 
 // bodyPool is what all bodies of a process share: a budget of memory and the zstd decoders. Safe for concurrent use.
 type bodyPool struct {
-	budget budget
-	zstd   zstdSlots
+	budget  budget
+	zstd    zstdSlots
+	silence time.Duration
 }
 
-// newBodyPool returns a pool whose bodies may hold most bytes together, without the first freeBody of each; 0 is no bound.
-// largest is the largest limit of any reader, in bytes. The pool calls refused each time that a body finds no room; refused
-// must be safe for concurrent use.
-func newBodyPool(most int64, largest int, refused func()) (*bodyPool, error) {
-	slots, err := newZstdSlots(largest)
+// bodyConfig configures a bodyPool.
+type bodyConfig struct {
+	// Budget is how many bytes all bodies together may hold, without the first 8 KiB of each. 0 is no bound.
+	Budget int64
+	// Largest is the largest limit of any reader, in bytes.
+	Largest int
+	// Silence is how long a client may send nothing in the middle of a body. 0 is the default, bodySilence.
+	Silence time.Duration
+	// Refused is called each time that a body finds no room in the budget. It must be safe for concurrent use.
+	Refused func()
+}
+
+// newBodyPool returns an empty pool.
+func newBodyPool(cfg bodyConfig) (*bodyPool, error) {
+	slots, err := newZstdSlots(cfg.Largest)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyPool{budget: budget{most: most, refused: refused}, zstd: slots}, nil
+	p := &bodyPool{zstd: slots, silence: cmp.Or(cfg.Silence, bodySilence)}
+	p.budget.most, p.budget.refused = cfg.Budget, cfg.Refused
+	return p, nil
 }
 
 // used returns how many bytes the bodies hold now, without the first freeBody of each.
@@ -94,8 +110,8 @@ func (r *bodyReader) read(ctx *fasthttp.RequestCtx, dst *bodyBuffer) error {
 	return r.decompress(coding, &wire.Buffer, dst)
 }
 
-// firstGrowth is how many bytes a buffer reserves because a Content-Length announces them. More memory follows the bytes
-// themselves.
+// firstGrowth is how many bytes a buffer reserves because a Content-Length announces them. More memory follows the
+// bytes themselves.
 const firstGrowth = 64 << 10
 
 // readWire reads the body as the client sent it.
@@ -108,7 +124,7 @@ func (r *bodyReader) readWire(ctx *fasthttp.RequestCtx, dst *bodyBuffer) error {
 		dst.Grow(min(n, firstGrowth) + bytes.MinRead)
 	}
 	// One byte more than the limit tells a body that is too large from one that just fits.
-	progress := newProgressReader(ctx, stream, bodySilence, int64(r.limit)+1)
+	progress := newProgressReader(ctx, stream, r.pool.silence, int64(r.limit)+1)
 	defer progress.release()
 	got, err := dst.ReadFrom(progress)
 	var timeout net.Error

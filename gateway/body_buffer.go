@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// freeBody is how many bytes of each body do not count against the budget: a small event never depends on what others send.
-// --max-inflight-requests bounds their sum.
+// freeBody is how many bytes of each body do not count against the budget: a small event never depends on what others
+// send. --max-inflight-requests bounds their sum.
 const freeBody = 8 << 10
 
 // keepBuffer is the largest buffer, in bytes, that goes back to the pool. The garbage collector takes rare larger ones.
@@ -28,7 +28,8 @@ type bodyBuffer struct {
 // getBuffer returns an empty buffer. The caller must release it.
 func getBuffer() *bodyBuffer { return buffers.Get().(*bodyBuffer) }
 
-// release returns the buffer to the pool and its memory to the budget. Nothing may refer to the buffer's bytes afterwards.
+// release returns the buffer to the pool and its memory to the budget. Nothing may refer to the buffer's bytes
+// afterwards.
 func (b *bodyBuffer) release() {
 	if b.held > 0 {
 		b.budget.give(b.held)

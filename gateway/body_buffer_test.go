@@ -7,9 +7,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestBudget(t *testing.T) {
+	t.Parallel()
 	refusals := 0
 	b := &budget{most: 100, refused: func() { refusals++ }}
 	for _, step := range []struct {
@@ -17,54 +21,49 @@ func TestBudget(t *testing.T) {
 		slow bool
 		want bool
 	}{
-		{49, true, true}, {2, true, false}, {1, true, true}, {1, true, false}, // slow ones have half
+		{49, true, true}, {2, true, false}, {1, true, true}, {1, true, false}, // slow bodies have half of the budget
 		{51, false, false}, {49, false, true}, {2, false, false}, {1, false, true}, {1, false, false},
 	} {
-		if got := b.take(step.n, step.slow); got != step.want {
-			t.Errorf("%d, slow=%v: got %v with %d used", step.n, step.slow, got, b.used.Load())
-		}
+		assert.Equal(t, step.want, b.take(step.n, step.slow), "%d, slow=%v, with %d used", step.n, step.slow, b.used.Load())
 	}
-	if refusals != 5 {
-		t.Errorf("%d refusals were reported", refusals)
-	}
+	assert.Equal(t, 5, refusals)
 	b.give(100)
-	if !b.take(100, false) {
-		t.Error("what was given back is not there")
-	}
+	assert.True(t, b.take(100, false), "what was given back is available")
 	boundless := &budget{refused: func() {}}
-	if !boundless.take(1<<40, true) {
-		t.Error("no bound is a bound")
-	}
+	assert.True(t, boundless.take(1<<40, true), "0 is no bound")
 }
 
-// TestBodyBuffer: a body holds about what it needs in memory, nothing for its first bytes, and gives all of it back.
+// TestBodyBuffer: a body takes about what it needs from the budget, nothing for its first bytes, and gives all of it
+// back.
 func TestBodyBuffer(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{0, 1, freeBody - 1, freeBody, freeBody + 1, 100_000, 1 << 20, 5 << 20} {
 		budget := &budget{most: 16 << 20, refused: func() {}}
 		text := bytes.Repeat([]byte("x"), n)
 		b := getBuffer()
 		b.budget = budget
-		if _, err := b.ReadFrom(bytes.NewReader(text)); err != nil || !bytes.Equal(b.Bytes(), text) {
-			t.Fatalf("%d bytes: got %d, %v", n, b.Len(), err)
-		}
+		_, err := b.ReadFrom(bytes.NewReader(text))
+		require.NoError(t, err, n)
+		require.True(t, bytes.Equal(text, b.Bytes()), n)
 		held := budget.used.Load()
-		if n < freeBody && held != 0 || int64(n) > held+freeBody || held > 2*int64(n) {
-			t.Errorf("%d bytes hold %d", n, held)
+		if n < freeBody {
+			assert.Zero(t, held, n)
 		}
+		assert.LessOrEqual(t, int64(n), held+freeBody)
+		assert.LessOrEqual(t, held, 2*int64(n))
 		b.release()
-		if left := budget.used.Load(); left != 0 {
-			t.Errorf("%d bytes: %d were not given back", n, left)
-		}
+		assert.Zero(t, budget.used.Load(), "%d bytes are not given back", n)
 	}
 	small := &bodyBuffer{budget: &budget{most: 10_000, refused: func() {}}}
-	if n, err := small.ReadFrom(strings.NewReader(strings.Repeat("x", 100_000))); err != errNoRoom || n > freeBody+10_000 {
-		t.Errorf("over the budget: read %d, %v", n, err)
-	}
+	n, err := small.ReadFrom(strings.NewReader(strings.Repeat("x", 100_000)))
+	assert.ErrorIs(t, err, errNoRoom)
+	assert.LessOrEqual(t, n, int64(freeBody+10_000), "it stops at the budget")
 	small.release()
 }
 
-// TestSlowBodiesHaveHalf: a body that has taken longer than ten seconds may use half of the budget only.
+// TestSlowBodiesHaveHalf: a body that has taken longer than ten seconds may use only half of the budget.
 func TestSlowBodiesHaveHalf(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		wait time.Duration
 		err  error
@@ -75,14 +74,13 @@ func TestSlowBodiesHaveHalf(t *testing.T) {
 				time.Sleep(c.wait)
 				return 0, io.EOF
 			}), strings.NewReader(strings.Repeat("x", 20<<10)))
-			if _, err := b.ReadFrom(first); err != c.err {
-				t.Errorf("after %s: %v", c.wait, err)
-			}
+			_, err := b.ReadFrom(first)
+			assert.Equal(t, c.err, err, "after %s", c.wait)
 		})
 	}
 }
 
-// readerFunc is a reader of one function.
+// readerFunc is a function that is an io.Reader.
 type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

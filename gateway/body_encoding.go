@@ -23,8 +23,8 @@ const (
 // acceptedEncodings lists the supported encodings, for the Accept-Encoding of an answer 415 (RFC 9110, section 12.5.3).
 const acceptedEncodings = "gzip, deflate, zstd, br, identity"
 
-// contentEncoding reads Content-Encoding: one coding, in any case. Two layers are not supported, whatever they are. No client
-// needs them, and each layer multiplies what few bytes can grow to.
+// contentEncoding reads Content-Encoding: one coding, in any case. Two layers are not supported, whatever they are.
+// No client needs them, and each layer multiplies what few bytes can grow to.
 func contentEncoding(ctx *fasthttp.RequestCtx) (coding encoding, supported bool) {
 	values := ctx.Request.Header.PeekAll(fasthttp.HeaderContentEncoding)
 	switch len(values) {
@@ -90,8 +90,8 @@ func (r *bodyReader) decompress(coding encoding, wire *bytes.Buffer, dst *bodyBu
 
 var errTrailing = errors.New("bytes after the end of the compressed data")
 
-// drain reads decoded, which itself reads wire, to its end. It writes at most one byte more than limit to dst. Bytes behind
-// the end of the compressed data are an error.
+// drain reads decoded, which itself reads wire, to its end. It writes at most one byte more than limit to dst. Bytes
+// behind the end of the compressed data are an error.
 func drain(decoded io.Reader, wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	n, err := dst.ReadFrom(io.LimitReader(decoded, int64(limit)+1))
 	switch {

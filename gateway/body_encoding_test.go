@@ -15,25 +15,26 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"sluice/gateway/body/bodytest"
 )
 
-// readerOf returns a reader of bodies of at most most bytes, without a budget.
-func readerOf(t testing.TB, most int) *bodyReader {
+// readerOf returns a reader of bodies of at most limit bytes, without a budget.
+func readerOf(t testing.TB, limit int) *bodyReader {
 	t.Helper()
-	pool, err := newBodyPool(0, most, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pool.reader(most)
+	pool, err := newBodyPool(bodyConfig{Largest: limit})
+	require.NoError(t, err)
+	return pool.reader(limit)
 }
 
-// TestBombsStayCheap: what a small body makes the decoders allocate is bounded by the limit and the largest window, whatever
-// the body says about itself.
+// TestBombsStayCheap: the limit and the largest window bound what a small body makes a decoder allocate, whatever the
+// body says about itself. Not parallel: it measures allocations.
 func TestBombsStayCheap(t *testing.T) {
-	limit := readerOf(t, 1<<20)
-	small := []struct {
+	r := readerOf(t, 1<<20)
+	const most = 24 << 20 // brotli's window of 16 MiB, and a buffer that doubled up to the limit
+	for _, b := range []struct {
 		name  string
 		as    encoding
 		bytes string
@@ -45,56 +46,56 @@ func TestBombsStayCheap(t *testing.T) {
 		{"zlib", codingDeflate, bodytest.Bomb("deflate")},
 		{"deflate", codingDeflate, bodytest.Bomb("deflate, bare")},
 		{"brotli", codingBrotli, bodytest.Bomb("br")},
-	}
-	const most = 24 << 20 // brotli's window of 16 MiB and a buffer that doubled its way to the limit
-	for _, b := range small {
+	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		var dst bodyBuffer
-		if err := limit.decompress(b.as, bytes.NewBufferString(b.bytes), &dst); err == nil {
-			t.Errorf("%s: was taken", b.name)
-		}
+		err := r.decompress(b.as, bytes.NewBufferString(b.bytes), &dst)
 		runtime.ReadMemStats(&after)
-		if took := after.TotalAlloc - before.TotalAlloc; took > most {
-			t.Errorf("%s: %d bytes for a body of %d", b.name, took, len(b.bytes))
-		}
+		assert.Error(t, err, b.name)
+		took := after.TotalAlloc - before.TotalAlloc
+		assert.LessOrEqual(t, took, uint64(most), "%s: a body of %d bytes", b.name, len(b.bytes))
 	}
 }
 
-// TestZstdSizes: bodies that grow little, much, and to just the limit, from encoders that say the size and that do not.
+// TestZstdSizes: bodies that grow little, much, and just to the limit, from encoders that announce the size and that
+// do not.
 func TestZstdSizes(t *testing.T) {
-	limit := readerOf(t, 1<<20)
+	t.Parallel()
+	const limit = 1 << 20
+	r := readerOf(t, limit)
 	writer, err := zstd.NewWriter(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range []int{1, 1000, bodytest.ZstdBlock, bodytest.ZstdBlock + 1, 300_000, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3 << 20} {
+	require.NoError(t, err)
+	for _, n := range []int{
+		1, 1000, bodytest.ZstdBlock, bodytest.ZstdBlock + 1, 300_000, limit - 1, limit, limit + 1, 3 * limit,
+	} {
 		for what, text := range map[string]string{
 			"spaces": strings.Repeat(" ", n),
 			"text":   strings.Repeat("all work and no play makes jack a dull boy, said number 17\n", n/50+1)[:n],
 			"digits": digits(n),
 		} {
+			first, second := writer.EncodeAll([]byte(text[:n/2]), nil), writer.EncodeAll([]byte(text[n/2:]), nil)
 			for how, body := range map[string]string{
 				"sized":    string(writer.EncodeAll([]byte(text), nil)),
 				"streamed": bodytest.Compress("zstd", text),
-				"split":    string(writer.EncodeAll([]byte(text[:n/2]), nil)) + string(writer.EncodeAll([]byte(text[n/2:]), nil)),
+				"split":    string(first) + string(second),
 			} {
 				var dst bodyBuffer
-				err := limit.decompress(codingZstd, bytes.NewBufferString(body), &dst)
-				switch {
-				case n <= limit.limit && (err != nil || dst.String() != text):
-					t.Errorf("%d %s, %s: got %v and %d bytes", n, what, how, err, dst.Len())
-				case n > limit.limit && !errors.Is(err, errDecodedTooLarge):
-					t.Errorf("%d %s, %s: got %v", n, what, how, err)
+				err := r.decompress(codingZstd, bytes.NewBufferString(body), &dst)
+				if n > limit {
+					assert.ErrorIs(t, err, errDecodedTooLarge, "%d %s, %s", n, what, how)
+					continue
 				}
+				assert.NoError(t, err, "%d %s, %s", n, what, how)
+				assert.True(t, dst.String() == text, "%d %s, %s: got %d bytes", n, what, how, dst.Len())
 			}
 		}
 	}
 }
 
-// digits are n digits that a compressor cannot do much about.
+// digits returns n digits, which hardly compress.
 func digits(n int) string {
-	rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+	rnd := rand.New(rand.NewPCG(1, 2))
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = '0' + byte(rnd.IntN(10))
@@ -102,12 +103,14 @@ func digits(n int) string {
 	return string(b)
 }
 
-// FuzzDecompress: no input makes a decoder yield more than the limit, hold more memory than a few times the limit, or panic;
-// and where the standard library knows the format, it reads the same bytes.
+// FuzzDecompress: no input makes a decoder write more than the limit, hold more than a few times the limit, or panic.
+// Where the standard library knows the format, it reads the same bytes.
 func FuzzDecompress(f *testing.F) {
 	const most = 10_000
-	limit := readerOf(f, most)
-	codings := map[string]encoding{"gzip": codingGzip, "deflate": codingDeflate, "deflate, bare": codingDeflate, "zstd": codingZstd, "br": codingBrotli}
+	r := readerOf(f, most)
+	codings := map[string]encoding{
+		"gzip": codingGzip, "deflate": codingDeflate, "deflate, bare": codingDeflate, "zstd": codingZstd, "br": codingBrotli,
+	}
 	for name, coding := range codings {
 		for _, n := range []int{0, 1, 300, most - 1, most, most + 1, 100 * most} {
 			f.Add(uint8(coding), []byte(bodytest.Compress(name, strings.Repeat("event ", n)[:n])))
@@ -115,11 +118,12 @@ func FuzzDecompress(f *testing.F) {
 	}
 	f.Add(uint8(codingZstd), []byte(bodytest.ZstdBomb()[:1000]))
 	f.Add(uint8(codingZstd), []byte(bodytest.ZstdFrame(0xFF, bodytest.ZstdRaw("x"))))
-	f.Add(uint8(codingZstd), []byte(bodytest.ZstdFrame(0, bodytest.ZstdRun(6000, true))+bodytest.ZstdFrame(0, bodytest.ZstdRun(6000, true))))
+	frame := bodytest.ZstdFrame(0, bodytest.ZstdRun(6000, true))
+	f.Add(uint8(codingZstd), []byte(frame+frame))
 	f.Fuzz(func(t *testing.T, coding uint8, data []byte) {
 		as := encoding(coding) % (codingBrotli + 1)
 		var dst bodyBuffer
-		err := limit.decompress(as, bytes.NewBuffer(bytes.Clone(data)), &dst)
+		err := r.decompress(as, bytes.NewBuffer(bytes.Clone(data)), &dst)
 		if dst.Cap() > 4*most+bodytest.ZstdBlock {
 			t.Fatalf("a buffer of %d bytes", dst.Cap())
 		}
@@ -146,7 +150,7 @@ var zstdInMemory = sync.OnceValue(func() *zstd.Decoder {
 	return z
 })
 
-// standard decodes with the standard library, or with zstd's other decoder.
+// standard decodes with the standard library, or with the other decoder of the zstd package. known is false for brotli.
 func standard(as encoding, data []byte) (text []byte, known bool) {
 	if len(data) == 0 {
 		return nil, true
@@ -160,7 +164,7 @@ func standard(as encoding, data []byte) (text []byte, known bool) {
 		r, err = stdzlib.NewReader(bytes.NewReader(data))
 	case as == codingDeflate:
 		r = stdflate.NewReader(bytes.NewReader(data))
-	case as == codingZstd: // the decoder's other way of working
+	case as == codingZstd:
 		text, err = zstdInMemory().DecodeAll(data, nil)
 		if err != nil {
 			text = []byte(fmt.Sprintf("an error: %v", err))

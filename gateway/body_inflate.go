@@ -27,18 +27,19 @@ func gunzip(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	return drain(zr, wire, dst, limit)
 }
 
-// zlibMethod is the lower half of the first byte of every zlib stream: compression method 8 (RFC 1950). A bare deflate stream
-// begins with it only if its first block is stored and has a bit set in its padding. No encoder writes that.
+// zlibMethod is the lower half of the first byte of every zlib stream: compression method 8 (RFC 1950). A bare
+// deflate stream begins with it only if its first block is stored and has a bit set in its padding. No encoder writes
+// that.
 const zlibMethod = 8
 
-// inflate decompresses what HTTP calls deflate: the zlib format (RFC 9110, section 8.4.1.2), or the bare deflate (RFC 1951)
-// that some clients send under that name. The first byte decides which one, so each input has one meaning.
+// inflate decompresses what HTTP calls deflate: the zlib format (RFC 9110, section 8.4.1.2), or the bare deflate (RFC
+// 1951) that some clients send under that name. The first byte decides which one, so each input has one meaning.
 func inflate(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	if wire.Bytes()[0]&0x0F == zlibMethod {
 		return unzlib(wire, dst, limit)
 	}
-	// Each body gets a new reader. A reset one keeps the code tables of the last stream and uses them for a block that defines
-	// none. The checksums of gzip and zlib detect that; bare deflate has no checksum.
+	// Each body gets a new reader. A reset one keeps the code tables of the last stream and uses them for a block
+	// that defines none. The checksums of gzip and zlib detect that; bare deflate has no checksum.
 	zr := flate.NewReader(wire)
 	return drain(zr, wire, dst, limit)
 }

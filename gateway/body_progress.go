@@ -8,8 +8,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// The server reads the first bytes of a body together with the headers. The rest is cut by its progress and not by its total
-// time: a phone on a slow line may take minutes, a client that sends a byte now and then to hold a connection may not.
+// The server reads the first bytes of a body together with the headers. The rest is cut by its progress and not by
+// its total time: a phone on a slow line may take minutes, a client that sends a byte now and then to hold a
+// connection may not.
 const (
 	// bodySilence is how long a client may send nothing in the middle of a request.
 	bodySilence = 10 * time.Second
@@ -18,7 +19,8 @@ const (
 	// bodyWindow is how often the rate is checked. It must be at least 1 KiB/s.
 	bodyWindow      = 30 * time.Second
 	bodyWindowLeast = 30 << 10 // bytes
-	// prefetched is how many bytes of a body fasthttp reads together with the headers, within the server's read timeout.
+	// prefetched is how many bytes of a body fasthttp reads together with the headers, within the server's read
+	// timeout.
 	prefetched = 8 << 10
 )
 
@@ -48,11 +50,12 @@ func (r *progressReader) release() {
 	progressReaders.Put(r)
 }
 
-// late reports whether the last read failed after its deadline. fasthttp calls a chunk that times out in its frame malformed,
-// so its error does not tell.
+// late reports whether the last read failed after its deadline. fasthttp calls a chunk that times out in its frame
+// malformed, so its error does not tell.
 func (r *progressReader) late() bool { return !r.until.IsZero() && !time.Now().Before(r.until) }
 
-// Read implements io.Reader. It returns io.EOF after the allowed number of bytes and errBodyTooSlow when the rate is too low.
+// Read implements io.Reader. It returns io.EOF after the allowed number of bytes and errBodyTooSlow when the rate is
+// too low.
 func (r *progressReader) Read(p []byte) (int, error) {
 	if r.left <= 0 {
 		return 0, io.EOF
@@ -86,9 +89,9 @@ func (r *progressReader) read(p []byte) (int, error) {
 	return n, err
 }
 
-// discardBody reads the rest of a refused body. A client that is still sending would otherwise see a reset connection in place
-// of the answer. discardBody gives up after twice limit bytes, or when the client stalls; the connection then closes after the
-// answer.
+// discardBody reads the rest of a refused body. A client that is still sending would otherwise see a reset connection
+// in place of the answer. discardBody gives up after twice limit bytes, or when the client stalls; the connection
+// then closes after the answer.
 func discardBody(ctx *fasthttp.RequestCtx, limit int) {
 	stream := ctx.RequestBodyStream()
 	if stream == nil {

@@ -9,12 +9,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdWindow is the largest window of a frame, in bytes. RFC 9659 allows senders this much and requires it of receivers.
+// zstdWindow is the largest window of a frame, in bytes. RFC 9659 allows senders this much and requires it of
+// receivers.
 const zstdWindow = 8 << 20
 
-// zstdSlots holds one decoder for each processor. The slots bound zstd's memory: a few bytes make a decoder reserve a window of
-// up to 8 MiB, or of the body's limit if that is more. Decoding only computes, so a request that waits for a slot would
-// otherwise wait for a processor.
+// zstdSlots holds one decoder for each processor. The slots bound zstd's memory: a few bytes make a decoder reserve a
+// window of up to 8 MiB, or of the body's limit if that is more. Decoding only computes, so a request that waits for
+// a slot would otherwise wait for a processor.
 type zstdSlots chan *zstd.Decoder
 
 // newZstdSlots returns decoders for bodies of at most limit bytes.
@@ -38,8 +39,8 @@ func newZstdSlots(limit int) (zstdSlots, error) {
 	return slots, nil
 }
 
-// decode decompresses Zstandard (RFC 8878): any number of frames, skippable ones among them. It checks checksums. A frame that
-// needs a dictionary is an error.
+// decode decompresses Zstandard (RFC 8878): any number of frames, skippable ones among them. It checks checksums. A
+// frame that needs a dictionary is an error.
 func (s zstdSlots) decode(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	z := <-s
 	defer func() { s <- z }()

@@ -6,12 +6,12 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// framed reports whether a request's head has only one reading. A proxy that reads the head in another way sees other requests on
-// the connection than this server. With that, one client smuggles a request past another's checks. RFC 9112 lets a server
-// repair most such heads, and fasthttp does. No honest client sends them.
+// framed reports whether a request's head has only one reading. A proxy that reads the head in another way sees other
+// requests on the connection than this server. With that, one client smuggles a request past another's checks. RFC
+// 9112 lets a server repair most such heads, and fasthttp does. No honest client sends them.
 //
-// It is written by hand because fasthttp's parser has repaired the head by the time a handler sees it: only the raw bytes show
-// the difference. BenchmarkFramed has the cost.
+// It is written by hand because fasthttp's parser has repaired the head by the time a handler sees it: only the raw
+// bytes show the difference. BenchmarkFramed has the cost.
 func framed(h *fasthttp.RequestHeader) bool {
 	switch string(h.Protocol()) {
 	case "HTTP/1.1", "HTTP/1.0":

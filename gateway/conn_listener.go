@@ -12,30 +12,32 @@ import (
 const (
 	// surplus is how many connections beyond the bound still get an answer, 503. More are closed on accept.
 	surplus = 256
-	// surplusTime is how long such a connection has to send its request.
-	surplusTime = 2 * time.Second
+	// defaultSurplusTime is how long such a connection has to send its request.
+	defaultSurplusTime = 2 * time.Second
 	// otherFiles is how many open files are reserved for everything but clients: Kafka, the admin port, the log.
 	otherFiles = 128
 )
 
-// boundedListener bounds how many connections are open. A client beyond the bound gets an answer to its request, which tells
-// it to come back later. A connection that only closes would not.
+// boundedListener bounds how many connections are open. A client beyond the bound gets an answer to its request,
+// which tells it to come back later. A connection that only closes would not.
 //
-// The listener retries while the system has no file or memory for another connection. The server would stop at that error.
+// The listener retries while the system has no file or memory for another connection. The server would stop at that
+// error.
 type boundedListener struct {
 	net.Listener
-	most       int        // 0: no bound
-	open       func() int // connections now
-	turnedAway func()
-	log        *slog.Logger
-	parking    *parking // nil: idle connections stay in the server
+	most        int           // 0: no bound
+	surplusTime time.Duration // how long a connection beyond the bound has to send its request
+	open        func() int    // connections now
+	turnedAway  func()
+	log         *slog.Logger
+	parking     *parking // nil: idle connections stay in the server
 
 	once   sync.Once
 	closed chan struct{}
 }
 
-// surplusConn is a connection beyond the bound. It closes after its first request. The answer is 503 for events and the usual
-// one for a health check: a load balancer that removes a busy gateway makes the others busier.
+// surplusConn is a connection beyond the bound. It closes after its first request. The answer is 503 for events and
+// the usual one for a health check: a load balancer that removes a busy gateway makes the others busier.
 type surplusConn struct {
 	net.Conn
 	until time.Time
@@ -73,7 +75,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		default:
 			l.turnedAway()
 			if l.open() < l.most+surplus {
-				return &surplusConn{c, time.Now().Add(surplusTime)}, nil
+				return &surplusConn{c, time.Now().Add(l.surplusTime)}, nil
 			}
 			_ = c.Close()
 		}
@@ -102,7 +104,8 @@ func (l *boundedListener) Close() error {
 	return err
 }
 
-// exhausted reports whether an error of Accept is about one connection or about resources, so that a later Accept may succeed.
+// exhausted reports whether an error of Accept is about one connection or about resources, so that a later Accept may
+// succeed.
 func exhausted(err error) bool {
 	for _, errno := range []syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR,

@@ -12,12 +12,12 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// parking holds idle connections outside the server. Inside, each one holds a buffer for the largest head, another for answers,
-// and the memory of its last request. A parked one holds a goroutine that waits for one byte. That byte returns the connection
-// to the server.
+// parking holds idle connections outside the server. Inside, each one holds a buffer for the largest head, another
+// for answers, and the memory of its last request. A parked one holds a goroutine that waits for one byte. That byte
+// returns the connection to the server.
 //
-// The server believes that a parked connection has ended: parking ends the server's read as if the client had closed, and takes
-// the connection over when the server closes it.
+// The server believes that a parked connection has ended: parking ends the server's read as if the client had closed,
+// and takes the connection over when the server closes it.
 //
 // Safe for concurrent use.
 type parking struct {
@@ -142,8 +142,8 @@ func (c *parkingConn) arrived() {
 	}
 }
 
-// SetReadDeadline implements net.Conn. The deadline of an idle connection is the end of its idle time. Its read ends earlier,
-// when it is time to park.
+// SetReadDeadline implements net.Conn. The deadline of an idle connection is the end of its idle time. Its read ends
+// earlier, when it is time to park.
 func (c *parkingConn) SetReadDeadline(t time.Time) error {
 	if c.idle {
 		c.until = t

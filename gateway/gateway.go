@@ -38,6 +38,8 @@ type Deps struct {
 	parkAfter time.Duration
 	// Uptime replaces the clock that the spool's ages go by, which no change of the time of day moves.
 	Uptime func() time.Duration
+	// bodySilence, if set, is how long a client may send nothing in the middle of a body.
+	bodySilence time.Duration
 	// storeWait, if set, is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
 }

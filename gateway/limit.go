@@ -8,11 +8,11 @@ import (
 
 // limiter is the rate limit of one project: a token bucket that counts events. Safe for concurrent use.
 //
-// The bucket holds `events` tokens and fills in `window`. In T seconds at most events × (1 + T/window) pass. A sender that waits
-// one window has the whole limit again.
+// The bucket holds `events` tokens and fills in `window`. In T seconds at most events × (1 + T/window) pass. A sender
+// that waits one window has the whole limit again.
 //
-// The arithmetic is in whole microseconds × events, so rounding neither adds nor loses anything: an event costs as many units as
-// the window has microseconds, and each microsecond pays back `events` units.
+// The arithmetic is in whole microseconds × events, so rounding neither adds nor loses anything: an event costs as
+// many units as the window has microseconds, and each microsecond pays back `events` units.
 type limiter struct {
 	events int64
 	window time.Duration
@@ -30,8 +30,8 @@ type limiter struct {
 
 // sharedBucket is a bucket that several gateways draw on.
 //
-// Implementations are safe for concurrent use. take and takeAll may wait for a bounded time; the other methods do not wait. No
-// method fails: an implementation that cannot reach the others decides alone.
+// Implementations are safe for concurrent use. take and takeAll may wait for a bounded time; the other methods do not
+// wait. No method fails: an implementation that cannot reach the others decides alone.
 type sharedBucket interface {
 	// take charges up to n events and returns how many it charged.
 	take(n int, now time.Time) int
@@ -58,8 +58,8 @@ const (
 	maxLimitWindow = 24 * time.Hour
 )
 
-// newLimiter returns a limiter with a full bucket. events is 1 to maxLimitEvents; window is 1 s to maxLimitWindow, in whole
-// microseconds. exact says whether Retry-After is the shortest wait that helps, in place of the window.
+// newLimiter returns a limiter with a full bucket. events is 1 to maxLimitEvents; window is 1 s to maxLimitWindow, in
+// whole microseconds. exact says whether Retry-After is the shortest wait that helps, in place of the window.
 func newLimiter(events int, window time.Duration, exact bool, now time.Time) *limiter {
 	l := &limiter{events: int64(events), window: window, exact: exact, start: now}
 	l.level = l.full()
@@ -69,8 +69,8 @@ func newLimiter(events int, window time.Duration, exact bool, now time.Time) *li
 func (l *limiter) full() int64 { return l.events * l.cost() }
 func (l *limiter) cost() int64 { return l.window.Microseconds() }
 
-// refill brings the level up to now. Callers read the clock before they hold the lock, so now may be older than the last one.
-// Such a reading pays nothing, and `at` stays: otherwise the time between the two would be paid twice.
+// refill brings the level up to now. Callers read the clock before they hold the lock, so now may be older than the
+// last one. Such a reading pays nothing, and `at` stays: otherwise the time between the two would be paid twice.
 func (l *limiter) refill(now time.Time) {
 	t := now.Sub(l.start).Microseconds()
 	passed := t - l.at
@@ -86,7 +86,8 @@ func (l *limiter) refill(now time.Time) {
 	l.level += passed * l.events
 }
 
-// take charges up to n events and returns how many it charged. A shared limiter may wait for the store, for a bounded time.
+// take charges up to n events and returns how many it charged. A shared limiter may wait for the store, for a bounded
+// time.
 func (l *limiter) take(n int, now time.Time) int {
 	if l.shared != nil {
 		return l.shared.take(n, now)
@@ -147,8 +148,8 @@ func (l *limiter) quota(now time.Time) quota {
 	}
 }
 
-// retryAfter returns how many seconds a client should wait after n of its events were refused. It is at least 1. It does not
-// wait for the store.
+// retryAfter returns how many seconds a client should wait after n of its events were refused. It is at least 1. It
+// does not wait for the store.
 func (l *limiter) retryAfter(n int, now time.Time) int {
 	if !l.exact {
 		return max(1, int((l.window+time.Second-1)/time.Second))

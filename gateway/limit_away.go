@@ -8,8 +8,9 @@ import (
 
 // reconnect tries to reach the store, at the start and while the store is away.
 //
-// Once the store is back, the shares apply for a moment longer and the store is charged for what passed, until the other
-// gateways are back too. Otherwise the first gateway would take the events that the others let pass and did not report yet.
+// Once the store is back, the shares apply for a moment longer and the store is charged for what passed, until the
+// other gateways are back too. Otherwise the first gateway would take the events that the others let pass and did not
+// report yet.
 func (s *limitStore) reconnect(ctx context.Context) {
 	if s.conn == nil {
 		if err := s.connect(ctx); err != nil {
@@ -52,7 +53,8 @@ func (s *limitStore) connect(ctx context.Context) error {
 	return err
 }
 
-// beat tells the store that this gateway is there. It learns how many gateways there are and whether the store lost its data.
+// beat tells the store that this gateway is there. It learns how many gateways there are and whether the store lost
+// its data.
 func (s *limitStore) beat() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Timeout)
 	defer cancel()
@@ -89,8 +91,8 @@ func (s *limitStore) rejoin() {
 	s.exchangeAll(false)
 }
 
-// fail begins the use of the shares and closes the connection. After an error the connection may still deliver answers to other
-// questions.
+// fail begins the use of the shares and closes the connection. After an error the connection may still deliver
+// answers to other questions.
 func (s *limitStore) fail(err error) {
 	s.metrics.Errors.WithLabelValues(storeReason(err)).Inc()
 	fresh := s.causes.note(err)

@@ -12,7 +12,8 @@ import (
 	"sluice/gateway/ratelimit/redistest"
 )
 
-// TestSharesAddUp: what all gateways pass by their shares while the store is away is no more than the store would have passed.
+// TestSharesAddUp: what all gateways pass by their shares while the store is away is no more than the store would
+// have passed.
 func TestSharesAddUp(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
@@ -52,7 +53,8 @@ func TestSharesAddUp(t *testing.T) {
 	}
 }
 
-// TestSharesOfSmallLimits: each share is large enough to let an event pass, and together the shares fill no faster than the limit.
+// TestSharesOfSmallLimits: each share is large enough to let an event pass, and together the shares fill no faster
+// than the limit.
 func TestSharesOfSmallLimits(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -66,8 +68,8 @@ func TestSharesOfSmallLimits(t *testing.T) {
 	assert.Equal(t, 10, passed, "events in ten windows")
 }
 
-// TestStoreKilled: while the store is away, each gateway passes its share of what was left. When the store is back without its
-// data, the gateways tell it what is missing. Over all of it, no more than the limit passes.
+// TestStoreKilled: while the store is away, each gateway passes its share of what was left. When the store is back
+// without its data, the gateways tell it what is missing. Over all of it, no more than the limit passes.
 func TestStoreKilled(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, testStoreKilled)
@@ -105,8 +107,8 @@ func testStoreKilled(t *testing.T, r *redistest.Server) {
 	assert.NotZero(t, counted(a.store), "errors")
 }
 
-// TestStoreStalled: a store that accepts connections and answers nothing holds up no request for long. It is charged for what passed
-// once it answers again.
+// TestStoreStalled: a store that accepts connections and answers nothing holds up no request for long. It is charged
+// for what passed once it answers again.
 func TestStoreStalled(t *testing.T) {
 	const limit = 1000
 	c := newClock()
@@ -159,8 +161,8 @@ func TestStoreFlushed(t *testing.T) {
 	assert.LessOrEqual(t, passed, 1010)
 }
 
-// TestStoreAwayAtStart: a gateway that starts without the store knows of no other gateway and applies the whole limit. When the store
-// comes, it is charged for that.
+// TestStoreAwayAtStart: a gateway that starts without the store knows of no other gateway and applies the whole
+// limit. When the store comes, it is charged for that.
 func TestStoreAwayAtStart(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -190,8 +192,8 @@ func TestRefundWhileAway(t *testing.T) {
 	assert.Equal(t, 30, a.drain(c), "what was refunded")
 }
 
-// TestOneGatewayCutOff: a gateway that alone could not reach the store pays for what it passed once it is back, although the other
-// gateway left nothing in the bucket.
+// TestOneGatewayCutOff: a gateway that alone could not reach the store pays for what it passed once it is back,
+// although the other gateway left nothing in the bucket.
 func TestOneGatewayCutOff(t *testing.T) {
 	t.Parallel()
 	c := newClock()

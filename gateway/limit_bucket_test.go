@@ -22,8 +22,8 @@ func TestExactRetryAfter(t *testing.T) {
 	assert.Equal(t, 1, l.retryAfter(2, now.Add(1500*time.Millisecond)), "it is rounded up")
 }
 
-// TestLimiterBound: in T seconds at most limit × (1 + T/window) events pass, however they are asked for. A sender that waits a
-// window has the whole limit.
+// TestLimiterBound: in T seconds at most limit × (1 + T/window) events pass, however they are asked for. A sender
+// that waits a window has the whole limit.
 func TestLimiterBound(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {
@@ -61,8 +61,8 @@ func TestLimiterUnderConcurrency(t *testing.T) {
 	assert.EqualValues(t, 10_000, total.Load())
 }
 
-// TestLimiterTakesOldReadings: requests read the clock before they hold the lock, so readings arrive out of order. No time is paid
-// for twice.
+// TestLimiterTakesOldReadings: requests read the clock before they hold the lock, so readings arrive out of order. No
+// time is paid for twice.
 func TestLimiterTakesOldReadings(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1_800_000_000, 0)

@@ -44,8 +44,8 @@ func (c *storeCauses) summary() string {
 
 var causeDigits = regexp.MustCompile(`[0-9]+`)
 
-// storeCause returns the cause of an error: Redis' own word for it, such as READONLY, or else the innermost error. Digits become
-// #, because the ports of connections differ.
+// storeCause returns the cause of an error: Redis' own word for it, such as READONLY, or else the innermost error.
+// Digits become #, because the ports of connections differ.
 func storeCause(err error) string {
 	var replied interface {
 		error

@@ -18,8 +18,8 @@ type redisReply string
 func (r redisReply) Error() string { return string(r) }
 func (redisReply) RedisError()     {}
 
-// TestEachCauseOfAnOutageIsLogged: each cause of an outage is logged once. When the outage ends, the log says how often each cause
-// came. The next outage starts again.
+// TestEachCauseOfAnOutageIsLogged: each cause of an outage is logged once. When the outage ends, the log says how
+// often each cause came. The next outage starts again.
 func TestEachCauseOfAnOutageIsLogged(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer

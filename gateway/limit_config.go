@@ -23,23 +23,25 @@ import (
 type storeConfig struct {
 	// URL is redis://[user:password@]host:port[/db], or rediss:// for TLS: the setting --limit-store.
 	URL string
-	// URLFile is a file that holds the URL, in place of URL. Each connect reads it again: the setting --limit-store-file.
+	// URLFile is a file that holds the URL, in place of URL. Each connect reads it again: the setting
+	// --limit-store-file.
 	URLFile string
-	// TLSCAFile is a PEM file with the authorities that sign the store's certificate; "" uses those of the system. It is the
-	// setting --limit-store-tls-ca-file.
+	// TLSCAFile is a PEM file with the authorities that sign the store's certificate; "" uses those of the system. It
+	// is the setting --limit-store-tls-ca-file.
 	TLSCAFile string
 
 	// Wait is how long a request waits for the store before its gateway decides alone. 0 is the default of 50 ms.
 	Wait time.Duration
-	// Timeout is how long an exchange with the store may take before the store counts as away. 0 is the default of 250 ms.
+	// Timeout is how long an exchange with the store may take before the store counts as away. 0 is the default of
+	// 250 ms.
 	Timeout time.Duration
 }
 
 // enabled reports whether there is a store.
 func (c storeConfig) enabled() bool { return c.URL != "" || c.URLFile != "" }
 
-// check reports a fault of the settings. It reads the files and does not connect. No error repeats the URL, which may hold a
-// password.
+// check reports a fault of the settings. It reads the files and does not connect. No error repeats the URL, which may
+// hold a password.
 func (c storeConfig) check() error {
 	switch {
 	case c.URL != "" && c.URLFile != "":

@@ -2,8 +2,8 @@ package gateway
 
 import "time"
 
-// inquiry is what one sharedLimit asks of the store in one exchange: one operation for all requests that take what they get, then
-// one for each request that takes all or nothing.
+// inquiry is what one sharedLimit asks of the store in one exchange: one operation for all requests that take what
+// they get, then one for each request that takes all or nothing.
 type inquiry struct {
 	limit *sharedLimit
 	ops   []storeOp
@@ -11,8 +11,8 @@ type inquiry struct {
 	used  int       // of the share; the charge reports it
 }
 
-// collect returns the limit's next inquiry, and false if there is nothing to ask. The loop calls deliver or abandon before the
-// next collect. lost says that the store has lost its data: the charge is then what a full bucket lacks.
+// collect returns the limit's next inquiry, and false if there is nothing to ask. The loop calls deliver or abandon
+// before the next collect. lost says that the store has lost its data: the charge is then what a full bucket lacks.
 func (l *sharedLimit) collect(lost bool, now time.Time) (q inquiry, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +66,8 @@ func (l *sharedLimit) excess(now time.Time) int {
 	return max(0, l.lease-l.maxLease())
 }
 
-// worthGrowing reports whether the lease should grow: it is in use, at most half of it is left, and the bucket was not empty.
+// worthGrowing reports whether the lease should grow: it is in use, at most half of it is left, and the bucket was
+// not empty.
 func (l *sharedLimit) worthGrowing(now time.Time) bool {
 	return l.lease <= l.target/2 && !l.scarce && !l.store.away() && now.Sub(l.used) < leaseIdle
 }
@@ -83,8 +84,8 @@ func (l *sharedLimit) resize(now time.Time) {
 	l.asked = now
 }
 
-// deliver distributes what the store gave: first to the requests of the inquiry, in order, then to later ones that the rest
-// suffices for. The rest is the lease.
+// deliver distributes what the store gave: first to the requests of the inquiry, in order, then to later ones that
+// the rest suffices for. The rest is the lease.
 func (l *sharedLimit) deliver(q *inquiry, answers []storeAnswer, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,8 +120,8 @@ func (l *sharedLimit) deliver(q *inquiry, answers []storeAnswer, now time.Time) 
 	}
 }
 
-// reported notes that the store has charged so many events of the share. The share ends once nothing is left to report and the
-// store is connected.
+// reported notes that the store has charged so many events of the share. The share ends once nothing is left to
+// report and the store is connected.
 func (l *sharedLimit) reported(used int) {
 	if l.share == nil {
 		return
@@ -135,8 +136,8 @@ func (l *sharedLimit) reported(used int) {
 	}
 }
 
-// maintain queues an idle lease, which then goes back to the store. It returns false, and the limit is no longer tracked, when
-// nothing is left to do: the bucket is full and all of it is in the store.
+// maintain queues an idle lease, which then goes back to the store. It returns false, and the limit is no longer
+// tracked, when nothing is left to do: the bucket is full and all of it is in the store.
 func (l *sharedLimit) maintain(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -147,8 +148,8 @@ func (l *sharedLimit) maintain(now time.Time) bool {
 	return l.tracked
 }
 
-// abandon lets the waiting requests decide for themselves, because the store does not answer. What the inquiry gave back is lost:
-// it may have arrived.
+// abandon lets the waiting requests decide for themselves, because the store does not answer. What the inquiry gave
+// back is lost: it may have arrived.
 func (l *sharedLimit) abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -70,8 +70,8 @@ type member struct {
 	stop   func()
 }
 
-// join starts a member that shares a limit through the store of that URL. If c is not nil, the member and the store's buckets go by
-// it.
+// join starts a member that shares a limit through the store of that URL. If c is not nil, the member and the store's
+// buckets go by it.
 func join(t testing.TB, url string, events int, window time.Duration, c *manualClock) *member {
 	t.Helper()
 	m := idle(t, url, events, window, c)

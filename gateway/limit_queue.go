@@ -107,7 +107,8 @@ func (q *storeQueue) all() []*sharedLimit {
 	return slices.Clone(q.tracked)
 }
 
-// filter stops to track the limits for which keep returns false. keep runs without the queue's lock, so it may call the queue.
+// filter stops to track the limits for which keep returns false. keep runs without the queue's lock, so it may call
+// the queue.
 func (q *storeQueue) filter(keep func(*sharedLimit) bool) {
 	q.mu.Lock()
 	all := q.tracked

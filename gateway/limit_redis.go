@@ -34,8 +34,8 @@ func storeKey(project string, l *limiter) string {
 // gatewayAge is how long a gateway counts as there after its last heartbeat.
 const gatewayAge = 10 * time.Second
 
-// storeConn is one connection to the store. It never repeats a command: after a lost answer, that would charge twice. Not safe for
-// concurrent use.
+// storeConn is one connection to the store. It never repeats a command: after a lost answer, that would charge twice.
+// Not safe for concurrent use.
 type storeConn struct {
 	client *redis.Client
 	id     string        // this gateway
@@ -125,8 +125,8 @@ var (
 	errStoreSettings = errors.New("settings of the limit store")
 )
 
-// heartbeat tells the store that this gateway is there (mode "stay") or leaves ("leave"). It returns the number of gateways and the
-// epoch of the store's data.
+// heartbeat tells the store that this gateway is there (mode "stay") or leaves ("leave"). It returns the number of
+// gateways and the epoch of the store's data.
 func (c *storeConn) heartbeat(ctx context.Context, mode string) (gateways int, epoch string, err error) {
 	v, err := c.client.EvalSha(ctx, c.beat, []string{storeGateways, storeEpoch},
 		c.id, gatewayAge.Milliseconds(), uuid.NewString(), mode).Slice()

@@ -12,8 +12,9 @@ import (
 	"sluice/gateway/ratelimit/redistest"
 )
 
-// TestScriptAgainstLimiter: the store's script and the limiter of one gateway are the same bucket. The same takes, refunds and
-// atomic takes at the same times have the same results, to the event, for limits and windows of every size.
+// TestScriptAgainstLimiter: the store's script and the limiter of one gateway are the same bucket. The same takes,
+// refunds and atomic takes at the same times have the same results, to the event, for limits and windows of every
+// size.
 func TestScriptAgainstLimiter(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, testScriptAgainstLimiter)
@@ -76,7 +77,8 @@ func testScriptAgainstLimiter(t *testing.T, r *redistest.Server) {
 	}
 }
 
-// TestChargesArePaidLater: a charge for what has passed may make the bucket negative, down to one limit. The next tokens pay it.
+// TestChargesArePaidLater: a charge for what has passed may make the bucket negative, down to one limit. The next
+// tokens pay it.
 func TestChargesArePaidLater(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, testChargesArePaidLater)

@@ -83,8 +83,8 @@ func TestStoreSettings(t *testing.T) {
 	assert.NoError(t, storeConfig{URL: "redis://h:1"}.check())
 }
 
-// TestStoreLogin: each connect reads the file again, so a password can be replaced. A wrong password is counted and logged; the log
-// does not repeat it.
+// TestStoreLogin: each connect reads the file again, so a password can be replaced. A wrong password is counted and
+// logged; the log does not repeat it.
 func TestStoreLogin(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

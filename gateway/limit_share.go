@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// estimate is one gateway's idea of a bucket: a level at a time, in events, that rises. It is the store's last answer or, while
-// the store is away, this gateway's share. It need not be exact; the store's own bucket is.
+// estimate is one gateway's idea of a bucket: a level at a time, in events, that rises. It is the store's last answer
+// or, while the store is away, this gateway's share. It need not be exact; the store's own bucket is.
 type estimate struct {
 	level, full float64
 	perSecond   float64
@@ -29,13 +29,13 @@ func (e *estimate) add(events float64, t time.Time) {
 	}
 }
 
-// wholeEvents returns how many events a level is enough for. The level may be negative. Sums of fractions may be slightly less
-// than the number they stand for.
+// wholeEvents returns how many events a level is enough for. The level may be negative. Sums of fractions may be
+// slightly less than the number they stand for.
 func wholeEvents(level float64) int { return max(0, int(math.Floor(level+1e-9))) }
 
-// share is the part of a limit that a gateway applies while the store is away. Of n gateways, each has the n-th part of the limit
-// and starts with the n-th part of what was left at the store's last answer. A share holds at least one event; otherwise small
-// limits would let nothing pass.
+// share is the part of a limit that a gateway applies while the store is away. Of n gateways, each has the n-th part
+// of the limit and starts with the n-th part of what was left at the store's last answer. A share holds at least one
+// event; otherwise small limits would let nothing pass.
 type share struct {
 	estimate
 	used int // events that passed and that the store does not know of
@@ -69,9 +69,9 @@ func (s *share) refund(n int) int {
 
 // unreported returns how many events the store must be charged for when it is back.
 //
-// If Redis kept its data: the events admitted during the outage, less what has refilled since. If Redis lost its data, all its
-// buckets are full: the events that this share lacks. Over all gateways the charges add up to what the bucket would lack if the
-// store had been there.
+// If Redis kept its data: the events admitted during the outage, less what has refilled since. If Redis lost its
+// data, all its buckets are full: the events that this share lacks. Over all gateways the charges add up to what the
+// bucket would lack if the store had been there.
 func (s *share) unreported(lost bool, now time.Time) int {
 	missing := int(math.Ceil(s.full - s.now(now) - 1e-9))
 	if lost {

@@ -8,25 +8,26 @@ import (
 )
 
 const (
-	// leasePart is the part of a limit that all gateways together may hold in advance. This much more than the limit may pass at
-	// once.
+	// leasePart is the part of a limit that all gateways together may hold in advance. This much more than the limit
+	// may pass at once.
 	leasePart = 0.01
 	// A lease that was used up within leaseBusy is too small. One that lasted longer than leaseCalm is too large.
 	leaseBusy = 50 * time.Millisecond
 	leaseCalm = 200 * time.Millisecond
 	// leaseIdle is how long a gateway keeps a lease that nothing uses.
 	leaseIdle = time.Second
-	// heardFor is how long the store's answer that a bucket is empty holds. Other gateways may return events to the bucket.
+	// heardFor is how long the store's answer that a bucket is empty holds. Other gateways may return events to the
+	// bucket.
 	heardFor = time.Second
 )
 
 // sharedLimit is one project's bucket in the limit store, as one gateway sees it. It implements sharedBucket.
 //
-// The gateway takes a small part of the bucket in advance, the lease. Most requests are served from the lease without asking the
-// store. The others wait, and the store's loop asks for all of them together.
+// The gateway takes a small part of the bucket in advance, the lease. Most requests are served from the lease without
+// asking the store. The others wait, and the store's loop asks for all of them together.
 //
-// When the store has answered that the bucket is empty, the gateway refuses requests without asking until a token must have come.
-// Then it lets only as many requests ask as there can be tokens.
+// When the store has answered that the bucket is empty, the gateway refuses requests without asking until a token
+// must have come. Then it lets only as many requests ask as there can be tokens.
 type sharedLimit struct {
 	store  *limitStore
 	key    string
@@ -104,8 +105,8 @@ func (l *sharedLimit) track() {
 	}
 }
 
-// await queues for the store and returns how many events it charged. If the store does not answer in time, this gateway decides.
-// The lock is free while it waits.
+// await queues for the store and returns how many events it charged. If the store does not answer in time, this
+// gateway decides. The lock is free while it waits.
 func (l *sharedLimit) await(w *waiter, now time.Time) int {
 	l.waiting = append(l.waiting, w)
 	l.store.queue.want(l, l.scarce)

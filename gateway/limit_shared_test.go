@@ -148,7 +148,8 @@ func TestLeaseOnStop(t *testing.T) {
 	assert.Equal(t, 100, b.take(1000, c.now()))
 }
 
-// TestRefusalsAreCheap: once the store has answered that a bucket is empty, requests do not ask again until a token can have come.
+// TestRefusalsAreCheap: once the store has answered that a bucket is empty, requests do not ask again until a token
+// can have come.
 func TestRefusalsAreCheap(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -183,7 +184,8 @@ func TestMostRequestsDoNotWait(t *testing.T) {
 	assert.LessOrEqual(t, r.ScriptCalls()-before, n/100)
 }
 
-// TestFairShares: of what an empty bucket yields, each of two gateways gets its part, and so does each client that keeps trying.
+// TestFairShares: of what an empty bucket yields, each of two gateways gets its part, and so does each client that
+// keeps trying.
 func TestFairShares(t *testing.T) {
 	a, b := pair(t, redistest.Start(t).URL(), 12_000, time.Minute, nil)
 	a.take(12_000, time.Now())

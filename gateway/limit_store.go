@@ -18,8 +18,8 @@ const (
 	storeTimeout = 250 * time.Millisecond
 	// storeConnect is how long a connect may take. No request waits for it.
 	storeConnect = time.Second
-	// scarcePause bounds the random pause before a bucket that was empty is asked again. The pause gives gateways near the store
-	// and far from it the same chance to find a new token.
+	// scarcePause bounds the random pause before a bucket that was empty is asked again. The pause gives gateways
+	// near the store and far from it the same chance to find a new token.
 	scarcePause = 10 * time.Millisecond
 )
 
@@ -29,8 +29,8 @@ type storePace struct {
 	tick time.Duration
 	// heartbeat is how often a gateway tells the store that it is there.
 	heartbeat time.Duration
-	// grace is how long gateways apply their shares after the store came back. In this time each gateway tells the store what
-	// passed or, if the store lost its data, what is missing.
+	// grace is how long gateways apply their shares after the store came back. In this time each gateway tells the
+	// store what passed or, if the store lost its data, what is missing.
 	grace time.Duration
 }
 
@@ -40,8 +40,8 @@ var defaultPace = storePace{tick: 250 * time.Millisecond, heartbeat: time.Second
 //
 //	requests ─▶ sharedLimit ─▶ want ─▶ Run: collect ─▶ one exchange at a time ─▶ deliver ─▶ requests
 //
-// Limits that want something during an exchange go together into the next one. When an exchange fails, the store is away: every
-// gateway applies its share of each limit, and Run tries to connect until the store is back.
+// Limits that want something during an exchange go together into the next one. When an exchange fails, the store is
+// away: every gateway applies its share of each limit, and Run tries to connect until the store is back.
 type limitStore struct {
 	cfg     storeConfig // with its defaults
 	log     *slog.Logger
@@ -80,8 +80,8 @@ func newLimitStore(cfg storeConfig, metrics storeMetrics, log *slog.Logger, now 
 	return s
 }
 
-// attach makes a limiter draw on the store. The limiters of all gateways that have the same project, events and window share one
-// bucket. Call it before the limiter is used.
+// attach makes a limiter draw on the store. The limiters of all gateways that have the same project, events and
+// window share one bucket. Call it before the limiter is used.
 func (s *limitStore) attach(project string, l *limiter) {
 	l.shared = newSharedLimit(s, storeKey(project, l), l.events, l.window)
 }
@@ -89,7 +89,8 @@ func (s *limitStore) attach(project string, l *limiter) {
 // up reports whether the limits are shared now. They are not before the first connect, and while the store is away.
 func (s *limitStore) up() bool { return s.connected.Load() && !s.away() }
 
-// gateways returns how many gateways share the limits, this one included. While the store is away it is the last known number.
+// gateways returns how many gateways share the limits, this one included. While the store is away it is the last
+// known number.
 func (s *limitStore) gateways() int { return int(s.known.Load()) }
 
 func (s *limitStore) away() bool { return s.isAway.Load() }
@@ -104,8 +105,8 @@ func (s *limitStore) wait(done <-chan struct{}) {
 	}
 }
 
-// Run exchanges with the store until ctx ends. Then it returns what is left of the leases and leaves the store. It is called once.
-// Limiters that are attached work without Run too: after Config.Wait each request is decided alone.
+// Run exchanges with the store until ctx ends. Then it returns what is left of the leases and leaves the store. It is
+// called once. Limiters that are attached work without Run too: after Config.Wait each request is decided alone.
 func (s *limitStore) Run(ctx context.Context) {
 	defer s.leave()
 	tick := time.NewTicker(s.pace.tick)
@@ -143,7 +144,8 @@ func (s *limitStore) maintain() {
 	s.queue.filter(func(l *sharedLimit) bool { return l.maintain(now) })
 }
 
-// exchangeNext makes one exchange for the limits that are ready. It returns false if there was none or the exchange failed.
+// exchangeNext makes one exchange for the limits that are ready. It returns false if there was none or the exchange
+// failed.
 func (s *limitStore) exchangeNext() bool {
 	if time.Since(s.heartbeat) >= s.pace.heartbeat {
 		if s.beat(); s.away() {
@@ -166,8 +168,8 @@ func (s *limitStore) exchangeAll(lost bool) {
 	}
 }
 
-// exchange asks the store for a batch of limits and delivers the answers. lost says that the store has lost its data. It returns
-// false if the exchange failed.
+// exchange asks the store for a batch of limits and delivers the answers. lost says that the store has lost its data.
+// It returns false if the exchange failed.
 func (s *limitStore) exchange(batch []*sharedLimit, lost bool) bool {
 	now := s.now()
 	var inquiries []inquiry

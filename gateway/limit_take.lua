@@ -1,14 +1,15 @@
 -- Returns events to one project's bucket, charges it and takes from it, in one step.
 --
--- The bucket holds up to `events` tokens and fills in `window` µs. A charge is for events that have passed already, so it may
--- make the bucket negative; the next tokens pay for that.
+-- The bucket holds up to `events` tokens and fills in `window` µs. A charge is for events that have passed already,
+-- so it may make the bucket negative; the next tokens pay for that.
 --
--- The key's value is "tokens part at": whole tokens, the part of the next token in units of 1/window, and the time of both in µs.
--- A full bucket has no key: the key expires when the bucket is full. Numbers are doubles, exact up to 2^53. Every product below is
--- smaller for limits of up to 10^8 events and 24 hours, so rounding neither adds nor loses anything.
+-- The key's value is "tokens part at": whole tokens, the part of the next token in units of 1/window, and the time of
+-- both in µs. A full bucket has no key: the key expires when the bucket is full. Numbers are doubles, exact up to
+-- 2^53. Every product below is smaller for limits of up to 10^8 events and 24 hours, so rounding neither adds nor
+-- loses anything.
 --
 -- KEYS  the bucket
--- ARGV  events; window; give; charge; want; "all" (want all or nothing) or "part"; now in µs, or "" for Redis' own clock
+-- ARGV  events; window; give; charge; want; "all" (want all or nothing) or "part"; now in µs, or "" for Redis' clock
 -- Returns {tokens taken, tokens left, part left}.
 local events, window = tonumber(ARGV[1]), tonumber(ARGV[2])
 local give, charge, want = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// openFilesLimit returns how many files this process may have open, or 0 if the system does not tell. The Go runtime has raised
-// the limit as far as the system allows.
+// openFilesLimit returns how many files this process may have open, or 0 if the system does not tell. The Go runtime
+// has raised the limit as far as the system allows.
 func openFilesLimit() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
