@@ -37,13 +37,7 @@ func checkBodyHead(ctx *fasthttp.RequestCtx, limit *bodyLimit) *problem {
 	if _, p := bodyForm(ctx); p != nil {
 		return p
 	}
-	if _, p := contentEncoding(ctx); p != nil {
-		return p
-	}
-	if ctx.Request.Header.ContentLength() > limit.bytes {
-		return limit.exceeded("The body is larger than")
-	}
-	return nil
+	return limit.checkHead(ctx)
 }
 
 // knownMethod reports whether the router knows the request's method.

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +38,8 @@ type Deps struct {
 	parkAfter time.Duration
 	// Uptime replaces the clock that the spool's ages go by, which no change of the time of day moves.
 	Uptime func() time.Duration
+	// bodySilence, if set, is how long a client may send nothing in the middle of a body.
+	bodySilence time.Duration
 	// storeWait, if set, is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
 }
@@ -57,12 +58,12 @@ type Gateway struct {
 	file      projectsFile
 	store     *limitStore // nil: each gateway limits by itself
 	app       *fiber.App
-	parking   *parking
+	conns     *connSet
 	started   atomic.Bool
 	draining  atomic.Bool
 
 	eventLimit, bulkLimit bodyLimit
-	bodies                budget
+	bodies                *bodyPool
 	load                  load
 	failedKeys            *failedKeys // nil: no limit
 	refusals              *refusals
@@ -80,33 +81,32 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.refusals, g.debug = newRefusals(g.log), g.log.Enabled(context.Background(), slog.LevelDebug)
-	if cfg.sharesLimits() {
-		g.store = newLimitStore(cfg, g.log, g.now)
-		if deps.storeWait > 0 {
-			g.store.patience, g.store.budget = deps.storeWait, deps.storeWait
-		}
+	var collectors []prometheus.Collector
+	if store := cfg.limitStore(); store.enabled() {
+		store.Wait, store.Timeout = deps.storeWait, deps.storeWait
+		var metrics storeMetrics
+		metrics, collectors = newStoreMetrics(func() *limitStore { return g.store })
+		g.store = newLimitStore(store, metrics, g.log, g.now)
 	}
 	if err := g.loadProjects(); err != nil {
 		return nil, err
 	}
-	slots, err := newZstdSlots(max(cfg.MaxEventBytes, cfg.MaxBulkBytes))
-	if err != nil {
+	if err := g.limitBodies(); err != nil {
 		return nil, err
 	}
-	g.eventLimit = bodyLimit{bytes: cfg.MaxEventBytes, name: limitEventBytes, zstd: slots, budget: &g.bodies}
-	g.bulkLimit = bodyLimit{bytes: cfg.MaxBulkBytes, name: limitBulkBytes, zstd: slots, budget: &g.bodies}
 	producer := deps.Producer
 	if producer == nil {
 		if err := deps.Kafka.Check(); err != nil {
 			return nil, err
 		}
+		var err error
 		if g.producer, err = newKafkaProducer(deps.Kafka); err != nil {
 			return nil, err
 		}
 		producer = g.producer
 	}
-	var collectors []prometheus.Collector
-	g.metrics, collectors = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
+	var own []prometheus.Collector
+	g.metrics, own = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
 	g.publisher = newPublisher(producer, cfg.MaxInflightBytes, g.metrics, g.log)
 	g.publisher.largest = cfg.MaxEventBytes
 	if cfg.SpoolDir != "" {
@@ -119,18 +119,17 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := g.publisher.compress(cfg.KafkaCompression); err != nil {
 		return nil, err
 	}
-	if g.store != nil {
-		collectors = append(collectors, g.store.metrics.collectors...)
-	}
 	g.publisher.wait = queueWait{most: min(cfg.MaxQueueWait, cfg.RequestTimeout/2), start: time.Now()}
 	g.defend()
-	for _, c := range slices.Concat(collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled)) {
+	for _, c := range slices.Concat(own, collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled)) {
 		if err := deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
 	g.app = g.newApp()
-	g.parking = newParking(g.app.Server(), cmp.Or(deps.parkAfter, parkAfter))
+	g.conns = newConnSet(g.app.Server(), connConfig{
+		Max: cfg.MaxConnections, ParkAfter: deps.parkAfter, TurnedAway: func() { g.metrics.turnedAway(limitConnections) }, Log: g.log,
+	})
 	return g, nil
 }
 
@@ -140,7 +139,6 @@ func (g *Gateway) defend() {
 	if n := g.cfg.FailedKeysPerMinute; n > 0 {
 		g.failedKeys = newFailedKeys(n, g.now())
 	}
-	g.bodies.most, g.bodies.metrics = g.cfg.MaxBodyBytes, g.metrics
 	g.load.most, g.load.wait, g.load.metrics = int64(g.cfg.MaxInflightRequests), g.publisher.congested, g.metrics
 }
 
@@ -172,7 +170,7 @@ func (g *Gateway) loadProjects() error {
 // useProjects puts a reading of the projects into force.
 func (g *Gateway) useProjects(projects *Projects) {
 	if g.store != nil {
-		g.store.share(projects)
+		projects.limiters.share(g.store)
 	}
 	g.projects.Store(projects)
 }
@@ -230,7 +228,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	served := make(chan error, 1)
-	l = g.bounded(l)
+	l = g.conns.bound(l)
 	group.Go(func() error {
 		served <- g.app.Listener(l)
 		return nil

@@ -127,7 +127,7 @@ func (s *submission) release() {
 
 func (s *submission) releaseBody() {
 	if s.body != nil {
-		releaseBuffer(s.body)
+		s.body.release()
 		s.body = nil
 	}
 }
@@ -188,8 +188,8 @@ func (s *submission) admit() *problem {
 
 // readBody reads the body and decompresses it.
 func (s *submission) readBody() *problem {
-	s.body = buffers.Get().(*bodyBuffer) //nolint:forcetypeassert // the pool holds nothing else
-	return readBody(s.ctx, s.body, s.protocol.limit(s.Gateway))
+	s.body = getBuffer()
+	return s.protocol.limit(s.Gateway).read(s.ctx, s.body)
 }
 
 // accept adds a valid event. raw aliases the body.

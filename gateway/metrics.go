@@ -97,9 +97,9 @@ func loadGauges(g *Gateway) []prometheus.Collector {
 		gauge("sluice_gateway_inflight_requests", "Requests being read or waiting for Kafka.",
 			func() float64 { return float64(g.load.requests.Load()) }),
 		gauge("sluice_gateway_body_bytes", "Bytes reserved for bodies being read, decompressed and parsed.",
-			func() float64 { return float64(g.bodies.used.Load()) }),
+			func() float64 { return float64(g.bodies.used()) }),
 		gauge("sluice_gateway_connections", "Connections open on the public port.",
-			func() float64 { return float64(max(0, g.connections())) }),
+			func() float64 { return float64(max(0, g.conns.open())) }),
 	}
 }
 
@@ -143,34 +143,31 @@ var statusTexts = func() (texts [600]string) {
 	return texts
 }()
 
-// storeMetrics are the figures of the shared limits; they are there only when limits are shared.
-type storeMetrics struct {
-	errors     *prometheus.CounterVec
-	duration   prometheus.Histogram
-	collectors []prometheus.Collector
-}
-
-func newStoreMetrics(up, gateways func() float64) *storeMetrics {
-	m := &storeMetrics{
-		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_limit_store_errors_total", Help: "Exchanges with the limit store, and connects, that failed, by reason.",
-		}, []string{"reason"}),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "sluice_gateway_limit_store_duration_seconds", Help: "Time of one exchange with the limit store.",
-			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25},
-		}),
+// newStoreMetrics are the figures of the shared limits; they are there only when limits are shared. store is asked when somebody
+// reads them.
+func newStoreMetrics(store func() *limitStore) (storeMetrics, []prometheus.Collector) {
+	errors := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_gateway_limit_store_errors_total", Help: "Exchanges with the limit store, and connects, that failed, by reason.",
+	}, []string{"reason"})
+	duration := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "sluice_gateway_limit_store_duration_seconds", Help: "Time of one exchange with the limit store.",
+		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25},
+	})
+	for _, reason := range storeReasons {
+		errors.WithLabelValues(reason)
 	}
-	for _, reason := range []string{"network", "timeout", "auth", "refused", "settings"} {
-		m.errors.WithLabelValues(reason)
-	}
-	m.collectors = []prometheus.Collector{
-		m.errors, m.duration,
+	return storeMetrics{Errors: errors, Duration: duration}, []prometheus.Collector{
+		errors, duration,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_gateway_limit_store_up", Help: "1 while the limits are shared through the store, 0 while this gateway goes by its share of them.",
-		}, up),
+		}, func() float64 {
+			if store().up() {
+				return 1
+			}
+			return 0
+		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_gateway_limit_store_gateways", Help: "Gateways that share the limits, as last known.",
-		}, gateways),
+		}, func() float64 { return float64(store().gateways()) }),
 	}
-	return m
 }

@@ -48,7 +48,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	}{
 		{request{path: pathEvents, body: strings.Repeat(" ", 1235)}, limitEventBytes, "1234 bytes"},
 		{request{path: pathEvents, body: strings.Repeat(" ", 1235), chunked: true}, limitEventBytes, "1234 bytes"},
-		{encoded(t, pathEvents, "gzip", strings.Repeat(" ", 1235)), limitEventBytes, "1234 bytes"},
+		{encoded(pathEvents, "gzip", strings.Repeat(" ", 1235)), limitEventBytes, "1234 bytes"},
 		{request{path: pathBulk, body: strings.Repeat(" ", 5679)}, limitBulkBytes, "5678 bytes"},
 		{request{path: pathHealth, method: http.MethodGet, header: map[string]string{"X-Long": strings.Repeat("a", 16<<10)}}, limitHeaderBytes, "16384 bytes"},
 	} {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -48,32 +47,3 @@ func (l *load) enter(ctx *fasthttp.RequestCtx) *problem {
 }
 
 func (l *load) leave() { l.requests.Add(-1) }
-
-// budget bounds the bytes of all bodies that are in memory to be read, decompressed and parsed. A body's first bytes are
-// free (see freeBody), so that a small event never depends on what others send; the rest is taken as it comes, because a
-// Content-Length costs nothing to write.
-type budget struct {
-	most    int64 // 0: no bound
-	used    atomic.Int64
-	metrics *metrics
-}
-
-// take reserves n bytes. A slow body may use only the first half of the budget, so that slow clients, however many, leave
-// room for those who are done in a moment.
-func (b *budget) take(n int64, slow bool) bool {
-	most := b.most
-	if slow {
-		most /= 2
-	}
-	if b.used.Add(n) > most && b.most > 0 {
-		b.used.Add(-n)
-		b.metrics.turnedAway(limitBodyBytes)
-		return false
-	}
-	return true
-}
-
-func (b *budget) give(n int64) { b.used.Add(-n) }
-
-// slowBody is how long a body may take before it counts as slow.
-const slowBody = 10 * time.Second

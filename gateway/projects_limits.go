@@ -39,7 +39,7 @@ func (l *limiters) of(project string, spec limitSpec, now time.Time) *limiter {
 	if limiter == nil {
 		limiter = newLimiter(spec.events, spec.window, spec.exact, now)
 		if l.store != nil {
-			limiter.shared = newSharedLimit(l.store, storeKey(project, limiter), limiter.events, limiter.window)
+			l.store.attach(project, limiter)
 		}
 		l.inUse[key] = limiter
 	}

@@ -199,3 +199,11 @@ func (g *Gateway) foreign(err error) *problem {
 		return errNotHTTP
 	}
 }
+
+// unframed refuses a request whose head has several readings. Nobody knows where it ends, so the connection closes.
+func unframed(ctx *fasthttp.RequestCtx) {
+	ctx.SetConnectionClose()
+	errNotHTTP.write(ctx)
+}
+
+var errNotHTTP = refuse(kindMalformed, "The request is not valid HTTP.")

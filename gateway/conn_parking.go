@@ -12,25 +12,23 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// parkAfter is how long a keep-alive connection is idle before the server lets go of it.
-const parkAfter = 2 * time.Second
-
-// parking keeps idle connections. In the server each holds a buffer for the largest head, another for answers, and what the
-// last request left behind; here a goroutine that waits for one byte. With that byte the connection goes back to the server.
+// parking holds idle connections outside the server. Inside, each one holds a buffer for the largest head, another
+// for answers, and the memory of its last request. A parked one holds a goroutine that waits for one byte. That byte
+// returns the connection to the server.
 //
-// To the server a parked connection has ended: parking makes the server's read end as if the client had closed, and takes over
-// when the server closes its side.
+// The server believes that a parked connection has ended: parking ends the server's read as if the client had closed,
+// and takes the connection over when the server closes it.
 //
 // Safe for concurrent use.
 type parking struct {
-	serve func(net.Conn) error // takes a connection until it ends or parks
-	after time.Duration        // how long a connection is idle before it parks
-	idle  time.Duration        // how long it may be idle in all
+	serve func(net.Conn) error // serves a connection until it ends or parks
+	after time.Duration        // idle time before a connection parks
+	idle  time.Duration        // idle time before a connection closes, parked or not
 
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
 	closed bool
-	waking sync.WaitGroup // connections on their way back, which the server does not count yet
+	waking sync.WaitGroup // connections on their way back that the server does not count yet
 }
 
 func newParking(server *fasthttp.Server, after time.Duration) *parking {
@@ -39,14 +37,14 @@ func newParking(server *fasthttp.Server, after time.Duration) *parking {
 	return p
 }
 
-// count is how many connections are parked.
+// count returns how many connections are parked.
 func (p *parking) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.conns)
 }
 
-// close closes what is parked and whatever parks later. Afterwards the server counts every connection that is still open.
+// close closes the parked connections and all that park later. Afterwards the server counts every open connection.
 func (p *parking) close() {
 	p.mu.Lock()
 	p.closed = true
@@ -57,7 +55,7 @@ func (p *parking) close() {
 	p.waking.Wait()
 }
 
-// wrap makes a new connection one that parks.
+// wrap returns a connection that parks. A connection that would close before it parks stays as it is.
 func (p *parking) wrap(conn net.Conn) net.Conn {
 	if p.after >= p.idle {
 		return conn
@@ -65,7 +63,7 @@ func (p *parking) wrap(conn net.Conn) net.Conn {
 	return &parkingConn{Conn: conn, lot: p}
 }
 
-// park keeps a connection until it has a byte, ends, or has been idle for too long.
+// park holds a connection until a byte arrives, the client closes it, or its idle time ends.
 func (p *parking) park(conn net.Conn, until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +96,7 @@ func (p *parking) wait(conn net.Conn, until time.Time) {
 	_ = p.serve(back)
 }
 
-// state is the server's hook: it says what a connection is about to do.
+// state is the server's ConnState hook.
 func (p *parking) state(conn net.Conn, state fasthttp.ConnState) {
 	c, ok := conn.(*parkingConn)
 	if !ok {
@@ -119,13 +117,13 @@ type parkingConn struct {
 	net.Conn
 	lot *parking
 
-	// Of the goroutine that serves the connection.
+	// The goroutine that serves the connection uses these.
 	idle     bool
-	until    time.Time // when the idle time ends
-	first    [1]byte   // what ended the parking
+	until    time.Time // end of the idle time
+	first    [1]byte   // the byte that ended the parking
 	hasFirst bool
 
-	// Of whoever closes the connection, too: the server does so from another goroutine when it shuts down.
+	// The goroutine that closes the connection uses these too. The server closes from another one when it shuts down.
 	stage  atomic.Int32 // serving, parks or parked
 	waking atomic.Bool  // counted in lot.waking
 }
@@ -133,19 +131,19 @@ type parkingConn struct {
 // Stages of a connection in the server.
 const (
 	serving int32 = iota
-	parks         // the server is to think that the connection ended; whoever closes it parks it
-	parked        // the connection is no longer this one's to close
+	parks         // the server sees an end; Close parks the connection
+	parked        // the parking owns the connection; Close does nothing
 )
 
-// arrived says that the server counts the connection.
+// arrived tells the parking that the server counts the connection.
 func (c *parkingConn) arrived() {
 	if c.waking.CompareAndSwap(true, false) {
 		c.lot.waking.Done()
 	}
 }
 
-// SetReadDeadline is part of net.Conn. While the connection is idle the server sets the end of the idle time, and gets the time
-// to park.
+// SetReadDeadline implements net.Conn. The deadline of an idle connection is the end of its idle time. Its read ends
+// earlier, when it is time to park.
 func (c *parkingConn) SetReadDeadline(t time.Time) error {
 	if c.idle {
 		c.until = t
@@ -154,7 +152,7 @@ func (c *parkingConn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// Read is part of net.Conn.
+// Read implements net.Conn.
 func (c *parkingConn) Read(b []byte) (int, error) {
 	if c.hasFirst && len(b) > 0 {
 		c.hasFirst = false
@@ -168,7 +166,7 @@ func (c *parkingConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close is part of net.Conn.
+// Close implements net.Conn.
 func (c *parkingConn) Close() error {
 	defer c.arrived()
 	switch {

@@ -5,15 +5,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"github.com/valyala/fasthttp"
 )
 
-// FuzzFramed: no head makes the check panic, and one that it takes has no line, name or length that it promises not to have.
+// FuzzFramed: no head makes the check panic. A head that passes has no bare line feed, no white space in a name, and
+// no two ways to find its end.
 func FuzzFramed(f *testing.F) {
 	for _, head := range []string{
 		"Host: a\r\nContent-Length: 5\r\n\r\n", "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n", "Host: a\nX: y\r\n\r\n",
-		"Host: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "Host: a\r\nX-A: b\r\n c\r\n\r\n", "Host: a\r\nX A: b\r\n\r\n",
-		"Host: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "\r\n", ":\r\n\r\n", "Host: a\r\n\r\n\n",
+		"Host: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "Host: a\r\nX-A: b\r\n c\r\n\r\n",
+		"Host: a\r\nX A: b\r\n\r\n", "Host: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "\r\n", ":\r\n\r\n",
+		"Host: a\r\n\r\n\n",
 	} {
 		f.Add(head)
 	}
@@ -27,23 +30,22 @@ func FuzzFramed(f *testing.F) {
 		for _, line := range lines {
 			name, _, _ := strings.Cut(line, ":")
 			if strings.ContainsAny(name, " \t\n") || strings.Contains(line, "\n") {
-				t.Fatalf("%q was taken for %q", head, line)
+				t.Fatalf("%q passed, with the line %q", head, line)
 			}
 			names[strings.ToLower(name)]++
 		}
 		if names["content-length"] > 0 && names["transfer-encoding"] > 0 {
-			t.Fatalf("%q was taken", head)
+			t.Fatalf("%q passed", head)
 		}
 	})
 }
 
 func BenchmarkFramed(b *testing.B) {
 	var h fasthttp.RequestHeader
-	head := "POST / HTTP/1.1\r\nHost: events.example.com\r\nUser-Agent: sdk/1.2.3\r\nAuthorization: Bearer 0123456789abcdef0123456789abcdef\r\n" +
-		"Content-Type: application/json\r\nContent-Length: 200\r\nAccept-Encoding: gzip\r\n\r\n"
-	if err := h.Read(bufio.NewReader(strings.NewReader(head))); err != nil {
-		b.Fatal(err)
-	}
+	head := "POST / HTTP/1.1\r\nHost: events.example.com\r\nUser-Agent: sdk/1.2.3\r\n" +
+		"Authorization: Bearer 0123456789abcdef0123456789abcdef\r\nContent-Type: application/json\r\n" +
+		"Content-Length: 200\r\nAccept-Encoding: gzip\r\n\r\n"
+	require.NoError(b, h.Read(bufio.NewReader(strings.NewReader(head))))
 	b.ReportAllocs()
 	for b.Loop() {
 		if !framed(&h) {

@@ -1,8 +1,9 @@
--- Says that a gateway is there, or that it leaves, and gives {how many are there, the store's epoch}. The epoch is made once and
--- lives as long as the data does: another one means that the buckets were lost.
+-- Notes that a gateway is there, or that it leaves. Returns {number of gateways, epoch}. The store's data has one
+-- epoch, which is as old as the data: another epoch means that the buckets were lost.
 --
--- KEYS  the gateways, by when they were last heard of; the epoch
--- ARGV  the gateway, how long it counts as there in ms, an epoch in case there is none, "stay" or "leave"
+-- KEYS  the gateways, by the time of their last heartbeat; the epoch
+-- ARGV  the gateway; how long it counts as there without a heartbeat, in ms; the epoch to set if there is none;
+--       "stay" or "leave"
 local t = redis.call('TIME')
 local now, age = t[1] * 1000 + math.floor(t[2] / 1000), tonumber(ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - age))
