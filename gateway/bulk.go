@@ -67,7 +67,7 @@ func (g *Gateway) read(ctx *fasthttp.RequestCtx, stamp *stamp, b *bulk) *problem
 // decodeBulk decodes every item and makes the records of the valid ones.
 func (g *Gateway) decodeBulk(stamp *stamp, b *bulk, body []byte, form event.Form) *problem {
 	b.reset()
-	b.records = g.publisher.memory.parcel()
+	b.records = g.publisher.NewRequest()
 	left := len(body)
 	err := event.DecodeBulk(body, form, g.cfg.MaxEventBytes, &b.split, func(i int, raw []byte, ev *event.Event, err error) {
 		b.items = append(b.items, item{})

@@ -133,7 +133,7 @@ func (g *Gateway) ingestSingle(ctx *fasthttp.RequestCtx, stamp *stamp) *problem 
 		return g.rateLimited(project, 1)
 	}
 	id := stamp.id(&d.event, 0)
-	records := g.publisher.memory.parcel()
+	records := g.publisher.NewRequest()
 	defer records.release()
 	stamp.record(records, body.Bytes(), id, 0)
 	g.publisher.Publish(records, g.deadline())

@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
 
 // stamp is what all records of one request share. It aliases the request and must not outlive it; the records it makes do not.
@@ -20,8 +21,7 @@ type stamp struct {
 	// idempotencyKey makes the ids of events without one; nil: they are new each time.
 	idempotencyKey []byte
 
-	header  header // of the envelope
-	scratch headerScratch
+	header recordbatch.Headers // of the envelope
 }
 
 // clear forgets the request, but not the memory.
@@ -43,9 +43,9 @@ func (g *Gateway) stamp(ctx *fasthttp.RequestCtx, p *project, s *stamp) *problem
 	s.byKey, s.partition = g.cfg.PartitionBy, -1
 	if s.byKey == byProject {
 		s.key = []byte(p.id)
-		s.partition = g.publisher.partitionOf(s.key)
+		s.partition = g.publisher.PartitionOf(s.key)
 	}
-	s.header.set(&s.envelope, &s.scratch)
+	s.header.Set(&s.envelope)
 	return nil
 }
 
@@ -57,7 +57,7 @@ func (s *stamp) sentInBody(ts event.Timestamp) bool {
 		return false
 	}
 	s.envelope.SentAt = t
-	s.header.set(&s.envelope, &s.scratch)
+	s.header.Set(&s.envelope)
 	return true
 }
 
@@ -87,9 +87,9 @@ func (s *stamp) record(to *parcel, raw []byte, id uuid.UUID, expect int) {
 	if s.byKey == byEventID {
 		var text [36]byte
 		event.PutID(text[:], id)
-		key, partition = text[:], s.publisher.partitionOf(text[:])
+		key, partition = text[:], s.publisher.PartitionOf(text[:])
 	}
-	to.add(partition, key, raw, &s.header, id, expect+expect/2+len(s.header.bytes)) // headers are about half of an event of 200 bytes
+	to.add(partition, key, raw, &s.header, id, expect+expect/2+s.header.Size()) // headers are about half of an event of 200 bytes
 }
 
 // traceparent is the W3C trace context of the request, if it is one. It is a copy.
