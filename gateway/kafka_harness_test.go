@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -25,9 +26,13 @@ func producerOf(s *site, dial ...func(ctx context.Context, network, address stri
 }
 
 // publisherOver runs a publisher over p until the test ends.
-func publisherOver(t testing.TB, p Producer, compression string) *publisher {
+func publisherOver(t testing.TB, p Producer, compression string, log ...slog.Handler) *publisher {
 	t.Helper()
-	pub, err := newPublisher(p, PublishConfig{MaxInflightBytes: 1 << 28, Compression: compression})
+	cfg := PublishConfig{MaxInflightBytes: 1 << 28, Compression: compression}
+	if len(log) > 0 {
+		cfg.Log = slog.New(log[0])
+	}
+	pub, err := newPublisher(p, cfg)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -28,12 +28,13 @@ type detoured struct {
 }
 
 // detour starts a publisher over p whose spool is in dir, as Gateway.Run does.
-func detourTo(t *testing.T, p Producer, dir string, edit ...func(*Spool)) *detoured {
+func detourTo(t *testing.T, p Producer, dir string, edit ...func(*SpoolConfig)) *detoured {
 	t.Helper()
-	d := &detoured{t: t, spool: newSpool(SpoolConfig{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})}
+	cfg := SpoolConfig{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour}
 	for _, f := range edit {
-		f(d.spool)
+		f(&cfg)
 	}
+	d := &detoured{t: t, spool: newSpool(cfg)}
 	require.NoError(t, d.spool.Open())
 	d.publisher = publisherFor(t, p, inflightBytes(64<<20), func(c *PublishConfig) { c.Spool = d.spool })
 	ctx, cancel := context.WithCancel(context.Background())
@@ -57,11 +58,11 @@ func detourTo(t *testing.T, p Producer, dir string, edit ...func(*Spool)) *detou
 }
 
 // inDetour runs test in a bubble, once the partitions are known.
-func inDetour(t *testing.T, m Producer, test func(t *testing.T, d *detoured)) {
+func inDetour(t *testing.T, m Producer, test func(t *testing.T, d *detoured), edit ...func(*SpoolConfig)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, dir)
+		d := detourTo(t, m, dir, edit...)
 		defer d.stop()
 		for d.partitions.Load() == 0 {
 			time.Sleep(time.Millisecond) // the bubble's clock
@@ -229,9 +230,9 @@ func TestTooLargeIsNotSpooled(t *testing.T) {
 
 // A full spool is a no, soon, and loses nothing of what is in it.
 func TestSpoolFull(t *testing.T) {
-	for want, shut := range map[error]func(*Spool){
-		ErrSpoolFull: func(s *Spool) { s.maxBytes = s.Stats().Bytes },
-		ErrSpoolOld:  func(s *Spool) { s.maxAge = 0 },
+	for want, bound := range map[error]func(*SpoolConfig){
+		ErrSpoolFull: func(c *SpoolConfig) { c.MaxBytes = 64 << 10 },
+		ErrSpoolOld:  func(c *SpoolConfig) { c.MaxAge = time.Second },
 	} {
 		t.Run(want.Error(), func(t *testing.T) {
 			m := &memory{}
@@ -239,12 +240,19 @@ func TestSpoolFull(t *testing.T) {
 				m.down(errDown)
 				d.sendAll(patient, "first")
 				d.sendAll(0, "second")
-				time.Sleep(time.Second)
-				d.spool.write.Lock()
-				shut(d.spool)
-				d.spool.write.Unlock()
+				kept := 2
+				if want == ErrSpoolFull { //nolint:errorlint // the key itself
+					for ; kept < 100; kept++ {
+						if _, err := d.send(strings.Repeat("x", 8<<10-kept)); err != nil {
+							break
+						}
+					}
+				} else {
+					time.Sleep(time.Second + time.Millisecond) // the bubble's clock
+				}
+				refused := strings.Repeat("refused", 2<<10)
 				for range 5 {
-					if took, err := d.send("refused"); !errors.Is(err, want) || took > 0 {
+					if took, err := d.send(refused); !errors.Is(err, want) || took > 0 {
 						t.Errorf("%v after %s", err, took)
 					}
 				}
@@ -253,10 +261,10 @@ func TestSpoolFull(t *testing.T) {
 				d.sendAll(0, "live")
 				d.drained()
 				got := m.values()
-				if i, j := slices.Index(got, "first"), slices.Index(got, "second"); i < 0 || j < i || slices.Contains(got, "refused") || !slices.Contains(got, "live") {
-					t.Errorf("came: %q", got)
+				if i, j := slices.Index(got, "first"), slices.Index(got, "second"); i < 0 || j < i || slices.Contains(got, refused) || !slices.Contains(got, "live") || len(got) != kept+1 {
+					t.Errorf("came: %d of %d, %.20q", len(got), kept+1, got)
 				}
-			})
+			}, bound)
 		})
 	}
 }

@@ -117,7 +117,7 @@ func (s *spooled) rest() []string {
 	s.t.Helper()
 	var out []string
 	for {
-		batch, err := s.Take(maxBatch, maxBatchRecords)
+		batch, err := s.Take(maxBatch, 20_000)
 		if err != nil {
 			s.t.Fatal(err)
 		}
