@@ -213,18 +213,18 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return err
 	}
 	// The publisher and the limit store outlive the server: requests in flight wait for them.
-	publish, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
+	publishing, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPublisher()
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
 
 	var group errgroup.Group
 	group.Go(func() error {
-		g.publisher.Run(publish)
+		g.publisher.Run(publishing)
 		return nil
 	})
 	group.Go(func() error {
-		g.refusals.run(publish)
+		g.refusals.run(publishing)
 		return nil
 	})
 	group.Go(func() error {
@@ -233,7 +233,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	})
 	group.Go(func() error {
 		if g.store != nil {
-			g.store.Run(publish)
+			g.store.Run(publishing)
 		}
 		return nil
 	})

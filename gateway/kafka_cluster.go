@@ -64,8 +64,8 @@ func (r *probeRequest) Broker(c protocol.Cluster) (protocol.Broker, error) {
 }
 
 // Probe asks one broker for a sign of life.
-func (k *kafkaProducer) Probe(ctx context.Context, broker int32) error {
-	_, err := k.transport.RoundTrip(ctx, k.client.Addr, &probeRequest{to: broker})
+func (k *kafkaProducer) Probe(ctx context.Context, id int32) error {
+	_, err := k.transport.RoundTrip(ctx, k.client.Addr, &probeRequest{to: id})
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}

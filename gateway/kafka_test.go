@@ -18,8 +18,8 @@ import (
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// broker is an in-process Kafka whose requests a test can look at and spoil.
-func broker(t *testing.T) (*kfake.Cluster, *kafkaProducer) {
+// oneBroker is an in-process Kafka whose requests a test can look at and spoil.
+func oneBroker(t *testing.T) (*kfake.Cluster, *kafkaProducer) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "events"))
 	if err != nil {
@@ -36,7 +36,7 @@ func broker(t *testing.T) (*kfake.Cluster, *kafkaProducer) {
 
 // TestAcksAll: 202 means acknowledged by all in-sync replicas, so that is what every produce request must ask for.
 func TestAcksAll(t *testing.T) {
-	cluster, p := broker(t)
+	cluster, p := oneBroker(t)
 	var mu sync.Mutex
 	var acks []int16
 	cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -74,7 +74,7 @@ func TestAcksAll(t *testing.T) {
 func TestProduceErrors(t *testing.T) {
 	for _, code := range []*kerr.Error{kerr.NotLeaderForPartition, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.MessageTooLarge, kerr.RequestTimedOut} {
 		t.Run(code.Message, func(t *testing.T) {
-			cluster, p := broker(t)
+			cluster, p := oneBroker(t)
 			cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 				cluster.KeepControl()
 				req := r.(*kmsg.ProduceRequest)                    //nolint:forcetypeassert // ControlKey promises it

@@ -56,16 +56,16 @@ func (l *leaders) note(partition int, err error, now time.Time) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	broker := l.leader(partition)
+	id := l.leader(partition)
 	if err == nil {
 		delete(l.until, partition)
-		delete(l.away, broker)
+		delete(l.away, id)
 		l.settle(now)
 		return
 	}
 	l.until[partition] = now.Add(avoidFor)
-	if broker >= 0 && !errors.Is(err, ErrAnswered) {
-		l.away[broker] = true
+	if id >= 0 && !errors.Is(err, ErrAnswered) {
+		l.away[id] = true
 	}
 	l.any.Store(true)
 	select {
@@ -107,8 +107,8 @@ func (l *leaders) avoid(partition int, now time.Time) bool {
 }
 
 func (l *leaders) avoided(partition int, now time.Time) bool {
-	broker := l.leader(partition)
-	return now.Before(l.until[partition]) || l.away[broker] || broker < 0 && partition < len(l.of)
+	id := l.leader(partition)
+	return now.Before(l.until[partition]) || l.away[id] || id < 0 && partition < len(l.of)
 }
 
 // healthy says whether any of n partitions need not be avoided.
@@ -158,10 +158,10 @@ func (l *leaders) learn(of []Replicas, now time.Time) {
 }
 
 // answered notes that a broker gave a sign of life.
-func (l *leaders) answered(broker int32, now time.Time) {
+func (l *leaders) answered(id int32, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.away, broker)
+	delete(l.away, id)
 	l.settle(now)
 }
 
@@ -215,20 +215,20 @@ func (p *publisher) askLeaders(ctx context.Context, c Cluster) {
 		p.leaders.learn(of, time.Now())
 	}
 	var all sync.WaitGroup
-	for _, broker := range silent {
+	for _, id := range silent {
 		all.Go(func() {
-			if p.alive(ctx, c, broker) {
-				p.leaders.answered(broker, time.Now())
+			if p.alive(ctx, c, id) {
+				p.leaders.answered(id, time.Now())
 			}
 		})
 	}
 	all.Wait()
 }
 
-func (p *publisher) alive(ctx context.Context, c Cluster, broker int32) bool {
+func (p *publisher) alive(ctx context.Context, c Cluster, id int32) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	return c.Probe(ctx, broker) == nil
+	return c.Probe(ctx, id) == nil
 }
 
 // writable says whether Kafka could acknowledge a batch: some partition has a leader, enough replicas in sync, and all of those

@@ -112,9 +112,9 @@ func loadGauges(g *Gateway) []prometheus.Collector {
 }
 
 // spoolGauges are read from the spool when somebody asks.
-func spoolGauges(spool func() Stats) []prometheus.Collector {
+func spoolGauges(stats func() Stats) []prometheus.Collector {
 	gauge := func(name, help string, value func(Stats) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(spool()) })
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(stats()) })
 	}
 	return []prometheus.Collector{
 		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f Stats) float64 { return float64(f.Bytes) }),
