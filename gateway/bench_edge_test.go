@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"sluice/internal/event"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
+	"sluice/internal/recordbatch/batchtest"
 	"sluice/internal/settings"
 	"sluice/internal/topics"
 )
@@ -95,7 +97,7 @@ func newEdge(b *testing.B) *edge {
 	}
 	background(b, func(ctx context.Context) error { return g.Run(ctx, l) })
 	e.gateway = l.Addr().String()
-	for g.publisher.partitions.Load() == 0 {
+	for g.publisher.Partitions() == 0 {
 		sleep(context.Background(), time.Millisecond)
 	}
 
@@ -221,10 +223,10 @@ func (e *edge) publisherAlone(b *testing.B, d time.Duration) float64 {
 	b.Helper()
 	pub, stop := e.publisher(b)
 	defer stop()
-	records := make([]Record, 1000)
+	records := make([]batchtest.Record, 1000)
 	for i := range records {
 		id := event.NewID()
-		records[i] = Record{Value: []byte(event200(i)), Headers: event.Envelope{Project: "demo", ID: id, ReceivedAt: time.Now()}.Headers()}
+		records[i] = batchtest.Record{Value: []byte(event200(i)), Headers: event.Envelope{Project: "demo", ID: id, ReceivedAt: time.Now()}.Headers()}
 	}
 	prepared := prepare(records)
 	var all sync.WaitGroup
@@ -279,7 +281,7 @@ func (e *edge) latency(b *testing.B) {
 // roundTrips publishes single records on the same schedule, without HTTP.
 func (e *edge) roundTrips(b *testing.B, pub *publisher, d time.Duration, senders int, every time.Duration) outcome {
 	b.Helper()
-	record := prepare([]Record{{Value: []byte(event200(1)), Headers: event.Envelope{Project: "demo", ID: event.NewID(), ReceivedAt: time.Now()}.Headers()}})
+	record := prepare([]batchtest.Record{{Value: []byte(event200(1)), Headers: event.Envelope{Project: "demo", ID: event.NewID(), ReceivedAt: time.Now()}.Headers()}})
 	var mu sync.Mutex
 	var total outcome
 	var all sync.WaitGroup
@@ -308,46 +310,38 @@ func (e *edge) roundTrips(b *testing.B, pub *publisher, d time.Duration, senders
 
 // prepared is records that are encoded already, for any partition.
 type prepared struct {
-	tails []byte
+	run   []byte
 	count int
 }
 
-func prepare(records []Record) prepared {
-	var p prepared
-	for i := range records {
-		p.tails = appendTailOf(p.tails, &records[i])
-	}
-	p.count = len(records)
-	return p
+func prepare(records []batchtest.Record) prepared {
+	return prepared{batchtest.Run(records...), len(records)}
 }
 
 // publish publishes them as one request and waits for the acknowledgement.
 func (p prepared) publish(pub *publisher) error {
-	parcel := pub.memory.parcel()
-	defer parcel.release()
-	c := pub.memory.chunk(-1, len(p.tails))
-	c.records, c.count = append(c.records, p.tails...), p.count
-	parcel.chunks = append(parcel.chunks, c)
-	pub.Publish(parcel, time.Now().Add(10*time.Second))
-	return parcel.err()
+	r := pub.NewRequest()
+	defer r.release()
+	r.addRun(-1, p.run, p.count)
+	pub.Publish(r, time.Now().Add(10*time.Second))
+	return r.err()
 }
 
 // publisher is one over the same broker, by itself.
 func (e *edge) publisher(b *testing.B) (pub *publisher, stop func()) {
 	b.Helper()
-	producer, err := newKafkaProducer(e.kafka)
+	producer, err := newKafkaProducer(KafkaConfig{Conn: e.kafka, Timeout: attemptTimeout})
 	if err != nil {
 		b.Fatal(err)
 	}
-	m, _ := newMetrics(func() float64 { return 0 })
-	pub = newPublisher(producer, 256<<20, m, slog.New(slog.DiscardHandler))
-	if err := pub.compress(benchCompression); err != nil {
+	pub, err = newPublisher(producer, PublishConfig{MaxInflightBytes: 256 << 20, Compression: benchCompression})
+	if err != nil {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); pub.Run(ctx) }()
-	for pub.partitions.Load() == 0 {
+	for pub.Partitions() == 0 {
 		sleep(ctx, time.Millisecond)
 	}
 	return pub, func() { cancel(); <-done; producer.Close() }
@@ -365,4 +359,13 @@ func makeTopic(b *testing.B, conn kafkaconn.Config, partitions int) {
 	if err := admin.Create(b.Context()); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/internal/recordbatch"
 	"sluice/internal/settings"
 )
 
@@ -78,7 +79,7 @@ func (c Config) Check() error {
 		fault("--max-inflight-bytes: at least --max-bulk-bytes (%d), not %d", c.MaxBulkBytes, c.MaxInflightBytes)
 	}
 	c.checkDefences(fault)
-	if _, err := newCodec(c.KafkaCompression); err != nil {
+	if _, err := recordbatch.NewEncoder(c.KafkaCompression); err != nil {
 		fault("--kafka-compression: %w", err)
 	}
 	if err := c.limitStore().check(); err != nil {

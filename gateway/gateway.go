@@ -40,6 +40,10 @@ type Deps struct {
 	Uptime func() time.Duration
 	// bodySilence, if set, is how long a client may send nothing in the middle of a body.
 	bodySilence time.Duration
+	// stuckAfter, if set, is how long a lane works on one batch before another takes over its work.
+	stuckAfter time.Duration
+	// refusedAgain, if set, is how often what Kafka refuses is tried again.
+	refusedAgain time.Duration
 	// storeWait, if set, is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
 }
@@ -53,7 +57,7 @@ type Gateway struct {
 	metrics   *metrics
 	publisher *publisher
 	producer  *kafkaProducer // nil when a test gave its own
-	spool     *spool         // nil without a directory
+	spool     *Spool         // nil without a directory
 	projects  atomic.Pointer[Projects]
 	file      projectsFile
 	store     *limitStore // nil: each gateway limits by itself
@@ -94,32 +98,36 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := g.limitBodies(); err != nil {
 		return nil, err
 	}
+	var err error
 	producer := deps.Producer
 	if producer == nil {
 		if err := deps.Kafka.Check(); err != nil {
 			return nil, err
 		}
-		var err error
-		if g.producer, err = newKafkaProducer(deps.Kafka); err != nil {
+		if g.producer, err = newKafkaProducer(KafkaConfig{Conn: deps.Kafka, Timeout: attemptTimeout}); err != nil {
 			return nil, err
 		}
 		producer = g.producer
 	}
 	var own []prometheus.Collector
-	g.metrics, own = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
-	g.publisher = newPublisher(producer, cfg.MaxInflightBytes, g.metrics, g.log)
-	g.publisher.largest = cfg.MaxEventBytes
+	g.metrics, own = newMetrics(func() float64 { return float64(g.publisher.Inflight()) })
 	if cfg.SpoolDir != "" {
-		g.spool = newSpool(cfg.SpoolDir, cfg.SpoolMaxBytes, cfg.SpoolMaxAge, g.metrics, g.log, g.now)
-		if deps.Uptime != nil {
-			g.spool.uptime = deps.Uptime
-		}
-		g.publisher.around(g.spool, cfg.RequestTimeout)
+		g.spool = newSpool(SpoolConfig{
+			Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes, MaxAge: cfg.SpoolMaxAge,
+			Metrics: SpoolMetrics{FsyncSeconds: g.metrics.spoolFsync, Errors: g.metrics.spoolErrors, Lost: g.metrics.spoolLost},
+			Log:     g.log, Now: g.now, Uptime: deps.Uptime,
+		})
 	}
-	if err := g.publisher.compress(cfg.KafkaCompression); err != nil {
+	if g.publisher, err = newPublisher(producer, PublishConfig{
+		MaxInflightBytes: cfg.MaxInflightBytes, MaxEventBytes: cfg.MaxEventBytes, MaxQueueWait: cfg.MaxQueueWait,
+		RequestTimeout: cfg.RequestTimeout, Compression: cfg.KafkaCompression, Spool: g.spool, StuckAfter: deps.stuckAfter, RetryRefused: deps.refusedAgain,
+		Metrics: PublishMetrics{
+			ProduceSeconds: g.metrics.publishDuration, Errors: g.metrics.publishErrors, Overloads: g.metrics.overloads.WithLabelValues(limitInflightBytes),
+		},
+		Log: g.log,
+	}); err != nil {
 		return nil, err
 	}
-	g.publisher.wait = queueWait{most: min(cfg.MaxQueueWait, cfg.RequestTimeout/2), start: time.Now()}
 	g.defend()
 	for _, c := range slices.Concat(own, collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled)) {
 		if err := deps.Metrics.Register(c); err != nil {
@@ -139,15 +147,15 @@ func (g *Gateway) defend() {
 	if n := g.cfg.FailedKeysPerMinute; n > 0 {
 		g.failedKeys = newFailedKeys(n, g.now())
 	}
-	g.load.most, g.load.wait, g.load.metrics = int64(g.cfg.MaxInflightRequests), g.publisher.congested, g.metrics
+	g.load.most, g.load.wait, g.load.metrics = int64(g.cfg.MaxInflightRequests), g.publisher.Congested, g.metrics
 }
 
 // spooled is what waits in the spool, if there is one.
-func (g *Gateway) spooled() figures {
+func (g *Gateway) spooled() Stats {
 	if g.spool == nil {
-		return figures{}
+		return Stats{}
 	}
-	return g.spool.figures()
+	return g.spool.Stats()
 }
 
 func (g *Gateway) loadProjects() error {
@@ -203,18 +211,18 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return err
 	}
 	// The publisher and the limit store outlive the server: requests in flight wait for them.
-	publish, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
+	publishing, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPublisher()
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
 
 	var group errgroup.Group
 	group.Go(func() error {
-		g.publisher.Run(publish)
+		g.publisher.Run(publishing)
 		return nil
 	})
 	group.Go(func() error {
-		g.refusals.run(publish)
+		g.refusals.run(publishing)
 		return nil
 	})
 	group.Go(func() error {
@@ -223,7 +231,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	})
 	group.Go(func() error {
 		if g.store != nil {
-			g.store.Run(publish)
+			g.store.Run(publishing)
 		}
 		return nil
 	})
@@ -253,25 +261,25 @@ func (g *Gateway) openSpool() (stop func() error, err error) {
 	if g.spool == nil {
 		return func() error { return nil }, nil
 	}
-	if err := g.spool.open(); err != nil {
+	if err := g.spool.Open(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { g.spool.run(ctx) })
+	running.Go(func() { g.spool.Run(ctx) })
 	return func() error {
 		cancel()
 		running.Wait()
-		return g.spool.close()
+		return g.spool.Close()
 	}, nil
 }
 
 // drain is Run's last part.
 func (g *Gateway) drain() error {
 	g.draining.Store(true)
-	g.publisher.detour.draining.Store(true)
+	g.publisher.Drain()
 	g.log.Info("gateway drains", "delay", g.deps.DrainDelay, "timeout", g.deps.DrainTimeout)
-	sleep(context.Background(), g.deps.DrainDelay)
+	time.Sleep(g.deps.DrainDelay)
 	if err := g.app.ShutdownWithTimeout(g.deps.DrainTimeout); err != nil {
 		return fmt.Errorf("drain: requests were still in flight after %s: %w", g.deps.DrainTimeout, err)
 	}
@@ -296,13 +304,4 @@ func (g *Gateway) Ready() error {
 const laneGrace = time.Minute
 
 // Live reports an error if a lane of the publisher stands still. Waiting for Kafka is not standing still.
-func (g *Gateway) Live() error {
-	now, most := time.Now(), g.cfg.RequestTimeout+laneGrace
-	var fault error
-	g.publisher.each(func(l *lane) {
-		if still := l.standsStill(now); still > most {
-			fault = fmt.Errorf("lane %d has worked on one batch for %s", l.index, still.Round(time.Second))
-		}
-	})
-	return fault
-}
+func (g *Gateway) Live() error { return g.publisher.Stalled(g.cfg.RequestTimeout + laneGrace) }

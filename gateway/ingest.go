@@ -211,7 +211,7 @@ func (s *submission) repeat(id uuid.UUID) {
 // encode makes the records of the events that are to be kept. Nothing refers to the body afterwards.
 func (s *submission) encode() {
 	s.stamp.seal()
-	s.records = s.publisher.memory.parcel()
+	s.records = s.publisher.NewRequest()
 	left := s.body.Len() // bytes of events that may still come; a single record gets just the room it needs
 	if len(s.valid) == 1 {
 		left = 0

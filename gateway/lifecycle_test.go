@@ -26,7 +26,7 @@ func TestDrain(t *testing.T) {
 	s.producer.hold = hold
 	answered := make(chan reply, 1)
 	go func() { answered <- s.single(`{"message":"in flight"}`) }()
-	waitUntil(t, func() bool { return s.publisher.inflight.Load() > 0 })
+	waitUntil(t, func() bool { return s.publisher.Inflight() > 0 })
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop() }()

@@ -132,37 +132,6 @@ func TestBodiesInFlight(t *testing.T) {
 	}
 }
 
-func TestQueueWaitEstimate(t *testing.T) {
-	start := time.Unix(1_800_000_000, 0)
-	const batch = maxBatchBytes
-	type look struct {
-		after time.Duration
-		acked int64 // by then
-		bytes int64 // waiting
-		want  bool
-	}
-	for name, looks := range map[string][]look{
-		"one batch is no queue":             {{0, 0, batch, false}, {time.Second, 1, batch, false}},
-		"a byte more is, if it stays":       {{0, 0, batch + 1, false}, {queueStands - 1, 1, batch + 1, false}, {queueStands, 1, batch + 1, true}},
-		"just the bound":                    {{0, 0, 10 * batch, false}, {queueStands, batch, 10 * batch, false}},
-		"a byte above it":                   {{0, 0, 10 * batch, false}, {queueStands, batch, 10*batch + 1, true}},
-		"nothing was acknowledged":          {{0, 0, 10 * batch, false}, {5 * time.Second, 0, 100 * batch, false}},
-		"it emptied in between":             {{0, 0, 10 * batch, false}, {queueStands / 2, batch, 0, false}, {queueStands, batch, 10 * batch, false}},
-		"Kafka became slow, after a window": {{0, 0, 5 * batch, false}, {queueStands, batch, 5 * batch, false}, {paceWindow, batch, 5 * batch, true}},
-		"Kafka became fast, after a window": {
-			{0, 0, 5 * batch, false}, {queueStands, 1, 5 * batch, true}, {2 * queueStands, 1, 5 * batch, true},
-			{2*queueStands + paceWindow, 100 * batch, 5 * batch, false},
-		},
-	} {
-		w := queueWait{most: time.Second}
-		for i, l := range looks {
-			if got := w.exceeds(l.bytes, paceMark{start.Add(l.after), 5000 + l.acked}); got != l.want {
-				t.Errorf("%s, step %d: got %v", name, i+1, got)
-			}
-		}
-	}
-}
-
 // TestQueueWait: while Kafka takes less than comes, requests are refused before they queue up for longer than they may wait;
 // when it has caught up they are taken again.
 func TestQueueWait(t *testing.T) {
@@ -179,13 +148,13 @@ func TestQueueWait(t *testing.T) {
 			waiting = append(waiting, s.inBackground(1, large))
 			waitUntil(t, func() bool { return s.load.requests.Load() == int64(i+1) })
 		}
-		if s.publisher.congested() {
+		if s.publisher.Congested() {
 			t.Error("refused before Kafka took anything")
 		}
 		for range 3 { // a batch a lane: that is the pace
 			hold <- struct{}{}
 		}
-		waitUntil(t, s.publisher.congested)
+		waitUntil(t, s.publisher.Congested)
 		if got := s.single(`{"message":"x"}`); got.status != 503 || got.header.Get("Retry-After") == "" {
 			t.Errorf("%s: got %d %s", partitionBy, got.status, got.text)
 		}
@@ -195,7 +164,7 @@ func TestQueueWait(t *testing.T) {
 				t.Errorf("%s: one that was let in got %d", partitionBy, got[0])
 			}
 		}
-		waitUntil(t, func() bool { return !s.publisher.congested() })
+		waitUntil(t, func() bool { return !s.publisher.Congested() })
 		if got := s.single(`{"message":"x"}`); got.status != 202 {
 			t.Errorf("%s: afterwards got %d %s", partitionBy, got.status, got.text)
 		}

@@ -80,10 +80,10 @@ func (m *metrics) zero() {
 	for _, limit := range []string{limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections} {
 		m.overloads.WithLabelValues(limit)
 	}
-	for _, reason := range spoolReasons {
+	for _, reason := range SpoolReasons {
 		m.spoolErrors.WithLabelValues(reason)
 	}
-	for _, reason := range publishReasons {
+	for _, reason := range Reasons {
 		m.publishErrors.WithLabelValues(reason)
 	}
 }
@@ -104,15 +104,15 @@ func loadGauges(g *Gateway) []prometheus.Collector {
 }
 
 // spoolGauges are read from the spool when somebody asks.
-func spoolGauges(spool func() figures) []prometheus.Collector {
-	gauge := func(name, help string, value func(figures) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(spool()) })
+func spoolGauges(stats func() Stats) []prometheus.Collector {
+	gauge := func(name, help string, value func(Stats) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(stats()) })
 	}
 	return []prometheus.Collector{
-		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f figures) float64 { return float64(f.bytes) }),
-		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.", func(f figures) float64 { return float64(f.events) }),
-		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.", func(f figures) float64 { return float64(f.refused) }),
-		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f figures) float64 { return f.age.Seconds() }),
+		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f Stats) float64 { return float64(f.Bytes) }),
+		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.", func(f Stats) float64 { return float64(f.Events) }),
+		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.", func(f Stats) float64 { return float64(f.Refused) }),
+		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f Stats) float64 { return f.Age.Seconds() }),
 	}
 }
 

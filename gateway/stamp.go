@@ -5,6 +5,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
 
 // stamp is what all records of one request share. It aliases the request and must not outlive it; the records it makes do not.
@@ -18,8 +19,7 @@ type stamp struct {
 	// idempotencyKey makes the ids of events without one; nil: they are new each time.
 	idempotencyKey []byte
 
-	header  header // of the envelope
-	scratch headerScratch
+	header recordbatch.Headers // of the envelope
 }
 
 // clear forgets the request, but not the memory.
@@ -40,7 +40,7 @@ func (s *submission) stampHead() *problem {
 	st.byKey, st.partition = s.cfg.PartitionBy, -1
 	if st.byKey == byProject {
 		st.key = []byte(s.project.id)
-		st.partition = s.publisher.partitionOf(st.key)
+		st.partition = s.publisher.PartitionOf(st.key)
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func (s *stamp) sentInBody(ts event.Timestamp) {
 }
 
 // seal writes the headers that all records have. Nothing about the request is unknown then.
-func (s *stamp) seal() { s.header.set(&s.envelope, &s.scratch) }
+func (s *stamp) seal() { s.header.Set(&s.envelope) }
 
 // id is the event's own id, or one for it: under an Idempotency-Key the same each time, else a new UUIDv7. index is the
 // event's place in the bulk, counting every item; 0 for a single event.
@@ -81,9 +81,9 @@ func (s *stamp) record(to *parcel, raw []byte, id uuid.UUID, expect int) {
 	if s.byKey == byEventID {
 		var text [36]byte
 		event.PutID(text[:], id)
-		key, partition = text[:], s.publisher.partitionOf(text[:])
+		key, partition = text[:], s.publisher.PartitionOf(text[:])
 	}
-	to.add(partition, key, raw, &s.header, id, expect+expect/2+len(s.header.bytes)) // headers are about half of an event of 200 bytes
+	to.add(partition, key, raw, &s.header, id, expect+expect/2+s.header.Size()) // headers are about half of an event of 200 bytes
 }
 
 // traceparent is the W3C trace context of the request, if it is one. It is a copy.

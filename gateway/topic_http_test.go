@@ -3,75 +3,42 @@ package gateway
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/internal/kafkaconn"
+	"sluice/internal/testlog"
 )
 
 // kafkaDefault is Kafka's own default of max.message.bytes.
 const kafkaDefault = 1048588
 
-// configure changes a setting of the site's topic, and waits until it is in force: Apache Kafka answers before that.
-func (s *site) configure(name, value string) {
-	s.t.Helper()
-	client := s.producer().client
-	resp, err := client.IncrementalAlterConfigs(s.t.Context(), &kafka.IncrementalAlterConfigsRequest{
-		Resources: []kafka.IncrementalAlterConfigsRequestResource{{
-			ResourceType: kafka.ResourceTypeTopic, ResourceName: s.topic,
-			Configs: []kafka.IncrementalAlterConfigsRequestConfig{{Name: name, Value: value, ConfigOperation: kafka.ConfigOperationSet}},
-		}},
-	})
-	if err == nil {
-		err = resp.Resources[0].Error
-	}
-	must(s.t.(*testing.T), err)
-	waitUntil(s.t, func() bool {
-		is, err := client.DescribeConfigs(s.t.Context(), &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{
-			{ResourceType: kafka.ResourceTypeTopic, ResourceName: s.topic, ConfigNames: []string{name}},
-		}})
-		must(s.t.(*testing.T), err)
-		return len(is.Resources) == 1 && slices.ContainsFunc(is.Resources[0].ConfigEntries, func(e kafka.DescribeConfigResponseConfigEntry) bool {
-			return e.ConfigName == name && e.ConfigValue == value
-		})
-	})
-	if s.cluster == nil || name != "cleanup.policy" {
-		return
-	}
-	// The embedded broker takes records without a key on a compacted topic. Apache Kafka does not.
-	s.compacted.Store(strings.Contains(value, "compact"))
-	s.cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		if !s.compacted.Load() {
-			return nil, nil, false
-		}
-		s.cluster.KeepControl()
-		return answeringWith(r, kerr.InvalidRecord), nil, true
-	})
-}
+// enough is the least max.message.bytes for events of 1 MiB.
+const enough = 1<<20 + 4<<10
 
-func answeringWith(r kmsg.Request, code *kerr.Error) kmsg.Response {
-	req := r.(*kmsg.ProduceRequest)                    //nolint:forcetypeassert // ControlKey promises it
-	resp := req.ResponseKind().(*kmsg.ProduceResponse) //nolint:forcetypeassert // the pair belongs together
-	topic := kmsg.NewProduceResponseTopic()
-	topic.Topic, topic.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
-	part := kmsg.NewProduceResponseTopicPartition()
-	part.Partition, part.ErrorCode = req.Topics[0].Partitions[0].Partition, code.Code
-	topic.Partitions = append(topic.Partitions, part)
-	resp.Topics = append(resp.Topics, topic)
-	return resp
+// kafkaOf makes a producer for a site, until the test ends; dial may replace its way there.
+func kafkaOf(s *site, dial ...func(ctx context.Context, network, address string) (net.Conn, error)) *kafkaProducer {
+	cfg := KafkaConfig{Conn: s.config(), Timeout: attemptTimeout}
+	if len(dial) > 0 {
+		cfg.Dial = dial[0]
+	}
+	p, err := newKafkaProducer(cfg)
+	require.NoError(s.t, err)
+	s.t.Cleanup(p.Close)
+	return p
 }
 
 // undescribed is a Kafka that does not let the gateway read the topic's settings.
@@ -106,7 +73,7 @@ func noisy(size int) string { return fmt.Sprintf(`{"message":%q}`, noise(size-le
 func TestTopicTakesLess(t *testing.T) {
 	onBoth(t, 3, func(t *testing.T, s *site) {
 		s.configure("max.message.bytes", fmt.Sprint(kafkaDefault))
-		for name, p := range map[string]Producer{"described": s.producer(), "undescribed": undescribed{s.producer()}} {
+		for name, p := range map[string]Producer{"described": kafkaOf(s), "undescribed": undescribed{kafkaOf(s)}} {
 			t.Run(name, func(t *testing.T) {
 				g := serve(t, func(_ *Config, d *Deps) { d.Producer = p })
 				bulk := events(1500, func(int) string { return noisy(1200) })
@@ -129,42 +96,15 @@ func TestTopicTakesLess(t *testing.T) {
 	})
 }
 
-// The largest batch that the topic takes, and one byte more or less.
-func TestTopicLimitToTheByte(t *testing.T) {
-	onBoth(t, 1, func(t *testing.T, s *site) {
-		value := func(n int) Record { return Record{Value: []byte(strings.Repeat("x", n))} }
-		limit := len(batchOf(t, value(200_000)))
-		s.configure("max.message.bytes", fmt.Sprint(limit))
-		for name, p := range map[string]Producer{"described": s.producer(), "undescribed": undescribed{s.producer()}} {
-			pub := s.publisher(t, p, "none")
-			for more, want := range map[int]error{-1: nil, 0: nil, 1: ErrTooLarge} {
-				if err := publish(pub, []Record{value(200_000 + more)}, soon())[0]; !errors.Is(err, want) {
-					t.Errorf("%s, %+d bytes: %v", name, more, err)
-				}
-			}
-			many := make([]Record, 30)
-			for i := range many {
-				many[i] = value(66_000 + i)
-			}
-			many[7], many[8] = value(200_001), value(300_000)
-			for i, err := range publish(pub, many, soon()) {
-				if large := i == 7 || i == 8; errors.Is(err, ErrTooLarge) != large || !large && err != nil {
-					t.Errorf("%s, record %d: %v", name, i, err)
-				}
-			}
-		}
-	})
-}
-
 // spoolingGate is a gateway with a spool and a way to Kafka that is shut.
 func spoolingGate(t *testing.T, s *site, log slog.Handler, hide bool) (g *served, way *gate, metric func(string) float64, dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "spool")
 	spool, metric := withSpool(t, dir)
-	way = &gate{kafkaProducer: s.producer()}
+	way = &gate{kafkaProducer: kafkaOf(s)}
 	way.shut.Store(true)
 	g = serve(t, spool, func(_ *Config, d *Deps) {
-		d.Log = slog.New(log)
+		d.Log, d.refusedAgain = slog.New(log), 50*time.Millisecond
 		if d.Producer = way; hide {
 			d.Producer = undescribed{way}
 		}
@@ -181,22 +121,12 @@ func (g *served) keeps(bodies ...string) {
 	}
 }
 
-func (s *site) values(t *testing.T) (out []string) {
-	t.Helper()
-	for _, c := range s.records(t) {
-		if v := string(c.record.Value); !slices.Contains(out, v) {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
 // A refusal by the whole topic is an outage: the spool waits, says so, and goes on when the topic is mended.
 func TestTopicRefusesAll(t *testing.T) {
 	for _, setting := range [][3]string{{"cleanup.policy", "compact", "delete"}, {"max.message.bytes", "70", fmt.Sprint(kafkaDefault)}} {
 		t.Run(setting[0], func(t *testing.T) {
 			onBoth(t, 3, func(t *testing.T, s *site) {
-				said := &counter{}
+				said := &testlog.Counter{}
 				g, way, metric, dir := spoolingGate(t, s, said, true)
 				var want []string
 				for i := range 20 {
@@ -206,13 +136,13 @@ func TestTopicRefusesAll(t *testing.T) {
 				s.configure(setting[0], setting[1])
 				way.shut.Store(false)
 				waitUntil(t, func() bool {
-					return said.of("kafka refuses all that waits in the spool; it stays there and is tried again; see what gateway check says of the topic") == 1
+					return said.Of("kafka refuses all that waits in the spool; it stays there and is tried again; see what gateway check says of the topic") == 1
 				})
-				if n, aside := metric("spool_events"), names(t, dir, refusedSuffix); n != 20 || metric("spool_bytes") == 0 || len(aside) > 0 {
+				if n, aside := metric("spool_events"), quarantined(t, dir); n != 20 || metric("spool_bytes") == 0 || len(aside) > 0 {
 					t.Errorf("%v events in the spool, kept aside: %v", n, aside)
 				}
-				waitUntil(t, func() bool { return g.publisher.outage.away(time.Now()) })
-				if r := g.publisher.outage.reason(); r != reasonRefused {
+				waitUntil(t, func() bool { _, away := g.publisher.Away(); return away })
+				if r, _ := g.publisher.Away(); r != ReasonRefused {
 					t.Errorf("reason %s", r)
 				}
 				if setting[0] == "cleanup.policy" {
@@ -226,9 +156,9 @@ func TestTopicRefusesAll(t *testing.T) {
 				if slices.Sort(want); !slices.Equal(got, want) {
 					t.Errorf("came: %q", got)
 				}
-				waitUntil(t, func() bool { return said.of("spool is empty") == 1 })
-				if said.of("kafka refuses what waited in the spool; it is kept and tried again") > 0 {
-					t.Errorf("said: %v", said.n)
+				waitUntil(t, func() bool { return said.Of("spool is empty") == 1 })
+				if said.Of("kafka refuses what waited in the spool; it is kept and tried again") > 0 {
+					t.Errorf("said: %v", said.All())
 				}
 			})
 		})
@@ -239,28 +169,38 @@ func TestTopicRefusesAll(t *testing.T) {
 func TestTopicRefusesOne(t *testing.T) {
 	onBoth(t, 3, func(t *testing.T, s *site) {
 		s.configure("max.message.bytes", fmt.Sprint(kafkaDefault))
-		said := &counter{}
+		said := &testlog.Counter{}
 		g, way, metric, dir := spoolingGate(t, s, said, true) // nobody knows yet that the topic will not take it
 		large := noisy(1_048_428)
 		g.keeps(`{"message":"before"}`, large, `{"message":"after"}`)
 		way.shut.Store(false)
 		waitUntil(t, func() bool { return metric("spool_events") == 1 && metric("spool_refused_events") == 1 })
-		waitUntil(t, func() bool { return said.of("spool is sent, but for what kafka refuses") == 1 })
-		if n := metric("spool_bytes"); n < 1_048_428 || len(names(t, dir, refusedSuffix)) != 1 || said.of("spool is empty") > 0 {
-			t.Errorf("%v bytes, %v, said %v", n, names(t, dir, refusedSuffix), said.n)
+		waitUntil(t, func() bool { return said.Of("spool is sent, but for what kafka refuses") == 1 })
+		if n := metric("spool_bytes"); n < 1_048_428 || len(quarantined(t, dir)) != 1 || said.Of("spool is empty") > 0 {
+			t.Errorf("%v bytes, %v, said %v", n, quarantined(t, dir), said.All())
 		}
 		if n := len(s.values(t)); n != 2 {
 			t.Errorf("%d came", n)
 		}
-		g.publisher.detour.replay.mended <- struct{}{} // not mended yet
-		waitUntil(t, func() bool { return len(g.publisher.detour.replay.mended) == 0 })
+		tries := metric("publish_errors_total/" + ReasonTooLarge)
+		waitUntil(t, func() bool { return metric("publish_errors_total/"+ReasonTooLarge) > tries }) // not mended yet
+		if n := metric("spool_refused_events"); n != 1 {
+			t.Errorf("%v events are refused", n)
+		}
 		s.configure("max.message.bytes", "2097152")
-		g.publisher.detour.replay.mended <- struct{}{}
 		waitUntil(t, func() bool { return metric("spool_events") == 0 })
-		if got := s.values(t); !slices.Contains(got, large) || len(names(t, dir, refusedSuffix)) != 0 {
+		if got := s.values(t); !slices.Contains(got, large) || len(quarantined(t, dir)) != 0 {
 			t.Error("it did not come, or is still kept")
 		}
 	})
+}
+
+// quarantined lists the spool's files with what Kafka refuses.
+func quarantined(t *testing.T, dir string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*.refused"))
+	require.NoError(t, err)
+	return found
 }
 
 // While the topic's settings are known, an event that it can never take is not answered 202.
@@ -268,7 +208,7 @@ func TestTooLargeForTheTopicIsNotSpooled(t *testing.T) {
 	onBoth(t, 3, func(t *testing.T, s *site) {
 		s.configure("max.message.bytes", fmt.Sprint(kafkaDefault))
 		g, _, metric, _ := spoolingGate(t, s, slog.DiscardHandler, false)
-		waitUntil(t, func() bool { return g.publisher.memory.batch.limit() == kafkaDefault })
+		waitUntil(t, func() bool { return g.publisher.Topic().MaxBatch == kafkaDefault })
 		if got := g.single(noisy(1_048_428)); got.status != http.StatusRequestEntityTooLarge {
 			t.Errorf("%d %s", got.status, got.text)
 		}
@@ -287,15 +227,15 @@ func TestTopicFaultsAreSaid(t *testing.T) {
 				HTTPAddr: "127.0.0.1:0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxEventBytes: 1 << 20,
 				MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, KafkaCompression: "none",
 			}
-			notes, err := CheckTopic(t.Context(), cfg, kafkaconn.Config{Brokers: s.brokers, Topic: s.topic, DeadTopic: "dead"})
+			notes, err := CheckTopic(t.Context(), cfg, s.config())
 			return strings.Join(notes, "\n"), err
 		}
-		s.configure("max.message.bytes", fmt.Sprint(1<<20+recordOverhead))
+		s.configure("max.message.bytes", fmt.Sprint(enough))
 		s.configure("message.timestamp.type", "LogAppendTime")
 		if notes, err := check(); notes != "" || err != nil {
 			t.Errorf("a good topic: %q %v", notes, err)
 		}
-		s.configure("max.message.bytes", fmt.Sprint(1<<20+recordOverhead-1))
+		s.configure("max.message.bytes", fmt.Sprint(enough-1))
 		s.configure("cleanup.policy", "compact")
 		s.configure("min.insync.replicas", "2")
 		s.configure("message.timestamp.type", "CreateTime")
@@ -308,11 +248,11 @@ func TestTopicFaultsAreSaid(t *testing.T) {
 		if !strings.Contains(notes, "message.timestamp.type") {
 			t.Errorf("notes: %q", notes)
 		}
-		said := &counter{}
-		g := serve(t, func(_ *Config, d *Deps) { d.Producer, d.Log = s.producer(), slog.New(said) })
-		waitUntil(t, func() bool { return said.of("topic does not take what the gateway accepts") == 3 })
-		if g.publisher.memory.batch.bytes() != 1<<20+recordOverhead-1-batchHeader {
-			t.Errorf("batches of %d bytes", g.publisher.memory.batch.bytes())
+		said := &testlog.Counter{}
+		g := serve(t, func(_ *Config, d *Deps) { d.Producer, d.Log = kafkaOf(s), slog.New(said) })
+		waitUntil(t, func() bool { return said.Of("topic does not take what the gateway accepts") == 3 })
+		if n := g.publisher.Topic().MaxBatch; n != enough-1 {
+			t.Errorf("batches of %d bytes", n)
 		}
 	})
 }
@@ -320,23 +260,7 @@ func TestTopicFaultsAreSaid(t *testing.T) {
 // Kafka away, or no right to ask: the check says so and is no failure.
 func TestTopicNotChecked(t *testing.T) {
 	s := onFake(t, 1, 1)
-	s.cluster.ControlKey(int16(kmsg.DescribeConfigs), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		s.cluster.KeepControl()
-		req := r.(*kmsg.DescribeConfigsRequest)                    //nolint:forcetypeassert // ControlKey promises it
-		resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse) //nolint:forcetypeassert // the pair belongs together
-		res := kmsg.NewDescribeConfigsResponseResource()
-		res.ErrorCode, res.ResourceType, res.ResourceName = kerr.TopicAuthorizationFailed.Code, kmsg.ConfigResourceTypeTopic, s.topic
-		resp.Resources = append(resp.Resources, res)
-		return resp, nil, true
-	})
-	_, err := s.producer().Describe(t.Context())
-	if !errors.Is(err, ErrAnswered) {
-		t.Errorf("got %v", err)
-	}
-	pub := s.publisher(t, s.producer(), "none")
-	if err := publish(pub, records(1, 10), soon())[0]; err != nil {
-		t.Errorf("without the right to describe: %v", err)
-	}
+	s.refuseDescribe()
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxEventBytes: 1 << 20,
 		MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, KafkaCompression: "none",
@@ -345,6 +269,71 @@ func TestTopicNotChecked(t *testing.T) {
 		notes, err := CheckTopic(t.Context(), cfg, kafkaconn.Config{Brokers: brokers, Topic: s.topic, DeadTopic: "dead"})
 		if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "was not checked") {
 			t.Errorf("%s: %q %v", name, notes, err)
+		}
+	}
+}
+
+// outageAnswer is how long a request waits for Kafka at most while Kafka is known to be away.
+const outageAnswer = time.Second
+
+// TestBelowMinISR: two of three brokers die, or hang, and the third has too few replicas. That is one outage, however often the
+// third shows signs of life; every request is answered soon.
+func TestBelowMinISR(t *testing.T) {
+	for name, end := range map[string]func(*link){"killed": (*link).kill, "stopped": (*link).stop} {
+		for _, spooled := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", spool ", spooled), func(t *testing.T) {
+				s := onFake(t, 3, 12)
+				s.configure("min.insync.replicas", "2")
+				links := linked(t, s)
+				p := kafkaOf(s, links.dial)
+				said := &testlog.Counter{}
+				g := serve(t, func(c *Config, d *Deps) {
+					d.Producer, d.Log, c.RequestTimeout = p, slog.New(said), 10*time.Second
+					if spooled {
+						c.SpoolDir, c.SpoolMaxBytes, c.SpoolMaxAge = filepath.Join(t.TempDir(), "spool"), minSpoolBytes, time.Hour
+					}
+				})
+				waitUntil(t, func() bool { return g.publisher.Topic().MinISR == 2 })
+				if got := g.single(`{"message":"before"}`); got.status != http.StatusAccepted {
+					t.Fatalf("%d %s", got.status, got.text)
+				}
+				s.refuseProduce(kerr.NotEnoughReplicas)
+				end(links.of(s, 0))
+				end(links.of(s, 2))
+				var all sync.WaitGroup
+				ctx, stop := context.WithCancel(t.Context())
+				for range 8 { // so that somebody finds out
+					all.Go(func() {
+						for ctx.Err() == nil {
+							g.single(`{"message":"x"}`)
+							<-time.After(20 * time.Millisecond)
+						}
+					})
+				}
+				start := time.Now()
+				waitUntil(t, func() bool { return said.Of("kafka is away") == 1 })
+				if took := time.Since(start); took > 4*time.Second {
+					t.Errorf("it took %s to notice", took)
+				}
+				<-time.After(outageAnswer)
+				want := http.StatusServiceUnavailable
+				if spooled {
+					want = http.StatusAccepted
+				}
+				for began := time.Now(); time.Since(began) < 7*time.Second; {
+					start := time.Now()
+					got := g.single(`{"message":"during"}`)
+					if took := time.Since(start); took > outageAnswer+300*time.Millisecond || got.status != want {
+						t.Fatalf("%d after %s", got.status, took)
+					}
+					<-time.After(50 * time.Millisecond)
+				}
+				stop()
+				all.Wait()
+				if away, back := said.Of("kafka is away"), said.Of("kafka is back"); away != 1 || back != 0 {
+					t.Errorf("away %d times, back %d times", away, back)
+				}
+			})
 		}
 	}
 }

@@ -5,7 +5,6 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -18,12 +17,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"sluice/internal/kafkaconn"
+	"sluice/internal/recordbatch/batchtest"
 )
 
 // BenchmarkPublisher is the publisher by itself: 128 requests at a time, one event of about 200 bytes each, to 12 partitions of
 // the Kafka that SLUICE_TEST_KAFKA names, or else of a broker in this process, whose work is then part of the figures.
 func BenchmarkPublisher(b *testing.B) {
-	for _, codec := range codecs {
+	for _, codec := range batchtest.Codecs {
 		b.Run(codec, func(b *testing.B) { benchmarkPublisher(b, codec) })
 	}
 }
@@ -40,7 +40,7 @@ func benchmarkPublisher(b *testing.B, codec string) {
 		brokers = cluster.ListenAddrs()
 	}
 	topic := fmt.Sprintf("gateway-bench-%d", rand.Uint64())
-	p, err := newKafkaProducer(kafkaconn.Config{Brokers: brokers, Topic: topic, DeadTopic: "dead"})
+	p, err := newKafkaProducer(KafkaConfig{Conn: kafkaconn.Config{Brokers: brokers, Topic: topic, DeadTopic: "dead"}, Timeout: attemptTimeout})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -48,9 +48,8 @@ func benchmarkPublisher(b *testing.B, codec string) {
 	if _, err := p.client.CreateTopics(b.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: 12, ReplicationFactor: 1}}}); err != nil {
 		b.Fatal(err)
 	}
-	m, _ := newMetrics(func() float64 { return 0 })
-	pub := newPublisher(p, 256<<20, m, slog.New(slog.DiscardHandler))
-	if err := pub.compress(codec); err != nil {
+	pub, err := newPublisher(p, PublishConfig{MaxInflightBytes: 256 << 20, Compression: codec})
+	if err != nil {
 		b.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -61,9 +60,9 @@ func benchmarkPublisher(b *testing.B, codec string) {
 		<-done
 		_, _ = p.client.DeleteTopics(context.Background(), &kafka.DeleteTopicsRequest{Topics: []string{topic}})
 	})
-	prepared := eventsLike(4096)
+	prepared := batchtest.EventsLike(4096)
 	for i := range 64 { // every lane and partition has been used
-		if err := publish(pub, prepared[i:i+1], time.Now().Add(10*time.Second))[0]; err != nil {
+		if err := send(pub, prepared[i:i+1], time.Now().Add(10*time.Second))[0]; err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -71,14 +70,14 @@ func benchmarkPublisher(b *testing.B, codec string) {
 	var all sync.WaitGroup
 	took := make([][]time.Duration, requests)
 	b.ReportAllocs()
-	cpu := cpuTime()
+	cpu := cpuUsed()
 	b.ResetTimer()
 	for r := range requests {
 		all.Go(func() {
 			for i := r; i < b.N; i += requests {
 				at := i % len(prepared)
 				start := time.Now()
-				if err := publish(pub, prepared[at:at+1], start.Add(10*time.Second))[0]; err != nil {
+				if err := send(pub, prepared[at:at+1], start.Add(10*time.Second))[0]; err != nil {
 					b.Error(err)
 					return
 				}
@@ -90,12 +89,12 @@ func benchmarkPublisher(b *testing.B, codec string) {
 	b.StopTimer()
 	sorted := slices.Sorted(slices.Values(slices.Concat(took...)))
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-	b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/float64(b.N), "cpu-ns/event")
+	b.ReportMetric(float64((cpuUsed()-cpu).Nanoseconds())/float64(b.N), "cpu-ns/event")
 	b.ReportMetric(float64(sorted[len(sorted)*99/100].Microseconds())/1000, "p99-ms")
 }
 
-// cpuTime is what this process has used.
-func cpuTime() time.Duration {
+// cpuUsed is what this process has used.
+func cpuUsed() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0

@@ -16,15 +16,13 @@ type lossy struct {
 	lost  atomic.Int64
 }
 
-// through makes a producer's connections go through the network. Before its first request.
-func (l *lossy) through(p *kafkaProducer) {
-	p.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return &lossyConn{Conn: conn, net: l, fresh: true}, nil
+// dial connects to a broker through the network.
+func (l *lossy) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
 	}
+	return &lossyConn{Conn: conn, net: l, fresh: true}, nil
 }
 
 // lossyConn relies on kafka-go's one request at a time on a connection.
