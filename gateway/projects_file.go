@@ -36,7 +36,7 @@ const (
 )
 
 // read reads the file, if it differs from the last one. certain says not to trust its size and time.
-func (p *projectsFile) read(old *Projects, now time.Time, certain bool) (*Projects, error) {
+func (p *projectsFile) read(old *Projects, now time.Time, certain bool, pace *pacer) (*Projects, error) {
 	f, err := os.Open(p.path)
 	if err != nil {
 		p.last = nil
@@ -51,7 +51,7 @@ func (p *projectsFile) read(old *Projects, now time.Time, certain bool) (*Projec
 		return nil, errSameFile
 	}
 	sure := time.Since(info.ModTime()) > sureAge
-	sum, err := sumOf(f)
+	sum, err := sumOf(f, pace)
 	if err != nil {
 		p.last = nil
 		return nil, fmt.Errorf("projects file: %w", err)
@@ -64,8 +64,8 @@ func (p *projectsFile) read(old *Projects, now time.Time, certain bool) (*Projec
 		return nil, fmt.Errorf("projects file: %w", err)
 	}
 	hash := xxhash.New()
-	projects, err := readProjects(io.TeeReader(f, hash), p.path, old, now)
-	if _, rest := io.Copy(hash, f); rest != nil && err == nil {
+	projects, err := readProjects(io.TeeReader(f, hash), p.path, old, now, pace)
+	if _, rest := io.Copy(hash, pacedReader{f, pace}); rest != nil && err == nil {
 		err = fmt.Errorf("projects file: %w", rest)
 	}
 	if after, statErr := f.Stat(); statErr != nil || hash.Sum64() != sum || !sameInfo(info, after) {
@@ -79,7 +79,7 @@ func (p *projectsFile) read(old *Projects, now time.Time, certain bool) (*Projec
 func (p *projectsFile) first(now time.Time) (*Projects, error) {
 	deadline := time.Now().Add(10 * projectsPatience)
 	for {
-		projects, err := p.read(nil, now, true)
+		projects, err := p.read(nil, now, true, nil)
 		if !errors.Is(err, errBeingWritten) || time.Now().After(deadline) {
 			return projects, err
 		}
@@ -91,9 +91,9 @@ func sameInfo(a, b os.FileInfo) bool {
 	return a != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-func sumOf(f io.Reader) (uint64, error) {
+func sumOf(f io.Reader, pace *pacer) (uint64, error) {
 	hash := xxhash.New()
-	_, err := io.CopyBuffer(hash, struct{ io.Reader }{f}, make([]byte, 64<<10))
+	_, err := io.CopyBuffer(hash, pacedReader{f, pace}, make([]byte, 64<<10))
 	return hash.Sum64(), err
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -24,7 +23,7 @@ func LoadProjects(path string, old *Projects, now time.Time) (*Projects, error) 
 		return nil, fmt.Errorf("projects file: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // only read
-	return readProjects(f, path, old, now)
+	return readProjects(f, path, old, now, nil)
 }
 
 // CheckProjects reads a projects file for its faults only.
@@ -43,12 +42,12 @@ var errNoProjects = errors.New("--projects-file: name the file with the projects
 
 // parseProjects reads YAML.
 func parseProjects(text []byte, old *Projects, now time.Time) (*Projects, error) {
-	return readProjects(bytes.NewReader(text), "projects.yaml", old, now)
+	return readProjects(bytes.NewReader(text), "projects.yaml", old, now, nil)
 }
 
-// readProjects reads a file of that name.
-func readProjects(from io.Reader, path string, old *Projects, now time.Time) (*Projects, error) {
-	r := &projectsReader{path: path, builder: newProjectsBuilder(old, now)}
+// readProjects reads a file of that name, at a pace if it is not nil.
+func readProjects(from io.Reader, path string, old *Projects, now time.Time, pace *pacer) (*Projects, error) {
+	r := &projectsReader{pace: pace, path: path, builder: newProjectsBuilder(old, now)}
 	r.entries.fault = r.fault
 	var err error
 	switch strings.ToLower(filepath.Ext(path)) {
@@ -58,6 +57,8 @@ func readProjects(from io.Reader, path string, old *Projects, now time.Time) (*P
 		err = conffile.ReadList(from, "projects", r)
 	}
 	switch {
+	case r.stopped != nil:
+		return nil, r.stopped
 	case err != nil:
 		return nil, fmt.Errorf("projects file: %w", err)
 	case len(r.faults) > 0:
@@ -68,26 +69,25 @@ func readProjects(from io.Reader, path string, old *Projects, now time.Time) (*P
 	return r.builder.done(), nil
 }
 
-const (
-	// maxFaults are said of one file.
-	maxFaults = 100
-	// yieldEvery is after how many projects the reader lets requests go first.
-	yieldEvery = 32
-)
+// maxFaults are said of one file.
+const maxFaults = 100
 
 // projectsReader takes the projects of a file.
 type projectsReader struct {
+	pace    *pacer
 	path    string
 	builder *projectsBuilder
 	entries entryReader
 	faults  []error
 	count   int
+	stopped error // why the reading was given up
 }
 
 // Item is part of conffile.Sink.
 func (r *projectsReader) Item(n *conffile.Node) bool {
-	if r.count++; r.count%yieldEvery == 0 {
-		runtime.Gosched()
+	r.count++
+	if r.stopped = r.pace.pause(); r.stopped != nil {
+		return false
 	}
 	if r.entries.read(n) {
 		r.builder.add(&r.entries.entry, r.fault)

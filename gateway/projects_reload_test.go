@@ -129,12 +129,12 @@ func TestFileIsReadWhenItChanged(t *testing.T) {
 	} {
 		p := projectsFile{path: path}
 		write(c.first, c.at)
-		first, err := p.read(nil, now, false)
+		first, err := p.read(nil, now, false, nil)
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		write(c.second, c.at2)
-		second, err := p.read(first, now, c.certain)
+		second, err := p.read(first, now, c.certain, nil)
 		if (err == nil) != c.read || !c.read && !errors.Is(err, errSameFile) {
 			t.Errorf("%s: %v, read %v", c.name, err, second != nil)
 		}
@@ -146,29 +146,29 @@ func TestBrokenFileIsReadOnce(t *testing.T) {
 	p := projectsFile{path: filepath.Join(t.TempDir(), "projects.yaml")}
 	good := "projects: [{id: a}]\n"
 	replaceFile(t, p.path, good)
-	first, err := p.read(nil, time.Now(), false)
+	first, err := p.read(nil, time.Now(), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	replaceFile(t, p.path, "projects: [")
-	if _, err := p.read(first, time.Now(), false); err == nil || errors.Is(err, errSameFile) {
+	if _, err := p.read(first, time.Now(), false, nil); err == nil || errors.Is(err, errSameFile) {
 		t.Errorf("broken: %v", err)
 	}
-	if _, err := p.read(first, time.Now(), true); !errors.Is(err, errSameFile) {
+	if _, err := p.read(first, time.Now(), true, nil); !errors.Is(err, errSameFile) {
 		t.Errorf("still broken: %v", err)
 	}
 	replaceFile(t, p.path, good)
-	if _, err := p.read(first, time.Now(), false); err != nil {
+	if _, err := p.read(first, time.Now(), false, nil); err != nil {
 		t.Errorf("good again: %v", err)
 	}
 	if err := os.Remove(p.path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.read(first, time.Now(), false); !errors.Is(err, os.ErrNotExist) {
+	if _, err := p.read(first, time.Now(), false, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing: %v", err)
 	}
 	replaceFile(t, p.path, good)
-	if _, err := p.read(first, time.Now(), false); err != nil {
+	if _, err := p.read(first, time.Now(), false, nil); err != nil {
 		t.Errorf("back: %v", err)
 	}
 }

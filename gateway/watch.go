@@ -60,7 +60,7 @@ func (g *Gateway) watchProjects(ctx context.Context) {
 			}
 		case <-quiet.C:
 		}
-		if g.reloadProjects(itself) {
+		if g.reloadProjects(ctx, itself) {
 			quiet.Reset(projectsQuiet)
 			continue
 		}
@@ -71,11 +71,12 @@ func (g *Gateway) watchProjects(ctx context.Context) {
 // reloadProjects reads the file, if it is another one than before, and puts it into force whole. A broken file changes nothing and
 // is said once, as long as its fault stays the same. It returns true if the file is being written, and is to be read again soon.
 // certain says that the file must be looked into even if its size and its time are the same.
-func (g *Gateway) reloadProjects(certain bool) (again bool) {
+func (g *Gateway) reloadProjects(ctx context.Context, certain bool) (again bool) {
+	pace := newPacer(ctx)
 	old, start := g.projects.Load(), time.Now()
-	projects, err := g.file.read(old, g.now(), certain)
+	projects, err := g.file.read(old, g.now(), certain, pace)
 	switch {
-	case errors.Is(err, errSameFile):
+	case errors.Is(err, errSameFile), ctx.Err() != nil:
 		return false
 	case errors.Is(err, errBeingWritten):
 		return true
@@ -91,7 +92,7 @@ func (g *Gateway) reloadProjects(certain bool) (again bool) {
 	projects.limiters.retain(projects)
 	g.file.broken.Store(false)
 	g.file.fault = ""
-	c := projects.since(old)
+	c := projects.since(old, pace)
 	g.log.Info("projects file is in force", "projects", projects.Len(), "keys", projects.Keys(),
 		"added", c.added, "removed", c.removed, "changed", c.changed, "took", time.Since(start).Round(time.Millisecond))
 	return false
