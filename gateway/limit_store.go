@@ -89,11 +89,6 @@ func newLimitStore(cfg Config, log *slog.Logger, now func() time.Time) *limitSto
 func (s *limitStore) away() bool    { return s.isAway.Load() }
 func (s *limitStore) gateways() int { return int(s.known.Load()) }
 
-// share puts shared buckets in the place of the limiters' own.
-func (s *limitStore) share(projects *Projects) {
-	projects.limiters.share(s)
-}
-
 // track makes Run look after a limit until it says that nothing is left to do.
 func (s *limitStore) track(l *sharedLimit) {
 	s.mu.Lock()

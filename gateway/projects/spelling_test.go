@@ -1,24 +1,41 @@
-package gateway
+package projects_test
 
 import (
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"os"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sluice/gateway/projects"
 )
 
+// hash returns the digest of a key as the file has it.
+func hash(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}
+
 // loaded writes a file of that name and reads it.
-func loaded(t *testing.T, name, text string) (*Projects, error) {
+func loaded(t *testing.T, name, text string) (*projects.Set, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return LoadProjects(path, nil, time.Unix(1_800_000_000, 0))
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return projects.Load(path)
+}
+
+// projectOf returns the project that a key belongs to.
+func projectOf(t *testing.T, set *projects.Set, key string) projects.Project {
+	t.Helper()
+	number, ok := set.Lookup([]byte(key))
+	require.True(t, ok, "no project has the key")
+	return set.Project(number)
 }
 
 // forms are the ways to write a project with one field of that spelling; %s is the field's value.
@@ -46,18 +63,18 @@ func forms(field string) map[string]string {
 }
 
 // spelled reads a field's value in every form. All forms must agree.
-func spelled(t *testing.T, field, value string) (*project, error) {
+func spelled(t *testing.T, field, value string) (projects.Project, error) {
 	t.Helper()
-	var out *project
+	var out projects.Project
 	var last error
 	n := 0
 	for form, text := range forms(field) {
-		projects, err := loaded(t, "projects.yaml", fmt.Sprintf(text, value))
-		if n++; n > 1 && (err == nil) != (last == nil) {
-			t.Errorf("%s %s, %s: %v; in the other form: %v", field, value, form, err, last)
+		set, err := loaded(t, "projects.yaml", fmt.Sprintf(text, value))
+		if n++; n > 1 {
+			assert.Equal(t, last == nil, err == nil, "%s %s, %s: %v; in the other form: %v", field, value, form, err, last)
 		}
 		if last = err; err == nil {
-			out = projects.find([]byte("k"))
+			out = projectOf(t, set, "k")
 		}
 	}
 	return out, last
@@ -69,28 +86,25 @@ func TestOddIDs(t *testing.T) {
 		`"074763617300"`: "074763617300", `'0755'`: "0755", `"1_000"`: "1_000", `"0x1f"`: "0x1f", `"no"`: "no", `"null"`: "null", `"1e3"`: "1e3", `"2026-11-28"`: "2026-11-28",
 		"shop": "shop", "3d-shop": "3d-shop", "a1_000": "a1_000", "nope": "nope", "nan": "nan", "e3": "e3", "shop-0755": "shop-0755", "0755a": "0755a",
 	} {
-		if p, err := spelled(t, "id", value); err != nil || p.id != want {
-			t.Errorf("%s: %v, %v", value, p, err)
-		}
+		p, err := spelled(t, "id", value)
+		assert.NoError(t, err, value)
+		assert.Equal(t, want, p.ID, value)
 	}
 	for _, value := range []string{
 		"074763617300", "0755", "755", "0x1f", "0X1F", "0o17", "0b11", "1_000", "1_0", "1.0", "1.", "1e3", "1e-3", ".5", ".inf", ".nan", "-1", "+1", "0",
 		"yes", "no", "on", "off", "true", "false", "y", "n", "True", "NO", "2026-11-28", "2026-1-1", "1:20", "12:30:45", "0_7", "00", "123456789012345678901234567890",
 	} {
-		if p, err := spelled(t, "id", value); err == nil {
-			t.Errorf("%s: accepted as %q", value, p.id)
-		} else if !strings.Contains(err.Error(), "put it in quotes") || !strings.Contains(err.Error(), "projects.yaml: line ") {
-			t.Errorf("%s: %v", value, err)
-		}
+		p, err := spelled(t, "id", value)
+		assert.ErrorContains(t, err, "put it in quotes", "%s: accepted as %q", value, p.ID)
+		assert.ErrorContains(t, err, "projects.yaml: line ", value)
 	}
 	for _, value := range []string{
 		"~", "null", `""`, "[a]", "{a: b}", "!!str 0755", "!!binary YQ==", "!x a", "&a a", "*a", `"A"`, `"a b"`, `"a\n"`, `" a"`, "shop.eu", "Shop", "ü", strings.Repeat("a", 65),
 		"|\n      a\n", ">-\n      a b\n", "? a", "`a`", "@a", "%a",
 	} {
 		for form, text := range forms("id") {
-			if projects, err := loaded(t, "projects.yaml", fmt.Sprintf(text, value)); err == nil {
-				t.Errorf("%s, %s: accepted as %q", value, form, projects.ids.get(0))
-			}
+			_, err := loaded(t, "projects.yaml", fmt.Sprintf(text, value))
+			assert.Error(t, err, "%s, %s", value, form)
 		}
 	}
 }
@@ -99,9 +113,9 @@ func TestOddIDs(t *testing.T) {
 func TestOddKeys(t *testing.T) {
 	good := hash("k")
 	for _, value := range []string{good, strings.ToUpper(good), `"` + good + `"`, "'" + strings.ToUpper(good) + "'"} {
-		if p, err := spelled(t, "sha256", value); err != nil || p == nil || p.id != "a" {
-			t.Errorf("%s: %v, %v", value, p, err)
-		}
+		p, err := spelled(t, "sha256", value)
+		assert.NoError(t, err, value)
+		assert.Equal(t, "a", p.ID, value)
 	}
 	const secret = "hunter2"
 	for _, value := range []string{
@@ -109,37 +123,34 @@ func TestOddKeys(t *testing.T) {
 		strings.Repeat("1", 64), strings.Repeat("0", 64), "1e" + strings.Repeat("1", 62), strings.Repeat("7", 60) + "e100", "0x" + strings.Repeat("1", 62), "~", `""`, "[" + good + "]", "{a: " + good + "}",
 		"!!binary aHVudGVyMg==", "!" + secret + " x", "*" + secret, "&" + secret + " " + good, "true", "1.0", "@" + secret, "\"\\q" + secret + "\"", `"` + strings.Repeat(secret, 20) + `"`,
 	} {
-		if p, err := spelled(t, "sha256", value); err == nil {
-			t.Errorf("%s: accepted: %v", value, p)
-		} else if strings.Contains(err.Error(), secret) {
-			t.Errorf("the error repeats a key: %v", err)
+		_, err := spelled(t, "sha256", value)
+		if assert.Error(t, err, value) {
+			assert.NotContains(t, err.Error(), secret, "the error repeats a key")
 		}
 	}
 	_, err := spelled(t, "sha256", strings.Repeat("1", 64))
-	if err == nil || !strings.Contains(err.Error(), "put it in quotes") {
-		t.Errorf("digits alone: %v", err)
-	}
+	assert.ErrorContains(t, err, "put it in quotes", "digits alone")
 	for _, value := range []string{"0755", "yes", "~x~: y", "[a]", "1.0"} {
-		if _, err := spelled(t, "name", value); err == nil {
-			t.Errorf("the name %s: accepted", value)
-		}
+		_, err := spelled(t, "name", value)
+		assert.Error(t, err, "the name %s", value)
 	}
 }
 
 // TestOddLimits: a limit is a whole number in decimal digits.
 func TestOddLimits(t *testing.T) {
-	for value, want := range map[string]int64{"1": 1, "100": 100, "60000": 60000, "100000000": 100_000_000, "~": defaultLimitEvents, "null": defaultLimitEvents} {
-		if p, err := spelled(t, "events", value); err != nil || p.limit.events != want {
-			t.Errorf("%s: %v, %v", value, p, err)
-		}
+	for value, want := range map[string]int{
+		"1": 1, "100": 100, "60000": 60000, "100000000": projects.MaxLimitEvents, "~": 60_000, "null": 60_000,
+	} {
+		p, err := spelled(t, "events", value)
+		assert.NoError(t, err, value)
+		assert.Equal(t, want, p.Limit.Events, value)
 	}
 	for _, value := range []string{
 		"0100", "0", "00", "-1", "+100", "-0", "0x10", "0o17", "017", "0b11", "1_000", "60_000", "100.0", "1.", ".5", "1e3", "1E3", "6e4", ".inf", ".nan", "99999999999999999999", "1e400", "100000001",
 		"4294967296", "4294967297", "1:20", `"100"`, "'100'", "yes", "true", "many", "[100]", "{a: 1}", "100 000", "60k", "２", "!!int 100", "100s", "2026-11-28",
 	} {
-		if p, err := spelled(t, "events", value); err == nil {
-			t.Errorf("%s: accepted as %d", value, p.limit.events)
-		}
+		p, err := spelled(t, "events", value)
+		assert.Error(t, err, "%s: accepted as %d", value, p.Limit.Events)
 	}
 }
 
@@ -147,41 +158,39 @@ func TestOddLimits(t *testing.T) {
 func TestOddWindows(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"60s": time.Minute, `"60s"`: time.Minute, "1m": time.Minute, "1m30s": 90 * time.Second, "1s": time.Second, "1500ms": 1500 * time.Millisecond, "1.5s": 1500 * time.Millisecond,
-		"24h": 24 * time.Hour, "1d": 24 * time.Hour, "~": defaultLimitWindow,
+		"24h": 24 * time.Hour, "1d": 24 * time.Hour, "~": 60 * time.Second,
 	} {
-		if p, err := spelled(t, "window", value); err != nil || p.limit.window != want {
-			t.Errorf("%s: %v, %v", value, p, err)
-		}
+		p, err := spelled(t, "window", value)
+		assert.NoError(t, err, value)
+		assert.Equal(t, want, p.Limit.Window, value)
 	}
 	for _, value := range []string{
 		"60", `"60"`, "060", "60.0", "6e1", "0x3c", "1_000s", "+60s", "-60s", ".5s", "5.s", "1:00", "00:01:00", "999ms", "24h1s", "2d", "1.5d", "1d1h", "1w", "60 s", "60sec", "PT60S", "1000000000", "0", "0s",
 		"NaN", ".nan", ".inf", "99999999h", "1e3s", "0x10s", "yes", "true", "soon", "[60s]", "{a: 60s}", "60S", "1.0000000001s",
 	} {
-		if p, err := spelled(t, "window", value); err == nil {
-			t.Errorf("%s: accepted as %s", value, p.limit.window)
-		}
+		p, err := spelled(t, "window", value)
+		assert.Error(t, err, "%s: accepted as %s", value, p.Limit.Window)
 	}
 	_, err := loaded(t, "projects.yaml", "projects:\n  - id: shop\n    limit:\n      events: 5\n      window: 60\n")
 	const want = `projects.yaml: line 5: project 1 ("shop"): limit.window 60 has no unit; write 60s for seconds, 60d for days`
-	if err == nil || !strings.HasSuffix(err.Error(), want) {
-		t.Errorf("got %v, want %s", err, want)
-	}
+	require.Error(t, err)
+	assert.True(t, strings.HasSuffix(err.Error(), want), "got %v, want %s", err, want)
 }
 
 func TestOddSwitchesAndOrigins(t *testing.T) {
 	for value, want := range map[string]bool{"true": true, "false": false, "~": false} {
-		if p, err := spelled(t, "off", value); err != nil || p.disabled != want {
-			t.Errorf("%s: %v, %v", value, p, err)
-		}
+		p, err := spelled(t, "off", value)
+		assert.NoError(t, err, value)
+		assert.Equal(t, want, p.Disabled, value)
 	}
 	for _, value := range []string{"yes", "no", "on", "off", "True", "FALSE", "1", "0", `"true"`, "y", "tru", "[true]", "!!bool true"} {
-		if _, err := spelled(t, "off", value); err == nil {
-			t.Errorf("disabled: %s: accepted", value)
-		}
+		_, err := spelled(t, "off", value)
+		assert.Error(t, err, "disabled: %s", value)
 	}
 	for _, value := range []string{"7", "1.0", "yes", "~", "[x]", "https://user:hunter2@a", "null"} {
-		if _, err := spelled(t, "origin", value); err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("origin %s: %v", value, err)
+		_, err := spelled(t, "origin", value)
+		if assert.Error(t, err, "origin %s", value) {
+			assert.NotContains(t, err.Error(), "hunter2", "origin %s", value)
 		}
 	}
 }
@@ -198,9 +207,8 @@ func TestProjectsFilesOfOtherKinds(t *testing.T) {
 		"limit without a window":   "projects: [{id: a, limit: {events: 5}}]",
 		"comment between projects": "projects:\n- id: a\n# - id: a\n- id: b\n",
 	} {
-		if _, err := loaded(t, "projects.yaml", text); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		_, err := loaded(t, "projects.yaml", text)
+		assert.NoError(t, err, name)
 	}
 	for text, want := range map[string]string{
 		"projects: [{id: a}]\n---\nprojects: [{id: b}]\n":                 "line 2: a second YAML document",
@@ -237,9 +245,8 @@ func TestProjectsFilesOfOtherKinds(t *testing.T) {
 		`{"projects": {}}`: "must be a list",
 	} {
 		_, err := loaded(t, "projects.yaml", text)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "projects.yaml") {
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
+		assert.ErrorContains(t, err, want, "%q", text)
+		assert.ErrorContains(t, err, "projects.yaml", "%q", text)
 	}
 }
 
@@ -247,17 +254,15 @@ func TestProjectsFilesOfOtherKinds(t *testing.T) {
 func TestProjectsOfOneLineEach(t *testing.T) {
 	good := `{"id":"a","keys":[{"name":"web","sha256":"` + hash("k") + `"}],"limit":{"events":5,"window":"90s","retry_after":"exact"},"origins":["https://a"],"disabled":true}`
 	for _, name := range []string{"projects.jsonl", "projects.JSONL", "p.ndjson"} {
-		projects, err := loaded(t, name, "\ufeff"+good+"\r\n\n{\"id\":\"074763617300\"}")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := projects.find([]byte("k"))
-		if p.id != "a" || p.limit.events != 5 || p.limit.window != 90*time.Second || !p.limit.exact || !p.disabled || !p.origins.admits([]byte("https://a")) || p.origins.admits([]byte("https://b")) {
-			t.Errorf("%s: got %+v", name, p)
-		}
-		if string(projects.ids.get(1)) != "074763617300" {
-			t.Errorf("the second is %q", projects.ids.get(1))
-		}
+		set, err := loaded(t, name, "\ufeff"+good+"\r\n\n{\"id\":\"074763617300\"}")
+		require.NoError(t, err)
+		p := projectOf(t, set, "k")
+		assert.Equal(t, "a", p.ID, name)
+		assert.Equal(t, projects.Limit{Events: 5, Window: 90 * time.Second, ExactRetryAfter: true}, p.Limit, name)
+		assert.True(t, p.Disabled, name)
+		assert.True(t, p.Origins.Admits([]byte("https://a")), name)
+		assert.False(t, p.Origins.Admits([]byte("https://b")), name)
+		assert.Equal(t, "074763617300", set.Project(1).ID, name)
 	}
 	for line, want := range map[string]string{
 		`{"id":74763617300}`:                                 "id takes text",
@@ -283,8 +288,9 @@ func TestProjectsOfOneLineEach(t *testing.T) {
 		`{"id":"a","keys":[{"sha256":"` + hash("f") + `"}]}`: `project "first" has it, too`,
 	} {
 		_, err := loaded(t, "projects.jsonl", `{"id":"first","keys":[{"name":"f","sha256":"`+hash("f")+`"}]}`+"\n"+line+"\n")
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "projects.jsonl: line 2: ") || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: %v, want %q", line, err, want)
+		if assert.ErrorContains(t, err, want, line) {
+			assert.ErrorContains(t, err, "projects.jsonl: line 2: ", line)
+			assert.NotContains(t, err.Error(), "hunter2", line)
 		}
 	}
 }
@@ -299,14 +305,45 @@ func TestEveryFaultOfTheFile(t *testing.T) {
 		}
 		_, err := loaded(t, "projects.yaml", text.String())
 		var all interface{ Unwrap() []error }
-		if !errors.As(err, &all) {
-			t.Fatal(err)
-		}
+		require.ErrorAs(t, err, &all)
 		return len(all.Unwrap())
 	}
 	for _, c := range [][2]int{{1, 1}, {99, 99}, {100, 100}, {101, 100}, {5000, 100}} {
-		if got := count(c[0]); got != c[1] {
-			t.Errorf("%d faults: %d are said", c[0], got)
-		}
+		assert.Equal(t, c[1], count(c[0]), "%d faults", c[0])
+	}
+}
+
+// TestBrokenProjectsFiles: one fault makes the whole file unusable.
+func TestBrokenProjectsFiles(t *testing.T) {
+	good := hash("a")
+	for name, text := range map[string]string{
+		"no project":    "projects: []",
+		"not yaml":      "projects: [",
+		"unknown field": "projects: [{id: a, colour: red}]",
+		"bad id":        "projects: [{id: A}]",
+		"id twice":      "projects: [{id: a}, {id: a}]",
+		"bad digest":    "projects: [{id: a, keys: [{name: x, sha256: abc}]}]",
+		"key twice": "projects: [{id: a, keys: [{name: x, sha256: " + good + "}]}, " +
+			"{id: b, keys: [{name: y, sha256: " + good + "}]}]",
+		"no limit":       "projects: [{id: a, limit: {events: 0}}]",
+		"limit too high": "projects: [{id: a, limit: {events: 100000001}}]",
+		"short window":   "projects: [{id: a, limit: {window: 999ms}}]",
+		"long window":    "projects: [{id: a, limit: {window: 24h1s}}]",
+		"retry_after":    "projects: [{id: a, limit: {retry_after: soon}}]",
+		"both limits":    "projects: [{id: a, limit: {unlimited: true, events: 5}}]",
+	} {
+		_, err := projects.Parse(strings.NewReader(text), "projects.yaml")
+		assert.Error(t, err, name)
+	}
+	for name, text := range map[string]string{
+		"defaults":     "projects: [{id: a}]",
+		"least limit":  "projects: [{id: a, limit: {events: 1, window: 1s}}]",
+		"most limit":   "projects: [{id: a, limit: {events: 100000000, window: 24h}}]",
+		"unlimited":    "projects: [{id: a, limit: {unlimited: true}}]",
+		"longest id":   "projects: [{id: " + strings.Repeat("a", 64) + "}]",
+		"two projects": "projects: [{id: a, keys: [{name: x, sha256: " + good + "}]}, {id: b}]",
+	} {
+		_, err := projects.Parse(strings.NewReader(text), "projects.yaml")
+		assert.NoError(t, err, name)
 	}
 }
