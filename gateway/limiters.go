@@ -7,8 +7,9 @@ import (
 	"sluice/gateway/projects"
 )
 
-// limiters are the limiters that are in use, across all readings of the projects file: a reading that leaves a project's limit as
-// it was gives nobody a fresh burst. A limiter is made when its project first sends. Safe for concurrent use.
+// limiters are the limiters that are in use, across all readings of the projects file: a reading that leaves a
+// project's limit as it was gives nobody a fresh burst. A limiter is made when its project first sends. Safe for
+// concurrent use.
 type limiters struct {
 	mu    sync.Mutex
 	inUse map[limitKey]*limiter

@@ -20,8 +20,8 @@ type project struct {
 // origins are the web origins whose pages may send.
 type origins struct{ *projects.Origins }
 
-// projectSet is one reading of the projects file with the limiters of its projects. A project is made when it first sends: most
-// of a million never do.
+// projectSet is one reading of the projects file with the limiters of its projects. A project is made when it first
+// sends: most of a million never do.
 type projectSet struct {
 	*projects.Set
 	origins  origins                   // of all projects together
@@ -90,8 +90,12 @@ func projectsGauges(g *Gateway) []prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	return []prometheus.Collector{
-		gauge("sluice_gateway_projects", "Projects in force.", func() float64 { return float64(g.projects.Load().Len()) }),
-		gauge("sluice_gateway_project_keys", "Keys of projects in force.", func() float64 { return float64(g.projects.Load().Keys()) }),
+		gauge("sluice_gateway_projects", "Projects in force.", func() float64 {
+			return float64(g.projects.Load().Len())
+		}),
+		gauge("sluice_gateway_project_keys", "Keys of projects in force.", func() float64 {
+			return float64(g.projects.Load().Keys())
+		}),
 		gauge("sluice_gateway_projects_file_broken",
 			"1 while the projects file is broken and the last good one stays in force, else 0.", func() float64 {
 				if g.file != nil && g.file.Broken() {

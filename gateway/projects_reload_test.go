@@ -51,14 +51,17 @@ func replaceFile(t testing.TB, path, text string) {
 	require.NoError(t, os.Rename(path+".next", path))
 }
 
-// TestReloadIsSaid: what a reload changed is a line of the log; a broken file is one line for each thing that is wrong with it, and a
-// figure as long as it lasts.
+// TestReloadIsSaid: what a reload changed is a line of the log; a broken file is one line for each thing that is wrong
+// with it, and a figure as long as it lasts.
 func TestReloadIsSaid(t *testing.T) {
 	file := func(entries ...string) string { return "projects:\n- " + strings.Join(entries, "\n- ") + "\n" }
 	a, b, c := "{id: a, keys: [{name: k, sha256: \""+hash(testKey)+"\"}]}", "{id: b, keys: []}", "{id: c, keys: []}"
 	var log logged
-	s := serve(t, withProjects(t, file(a, b, c)), func(_ *Config, d *Deps) { d.Log = slog.New(slog.NewTextHandler(&log, nil)) })
-	assert.Equal(t, 1, log.count("level=INFO", `msg="projects file is in force"`, "projects=3", "keys=1"), "at start: %s", &log.text)
+	s := serve(t, withProjects(t, file(a, b, c)), func(_ *Config, d *Deps) {
+		d.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	atStart := log.count("level=INFO", `msg="projects file is in force"`, "projects=3", "keys=1")
+	assert.Equal(t, 1, atStart, &log.text)
 	replaceFile(t, s.cfg.ProjectsFile, file(a, strings.Replace(b, "b,", "b, disabled: true,", 1),
 		strings.Replace(c, "c,", "d,", 1), strings.Replace(c, "c,", "e,", 1)))
 	waitUntil(t, func() bool {
@@ -72,7 +75,9 @@ func TestReloadIsSaid(t *testing.T) {
 
 	const said = "the last good one stays in force"
 	replaceFile(t, s.cfg.ProjectsFile, file("{id: 0755}"))
-	waitUntil(t, func() bool { return log.count("level=ERROR", said, "line 2", "put it in quotes") == 1 && broken() == 1 })
+	waitUntil(t, func() bool {
+		return log.count("level=ERROR", said, "line 2", "put it in quotes") == 1 && broken() == 1
+	})
 	replaceFile(t, s.cfg.ProjectsFile, file("{id: 0755}")+"# the same fault\n")
 	replaceFile(t, s.cfg.ProjectsFile, file("{id: a, kyes: []}"))
 	waitUntil(t, func() bool { return log.count("level=ERROR", said, "did you mean keys?") == 1 })
@@ -95,8 +100,8 @@ func projectsIn(t testing.TB, text string) *projects.Set {
 	return set
 }
 
-// TestLimitersOutliveReloads: a limit that did not change goes on, a changed one begins anew, and one that no project has any more
-// is forgotten.
+// TestLimitersOutliveReloads: a limit that did not change goes on, a changed one begins anew, and one that no project
+// has any more is forgotten.
 func TestLimitersOutliveReloads(t *testing.T) {
 	read := func(old *projectSet, limit string) *projectSet {
 		t.Helper()
@@ -131,7 +136,7 @@ func TestProjectIsMadeOnce(t *testing.T) {
 	const n = 10_000
 	text.WriteString("projects:\n")
 	for i := range n {
-		fmt.Fprintf(&text, "- {id: p%d, keys: [{sha256: \"%s\"}, {sha256: \"%s\"}], origins: [\"https://o%d.example\"]}\n",
+		fmt.Fprintf(&text, `- {id: p%d, keys: [{sha256: "%s"}, {sha256: "%s"}], origins: ["https://o%d.example"]}`+"\n",
 			i, hash(fmt.Sprint("a", i)), hash(fmt.Sprint("b", i)), i%100)
 	}
 	inForce := newProjectSet(projectsIn(t, text.String()), newLimiters(nil), time.Now())

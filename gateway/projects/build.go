@@ -42,7 +42,8 @@ func (b *builder) add(e *entry, fault func(line int, err error)) {
 		fault(e.line, errors.New("the id is given twice"))
 		return
 	}
-	r := row{events: uint32(e.limit.Events), window: e.limit.Window, exact: e.limit.ExactRetryAfter, off: e.off} //nolint:gosec // bounded
+	r := row{window: e.limit.Window, exact: e.limit.ExactRetryAfter, off: e.off}
+	r.events = uint32(e.limit.Events) //nolint:gosec // at most MaxLimitEvents
 	if r.origins, added = s.originLists.add(e.origins); added || r.origins == originsAny {
 		s.origins.add(e.origins)
 	}

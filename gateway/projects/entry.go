@@ -78,6 +78,7 @@ func (r *entryReader) id(n *conffile.Node) {
 	}
 }
 
+// wrong reports a fault.
 func (r *entryReader) wrong(line int, err error) {
 	r.bad = true
 	r.fault(line, err)
@@ -127,8 +128,8 @@ func (r *entryReader) items(n *conffile.Node, field string, each func(i int, ite
 	}
 }
 
-// maxShownName is the length of the longest name that an error repeats. A longer one could be a key in the wrong field: `sluice
-// keys new` makes longer keys.
+// maxShownName is the length of the longest name that an error repeats. A longer one could be a key in the wrong field:
+// `sluice keys new` makes longer keys.
 const maxShownName = 32
 
 func (r *entryReader) key(i int, n *conffile.Node) {

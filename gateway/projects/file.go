@@ -55,15 +55,15 @@ var (
 )
 
 const (
-	// trustAge is the age from which the time of a file is trusted: file systems' clocks are coarse, so that a file can change
-	// twice within one tick.
+	// trustAge is the age from which the time of a file is trusted: file systems' clocks are coarse, so that a file can
+	// change twice within one tick.
 	trustAge = 2 * time.Second
 	// smallFile is the size in bytes up to which a file's content is always compared, whatever its time says.
 	smallFile = 1 << 20
 )
 
-// read reads the file, or returns errUnchanged if its content is the last one. If announced is set, the file system announced a
-// change: then read compares the content even of a large file whose size and time are the same.
+// read reads the file, or returns errUnchanged if its content is the last one. If announced is set, the file system
+// announced a change: then read compares the content even of a large file whose size and time are the same.
 func (f *File) read(announced bool, pace *pacer) (*Set, error) {
 	file, err := os.Open(f.path)
 	if err != nil {

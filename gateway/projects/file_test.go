@@ -41,6 +41,7 @@ func TestFileIsReadWhenItChanged(t *testing.T) {
 		require.NoError(t, os.Chtimes(path, at, at))
 	}
 	small, large := "projects: [{id: a}]\n", "projects: [{id: a}]\n#"+strings.Repeat("x", smallFile)+"\n"
+	otherSmall, otherLarge := strings.Replace(small, "a", "b", 1), strings.Replace(large, "a", "b", 1)
 	long, now := time.Now().Add(-time.Hour), time.Now()
 	for _, c := range []struct {
 		name      string
@@ -54,11 +55,11 @@ func TestFileIsReadWhenItChanged(t *testing.T) {
 		{"nothing", small, long, small, long, false, false},
 		{"nothing, announced", small, long, small, long, true, false},
 		{"another time", large, long, large, now, false, false},
-		{"another content", small, long, strings.Replace(small, "a", "b", 1), now, false, true},
-		{"the same size and time, small", small, long, strings.Replace(small, "a", "b", 1), long, false, true},
-		{"the same size and time, large, announced", large, long, strings.Replace(large, "a", "b", 1), long, true, true},
-		{"the same size and time, large, just written", large, now, strings.Replace(large, "a", "b", 1), now, false, true},
-		{"the same size and time, large", large, long, strings.Replace(large, "a", "b", 1), long, false, false},
+		{"another content", small, long, otherSmall, now, false, true},
+		{"the same size and time, small", small, long, otherSmall, long, false, true},
+		{"the same size and time, large, announced", large, long, otherLarge, long, true, true},
+		{"the same size and time, large, just written", large, now, otherLarge, now, false, true},
+		{"the same size and time, large", large, long, otherLarge, long, false, false},
 		{"another size", large, long, large + "#", long, false, true},
 	} {
 		f := fileAt(path)
@@ -76,7 +77,8 @@ func TestFileIsReadWhenItChanged(t *testing.T) {
 	}
 }
 
-// TestBrokenFileIsReadOnce: a broken file that stays as it is is not read again. A missing file is read when it is back.
+// TestBrokenFileIsReadOnce: a broken file that stays as it is is not read again. A missing file is read when it is
+// back.
 func TestBrokenFileIsReadOnce(t *testing.T) {
 	f := fileAt(filepath.Join(t.TempDir(), "projects.yaml"))
 	good := "projects: [{id: a}]\n"
@@ -100,8 +102,8 @@ func TestBrokenFileIsReadOnce(t *testing.T) {
 	assert.NoError(t, err, "back")
 }
 
-// TestReloadThatIsGivenUp: a reload that ends with its context changes nothing and is no fault of the file. The next one reads
-// the file.
+// TestReloadThatIsGivenUp: a reload that ends with its context changes nothing and is no fault of the file. The next
+// one reads the file.
 func TestReloadThatIsGivenUp(t *testing.T) {
 	f := fileAt(filepath.Join(t.TempDir(), "projects.yaml"))
 	replaceFile(t, f.path, "projects: [{id: a}]\n")
@@ -156,6 +158,10 @@ func TestPacer(t *testing.T) {
 		assert.Zero(t, pauseAfter(maxPaceCredit), "the last sleep was that much too long")
 		assert.Equal(t, paceSlice, pauseAfter(paceSlice))
 		assert.Zero(t, pace.credit)
+		for pace.paused < maxPauses {
+			assert.Equal(t, 100*paceSlice, pauseAfter(100*paceSlice))
+		}
+		assert.Zero(t, pauseAfter(100*paceSlice), "the reading has paused for long enough")
 		cancel()
 		assert.ErrorIs(t, pace.pause(), context.Canceled)
 		assert.NoError(t, (*pacer)(nil).pause())
@@ -167,8 +173,8 @@ func TestSet(t *testing.T) {
 	const n = 10_000
 	var text strings.Builder
 	for i := range n {
-		fmt.Fprintf(&text, "{\"id\":\"p%d\",\"keys\":[{\"sha256\":\"%s\"},{\"sha256\":\"%s\"}],\"origins\":[\"https://o%d.example\"]}\n",
-			i, hashOf(fmt.Sprint("a", i)), hashOf(fmt.Sprint("b", i)), i%100)
+		keys := fmt.Sprintf(`[{"sha256":"%s"},{"sha256":"%s"}]`, hashOf(fmt.Sprint("a", i)), hashOf(fmt.Sprint("b", i)))
+		fmt.Fprintf(&text, `{"id":"p%d","keys":%s,"origins":["https://o%d.example"]}`+"\n", i, keys, i%100)
 	}
 	set, err := Parse(strings.NewReader(text.String()), "projects.jsonl")
 	require.NoError(t, err)

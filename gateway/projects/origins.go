@@ -59,8 +59,8 @@ func readOrigins(list []byte) Origins {
 	return o
 }
 
-// parseOrigins checks the origins of a project and returns them as one text: "*" for any, "" for none, else one origin a line,
-// sorted.
+// parseOrigins checks the origins of a project and returns them as one text: "*" for any, "" for none, else one origin
+// a line, sorted.
 func parseOrigins(entries []string) ([]byte, error) {
 	var list []string
 	var faults []error
@@ -97,8 +97,8 @@ var (
 	originHost   = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 )
 
-// parseOrigin reads scheme://host[:port] and returns it as browsers write it: in lower case, without the scheme's default
-// port. Names beyond ASCII must be in Punycode, as they are in the header.
+// parseOrigin reads scheme://host[:port] and returns it as browsers write it: in lower case, without the scheme's
+// default port. Names beyond ASCII must be in Punycode, as they are in the header.
 func parseOrigin(text string) (string, error) {
 	scheme, rest, ok := strings.Cut(strings.ToLower(text), "://")
 	if !ok || !originScheme.MatchString(scheme) {
@@ -112,7 +112,8 @@ func parseOrigin(text string) (string, error) {
 		}
 	}
 	if !validOriginHost(host) {
-		return "", errors.New("must be scheme://host[:port] without a path, a wildcard or anything else, the host in ASCII")
+		return "", errors.New("must be scheme://host[:port] without a path, a wildcard or anything else, " +
+			"the host in ASCII")
 	}
 	if port == "" || scheme == "https" && port == "443" || scheme == "http" && port == "80" {
 		return scheme + "://" + host, nil
@@ -120,8 +121,8 @@ func parseOrigin(text string) (string, error) {
 	return scheme + "://" + host + ":" + port, nil
 }
 
-// validOriginHost reports whether host is a name, an IPv4 address, or an IPv6 address in brackets, in the one form that browsers
-// write.
+// validOriginHost reports whether host is a name, an IPv4 address, or an IPv6 address in brackets, in the one form that
+// browsers write.
 func validOriginHost(host string) bool {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")

@@ -31,11 +31,16 @@ func TestParseOrigin(t *testing.T) {
 		assert.Equal(t, want, got, "%q", text)
 	}
 	for _, text := range []string{
-		"", "shop.example", "https://", "https:///", "https://shop.example/", "https://shop.example/path", "https://shop.example?x",
-		"https://shop.example#x", "https://user@shop.example", "https://*.example", "https://*", "**", "null", "//shop.example",
-		"https://shop.example:", "https://shop.example:0", "https://shop.example:65536", "https://shop.example:+1", "https://shop.example:080",
-		"https://shop example", " https://shop.example", "https://b\u00fccher.example", "https://shop..example", "https://.example",
-		"https://shop.example.", "https://-a", "https://[::1", "https://::1", "https://[0:0::1]", "https://[fe80::1%25eth0]", "https://[1.2.3.4]",
+		"", "shop.example", "https://", "https:///", "https://shop.example/", "https://shop.example/path",
+		"https://shop.example?x",
+		"https://shop.example#x", "https://user@shop.example", "https://*.example", "https://*", "**", "null",
+		"//shop.example",
+		"https://shop.example:", "https://shop.example:0", "https://shop.example:65536", "https://shop.example:+1",
+		"https://shop.example:080",
+		"https://shop example", " https://shop.example", "https://b\u00fccher.example", "https://shop..example",
+		"https://.example",
+		"https://shop.example.", "https://-a", "https://[::1", "https://::1", "https://[0:0::1]",
+		"https://[fe80::1%25eth0]", "https://[1.2.3.4]",
 		"1https://a", "https://a, https://b", "https://" + strings.Repeat("a", 254),
 	} {
 		got, err := parseOrigin(text)

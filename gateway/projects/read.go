@@ -15,8 +15,8 @@ import (
 // ErrNoFile is returned by Check and by callers that need a projects file when the setting names none.
 var ErrNoFile = errors.New("--projects-file: name the file with the projects and their keys")
 
-// Load reads a projects file: YAML, or one JSON object a line if its name ends in .jsonl or .ndjson. Its error names each fault
-// with its line, 100 faults at most.
+// Load reads a projects file: YAML, or one JSON object a line if its name ends in .jsonl or .ndjson. Its error names
+// each fault with its line, 100 faults at most.
 func Load(path string) (*Set, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -41,7 +41,8 @@ func Check(path string) error {
 	return err
 }
 
-// parse reads a file of that name, at a pace unless it is nil. If the pacer's context ends, parse returns the context's error.
+// parse reads a file of that name, at a pace unless it is nil. If the pacer's context ends, parse returns the context's
+// error.
 func parse(from io.Reader, name string, pace *pacer) (*Set, error) {
 	r := &reader{pace: pace, name: name, builder: newBuilder()}
 	r.entries.fault = r.fault

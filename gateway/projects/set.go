@@ -37,10 +37,11 @@ type Project struct {
 	Origins  Origins
 }
 
-// Set is one reading of the projects file. It never changes, and any number of goroutines may use it. The zero value is empty.
+// Set is one reading of the projects file. It never changes, and any number of goroutines may use it. The zero value is
+// empty.
 //
-// Projects are numbered from 0 to Len()-1, in the order of the file. A million projects must fit, and most of them send nothing:
-// so a project is a row of a table and a text, without a pointer, until Project makes a value of it.
+// Projects are numbered from 0 to Len()-1, in the order of the file. A million projects must fit, and most of them send
+// nothing: so a project is a row of a table and a text, without a pointer, until Project makes a value of it.
 type Set struct {
 	ids  textSet // the number of an id is the number of its row
 	rows slab[row]
@@ -74,8 +75,8 @@ type digest [sha256.Size]byte
 // hash is a part of the digest, which is as good as random.
 func (d *digest) hash() uint64 { return binary.LittleEndian.Uint64(d[:8]) }
 
-// Lookup returns the number of the project that a key belongs to. It compares digests, so that the time it takes says nothing
-// about the keys.
+// Lookup returns the number of the project that a key belongs to. It compares digests, so that the time it takes says
+// nothing about the keys.
 func (s *Set) Lookup(key []byte) (number int, ok bool) {
 	d := digest(sha256.Sum256(key))
 	i, ok := s.owner(&d)
@@ -102,7 +103,8 @@ func (s *Set) Project(number int) Project {
 	i := uint32(number) //nolint:gosec // below 2^32
 	r := s.rows.at(i)
 	return Project{
-		ID: string(s.ids.text(i)), Disabled: r.off, Limit: r.limit(), Origins: readOrigins(s.originLists.text(r.origins)),
+		ID: string(s.ids.text(i)), Disabled: r.off, Limit: r.limit(),
+		Origins: readOrigins(s.originLists.text(r.origins)),
 	}
 }
 
@@ -115,8 +117,8 @@ func (s *Set) LimitOf(id string) (Limit, bool) {
 	return s.rows.at(i).limit(), true
 }
 
-// Origins returns the origins of all projects together, for requests whose key is not known yet. The caller must not change
-// them.
+// Origins returns the origins of all projects together, for requests whose key is not known yet. The caller must not
+// change them.
 func (s *Set) Origins() *Origins { return &s.origins }
 
 // Len returns how many projects there are.
@@ -128,15 +130,16 @@ func (s *Set) Keys() int { return s.digests.n }
 // One returns a set of a single project without a rate limit and for pages of any origin, for a developer's machine.
 func One(id, key string) *Set {
 	b := newBuilder()
-	b.add(&entry{id: id, keys: []keyEntry{{digest: sha256.Sum256([]byte(key))}}, origins: []byte(anyOrigin)}, func(int, error) {})
+	keys := []keyEntry{{digest: sha256.Sum256([]byte(key))}}
+	b.add(&entry{id: id, keys: keys, origins: []byte(anyOrigin)}, func(int, error) {})
 	return b.set
 }
 
 // changes are the differences between two sets, in projects.
 type changes struct{ added, removed, changed int }
 
-// since counts what differs from an earlier set. A project is changed if its keys, its limit, its origins or its switch are.
-// If the pacer's context ends, the count is incomplete.
+// since counts what differs from an earlier set. A project is changed if its keys, its limit, its origins or its switch
+// are. If the pacer's context ends, the count is incomplete.
 func (s *Set) since(old *Set, pace *pacer) changes {
 	var c changes
 	same := 0

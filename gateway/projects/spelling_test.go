@@ -71,7 +71,8 @@ func spelled(t *testing.T, field, value string) (projects.Project, error) {
 	for form, text := range forms(field) {
 		set, err := loaded(t, "projects.yaml", fmt.Sprintf(text, value))
 		if n++; n > 1 {
-			assert.Equal(t, last == nil, err == nil, "%s %s, %s: %v; in the other form: %v", field, value, form, err, last)
+			assert.Equal(t, last == nil, err == nil, "%s %s, %s: %v; in the other form: %v",
+				field, value, form, err, last)
 		}
 		if last = err; err == nil {
 			out = projectOf(t, set, "k")
@@ -83,23 +84,28 @@ func spelled(t *testing.T, field, value string) (projects.Project, error) {
 // TestOddIDs: an id is what is written, or it is refused with the advice to quote it.
 func TestOddIDs(t *testing.T) {
 	for value, want := range map[string]string{
-		`"074763617300"`: "074763617300", `'0755'`: "0755", `"1_000"`: "1_000", `"0x1f"`: "0x1f", `"no"`: "no", `"null"`: "null", `"1e3"`: "1e3", `"2026-11-28"`: "2026-11-28",
-		"shop": "shop", "3d-shop": "3d-shop", "a1_000": "a1_000", "nope": "nope", "nan": "nan", "e3": "e3", "shop-0755": "shop-0755", "0755a": "0755a",
+		`"074763617300"`: "074763617300", `'0755'`: "0755", `"1_000"`: "1_000", `"0x1f"`: "0x1f", `"no"`: "no",
+		`"null"`: "null", `"1e3"`: "1e3", `"2026-11-28"`: "2026-11-28",
+		"shop": "shop", "3d-shop": "3d-shop", "a1_000": "a1_000", "nope": "nope", "nan": "nan", "e3": "e3",
+		"shop-0755": "shop-0755", "0755a": "0755a",
 	} {
 		p, err := spelled(t, "id", value)
 		assert.NoError(t, err, value)
 		assert.Equal(t, want, p.ID, value)
 	}
 	for _, value := range []string{
-		"074763617300", "0755", "755", "0x1f", "0X1F", "0o17", "0b11", "1_000", "1_0", "1.0", "1.", "1e3", "1e-3", ".5", ".inf", ".nan", "-1", "+1", "0",
-		"yes", "no", "on", "off", "true", "false", "y", "n", "True", "NO", "2026-11-28", "2026-1-1", "1:20", "12:30:45", "0_7", "00", "123456789012345678901234567890",
+		"074763617300", "0755", "755", "0x1f", "0X1F", "0o17", "0b11", "1_000", "1_0", "1.0", "1.", "1e3", "1e-3", ".5",
+		".inf", ".nan", "-1", "+1", "0",
+		"yes", "no", "on", "off", "true", "false", "y", "n", "True", "NO", "2026-11-28", "2026-1-1", "1:20", "12:30:45",
+		"0_7", "00", "123456789012345678901234567890",
 	} {
 		p, err := spelled(t, "id", value)
 		assert.ErrorContains(t, err, "put it in quotes", "%s: accepted as %q", value, p.ID)
 		assert.ErrorContains(t, err, "projects.yaml: line ", value)
 	}
 	for _, value := range []string{
-		"~", "null", `""`, "[a]", "{a: b}", "!!str 0755", "!!binary YQ==", "!x a", "&a a", "*a", `"A"`, `"a b"`, `"a\n"`, `" a"`, "shop.eu", "Shop", "ü", strings.Repeat("a", 65),
+		"~", "null", `""`, "[a]", "{a: b}", "!!str 0755", "!!binary YQ==", "!x a", "&a a", "*a", `"A"`, `"a b"`,
+		`"a\n"`, `" a"`, "shop.eu", "Shop", "ü", strings.Repeat("a", 65),
 		"|\n      a\n", ">-\n      a b\n", "? a", "`a`", "@a", "%a",
 	} {
 		for form, text := range forms("id") {
@@ -119,9 +125,13 @@ func TestOddKeys(t *testing.T) {
 	}
 	const secret = "hunter2"
 	for _, value := range []string{
-		"sk_" + secret + "Sqkk3JH2v0Z1", `"` + secret + `"`, secret, `"` + good[:63] + `"`, `"` + good + `0"`, `"` + good[:62] + `zz"`, `" ` + good + `"`, `"` + good + `\n"`, `"0x` + good[:62] + `"`,
-		strings.Repeat("1", 64), strings.Repeat("0", 64), "1e" + strings.Repeat("1", 62), strings.Repeat("7", 60) + "e100", "0x" + strings.Repeat("1", 62), "~", `""`, "[" + good + "]", "{a: " + good + "}",
-		"!!binary aHVudGVyMg==", "!" + secret + " x", "*" + secret, "&" + secret + " " + good, "true", "1.0", "@" + secret, "\"\\q" + secret + "\"", `"` + strings.Repeat(secret, 20) + `"`,
+		"sk_" + secret + "Sqkk3JH2v0Z1", `"` + secret + `"`, secret, `"` + good[:63] + `"`, `"` + good + `0"`,
+		`"` + good[:62] + `zz"`, `" ` + good + `"`, `"` + good + `\n"`, `"0x` + good[:62] + `"`,
+		strings.Repeat("1", 64), strings.Repeat("0", 64), "1e" + strings.Repeat("1", 62),
+		strings.Repeat("7", 60) + "e100", "0x" + strings.Repeat("1", 62), "~", `""`,
+		"[" + good + "]", "{a: " + good + "}",
+		"!!binary aHVudGVyMg==", "!" + secret + " x", "*" + secret, "&" + secret + " " + good, "true", "1.0",
+		"@" + secret, "\"\\q" + secret + "\"", `"` + strings.Repeat(secret, 20) + `"`,
 	} {
 		_, err := spelled(t, "sha256", value)
 		if assert.Error(t, err, value) {
@@ -146,8 +156,10 @@ func TestOddLimits(t *testing.T) {
 		assert.Equal(t, want, p.Limit.Events, value)
 	}
 	for _, value := range []string{
-		"0100", "0", "00", "-1", "+100", "-0", "0x10", "0o17", "017", "0b11", "1_000", "60_000", "100.0", "1.", ".5", "1e3", "1E3", "6e4", ".inf", ".nan", "99999999999999999999", "1e400", "100000001",
-		"4294967296", "4294967297", "1:20", `"100"`, "'100'", "yes", "true", "many", "[100]", "{a: 1}", "100 000", "60k", "２", "!!int 100", "100s", "2026-11-28",
+		"0100", "0", "00", "-1", "+100", "-0", "0x10", "0o17", "017", "0b11", "1_000", "60_000", "100.0", "1.", ".5",
+		"1e3", "1E3", "6e4", ".inf", ".nan", "99999999999999999999", "1e400", "100000001",
+		"4294967296", "4294967297", "1:20", `"100"`, "'100'", "yes", "true", "many", "[100]", "{a: 1}", "100 000",
+		"60k", "２", "!!int 100", "100s", "2026-11-28",
 	} {
 		p, err := spelled(t, "events", value)
 		assert.Error(t, err, "%s: accepted as %d", value, p.Limit.Events)
@@ -157,7 +169,8 @@ func TestOddLimits(t *testing.T) {
 // TestOddWindows: a window is a time with its unit.
 func TestOddWindows(t *testing.T) {
 	for value, want := range map[string]time.Duration{
-		"60s": time.Minute, `"60s"`: time.Minute, "1m": time.Minute, "1m30s": 90 * time.Second, "1s": time.Second, "1500ms": 1500 * time.Millisecond, "1.5s": 1500 * time.Millisecond,
+		"60s": time.Minute, `"60s"`: time.Minute, "1m": time.Minute, "1m30s": 90 * time.Second, "1s": time.Second,
+		"1500ms": 1500 * time.Millisecond, "1.5s": 1500 * time.Millisecond,
 		"24h": 24 * time.Hour, "1d": 24 * time.Hour, "~": 60 * time.Second,
 	} {
 		p, err := spelled(t, "window", value)
@@ -165,14 +178,17 @@ func TestOddWindows(t *testing.T) {
 		assert.Equal(t, want, p.Limit.Window, value)
 	}
 	for _, value := range []string{
-		"60", `"60"`, "060", "60.0", "6e1", "0x3c", "1_000s", "+60s", "-60s", ".5s", "5.s", "1:00", "00:01:00", "999ms", "24h1s", "2d", "1.5d", "1d1h", "1w", "60 s", "60sec", "PT60S", "1000000000", "0", "0s",
-		"NaN", ".nan", ".inf", "99999999h", "1e3s", "0x10s", "yes", "true", "soon", "[60s]", "{a: 60s}", "60S", "1.0000000001s",
+		"60", `"60"`, "060", "60.0", "6e1", "0x3c", "1_000s", "+60s", "-60s", ".5s", "5.s", "1:00", "00:01:00", "999ms",
+		"24h1s", "2d", "1.5d", "1d1h", "1w", "60 s", "60sec", "PT60S", "1000000000", "0", "0s",
+		"NaN", ".nan", ".inf", "99999999h", "1e3s", "0x10s", "yes", "true", "soon", "[60s]", "{a: 60s}", "60S",
+		"1.0000000001s",
 	} {
 		p, err := spelled(t, "window", value)
 		assert.Error(t, err, "%s: accepted as %s", value, p.Limit.Window)
 	}
 	_, err := loaded(t, "projects.yaml", "projects:\n  - id: shop\n    limit:\n      events: 5\n      window: 60\n")
-	const want = `projects.yaml: line 5: project 1 ("shop"): limit.window 60 has no unit; write 60s for seconds, 60d for days`
+	const want = `projects.yaml: line 5: project 1 ("shop"): ` +
+		`limit.window 60 has no unit; write 60s for seconds, 60d for days`
 	require.Error(t, err)
 	assert.True(t, strings.HasSuffix(err.Error(), want), "got %v, want %s", err, want)
 }
@@ -183,7 +199,9 @@ func TestOddSwitchesAndOrigins(t *testing.T) {
 		assert.NoError(t, err, value)
 		assert.Equal(t, want, p.Disabled, value)
 	}
-	for _, value := range []string{"yes", "no", "on", "off", "True", "FALSE", "1", "0", `"true"`, "y", "tru", "[true]", "!!bool true"} {
+	for _, value := range []string{
+		"yes", "no", "on", "off", "True", "FALSE", "1", "0", `"true"`, "y", "tru", "[true]", "!!bool true",
+	} {
 		_, err := spelled(t, "off", value)
 		assert.Error(t, err, "disabled: %s", value)
 	}
@@ -198,11 +216,12 @@ func TestOddSwitchesAndOrigins(t *testing.T) {
 // TestProjectsFilesOfOtherKinds: what concerns the file as a whole.
 func TestProjectsFilesOfOtherKinds(t *testing.T) {
 	for name, text := range map[string]string{
-		"byte-order mark":          "\ufeffprojects:\n- id: a\n",
-		"CRLF":                     "projects:\r\n- id: a\r\n  keys: []\r\n",
-		"markers":                  "---\nprojects:\n- id: a\n...\n",
-		"no line feed":             "projects:\n- id: a",
-		"JSON":                     `{"projects": [{"id": "a", "keys": [], "limit": {"events": 5, "window": "60s"}, "origins": [], "disabled": false}]}`,
+		"byte-order mark": "\ufeffprojects:\n- id: a\n",
+		"CRLF":            "projects:\r\n- id: a\r\n  keys: []\r\n",
+		"markers":         "---\nprojects:\n- id: a\n...\n",
+		"no line feed":    "projects:\n- id: a",
+		"JSON": `{"projects": [{"id": "a", "keys": [], "limit": {"events": 5, "window": "60s"}, ` +
+			`"origins": [], "disabled": false}]}`,
 		"nulls":                    "projects: [{id: a, keys: , limit: ~, origins: null, disabled: ~}]",
 		"limit without a window":   "projects: [{id: a, limit: {events: 5}}]",
 		"comment between projects": "projects:\n- id: a\n# - id: a\n- id: b\n",
@@ -211,16 +230,17 @@ func TestProjectsFilesOfOtherKinds(t *testing.T) {
 		assert.NoError(t, err, name)
 	}
 	for text, want := range map[string]string{
-		"projects: [{id: a}]\n---\nprojects: [{id: b}]\n":                 "line 2: a second YAML document",
-		"projects:\n- id: a\n---\nprojects:\n- id: b\n":                   "line 3: a second YAML document",
-		"projects:\n- id: a\n---\n":                                       "a second YAML document",
-		"projects:\n- id: a\nprojects:\n- id: b\n":                        `"projects" is given twice`,
-		"projects:\n- id: a\n  id: b\n":                                   `line 3: "id" is given twice`,
-		"projects:\n- id: a\n  limit: {events: 5, events: 6}\n":           `"events" is given twice`,
-		"x: &d {events: 5}\nprojects:\n- {id: a, limit: *d}\n":            `unknown field "x"`,
-		"projects:\n- &d {id: a}\n- *d\n":                                 "anchors and aliases",
-		"projects:\n- {id: a, <<: {disabled: true}}\n":                    "merge keys",
-		"projects:\n- {id: a, kyes: []}\n":                                `project 1 ("a"): unknown field "kyes"; did you mean keys?`,
+		"projects: [{id: a}]\n---\nprojects: [{id: b}]\n":       "line 2: a second YAML document",
+		"projects:\n- id: a\n---\nprojects:\n- id: b\n":         "line 3: a second YAML document",
+		"projects:\n- id: a\n---\n":                             "a second YAML document",
+		"projects:\n- id: a\nprojects:\n- id: b\n":              `"projects" is given twice`,
+		"projects:\n- id: a\n  id: b\n":                         `line 3: "id" is given twice`,
+		"projects:\n- id: a\n  limit: {events: 5, events: 6}\n": `"events" is given twice`,
+		"x: &d {events: 5}\nprojects:\n- {id: a, limit: *d}\n":  `unknown field "x"`,
+		"projects:\n- &d {id: a}\n- *d\n":                       "anchors and aliases",
+		"projects:\n- {id: a, <<: {disabled: true}}\n":          "merge keys",
+		"projects:\n- {id: a, kyes: []}\n": `project 1 ("a"): unknown field "kyes"; ` +
+			"did you mean keys?",
 		"projects:\n- {id: a, limit: {event: 5}}\n":                       "did you mean events?",
 		"projects:\n- {id: a, keys: [{nam: x}]}\n":                        "did you mean name?",
 		"projekts:\n- {id: a}\n":                                          `unknown field "projekts"`,
@@ -252,7 +272,8 @@ func TestProjectsFilesOfOtherKinds(t *testing.T) {
 
 // TestProjectsOfOneLineEach: the same fields, the same rules.
 func TestProjectsOfOneLineEach(t *testing.T) {
-	good := `{"id":"a","keys":[{"name":"web","sha256":"` + hash("k") + `"}],"limit":{"events":5,"window":"90s","retry_after":"exact"},"origins":["https://a"],"disabled":true}`
+	good := `{"id":"a","keys":[{"name":"web","sha256":"` + hash("k") + `"}],` +
+		`"limit":{"events":5,"window":"90s","retry_after":"exact"},"origins":["https://a"],"disabled":true}`
 	for _, name := range []string{"projects.jsonl", "projects.JSONL", "p.ndjson"} {
 		set, err := loaded(t, name, "\ufeff"+good+"\r\n\n{\"id\":\"074763617300\"}")
 		require.NoError(t, err)
@@ -272,22 +293,24 @@ func TestProjectsOfOneLineEach(t *testing.T) {
 		`{"id":"a","limit":{"events":0100}}`:                 "not JSON",
 		`{"id":"a","limit":{"events":-5}}`:                   "must be 1 to",
 		`{"id":"a","limit":{"events":99999999999999999999}}`: "out of range",
-		`{"id":"a","limit":{"window":60}}`:                   "limit.window 60 has no unit; write 60s for seconds, 60d for days",
-		`{"id":"a","disabled":"true"}`:                       "true or false",
-		`{"id":"a","disabled":1}`:                            "true or false",
-		`{"id":"a","colour":"red"}`:                          `unknown field "colour"`,
-		`{"ID":"a"}`:                                         `unknown field "ID"; did you mean id?`,
-		`{"id":"a","id":"b"}`:                                "given twice",
-		`{"id":"a"`:                                          "ends too early",
-		`{"id":"a"} {"id":"b"}`:                              "nothing after it",
-		`["a"]`:                                              "one JSON object a line",
-		`projects:`:                                          "one JSON object a line",
-		`{"projects":[{"id":"a"}]}`:                          `unknown field "projects"`,
-		`{"id":"first"}`:                                     "the id is given twice",
-		`{"id":"a","keys":[{"sha256":"hunter2"}]}`:           "64 hex digits",
+		`{"id":"a","limit":{"window":60}}`: "limit.window 60 has no unit; write 60s for seconds, " +
+			"60d for days",
+		`{"id":"a","disabled":"true"}`:             "true or false",
+		`{"id":"a","disabled":1}`:                  "true or false",
+		`{"id":"a","colour":"red"}`:                `unknown field "colour"`,
+		`{"ID":"a"}`:                               `unknown field "ID"; did you mean id?`,
+		`{"id":"a","id":"b"}`:                      "given twice",
+		`{"id":"a"`:                                "ends too early",
+		`{"id":"a"} {"id":"b"}`:                    "nothing after it",
+		`["a"]`:                                    "one JSON object a line",
+		`projects:`:                                "one JSON object a line",
+		`{"projects":[{"id":"a"}]}`:                `unknown field "projects"`,
+		`{"id":"first"}`:                           "the id is given twice",
+		`{"id":"a","keys":[{"sha256":"hunter2"}]}`: "64 hex digits",
 		`{"id":"a","keys":[{"sha256":"` + hash("f") + `"}]}`: `project "first" has it, too`,
 	} {
-		_, err := loaded(t, "projects.jsonl", `{"id":"first","keys":[{"name":"f","sha256":"`+hash("f")+`"}]}`+"\n"+line+"\n")
+		first := `{"id":"first","keys":[{"name":"f","sha256":"` + hash("f") + `"}]}`
+		_, err := loaded(t, "projects.jsonl", first+"\n"+line+"\n")
 		if assert.ErrorContains(t, err, want, line) {
 			assert.ErrorContains(t, err, "projects.jsonl: line 2: ", line)
 			assert.NotContains(t, err.Error(), "hunter2", line)

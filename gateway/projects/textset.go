@@ -38,12 +38,14 @@ type hashIndex struct {
 	n     int
 }
 
-// cell has half of an item's hash, which tells nearly all others apart without a look at them, and the item's number plus one.
-// An empty cell has item 0.
+// cell has half of an item's hash, which tells nearly all others apart without a look at them, and the item's number
+// plus one. An empty cell has item 0.
 type cell struct{ hash, item uint32 }
 
 // first returns where the search for a hash begins.
-func (x *hashIndex) first(hash uint64) uint32 { return uint32(hash) & uint32(len(x.cells)-1) } //nolint:gosec // half of it
+func (x *hashIndex) first(hash uint64) uint32 {
+	return uint32(hash) & uint32(len(x.cells)-1) //nolint:gosec // half of it
+}
 
 // next returns the cell after this one.
 func (x *hashIndex) next(at uint32) uint32 { return (at + 1) & uint32(len(x.cells)-1) } //nolint:gosec // below 2^32
@@ -79,7 +81,8 @@ const (
 
 var textSeed = maphash.MakeSeed()
 
-// textSet is a set of texts, numbered from 0 in the order in which they were added. A text costs about ten bytes besides its own.
+// textSet is a set of texts, numbered from 0 in the order in which they were added. A text costs about ten bytes
+// besides its own.
 type textSet struct {
 	pieces [][]byte // each text behind its length
 	at     slab[uint32]
@@ -134,8 +137,8 @@ func (t *textSet) add(text []byte) (i uint32, added bool) {
 	return i, true
 }
 
-// pieceSize returns the size of the next piece: small sets stay small. The exponent is bounded, because a shift by 64 or more
-// gives 0.
+// pieceSize returns the size of the next piece: small sets stay small. The exponent is bounded, because a shift by 64
+// or more gives 0.
 func (t *textSet) pieceSize() int { return min(textPiece, 128<<min(len(t.pieces), textPieceBits)) }
 
 // all yields the texts in the order in which they were added.

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// checkEvery is how often the file is checked without an announced change. Network file systems and bind mounts announce
-	// none.
+	// checkEvery is how often the file is checked without an announced change. Network file systems and bind mounts
+	// announce none.
 	checkEvery = 2 * time.Second
 	// quietTime is how long the folder must be quiet before the file is read, so that a file is not read half written.
 	quietTime = 100 * time.Millisecond
@@ -20,10 +20,11 @@ const (
 	maxQuietWait = time.Second
 )
 
-// Run watches the file until ctx ends, and calls use with each new set. A broken file changes nothing. Run logs its fault once,
-// and again when the fault changes.
+// Run watches the file until ctx ends, and calls use with each new set. A broken file changes nothing. Run logs its
+// fault once, and again when the fault changes.
 //
-// Run watches the folder and not the file, so that it notices a file that is replaced, as by editors and by Kubernetes' symlinks.
+// Run watches the folder and not the file, so that it notices a file that is replaced, as by editors and by Kubernetes'
+// symlinks.
 func (f *File) Run(ctx context.Context, use func(*Set)) {
 	var events chan fsnotify.Event
 	var lost chan error
@@ -67,8 +68,8 @@ func (f *File) Run(ctx context.Context, use func(*Set)) {
 	}
 }
 
-// reload reads the file if it changed and passes the new set to use. It returns true if the file is being written and must be
-// read again soon. For announced see read.
+// reload reads the file if it changed and passes the new set to use. It returns true if the file is being written and
+// must be read again soon. For announced see read.
 func (f *File) reload(ctx context.Context, announced bool, use func(*Set)) (again bool) {
 	start, pace := time.Now(), newPacer(ctx)
 	set, err := f.read(announced, pace)
