@@ -25,10 +25,23 @@ type keyEntry struct {
 // builder makes a set of entries.
 type builder struct{ set *Set }
 
-func newBuilder() *builder {
+// newBuilder makes room for as many projects and keys as an earlier set has, because growing a large index takes long.
+// The earlier set may be nil.
+func newBuilder(old *Set) *builder {
 	b := &builder{set: &Set{}}
+	if old != nil {
+		b.set.ids.byText.resize(old.Len())
+		b.set.byKey.resize(old.Keys())
+	}
 	b.set.originLists.add([]byte(anyOrigin)) // gets the number originsAny
 	return b
+}
+
+// done returns the set.
+func (b *builder) done() *Set {
+	b.set.ids.byText.trim()
+	b.set.byKey.trim()
+	return b.set
 }
 
 // originsAny is the number of the list that is anyOrigin.

@@ -93,7 +93,7 @@ func (f *File) read(announced bool, pace *pacer) (*Set, error) {
 		return nil, fmt.Errorf("projects file: %w", err)
 	}
 	hash := xxhash.New()
-	set, err := parse(io.TeeReader(file, hash), f.path, pace)
+	set, err := parse(io.TeeReader(file, hash), f.path, f.last, pace)
 	if _, rest := io.Copy(hash, paced); rest != nil && err == nil {
 		err = fmt.Errorf("projects file: %w", rest)
 	}

@@ -130,11 +130,11 @@ func TestParseIsGivenUp(t *testing.T) {
 		"projects.yaml": "projects:\n- id: a\n- id: b\n", "projects.jsonl": "{\"id\":\"a\"}\n{\"id\":\"b\"}\n",
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
-		set, err := parse(strings.NewReader(text), name, newPacer(ctx))
+		set, err := parse(strings.NewReader(text), name, nil, newPacer(ctx))
 		require.NoError(t, err, name)
 		assert.Equal(t, 2, set.Len(), name)
 		cancel()
-		_, err = parse(strings.NewReader(text), name, newPacer(ctx))
+		_, err = parse(strings.NewReader(text), name, nil, newPacer(ctx))
 		assert.ErrorIs(t, err, context.Canceled, name)
 	}
 }
@@ -210,7 +210,7 @@ func TestSet(t *testing.T) {
 // BenchmarkLookup is the look-up that each request makes.
 func BenchmarkLookup(b *testing.B) {
 	for _, n := range []int{1, 100_000} {
-		builder := newBuilder()
+		builder := newBuilder(nil)
 		for i := range n {
 			e := entry{id: fmt.Sprint("p", i), keys: make([]keyEntry, 1), origins: []byte(anyOrigin)}
 			require.True(b, readDigest(&e.keys[0].digest, hashOf(fmt.Sprint("k", i))))

@@ -27,7 +27,7 @@ func Load(path string) (*Set, error) {
 }
 
 // Parse reads what Load reads, from a reader. The name decides the syntax and is part of errors.
-func Parse(from io.Reader, name string) (*Set, error) { return parse(from, name, nil) }
+func Parse(from io.Reader, name string) (*Set, error) { return parse(from, name, nil, nil) }
 
 // Check reports the faults of a projects file. The path is the setting's value; an empty one is a fault.
 func Check(path string) error {
@@ -42,9 +42,9 @@ func Check(path string) error {
 }
 
 // parse reads a file of that name, at a pace unless it is nil. If the pacer's context ends, parse returns the context's
-// error.
-func parse(from io.Reader, name string, pace *pacer) (*Set, error) {
-	r := &reader{pace: pace, name: name, builder: newBuilder()}
+// error. The set that was read before, if any, says how much room to make.
+func parse(from io.Reader, name string, old *Set, pace *pacer) (*Set, error) {
+	r := &reader{pace: pace, name: name, builder: newBuilder(old)}
 	r.entries.fault = r.fault
 	var err error
 	switch strings.ToLower(filepath.Ext(name)) {
@@ -63,7 +63,7 @@ func parse(from io.Reader, name string, pace *pacer) (*Set, error) {
 	case r.count == 0:
 		return nil, fmt.Errorf("projects file %s: it lists no project", name)
 	}
-	return r.builder.set, nil
+	return r.builder.done(), nil
 }
 
 // maxFaults is how many faults the error of one file names.

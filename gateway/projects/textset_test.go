@@ -30,6 +30,31 @@ func TestTextSetGrows(t *testing.T) {
 	}
 }
 
+// TestHashIndexFits: an index has room for its items, and no more than it needs when it is trimmed.
+func TestHashIndexFits(t *testing.T) {
+	for _, items := range []int{0, 1, 6, 7, 12, 13, 1000} {
+		var grown, reserved hashIndex
+		reserved.resize(5000)
+		for i := range items {
+			grown.add(uint64(i)) //nolint:gosec // small
+			reserved.add(uint64(i))
+		}
+		assert.Len(t, reserved.cells, 8192, items)
+		reserved.trim()
+		for _, x := range []*hashIndex{&grown, &reserved} {
+			assert.LessOrEqual(t, 4*items, 3*len(x.cells))
+			assert.LessOrEqual(t, len(x.cells), max(8, 8*items/3))
+			for i := range uint32(items) { //nolint:gosec // small
+				at := x.first(uint64(i))
+				for x.cells[at].item != i+1 {
+					require.NotZero(t, x.cells[at].item, "item %d of %d", i, items)
+					at = x.next(at)
+				}
+			}
+		}
+	}
+}
+
 // TestTextSet compares a set with a map, across all sizes at which the set grows.
 func TestTextSet(t *testing.T) {
 	var set textSet
