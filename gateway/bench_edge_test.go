@@ -83,10 +83,7 @@ func newEdge(b *testing.B) *edge {
 		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 256 << 20, PartitionBy: "none",
 		KafkaCompression: benchCompression,
 	}
-	projects, err := parseProjects([]byte(limited(100_000_000, "1s")), nil, time.Now())
-	if err != nil {
-		b.Fatal(err)
-	}
+	projects := projectsIn(b, limited(100_000_000, "1s"))
 	g, err := New(cfg, Deps{Kafka: e.kafka, Metrics: prometheus.NewRegistry(), Log: log, DrainTimeout: 10 * time.Second, Projects: projects})
 	if err != nil {
 		b.Fatal(err)

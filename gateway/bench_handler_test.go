@@ -63,10 +63,7 @@ func handlerOf(b *testing.B) fasthttp.RequestHandler {
 		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 256 << 20, PartitionBy: "none",
 		KafkaCompression: "none",
 	}
-	projects, err := parseProjects([]byte(limited(100_000_000, "1s")), nil, time.Now())
-	if err != nil {
-		b.Fatal(err)
-	}
+	projects := projectsIn(b, limited(100_000_000, "1s"))
 	g, err := New(cfg, Deps{
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Projects: projects, Producer: acknowledging{&memory{}},
 	})

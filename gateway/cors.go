@@ -35,15 +35,15 @@ func (o *origins) answer(ctx *fasthttp.RequestCtx) bool {
 		return true
 	}
 	h := &ctx.Response.Header
-	if !o.any {
+	if !o.Any() {
 		h.Set(fasthttp.HeaderVary, fasthttp.HeaderOrigin)
 	}
-	if !o.admits(origin) {
+	if !o.Admits(origin) {
 		h.Del(fasthttp.HeaderAccessControlAllowOrigin)
 		h.Del(fasthttp.HeaderAccessControlExposeHeaders)
 		return false
 	}
-	if o.any {
+	if o.Any() {
 		h.Set(fasthttp.HeaderAccessControlAllowOrigin, "*")
 	} else {
 		h.SetBytesV(fasthttp.HeaderAccessControlAllowOrigin, origin)
@@ -55,7 +55,7 @@ func (o *origins) answer(ctx *fasthttp.RequestCtx) bool {
 // general sets what holds whatever the origin is: for answers that caches keep, and to requests that could not be read.
 func (o *origins) general(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
-	if !o.any {
+	if !o.Any() {
 		h.Set(fasthttp.HeaderVary, fasthttp.HeaderOrigin)
 		return
 	}

@@ -284,7 +284,9 @@ func TestPlainRequestsCostNothing(t *testing.T) {
 	ctx.Request.Header.SetMethod(http.MethodPost)
 	ctx.Request.SetRequestURI(pathEvents)
 	ctx.Request.Header.Set("Authorization", "Bearer "+testKey)
-	everywhere, one := origins{any: true}, readOrigins([]byte(shop))
+	any := projectsIn(t, "projects: [{id: a}]")
+	listed := projectsIn(t, "projects: [{id: a, origins: [\""+shop+"\"]}]")
+	everywhere, one := origins{any.Origins()}, origins{listed.Origins()}
 	look := func() {
 		if !everywhere.answer(&ctx) || !one.answer(&ctx) || !sentAt(&ctx).IsZero() {
 			t.Error("it is a plain request")

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/gateway/projects"
 	"sluice/internal/kafkaconn"
 )
 
@@ -29,7 +30,7 @@ type Deps struct {
 	// The following are for tests and for sluice dev; their zero values are the real thing.
 
 	// Projects replaces the projects file.
-	Projects *Projects
+	Projects *projects.Set
 	// Producer replaces Kafka.
 	Producer Producer
 	// Now replaces the clock that limits and received-at go by.
@@ -58,8 +59,9 @@ type Gateway struct {
 	publisher *publisher
 	producer  *kafkaProducer // nil when a test gave its own
 	spool     *Spool         // nil without a directory
-	projects  atomic.Pointer[Projects]
-	file      projectsFile
+	projects  atomic.Pointer[projectSet]
+	file      *projects.File // nil when Deps gave the projects
+	limiters  *limiters
 	store     *limitStore // nil: each gateway limits by itself
 	app       *fiber.App
 	conns     *connSet
@@ -158,31 +160,6 @@ func (g *Gateway) spooled() Stats {
 	return g.spool.Stats()
 }
 
-func (g *Gateway) loadProjects() error {
-	projects := g.deps.Projects
-	if projects == nil {
-		if g.cfg.ProjectsFile == "" {
-			return errNoProjects
-		}
-		g.file.path = g.cfg.ProjectsFile
-		var err error
-		if projects, err = g.file.first(g.now()); err != nil {
-			return err
-		}
-		g.log.Info("projects file is in force", "projects", projects.Len(), "keys", projects.Keys())
-	}
-	g.useProjects(projects)
-	return nil
-}
-
-// useProjects puts a reading of the projects into force.
-func (g *Gateway) useProjects(projects *Projects) {
-	if g.store != nil {
-		projects.limiters.share(g.store)
-	}
-	g.projects.Store(projects)
-}
-
 // Listen opens the public port, so that an occupied one is known before anything else starts.
 func (g *Gateway) Listen() (net.Listener, error) {
 	l, err := net.Listen("tcp", g.cfg.HTTPAddr)
@@ -226,7 +203,9 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	group.Go(func() error {
-		g.watchProjects(serving)
+		if g.file != nil {
+			g.file.Run(serving, g.useProjects)
+		}
 		return nil
 	})
 	group.Go(func() error {

@@ -20,6 +20,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"sluice/gateway/projects"
 )
 
 const testKey = "test-key"
@@ -101,7 +103,7 @@ func serve(t *testing.T, options ...option) *served {
 	}
 	deps := Deps{
 		Metrics: s.registry, Log: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second,
-		Projects: OneProject("demo", testKey), Producer: s.producer, Now: s.clock.now, Uptime: s.clock.elapsed,
+		Projects: projects.One("demo", testKey), Producer: s.producer, Now: s.clock.now, Uptime: s.clock.elapsed,
 	}
 	for _, o := range options {
 		o(&cfg, &deps)

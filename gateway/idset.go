@@ -8,9 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// idSet is the ids of one bulk: an open-addressing table, at most half full, that is reused without being cleared. A Go map
-// of as many ids costs several times as much, and there is one for each bulk. The table holds no ids but where they are, and
-// so little of it that it stays in the processor's nearest cache.
+// idSet is the ids of one bulk: an open-addressing table, at most half full, that is reused without being cleared. A Go
+// map of as many ids costs several times as much, and there is one for each bulk. The table holds no ids but where they
+// are, and so little of it that it stays in the processor's nearest cache.
 type idSet struct {
 	slots []idSlot
 	ids   []uuid.UUID
@@ -31,7 +31,8 @@ func (s *idSet) reset() {
 	s.ids = s.ids[:0]
 	s.round++
 	if s.round == 0 || len(s.slots) == 0 { // after 2^16 bulks old slots would look new
-		*s = idSet{slots: make([]idSlot, max(firstIDs, len(s.slots))), ids: s.ids, round: 1, seed: [2]uint64{rand.Uint64(), rand.Uint64()}}
+		slots, seed := make([]idSlot, max(firstIDs, len(s.slots))), [2]uint64{rand.Uint64(), rand.Uint64()}
+		*s = idSet{slots: slots, ids: s.ids, round: 1, seed: seed}
 	}
 }
 

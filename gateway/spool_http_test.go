@@ -14,6 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+
+	"sluice/gateway/projects"
 )
 
 // withSpool gives the gateway a spool and returns its figures by name, or by name/label.
@@ -128,7 +130,7 @@ func TestSpoolTakenAtTheStart(t *testing.T) {
 	serve(t, spool)
 	spool, _ = withSpool(t, dir)
 	cfg := Config{HTTPAddr: "127.0.0.1:0", HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 64 << 20, KafkaCompression: "none"}
-	deps := Deps{Log: slog.New(slog.DiscardHandler), Projects: OneProject("demo", testKey), Producer: &memory{}}
+	deps := Deps{Log: slog.New(slog.DiscardHandler), Projects: projects.One("demo", testKey), Producer: &memory{}}
 	spool(&cfg, &deps)
 	g, err := New(cfg, deps)
 	if err != nil {

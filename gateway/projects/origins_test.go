@@ -1,11 +1,15 @@
-package gateway
+package projects
 
 import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
+
+func parseYAML(text string) (*Set, error) { return Parse(strings.NewReader(text), "projects.yaml") }
 
 func TestParseOrigin(t *testing.T) {
 	for text, want := range map[string]string{
@@ -22,21 +26,25 @@ func TestParseOrigin(t *testing.T) {
 		"chrome-extension://abcdefgh":   "chrome-extension://abcdefgh",
 		"capacitor://localhost":         "capacitor://localhost",
 	} {
-		if got, err := parseOrigin(text); err != nil || got != want {
-			t.Errorf("%q: got %q, %v", text, got, err)
-		}
+		got, err := parseOrigin(text)
+		assert.NoError(t, err, "%q", text)
+		assert.Equal(t, want, got, "%q", text)
 	}
 	for _, text := range []string{
-		"", "shop.example", "https://", "https:///", "https://shop.example/", "https://shop.example/path", "https://shop.example?x",
-		"https://shop.example#x", "https://user@shop.example", "https://*.example", "https://*", "**", "null", "//shop.example",
-		"https://shop.example:", "https://shop.example:0", "https://shop.example:65536", "https://shop.example:+1", "https://shop.example:080",
-		"https://shop example", " https://shop.example", "https://b\u00fccher.example", "https://shop..example", "https://.example",
-		"https://shop.example.", "https://-a", "https://[::1", "https://::1", "https://[0:0::1]", "https://[fe80::1%25eth0]", "https://[1.2.3.4]",
+		"", "shop.example", "https://", "https:///", "https://shop.example/", "https://shop.example/path",
+		"https://shop.example?x",
+		"https://shop.example#x", "https://user@shop.example", "https://*.example", "https://*", "**", "null",
+		"//shop.example",
+		"https://shop.example:", "https://shop.example:0", "https://shop.example:65536", "https://shop.example:+1",
+		"https://shop.example:080",
+		"https://shop example", " https://shop.example", "https://b\u00fccher.example", "https://shop..example",
+		"https://.example",
+		"https://shop.example.", "https://-a", "https://[::1", "https://::1", "https://[0:0::1]",
+		"https://[fe80::1%25eth0]", "https://[1.2.3.4]",
 		"1https://a", "https://a, https://b", "https://" + strings.Repeat("a", 254),
 	} {
-		if got, err := parseOrigin(text); err == nil {
-			t.Errorf("%q: accepted as %q", text, got)
-		}
+		got, err := parseOrigin(text)
+		assert.Error(t, err, "%q: accepted as %q", text, got)
 	}
 }
 
@@ -52,12 +60,10 @@ func TestOriginsInTheProjectsFile(t *testing.T) {
 		`{id: a, origins: ["https://a"]}`: {list: []string{"https://a"}},
 		`{id: a, origins: ["https://a", "https://a:443", "http://b"]}`: {list: []string{"http://b", "https://a"}},
 	} {
-		projects, err := parseProjects([]byte("projects: ["+strings.TrimSuffix(text, "}")+", keys: [{name: k, sha256: "+hash("k")+"}]}]"), nil, time.Now())
-		if err != nil {
-			t.Errorf("%s: %v", text, err)
-			continue
-		}
-		for _, o := range []*origins{&projects.origins, &projects.find([]byte("k")).origins} {
+		set, err := parseYAML("projects: [" + text + "]")
+		require.NoError(t, err, text)
+		own := set.Project(0).Origins
+		for _, o := range []*Origins{set.Origins(), &own} {
 			var list []string
 			if o.list != nil {
 				for origin := range o.list.all() {
@@ -65,9 +71,12 @@ func TestOriginsInTheProjectsFile(t *testing.T) {
 				}
 			}
 			slices.Sort(list)
-			if o.any != want.any || !slices.Equal(list, want.list) {
-				t.Errorf("%s: got %v", text, o)
+			assert.Equal(t, want.any, o.Any(), text)
+			assert.Equal(t, want.list, list, text)
+			for _, origin := range want.list {
+				assert.True(t, o.Admits([]byte(origin)), "%s: %s", text, origin)
 			}
+			assert.Equal(t, want.any, o.Admits([]byte("https://other")), text)
 		}
 	}
 	for _, text := range []string{
@@ -75,12 +84,10 @@ func TestOriginsInTheProjectsFile(t *testing.T) {
 		`[{id: a, origins: ["https://a/"]}, {id: b, origins: "https://a"}]`,
 		`[{id: a, origins: [""]}]`,
 	} {
-		if _, err := parseProjects([]byte("projects: "+text), nil, time.Now()); err == nil {
-			t.Errorf("%s: accepted", text)
-		}
+		_, err := parseYAML("projects: " + text)
+		assert.Error(t, err, text)
 	}
-	_, err := parseProjects([]byte(`projects: [{id: a, origins: ["x"]}, {id: b, origins: ["https://y/z"]}]`), nil, time.Now())
-	if err == nil || !strings.Contains(err.Error(), `"x"`) || !strings.Contains(err.Error(), `"https://y/z"`) {
-		t.Errorf("not every fault is named: %v", err)
-	}
+	_, err := parseYAML(`projects: [{id: a, origins: ["x"]}, {id: b, origins: ["https://y/z"]}]`)
+	assert.ErrorContains(t, err, `"x"`)
+	assert.ErrorContains(t, err, `"https://y/z"`)
 }

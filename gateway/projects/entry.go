@@ -1,4 +1,4 @@
-package gateway
+package projects
 
 import (
 	"crypto/sha256"
@@ -13,29 +13,31 @@ import (
 	"sluice/internal/settings"
 )
 
-// The names of the fields of a project, of a key and of a limit.
+// The fields of a project, of a key and of a limit.
 var (
 	projectFields = []string{"id", "keys", "limit", "origins", "disabled"}
 	keyFields     = []string{"name", "sha256"}
 	limitFields   = []string{"events", "window", "retry_after", "unlimited"}
 )
 
-// entryReader reads the projects of a file one by one. Its entry is used again for the next one.
+// entryReader reads the projects of a file one by one. Each reading overwrites entry.
 type entryReader struct {
-	entry projectEntry
+	entry entry
 	fault func(line int, err error)
-	bad   bool
+	bad   bool // the entry has a fault
 
-	// The window that was read last: most projects have the same.
+	// The last window. Most projects have the same one.
 	windowText string
 	window     time.Duration
 }
 
-// read reads a project and reports whether it is good. Everything that is wrong with it is said.
+// read reads a project into entry and reports whether it is good. It reports every fault, not only the first.
 func (r *entryReader) read(n *conffile.Node) bool {
 	r.bad = false
-	r.entry = projectEntry{line: n.Line, keys: r.entry.keys[:0], origins: []byte(anyOrigin)}
-	r.entry.limit = limitSpec{events: defaultLimitEvents, window: defaultLimitWindow}
+	r.entry = entry{
+		line: n.Line, keys: r.entry.keys[:0], origins: []byte(anyOrigin),
+		limit: Limit{Events: defaultLimitEvents, Window: defaultLimitWindow},
+	}
 	r.id(n)
 	r.fields(n, "a project", projectFields, func(name string, value *conffile.Node) {
 		switch name {
@@ -54,7 +56,7 @@ func (r *entryReader) read(n *conffile.Node) bool {
 	return !r.bad
 }
 
-// id reads the id before the rest of a project, so that every fault can name the project.
+// id reads the id before the other fields, so that every fault can name the project.
 func (r *entryReader) id(n *conffile.Node) {
 	if n.Kind != conffile.Map {
 		return
@@ -76,20 +78,23 @@ func (r *entryReader) id(n *conffile.Node) {
 	}
 }
 
+// wrong reports a fault.
 func (r *entryReader) wrong(line int, err error) {
 	r.bad = true
 	r.fault(line, err)
 }
 
-// check reports an error of a field, if there is one.
+// check reports the error of a field unless it is nil.
 func (r *entryReader) check(line int, field string, err error) {
 	if err != nil {
 		r.wrong(line, fmt.Errorf("%s %w", field, err))
 	}
 }
 
-// fields hands over the fields of a mapping. A field without a value counts as left out.
-func (r *entryReader) fields(n *conffile.Node, what string, known []string, each func(name string, value *conffile.Node)) {
+// fields calls each for the fields of a mapping. A field without a value counts as left out.
+func (r *entryReader) fields(
+	n *conffile.Node, what string, known []string, each func(name string, value *conffile.Node),
+) {
 	if n.Kind != conffile.Map {
 		r.wrong(n.Line, fmt.Errorf("%s must be a mapping", what))
 		return
@@ -112,7 +117,7 @@ next:
 	}
 }
 
-// items hands over the items of a list.
+// items calls each for the items of a list.
 func (r *entryReader) items(n *conffile.Node, field string, each func(i int, item *conffile.Node)) {
 	if n.Kind != conffile.List {
 		r.wrong(n.Line, fmt.Errorf("%s must be a list", field))
@@ -123,8 +128,9 @@ func (r *entryReader) items(n *conffile.Node, field string, each func(i int, ite
 	}
 }
 
-// shownName is as long as the name of a key may be to be repeated: keys that are made here are longer.
-const shownName = 32
+// maxShownName is the length of the longest name that an error repeats. A longer one could be a key in the wrong field:
+// `sluice keys new` makes longer keys.
+const maxShownName = 32
 
 func (r *entryReader) key(i int, n *conffile.Node) {
 	key := keyEntry{line: n.Line, name: strconv.Itoa(i + 1)}
@@ -134,7 +140,7 @@ func (r *entryReader) key(i int, n *conffile.Node) {
 		switch {
 		case field == "name":
 			r.check(value.Line, "key "+key.name+": name", err)
-			if err == nil && text != "" && len(text) <= shownName {
+			if err == nil && text != "" && len(text) <= maxShownName {
 				key.name = strconv.Quote(text)
 			}
 		case err != nil:
@@ -143,7 +149,8 @@ func (r *entryReader) key(i int, n *conffile.Node) {
 		default:
 			hasDigest = true
 			if !readDigest(&key.digest, text) {
-				r.wrong(value.Line, fmt.Errorf("key %s: sha256 must be 64 hex digits; `sluice keys hash` makes them of a key, which itself is never in this file", key.name))
+				r.wrong(value.Line, fmt.Errorf("key %s: sha256 must be 64 hex digits; "+
+					"`sluice keys hash` makes them of a key, which itself is never in this file", key.name))
 			}
 		}
 	})
@@ -170,19 +177,19 @@ func (r *entryReader) limit(n *conffile.Node) {
 		case "events":
 			given = true
 			var events int64
-			if events, err = value.Int(); err == nil && (events < 1 || events > maxLimitEvents) {
-				err = fmt.Errorf("must be 1 to %d", maxLimitEvents)
+			if events, err = value.Int(); err == nil && (events < 1 || events > MaxLimitEvents) {
+				err = fmt.Errorf("must be 1 to %d", MaxLimitEvents)
 			}
-			spec.events = int(events)
+			spec.Events = int(events)
 		case "window":
 			given = true
-			spec.window, err = r.readWindow(value)
+			spec.Window, err = r.readWindow(value)
 		case "retry_after":
 			var text string
 			if text, err = value.String(); err == nil && text != "window" && text != "exact" {
 				err = errors.New("must be window or exact")
 			}
-			spec.exact = text == "exact"
+			spec.ExactRetryAfter = text == "exact"
 		case "unlimited":
 			unlimited, err = value.Bool()
 		}
@@ -192,7 +199,7 @@ func (r *entryReader) limit(n *conffile.Node) {
 		if given {
 			r.wrong(n.Line, errors.New("limit: unlimited and a limit contradict each other"))
 		}
-		*spec = limitSpec{}
+		*spec = Limit{}
 	}
 }
 
@@ -208,8 +215,8 @@ func (r *entryReader) readWindow(n *conffile.Node) (time.Duration, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case window < time.Second || window > maxLimitWindow:
-		return 0, fmt.Errorf("must be 1s to %s", maxLimitWindow)
+	case window < time.Second || window > MaxLimitWindow:
+		return 0, fmt.Errorf("must be 1s to %s", MaxLimitWindow)
 	case window%time.Microsecond != 0:
 		return 0, errors.New("must be whole microseconds")
 	}

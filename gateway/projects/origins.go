@@ -1,4 +1,4 @@
-package gateway
+package projects
 
 import (
 	"bytes"
@@ -11,17 +11,20 @@ import (
 	"strings"
 )
 
-// origins are the web origins (RFC 6454) whose pages may send. The zero value is none. It does not change once it is read.
-type origins struct {
+// Origins are the web origins (RFC 6454) whose pages may send. The zero value admits none.
+type Origins struct {
 	any  bool
 	list *textSet // nil: none
 }
 
-// anyOrigin is what an operator writes, and a project without a list has.
+// anyOrigin is how the file writes "any origin". A project without a list has it.
 const anyOrigin = "*"
 
-// admits reports whether pages of an origin, as a browser writes it, may send.
-func (o *origins) admits(origin []byte) bool {
+// Any reports whether pages of any origin may send.
+func (o *Origins) Any() bool { return o.any }
+
+// Admits reports whether pages of an origin, spelled as in the Origin header, may send.
+func (o *Origins) Admits(origin []byte) bool {
 	if o.any {
 		return true
 	}
@@ -32,8 +35,8 @@ func (o *origins) admits(origin []byte) bool {
 	return listed
 }
 
-// add adds what a list, as parseOrigins returns it, admits.
-func (o *origins) add(list []byte) {
+// add adds the origins of a list as parseOrigins returns it.
+func (o *Origins) add(list []byte) {
 	switch string(list) {
 	case "":
 		return
@@ -50,13 +53,14 @@ func (o *origins) add(list []byte) {
 }
 
 // readOrigins reads a list as parseOrigins returns it.
-func readOrigins(list []byte) origins {
-	var o origins
+func readOrigins(list []byte) Origins {
+	var o Origins
 	o.add(list)
 	return o
 }
 
-// parseOrigins checks the origins of a project and returns them as one text: "*" for any, "" for none, else one a line, sorted.
+// parseOrigins checks the origins of a project and returns them as one text: "*" for any, "" for none, else one origin
+// a line, sorted.
 func parseOrigins(entries []string) ([]byte, error) {
 	var list []string
 	var faults []error
@@ -80,7 +84,7 @@ func parseOrigins(entries []string) ([]byte, error) {
 	return []byte(strings.Join(slices.Compact(list), "\n")), nil
 }
 
-// shownOrigin quotes an origin for an error, unless a password could be in it.
+// shownOrigin quotes an origin for an error. It hides one that could hold a password.
 func shownOrigin(entry string) string {
 	if strings.Contains(entry, "@") || len(entry) > 100 {
 		return "(not shown)"
@@ -93,8 +97,8 @@ var (
 	originHost   = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 )
 
-// parseOrigin reads scheme://host[:port] and returns it as browsers write it: in lower case, without the scheme's default
-// port. Names beyond ASCII are to be given in Punycode, as they appear in the header.
+// parseOrigin reads scheme://host[:port] and returns it as browsers write it: in lower case, without the scheme's
+// default port. Names beyond ASCII must be in Punycode, as they are in the header.
 func parseOrigin(text string) (string, error) {
 	scheme, rest, ok := strings.Cut(strings.ToLower(text), "://")
 	if !ok || !originScheme.MatchString(scheme) {
@@ -108,7 +112,8 @@ func parseOrigin(text string) (string, error) {
 		}
 	}
 	if !validOriginHost(host) {
-		return "", errors.New("must be scheme://host[:port] without a path, a wildcard or anything else, the host in ASCII")
+		return "", errors.New("must be scheme://host[:port] without a path, a wildcard or anything else, " +
+			"the host in ASCII")
 	}
 	if port == "" || scheme == "https" && port == "443" || scheme == "http" && port == "80" {
 		return scheme + "://" + host, nil
@@ -116,7 +121,8 @@ func parseOrigin(text string) (string, error) {
 	return scheme + "://" + host + ":" + port, nil
 }
 
-// validOriginHost takes names, IPv4 addresses, and IPv6 addresses in brackets, in the one form that browsers write.
+// validOriginHost reports whether host is a name, an IPv4 address, or an IPv6 address in brackets, in the one form that
+// browsers write.
 func validOriginHost(host string) bool {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
