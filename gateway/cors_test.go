@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 )
 
@@ -312,7 +313,9 @@ func TestPanicIsOneRequests500(t *testing.T) {
 	g := serve(t).Gateway
 	var ctx fasthttp.RequestCtx
 	ctx.Init(&fasthttp.Request{}, nil, nil)
-	g.guarded(&ctx, func(*fasthttp.RequestCtx) { panic("a decoder's mistake") })
+	app := fiber.New()
+	app.Use(g.recoverPanic, func(*fiber.Ctx) error { panic("a decoder's mistake") })
+	app.Handler()(&ctx)
 	if body := string(ctx.Response.Body()); ctx.Response.StatusCode() != 500 || !strings.Contains(body, `"internal"`) || strings.Contains(body, "mistake") || !ctx.Response.ConnectionClose() {
 		t.Errorf("got %d %s", ctx.Response.StatusCode(), body)
 	}

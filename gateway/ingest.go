@@ -100,7 +100,7 @@ func (s *submission) processHead() *problem {
 	if p := s.readHead(); p != nil {
 		return p
 	}
-	return checkBodyHead(s.ctx, s.protocol.limit(s.Gateway))
+	return s.protocol.limit(s.Gateway).checkHead(s.ctx)
 }
 
 func (g *Gateway) begin(ctx *fasthttp.RequestCtx, proto *eventProtocol) *submission {

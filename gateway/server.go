@@ -33,6 +33,7 @@ func (g *Gateway) newApp() *fiber.App {
 		ReadBufferSize:               g.cfg.MaxHeaderBytes, // the largest request line with headers
 		WriteBufferSize:              1 << 10,              // a usual answer; each open connection holds one
 	})
+	app.Use(g.measure, g.recoverPanic, g.identify, g.checkFraming, g.answerBrowser, g.answerExpect)
 	for _, r := range routes {
 		for _, method := range r.methods {
 			app.Add(method, r.path, func(c *fiber.Ctx) error {
@@ -49,61 +50,75 @@ func (g *Gateway) newApp() *fiber.App {
 	server := app.Server()
 	server.CloseOnShutdown = true
 	server.SecureErrorLogMessage = true
-	server.ExpectHandler = g.expect
 	server.HeaderReceived = g.headerReceived
-	inner := app.Handler()
-	server.Handler = func(ctx *fasthttp.RequestCtx) { g.around(ctx, inner) }
+	handler := nameUnknownMethods(app.Handler())
+	server.Handler = handler
+	server.ExpectHandler = func(ctx *fasthttp.RequestCtx) int { return expect(ctx, handler) }
 	return app
 }
 
-// around is what every request passes: its id, what browsers are told, its figures.
-func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
-	start, r := time.Now(), routeOf(ctx)
-	if g.prepare(ctx, r) {
-		g.guarded(ctx, inner)
-	}
-	g.finish(ctx, r, start)
-}
+// The middleware, from the outermost in. These six cost 30 ns a request, 0.4 % of a single event without network and Kafka
+// (BenchmarkHandler). Fiber's own are not used: its request id echoes whatever a client sends, its CORS knows one list of
+// origins for all projects, and its recovery writes to stderr.
 
-// prepare gives a request its id and tells browsers what they may do. It reports whether the router is to see the request; if
-// not, the request is answered.
-func (g *Gateway) prepare(ctx *fasthttp.RequestCtx, r *route) bool {
-	setRequestID(ctx)
-	welcome := g.projects.Load().origins.answer(ctx)
-	switch {
-	case !framed(&ctx.Request.Header):
-		unframed(ctx)
-	case ctx.IsOptions():
-		g.options(ctx, r, welcome)
-	case !knownMethod(ctx):
-		g.notFound(ctx, r)
-	default:
-		return true
+// measure counts and logs each request once it is answered.
+func (g *Gateway) measure(c *fiber.Ctx) error {
+	start, ctx := time.Now(), c.Context()
+	if err := c.Next(); err != nil {
+		_ = g.failed(c, err)
 	}
-	return false
-}
-
-// finish does what is due once a request is answered.
-func (g *Gateway) finish(ctx *fasthttp.RequestCtx, r *route, start time.Time) {
+	if mayContinue(ctx) {
+		return nil // no answer yet: it comes here again, with its body
+	}
 	if isSurplus(ctx) {
 		ctx.SetConnectionClose()
 	}
-	took := time.Since(start)
+	r, took := routeOf(ctx), time.Since(start)
 	g.metrics.request(r.label, ctx.Response.StatusCode(), took)
 	g.logRequest(ctx, r.label, took)
+	return nil
 }
 
-// guarded makes a panic one request's 500. The bytes that strangers send go through decoders of many authors, and none of
+// recoverPanic makes a panic one request's 500. The bytes that strangers send go through decoders of many authors, and none of
 // them should be able to end the process.
-func (g *Gateway) guarded(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
+func (g *Gateway) recoverPanic(c *fiber.Ctx) error {
 	defer func() {
 		if cause := recover(); cause != nil {
 			g.log.Error("handler panicked", "panic", cause, "stack", string(debug.Stack()))
-			ctx.SetConnectionClose() // how far the body was read is not known
-			refuse(kindInternal, "Something went wrong on our side.").write(ctx)
+			c.Context().SetConnectionClose() // nobody knows how far the body was read
+			refuse(kindInternal, "Something went wrong on our side.").write(c.Context())
 		}
 	}()
-	inner(ctx)
+	return c.Next()
+}
+
+// identify gives the request its id.
+func (*Gateway) identify(c *fiber.Ctx) error {
+	setRequestID(c.Context())
+	return c.Next()
+}
+
+// checkFraming refuses a request whose head has several readings. Nobody knows where it ends, so the connection closes.
+func (g *Gateway) checkFraming(c *fiber.Ctx) error {
+	ctx := c.Context()
+	if framed(&ctx.Request.Header) {
+		return c.Next()
+	}
+	g.projects.Load().origins.answer(ctx)
+	ctx.SetConnectionClose()
+	errNotHTTP.write(ctx)
+	return nil
+}
+
+// answerBrowser tells browsers what they may do, and answers OPTIONS.
+func (g *Gateway) answerBrowser(c *fiber.Ctx) error {
+	ctx := c.Context()
+	welcome := g.projects.Load().origins.answer(ctx)
+	if !ctx.IsOptions() {
+		return c.Next()
+	}
+	g.options(ctx, routeOf(ctx), welcome)
+	return nil
 }
 
 // headerReceived lets a body that is announced as too large through to the handler, which refuses it, with next to none of it
@@ -198,12 +213,6 @@ func (g *Gateway) foreign(err error) *problem {
 	default:
 		return errNotHTTP
 	}
-}
-
-// unframed refuses a request whose head has several readings. Nobody knows where it ends, so the connection closes.
-func unframed(ctx *fasthttp.RequestCtx) {
-	ctx.SetConnectionClose()
-	errNotHTTP.write(ctx)
 }
 
 var errNotHTTP = refuse(kindMalformed, "The request is not valid HTTP.")
