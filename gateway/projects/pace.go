@@ -20,8 +20,11 @@ const (
 // pacer keeps a reading out of the way of requests: the reading gives up the processor for half of the time, in slices
 // that are shorter than a request takes. A nil pacer never sleeps. Not for concurrent use.
 //
-// Yielding instead of sleeping is not enough: a processor that always has a runnable goroutine looks for new requests
-// only every 10 ms. With 100,000 projects in YAML the p99 of requests rose from 2 to 8 ms that way.
+// Sleeping is for the machine, not for the Go scheduler. With a reading that yields (runtime.Gosched) after every 32
+// projects, 99 % of the gateway's goroutines run within 0.3 ms, and yet the p99 of requests rises from 2.4 to 7-9 ms on
+// two cores (100,000 projects in YAML): the reading competes with the broker and the clients for a core. While a paced
+// reading lasts, the garbage collector runs for less than 1 % of the time. Slices of 100 or 200 µs with yields between
+// did not do better.
 type pacer struct {
 	ctx    context.Context
 	began  time.Time     // of the slice
