@@ -6,7 +6,7 @@
 //   - Every value counts exactly as the file spells it, or is refused with its line. No error repeats a key.
 //   - A file with a fault changes nothing: the last good Set stays in force. So does a file that is being written.
 //   - A changed file is noticed within 2 s, also where the file system announces no changes.
-//   - A reload leaves the processor free for half of the time, until it has paused for 3 s altogether. The first
+//   - A reload leaves the processor free for half of the time, until it has paused for 2 s altogether. The first
 //     reading, at start, does not pause.
 //
 // To change a field of a project read entry.go; what two projects must not share, build.go; the web origins,

@@ -91,6 +91,9 @@ func (f *File) reload(ctx context.Context, announced bool, use func(*Set)) (agai
 	f.lastFault = ""
 	c := set.since(f.last, pace)
 	f.last = set
+	if ctx.Err() != nil {
+		return false // the count is incomplete
+	}
 	f.log.Info("projects file is in force", "projects", set.Len(), "keys", set.Keys(),
 		"added", c.added, "removed", c.removed, "changed", c.changed, "took", time.Since(start).Round(time.Millisecond))
 	return false
