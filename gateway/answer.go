@@ -58,6 +58,15 @@ var answers = [...]struct {
 	kindUnavailable:          {fasthttp.StatusServiceUnavailable, "unavailable", true},
 }
 
+// What a 413 calls the limits.
+const (
+	limitEventBytes  = "max_event_bytes"
+	limitBulkBytes   = "max_bulk_bytes"
+	limitHeaderBytes = "max_header_bytes"
+	limitRate        = "rate_limit"
+	limitTopicBatch  = "topic_batch_bytes" // the topic's max.message.bytes
+)
+
 // problem is a refusal. Its text is one sentence that never repeats the client's bytes, headers or key.
 type problem struct {
 	kind       kind
@@ -143,6 +152,9 @@ func (p *problem) write(ctx *fasthttp.RequestCtx) {
 	p.writeHead(ctx)
 	writeJSON(ctx, p.body(string(ctx.Response.Header.Peek(headerRequestID))))
 }
+
+// writeProblem is how our own protocol refuses a request.
+func writeProblem(ctx *fasthttp.RequestCtx, p *problem) { p.write(ctx) }
 
 // writeHead sets the status and the headers that go with the refusal.
 func (p *problem) writeHead(ctx *fasthttp.RequestCtx) {

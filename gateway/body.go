@@ -2,172 +2,141 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
-	"io"
+	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
 )
 
-// A body that is not read by the time the headers are is cut by its progress, not by its total time: a phone on a slow line
-// may take minutes, a client that holds a connection open with a byte now and then may not.
-const (
-	bodySilence = 10 * time.Second
-	// discardSilence is shorter: nobody waits for the rest of a body that is refused already.
-	discardSilence  = time.Second
-	bodyWindow      = 30 * time.Second
-	bodyWindowLeast = 30 << 10 // bytes: 1 KiB a second over the window
-	// prefetched is how much of a body fasthttp reads together with the headers, under the server's own read timeout.
-	prefetched = 8 << 10
+// The errors of bodyReader. What they wrap is for a log; no text of them repeats a byte of the body.
+var (
+	// errBodyTooLarge: the body has more bytes than the reader's limit, as it was sent or, if the error is
+	// errDecodedTooLarge, once decompressed.
+	errBodyTooLarge    = errors.New("body larger than the limit")
+	errDecodedTooLarge = fmt.Errorf("%w once decompressed", errBodyTooLarge)
+	// errBodyTooSlow: no byte came for bodySilence, or fewer than 1 KiB/s over 30 seconds.
+	errBodyTooSlow = errors.New("body too slow")
+	// errTruncated: the connection ended before the body did, or the body's chunks are malformed.
+	errTruncated = errors.New("body ends early")
+	// errEncoding: the Content-Encoding is none of acceptedEncodings, or there are several.
+	errEncoding = errors.New("content encoding not supported")
+	// errCorrupt: the body is not valid in its Content-Encoding. errZstdWindow is the one cause that has an error of
+	// its own.
+	errCorrupt    = errors.New("body not valid in its content encoding")
+	errZstdWindow = fmt.Errorf("%w: zstd window or block too large", errCorrupt)
+	// errNoRoom: the memory that all bodies share is used up.
+	errNoRoom = errors.New("no memory left for bodies")
 )
 
-// firstGrowth is how many bytes a body is given room for on the word of its Content-Length; the rest comes with the bytes.
+// bodyPool is what all bodies of a process share: a budget of memory and the zstd decoders. Safe for concurrent use.
+type bodyPool struct {
+	budget  budget
+	zstd    zstdSlots
+	silence time.Duration
+}
+
+// bodyConfig configures a bodyPool.
+type bodyConfig struct {
+	// Budget is how many bytes all bodies together may hold, without the first 8 KiB of each. 0 is no bound.
+	Budget int64
+	// Largest is the largest limit of any reader, in bytes.
+	Largest int
+	// Silence is how long a client may send nothing in the middle of a body. 0 is the default, bodySilence.
+	Silence time.Duration
+	// Refused is called each time that a body finds no room in the budget. It must be safe for concurrent use.
+	Refused func()
+}
+
+// newBodyPool returns an empty pool.
+func newBodyPool(cfg bodyConfig) (*bodyPool, error) {
+	slots, err := newZstdSlots(cfg.Largest)
+	if err != nil {
+		return nil, err
+	}
+	p := &bodyPool{zstd: slots, silence: cmp.Or(cfg.Silence, bodySilence)}
+	p.budget.most, p.budget.refused = cfg.Budget, cfg.Refused
+	return p, nil
+}
+
+// used returns how many bytes the bodies hold now, without the first freeBody of each.
+func (p *bodyPool) used() int64 { return p.budget.used.Load() }
+
+// reader returns a reader of bodies of at most limit bytes, before and after decompression.
+func (p *bodyPool) reader(limit int) *bodyReader { return &bodyReader{limit: limit, pool: p} }
+
+// bodyReader reads and decompresses bodies of a limited size. Safe for concurrent use.
+type bodyReader struct {
+	limit int // bytes
+	pool  *bodyPool
+}
+
+// checkHead checks what a request's headers say about its body. It returns errEncoding or errBodyTooLarge.
+func (r *bodyReader) checkHead(ctx *fasthttp.RequestCtx) error {
+	_, err := r.coding(ctx)
+	return err
+}
+
+func (r *bodyReader) coding(ctx *fasthttp.RequestCtx) (encoding, error) {
+	coding, ok := contentEncoding(ctx)
+	switch {
+	case !ok:
+		return codingNone, errEncoding
+	case ctx.Request.Header.ContentLength() > r.limit:
+		return codingNone, errBodyTooLarge
+	}
+	return coding, nil
+}
+
+// read reads the request's body into dst, decompressed. dst must be empty; its content is undefined after an error. The
+// errors are those above.
+func (r *bodyReader) read(ctx *fasthttp.RequestCtx, dst *bodyBuffer) error {
+	coding, err := r.coding(ctx)
+	if err != nil {
+		return err
+	}
+	dst.budget = &r.pool.budget
+	if coding == codingNone {
+		return r.readWire(ctx, dst)
+	}
+	wire := getBuffer()
+	defer wire.release()
+	wire.budget = &r.pool.budget
+	if err := r.readWire(ctx, wire); err != nil {
+		return err
+	}
+	return r.decompress(coding, &wire.Buffer, dst)
+}
+
+// firstGrowth is how many bytes a buffer reserves because a Content-Length announces them. More memory follows the
+// bytes themselves.
 const firstGrowth = 64 << 10
 
-// bodyLimit is the size limit of one path's bodies.
-type bodyLimit struct {
-	bytes int       // before and after decompression
-	name  string    // what an answer calls it
-	zstd  zstdSlots // for at least as many bytes
-
-	budget *budget // what all bodies share; nil: no bound
-}
-
-// exceeded refuses a body that is larger than the limit.
-func (l *bodyLimit) exceeded(what string) *problem {
-	return tooLarge(what, l.name, int64(l.bytes), "bytes")
-}
-
-// readBody reads the request's body into dst, which is empty, at most the limit before and after decompression.
-func readBody(ctx *fasthttp.RequestCtx, dst *bodyBuffer, limit *bodyLimit) *problem {
-	coding, p := contentEncoding(ctx)
-	if p != nil {
-		return p
-	}
-	if n := ctx.Request.Header.ContentLength(); n > limit.bytes {
-		return limit.exceeded("The body is larger than")
-	}
-	dst.budget = limit.budget
-	if coding == codingNone {
-		return readWire(ctx, dst, limit)
-	}
-	wire := buffers.Get().(*bodyBuffer) //nolint:forcetypeassert // the pool holds nothing else
-	defer releaseBuffer(wire)
-	wire.budget = limit.budget
-	if p := readWire(ctx, wire, limit); p != nil {
-		return p
-	}
-	return limit.decompress(coding, &wire.Buffer, dst)
-}
-
-// readWire reads the body as it comes over the connection.
-func readWire(ctx *fasthttp.RequestCtx, dst *bodyBuffer, limit *bodyLimit) *problem {
+// readWire reads the body as the client sent it.
+func (r *bodyReader) readWire(ctx *fasthttp.RequestCtx, dst *bodyBuffer) error {
 	stream := ctx.RequestBodyStream()
 	if stream == nil {
 		return nil
 	}
-	n := ctx.Request.Header.ContentLength()
-	if n > 0 {
+	if n := ctx.Request.Header.ContentLength(); n > 0 {
 		dst.Grow(min(n, firstGrowth) + bytes.MinRead)
 	}
-	// One byte over the limit is read, to tell a body of just the limit from a larger one.
-	r := newProgressReader(ctx, stream, bodySilence, int64(limit.bytes)+1)
-	defer r.release()
-	got, err := dst.ReadFrom(r)
+	// One byte more than the limit tells a body that is too large from one that just fits.
+	progress := newProgressReader(ctx, stream, r.pool.silence, int64(r.limit)+1)
+	defer progress.release()
+	got, err := dst.ReadFrom(progress)
 	var timeout net.Error
 	switch {
-	case errors.Is(err, errNoRoom):
-		return errOverload
-	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, errTooSlow), err != nil && r.late():
-		return refuse(kindTimeout, "The body came too slowly.")
+	case errors.Is(err, errNoRoom), errors.Is(err, errBodyTooSlow):
+		return err
+	case errors.As(err, &timeout) && timeout.Timeout(), err != nil && progress.late():
+		return errBodyTooSlow
 	case err != nil:
-		return refuse(kindMalformed, "The body ended before its announced end.")
-	case got > int64(limit.bytes):
-		return limit.exceeded("The body is larger than")
+		return fmt.Errorf("%w: %w", errTruncated, err)
+	case got > int64(r.limit):
+		return errBodyTooLarge
 	}
 	return nil
-}
-
-var errTooSlow = errors.New("body slower than 1 KiB/s")
-
-// progressReader reads a body up to a number of bytes and moves the connection's read deadline along with it.
-type progressReader struct {
-	ctx        *fasthttp.RequestCtx
-	stream     io.Reader
-	left       int64 // bytes that may still be read
-	prefetched bool  // the whole body is in memory already
-	silence    time.Duration
-	until      time.Time // when the last Read had to be done
-	since      time.Time
-	got        int
-}
-
-var progressReaders = sync.Pool{New: func() any { return new(progressReader) }}
-
-func newProgressReader(ctx *fasthttp.RequestCtx, stream io.Reader, silence time.Duration, most int64) *progressReader {
-	n := ctx.Request.Header.ContentLength()
-	r := progressReaders.Get().(*progressReader) //nolint:forcetypeassert // the pool holds nothing else
-	*r = progressReader{ctx: ctx, stream: stream, left: most, silence: silence, prefetched: n >= 0 && n <= prefetched}
-	return r
-}
-
-func (r *progressReader) release() {
-	*r = progressReader{}
-	progressReaders.Put(r)
-}
-
-// late says whether the last Read ended for its time: in the middle of a chunk's frame the server says that the frame is
-// broken, and not why.
-func (r *progressReader) late() bool { return !r.until.IsZero() && !time.Now().Before(r.until) }
-
-// Read is part of io.Reader.
-func (r *progressReader) Read(p []byte) (int, error) {
-	if r.left <= 0 {
-		return 0, io.EOF
-	}
-	p = p[:min(int64(len(p)), r.left)]
-	n, err := r.read(p)
-	r.left -= int64(n)
-	return n, err
-}
-
-func (r *progressReader) read(p []byte) (int, error) {
-	if r.prefetched {
-		return r.stream.Read(p)
-	}
-	now := time.Now()
-	switch {
-	case r.since.IsZero():
-		r.since = now
-	case now.Sub(r.since) >= bodyWindow:
-		if r.got < bodyWindowLeast {
-			return 0, errTooSlow
-		}
-		r.since, r.got = now, 0
-	}
-	r.until = now.Add(r.silence)
-	if err := r.ctx.SetReadDeadline(r.until); err != nil {
-		return 0, err
-	}
-	n, err := r.stream.Read(p)
-	r.got += n
-	return n, err
-}
-
-// discardBody reads what is left of a refused body, so that the client, which may still be sending, sees the answer and not
-// a reset connection. It gives up on a client that sends twice the limit or stalls; the connection is closed then, after the
-// answer.
-func discardBody(ctx *fasthttp.RequestCtx, limit int) {
-	stream := ctx.RequestBodyStream()
-	if stream == nil {
-		return
-	}
-	most := 2 * int64(limit)
-	r := newProgressReader(ctx, stream, discardSilence, most)
-	defer r.release()
-	if n, err := io.Copy(io.Discard, r); err != nil || n == most {
-		ctx.SetConnectionClose()
-	}
 }

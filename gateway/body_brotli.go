@@ -7,9 +7,9 @@ import (
 	"github.com/andybalholm/brotli"
 )
 
-// brotliSlots are as many readers as there are processors, nil where none is made yet. They bound what brotli may take of
-// memory: a reader has a window of up to 16 MiB (RFC 7932, section 9.1) on the word of a few bytes. Decoding only computes,
-// so that a request which waits for a slot would have waited for a processor.
+// brotliSlots holds one reader for each processor, or nil where none exists yet. The slots bound brotli's memory: a
+// few bytes make a reader reserve a window of up to 16 MiB (RFC 7932, section 9.1). Decoding only computes, so a
+// request that waits for a slot would otherwise wait for a processor.
 var brotliSlots = func() chan *brotli.Reader {
 	slots := make(chan *brotli.Reader, runtime.GOMAXPROCS(0))
 	for range cap(slots) {
@@ -18,10 +18,11 @@ var brotliSlots = func() chan *brotli.Reader {
 	return slots
 }()
 
-// unbrotli reads Brotli (RFC 7932), not its variant with large windows.
+// unbrotli decompresses Brotli (RFC 7932). The variant with large windows is an error.
 func unbrotli(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	zr := <-brotliSlots
-	// A reader is kept only after a body within the limit, whose window is hardly larger than the body.
+	// The slot keeps the reader only after a body within the limit: the window of that body is hardly larger than the
+	// body.
 	var keep *brotli.Reader
 	defer func() { brotliSlots <- keep }()
 	if zr == nil {

@@ -2,31 +2,35 @@ package gateway
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"sync"
 	"time"
 )
 
-// freeBody is how many bytes of each body no budget is asked for. With --max-inflight-requests it is bounded all the same.
+// freeBody is how many bytes of each body do not count against the budget: a small event never depends on what others
+// send. --max-inflight-requests bounds their sum.
 const freeBody = 8 << 10
 
-// buffers hold bodies while they are parsed. What outlives the request is copied out of them.
-var buffers = sync.Pool{New: func() any { return new(bodyBuffer) }}
-
-// keepBuffer is the largest buffer that goes back into the pool; a rare giant is left to the garbage collector.
+// keepBuffer is the largest buffer, in bytes, that goes back to the pool. The garbage collector takes rare larger ones.
 const keepBuffer = 8 << 20
 
-// bodyBuffer holds one body, and what it took of the budget for that.
+var buffers = sync.Pool{New: func() any { return new(bodyBuffer) }}
+
+// bodyBuffer holds one body while it is parsed. Not safe for concurrent use.
 type bodyBuffer struct {
 	bytes.Buffer
-	budget *budget // nil: none
-	held   int64
-	since  time.Time // when it first took something
-	meter  bodyMeter // here so that it need not be made for each body
+	budget *budget   // nil: no budget
+	held   int64     // bytes taken from the budget
+	since  time.Time // when it first took some
+	meter  bodyMeter // part of the buffer, so that a body does not allocate one
 }
 
-func releaseBuffer(b *bodyBuffer) {
+// getBuffer returns an empty buffer. The caller must release it.
+func getBuffer() *bodyBuffer { return buffers.Get().(*bodyBuffer) }
+
+// release returns the buffer to the pool and its memory to the budget. Nothing may refer to the buffer's bytes
+// afterwards.
+func (b *bodyBuffer) release() {
 	if b.held > 0 {
 		b.budget.give(b.held)
 	}
@@ -37,7 +41,7 @@ func releaseBuffer(b *bodyBuffer) {
 	}
 }
 
-// ReadFrom is part of io.ReaderFrom. It ends with errNoRoom when the budget has none left.
+// ReadFrom implements io.ReaderFrom. It returns errNoRoom when the budget is used up.
 func (b *bodyBuffer) ReadFrom(r io.Reader) (int64, error) {
 	if b.budget == nil {
 		return b.Buffer.ReadFrom(r)
@@ -47,15 +51,13 @@ func (b *bodyBuffer) ReadFrom(r io.Reader) (int64, error) {
 	return b.Buffer.ReadFrom(&b.meter)
 }
 
-var errNoRoom = errors.New("no room for more bytes of bodies")
-
-// bodyMeter makes room in the budget before it reads.
+// bodyMeter takes from the budget before it reads.
 type bodyMeter struct {
 	r  io.Reader
 	of *bodyBuffer
 }
 
-// Read is part of io.Reader. It reads no more than room was made for.
+// Read implements io.Reader.
 func (m *bodyMeter) Read(p []byte) (int, error) {
 	room, ok := m.of.room()
 	if !ok {
@@ -64,7 +66,7 @@ func (m *bodyMeter) Read(p []byte) (int, error) {
 	return m.r.Read(p[:min(len(p), room)])
 }
 
-// room is how many bytes may come next. It doubles with what is there, as the memory behind it does.
+// room returns how many bytes may follow. What the buffer takes from the budget doubles each time, as its memory does.
 func (b *bodyBuffer) room() (int, bool) {
 	if room := freeBody + b.held - int64(b.Len()); room > 0 {
 		return int(room), true

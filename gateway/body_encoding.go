@@ -3,12 +3,13 @@ package gateway
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/valyala/fasthttp"
 )
 
-// encoding is how a body is compressed on its way here.
+// encoding is how a client compressed a body.
 type encoding int
 
 const (
@@ -19,25 +20,23 @@ const (
 	codingBrotli
 )
 
-// acceptedEncodings is what an answer 415 tells a client to use (RFC 9110, section 12.5.3).
+// acceptedEncodings lists the supported encodings, for the Accept-Encoding of an answer 415 (RFC 9110, section 12.5.3).
 const acceptedEncodings = "gzip, deflate, zstd, br, identity"
 
-// contentEncoding reads Content-Encoding: one coding, in any case. Two layers are refused whatever they are: nobody needs
-// them, and each multiplies what few bytes can grow to.
-func contentEncoding(ctx *fasthttp.RequestCtx) (encoding, *problem) {
+// contentEncoding reads Content-Encoding: one coding, in any case. Two layers are not supported, whatever they are.
+// No client needs them, and each layer multiplies what few bytes can grow to.
+func contentEncoding(ctx *fasthttp.RequestCtx) (coding encoding, supported bool) {
 	values := ctx.Request.Header.PeekAll(fasthttp.HeaderContentEncoding)
-	if len(values) == 0 {
-		return codingNone, nil
+	switch len(values) {
+	case 0:
+		return codingNone, true
+	case 1:
+		return parseEncoding(bytes.TrimSpace(values[0]))
 	}
-	if len(values) == 1 {
-		if e, known := parseEncoding(bytes.TrimSpace(values[0])); known {
-			return e, nil
-		}
-	}
-	return codingNone, refuse(kindUnsupportedMediaType, "The content encoding is not supported; Accept-Encoding lists those that are.")
+	return codingNone, false
 }
 
-func parseEncoding(name []byte) (encoding, bool) {
+func parseEncoding(name []byte) (coding encoding, supported bool) {
 	var lower [len("identity")]byte
 	if len(name) > len(lower) {
 		return codingNone, false
@@ -51,7 +50,7 @@ func parseEncoding(name []byte) (encoding, bool) {
 	switch string(lower[:len(name)]) {
 	case "", "identity":
 		return codingNone, true
-	case "gzip", "x-gzip": // one and the same (RFC 9110, section 8.4.1.3)
+	case "gzip", "x-gzip": // two names of one coding (RFC 9110, section 8.4.1.3)
 		return codingGzip, true
 	case "deflate":
 		return codingDeflate, true
@@ -63,50 +62,41 @@ func parseEncoding(name []byte) (encoding, bool) {
 	return codingNone, false
 }
 
-var (
-	errOverLimit = errors.New("more bytes than the limit")
-	errTrailing  = errors.New("bytes after the end of the compressed data")
-)
-
-// decompress puts what wire holds into dst, which is empty. A body of no bytes is an empty one in every encoding.
-func (l *bodyLimit) decompress(e encoding, wire *bytes.Buffer, dst *bodyBuffer) *problem {
+// decompress writes the content of wire to dst, which must be empty. An empty body is valid in every encoding.
+func (r *bodyReader) decompress(coding encoding, wire *bytes.Buffer, dst *bodyBuffer) error {
 	if wire.Len() == 0 {
 		return nil
 	}
 	var err error
-	switch e {
+	switch coding {
 	case codingGzip:
-		err = gunzip(wire, dst, l.bytes)
+		err = gunzip(wire, dst, r.limit)
 	case codingDeflate:
-		err = inflate(wire, dst, l.bytes)
+		err = inflate(wire, dst, r.limit)
 	case codingZstd:
-		err = l.zstd.decode(wire, dst, l.bytes)
+		err = r.pool.zstd.decode(wire, dst, r.limit)
 	case codingBrotli:
-		err = unbrotli(wire, dst, l.bytes)
+		err = unbrotli(wire, dst, r.limit)
 	case codingNone:
-		err = drain(wire, wire, dst, l.bytes)
+		err = drain(wire, wire, dst, r.limit)
 	}
 	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errNoRoom):
-		return errOverload
-	case errors.Is(err, errOverLimit):
-		return l.exceeded("The body, once decompressed, is larger than")
-	case errors.Is(err, errWindow):
-		return refuse(kindMalformed, "The body has a zstd window larger than 8 MiB, or a block larger than its window.")
+	case err == nil, errors.Is(err, errNoRoom), errors.Is(err, errDecodedTooLarge), errors.Is(err, errZstdWindow):
+		return err
 	default:
-		return refuse(kindMalformed, "The body is not valid in its content encoding.")
+		return fmt.Errorf("%w: %w", errCorrupt, err)
 	}
 }
 
-// drain reads decoded, which reads wire, to its end. It never puts more than one byte beyond the limit into dst, and takes
-// nothing for whole that has bytes behind its end.
+var errTrailing = errors.New("bytes after the end of the compressed data")
+
+// drain reads decoded, which itself reads wire, to its end. It writes at most one byte more than limit to dst. Bytes
+// behind the end of the compressed data are an error.
 func drain(decoded io.Reader, wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	n, err := dst.ReadFrom(io.LimitReader(decoded, int64(limit)+1))
 	switch {
 	case n > int64(limit):
-		return errOverLimit
+		return errDecodedTooLarge
 	case err != nil:
 		return err
 	case wire.Len() > 0:

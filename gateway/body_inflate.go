@@ -11,10 +11,10 @@ import (
 	"github.com/klauspost/compress/zlib"
 )
 
-// The readers are made at their first use and reset for every other one.
+// The pools keep readers for the next body. A reader is reset before each use.
 var gzipReaders, zlibReaders sync.Pool
 
-// gunzip reads gzip (RFC 1952): one member or several, checksums and lengths included.
+// gunzip decompresses gzip (RFC 1952) of one or several members. It checks checksums and lengths.
 func gunzip(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	zr, ok := gzipReaders.Get().(*gzip.Reader)
 	if !ok {
@@ -27,18 +27,19 @@ func gunzip(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	return drain(zr, wire, dst, limit)
 }
 
-// zlibMethod is the lower half of the first byte of every zlib stream: compression method 8 (RFC 1950). No deflate stream
-// begins with it but one whose first block is stored and has a bit set in its padding, which no encoder writes.
+// zlibMethod is the lower half of the first byte of every zlib stream: compression method 8 (RFC 1950). A bare
+// deflate stream begins with it only if its first block is stored and has a bit set in its padding. No encoder writes
+// that.
 const zlibMethod = 8
 
-// inflate reads what HTTP calls deflate: the zlib format (RFC 9110, section 8.4.1.2), or the bare deflate (RFC 1951) that
-// some clients send under that name. The first byte decides, so that no input is tried twice and none has two meanings.
+// inflate decompresses what HTTP calls deflate: the zlib format (RFC 9110, section 8.4.1.2), or the bare deflate (RFC
+// 1951) that some clients send under that name. The first byte decides which one, so each input has one meaning.
 func inflate(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	if wire.Bytes()[0]&0x0F == zlibMethod {
 		return unzlib(wire, dst, limit)
 	}
-	// A new reader each time: a reset one keeps the code tables of the stream before, and reads by them where a block of this one
-	// defines none. gzip and zlib have checksums against that; this form has none.
+	// Each body gets a new reader. A reset one keeps the code tables of the last stream and uses them for a block
+	// that defines none. The checksums of gzip and zlib detect that; bare deflate has no checksum.
 	zr := flate.NewReader(wire)
 	return drain(zr, wire, dst, limit)
 }
@@ -47,7 +48,7 @@ func unzlib(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	zr, ok := zlibReaders.Get().(io.Reader)
 	var err error
 	if ok {
-		err = zr.(zlib.Resetter).Reset(wire, nil) //nolint:forcetypeassert // the package promises it
+		err = zr.(zlib.Resetter).Reset(wire, nil) // zlib.NewReader documents it
 	} else {
 		zr, err = zlib.NewReader(wire)
 	}

@@ -9,21 +9,19 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdWindow is the largest window of a body's frames, in bytes: what RFC 9659 lets senders use and has receivers take.
+// zstdWindow is the largest window of a frame, in bytes. RFC 9659 allows senders this much and requires it of
+// receivers.
 const zstdWindow = 8 << 20
 
-// errWindow: a frame asks for a window over zstdWindow, or has a block over its window.
-var errWindow = errors.New("zstd window exceeded")
-
-// zstdSlots are as many decoders as there are processors. They bound what zstd may take of memory: each keeps a window, of
-// up to 8 MiB (or a body's limit, if that is more) on the word of a few bytes. Decoding only computes, so that a request
-// which waits for a slot would have waited for a processor.
+// zstdSlots holds one decoder for each processor. The slots bound zstd's memory: a few bytes make a decoder reserve a
+// window of up to 8 MiB, or of the body's limit if that is more. Decoding only computes, so a request that waits for
+// a slot would otherwise wait for a processor.
 type zstdSlots chan *zstd.Decoder
 
-// newZstdSlots makes decoders for bodies of at most limit bytes.
+// newZstdSlots returns decoders for bodies of at most limit bytes.
 func newZstdSlots(limit int) (zstdSlots, error) {
-	// A frame of one segment has no window but its content, which the decoder takes for one.
-	most := uint64(max(limit, zstdWindow)) //nolint:gosec // never negative
+	// The decoder treats the content of a single-segment frame as its window.
+	most := uint64(max(limit, zstdWindow))
 	slots := make(zstdSlots, runtime.GOMAXPROCS(0))
 	for range cap(slots) {
 		z, err := zstd.NewReader(nil,
@@ -31,7 +29,7 @@ func newZstdSlots(limit int) (zstdSlots, error) {
 			zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(most),
 			zstd.WithDecoderMaxMemory(most),
-			zstd.WithDecodeBuffersBelow(0), // never ahead of what is read: the limit is the reader's
+			zstd.WithDecodeBuffersBelow(0), // decode no more than drain reads
 		)
 		if err != nil {
 			return nil, fmt.Errorf("zstd decoder: %w", err)
@@ -41,8 +39,8 @@ func newZstdSlots(limit int) (zstdSlots, error) {
 	return slots, nil
 }
 
-// decode reads Zstandard (RFC 8878): frames one after another, skippable ones among them, checksums included. A frame that
-// needs a dictionary is an error, because there is none.
+// decode decompresses Zstandard (RFC 8878): any number of frames, skippable ones among them. It checks checksums. A
+// frame that needs a dictionary is an error.
 func (s zstdSlots) decode(wire *bytes.Buffer, dst *bodyBuffer, limit int) error {
 	z := <-s
 	defer func() { s <- z }()
@@ -50,12 +48,12 @@ func (s zstdSlots) decode(wire *bytes.Buffer, dst *bodyBuffer, limit int) error 
 		return fmt.Errorf("zstd: %w", err)
 	}
 	err := drain(z, wire, dst, limit)
-	_ = z.Reset(nil) // lets go of the buffer; it cannot fail
+	_ = z.Reset(nil) // releases the buffer; it cannot fail
 	switch {
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded): // a frame says that it is larger than any body may be
-		return errOverLimit
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded): // a frame announces more than any body may have
+		return errDecodedTooLarge
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return errWindow
+		return errZstdWindow
 	}
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"sluice/internal/recordbatch/batchtest"
 )
 
 // TestBytesAreCopied: fasthttp and the buffer pools reuse a request's memory, and a record may wait for its lane for longer
@@ -16,8 +18,10 @@ import (
 func TestBytesAreCopied(t *testing.T) {
 	hold := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(hold) })
-	s := serve(t, func(c *Config, d *Deps) { c.RequestTimeout, d.Producer = time.Second, keeper{&memory{}, hold} })
-	alone(t, s.publisher)
+	// No lane takes over the work of one that is stuck, so that what waits goes on waiting.
+	s := serve(t, func(c *Config, d *Deps) {
+		c.RequestTimeout, d.Producer, d.stuckAfter = time.Second, keeper{&memory{}, hold}, time.Hour
+	})
 	trace := func(i int) string { return fmt.Sprintf("00-4bf92f3577b34da6a3ce929d0e0e%04d-00f067aa0ba902b7-01", i) }
 	body := func(i int) string { return fmt.Sprintf(`{"message":"%s %06d"}`, strings.Repeat("x", 100), i) }
 	const n = 100
@@ -41,12 +45,12 @@ func TestBytesAreCopied(t *testing.T) {
 	defer occupants.Wait()
 	defer letGo()
 	for len(waiting(s.publisher)) == 0 {
-		occupants.Go(func() { publish(s.publisher, []Record{{Value: []byte("occupant")}}, soon()) })
+		occupants.Go(func() { occupy(s.publisher) })
 		sleep(t.Context(), time.Millisecond)
 	}
 	// The requests of the first wave are answered at their deadline; the second wave gets their memory.
 	wave(0)
-	held := slices.DeleteFunc(waiting(s.publisher), func(r Record) bool { return string(r.Value) == "occupant" })
+	held := slices.DeleteFunc(waiting(s.publisher), func(r batchtest.Record) bool { return string(r.Value) == "occupant" })
 	if len(held) != n {
 		t.Fatalf("%d records wait", len(held))
 	}
@@ -82,26 +86,17 @@ func (k keeper) Produce(ctx context.Context, partition int, batch []byte) error 
 	return k.memory.Produce(ctx, partition, batch)
 }
 
-// alone has no lane take over the work of one that is stuck, so that what waits goes on waiting.
-func alone(t *testing.T, pub *publisher) {
-	t.Helper()
-	waitUntil(t, func() bool {
-		pub.team.mu.Lock()
-		defer pub.team.mu.Unlock()
-		running := pub.team.start != nil
-		pub.team.start = nil
-		return running
-	})
+// occupy publishes a record that is no event.
+func occupy(pub *publisher) {
+	r := pub.NewRequest()
+	defer r.release()
+	r.addRun(-1, batchtest.Run(batchtest.Record{Value: []byte("occupant")}), 1)
+	pub.Publish(r, time.Now().Add(10*time.Second))
 }
 
 // waiting lists the records that no lane has taken yet. They alias the memory that the publisher holds.
-func waiting(pub *publisher) []Record {
-	pub.shared.mu.Lock()
-	defer pub.shared.mu.Unlock()
-	var out []Record
-	for _, c := range pub.shared.chunks {
-		out = append(out, readTails(c.records)...)
-	}
+func waiting(pub *publisher) (out []batchtest.Record) {
+	pub.Queued(func(run []byte) { out = append(out, batchtest.Records(run)...) })
 	return out
 }
 

@@ -4,9 +4,6 @@ package gateway
 
 import "os"
 
-// openFilesLimit is not known here.
-func openFilesLimit() int { return 0 }
-
 // device is not known here.
 func device(os.FileInfo) uint64 { return 0 }
 

@@ -207,7 +207,7 @@ func TestResetConnections(t *testing.T) {
 		_ = conn.(*net.TCPConn).SetLinger(0) //nolint:forcetypeassert // it is one
 		_ = conn.Close()
 	}
-	waitUntil(t, func() bool { return s.connections() == 0 && s.load.requests.Load() == 0 })
+	waitUntil(t, func() bool { return s.conns.open() == 0 && s.load.requests.Load() == 0 })
 	if n := len(s.producer.stored()); n != 0 {
 		t.Errorf("%d records", n)
 	}
@@ -218,11 +218,7 @@ func TestResetConnections(t *testing.T) {
 
 // TestSilentClientIsCutOff: a client that stops in the middle of a body gets 408; others are unharmed meanwhile.
 func TestSilentClientIsCutOff(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes as long as a body may be silent")
-	}
-	t.Parallel()
-	s := serve(t)
+	s := serve(t, func(_ *Config, d *Deps) { d.bodySilence = time.Second })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +234,7 @@ func TestSilentClientIsCutOff(t *testing.T) {
 			t.Fatalf("another client got %d", got.status)
 		}
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(bodySilence + 10*time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(bodySilence)); err != nil {
 		t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -9,7 +9,7 @@ import (
 // FuzzSpoolEntry: whatever decodes is what encodes to the same bytes, and nothing makes the decoder panic or allocate for a
 // number it was told.
 func FuzzSpoolEntry(f *testing.F) {
-	seed := entry{acceptedAt: time.UnixMilli(1), partition: -1, count: 2, records: runOf("a", "")}
+	seed := Entry{AcceptedAt: time.UnixMilli(1), Partition: -1, Count: 2, Records: runOf("a", "")}
 	f.Add(seed.encode())
 	f.Add([]byte{entryVersion})
 	f.Add(append(seed.encode(), 0))

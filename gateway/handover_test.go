@@ -2,19 +2,19 @@ package gateway
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestSuccessorSeesTheHold: a lane that takes over from a stuck one may look at the queue at once. What waits there for the partition
 // of the stuck batch must come after that batch.
 func TestSuccessorSeesTheHold(t *testing.T) {
-	metrics, _ := newMetrics(func() float64 { return 0 })
-	pub := newPublisher(&memory{}, 1<<20, metrics, slog.New(slog.DiscardHandler))
+	pub := publisherFor(t, &memory{})
 	pub.partitions.Store(12)
 	stuck := pub.lanes[1]
 	pub.team.lanes = map[*lane]bool{stuck: true}
@@ -38,7 +38,8 @@ func TestSuccessorSeesTheHold(t *testing.T) {
 		t.Error("the partition is still held")
 	}
 	pub.team.start = nil
-	next := pub.newLane(1, stuck.own)
+	next, err := pub.newLane(1, lanes, stuck.own)
+	require.NoError(t, err)
 	next.begin(1)
 	next.handOver()
 	if next.end() || pub.leaders.holds(1) {
@@ -58,8 +59,7 @@ func (s slowProducer) Produce(ctx context.Context, partition int, batch []byte) 
 func TestSlowKafkaGivesFewIDs(t *testing.T) {
 	m := &memory{}
 	synctest.Test(t, func(t *testing.T) {
-		metrics, _ := newMetrics(func() float64 { return 0 })
-		pub := newPublisher(slowProducer{m}, 1<<20, metrics, slog.New(slog.DiscardHandler))
+		pub := publisherFor(t, slowProducer{m})
 		ctx, cancel := context.WithCancel(t.Context())
 		var running, all sync.WaitGroup
 		running.Go(func() { pub.Run(ctx) })
@@ -89,18 +89,17 @@ type avoiding struct {
 	brokers []int32
 }
 
-func (a *avoiding) Replicas(context.Context) ([]replicas, error) { return nil, errNoPartitions }
+func (a *avoiding) Replicas(context.Context) ([]Replicas, error) { return nil, ErrNoPartitions }
 func (a *avoiding) Probe(context.Context, int32) error           { return nil }
 func (a *avoiding) Avoid(brokers []int32)                        { a.brokers = brokers }
 
 // TestSuccessorAsksAnotherBroker: a lane that takes over needs a producer id first, and must not ask the broker for it that holds
 // its predecessor up.
 func TestSuccessorAsksAnotherBroker(t *testing.T) {
-	metrics, _ := newMetrics(func() float64 { return 0 })
 	c := &avoiding{memory: &memory{}}
-	pub := newPublisher(c, 1<<20, metrics, slog.New(slog.DiscardHandler))
+	pub := publisherFor(t, c)
 	pub.partitions.Store(2)
-	pub.leaders.learn([]replicas{{leader: 6}, {leader: 7}}, time.Now())
+	pub.leaders.learn([]Replicas{{Leader: 6}, {Leader: 7}}, time.Now())
 	stuck := pub.lanes[1]
 	pub.team.lanes = map[*lane]bool{stuck: true}
 	started := false

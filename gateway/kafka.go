@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -11,7 +12,17 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 
 	"sluice/internal/kafkaconn"
+	"sluice/internal/recordbatch"
 )
+
+// KafkaConfig says how to reach Kafka.
+type KafkaConfig struct {
+	Conn kafkaconn.Config
+	// Timeout bounds one request. The broker is told to wait half of it for the replicas.
+	Timeout time.Duration
+	// Dial opens a connection to a broker, without TLS and login; nil: over TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
 
 // kafkaProducer is the Producer over kafka-go.
 type kafkaProducer struct {
@@ -23,8 +34,13 @@ type kafkaProducer struct {
 	avoid   atomic.Pointer[[]int32] // brokers that do not answer
 }
 
-func newKafkaProducer(conn kafkaconn.Config) (*kafkaProducer, error) {
-	transport, err := conn.TransportOver("sluice-gateway", dialAlive)
+// newKafkaProducer makes a producer for the topic of the settings. It opens nothing.
+func newKafkaProducer(cfg KafkaConfig) (*kafkaProducer, error) {
+	conn, dial := cfg.Conn, cfg.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
+	}
+	transport, err := conn.TransportOver("sluice-gateway", dialAlive(dial))
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +48,7 @@ func newKafkaProducer(conn kafkaconn.Config) (*kafkaProducer, error) {
 	transport.DialTimeout = connectTimeout
 	client := conn.Client(transport)
 	// kafka-go tells the broker to wait half of this for the replicas, and half a second if it is not set.
-	client.Timeout = attemptTimeout
+	client.Timeout = cfg.Timeout
 	return &kafkaProducer{client: client, transport: transport, topic: conn.Topic}, nil
 }
 
@@ -67,12 +83,16 @@ func (k *kafkaProducer) Produce(ctx context.Context, partition int, batch []byte
 	if staleLeader(err) {
 		k.refreshSoon()
 	}
-	return fmt.Errorf("produce: %w", err)
+	return WithReason(fmt.Errorf("produce: %w", err), reasonOf(err))
 }
 
 // NewID asks any broker for a producer id.
-func (k *kafkaProducer) NewID(ctx context.Context) (ProducerID, error) {
-	return k.initProducerID(ctx)
+func (k *kafkaProducer) NewID(ctx context.Context) (recordbatch.ProducerID, error) {
+	id, err := k.initProducerID(ctx)
+	if err != nil {
+		return recordbatch.NoProducerID, WithReason(fmt.Errorf("new producer id: %w", err), reasonOf(err))
+	}
+	return id, nil
 }
 
 // Partitions is how many partitions the topic has. kafka-go answers from what it knows, which is a second old at most.

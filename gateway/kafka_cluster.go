@@ -9,7 +9,7 @@ import (
 )
 
 // Replicas is who has each partition, as kafka-go knows it; it asks about every half second, and is asked to ask now.
-func (k *kafkaProducer) Replicas(ctx context.Context) ([]replicas, error) {
+func (k *kafkaProducer) Replicas(ctx context.Context) ([]Replicas, error) {
 	k.refreshLeaders(ctx)
 	resp, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.topic}})
 	if err != nil {
@@ -19,9 +19,9 @@ func (k *kafkaProducer) Replicas(ctx context.Context) ([]replicas, error) {
 		if t.Name != k.topic || t.Error != nil {
 			continue
 		}
-		of := make([]replicas, len(t.Partitions))
+		of := make([]Replicas, len(t.Partitions))
 		for i := range of {
-			of[i].leader = -1
+			of[i].Leader = -1
 		}
 		for _, p := range t.Partitions {
 			if p.ID < 0 || p.ID >= len(of) {
@@ -29,19 +29,19 @@ func (k *kafkaProducer) Replicas(ctx context.Context) ([]replicas, error) {
 			}
 			r := &of[p.ID]
 			if p.Leader.Host != "" { // kafka-go leaves it empty where there is none
-				r.leader = int32(p.Leader.ID) //nolint:gosec // it was one
+				r.Leader = int32(p.Leader.ID) //nolint:gosec // it was one
 			}
 			for _, b := range p.Isr {
 				id := int32(-1) // a replica whose broker is not there
 				if b.Host != "" {
 					id = int32(b.ID) //nolint:gosec // it was one
 				}
-				r.inSync = append(r.inSync, id)
+				r.InSync = append(r.InSync, id)
 			}
 		}
 		return of, nil
 	}
-	return nil, errNoPartitions
+	return nil, ErrNoPartitions
 }
 
 // probeRequest is kafka-go's ApiVersions request, sent to one broker. It is the smallest request that there is, and a broker
@@ -64,8 +64,8 @@ func (r *probeRequest) Broker(c protocol.Cluster) (protocol.Broker, error) {
 }
 
 // Probe asks one broker for a sign of life.
-func (k *kafkaProducer) Probe(ctx context.Context, broker int32) error {
-	_, err := k.transport.RoundTrip(ctx, k.client.Addr, &probeRequest{to: broker})
+func (k *kafkaProducer) Probe(ctx context.Context, id int32) error {
+	_, err := k.transport.RoundTrip(ctx, k.client.Addr, &probeRequest{to: id})
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}

@@ -14,13 +14,17 @@ const connectTimeout = 3 * time.Second
 var errDeadConn = errors.New("the broker had closed the connection")
 
 // dialAlive connects to a broker, without TLS and login.
-func dialAlive(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
+func dialAlive(dial dialer) dialer {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &aliveConn{Conn: conn, fresh: true}, nil
 	}
-	return &aliveConn{Conn: conn, fresh: true}, nil
 }
+
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // aliveConn is a connection that looks whether the other end has closed it before a request is written to it. kafka-go keeps idle
 // connections and does not read from them: without this, the first batch after a broker's end would be written into a dead

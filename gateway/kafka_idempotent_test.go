@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
 	"net"
-	"os"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -17,164 +14,17 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/internal/event"
-	"sluice/internal/kafkaconn"
+	"sluice/internal/recordbatch"
+	"sluice/internal/recordbatch/batchtest"
+	"sluice/internal/testlog"
 )
 
-// kafkaSetting names an Apache Kafka, host:port, for the tests that need one; `make kafka-up` starts one.
-const kafkaSetting = "SLUICE_TEST_KAFKA"
-
-// site is a Kafka with a topic of the test's own.
-type site struct {
-	t       testing.TB
-	brokers []string
-	topic   string
-	cluster *kfake.Cluster // nil on Apache Kafka
-
-	compacted atomic.Bool // what the embedded broker is made to refuse, as Apache Kafka does
-}
-
-// onFake makes a site in this process.
-func onFake(t testing.TB, brokers, partitions int, opts ...kfake.Opt) *site {
-	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(brokers), kfake.SeedTopics(int32(partitions), "events")}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	return &site{t: t, brokers: cluster.ListenAddrs(), topic: "events", cluster: cluster}
-}
-
-// onApache makes a site on the Apache Kafka that the setting names.
-func onApache(t testing.TB, partitions int) *site {
-	t.Helper()
-	addr := os.Getenv(kafkaSetting)
-	if addr == "" {
-		t.Skipf("set %s=host:port to run this on Apache Kafka", kafkaSetting)
-	}
-	s := &site{t: t, brokers: []string{addr}, topic: fmt.Sprintf("gateway-test-%d", rand.Uint64())}
-	p := s.producer()
-	resp, err := p.client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
-		Topic: s.topic, NumPartitions: partitions, ReplicationFactor: 1,
-		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "message.timestamp.type", ConfigValue: "LogAppendTime"}},
-	}}})
-	if err = errors.Join(err, func() error { return resp.Errors[s.topic] }()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if _, err := p.client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{s.topic}}); err != nil {
-			t.Error(err)
-		}
-		p.Close()
-	})
-	return s
-}
-
-// onBoth runs a test on both kinds of Kafka.
-func onBoth(t *testing.T, partitions int, test func(t *testing.T, s *site)) {
-	t.Helper()
-	t.Run("embedded", func(t *testing.T) { test(t, onFake(t, 1, partitions)) })
-	t.Run("apache", func(t *testing.T) { test(t, onApache(t, partitions)) })
-}
-
-func (s *site) producer() *kafkaProducer {
-	s.t.Helper()
-	p, err := newKafkaProducer(kafkaconn.Config{Brokers: s.brokers, Topic: s.topic, DeadTopic: "dead"})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(p.Close)
-	return p
-}
-
-// publisher runs a publisher over p until the test ends.
-func (s *site) publisher(t testing.TB, p Producer, compression string) *publisher {
-	t.Helper()
-	m, _ := newMetrics(func() float64 { return 0 })
-	pub := newPublisher(p, 1<<28, m, slog.New(slog.DiscardHandler))
-	if err := pub.compress(compression); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); pub.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	return pub
-}
-
-// consumed is a record as franz-go's consumer got it.
-type consumed struct {
-	partition int32
-	offset    int64
-	record    Record
-}
-
-// records reads the whole topic.
-func (s *site) records(t testing.TB) []consumed {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	ends := s.ends(ctx, t)
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...), kgo.ConsumeTopics(s.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	total := 0
-	for _, end := range ends {
-		total += int(end)
-	}
-	var out []consumed
-	for len(out) < total {
-		fetches := client.PollFetches(ctx)
-		if err := errors.Join(fetches.Err(), ctx.Err()); err != nil {
-			t.Fatal(err)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			c := consumed{partition: r.Partition, offset: r.Offset, record: Record{Key: r.Key, Value: r.Value}}
-			for _, h := range r.Headers {
-				c.record.Headers = append(c.record.Headers, event.Header{Key: h.Key, Value: h.Value})
-			}
-			out = append(out, c)
-		})
-	}
-	return out
-}
-
-// ends lists the offset after the last record of each partition.
-func (s *site) ends(ctx context.Context, t testing.TB) map[int]int64 {
-	t.Helper()
-	p := s.producer()
-	n, err := p.Partitions(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var asked []kafka.OffsetRequest
-	for i := range n {
-		asked = append(asked, kafka.LastOffsetOf(i))
-	}
-	resp, err := p.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{s.topic: asked}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[int]int64{}
-	for _, o := range resp.Topics[s.topic] {
-		if o.Error != nil {
-			t.Fatal(o.Error)
-		}
-		out[o.Partition] = o.LastOffset
-	}
-	return out
-}
-
-// load publishes n requests of one to five events, several at a time, while during runs, and returns how often the topic
+// publishMany publishes n requests of one to five events, several at a time, while during runs, and returns how often the topic
 // holds each acknowledged event.
-func (s *site) load(t testing.TB, pub *publisher, n int, during func()) (copies map[string]int) {
+func publishMany(t testing.TB, s *site, pub *publisher, n int, during func()) (copies map[string]int) {
 	t.Helper()
 	var all sync.WaitGroup
 	gate := make(chan struct{}, 16)
@@ -186,11 +36,11 @@ func (s *site) load(t testing.TB, pub *publisher, n int, during func()) (copies 
 		gate <- struct{}{}
 		all.Go(func() {
 			defer func() { <-gate }()
-			run := make([]Record, 1+i%5)
+			run := make([]batchtest.Record, 1+i%5)
 			for j := range run {
-				run[j] = Record{Value: fmt.Appendf(nil, `{"event":"%d-%d","text":"the same text again and again"}`, i, j)}
+				run[j] = batchtest.Record{Value: fmt.Appendf(nil, `{"event":"%d-%d","text":"the same text again and again"}`, i, j)}
 			}
-			for j, err := range publish(pub, run, time.Now().Add(20*time.Second)) {
+			for j, err := range send(pub, run, time.Now().Add(20*time.Second)) {
 				if err != nil {
 					t.Errorf("request %d: %v", i, err)
 					continue
@@ -229,10 +79,9 @@ func TestLostAnswersAreStoredOnce(t *testing.T) {
 	for _, codec := range []string{"none", "lz4", "zstd"} {
 		t.Run(codec, func(t *testing.T) {
 			onBoth(t, 6, func(t *testing.T, s *site) {
-				p := s.producer()
 				network := &lossy{every: 3}
-				network.through(p)
-				copies := s.load(t, s.publisher(t, p, codec), 400, nil)
+				p := producerOf(s, network.dial)
+				copies := publishMany(t, s, publisherOver(t, p, codec), 400, nil)
 				onceEach(t, copies)
 				if len(copies) != 400*3 {
 					t.Errorf("%d events", len(copies))
@@ -248,11 +97,10 @@ func TestLostAnswersAreStoredOnce(t *testing.T) {
 // TestLostAnswersWithoutIDs tests the test above: without producer ids the same must show copies.
 func TestLostAnswersWithoutIDs(t *testing.T) {
 	onBoth(t, 6, func(t *testing.T, s *site) {
-		p := s.producer()
 		network := &lossy{every: 3}
-		network.through(p)
+		p := producerOf(s, network.dial)
 		twice := 0
-		for _, n := range s.load(t, s.publisher(t, idless{p}, "none"), 400, nil) {
+		for _, n := range publishMany(t, s, publisherOver(t, idless{p}, "none"), 400, nil) {
 			if n > 1 {
 				twice++
 			}
@@ -266,15 +114,15 @@ func TestLostAnswersWithoutIDs(t *testing.T) {
 // idless is Kafka where nobody may have a producer id.
 type idless struct{ *kafkaProducer }
 
-func (idless) NewID(context.Context) (ProducerID, error) {
-	return noProducer, fmt.Errorf("%w: %w", ErrAnswered, kafka.ClusterAuthorizationFailed)
+func (idless) NewID(context.Context) (recordbatch.ProducerID, error) {
+	return recordbatch.NoProducerID, fmt.Errorf("%w: %w", ErrAnswered, kafka.ClusterAuthorizationFailed)
 }
 
 // TestLeaderMoves: partitions change their leader under load. kafka-go would learn of it by its timer; here the timer is
 // turned off, so that only the refresh after an error can be what helps.
 func TestLeaderMoves(t *testing.T) {
 	s := onFake(t, 3, 6)
-	p := s.producer()
+	p := producerOf(s, (&lossy{every: 7}).dial)
 	p.transport.MetadataTTL = time.Hour
 	var mu sync.Mutex
 	refused := 0
@@ -285,10 +133,8 @@ func TestLeaderMoves(t *testing.T) {
 		refused++
 		return nil, nil, false
 	})
-	network := &lossy{every: 7}
-	network.through(p)
 	start := time.Now()
-	copies := s.load(t, s.publisher(t, p, "lz4"), 600, func() {
+	copies := publishMany(t, s, publisherOver(t, p, "lz4"), 600, func() {
 		for i := range int32(6) {
 			if err := s.cluster.MoveTopicPartition("events", i, (s.cluster.LeaderFor("events", i)+1)%3); err != nil {
 				t.Error(err)
@@ -308,7 +154,7 @@ func TestProducerIDRefused(t *testing.T) {
 		t.Run(code.Message, func(t *testing.T) {
 			s := onFake(t, 1, 6)
 			fault := s.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: code, Count: 5})
-			copies := s.load(t, s.publisher(t, s.producer(), "none"), 100, nil)
+			copies := publishMany(t, s, publisherOver(t, producerOf(s), "none"), 100, nil)
 			onceEach(t, copies)
 			if len(copies) != 300 || fault.Hits() != 5 {
 				t.Errorf("%d events, %d faults", len(copies), fault.Hits())
@@ -323,7 +169,7 @@ func TestWrittenAndRefused(t *testing.T) {
 		t.Run(code.Message, func(t *testing.T) {
 			s := onFake(t, 1, 6)
 			s.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: code, Count: 10})
-			copies := s.load(t, s.publisher(t, s.producer(), "none"), 100, nil)
+			copies := publishMany(t, s, publisherOver(t, producerOf(s), "none"), 100, nil)
 			onceEach(t, copies)
 			if len(copies) != 300 {
 				t.Errorf("%d events", len(copies))
@@ -345,10 +191,12 @@ func TestCoordinatorIsLoading(t *testing.T) {
 		resp.ErrorCode = []int16{kerr.CoordinatorLoadInProgress.Code, kerr.CoordinatorNotAvailable.Code}[n.Load()%2]
 		return resp, nil, true
 	})
-	pub := s.publisher(t, s.producer(), "none")
-	onceEach(t, s.load(t, pub, 50, nil))
-	if pub.withoutID.Load() {
-		t.Error("gave up too soon")
+	said := &testlog.Counter{}
+	pub := publisherOver(t, producerOf(s), "none", said)
+	onceEach(t, publishMany(t, s, pub, 50, nil))
+	without := said.Of("kafka gives no producer id; a batch that must be sent again may be on the topic twice")
+	if without > said.Of("kafka gives producer ids") {
+		t.Error("gave up for good")
 	}
 }
 
@@ -365,9 +213,8 @@ func TestBrokerRestarts(t *testing.T) {
 	}
 	cluster := start("127.0.0.1:0")
 	s := &site{t: t, brokers: cluster.ListenAddrs(), topic: "events"}
-	p := s.producer()
-	(&lossy{every: 5}).through(p)
-	copies := s.load(t, s.publisher(t, p, "lz4"), 400, func() {
+	p := producerOf(s, (&lossy{every: 5}).dial)
+	copies := publishMany(t, s, publisherOver(t, p, "lz4"), 400, func() {
 		cluster.Close()
 		cluster = start(s.brokers[0])
 	})
@@ -380,25 +227,25 @@ func TestBrokerRestarts(t *testing.T) {
 
 // TestBatchesOnKafka: with every codec, Kafka takes our batches, and both clients read what went in.
 func TestBatchesOnKafka(t *testing.T) {
-	for _, codec := range codecs {
+	for _, codec := range batchtest.Codecs {
 		t.Run(codec, func(t *testing.T) {
 			onBoth(t, 1, func(t *testing.T, s *site) {
-				p := s.producer()
+				p := producerOf(s)
 				id, err := p.NewID(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
-				in := append(eventsLike(300), Record{Key: []byte("k"), Value: []byte{}}, Record{Key: []byte{}})
-				e := encoderOf(t, codec)
-				e.encode(chunksOf([][]Record{in}), time.Now())
-				if err := produceSoon(t, p, e.seal(id, 0)); err != nil {
+				in := append(batchtest.EventsLike(300), batchtest.Record{Key: []byte("k"), Value: []byte{}}, batchtest.Record{Key: []byte{}})
+				e := encoderWith(t, codec)
+				e.Encode([][]byte{batchtest.Run(in...)}, time.Now())
+				if err := produceSoon(t, p, e.Seal(id, 0)); err != nil {
 					t.Fatal(err)
 				}
-				var got []Record
+				var got []batchtest.Record
 				for _, c := range s.records(t) {
 					got = append(got, c.record)
 				}
-				if !reflect.DeepEqual(flat(got), flat(in)) {
+				if !reflect.DeepEqual(batchtest.Flat(got), batchtest.Flat(in)) {
 					t.Error("franz-go reads something else")
 				}
 				resp, err := p.client.Fetch(t.Context(), &kafka.FetchRequest{Topic: s.topic, MinBytes: 1, MaxBytes: 1 << 22, MaxWait: time.Second})
@@ -411,7 +258,7 @@ func TestBatchesOnKafka(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					var out Record
+					var out batchtest.Record
 					if r.Value != nil {
 						out.Value, _ = kafka.ReadAll(r.Value)
 					}
@@ -423,7 +270,7 @@ func TestBatchesOnKafka(t *testing.T) {
 					}
 					got = append(got, out)
 				}
-				if !reflect.DeepEqual(flat(got), flat(in)) {
+				if !reflect.DeepEqual(batchtest.Flat(got), batchtest.Flat(in)) {
 					t.Error("kafka-go reads something else")
 				}
 			})
@@ -447,7 +294,7 @@ func produceSoon(t testing.TB, p *kafkaProducer, batch []byte) error {
 // TestBrokerKnowsACopy: what the design rests on, batch by batch.
 func TestBrokerKnowsACopy(t *testing.T) {
 	onBoth(t, 1, func(t *testing.T, s *site) {
-		p := s.producer()
+		p := producerOf(s)
 		id, err := p.NewID(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -456,11 +303,11 @@ func TestBrokerKnowsACopy(t *testing.T) {
 		if err != nil || other.ID == id.ID {
 			t.Fatalf("ids %v and %v: %v", id, other, err)
 		}
-		e := encoderOf(t, "lz4")
-		e.encode(chunksOf([][]Record{eventsLike(10)}), time.Now())
+		e := encoderWith(t, "lz4")
+		e.Encode([][]byte{batchtest.Run(batchtest.EventsLike(10)...)}, time.Now())
 		for _, step := range []struct {
 			what     string
-			id       ProducerID
+			id       recordbatch.ProducerID
 			sequence int32
 			end      int64
 			want     error
@@ -473,12 +320,12 @@ func TestBrokerKnowsACopy(t *testing.T) {
 			{"after the gap", id, 20, 30, nil},
 			{"another id", other, 0, 40, nil},
 			{"copy of that", other, 0, 40, nil},
-			{"older epoch", ProducerID{other.ID, other.Epoch + 1}, 0, 50, nil},
+			{"older epoch", recordbatch.ProducerID{ID: other.ID, Epoch: other.Epoch + 1}, 0, 50, nil},
 			{"and now the epoch before", other, 10, 50, ErrProducerID},
-			{"no id", noProducer, -1, 60, nil},
-			{"no id again", noProducer, -1, 70, nil},
+			{"no id", recordbatch.NoProducerID, -1, 60, nil},
+			{"no id again", recordbatch.NoProducerID, -1, 70, nil},
 		} {
-			err := produceSoon(t, p, e.seal(step.id, step.sequence))
+			err := produceSoon(t, p, e.Seal(step.id, step.sequence))
 			if !errors.Is(err, step.want) {
 				t.Fatalf("%s: %v, want %v", step.what, err, step.want)
 			}
@@ -498,7 +345,7 @@ func TestNewIDLeavesNoTrace(t *testing.T) {
 		asked.Add(1)
 		return nil, nil, false
 	})
-	if _, err := s.producer().NewID(t.Context()); err != nil || asked.Load() != 0 {
+	if _, err := producerOf(s).NewID(t.Context()); err != nil || asked.Load() != 0 {
 		t.Errorf("%d questions for a coordinator, %v", asked.Load(), err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
 	"github.com/segmentio/kafka-go/protocol/metadata"
+
+	"sluice/internal/recordbatch"
 )
 
 // newIDRequest is kafka-go's InitProducerId request without its routing. kafka-go takes every such request for a transaction's
@@ -43,23 +45,23 @@ func (r *newIDRequest) Broker(c protocol.Cluster) (protocol.Broker, error) {
 	return protocol.Broker{ID: -1}, nil
 }
 
-func (k *kafkaProducer) initProducerID(ctx context.Context) (ProducerID, error) {
+func (k *kafkaProducer) initProducerID(ctx context.Context) (recordbatch.ProducerID, error) {
 	var avoid []int32
 	if brokers := k.avoid.Load(); brokers != nil {
 		avoid = *brokers
 	}
 	m, err := k.transport.RoundTrip(ctx, k.client.Addr, &newIDRequest{ProducerID: -1, ProducerEpoch: -1, avoid: avoid})
 	if err != nil {
-		return noProducer, fmt.Errorf("new producer id: %w", err)
+		return recordbatch.NoProducerID, err
 	}
 	resp, ok := m.(*initproducerid.Response)
 	if !ok {
-		return noProducer, fmt.Errorf("new producer id: answered with %T", m)
+		return recordbatch.NoProducerID, fmt.Errorf("answered with %T", m)
 	}
 	if resp.ErrorCode != 0 {
-		return noProducer, fmt.Errorf("new producer id: %w: %w", ErrAnswered, kafka.Error(resp.ErrorCode))
+		return recordbatch.NoProducerID, fmt.Errorf("%w: %w", ErrAnswered, kafka.Error(resp.ErrorCode))
 	}
-	return ProducerID{ID: resp.ProducerID, Epoch: resp.ProducerEpoch}, nil
+	return recordbatch.ProducerID{ID: resp.ProducerID, Epoch: resp.ProducerEpoch}, nil
 }
 
 // noTopic is not a legal name of a topic, so that no cluster makes it.

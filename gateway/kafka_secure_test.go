@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"sluice/internal/kafkaconn"
+	"sluice/internal/recordbatch/batchtest"
 )
 
 // TestProducerIsSecured: the producer speaks TLS and logs in where the settings say so.
@@ -19,7 +21,7 @@ func TestProducerIsSecured(t *testing.T) {
 	server := httptest.NewTLSServer(nil) // for its certificate
 	defer server.Close()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	must(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
 	login := []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "gateway", "secret")}
 	loggedIn := kafkaconn.Config{SASLMechanism: "SCRAM-SHA-256", SASLUsername: "gateway", SASLPassword: "secret"}
 	encrypted := kafkaconn.Config{TLS: true, TLSCAFile: ca}
@@ -35,16 +37,16 @@ func TestProducerIsSecured(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster, err := kfake.NewCluster(append(c.opts, kfake.NumBrokers(1), kfake.SeedTopics(1, "events"))...)
-			must(t, err)
+			require.NoError(t, err)
 			defer cluster.Close()
 			c.conn.Brokers, c.conn.Topic, c.conn.DeadTopic = cluster.ListenAddrs(), "events", "dead"
-			p, err := newKafkaProducer(c.conn)
-			must(t, err)
+			p, err := newKafkaProducer(KafkaConfig{Conn: c.conn, Timeout: attemptTimeout})
+			require.NoError(t, err)
 			defer p.Close()
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			for range 2 { // over a connection that is new, and over one that was idle
-				must(t, p.Produce(ctx, 0, batchOf(t, Record{Value: []byte("a")})))
+				require.NoError(t, p.Produce(ctx, 0, batchOf(t, batchtest.Record{Value: []byte("a")})))
 			}
 		})
 	}

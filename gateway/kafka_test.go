@@ -3,29 +3,30 @@ package gateway
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/internal/event"
 	"sluice/internal/kafkaconn"
+	"sluice/internal/recordbatch/batchtest"
 )
 
-// broker is an in-process Kafka whose requests a test can look at and spoil.
-func broker(t *testing.T) (*kfake.Cluster, *kafkaProducer) {
+// oneBroker is an in-process Kafka whose requests a test can look at and spoil.
+func oneBroker(t *testing.T) (*kfake.Cluster, *kafkaProducer) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "events"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	p, err := newKafkaProducer(kafkaconn.Config{Brokers: cluster.ListenAddrs(), Topic: "events", DeadTopic: "dead"})
+	p, err := newKafkaProducer(KafkaConfig{Conn: kafkaconn.Config{Brokers: cluster.ListenAddrs(), Topic: "events", DeadTopic: "dead"}, Timeout: attemptTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,17 +34,9 @@ func broker(t *testing.T) (*kfake.Cluster, *kafkaProducer) {
 	return cluster, p
 }
 
-// batchOf encodes records without a producer id.
-func batchOf(t testing.TB, records ...Record) []byte {
-	t.Helper()
-	e := encoderOf(t, "none")
-	e.encode(chunksOf([][]Record{records}), time.Now())
-	return e.seal(noProducer, -1)
-}
-
 // TestAcksAll: 202 means acknowledged by all in-sync replicas, so that is what every produce request must ask for.
 func TestAcksAll(t *testing.T) {
-	cluster, p := broker(t)
+	cluster, p := oneBroker(t)
 	var mu sync.Mutex
 	var acks []int16
 	cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -55,7 +48,7 @@ func TestAcksAll(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := p.Produce(ctx, 1, batchOf(t, Record{Value: []byte("a"), Headers: []event.Header{{Key: "v", Value: []byte("1")}}}, Record{Key: []byte("k"), Value: []byte("b")})); err != nil {
+	if err := p.Produce(ctx, 1, batchOf(t, batchtest.Record{Value: []byte("a"), Headers: []event.Header{{Key: "v", Value: []byte("1")}}}, batchtest.Record{Key: []byte("k"), Value: []byte("b")})); err != nil {
 		t.Fatal(err)
 	}
 	mu.Lock()
@@ -81,7 +74,7 @@ func TestAcksAll(t *testing.T) {
 func TestProduceErrors(t *testing.T) {
 	for _, code := range []*kerr.Error{kerr.NotLeaderForPartition, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.MessageTooLarge, kerr.RequestTimedOut} {
 		t.Run(code.Message, func(t *testing.T) {
-			cluster, p := broker(t)
+			cluster, p := oneBroker(t)
 			cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 				cluster.KeepControl()
 				req := r.(*kmsg.ProduceRequest)                    //nolint:forcetypeassert // ControlKey promises it
@@ -96,7 +89,7 @@ func TestProduceErrors(t *testing.T) {
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
-			err := p.Produce(ctx, 0, batchOf(t, Record{Value: []byte("a")}))
+			err := p.Produce(ctx, 0, batchOf(t, batchtest.Record{Value: []byte("a")}))
 			if err == nil {
 				t.Fatal("taken for an acknowledgement")
 			}
@@ -114,25 +107,25 @@ func TestTopicAppearsLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	p, err := newKafkaProducer(kafkaconn.Config{Brokers: cluster.ListenAddrs(), Topic: "events", DeadTopic: "dead"})
+	p, err := newKafkaProducer(KafkaConfig{Conn: kafkaconn.Config{Brokers: cluster.ListenAddrs(), Topic: "events", DeadTopic: "dead"}, Timeout: attemptTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
-	m, _ := newMetrics(func() float64 { return 0 })
-	pub := newPublisher(p, 1<<20, m, slog.New(slog.DiscardHandler))
+	pub, err := newPublisher(p, PublishConfig{MaxInflightBytes: 1 << 20})
+	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); pub.Run(ctx) }()
 	defer func() { stop(); <-done }()
 
-	if err := publish(pub, records(1, 10), time.Now().Add(200*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
+	if err := send(pub, batchtest.Plain(1, 10), time.Now().Add(200*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
 		t.Fatalf("without a topic: %v", err)
 	}
 	if _, err := p.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "events", NumPartitions: 2, ReplicationFactor: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := publish(pub, records(1, 10), soon())[0]; err != nil {
+	if err := send(pub, batchtest.Plain(1, 10), time.Now().Add(10*time.Second))[0]; err != nil {
 		t.Fatalf("with the topic: %v", err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // Describe asks for the topic's settings, which takes the right to describe its configuration, and for its replicas.
-func (k *kafkaProducer) Describe(ctx context.Context) (topicSettings, error) {
-	var t topicSettings
+func (k *kafkaProducer) Describe(ctx context.Context) (TopicSettings, error) {
+	var t TopicSettings
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.topic}})
 	if err != nil {
 		return t, fmt.Errorf("metadata: %w", err)
@@ -20,8 +20,8 @@ func (k *kafkaProducer) Describe(ctx context.Context) (topicSettings, error) {
 			return t, fmt.Errorf("%w (sluice topics apply makes it)", topic.Error)
 		}
 		for i, p := range topic.Partitions {
-			if n := len(p.Replicas); i == 0 || n < t.replicas {
-				t.replicas = n
+			if n := len(p.Replicas); i == 0 || n < t.Replicas {
+				t.Replicas = n
 			}
 		}
 	}
@@ -39,23 +39,23 @@ func (k *kafkaProducer) Describe(ctx context.Context) (topicSettings, error) {
 			return t, fmt.Errorf("describe configs: %w: %w", ErrAnswered, r.Error)
 		}
 		for _, e := range r.ConfigEntries {
-			t.set(e.ConfigName, e.ConfigValue)
+			setTopic(&t, e.ConfigName, e.ConfigValue)
 		}
 	}
 	return t, nil
 }
 
-// set takes over one setting; one that is not a number counts as not known.
-func (t *topicSettings) set(name, value string) {
+// setTopic takes over one setting; one that is not a number counts as not known.
+func setTopic(t *TopicSettings, name, value string) {
 	number := func() int { n, _ := strconv.Atoi(value); return n }
 	switch name {
 	case "max.message.bytes":
-		t.maxBatch = number()
+		t.MaxBatch = number()
 	case "cleanup.policy":
-		t.cleanup = value
+		t.Cleanup = value
 	case "message.timestamp.type":
-		t.timestamp = value
+		t.Timestamp = value
 	case "min.insync.replicas":
-		t.minISR = number()
+		t.MinISR = number()
 	}
 }

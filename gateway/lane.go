@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/internal/recordbatch"
 )
 
 // lane sends one batch at a time, to its own partitions: p is the lane's when p modulo lanes is its index, however many
@@ -16,7 +18,8 @@ type lane struct {
 	turn  int
 	own   *queue // records whose key chose one of the lane's partitions
 
-	encoder  encoder
+	encoder  *recordbatch.Encoder
+	runs     [][]byte // reused
 	identity identity
 	taken    []*chunk // reused
 
@@ -44,11 +47,26 @@ type attempts struct {
 }
 
 // newLane makes a lane of a publisher.
-func (p *publisher) newLane(index int, own *queue) *lane {
-	l := &lane{pub: p, index: index, every: lanes, own: own, identity: newIdentity()}
+func (p *publisher) newLane(index, every int, own *queue) (*lane, error) {
+	encoder, err := recordbatch.NewEncoder(p.cfg.Compression) // each keeps memory of its own
+	if err != nil {
+		return nil, err
+	}
+	l := &lane{pub: p, index: index, every: every, own: own, encoder: encoder, identity: newIdentity()}
 	l.shift.timer = time.AfterFunc(time.Hour, l.handOver)
 	l.shift.timer.Stop()
-	return l
+	return l, nil
+}
+
+// encode makes one batch of chunks, and returns its size in bytes.
+func (l *lane) encode(chunks []*chunk) (size int) {
+	l.runs = l.runs[:0]
+	for _, c := range chunks {
+		l.runs = append(l.runs, c.records)
+	}
+	size = l.encoder.Encode(l.runs, time.Now())
+	clear(l.runs)
+	return size
 }
 
 // run sends until ctx ends and there is nothing left to send, or another lane has taken over.
@@ -86,7 +104,7 @@ func (l *lane) begin(partition int) {
 	s.mu.Lock()
 	s.working, s.partition, s.began = true, partition, time.Now()
 	s.mu.Unlock()
-	s.timer.Reset(stuckAfter)
+	s.timer.Reset(l.pub.cfg.StuckAfter)
 }
 
 // end says whether another lane has taken over.
@@ -128,7 +146,7 @@ func (l *lane) handOver() {
 		l.pub.avoidSilent() // before the other lane asks for a producer id
 	}
 	if l.pub.outage.away(now) || !l.pub.leaders.healthy(int(l.pub.partitions.Load()), now) || !l.replaced() {
-		s.timer.Reset(stuckAfter)
+		s.timer.Reset(l.pub.cfg.StuckAfter)
 		return
 	}
 	s.over = true
@@ -202,12 +220,10 @@ func (p *publisher) succeed(stuck *lane) bool {
 	if n > stuckMost || p.team.start == nil {
 		return false
 	}
-	next := p.newLane(stuck.index, stuck.own)
-	codec, err := newCodec(p.codec)
+	next, err := p.newLane(stuck.index, stuck.every, stuck.own)
 	if err != nil {
-		return false // it was made before
+		return false // such a one was made before
 	}
-	next.encoder.codec = codec
 	if n := len(p.team.identities); n > 0 {
 		next.identity, p.team.identities = p.team.identities[n-1], p.team.identities[:n-1]
 	}
@@ -229,7 +245,7 @@ type team struct {
 
 // handBack keeps the identity of a lane that ends. All that was sent under it is settled.
 func (p *publisher) handBack(i *identity) {
-	if !i.id.valid() {
+	if !i.id.Valid() {
 		return
 	}
 	p.team.mu.Lock()

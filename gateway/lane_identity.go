@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"sluice/internal/recordbatch"
 )
 
 const (
@@ -19,19 +21,19 @@ const (
 // identity is a lane's producer id and, for each of its partitions, the sequence of the next record (KIP-98): a broker takes
 // from a producer only the batch whose sequence comes next, and answers one that it already has as if it had just written it.
 type identity struct {
-	id   ProducerID
+	id   recordbatch.ProducerID
 	next map[int]int32
 	// without: the lane goes without an id until then. refused: since when Kafka has refused to give one.
 	without, refused time.Time
 }
 
-func newIdentity() identity { return identity{id: noProducer, next: map[int]int32{}} }
+func newIdentity() identity { return identity{id: recordbatch.NoProducerID, next: map[int]int32{}} }
 
 // sequence is the one for the next n records to a partition, −1 without an id. It is not ok when an id should be asked for
 // first. Sequences may wrap around, but an id is cheap and one is enough for 2^31 records a partition, so that the lane takes a
 // new one instead.
 func (i *identity) sequence(partition int, n int32) (sequence int32, ok bool) {
-	if !i.id.valid() {
+	if !i.id.Valid() {
 		return -1, time.Now().Before(i.without)
 	}
 	next := i.next[partition]
@@ -40,15 +42,15 @@ func (i *identity) sequence(partition int, n int32) (sequence int32, ok bool) {
 
 // advance counts n records that Kafka has.
 func (i *identity) advance(partition int, n int32) {
-	if i.id.valid() {
+	if i.id.Valid() {
 		i.next[partition] += n
 	}
 }
 
 // abandon gives the id up, and its sequences with it.
-func (i *identity) abandon() { i.begin(noProducer) }
+func (i *identity) abandon() { i.begin(recordbatch.NoProducerID) }
 
-func (i *identity) begin(id ProducerID) {
+func (i *identity) begin(id recordbatch.ProducerID) {
 	i.id = id
 	clear(i.next)
 }

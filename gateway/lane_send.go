@@ -14,8 +14,6 @@ const (
 	lastBackoff = 400 * time.Millisecond
 )
 
-var errNoPartitions = errors.New("the topic's partitions are not known yet")
-
 // sending is a batch on its way.
 //
 //	       ┌── not written: drop expired requests, encode anew, perhaps another partition ◀─┐
@@ -65,7 +63,7 @@ func (l *lane) deliver(s *sending) {
 		now := time.Now()
 		l.own.expire(l.pub, now)
 		l.pub.shared.expire(l.pub, now)
-		sleep(context.Background(), backoff/2+rand.N(backoff))
+		pause(context.Background(), backoff/2+rand.N(backoff))
 	}
 }
 
@@ -120,7 +118,7 @@ func (l *lane) attempt(s *sending) error {
 	err := l.pub.producer.Produce(ctx, s.partition, s.wire)
 	l.attempts.since.Store(0)
 	now := time.Now()
-	l.pub.metrics.publishDuration.Observe(now.Sub(start).Seconds())
+	l.pub.metrics.ProduceSeconds.Observe(now.Sub(start).Seconds())
 	l.pub.leaders.note(s.partition, err, now)
 	return err
 }
@@ -129,7 +127,7 @@ func (l *lane) attempt(s *sending) error {
 func (l *lane) prepare(ctx context.Context, s *sending) error {
 	partitions := int(l.pub.partitions.Load())
 	if partitions == 0 {
-		return errNoPartitions
+		return ErrNoPartitions
 	}
 	if s.any {
 		s.partition = l.place(partitions)
@@ -139,7 +137,7 @@ func (l *lane) prepare(ctx context.Context, s *sending) error {
 		for _, c := range s.chunks {
 			s.records += int32(c.count) //nolint:gosec // maxBatchRecords at most
 		}
-		l.encoder.encode(s.chunks, time.Now())
+		l.encode(s.chunks)
 		s.encoded = true
 	}
 	sequence, ok := l.identity.sequence(s.partition, s.records)
@@ -149,7 +147,7 @@ func (l *lane) prepare(ctx context.Context, s *sending) error {
 		}
 		sequence, _ = l.identity.sequence(s.partition, s.records)
 	}
-	s.wire = l.encoder.seal(l.identity.id, sequence)
+	s.wire = l.encoder.Seal(l.identity.id, sequence)
 	return nil
 }
 
@@ -174,7 +172,7 @@ func (l *lane) settled(s *sending, err error) bool {
 	case errors.Is(err, ErrNotWritten): // this attempt; an earlier one may have been
 	default:
 		// Without an id Kafka keeps every copy, wherever it goes.
-		s.pinned = l.identity.id.valid()
+		s.pinned = l.identity.id.Valid()
 	}
 	return false
 }
@@ -228,8 +226,8 @@ func (s *sending) until(most time.Duration) time.Time {
 
 // report counts a failed attempt and logs it; a batch warns once.
 func (l *lane) report(s *sending, err error, first bool) {
-	reason := publishReason(err)
-	l.pub.metrics.publishErrors.WithLabelValues(reason).Inc()
+	reason := ReasonOf(err)
+	l.pub.metrics.Errors.WithLabelValues(reason).Inc()
 	say := l.pub.log.Debug
 	if first {
 		say = l.pub.log.Warn

@@ -11,16 +11,17 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-)
 
-var errLost = errors.New("answer lost")
+	"sluice/internal/recordbatch"
+	"sluice/internal/recordbatch/batchtest"
+	"sluice/internal/testlog"
+)
 
 // inBubble runs a publisher over m on a clock that jumps ahead whenever everybody waits.
 func inBubble(t *testing.T, m *memory, log slog.Handler, test func(t *testing.T, pub *publisher)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		metrics, _ := newMetrics(func() float64 { return 0 })
-		pub := newPublisher(m, 1<<20, metrics, slog.New(log))
+		pub := publisherFor(t, m, loggedTo(log))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); pub.Run(ctx) }()
@@ -36,20 +37,6 @@ func inBubble(t *testing.T, m *memory, log slog.Handler, test func(t *testing.T,
 	})
 }
 
-func publishOne(pub *publisher, wait time.Duration) error {
-	return publish(pub, records(1, 10), time.Now().Add(wait))[0]
-}
-
-// times makes the first n batches end as given.
-func times(n int, taken bool, err error) func() (bool, error) {
-	return func() (bool, error) {
-		if n--; n >= 0 {
-			return taken, err
-		}
-		return true, nil
-	}
-}
-
 // TestLostAnswer: as long as nobody knows whether a batch was written, it is sent again as it was, to where it was.
 func TestLostAnswer(t *testing.T) {
 	for name, taken := range map[string]bool{"written": true, "not written": false} {
@@ -61,7 +48,7 @@ func TestLostAnswer(t *testing.T) {
 					t.Fatal(err)
 				}
 				log := m.placed()
-				if len(log) != 5 || log[0] != log[4] || len(slices.Compact(log)) != 1 || !log[0].valid() || log[0].sequence != 0 {
+				if len(log) != 5 || log[0] != log[4] || len(slices.Compact(log)) != 1 || !log[0].Valid() || log[0].sequence != 0 {
 					t.Errorf("sent %+v", log)
 				}
 				if n := len(m.stored()); n != 1 {
@@ -223,7 +210,7 @@ func TestStuckLaneHoldsNobodyUp(t *testing.T) {
 // TestRefusedBatchIsHalved: one record that Kafka does not take fails alone.
 func TestRefusedBatchIsHalved(t *testing.T) {
 	m := &memory{hold: make(chan struct{})}
-	pub := publishing(t, picky{m}, 1<<30)
+	pub := publishing(t, picky{m}, inflightBytes(1<<30))
 	var all sync.WaitGroup
 	for i := range 100 {
 		all.Go(func() {
@@ -231,12 +218,12 @@ func TestRefusedBatchIsHalved(t *testing.T) {
 			if i == 60 {
 				size = 1000
 			}
-			if err := publish(pub, records(1, size), soon())[0]; (err != nil) != (size == 1000) || err != nil && !errors.Is(err, ErrRefused) {
+			if err := publish(pub, batchtest.Plain(1, size), soon())[0]; (err != nil) != (size == 1000) || err != nil && !errors.Is(err, ErrRefused) {
 				t.Errorf("%d bytes: %v", size, err)
 			}
 		})
 	}
-	waitUntil(t, func() bool { return pub.inflight.Load() == 99*sizeOf(10)+sizeOf(1000) })
+	eventually(t, func() bool { return pub.inflight.Load() == 99*sizeOf(10)+sizeOf(1000) })
 	close(m.hold)
 	all.Wait()
 	if n := len(m.stored()); n != 99 {
@@ -248,12 +235,12 @@ func TestRefusedBatchIsHalved(t *testing.T) {
 type picky struct{ *memory }
 
 func (p picky) Produce(ctx context.Context, partition int, batch []byte) error {
-	b, err := parse(batch)
+	b, err := batchtest.Parse(batch)
 	if err != nil {
 		return err
 	}
 	<-p.hold
-	for _, r := range b.records {
+	for _, r := range b.Read {
 		if len(r.Value) >= 1000 {
 			return ErrTooLarge
 		}
@@ -264,7 +251,7 @@ func (p picky) Produce(ctx context.Context, partition int, batch []byte) error {
 // TestWithoutProducerIDs: where Kafka gives no ids, the gateway works all the same, says so once, and asks again later.
 func TestWithoutProducerIDs(t *testing.T) {
 	m := &memory{refuse: func() error { return fmt.Errorf("%w: not authorized", ErrAnswered) }}
-	said := &counter{}
+	said := &testlog.Counter{}
 	inBubble(t, m, said, func(t *testing.T, pub *publisher) {
 		for range 10 {
 			if err := publishOne(pub, 10*time.Second); err != nil {
@@ -272,11 +259,11 @@ func TestWithoutProducerIDs(t *testing.T) {
 			}
 		}
 		for _, p := range m.placed() {
-			if p.ProducerID != noProducer || p.sequence != -1 {
+			if p.ProducerID != recordbatch.NoProducerID || p.sequence != -1 {
 				t.Fatalf("sent %+v", p)
 			}
 		}
-		if n := said.of("kafka gives no producer id; a batch that must be sent again may be on the topic twice"); n != 1 {
+		if n := said.Of("kafka gives no producer id; a batch that must be sent again may be on the topic twice"); n != 1 {
 			t.Errorf("said %d times", n)
 		}
 		m.mu.Lock()
@@ -287,35 +274,10 @@ func TestWithoutProducerIDs(t *testing.T) {
 		if err := publishOne(pub, 10*time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if p := m.placed()[before]; !p.valid() || said.of("kafka gives producer ids") != 1 {
+		if p := m.placed()[before]; !p.Valid() || said.Of("kafka gives producer ids") != 1 {
 			t.Errorf("sent %+v", p)
 		}
 	})
-}
-
-// counter is a log that counts its messages.
-type counter struct {
-	mu sync.Mutex
-	n  map[string]int
-}
-
-func (c *counter) Enabled(context.Context, slog.Level) bool { return true }
-func (c *counter) WithAttrs([]slog.Attr) slog.Handler       { return c }
-func (c *counter) WithGroup(string) slog.Handler            { return c }
-func (c *counter) Handle(_ context.Context, r slog.Record) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.n == nil {
-		c.n = map[string]int{}
-	}
-	c.n[r.Message]++
-	return nil
-}
-
-func (c *counter) of(message string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.n[message]
 }
 
 // TestNoIDWhileSilent: silence is no refusal. Without an answer about ids nothing is sent without one.
@@ -394,7 +356,7 @@ func TestSequences(t *testing.T) {
 	if _, ok := i.sequence(0, 1); ok {
 		t.Error("a sequence without an id")
 	}
-	i.begin(ProducerID{ID: 1})
+	i.begin(recordbatch.ProducerID{ID: 1})
 	i.advance(2, 100)
 	if a, _ := i.sequence(2, 1); a != 100 {
 		t.Errorf("got %d", a)

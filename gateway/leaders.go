@@ -33,29 +33,13 @@ const (
 	probeTimeout = 500 * time.Millisecond
 )
 
-// replicas is who has a partition.
-type replicas struct {
-	leader int32 // -1: nobody
-	inSync []int32
-}
-
-// cluster is a Producer that knows Kafka's brokers.
-type cluster interface {
-	// Replicas is who has each partition of the topic, as far as is known; it does not wait for a broker that does not answer.
-	Replicas(ctx context.Context) ([]replicas, error)
-	// Probe asks one broker for a sign of life.
-	Probe(ctx context.Context, broker int32) error
-	// Avoid names the brokers that do not answer, so that they are asked for nothing that others can say as well.
-	Avoid(brokers []int32)
-}
-
 // leaders knows which partitions had better not be sent to: those whose leader does not answer, or that refused a batch just now.
 type leaders struct {
 	any  atomic.Bool // whether any is avoided: the normal path looks no further
 	wake chan struct{}
 
 	mu    sync.Mutex
-	of    []replicas
+	of    []Replicas
 	away  map[int32]bool    // brokers that did not answer
 	until map[int]time.Time // partitions, and until when they are avoided
 	held  map[int]int       // partitions with a key's batch that is stuck
@@ -72,16 +56,16 @@ func (l *leaders) note(partition int, err error, now time.Time) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	broker := l.leader(partition)
+	id := l.leader(partition)
 	if err == nil {
 		delete(l.until, partition)
-		delete(l.away, broker)
+		delete(l.away, id)
 		l.settle(now)
 		return
 	}
 	l.until[partition] = now.Add(avoidFor)
-	if broker >= 0 && !errors.Is(err, ErrAnswered) {
-		l.away[broker] = true
+	if id >= 0 && !errors.Is(err, ErrAnswered) {
+		l.away[id] = true
 	}
 	l.any.Store(true)
 	select {
@@ -99,7 +83,7 @@ func (l *leaders) leader(partition int) int32 {
 	if partition < 0 || partition >= len(l.of) {
 		return -1
 	}
-	return l.of[partition].leader
+	return l.of[partition].Leader
 }
 
 // settle notices that nothing is avoided any more.
@@ -123,8 +107,8 @@ func (l *leaders) avoid(partition int, now time.Time) bool {
 }
 
 func (l *leaders) avoided(partition int, now time.Time) bool {
-	broker := l.leader(partition)
-	return now.Before(l.until[partition]) || l.away[broker] || broker < 0 && partition < len(l.of)
+	id := l.leader(partition)
+	return now.Before(l.until[partition]) || l.away[id] || id < 0 && partition < len(l.of)
 }
 
 // healthy says whether any of n partitions need not be avoided.
@@ -155,18 +139,18 @@ func (l *leaders) holds(partition int) bool {
 }
 
 // learn takes over who has the partitions now. A broker that leads a partition which it did not lead has come back.
-func (l *leaders) learn(of []replicas, now time.Time) {
+func (l *leaders) learn(of []Replicas, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for p := range of {
-		if p < len(l.of) && l.of[p].leader != of[p].leader {
-			delete(l.away, of[p].leader)
+		if p < len(l.of) && l.of[p].Leader != of[p].Leader {
+			delete(l.away, of[p].Leader)
 			delete(l.until, p)
 		}
 	}
 	l.of = of
 	for b := range l.away {
-		if !slices.ContainsFunc(of, func(r replicas) bool { return r.leader == b }) {
+		if !slices.ContainsFunc(of, func(r Replicas) bool { return r.Leader == b }) {
 			delete(l.away, b) // nothing is sent to it
 		}
 	}
@@ -174,10 +158,10 @@ func (l *leaders) learn(of []replicas, now time.Time) {
 }
 
 // answered notes that a broker gave a sign of life.
-func (l *leaders) answered(broker int32, now time.Time) {
+func (l *leaders) answered(id int32, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.away, broker)
+	delete(l.away, id)
 	l.settle(now)
 }
 
@@ -194,14 +178,14 @@ func (l *leaders) silent() []int32 {
 
 // avoidSilent tells the producer which brokers do not answer.
 func (p *publisher) avoidSilent() {
-	if c, ok := p.producer.(cluster); ok {
+	if c, ok := p.producer.(Cluster); ok {
 		c.Avoid(p.leaders.silent())
 	}
 }
 
 // watchLeaders asks who leads, and the brokers that do not answer, while any partition is avoided.
 func (p *publisher) watchLeaders(ctx context.Context) {
-	c, ok := p.producer.(cluster)
+	c, ok := p.producer.(Cluster)
 	for {
 		select {
 		case <-ctx.Done():
@@ -214,7 +198,7 @@ func (p *publisher) watchLeaders(ctx context.Context) {
 			} else {
 				p.leaders.learn(nil, time.Now())
 			}
-			if !sleep(ctx, probeEvery) {
+			if !pause(ctx, probeEvery) {
 				return
 			}
 		}
@@ -224,32 +208,32 @@ func (p *publisher) watchLeaders(ctx context.Context) {
 	}
 }
 
-func (p *publisher) askLeaders(ctx context.Context, c cluster) {
+func (p *publisher) askLeaders(ctx context.Context, c Cluster) {
 	silent := p.leaders.silent()
 	c.Avoid(silent)
 	if of, err := c.Replicas(ctx); err == nil {
 		p.leaders.learn(of, time.Now())
 	}
 	var all sync.WaitGroup
-	for _, broker := range silent {
+	for _, id := range silent {
 		all.Go(func() {
-			if p.alive(ctx, c, broker) {
-				p.leaders.answered(broker, time.Now())
+			if p.alive(ctx, c, id) {
+				p.leaders.answered(id, time.Now())
 			}
 		})
 	}
 	all.Wait()
 }
 
-func (p *publisher) alive(ctx context.Context, c cluster, broker int32) bool {
+func (p *publisher) alive(ctx context.Context, c Cluster, id int32) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	return c.Probe(ctx, broker) == nil
+	return c.Probe(ctx, id) == nil
 }
 
 // writable says whether Kafka could acknowledge a batch: some partition has a leader, enough replicas in sync, and all of those
 // answer. A replica that counts as in sync and is dead holds up every acknowledgement until Kafka takes it off the list.
-func (p *publisher) writable(ctx context.Context, c cluster) bool {
+func (p *publisher) writable(ctx context.Context, c Cluster) bool {
 	of, err := c.Replicas(ctx)
 	if err != nil {
 		return false
@@ -258,7 +242,7 @@ func (p *publisher) writable(ctx context.Context, c cluster) bool {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, r := range of {
-		for _, b := range append(r.inSync[:len(r.inSync):len(r.inSync)], r.leader) {
+		for _, b := range append(r.InSync[:len(r.InSync):len(r.InSync)], r.Leader) {
 			if b < 0 || asked[b] {
 				continue
 			}
@@ -273,8 +257,8 @@ func (p *publisher) writable(ctx context.Context, c cluster) bool {
 	}
 	all.Wait()
 	for _, r := range of {
-		ok := answers[r.leader] && len(r.inSync) >= int(max(1, p.minISR.Load()))
-		for _, b := range r.inSync {
+		ok := answers[r.Leader] && len(r.InSync) >= max(1, p.Topic().MinISR)
+		for _, b := range r.InSync {
 			ok = ok && answers[b]
 		}
 		if ok {

@@ -6,56 +6,60 @@ import (
 	"time"
 )
 
-// limiter is one project's rate limit: a token bucket that counts events.
+// limiter is the rate limit of one project: a token bucket that counts events. Safe for concurrent use.
 //
-// The bucket holds `events` tokens and fills in `window`, so that in T seconds at most events × (1 + T/window) pass, and a
-// sender that waits one window finds the whole limit there. All arithmetic is in whole microseconds × events, so nothing is
-// gained or lost by rounding: one event costs window µs, and each µs that passes pays back `events` of those units.
+// The bucket holds `events` tokens and fills in `window`. In T seconds at most events × (1 + T/window) pass. A sender
+// that waits one window has the whole limit again.
 //
-// Safe for concurrent use.
+// The arithmetic is in whole microseconds × events, so rounding neither adds nor loses anything: an event costs as
+// many units as the window has microseconds, and each microsecond pays back `events` units.
 type limiter struct {
 	events int64
 	window time.Duration
-	exact  bool // Retry-After is the shortest wait that helps, instead of the window
+	exact  bool // Retry-After is the shortest wait that helps; else it is the window
 
-	start time.Time // with its monotonic reading, so that a clock that is set moves nothing
+	start time.Time // has a monotonic reading, so a clock that is set changes nothing
 
-	// shared, if set, is the bucket in the place of the one below. It is set before the limiter is used and then stays.
+	// shared, if set, replaces the bucket below. It is set before the limiter is used and does not change.
 	shared sharedBucket
 
 	mu    sync.Mutex
 	level int64 // units in the bucket
-	at    int64 // µs since start for which level was computed
+	at    int64 // time of level, in µs since start
 }
 
-// sharedBucket is a bucket that several gateways draw from. Implementations are safe for concurrent use; they may make a
-// caller wait, for a bounded time and only in take and takeAll, and they never fail: what they cannot ask they decide.
+// sharedBucket is a bucket that several gateways draw on.
+//
+// Implementations are safe for concurrent use. take and takeAll may wait for a bounded time; the other methods do not
+// wait. No method fails: an implementation that cannot reach the others decides alone.
 type sharedBucket interface {
 	// take charges up to n events and returns how many it charged.
 	take(n int, now time.Time) int
 	// takeAll charges n events or none.
 	takeAll(n int, now time.Time) bool
-	// refund gives back what n events had cost that were charged before.
+	// refund returns the charge of n events.
 	refund(n int)
-	// standing is what the bucket is known to hold, without asking anybody.
-	standing(now time.Time) standing
+	// snapshot returns the bucket as this gateway knows it.
+	snapshot(now time.Time) snapshot
 }
 
-// standing is a bucket at one moment, in events.
-type standing struct {
+// snapshot is a bucket at one moment, in events.
+type snapshot struct {
 	level, full float64
-	perSecond   float64 // how fast it fills
+	perSecond   float64 // refill
 }
 
-// seconds is how long it takes until level events are there.
-func (s standing) seconds(level float64) float64 { return max(0, level-s.level) / s.perSecond }
+// seconds returns how long the bucket takes to reach a level.
+func (s snapshot) seconds(level float64) float64 { return max(0, level-s.level) / s.perSecond }
 
-// Bounds of a limit: their product in units stays within an int64.
+// Bounds of a limit. The product of the two, in units, fits an int64.
 const (
 	maxLimitEvents = 100_000_000
 	maxLimitWindow = 24 * time.Hour
 )
 
+// newLimiter returns a limiter with a full bucket. events is 1 to maxLimitEvents; window is 1 s to maxLimitWindow, in
+// whole microseconds. exact says whether Retry-After is the shortest wait that helps, in place of the window.
 func newLimiter(events int, window time.Duration, exact bool, now time.Time) *limiter {
 	l := &limiter{events: int64(events), window: window, exact: exact, start: now}
 	l.level = l.full()
@@ -65,8 +69,8 @@ func newLimiter(events int, window time.Duration, exact bool, now time.Time) *li
 func (l *limiter) full() int64 { return l.events * l.cost() }
 func (l *limiter) cost() int64 { return l.window.Microseconds() }
 
-// refill brings the level up to now. Callers read the clock before they have the lock, so a reading may be older than the
-// last one: it pays nothing, and at stays, or the time between the two would be paid twice.
+// refill brings the level up to now. Callers read the clock before they hold the lock, so now may be older than the
+// last one. Such a reading pays nothing, and `at` stays: otherwise the time between the two would be paid twice.
 func (l *limiter) refill(now time.Time) {
 	t := now.Sub(l.start).Microseconds()
 	passed := t - l.at
@@ -74,7 +78,7 @@ func (l *limiter) refill(now time.Time) {
 		return
 	}
 	l.at = t
-	// The time until the bucket is full is asked first: level + passed × events can be more than an int64 holds.
+	// The comparison is of times because level + passed × events may overflow an int64.
 	if missing := l.full() - l.level; passed >= (missing+l.events-1)/l.events {
 		l.level = l.full()
 		return
@@ -82,7 +86,8 @@ func (l *limiter) refill(now time.Time) {
 	l.level += passed * l.events
 }
 
-// take charges up to n events and returns how many it charged.
+// take charges up to n events and returns how many it charged. A shared limiter may wait for the store, for a bounded
+// time.
 func (l *limiter) take(n int, now time.Time) int {
 	if l.shared != nil {
 		return l.shared.take(n, now)
@@ -95,7 +100,7 @@ func (l *limiter) take(n int, now time.Time) int {
 	return int(got)
 }
 
-// takeAll charges n events or none.
+// takeAll charges n events or none, and reports which. A shared limiter may wait for the store, for a bounded time.
 func (l *limiter) takeAll(n int, now time.Time) bool {
 	if l.shared != nil {
 		return l.shared.takeAll(n, now)
@@ -110,7 +115,7 @@ func (l *limiter) takeAll(n int, now time.Time) bool {
 	return true
 }
 
-// refund gives back what an event that was not kept had cost.
+// refund returns the charge of n events that were not kept.
 func (l *limiter) refund(n int) {
 	if l.shared != nil {
 		l.shared.refund(n)
@@ -124,13 +129,14 @@ func (l *limiter) refund(n int) {
 // quota is what a client is told about its limit.
 type quota struct {
 	left  int           // events that would pass now
-	whole time.Duration // until the whole limit is there
+	whole time.Duration // until the whole limit is available
 }
 
+// quota returns what is left of the limit. It does not wait.
 func (l *limiter) quota(now time.Time) quota {
 	if l.shared != nil {
-		s := l.shared.standing(now)
-		return quota{left: whole(s.level), whole: time.Duration(math.Round(s.seconds(s.full)*1e6)) * time.Microsecond}
+		s := l.shared.snapshot(now)
+		return quota{left: wholeEvents(s.level), whole: time.Duration(math.Round(s.seconds(s.full)*1e6)) * time.Microsecond}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,14 +148,15 @@ func (l *limiter) quota(now time.Time) quota {
 	}
 }
 
-// retryAfter is how many seconds a client that was refused n events is told to wait, at least 1.
+// retryAfter returns how many seconds a client should wait after n of its events were refused. It is at least 1. It
+// does not wait for the store.
 func (l *limiter) retryAfter(n int, now time.Time) int {
 	if !l.exact {
 		return max(1, int((l.window+time.Second-1)/time.Second))
 	}
 	if l.shared != nil {
-		// A millionth of a second is what fractions may be off by.
-		seconds := l.shared.standing(now).seconds(float64(min(int64(n), l.events)))
+		// Fractions of events may be off by a millionth of a second.
+		seconds := l.shared.snapshot(now).seconds(float64(min(int64(n), l.events)))
 		return int(max(1, math.Ceil(seconds-1e-6)))
 	}
 	l.mu.Lock()

@@ -3,46 +3,47 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
-// find looks for the store: at the start and while it is away. Once it is found again the shares stay in force for a moment,
-// and the store is charged for what they let pass, until the other gateways have found it too: or the first to come back would
-// take what the others have let pass and not yet said.
-func (s *limitStore) find(ctx context.Context) {
+// reconnect tries to reach the store, at the start and while the store is away.
+//
+// Once the store is back, the shares apply for a moment longer and the store is charged for what passed, until the
+// other gateways are back too. Otherwise the first gateway would take the events that the others let pass and did not
+// report yet.
+func (s *limitStore) reconnect(ctx context.Context) {
 	if s.conn == nil {
 		if err := s.connect(ctx); err != nil {
 			s.fail(err)
 			return
 		}
 		if s.connected.Load() {
-			s.settle()
+			s.beginGrace()
 		}
 	}
-	s.meet()
+	s.beat()
 	switch {
 	case s.conn == nil:
-	case s.settling():
+	case s.inGrace():
 		s.exchangeAll(false)
 	default:
 		s.rejoin()
 	}
 }
 
-// settle makes the shares stay in force for a moment, if there is anybody to wait for.
-func (s *limitStore) settle() {
-	s.settled = time.Time{}
+// beginGrace makes the shares apply for a moment, if there are other gateways.
+func (s *limitStore) beginGrace() {
+	s.graceUntil = time.Time{}
 	if s.gateways() > 1 {
-		s.settled = time.Now().Add(storeSettle)
+		s.graceUntil = time.Now().Add(s.pace.grace)
 	}
 }
 
-func (s *limitStore) settling() bool { return time.Now().Before(s.settled) }
+func (s *limitStore) inGrace() bool { return time.Now().Before(s.graceUntil) }
 
-// connect reads the settings again, for passwords are replaced.
+// connect reads the settings again, because the password may have changed.
 func (s *limitStore) connect(ctx context.Context) error {
-	options, err := s.cfg.storeOptions()
+	options, err := s.cfg.options()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStoreSettings, err)
 	}
@@ -52,56 +53,48 @@ func (s *limitStore) connect(ctx context.Context) error {
 	return err
 }
 
-// meet says that this gateway is there and learns how many are, and whether the store lost its books.
-func (s *limitStore) meet() {
-	ctx, cancel := context.WithTimeout(context.Background(), s.budget)
+// beat tells the store that this gateway is there. It learns how many gateways there are and whether the store lost
+// its data.
+func (s *limitStore) beat() {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Timeout)
 	defer cancel()
-	n, epoch, err := s.conn.meet(ctx, "stay")
+	n, epoch, err := s.conn.heartbeat(ctx, "stay")
 	if err != nil {
 		s.fail(err)
 		return
 	}
-	s.met = time.Now()
+	s.heartbeat = time.Now()
 	lost := s.epoch != "" && s.epoch != epoch
 	if s.epoch = epoch; lost {
-		s.lose()
-	} else if !s.settling() {
+		s.dataLost()
+	} else if !s.inGrace() {
 		s.known.Store(int64(n))
 	}
 }
 
-// lose tells the store, which is there and knows nothing, what is missing from each bucket.
-func (s *limitStore) lose() {
-	s.log.Warn("limit store lost its data, the buckets are what the gateways know of them", "gateways", s.gateways())
-	s.retreat()
-	s.settle()
+// dataLost tells a store that lost its data what is missing from each bucket.
+func (s *limitStore) dataLost() {
+	s.log.Warn("limit store lost its data, gateways tell it what they know", "gateways", s.gateways())
+	s.applyShares()
+	s.beginGrace()
 	s.exchangeAll(true)
 }
 
-// rejoin goes over to the store, which is charged for what passed meanwhile before anything else.
+// rejoin ends the use of the shares. The first exchange charges the store for what passed.
 func (s *limitStore) rejoin() {
 	if s.isAway.Swap(false) {
-		s.log.Info("limit store is back", "gateways", s.gateways(), "failures", s.causes.tries, "causes", s.causes.summary())
+		s.log.Info("limit store is back",
+			"gateways", s.gateways(), "failures", s.causes.tries, "causes", s.causes.summary())
 	}
 	s.causes = storeCauses{}
 	s.connected.Store(true)
 	s.exchangeAll(false)
 }
 
-func (s *limitStore) exchangeAll(lost bool) {
-	s.mu.Lock()
-	all := slices.Clone(s.tracked)
-	s.mu.Unlock()
-	for batch := range slices.Chunk(all, storeBatch) {
-		if !s.exchange(batch, lost) {
-			return
-		}
-	}
-}
-
-// fail goes over to the shares and lets go of the connection: after an error it may hold the answers of other questions.
+// fail begins the use of the shares and closes the connection. After an error the connection may still deliver
+// answers to other questions.
 func (s *limitStore) fail(err error) {
-	s.metrics.errors.WithLabelValues(storeReason(err)).Inc()
+	s.metrics.Errors.WithLabelValues(storeReason(err)).Inc()
 	fresh := s.causes.note(err)
 	switch {
 	case !s.away():
@@ -113,47 +106,38 @@ func (s *limitStore) fail(err error) {
 		_ = s.conn.close()
 		s.conn = nil
 	}
-	s.retreat()
+	s.applyShares()
 }
 
-// retreat puts the shares into force. Whoever waits for the store decides by them.
-func (s *limitStore) retreat() {
+// applyShares makes this gateway decide by its shares. Requests that wait for the store stop waiting.
+func (s *limitStore) applyShares() {
 	s.isAway.Store(true)
-	s.mu.Lock()
-	for _, l := range slices.Concat(s.ready, s.later) {
-		l.queued = queuedNot
-	}
-	s.ready, s.later = nil, nil
-	all := slices.Clone(s.tracked)
-	s.mu.Unlock()
-	for _, l := range all {
+	s.queue.clear()
+	for _, l := range s.queue.all() {
 		l.abandon()
 	}
 }
 
-// leave gives back what is left of the leases and says that this gateway is gone, if the store is there.
+// leave returns what is left of the leases and removes this gateway from the store, if the store is connected.
 func (s *limitStore) leave() {
 	if s.conn == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.budget)
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Timeout)
 	defer cancel()
-	s.mu.Lock()
-	all := s.tracked
-	s.tracked = nil
-	s.mu.Unlock()
 	var ops []storeOp
-	for _, l := range all {
+	s.queue.filter(func(l *sharedLimit) bool {
 		if op := l.giveBack(); op.give > 0 {
 			ops = append(ops, op)
 		}
-	}
+		return false
+	})
 	_, err := s.conn.exchange(ctx, ops)
 	if err == nil {
-		_, _, err = s.conn.meet(ctx, "leave")
+		_, _, err = s.conn.heartbeat(ctx, "leave")
 	}
 	if err != nil {
-		s.log.Warn("limit store was left without a word", "err", err)
+		s.log.Warn("cannot return the leases to the limit store", "err", err)
 	}
 	_ = s.conn.close()
 	s.conn = nil

@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// mostCauses bounds what is remembered of one outage.
-const mostCauses = 16
+// maxCauses bounds how many causes of one outage are told apart.
+const maxCauses = 16
 
-// storeCauses are the causes that one outage of the store has had so far. Each is logged once.
+// storeCauses counts the causes of one outage of the store. Each cause is logged once.
 type storeCauses struct {
-	tries int
-	seen  []string
-	times []int
+	tries int      // failed exchanges and connects
+	seen  []string // the causes
+	times []int    // how often each came
 }
 
-// note counts a cause, and says whether it is a new one.
+// note counts the cause of an error and reports whether it is new.
 func (c *storeCauses) note(err error) bool {
 	c.tries++
 	cause := storeCause(err)
@@ -26,14 +26,14 @@ func (c *storeCauses) note(err error) bool {
 		c.times[i]++
 		return false
 	}
-	if len(c.seen) >= mostCauses {
+	if len(c.seen) >= maxCauses {
 		return false
 	}
 	c.seen, c.times = append(c.seen, cause), append(c.times, 1)
 	return true
 }
 
-// summary is how often each cause came.
+// summary lists the causes, each with how often it came.
 func (c *storeCauses) summary() string {
 	var out []string
 	for i, cause := range c.seen {
@@ -44,8 +44,8 @@ func (c *storeCauses) summary() string {
 
 var causeDigits = regexp.MustCompile(`[0-9]+`)
 
-// storeCause tells one cause from another: the store's own word for it, such as READONLY, or what lies at the bottom of the error.
-// Numbers in it, such as the ports of a connection, make no difference.
+// storeCause returns the cause of an error: Redis' own word for it, such as READONLY, or else the innermost error.
+// Digits become #, because the ports of connections differ.
 func storeCause(err error) string {
 	var replied interface {
 		error

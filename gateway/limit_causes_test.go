@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 )
 
 // redisReply is an error as Redis answers it.
@@ -16,11 +18,12 @@ type redisReply string
 func (r redisReply) Error() string { return string(r) }
 func (redisReply) RedisError()     {}
 
-// TestEachCauseOfAnOutageIsSaid: a limit store that is away for one reason and then for another says both, each once, and at its end how
-// often each came. The next outage begins anew.
-func TestEachCauseOfAnOutageIsSaid(t *testing.T) {
+// TestEachCauseOfAnOutageIsLogged: each cause of an outage is logged once. When the outage ends, the log says how
+// often each cause came. The next outage starts again.
+func TestEachCauseOfAnOutageIsLogged(t *testing.T) {
+	t.Parallel()
 	var text bytes.Buffer
-	s := newLimitStore(Config{}, slog.New(slog.NewTextHandler(&text, nil)), time.Now)
+	s := newLimitStore(storeConfig{}, unregistered(), slog.New(slog.NewTextHandler(&text, nil)), time.Now)
 	for range 2 {
 		text.Reset()
 		for _, err := range []error{
@@ -33,32 +36,27 @@ func TestEachCauseOfAnOutageIsSaid(t *testing.T) {
 		} {
 			s.fail(err)
 		}
-		if got := strings.Count(text.String(), "level=WARN"); got != 3 {
-			t.Errorf("%d warnings, want one for each of three causes:\n%s", got, &text)
-		}
-		for _, want := range []string{"WRONGPASS", "READONLY", "connection refused"} {
-			if !strings.Contains(text.String(), want) {
-				t.Errorf("%s is not said:\n%s", want, &text)
-			}
+		assert.Equal(t, 3, strings.Count(text.String(), "level=WARN"), "one warning a cause:\n%s", &text)
+		for _, cause := range []string{"WRONGPASS", "READONLY", "connection refused"} {
+			assert.Contains(t, text.String(), cause)
 		}
 		text.Reset()
 		s.rejoin()
-		if !strings.Contains(text.String(), `failures=6 causes="WRONGPASS: 2, READONLY: 2, dial tcp #.#.#.#:#: connection refused: 2"`) {
-			t.Errorf("at the end:\n%s", &text)
-		}
+		assert.Contains(t, text.String(),
+			`failures=6 causes="WRONGPASS: 2, READONLY: 2, dial tcp #.#.#.#:#: connection refused: 2"`)
 	}
 }
 
-// TestCausesAreBounded: an outage of ever new texts is not remembered without end.
+// TestCausesAreBounded: an outage with ever new errors does not use ever more memory.
 func TestCausesAreBounded(t *testing.T) {
+	t.Parallel()
 	var c storeCauses
 	fresh := 0
-	for i := range mostCauses + 5 {
+	for i := range maxCauses + 5 {
 		if c.note(errors.New(strings.Repeat("x", i+1))) {
 			fresh++
 		}
 	}
-	if fresh != mostCauses || c.tries != mostCauses+5 {
-		t.Errorf("%d causes of %d tries", fresh, c.tries)
-	}
+	assert.Equal(t, maxCauses, fresh)
+	assert.Equal(t, maxCauses+5, c.tries)
 }

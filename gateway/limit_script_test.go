@@ -3,45 +3,61 @@ package gateway
 import (
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sluice/gateway/ratelimit/redistest"
 )
 
-// TestScriptAgainstLimiter: the store's script and the limiter of one gateway are the same bucket. The same takes, refunds and
-// atomic takes at the same times have the same results, to the event, for limits and windows of every size.
+// TestScriptAgainstLimiter: the store's script and the limiter of one gateway are the same bucket. The same takes,
+// refunds and atomic takes at the same times have the same results, to the event, for limits and windows of every
+// size.
 func TestScriptAgainstLimiter(t *testing.T) {
-	r := startRedis(t, "")
+	t.Parallel()
+	redistest.Each(t, testScriptAgainstLimiter)
+}
+
+func testScriptAgainstLimiter(t *testing.T, r *redistest.Server) {
 	c := newClock()
 	conn := scriptConn(t, r, c)
-	type shape struct {
+	type limit struct {
 		events int
 		window time.Duration
 	}
-	shapes := []shape{{1, time.Second}, {1, maxLimitWindow}, {maxLimitEvents, time.Second}, {maxLimitEvents, maxLimitWindow}, {99_999_989, maxLimitWindow - time.Microsecond}}
-	for seed := range uint64(40) {
-		rnd := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a test
-		shapes = append(shapes, shape{1 + rnd.IntN(1000)*rnd.IntN(1000), time.Second + time.Duration(rnd.Int64N(int64(time.Hour)))})
+	limits := []limit{
+		{1, time.Second}, {1, maxLimitWindow}, {maxLimitEvents, time.Second}, {maxLimitEvents, maxLimitWindow},
+		{99_999_989, maxLimitWindow - time.Microsecond},
 	}
-	for i, shape := range shapes {
-		rnd := rand.New(rand.NewPCG(uint64(i), 3)) //nolint:gosec // a test
+	for seed := range uint64(40) {
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		window := time.Second + time.Duration(rnd.Int64N(int64(time.Hour)))
+		limits = append(limits, limit{1 + rnd.IntN(1000)*rnd.IntN(1000), window})
+	}
+	for i, limit := range limits {
+		rnd := rand.New(rand.NewPCG(uint64(i), 3))
 		c.t = c.now().Truncate(time.Microsecond)
-		model := newLimiter(shape.events, shape.window.Truncate(time.Microsecond), false, c.now())
+		model := newLimiter(limit.events, limit.window.Truncate(time.Microsecond), false, c.now())
 		key := "bucket:" + strconv.Itoa(i)
 		for step := range 200 {
 			switch rnd.IntN(4) {
 			case 0:
-				c.advance(time.Duration(rnd.Int64N(int64(shape.window))))
+				c.advance(time.Duration(rnd.Int64N(int64(limit.window))))
 			case 1:
-				c.advance(time.Duration(rnd.Int64N(int64(shape.window)/int64(shape.events) + 2)))
+				c.advance(time.Duration(rnd.Int64N(int64(limit.window)/int64(limit.events) + 2)))
 			case 2:
 				c.advance(time.Microsecond)
 			}
 			now := c.now().Truncate(time.Microsecond)
 			c.t = now
-			op := storeOp{key: key, events: model.events, window: model.window, want: rnd.IntN(shape.events + 2), all: rnd.IntN(3) == 0}
+			op := storeOp{
+				key: key, events: model.events, window: model.window,
+				want: rnd.IntN(limit.events + 2), all: rnd.IntN(3) == 0,
+			}
 			if rnd.IntN(5) == 0 {
-				op.give = rnd.IntN(min(10_000, shape.events+2)) // a bulk at most
+				op.give = rnd.IntN(min(10_000, limit.events+2)) // a bulk at most
 			}
 			model.refill(now)
 			model.refund(op.give)
@@ -54,20 +70,23 @@ func TestScriptAgainstLimiter(t *testing.T) {
 				want = model.take(op.want, now)
 			}
 			got, err := conn.exchange(t.Context(), []storeOp{op})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if left := int(got[0].level); got[0].got != want || left != model.quota(now).left {
-				t.Fatalf("%d in %s, step %d, %+v: got %d and %d left, the limiter %d and %d", shape.events, shape.window, step, op, got[0].got, left, want, model.quota(now).left)
-			}
+			require.NoError(t, err)
+			require.Equal(t, want, got[0].got, "%+v, step %d, %+v: events taken", limit, step, op)
+			require.Equal(t, model.quota(now).left, int(got[0].level), "%+v, step %d, %+v: events left", limit, step, op)
 		}
 	}
 }
 
-// TestChargesArePaidLater: a charge for what has passed may leave less than nothing, down to one limit; the next tokens pay it.
+// TestChargesArePaidLater: a charge for what has passed may make the bucket negative, down to one limit. The next
+// tokens pay it.
 func TestChargesArePaidLater(t *testing.T) {
+	t.Parallel()
+	redistest.Each(t, testChargesArePaidLater)
+}
+
+func testChargesArePaidLater(t *testing.T, r *redistest.Server) {
 	c := newClock()
-	conn := scriptConn(t, startRedis(t, ""), c)
+	conn := scriptConn(t, r, c)
 	for _, step := range []struct {
 		after        time.Duration
 		charge, want int
@@ -85,48 +104,27 @@ func TestChargesArePaidLater(t *testing.T) {
 		{time.Minute, 0, 101, 100, 0},
 	} {
 		c.advance(step.after)
-		got, err := conn.exchange(t.Context(), []storeOp{{key: "bucket", events: 100, window: time.Minute, charge: step.charge, want: step.want}})
-		if err != nil || got[0].got != step.got || got[0].level != step.level {
-			t.Fatalf("%+v: %+v, %v", step, got, err)
-		}
+		op := storeOp{key: "bucket", events: 100, window: time.Minute, charge: step.charge, want: step.want}
+		got, err := conn.exchange(t.Context(), []storeOp{op})
+		require.NoError(t, err)
+		require.Equal(t, storeAnswer{step.got, step.level}, got[0], "%+v", step)
 	}
 }
 
-// scriptConn is a connection to a store that goes by c.
-func scriptConn(t *testing.T, r *redisServer, c *clock) *storeConn {
-	t.Helper()
-	options, err := Config{LimitStore: r.url()}.storeOptions()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := connectStore(t.Context(), options, "test", lasting(t), func() string { return strconv.FormatInt(c.now().UnixMicro(), 10) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.close() })
-	return conn
-}
-
-// lasting is the script without the expiry of its keys, which goes by a clock that a test cannot move.
-func lasting(t testing.TB) string {
-	t.Helper()
-	const expiry = ", 'PX', string.format('%.0f', full)"
-	if strings.Count(takeText, expiry) != 1 {
-		t.Fatal("the script does not expire its keys")
-	}
-	return strings.Replace(takeText, expiry, "", 1)
-}
-
-// TestFullBucketsExpire: the store keeps nothing of a bucket from the moment it is full, whatever is missing from it before.
+// TestFullBucketsExpire: the store keeps a bucket until it is full and no longer.
 func TestFullBucketsExpire(t *testing.T) {
-	r := startRedis(t, "")
-	a := join(t, r, 1000, 10*time.Second, nil)
-	client, key := r.client(), storeKey("demo", a.limiter)
+	t.Parallel()
+	redistest.Each(t, testFullBucketsExpire)
+}
+
+func testFullBucketsExpire(t *testing.T, r *redistest.Server) {
+	a := join(t, r.URL(), 1000, 10*time.Second, nil)
+	client, key := r.Client(), storeKey("demo", a.limiter)
 	a.takeAll(1000, time.Now())
-	if ttl := client.PTTL(t.Context(), key).Val(); ttl < 5*time.Second || ttl > 10*time.Second+2*time.Millisecond {
-		t.Errorf("an empty bucket is kept for %s, it is full in 10 s", ttl)
-	}
+	ttl := client.PTTL(t.Context(), key).Val()
+	assert.GreaterOrEqual(t, ttl, 5*time.Second, "an empty bucket is full in 10 s")
+	assert.LessOrEqual(t, ttl, 10*time.Second+2*time.Millisecond, "an empty bucket is full in 10 s")
 	a.refund(990)
-	waitUntil(t, func() bool { return client.PTTL(t.Context(), key).Val() < 200*time.Millisecond })
-	waitUntil(t, func() bool { return client.Exists(t.Context(), key).Val() == 0 })
+	await(t, func() bool { return client.PTTL(t.Context(), key).Val() < 200*time.Millisecond })
+	await(t, func() bool { return client.Exists(t.Context(), key).Val() == 0 })
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -13,13 +14,20 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sluice/gateway/ratelimit/redistest"
 )
 
-// TestStoreAddress: what is wrong with an address is said, and none of the address is.
+// TestStoreAddress: an error says what is wrong with the URL and repeats none of it.
 func TestStoreAddress(t *testing.T) {
+	t.Parallel()
 	for text, wrong := range map[string]string{
 		"redis://h:6379":                  "",
 		"redis://h:6379/":                 "",
@@ -43,125 +51,111 @@ func TestStoreAddress(t *testing.T) {
 		"redis://h:6379?password=hunter2": "nothing may follow",
 		"redis://user:hunter2%zz@h:6379":  "URL",
 	} {
-		_, err := Config{LimitStore: text}.storeOptions()
-		switch {
-		case wrong == "" && err != nil:
-			t.Errorf("%q: %v", text, err)
-		case wrong != "" && (err == nil || !strings.Contains(err.Error(), wrong) || !strings.Contains(err.Error(), "--limit-store:")):
-			t.Errorf("%q: %v, want %q", text, err, wrong)
-		case err != nil && strings.Contains(err.Error(), "hunter2"):
-			t.Errorf("the error repeats the address: %v", err)
+		_, err := storeConfig{URL: text}.options()
+		if wrong == "" {
+			assert.NoError(t, err, text)
+			continue
 		}
+		require.Error(t, err, text)
+		assert.ErrorContains(t, err, wrong, text)
+		assert.ErrorContains(t, err, "--limit-store:", text)
+		assert.NotContains(t, err.Error(), "hunter2")
 	}
 }
 
 func TestStoreSettings(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "store")
-	if err := os.WriteFile(file, []byte("  hunter2\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for want, c := range map[string]Config{
-		"give one of the two":                  {LimitStore: "redis://h:1", LimitStoreFile: file},
-		"no --limit-store":                     {LimitStoreTLSCAFile: file},
-		"use rediss://":                        {LimitStore: "redis://h:1", LimitStoreTLSCAFile: file},
-		"holds no PEM certificate":             {LimitStore: "rediss://h:1", LimitStoreTLSCAFile: file},
-		"--limit-store-file: the scheme":       {LimitStoreFile: file},
-		"--limit-store-file: open /nowhere/in": {LimitStoreFile: "/nowhere/in"},
+	require.NoError(t, os.WriteFile(file, []byte("  hunter2\n"), 0o600))
+	for want, c := range map[string]storeConfig{
+		"give one of the two":                  {URL: "redis://h:1", URLFile: file},
+		"no --limit-store":                     {TLSCAFile: file},
+		"use rediss://":                        {URL: "redis://h:1", TLSCAFile: file},
+		"holds no PEM certificate":             {URL: "rediss://h:1", TLSCAFile: file},
+		"--limit-store-file: the scheme":       {URLFile: file},
+		"--limit-store-file: open /nowhere/in": {URLFile: "/nowhere/in"},
 	} {
-		err := c.Check()
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("want %q: %v", want, err)
-		}
+		err := c.check()
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "hunter2")
 	}
+	assert.NoError(t, storeConfig{}.check(), "no store")
+	assert.NoError(t, storeConfig{URL: "redis://h:1"}.check())
 }
 
-// TestStoreLogin: the file is read at each connect, so that a password can be replaced; a wrong one is a figure and a line in the
-// log that does not say it.
+// TestStoreLogin: each connect reads the file again, so a password can be replaced. A wrong password is counted and
+// logged; the log does not repeat it.
 func TestStoreLogin(t *testing.T) {
-	r := startRedis(t, "requirepass right-one")
+	t.Parallel()
+	r := redistest.Start(t)
+	r.Memory.RequireAuth("right-one")
 	file := filepath.Join(t.TempDir(), "store")
 	write := func(password string) {
 		t.Helper()
-		if err := os.WriteFile(file, []byte("redis://:"+password+"@"+r.addr+"/2\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(file, []byte("redis://:"+password+"@"+r.Addr()+"/2\n"), 0o600))
 	}
 	write("hunter2")
-	a := idle(t, r, 10, time.Minute, nil)
+	a := idle(t, r.URL(), 10, time.Minute, nil)
 	var lines bytes.Buffer
-	a.store.cfg = Config{LimitStoreFile: file}
+	a.store.cfg.URL, a.store.cfg.URLFile = "", file
 	a.store.log = slog.New(slog.NewTextHandler(&lines, nil))
 	a.run(t)
-	waitUntil(t, a.isAway)
-	if value(a.store.metrics.errors.WithLabelValues("auth")) == 0 {
-		t.Error("no error of this kind was counted")
-	}
-	if got := a.take(11, time.Now()); got != 10 {
-		t.Errorf("%d passed meanwhile", got)
-	}
+	await(t, a.isAway)
+	assert.NotZero(t, testutil.ToFloat64(a.store.metrics.Errors.WithLabelValues("auth")))
+	assert.Equal(t, 10, a.take(11, time.Now()), "events that pass without the store")
 	write("right-one")
-	waitUntil(t, a.store.connected.Load)
+	await(t, a.store.connected.Load)
 	a.stop()
-	if text := lines.String(); strings.Contains(text, "hunter2") || strings.Contains(text, "right-one") || !strings.Contains(text, "limit store is back") {
-		t.Errorf("the log: %s", text)
-	}
+	assert.NotContains(t, lines.String(), "hunter2")
+	assert.NotContains(t, lines.String(), "right-one")
+	assert.Contains(t, lines.String(), "limit store is back")
 }
 
-// TestStoreTLS: rediss checks the certificate, by the authorities that are given.
+// TestStoreTLS: rediss checks the certificate against the given authorities.
 func TestStoreTLS(t *testing.T) {
+	t.Parallel()
 	cert, key := certificate(t)
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(plain.Addr().String())
-	_ = plain.Close()
-	startRedis(t, "tls-port "+port+"\ntls-auth-clients no\ntls-cert-file "+cert+"\ntls-key-file "+key)
-	for ca, want := range map[string]bool{cert: true, "": false} {
-		cfg := Config{LimitStore: "rediss://127.0.0.1:" + port, LimitStoreTLSCAFile: ca}
-		options, err := cfg.storeOptions()
-		if err != nil {
-			t.Fatal(err)
-		}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	require.NoError(t, err)
+	r, err := miniredis.RunTLS(&tls.Config{Certificates: []tls.Certificate{pair}})
+	require.NoError(t, err)
+	defer r.Close()
+	for ca, trusted := range map[string]bool{cert: true, "": false} {
+		options, err := storeConfig{URL: "rediss://" + r.Addr(), TLSCAFile: ca}.options()
+		require.NoError(t, err)
 		conn, err := connectStore(t.Context(), options, "test", takeText, func() string { return "" })
-		if (err == nil) != want {
-			t.Errorf("with the authority %q: %v", ca, err)
+		if !trusted {
+			assert.Error(t, err, "the system's authorities")
+			continue
 		}
-		if err == nil {
-			if n, _, err := conn.meet(t.Context(), "stay"); err != nil || n != 1 {
-				t.Errorf("%d gateways, %v", n, err)
-			}
-			_ = conn.close()
-		}
+		require.NoError(t, err, "the certificate's own authority")
+		n, _, err := conn.heartbeat(t.Context(), "stay")
+		require.NoError(t, err)
+		assert.Equal(t, 1, n, "gateways")
+		assert.NoError(t, conn.close())
 	}
 }
 
-// certificate writes one for 127.0.0.1 that signs itself.
+// certificate writes a self-signed certificate for 127.0.0.1.
 func certificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "limit store"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	dir := t.TempDir()
 	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for path, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	for path, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
 	}
 	return certFile, keyFile
 }

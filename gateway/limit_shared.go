@@ -8,41 +8,42 @@ import (
 )
 
 const (
-	// leasePart is which part of a limit all gateways together may hold in advance, and so by how much more than the limit
+	// leasePart is the part of a limit that all gateways together may hold in advance. This much more than the limit
 	// may pass at once.
 	leasePart = 0.01
-	// leaseBusy and leaseCalm: a lease that was used up within the first is too small, one that lasted the second too large.
+	// A lease that was used up within leaseBusy is too small. One that lasted longer than leaseCalm is too large.
 	leaseBusy = 50 * time.Millisecond
 	leaseCalm = 200 * time.Millisecond
-	// leaseIdle is how long a lease that nobody uses is kept.
+	// leaseIdle is how long a gateway keeps a lease that nothing uses.
 	leaseIdle = time.Second
-	// heardFor is how long an empty bucket is taken for empty on the store's word: other gateways may have given back.
+	// heardFor is how long the store's answer that a bucket is empty holds. Other gateways may return events to the
+	// bucket.
 	heardFor = time.Second
-	// storeWait is how long a request waits for the store before its gateway decides.
-	storeWait = 50 * time.Millisecond
 )
 
-// sharedLimit is one project's bucket in the limit store as one gateway sees it.
+// sharedLimit is one project's bucket in the limit store, as one gateway sees it. It implements sharedBucket.
 //
-// A small part of the bucket, the lease, is taken in advance and serves most requests without asking. Requests that it does
-// not suffice for queue up and are asked for together, by the store's loop. When the store said that the bucket is empty,
-// requests are refused on its word until a token must have come; for each of those only as many ask as there can be tokens.
+// The gateway takes a small part of the bucket in advance, the lease. Most requests are served from the lease without
+// asking the store. The others wait, and the store's loop asks for all of them together.
+//
+// When the store has answered that the bucket is empty, the gateway refuses requests without asking until a token
+// must have come. Then it lets only as many requests ask as there can be tokens.
 type sharedLimit struct {
 	store  *limitStore
 	key    string
 	events int64
 	window time.Duration
 
-	queued queued // under the store's lock
+	queued queued // the queue's lock guards it
 
 	mu      sync.Mutex
-	lease   int // events that the store was charged for and that have not passed yet
-	target  int // how large the lease should be
+	lease   int // events that the store has charged and that have not passed yet
+	target  int // size that the lease should have
 	asked   time.Time
-	used    time.Time // when the lease last served
-	bucket  filling   // what the store has, apart from the lease
-	heard   time.Time // when it said so; zero: never
-	scarce  bool      // it could not give all that was asked for
+	used    time.Time // last use of the lease
+	bucket  estimate  // what the store holds, without the lease
+	heard   time.Time // of the store's last answer; zero: none yet
+	scarce  bool      // the store could not give all that was asked for
 	waiting []*waiter
 	tracked bool
 	share   *share // while the store is away or does not answer in time
@@ -51,28 +52,28 @@ type sharedLimit struct {
 // waiter is a request that waits for the store.
 type waiter struct {
 	need     int
-	all      bool
+	all      bool // all or nothing
 	sent     bool
 	answered bool
-	gone     bool // it waits no longer
+	gone     bool // the request no longer waits
 	got      int
-	done     chan struct{} // closed when it is answered, or when the gateway has to decide
+	done     chan struct{} // closed once answered, or when the gateway must decide
 }
 
 func newSharedLimit(store *limitStore, key string, events int64, window time.Duration) *sharedLimit {
 	l := &sharedLimit{store: store, key: key, events: events, window: window, target: 1}
-	l.bucket = filling{level: float64(events), full: float64(events), perSecond: float64(events) / window.Seconds()}
+	l.bucket = estimate{level: float64(events), full: float64(events), perSecond: float64(events) / window.Seconds()}
 	return l
 }
 
-// take is part of sharedBucket.
-func (l *sharedLimit) take(n int, now time.Time) int { return l.ask(n, false, now) }
+// take implements sharedBucket.
+func (l *sharedLimit) take(n int, now time.Time) int { return l.charge(n, false, now) }
 
-// takeAll is part of sharedBucket.
-func (l *sharedLimit) takeAll(n int, now time.Time) bool { return l.ask(n, true, now) == n }
+// takeAll implements sharedBucket.
+func (l *sharedLimit) takeAll(n int, now time.Time) bool { return l.charge(n, true, now) == n }
 
-// ask charges up to n events, or all of them or none.
-func (l *sharedLimit) ask(n int, all bool, now time.Time) int {
+// charge charges up to n events or, with all, n events or none.
+func (l *sharedLimit) charge(n int, all bool, now time.Time) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.track()
@@ -85,9 +86,9 @@ func (l *sharedLimit) ask(n int, all bool, now time.Time) int {
 	case rest == 0:
 		l.prefetch(now)
 	case l.store.away():
-		held += l.alone(rest, all, now)
+		held += l.decide(rest, all, now)
 	case l.worthAsking(rest, all, now):
-		held += l.wait(&waiter{need: rest, all: all, done: make(chan struct{})}, now)
+		held += l.await(&waiter{need: rest, all: all, done: make(chan struct{})}, now)
 	}
 	if all && held < n {
 		l.lease += held
@@ -96,18 +97,19 @@ func (l *sharedLimit) ask(n int, all bool, now time.Time) int {
 	return held
 }
 
-// track makes the loop look after this limit until nothing is left to do.
+// track makes the store's loop look after this limit until maintain returns false.
 func (l *sharedLimit) track() {
 	if !l.tracked {
 		l.tracked = true
-		l.store.track(l)
+		l.store.queue.track(l)
 	}
 }
 
-// wait queues for the store and returns what came of it. If nothing did in time, this gateway decides.
-func (l *sharedLimit) wait(w *waiter, now time.Time) int {
+// await queues for the store and returns how many events it charged. If the store does not answer in time, this
+// gateway decides. The lock is free while it waits.
+func (l *sharedLimit) await(w *waiter, now time.Time) int {
 	l.waiting = append(l.waiting, w)
-	l.store.want(l, l.scarce)
+	l.store.queue.want(l, l.scarce)
 	l.mu.Unlock()
 	l.store.wait(w.done)
 	l.mu.Lock()
@@ -117,20 +119,20 @@ func (l *sharedLimit) wait(w *waiter, now time.Time) int {
 	w.gone = true
 	l.waiting = slices.DeleteFunc(l.waiting, func(other *waiter) bool { return other == w })
 	if !l.store.away() {
-		l.store.want(l, false) // what passes now is charged later
+		l.store.queue.want(l, false) // the next exchange charges the store for what passes now
 	}
-	return l.alone(w.need, w.all, now)
+	return l.decide(w.need, w.all, now)
 }
 
-// alone decides without the store.
-func (l *sharedLimit) alone(n int, all bool, now time.Time) int {
+// decide charges this gateway's share without asking the store.
+func (l *sharedLimit) decide(n int, all bool, now time.Time) int {
 	if l.share == nil {
 		l.share = newShare(&l.bucket, l.store.gateways(), now)
 	}
 	return l.share.take(n, all, now)
 }
 
-// worthAsking says whether the store can have something for n more events, after those who wait already.
+// worthAsking reports whether the store may have something for n more events, after the requests that wait already.
 func (l *sharedLimit) worthAsking(n int, all bool, now time.Time) bool {
 	if l.stale(now) {
 		return true
@@ -140,29 +142,31 @@ func (l *sharedLimit) worthAsking(n int, all bool, now time.Time) bool {
 		level -= float64(w.need)
 	}
 	if all {
-		return whole(level) >= n
+		return wholeEvents(level) >= n
 	}
-	return whole(level) >= 1
+	return wholeEvents(level) >= 1
 }
 
+// stale reports whether the store's last answer is too old to refuse a request.
 func (l *sharedLimit) stale(now time.Time) bool {
 	return l.heard.IsZero() || now.Sub(l.heard) >= heardFor
 }
 
-// prefetch asks for more before the lease is used up, while there is no shortage.
+// prefetch asks for more before the lease is used up, unless the bucket was empty.
 func (l *sharedLimit) prefetch(now time.Time) {
-	if l.lease > l.target/2 || l.scarce || l.store.away() || l.most() == 0 || !l.worthAsking(1, false, now) {
+	enough := l.lease > l.target/2
+	if enough || l.scarce || l.store.away() || l.maxLease() == 0 || !l.worthAsking(1, false, now) {
 		return
 	}
-	l.store.want(l, false)
+	l.store.queue.want(l, false)
 }
 
-// most is how large a lease may be. Small limits have none: every request asks.
-func (l *sharedLimit) most() int {
+// maxLease returns the largest lease. It is 0 for small limits, which ask for every request.
+func (l *sharedLimit) maxLease() int {
 	return int(float64(l.events) * leasePart / float64(max(1, l.store.gateways())))
 }
 
-// refund is part of sharedBucket. What the lease has no room for goes back to the store.
+// refund implements sharedBucket. The next exchange returns to the store what exceeds the largest lease.
 func (l *sharedLimit) refund(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -170,13 +174,13 @@ func (l *sharedLimit) refund(n int) {
 		n = l.share.refund(n)
 	}
 	l.lease += n
-	if l.lease > l.most() && !l.store.away() {
-		l.store.want(l, false)
+	if l.lease > l.maxLease() && !l.store.away() {
+		l.store.queue.want(l, false)
 	}
 }
 
-// standing is part of sharedBucket.
-func (l *sharedLimit) standing(now time.Time) standing {
+// snapshot implements sharedBucket.
+func (l *sharedLimit) snapshot(now time.Time) snapshot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.store.away() {
@@ -184,11 +188,11 @@ func (l *sharedLimit) standing(now time.Time) standing {
 		if s == nil {
 			s = newShare(&l.bucket, l.store.gateways(), now)
 		}
-		return standing{level: min(s.full, s.now(now)+float64(l.lease)), full: s.full, perSecond: s.perSecond}
+		return snapshot{level: min(s.full, s.now(now)+float64(l.lease)), full: s.full, perSecond: s.perSecond}
 	}
 	level := math.Min(l.bucket.full, l.bucket.now(now)+float64(l.lease))
 	if level < 1 && l.stale(now) {
-		level = 1 // nobody knows: let the next request ask
+		level = 1 // unknown: let the next request ask
 	}
-	return standing{level: level, full: l.bucket.full, perSecond: l.bucket.perSecond}
+	return snapshot{level: level, full: l.bucket.full, perSecond: l.bucket.perSecond}
 }

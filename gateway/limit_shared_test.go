@@ -5,61 +5,39 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sluice/gateway/ratelimit/redistest"
 )
-
-func newClock() *clock { return &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
-
-// pair is two gateways that know of each other and share one limit.
-func pair(t *testing.T, r *redisServer, events int, window time.Duration, c *clock) (a, b *member) {
-	t.Helper()
-	a, b = join(t, r, events, window, c), join(t, r, events, window, c)
-	a.knows(t, 2)
-	b.knows(t, 2)
-	return a, b
-}
 
 // TestSharedLimitAtItsLimit: together the gateways take limit-1, limit and not one more.
 func TestSharedLimitAtItsLimit(t *testing.T) {
+	t.Parallel()
 	c := newClock()
-	a, b := pair(t, startRedis(t, ""), 100, time.Minute, c)
-	if got := a.take(60, c.now()); got != 60 {
-		t.Fatalf("the first 60: %d", got)
-	}
-	if got := b.take(39, c.now()); got != 39 {
-		t.Fatalf("up to 99: %d", got)
-	}
-	if got := a.take(2, c.now()); got != 1 {
-		t.Fatalf("the hundredth, of two: %d", got)
-	}
+	a, b := pair(t, redistest.Start(t).URL(), 100, time.Minute, c)
+	require.Equal(t, 60, a.take(60, c.now()))
+	require.Equal(t, 39, b.take(39, c.now()))
+	require.Equal(t, 1, a.take(2, c.now()), "the hundredth, of two")
 	for name, m := range map[string]*member{"a": a, "b": b} {
-		if got := m.take(1, c.now()); got != 0 {
-			t.Errorf("%s took number 101", name)
-		}
-		if q := m.quota(c.now()); q.left != 0 || q.whole != time.Minute {
-			t.Errorf("%s: %+v", name, q)
-		}
-		if got := m.retryAfter(1, c.now()); got != 1 {
-			t.Errorf("%s: Retry-After %d", name, got)
-		}
-		if got := m.retryAfter(100, c.now()); got != 60 {
-			t.Errorf("%s: Retry-After for all %d", name, got)
-		}
+		assert.Zero(t, m.take(1, c.now()), "%s: event 101", name)
+		assert.Equal(t, quota{left: 0, whole: time.Minute}, m.quota(c.now()), name)
+		assert.Equal(t, 1, m.retryAfter(1, c.now()), name)
+		assert.Equal(t, 60, m.retryAfter(100, c.now()), "%s: all of it", name)
 	}
 	c.advance(600 * time.Millisecond)
-	if got := b.take(5, c.now()) + a.take(5, c.now()); got != 1 {
-		t.Errorf("a hundredth of the window later: %d", got)
-	}
+	assert.Equal(t, 1, b.take(5, c.now())+a.take(5, c.now()), "a hundredth of the window later")
 	c.advance(time.Minute)
-	if got := b.take(101, c.now()); got != 100 {
-		t.Errorf("a window later: %d", got)
-	}
+	assert.Equal(t, 100, b.take(101, c.now()), "a window later")
 }
 
-// TestSharedLimitUnderConcurrency: two gateways hammered at once pass the limit exactly, give or take what their leases hold.
+// TestSharedLimitUnderConcurrency: two gateways with many requests at once pass exactly the limit.
 func TestSharedLimitUnderConcurrency(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	const limit = 20_000
-	a, b := pair(t, startRedis(t, ""), limit, time.Minute, c)
+	a, b := pair(t, redistest.Start(t).URL(), limit, time.Minute, c)
 	var passed atomic.Int64
 	drain := func() {
 		var all sync.WaitGroup
@@ -78,179 +56,138 @@ func TestSharedLimitUnderConcurrency(t *testing.T) {
 		all.Wait()
 	}
 	drain()
-	if got := passed.Load(); got != limit {
-		t.Errorf("%d of %d passed", got, limit)
-	}
+	assert.EqualValues(t, limit, passed.Load())
 	for range 10 {
 		c.advance(6 * time.Second)
 		drain()
 	}
-	if got := passed.Load(); got != 2*limit {
-		t.Errorf("a window later %d of %d passed", got, 2*limit)
-	}
+	assert.EqualValues(t, 2*limit, passed.Load(), "a window later")
 }
 
-// TestSharedLimitAtomic: all or nothing, whichever gateway is asked, also where a lease holds part of it.
+// TestSharedLimitAtomic: all events or none, at every gateway, also if a lease holds part of them.
 func TestSharedLimitAtomic(t *testing.T) {
+	t.Parallel()
 	c := newClock()
-	a, b := pair(t, startRedis(t, ""), 1000, time.Minute, c)
-	if a.takeAll(1001, c.now()) {
-		t.Fatal("more than the limit")
-	}
-	if !a.takeAll(0, c.now()) {
-		t.Error("nothing is always there")
-	}
-	if !a.takeAll(1000, c.now()) {
-		t.Fatal("the whole limit")
-	}
-	if b.takeAll(1, c.now()) {
-		t.Fatal("one more")
-	}
+	a, b := pair(t, redistest.Start(t).URL(), 1000, time.Minute, c)
+	require.False(t, a.takeAll(1001, c.now()), "more than the limit")
+	assert.True(t, a.takeAll(0, c.now()), "none")
+	require.True(t, a.takeAll(1000, c.now()), "the whole limit")
+	require.False(t, b.takeAll(1, c.now()), "one more")
 	c.advance(30 * time.Second)
-	if b.takeAll(501, c.now()) {
-		t.Fatal("501 of 500")
-	}
-	if b.takeAll(501, c.now()) || !b.takeAll(499, c.now()) || a.takeAll(2, c.now()) || !a.takeAll(1, c.now()) {
-		t.Fatal("a refusal cost something, or nothing was refused")
-	}
-	// Leases form on both sides; what they hold is part of a bulk.
+	require.False(t, b.takeAll(501, c.now()), "501 of 500")
+	require.False(t, b.takeAll(501, c.now()), "501 of 500, again")
+	require.True(t, b.takeAll(499, c.now()), "a refusal costs nothing")
+	require.False(t, a.takeAll(2, c.now()), "2 of 1")
+	require.True(t, a.takeAll(1, c.now()), "1 of 1")
+	// Both sides get a lease, which is then part of a bulk.
 	c.advance(time.Minute)
 	taken := 0
 	for range 20 {
 		taken += a.take(1, c.now()) + b.take(1, c.now())
 	}
-	waitUntil(t, func() bool { return a.supplied() && b.supplied() })
+	await(t, func() bool { return a.supplied() && b.supplied() })
 	rest := 1000 - taken - b.leased()
-	if a.takeAll(rest+1, c.now()) {
-		t.Fatalf("%d of %d", rest+1, rest)
-	}
-	if !a.takeAll(rest, c.now()) {
-		t.Fatalf("%d of %d refused", rest, rest)
-	}
+	require.False(t, a.takeAll(rest+1, c.now()), "%d of %d", rest+1, rest)
+	require.True(t, a.takeAll(rest, c.now()), "%d of %d", rest, rest)
 }
 
-// supplied: the lease is as it should be, so that nothing more is asked for in advance.
-func (m *member) supplied() bool {
-	m.bucket.mu.Lock()
-	defer m.bucket.mu.Unlock()
-	return m.bucket.lease > m.bucket.target/2
-}
-
-func (m *member) leased() int {
-	m.bucket.mu.Lock()
-	defer m.bucket.mu.Unlock()
-	return m.bucket.lease
-}
-
-// TestSharedLimitRefund: what is given back at one gateway can be used at the other.
+// TestSharedLimitRefund: what one gateway refunds can pass at the other.
 func TestSharedLimitRefund(t *testing.T) {
+	t.Parallel()
 	c := newClock()
-	r := startRedis(t, "")
-	a, b := pair(t, r, 100, time.Minute, c)
-	if a.take(100, c.now()) != 100 || b.take(1, c.now()) != 0 {
-		t.Fatal("the limit is not the limit")
-	}
+	a, b := pair(t, redistest.Start(t).URL(), 100, time.Minute, c)
+	require.Equal(t, 100, a.take(100, c.now()))
+	require.Zero(t, b.take(1, c.now()))
 	a.refund(30)
-	// b trusts the store's word that there is nothing for a second at most.
+	// For at most a second, b believes the store's answer that there is nothing.
 	c.advance(heardFor)
 	got := 0
-	waitUntil(t, func() bool { got += b.take(100, c.now()); return got >= 31 })
-	if c.advance(heardFor); got != 31 {
-		t.Errorf("%d passed, want 30 and what a second brings", got)
-	}
-	// More than the limit never comes together.
+	await(t, func() bool { got += b.take(100, c.now()); return got >= 31 })
+	c.advance(heardFor)
+	assert.Equal(t, 31, got, "30 and what a second brings")
+	// A refund never makes more than the limit.
 	a.refund(1000)
 	c.advance(heardFor)
-	waitUntil(t, func() bool { return a.leased() == 0 })
-	if got := b.take(200, c.now()); got != 100 {
-		t.Errorf("%d after too large a refund", got)
-	}
+	await(t, func() bool { return a.leased() == 0 })
+	assert.Equal(t, 100, b.take(200, c.now()), "after too large a refund")
 }
 
-// TestIdleLeasesGoBack: what a gateway has taken in advance and does not use comes back, and the store keeps nothing of a full
-// bucket.
+// TestIdleLeasesGoBack: a gateway returns a lease that it does not use. The store does not keep a full bucket.
 func TestIdleLeasesGoBack(t *testing.T) {
+	t.Parallel()
 	c := newClock()
-	r := startRedis(t, "")
-	a, b := pair(t, r, 1000, time.Minute, c)
+	r := redistest.Start(t)
+	a, b := pair(t, r.URL(), 1000, time.Minute, c)
 	for range 10 {
 		a.take(1, c.now())
 	}
-	waitUntil(t, func() bool { return a.leased() > 0 })
+	await(t, func() bool { return a.leased() > 0 })
 	c.advance(leaseIdle)
-	waitUntil(t, func() bool { return a.leased() == 0 })
-	if got := b.take(1000, c.now()); got != 1000 {
-		t.Errorf("%d of the limit, the rest is stranded", got)
-	}
+	await(t, func() bool { return a.leased() == 0 })
+	assert.Equal(t, 1000, b.take(1000, c.now()), "nothing of the limit is stranded")
 	c.advance(time.Minute)
-	waitUntil(t, func() bool { a.store.mu.Lock(); defer a.store.mu.Unlock(); return len(a.store.tracked) == 0 })
-	client, key := r.client(), storeKey("demo", a.limiter)
-	if client.Exists(t.Context(), key).Val() != 1 {
-		t.Error("nothing is kept of a bucket that is not full")
-	}
+	await(t, func() bool { return len(a.store.queue.all()) == 0 })
+	client, key := r.Client(), storeKey("demo", a.limiter)
+	assert.EqualValues(t, 1, client.Exists(t.Context(), key).Val(), "a bucket that is not full has a key")
 	b.refund(1000)
-	waitUntil(t, func() bool { return client.Exists(t.Context(), key).Val() == 0 })
+	await(t, func() bool { return client.Exists(t.Context(), key).Val() == 0 })
 }
 
-// TestLeaseOnStop: a gateway that stops gives back its lease and is no longer counted.
+// TestLeaseOnStop: a gateway that stops returns its lease and no longer counts.
 func TestLeaseOnStop(t *testing.T) {
+	t.Parallel()
 	c := newClock()
-	a, b := pair(t, startRedis(t, ""), 1000, time.Minute, c)
+	a, b := pair(t, redistest.Start(t).URL(), 1000, time.Minute, c)
 	a.take(890, c.now())
 	for range 10 {
 		a.take(1, c.now())
 	}
-	waitUntil(t, func() bool { return a.leased() > 0 })
+	await(t, func() bool { return a.leased() > 0 })
 	a.stop()
 	b.knows(t, 1)
-	if got := b.take(1000, c.now()); got != 100 {
-		t.Errorf("%d of 100", got)
-	}
+	assert.Equal(t, 100, b.take(1000, c.now()))
 }
 
-// TestRefusalsAreCheap: once the store said that a bucket is empty, a flood of requests asks it no more, until a token can
-// have come.
+// TestRefusalsAreCheap: once the store has answered that a bucket is empty, requests do not ask again until a token
+// can have come.
 func TestRefusalsAreCheap(t *testing.T) {
+	t.Parallel()
 	c := newClock()
-	r := startRedis(t, "")
-	a := join(t, r, 60, time.Minute, c)
+	r := redistest.Start(t)
+	a := idle(t, r.URL(), 60, time.Minute, c)
+	a.store.pace.heartbeat = time.Hour
+	a.run(t)
+	await(t, a.store.connected.Load)
 	a.take(60, c.now())
-	before := r.calls()
+	before := r.ScriptCalls()
 	for range 10_000 {
-		if a.take(1, c.now()) != 0 || a.takeAll(10, c.now()) || a.quota(c.now()).left != 0 {
-			t.Fatal("it passed")
-		}
+		require.Zero(t, a.take(1, c.now()))
+		require.False(t, a.takeAll(10, c.now()))
+		require.Zero(t, a.quota(c.now()).left)
 	}
-	// Two calls a second are the gateway's own sign of life.
-	if n := r.calls() - before; n > 20 {
-		t.Errorf("%d calls for a flood of refusals", n)
-	}
+	assert.LessOrEqual(t, r.ScriptCalls()-before, 20, "calls for 20,000 refusals")
 	c.advance(time.Second)
-	if got := a.take(5, c.now()); got != 1 {
-		t.Errorf("%d when one token has come", got)
-	}
+	assert.Equal(t, 1, a.take(5, c.now()), "once one token has come")
 }
 
-// TestMostRequestsDoNotWait: with a steady stream of single events the lease is there before it is needed.
+// TestMostRequestsDoNotWait: in a steady stream of single events, the lease arrives before it is needed.
 func TestMostRequestsDoNotWait(t *testing.T) {
-	r := startRedis(t, "")
-	a := join(t, r, 1_000_000, time.Minute, nil)
-	before := r.calls()
+	r := redistest.Start(t)
+	a := join(t, r.URL(), 1_000_000, time.Minute, nil)
+	before := r.ScriptCalls()
 	const n = 100_000
 	for range n {
 		if a.take(1, time.Now()) != 1 {
 			t.Fatal("refused")
 		}
 	}
-	if calls := r.calls() - before; calls > n/100 {
-		t.Errorf("%d calls for %d events", calls, n)
-	}
+	assert.LessOrEqual(t, r.ScriptCalls()-before, n/100)
 }
 
-// TestFairShares: of what a bucket that is always empty yields, each of two gateways gets its part, and so does a client that
+// TestFairShares: of what an empty bucket yields, each of two gateways gets its part, and so does each client that
 // keeps trying.
 func TestFairShares(t *testing.T) {
-	a, b := pair(t, startRedis(t, ""), 12_000, time.Minute, nil)
+	a, b := pair(t, redistest.Start(t).URL(), 12_000, time.Minute, nil)
 	a.take(12_000, time.Now())
 	stop := time.Now().Add(time.Second)
 	var counts [4]int
@@ -268,18 +205,14 @@ func TestFairShares(t *testing.T) {
 	for _, n := range counts {
 		total += n
 	}
-	if total < 150 || total > 250 {
-		t.Errorf("%d passed in a second at 200 a second", total)
-	}
-	t.Log(counts)
+	assert.GreaterOrEqual(t, total, 150, "events in a second, at 200 a second")
+	assert.LessOrEqual(t, total, 250, "events in a second, at 200 a second")
 	for i, n := range counts {
-		if n < total/40 {
-			t.Errorf("client %d got %d of %d: %v", i, n, total, counts)
-		}
+		assert.GreaterOrEqual(t, n, total/40, "client %d of %v", i, counts)
 	}
 }
 
-// BenchmarkTake is one event charged, by one gateway alone and through the store.
+// BenchmarkTake charges one event, at one gateway alone and through the store.
 func BenchmarkTake(b *testing.B) {
 	bench := func(b *testing.B, m *limiter) {
 		b.ReportAllocs()
@@ -291,6 +224,6 @@ func BenchmarkTake(b *testing.B) {
 	}
 	b.Run("local", func(b *testing.B) { bench(b, newLimiter(maxLimitEvents, time.Second, false, time.Now())) })
 	b.Run("shared", func(b *testing.B) {
-		bench(b, join(b, startRedis(b, ""), maxLimitEvents, time.Second, nil).limiter)
+		bench(b, join(b, redistest.StartProcess(b, "").URL(), maxLimitEvents, time.Second, nil).limiter)
 	})
 }

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sluice/gateway/ratelimit/redistest"
 )
 
 var limitSeconds = flag.Int("limit.seconds", 0, "how long each case of TestLimitAcrossGatewaysSoak runs; 0 skips it")
@@ -31,20 +33,20 @@ func TestLimitAcrossGatewaysSoak(t *testing.T) {
 	d := time.Duration(*limitSeconds) * time.Second
 	t.Run("steady", func(t *testing.T) { soak(t, d, nil) })
 	t.Run("store killed", func(t *testing.T) {
-		soak(t, d, func(ctx context.Context, r *redisServer) {
+		soak(t, d, func(ctx context.Context, r *redistest.Server) {
 			if sleep(ctx, d/3) {
-				r.kill()
+				r.Kill()
 			}
 			if sleep(ctx, d/3) {
-				r.start()
+				r.Start()
 			}
 		})
 	})
 }
 
-func soak(t *testing.T, d time.Duration, disturb func(context.Context, *redisServer)) {
+func soak(t *testing.T, d time.Duration, disturb func(context.Context, *redistest.Server)) {
 	const limit, window, tolerance = 6000, 60, 0.02
-	r := startRedis(t, "")
+	r := redistest.StartProcess(t, "")
 	var gateways []*served
 	for range 2 {
 		gateways = append(gateways, serve(t, withProjects(t, limited(limit, strconv.Itoa(window)+"s")), sharing(r)))

@@ -1,10 +1,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,183 +12,189 @@ import (
 )
 
 const (
-	// storeTimeout is how long an exchange with the store may take before the store counts as away.
+	// storeWait is how long a request waits for the store before its gateway decides.
+	storeWait = 50 * time.Millisecond
+	// storeTimeout is how long an exchange may take before the store counts as away.
 	storeTimeout = 250 * time.Millisecond
-	// storeConnect is how long a connect may take: nobody waits for it.
+	// storeConnect is how long a connect may take. No request waits for it.
 	storeConnect = time.Second
-	// storeTick is how often idle leases are looked for, and the store while it is away.
-	storeTick = 250 * time.Millisecond
-	// storeMeet is how often a gateway says that it is there.
-	storeMeet = time.Second
-	// storeSettle is how long the gateways stay with their shares after the store came back: until then each of them has told it
-	// what passed, or, if it lost its books, what is missing.
-	storeSettle = time.Second
-	// scarcePause bounds the random pause before a bucket that was empty is asked again: so that each gateway, near the store or
-	// far from it, finds what has come meanwhile as often as the others.
+	// scarcePause bounds the random pause before a bucket that was empty is asked again. The pause gives gateways
+	// near the store and far from it the same chance to find a new token.
 	scarcePause = 10 * time.Millisecond
-	// storeBatch is how many limits are asked for in one exchange.
-	storeBatch = 256
 )
 
-// limitStore shares the projects' limits with the other gateways.
+// storePace is how often the loop does what no request causes.
+type storePace struct {
+	// tick is how often idle leases go back and, while the store is away, the loop tries to connect.
+	tick time.Duration
+	// heartbeat is how often a gateway tells the store that it is there.
+	heartbeat time.Duration
+	// grace is how long gateways apply their shares after the store came back. In this time each gateway tells the
+	// store what passed or, if the store lost its data, what is missing.
+	grace time.Duration
+}
+
+var defaultPace = storePace{tick: 250 * time.Millisecond, heartbeat: time.Second, grace: time.Second}
+
+// limitStore shares the projects' limits with other gateways through Redis.
 //
 //	requests ─▶ sharedLimit ─▶ want ─▶ Run: collect ─▶ one exchange at a time ─▶ deliver ─▶ requests
 //
-// What wants the store while an exchange is under way goes together in the next one. When an exchange fails, the store is
-// away: every gateway goes by its share of each limit, and Run looks for the store until it is back.
+// Limits that want something during an exchange go together into the next one. When an exchange fails, the store is
+// away: every gateway applies its share of each limit, and Run tries to connect until the store is back.
 type limitStore struct {
-	cfg     Config
+	cfg     storeConfig // with its defaults
 	log     *slog.Logger
 	now     func() time.Time
-	metrics *storeMetrics
-	id      string
+	metrics storeMetrics
+	id      string // of this gateway, in the store
 
-	// For tests: the µs that the buckets go by, "" for the store's own clock; the script; how long requests and exchanges wait, and how
-	// often meet is done.
-	clock                   func() string
-	script                  string
-	patience, budget, every time.Duration
+	// Tests replace these.
+	clock  func() string // the µs that buckets go by; "" is the store's own clock
+	script string        // limit_take.lua
+	pace   storePace
 
 	isAway    atomic.Bool
-	connected atomic.Bool  // it was there at least once
+	connected atomic.Bool  // it was connected at least once
 	known     atomic.Int64 // gateways, this one included
 
-	kick chan struct{}
+	queue storeQueue
 
-	mu      sync.Mutex
-	ready   []*sharedLimit // to be asked for now
-	later   []*sharedLimit // after the pause
-	tracked []*sharedLimit
-
-	// The following belong to Run.
-	conn    *storeConn
-	epoch   string
-	met     time.Time // when meet was last done
-	settled time.Time // until when the shares stay in force though the store is there
-	causes  storeCauses
+	// Only Run uses these.
+	conn       *storeConn
+	epoch      string    // of the store's data
+	heartbeat  time.Time // the last one
+	graceUntil time.Time // the shares apply until then, although the store is connected
+	causes     storeCauses
 }
 
-func newLimitStore(cfg Config, log *slog.Logger, now func() time.Time) *limitStore {
+// newLimitStore returns a store for cfg, which must be enabled. It opens nothing. now is the clock of the limiters.
+func newLimitStore(cfg storeConfig, metrics storeMetrics, log *slog.Logger, now func() time.Time) *limitStore {
+	cfg.Wait, cfg.Timeout = cmp.Or(cfg.Wait, storeWait), cmp.Or(cfg.Timeout, storeTimeout)
 	s := &limitStore{
-		cfg: cfg, log: log, now: now, id: uuid.NewString(), clock: func() string { return "" }, script: takeText,
-		patience: storeWait, budget: storeTimeout, every: storeMeet, kick: make(chan struct{}, 1),
+		cfg: cfg, log: log, now: now, metrics: metrics, id: uuid.NewString(),
+		clock: func() string { return "" }, script: takeText, pace: defaultPace,
+		queue: storeQueue{wake: make(chan struct{}, 1)},
 	}
 	s.known.Store(1)
-	s.metrics = newStoreMetrics(
-		func() float64 {
-			if s.connected.Load() && !s.away() {
-				return 1
-			}
-			return 0
-		},
-		func() float64 { return float64(s.gateways()) },
-	)
 	return s
 }
 
-func (s *limitStore) away() bool    { return s.isAway.Load() }
+// attach makes a limiter draw on the store. The limiters of all gateways that have the same project, events and
+// window share one bucket. Call it before the limiter is used.
+func (s *limitStore) attach(project string, l *limiter) {
+	l.shared = newSharedLimit(s, storeKey(project, l), l.events, l.window)
+}
+
+// up reports whether the limits are shared now. They are not before the first connect, and while the store is away.
+func (s *limitStore) up() bool { return s.connected.Load() && !s.away() }
+
+// gateways returns how many gateways share the limits, this one included. While the store is away it is the last
+// known number.
 func (s *limitStore) gateways() int { return int(s.known.Load()) }
 
-// share puts shared buckets in the place of the limiters' own.
-func (s *limitStore) share(projects *Projects) {
-	projects.limiters.share(s)
+func (s *limitStore) away() bool { return s.isAway.Load() }
+
+// wait waits until done is closed, at most for the configured time.
+func (s *limitStore) wait(done <-chan struct{}) {
+	timer := time.NewTimer(s.cfg.Wait)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
 }
 
-// track makes Run look after a limit until it says that nothing is left to do.
-func (s *limitStore) track(l *sharedLimit) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tracked = append(s.tracked, l)
-}
-
-// Run keeps up the exchange with the store until ctx ends; then it gives back what is left of the leases.
+// Run exchanges with the store until ctx ends. Then it returns what is left of the leases and leaves the store. It is
+// called once. Limiters that are attached work without Run too: after Config.Wait each request is decided alone.
 func (s *limitStore) Run(ctx context.Context) {
 	defer s.leave()
-	tick := time.NewTicker(storeTick)
+	tick := time.NewTicker(s.pace.tick)
 	defer tick.Stop()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	paused := false
-	s.find(ctx)
+	s.reconnect(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.look()
+			s.maintain()
 			if s.away() {
-				s.find(ctx)
+				s.reconnect(ctx)
 			}
 		case <-pause.C:
 			paused = false
-			s.resume()
-		case <-s.kick:
+			s.queue.resume()
+		case <-s.queue.wake:
 		}
-		for !s.away() && s.turn() && ctx.Err() == nil {
+		for !s.away() && s.exchangeNext() && ctx.Err() == nil {
 		}
-		if !paused && s.pausing() {
+		if !paused && s.queue.pausing() {
 			paused = true
-			pause.Reset(time.Duration(rand.Int64N(int64(scarcePause) + 1))) //nolint:gosec // no secret
+			pause.Reset(time.Duration(rand.Int64N(int64(scarcePause) + 1)))
 		}
 	}
 }
 
-// look does what is due without a request.
-func (s *limitStore) look() {
-	s.mu.Lock()
-	all := s.tracked
-	s.tracked = nil
-	s.mu.Unlock()
+// maintain does the work that no request causes.
+func (s *limitStore) maintain() {
 	now := s.now()
-	kept := all[:0]
-	for _, l := range all {
-		if l.look(now) {
-			kept = append(kept, l)
-		}
-	}
-	clear(all[len(kept):])
-	s.mu.Lock()
-	s.tracked = append(kept, s.tracked...)
-	s.mu.Unlock()
+	s.queue.filter(func(l *sharedLimit) bool { return l.maintain(now) })
 }
 
-// turn makes one exchange, and returns false when there was nothing to do or it failed.
-func (s *limitStore) turn() bool {
-	if time.Since(s.met) >= s.every {
-		if s.meet(); s.away() {
+// exchangeNext makes one exchange for the limits that are ready. It returns false if there was none or the exchange
+// failed.
+func (s *limitStore) exchangeNext() bool {
+	if time.Since(s.heartbeat) >= s.pace.heartbeat {
+		if s.beat(); s.away() {
 			return false
 		}
 	}
-	batch := s.next()
+	batch := s.queue.next()
 	return len(batch) > 0 && s.exchange(batch, false)
 }
 
-// exchange asks the store for a batch of limits.
+// exchangeAll makes exchanges for all tracked limits, until one fails.
+func (s *limitStore) exchangeAll(lost bool) {
+	all := s.queue.all()
+	for len(all) > 0 {
+		n := min(len(all), storeBatch)
+		if !s.exchange(all[:n], lost) {
+			return
+		}
+		all = all[n:]
+	}
+}
+
+// exchange asks the store for a batch of limits and delivers the answers. lost says that the store has lost its data.
+// It returns false if the exchange failed.
 func (s *limitStore) exchange(batch []*sharedLimit, lost bool) bool {
 	now := s.now()
-	var turns []turn
+	var inquiries []inquiry
 	var ops []storeOp
 	for _, l := range batch {
-		if t, ok := l.collect(lost, now); ok {
-			turns, ops = append(turns, t), append(ops, t.ops...)
+		if q, ok := l.collect(lost, now); ok {
+			inquiries, ops = append(inquiries, q), append(ops, q.ops...)
 		}
 	}
 	if len(ops) == 0 {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.budget)
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Timeout)
 	defer cancel()
 	start := time.Now()
 	answers, err := s.conn.exchange(ctx, ops)
-	s.metrics.duration.Observe(time.Since(start).Seconds())
+	s.metrics.Duration.Observe(time.Since(start).Seconds())
 	if err != nil {
 		s.fail(err)
 		return false
 	}
 	now = s.now()
-	for i := range turns {
-		n := len(turns[i].ops)
-		turns[i].limit.deliver(&turns[i], answers[:n], now)
+	for i := range inquiries {
+		n := len(inquiries[i].ops)
+		inquiries[i].limit.deliver(&inquiries[i], answers[:n], now)
 		answers = answers[n:]
 	}
 	return true

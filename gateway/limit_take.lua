@@ -1,14 +1,16 @@
--- Gives back to one project's bucket, charges it, and takes from it, in one step.
+-- Returns events to one project's bucket, charges it and takes from it, in one step.
 --
--- The bucket holds up to `events` tokens and fills in `window` µs. A charge is for events that have passed already, so it may
--- leave less than nothing, which the next tokens pay. What is kept is "tokens part at": whole tokens, the part of
--- the next one in units of 1/window, and the µs for which that was so. A bucket that is full is not kept: the key expires when
--- it is. Numbers here are doubles, exact up to 2^53; every product below stays under it for limits of up to 10^8 events and
--- 24 hours, so nothing is gained or lost by rounding.
+-- The bucket holds up to `events` tokens and fills in `window` µs. A charge is for events that have passed already,
+-- so it may make the bucket negative; the next tokens pay for that.
+--
+-- The key's value is "tokens part at": whole tokens, the part of the next token in units of 1/window, and the time of
+-- both in µs. A full bucket has no key: the key expires when the bucket is full. Numbers are doubles, exact up to
+-- 2^53. Every product below is smaller for limits of up to 10^8 events and 24 hours, so rounding neither adds nor
+-- loses anything.
 --
 -- KEYS  the bucket
--- ARGV  events, window, give, charge, want, "all" (want all or nothing) or "part", now in µs or "" for Redis' own clock
--- gives {tokens taken, tokens left, part left}
+-- ARGV  events; window; give; charge; want; "all" (want all or nothing) or "part"; now in µs, or "" for Redis' clock
+-- Returns {tokens taken, tokens left, part left}.
 local events, window = tonumber(ARGV[1]), tonumber(ARGV[2])
 local give, charge, want = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = tonumber(ARGV[7])
@@ -20,10 +22,10 @@ end
 local tokens, part = events, 0
 local a, b, c = string.match(redis.call('GET', KEYS[1]) or '', '^(-?%d+) (%d+) (%d+)$')
 if a then
-  -- A clock that was set back pays nothing for the time in between, and the bucket fills on from there.
+  -- A clock that was set back pays nothing, and the bucket fills from the new time on.
   local passed = math.max(0, now - tonumber(c))
   if passed < 2 * window then
-    -- passed × events / window, in two halves of events because the product alone may pass 2^53.
+    -- passed × events / window. The product may exceed 2^53, so events is split in two.
     local high, low = math.floor(events / 10000), events % 10000
     local x = passed * high
     local q = math.floor(x / window)
@@ -44,7 +46,7 @@ if ARGV[6] == 'all' and got < want then
 end
 tokens = tokens - got
 
--- A refusal changes nothing: what is kept says the same at any later time.
+-- A refusal writes nothing: the value means the same at any later time.
 if got > 0 or give > 0 or charge > 0 then
   if tokens >= events then
     redis.call('DEL', KEYS[1])

@@ -403,6 +403,28 @@ func TestOpenAPIDescribesWhatIsThere(t *testing.T) {
 	}
 }
 
+// TestOpenAPIHasTheRoutes: the document has the paths and methods of the table of routes, and no others. HEAD is GET without a
+// body, and OPTIONS is the browsers' own; the document names neither.
+func TestOpenAPIHasTheRoutes(t *testing.T) {
+	want := map[string]bool{}
+	for _, r := range routes {
+		for _, method := range r.methods {
+			if method != http.MethodHead {
+				want[method+" "+r.path] = true
+			}
+		}
+	}
+	got := map[string]bool{}
+	for path, methods := range described.at("paths").(map[string]any) {
+		for method := range methods.(map[string]any) {
+			got[strings.ToUpper(method)+" "+path] = true
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("openapi.json has %v, the table %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	}
+}
+
 // seen lists the answers so far that begin so.
 func (d *description) seen(prefix string) []string {
 	d.mu.Lock()
@@ -510,7 +532,7 @@ func TestOpenAPIIsServed(t *testing.T) {
 	if post := s.do(request{path: pathOpenAPI}); post.status != 405 || post.header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("post: got %d %v", post.status, post.header)
 	}
-	if name := routeName([]byte(pathOpenAPI)); name != "openapi" {
+	if name := routeByPath[pathOpenAPI].label; name != "openapi" {
 		t.Errorf("its route is called %q", name)
 	}
 }

@@ -21,7 +21,7 @@ type outage struct {
 	mu    sync.Mutex
 	since time.Time // of the first failure after the last success; zero: none
 	mute  bool      // the last failure was the lack of an answer
-	cause string    // of the last failure; one of publishReasons
+	cause string    // of the last failure; one of Reasons
 	well  time.Time // of the last success
 	tried time.Time // by a batch, although Kafka was away
 	// trial: a sign of life ended the outage, and no batch has been taken since. distrust: one was not; from then on only a batch
@@ -51,8 +51,8 @@ func (o *outage) note(err error, started, now time.Time) {
 		o.trial, o.distrust = false, true
 		o.since = now.Add(-outageAfter - 1)
 	}
-	o.cause = publishReason(err)
-	o.mute = !errors.Is(err, ErrAnswered) && !errors.Is(err, errNoPartitions)
+	o.cause = ReasonOf(err)
+	o.mute = !errors.Is(err, ErrAnswered) && !errors.Is(err, ErrNoPartitions)
 }
 
 func (o *outage) away(now time.Time) bool {
@@ -114,7 +114,7 @@ func (o *outage) revive() {
 // watchOutage looks for a sign of life while Kafka is away, whether requests come or not, and for attempts that get no answer.
 func (p *publisher) watchOutage(ctx context.Context) {
 	said := false
-	for sleep(ctx, outageProbe) {
+	for pause(ctx, outageProbe) {
 		p.noteSilence(time.Now())
 		away := p.outage.away(time.Now())
 		if away != said {
@@ -159,7 +159,7 @@ func (p *publisher) hurry() {
 func (p *publisher) probe(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, outageWait)
 	defer cancel()
-	if c, ok := p.producer.(cluster); ok {
+	if c, ok := p.producer.(Cluster); ok {
 		return p.writable(ctx, c)
 	}
 	_, err := p.producer.NewID(ctx)

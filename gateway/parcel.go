@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"sluice/internal/recordbatch"
 )
 
 // parcel is the records of one request on their way to Kafka, in order, as chunks. It is reused; the chunks' memory is shared
@@ -35,7 +37,7 @@ func (b *batchBound) bytes() int {
 		return maxBatchBytes
 	}
 	if n := b.topic.Load(); n > 0 {
-		return int(min(maxBatchBytes, max(1, n-batchHeader)))
+		return int(min(maxBatchBytes, max(1, n-recordbatch.HeaderSize)))
 	}
 	return maxBatchBytes
 }
@@ -71,17 +73,30 @@ func (m *parcelMemory) chunk(partition, size int) *chunk {
 
 // add encodes one record. The bytes are copied here: they lie in buffers that the next request reuses, while the publisher may
 // hold the record for longer than this request lasts. expect is how many more bytes of records may follow, roughly.
-func (p *parcel) add(partition int, key, value []byte, h *header, id uuid.UUID, expect int) {
-	size := tailSize(key, value, h)
-	need := uvarintSize(uint64(size)) + size //nolint:gosec // never negative
+func (p *parcel) add(partition int, key, value []byte, h *recordbatch.Headers, id uuid.UUID, expect int) {
+	tail, need := recordbatch.RecordSize(key, value, h)
+	c := p.room(partition, need, expect)
+	c.records = recordbatch.AppendRecord(c.records, tail, key, value, h, id)
+	c.count++
+	p.count++
+}
+
+// addRun adds records that are encoded already, as recordbatch.AppendRecord does, and fit into one batch. The bytes are copied.
+func (p *parcel) addRun(partition int, run []byte, records int) {
+	c := p.room(partition, len(run)+(records-1)*recordbatch.RecordOverhead, 0)
+	c.records = append(c.records, run...)
+	c.count += records
+	p.count += records
+}
+
+// room is a chunk that has room for one record more, or for that many bytes.
+func (p *parcel) room(partition, need, expect int) *chunk {
 	c, most := p.last(), p.memory.batch.bytes()
-	if c == nil || c.partition != partition || c.count == maxBatchRecords || c.size()+need+batchOverhead > most {
+	if c == nil || c.partition != partition || c.count >= maxBatchRecords || c.size()+need+recordbatch.RecordOverhead > most {
 		c = p.memory.chunk(partition, min(max(need, min(expect, most)), maxBatchBytes))
 		p.chunks = append(p.chunks, c)
 	}
-	c.records = appendTail(c.records, size, key, value, h, id)
-	c.count++
-	p.count++
+	return c
 }
 
 func (p *parcel) last() *chunk {
@@ -100,7 +115,7 @@ func (p *parcel) keep(n int) {
 			continue
 		}
 		if n > 0 {
-			c.records, c.count = c.records[:skipTails(c.records, n)], n
+			c.records, c.count = c.records[:recordbatch.Skip(c.records, n)], n
 			i++
 		}
 		for _, c := range p.chunks[i:] {
@@ -149,7 +164,7 @@ func (p *parcel) release() {
 // together: the request may give up and go while the publisher still has it, and the other way round. Who lets go last
 // gives its memory back.
 type chunk struct {
-	records   []byte // tails, see appendTail
+	records   []byte // a run, see recordbatch.AppendRecord
 	count     int
 	partition int // −1: any
 	deadline  time.Time
@@ -182,7 +197,7 @@ func (c *chunk) fates() []fate {
 // must be held until both are finished; join gives it their fates then. At least two records.
 func (c *chunk) cut() (first, second *chunk) {
 	n := c.count / 2
-	at := skipTails(c.records, n)
+	at := recordbatch.Skip(c.records, n)
 	piece := func(records []byte, count int) *chunk {
 		p := &chunk{records: records, count: count, partition: c.partition, deadline: c.deadline, done: make(chan struct{}, 1), accepted: c.accepted}
 		p.holders.Store(2) // its memory goes nowhere
@@ -202,7 +217,7 @@ func (c *chunk) join(first, second *chunk) {
 }
 
 // size is what the chunk takes in a batch, in bytes, at most.
-func (c *chunk) size() int { return len(c.records) + c.count*batchOverhead }
+func (c *chunk) size() int { return len(c.records) + c.count*recordbatch.RecordOverhead }
 
 // release lets go of the chunk for one of its holders.
 func (c *chunk) release() {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"sync"
@@ -17,7 +18,7 @@ const (
 	lanes = 4
 	// maxBatchBytes and maxBatchRecords bound a produce request; the topic takes 2 MiB.
 	maxBatchBytes   = 1900 << 10
-	maxBatchRecords = 20_000 // see batchOverhead
+	maxBatchRecords = 20_000
 	// attemptTimeout bounds one produce request, so that a dead broker is noticed well within a request's deadline.
 	attemptTimeout = 5 * time.Second
 	partitionsAge  = 10 * time.Second
@@ -39,10 +40,9 @@ var (
 // lanes, so that a lane that is stuck with its batch holds nobody else up.
 type publisher struct {
 	producer   Producer
-	metrics    *metrics
+	cfg        PublishConfig
 	log        *slog.Logger
-	maxBytes   int64
-	largest    int // the largest event that the gateway takes, in bytes
+	metrics    PublishMetrics
 	inflight   atomic.Int64
 	partitions atomic.Int64
 	outage     outage
@@ -54,33 +54,84 @@ type publisher struct {
 	lanes      [lanes]*lane // as they begin; one that is stuck is replaced
 	team       team
 	leaders    *leaders
-	minISR     atomic.Int64 // the topic's; 0: not known
-	codec      string
+	topic      atomic.Pointer[TopicSettings] // nil: not known
 	detour     detour
 }
 
-func newPublisher(p Producer, maxBytes int64, m *metrics, log *slog.Logger) *publisher {
-	pub := &publisher{producer: p, metrics: m, log: log, maxBytes: maxBytes, shared: newQueue(), leaders: newLeaders(), start: time.Now()}
-	pub.shared.batch = &pub.memory.batch
-	for i := range pub.lanes {
-		own := newQueue()
-		own.batch, own.held = &pub.memory.batch, pub.leaders.holds
-		pub.lanes[i] = pub.newLane(i, own)
+// newPublisher makes a publisher. It asks Kafka nothing before Run. The error is that of an unknown codec.
+func newPublisher(producer Producer, cfg PublishConfig) (*publisher, error) {
+	cfg.fill()
+	p := &publisher{
+		producer: producer, cfg: cfg, log: cfg.Log, metrics: cfg.Metrics, shared: newQueue(), leaders: newLeaders(), start: time.Now(),
+		wait: queueWait{most: min(cfg.MaxQueueWait, cfg.RequestTimeout/2), start: time.Now()},
 	}
-	return pub
+	p.shared.batch = &p.memory.batch
+	for i := range p.lanes {
+		own := newQueue()
+		own.batch, own.held = &p.memory.batch, p.leaders.holds
+		var err error
+		if p.lanes[i], err = p.newLane(i, lanes, own); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Spool == nil {
+		return p, nil
+	}
+	if err := p.around(cfg.Spool, cfg.RequestTimeout); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
-// compress sets the codec of the batches; without it they are not compressed. Before Run.
-func (p *publisher) compress(name string) error {
-	p.codec = name
-	for _, l := range append(p.lanes[:], p.detour.lane()...) {
-		codec, err := newCodec(name) // each keeps memory of its own
-		if err != nil {
-			return err
-		}
-		l.encoder.codec = codec
+// NewRequest makes an empty request.
+func (p *publisher) NewRequest() *parcel { return p.memory.parcel() }
+
+// Inflight returns how many bytes of records wait for Kafka's acknowledgement.
+func (p *publisher) Inflight() int64 { return p.inflight.Load() }
+
+// Partitions returns how many partitions the topic has; 0: that is not known yet.
+func (p *publisher) Partitions() int { return int(p.partitions.Load()) }
+
+// Topic returns the topic's settings as last read; the zero value: they are not known.
+func (p *publisher) Topic() TopicSettings {
+	if t := p.topic.Load(); t != nil {
+		return *t
 	}
-	return nil
+	return TopicSettings{}
+}
+
+// Away returns whether Kafka is known to be away, and why the last attempt failed, one of Reasons.
+func (p *publisher) Away() (reason string, away bool) {
+	return p.outage.reason(), p.outage.away(time.Now())
+}
+
+// Drain ends the patience with Kafka: what it does not take at once goes to the spool from now on.
+func (p *publisher) Drain() { p.detour.draining.Store(true) }
+
+// Queued calls each for the records that no lane has taken yet, a run at a time. It is for tests of what becomes of a request's
+// memory: the runs are the publisher's own, and are read while no lane may take them.
+func (p *publisher) Queued(each func(run []byte)) {
+	for _, q := range []*queue{p.shared, p.lanes[0].own, p.lanes[1].own, p.lanes[2].own, p.lanes[3].own} {
+		q.mu.Lock()
+		for _, c := range q.chunks {
+			each(c.records)
+		}
+		q.mu.Unlock()
+	}
+}
+
+// Stalled reports an error if a lane has worked on one batch for longer than most. A batch is given up with the last of its
+// requests, so a lane that takes much longer than a request may wait hangs in this process: in a disk, or in a lock. Waiting for
+// Kafka is not standing still.
+func (p *publisher) Stalled(most time.Duration) error {
+	now := time.Now()
+	var fault error
+	p.each(func(l *lane) {
+		if still := l.standsStill(now); still > most {
+			fault = fmt.Errorf("lane %d has worked on one batch for %s", l.index, still.Round(time.Second))
+		}
+	})
+	return fault
 }
 
 // Publish hands a request's records to Kafka. It returns at the deadline at the latest, and at once while Kafka is known to be
@@ -117,18 +168,18 @@ func (p *publisher) Publish(records *parcel, deadline time.Time) {
 func (p *publisher) queue(c *chunk, deadline time.Time) {
 	c.deadline = deadline
 	size := int64(c.size())
-	if p.inflight.Add(size) > p.maxBytes {
+	if p.inflight.Add(size) > p.cfg.MaxInflightBytes {
 		p.inflight.Add(-size)
 		c.err, c.settled = errOverloaded, true
-		p.metrics.turnedAway(limitInflightBytes)
+		p.metrics.Overloads.Inc()
 		return
 	}
 	c.holders.Add(1)
 	p.queueOf(c.partition).push(c)
 }
 
-// partitionOf maps a key to a partition, the same for all gateways as long as the number of partitions stays.
-func (p *publisher) partitionOf(key []byte) int {
+// PartitionOf maps a key to a partition, the same for all gateways as long as the number of partitions stays.
+func (p *publisher) PartitionOf(key []byte) int {
 	n := p.partitions.Load()
 	if key == nil || n == 0 {
 		return -1
@@ -170,7 +221,7 @@ func (p *publisher) watchPartitions(ctx context.Context) {
 	wait := time.Duration(0)
 	said := false
 	var topic knownTopic
-	for sleep(ctx, wait) {
+	for pause(ctx, wait) {
 		n, err := p.producer.Partitions(ctx)
 		if err == nil && n > 0 {
 			if p.partitions.Swap(int64(n)) != int64(n) {
@@ -180,7 +231,7 @@ func (p *publisher) watchPartitions(ctx context.Context) {
 				}
 			}
 			p.describe(ctx, &topic)
-			if c, ok := p.producer.(cluster); ok {
+			if c, ok := p.producer.(Cluster); ok {
 				if of, err := c.Replicas(ctx); err == nil {
 					p.leaders.learn(of, time.Now())
 				}
@@ -195,13 +246,13 @@ func (p *publisher) watchPartitions(ctx context.Context) {
 			p.log.Warn("kafka cannot be asked for the topic, retrying", "err", err)
 			said = true
 		}
-		p.metrics.publishErrors.WithLabelValues(reasonMetadata).Inc()
+		p.metrics.Errors.WithLabelValues(ReasonMetadata).Inc()
 		wait = 500 * time.Millisecond
 	}
 }
 
-// sleep waits and says whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
+// pause waits and says whether ctx is still alive.
+func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -1,55 +1,35 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
+
+	"sluice/internal/recordbatch"
+	"sluice/internal/recordbatch/batchtest"
 )
 
-// publishing runs a publisher over p until the test ends.
-func publishing(t *testing.T, p Producer, maxBytes int64) *publisher {
-	t.Helper()
-	m, _ := newMetrics(func() float64 { return 0 })
-	pub := newPublisher(p, maxBytes, m, slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); pub.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	waitUntil(t, func() bool { return pub.partitions.Load() > 0 })
-	return pub
-}
-
-func records(n, size int) []Record {
-	out := make([]Record, n)
-	for i := range out {
-		out[i] = Record{Value: bytes.Repeat([]byte{byte(i)}, size)}
-	}
-	return out
-}
-
 // sizeOf is what a request of one record with a value of that size counts as in flight.
-func sizeOf(value int) int64 { return int64(parcelOf(nil, records(1, value)).chunks[0].size()) }
-
-func soon() time.Time { return time.Now().Add(10 * time.Second) }
+func sizeOf(value int) int64 {
+	return int64(len(batchtest.Run(batchtest.Plain(1, value)...)) + recordbatch.RecordOverhead)
+}
 
 func TestPublishSharesBatches(t *testing.T) {
 	m := &memory{hold: make(chan struct{})}
-	pub := publishing(t, m, 1<<30)
+	pub := publishing(t, m, inflightBytes(1<<30))
 	var all sync.WaitGroup
 	for range 400 {
 		all.Go(func() {
-			if err := publish(pub, records(1, 100), soon())[0]; err != nil {
+			if err := publish(pub, batchtest.Plain(1, 100), soon())[0]; err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	// All are queued or under way before the first is let through.
-	waitUntil(t, func() bool { return pub.inflight.Load() == 400*sizeOf(100) })
+	eventually(t, func() bool { return pub.inflight.Load() == 400*sizeOf(100) })
 	close(m.hold)
 	all.Wait()
 	if got := len(m.stored()); got != 400 {
@@ -65,8 +45,8 @@ func TestPublishSharesBatches(t *testing.T) {
 
 func TestPublishCutsLargeRequests(t *testing.T) {
 	m := &sizes{}
-	pub := publishing(t, m, 1<<30)
-	for i, err := range publish(pub, records(50, 200<<10), soon()) {
+	pub := publishing(t, m, inflightBytes(1<<30))
+	for i, err := range publish(pub, batchtest.Plain(50, 200<<10), soon()) {
 		if err != nil {
 			t.Fatalf("record %d: %v", i, err)
 		}
@@ -83,36 +63,38 @@ type sizes struct {
 }
 
 func (s *sizes) Produce(_ context.Context, _ int, batch []byte) error {
-	b, err := parse(batch)
+	b, err := batchtest.Parse(batch)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.largest, s.total = max(s.largest, len(batch)), s.total+len(b.records)
+	s.largest, s.total = max(s.largest, len(batch)), s.total+len(b.Read)
 	return err
 }
 
-func (s *sizes) NewID(context.Context) (ProducerID, error) { return ProducerID{ID: 1}, nil }
+func (s *sizes) NewID(context.Context) (recordbatch.ProducerID, error) {
+	return recordbatch.ProducerID{ID: 1}, nil
+}
 
 func (s *sizes) Partitions(context.Context) (int, error) { return 3, nil }
 
 func TestPublishRefusesWhatDoesNotFit(t *testing.T) {
 	m := &memory{hold: make(chan struct{})}
 	one := sizeOf(1000)
-	pub := publishing(t, m, 3*one)
+	pub := publishing(t, m, inflightBytes(3*one))
 	var all sync.WaitGroup
 	for range 3 { // up to the limit
 		all.Go(func() {
-			if err := publish(pub, records(1, 1000), soon())[0]; err != nil {
+			if err := publish(pub, batchtest.Plain(1, 1000), soon())[0]; err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	waitUntil(t, func() bool { return pub.inflight.Load() == 3*one })
-	if err := publish(pub, records(1, 1000), soon())[0]; !errors.Is(err, errOverloaded) {
+	eventually(t, func() bool { return pub.inflight.Load() == 3*one })
+	if err := publish(pub, batchtest.Plain(1, 1000), soon())[0]; !errors.Is(err, errOverloaded) {
 		t.Errorf("over the limit: %v", err)
 	}
 	close(m.hold)
 	all.Wait()
-	if err := publish(pub, records(1, 1000), soon())[0]; err != nil {
+	if err := publish(pub, batchtest.Plain(1, 1000), soon())[0]; err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 }
@@ -126,32 +108,32 @@ func TestPublishRetriesUntilTheDeadline(t *testing.T) {
 		}
 		return true, nil
 	})
-	pub := publishing(t, m, 1<<20)
-	if err := publish(pub, records(1, 10), soon())[0]; err != nil {
+	pub := publishing(t, m, inflightBytes(1<<20))
+	if err := publish(pub, batchtest.Plain(1, 10), soon())[0]; err != nil {
 		t.Fatal(err)
 	}
 	m.failing(func() (bool, error) { return false, errors.New("broker away") })
 	start := time.Now()
-	if err := publish(pub, records(1, 10), start.Add(300*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
+	if err := publish(pub, batchtest.Plain(1, 10), start.Add(300*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
 		t.Fatalf("got %v", err)
 	}
 	m.failing(func() (bool, error) { return false, fmt.Errorf("too large: %w", ErrRefused) })
 	// Everything is refused: that is the topic's fault, and an outage.
-	if err := publish(pub, records(1, 10), time.Now().Add(300*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
+	if err := publish(pub, batchtest.Plain(1, 10), time.Now().Add(300*time.Millisecond))[0]; !errors.Is(err, errDeadline) {
 		t.Fatalf("got %v", err)
 	}
 	m.failing(func() (bool, error) { return false, fmt.Errorf("%w: 10 bytes", ErrTooLarge) })
-	if err := publish(pub, records(1, 10), soon())[0]; !errors.Is(err, ErrTooLarge) {
+	if err := publish(pub, batchtest.Plain(1, 10), soon())[0]; !errors.Is(err, ErrTooLarge) {
 		t.Fatalf("got %v", err)
 	}
 }
 
 func TestPublishByKeyKeepsOnePartition(t *testing.T) {
 	seen := &partitions{of: map[string]map[int]bool{}}
-	pub := publishing(t, seen, 1<<30)
+	pub := publishing(t, seen, inflightBytes(1<<30))
 	for i := range 300 {
 		key := []byte{byte('a' + i%20)}
-		if err := publish(pub, []Record{{Key: key, Value: []byte("x")}}, soon())[0]; err != nil {
+		if err := publish(pub, []batchtest.Record{{Key: key, Value: []byte("x")}}, soon())[0]; err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -176,13 +158,13 @@ type partitions struct {
 }
 
 func (p *partitions) Produce(_ context.Context, partition int, batch []byte) error {
-	b, err := parse(batch)
+	b, err := batchtest.Parse(batch)
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range b.records {
+	for _, r := range b.Read {
 		if p.of[string(r.Key)] == nil {
 			p.of[string(r.Key)] = map[int]bool{}
 		}
@@ -191,6 +173,8 @@ func (p *partitions) Produce(_ context.Context, partition int, batch []byte) err
 	return nil
 }
 
-func (p *partitions) NewID(context.Context) (ProducerID, error) { return ProducerID{ID: 1}, nil }
+func (p *partitions) NewID(context.Context) (recordbatch.ProducerID, error) {
+	return recordbatch.ProducerID{ID: 1}, nil
+}
 
 func (p *partitions) Partitions(context.Context) (int, error) { return 5, nil }

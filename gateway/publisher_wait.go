@@ -60,8 +60,8 @@ func (w *queueWait) exceeds(bytes int64, now paceMark) bool {
 	return float64(bytes)/float64(acked)*float64(took) > float64(w.most)
 }
 
-// congested says whether a request that is about to be read had better not be.
-func (p *publisher) congested() bool {
+// Congested says whether a request that is about to be read had better not be.
+func (p *publisher) Congested() bool {
 	w := &p.wait
 	if w.most == 0 || p.detour.spool != nil && p.outage.failing() {
 		return false // what Kafka does not take goes to the spool, which has bounds of its own

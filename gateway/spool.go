@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/record"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -28,26 +29,57 @@ const (
 )
 
 var (
-	errSpoolFull   = errors.New("the spool is full")
-	errSpoolOld    = errors.New("the spool's oldest entry has waited for too long")
-	errSpoolDisk   = errors.New("the spool could not be written")
-	errSpoolGone   = errors.New("the spool's directory or its files are not where they were")
-	errSpoolClosed = errors.New("the spool is closed")
+	ErrSpoolFull   = errors.New("the spool is full")
+	ErrSpoolOld    = errors.New("the spool's oldest entry has waited for too long")
+	ErrSpoolDisk   = errors.New("the spool could not be written")
+	ErrSpoolGone   = errors.New("the spool's directory or its files are not where they were")
+	ErrSpoolClosed = errors.New("the spool is closed")
 )
 
-// spool keeps on disk what Kafka does not take, in the order in which it came.
+// SpoolConfig says where a spool is and how much it takes.
+type SpoolConfig struct {
+	Dir      string
+	MaxBytes int64                // on the disk
+	MaxAge   time.Duration        // of the oldest entry that is not quarantined; while it is older nothing more is taken
+	Metrics  SpoolMetrics         // what is missing is not counted
+	Log      *slog.Logger         // nil: nothing is logged
+	Now      func() time.Time     // the wall clock; nil: the system's
+	Uptime   func() time.Duration // the clock that ages go by, which no change of the wall clock moves; nil: the process's
+}
+
+// SpoolMetrics is what a spool counts.
+type SpoolMetrics struct {
+	FsyncSeconds prometheus.Histogram   // time of one fsync
+	Errors       *prometheus.CounterVec // by reason, one of SpoolReasons
+	Lost         prometheus.Counter     // events that were acknowledged and cannot be given back
+}
+
+// fill makes what is missing: a spool that nobody watches counts all the same.
+func (m *SpoolMetrics) fill() {
+	if m.FsyncSeconds == nil {
+		m.FsyncSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{})
+	}
+	if m.Errors == nil {
+		m.Errors = prometheus.NewCounterVec(prometheus.CounterOpts{}, []string{"reason"})
+	}
+	if m.Lost == nil {
+		m.Lost = prometheus.NewCounter(prometheus.CounterOpts{})
+	}
+}
+
+// Spool keeps entries on disk, in the order in which they came.
 //
-//	append ─▶ one group ─▶ write, fsync ─▶ active file ─▶ sealed files ─▶ take ─▶ Kafka ─▶ done: the file is removed
+//	Append ─▶ one group ─▶ write, fsync ─▶ active file ─▶ sealed files ─▶ Take ─▶ Kafka ─▶ Done: the file is removed
 //
 // The log itself is Pebble's, the one CockroachDB writes ahead with: checksummed blocks, and a reader that can tell the torn
 // end of a log from damage within it. A file is written by one run of the process and never again after a failure of any
 // kind: a full disk, a crash. Whatever such a failure left at its end is behind all that was acknowledged.
-type spool struct {
+type Spool struct {
 	dir          string
 	maxBytes     int64
 	maxAge       time.Duration
 	segmentBytes int64
-	metrics      *metrics
+	metrics      SpoolMetrics
 	log          *slog.Logger
 	now          func() time.Time
 	uptime       func() time.Duration // the clock that ages go by: no change of the wall clock moves it
@@ -75,18 +107,29 @@ type spool struct {
 	cursor cursor
 }
 
-func newSpool(dir string, maxBytes int64, maxAge time.Duration, m *metrics, log *slog.Logger, now func() time.Time) *spool {
-	start := time.Now()
-	return &spool{
-		dir: dir, maxBytes: maxBytes, maxAge: maxAge, segmentBytes: min(spoolSegment, maxBytes/4),
-		metrics: m, log: log, now: now, create: createSegment,
-		uptime:   func() time.Duration { return time.Since(start) },
+// newSpool makes a spool. It opens nothing.
+func newSpool(cfg SpoolConfig) *Spool {
+	s := &Spool{
+		dir: cfg.Dir, maxBytes: cfg.MaxBytes, maxAge: cfg.MaxAge, segmentBytes: min(spoolSegment, cfg.MaxBytes/4),
+		metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now, uptime: cfg.Uptime, create: createSegment,
 		requests: make(chan *spooling), closed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.metrics.fill()
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.uptime == nil {
+		start := time.Now()
+		s.uptime = func() time.Duration { return time.Since(start) }
+	}
+	return s
 }
 
-// open takes the directory and finds what an earlier run left in it.
-func (s *spool) open() error {
+// Open takes the directory and finds what an earlier run left in it.
+func (s *Spool) Open() error {
 	if err := os.MkdirAll(s.dir, 0o750); err != nil {
 		return fmt.Errorf("--spool-dir: %w", err)
 	}
@@ -96,16 +139,16 @@ func (s *spool) open() error {
 	if err := s.recover(); err != nil {
 		return errors.Join(fmt.Errorf("--spool-dir %s: %w", s.dir, err), s.place.leave())
 	}
-	f := s.figures()
-	s.log.Info("spool opened", "dir", s.dir, "bytes", f.bytes, "events", f.events, "refused", f.refused)
-	if f.events > 0 {
+	f := s.Stats()
+	s.log.Info("spool opened", "dir", s.dir, "bytes", f.Bytes, "events", f.Events, "refused", f.Refused)
+	if f.Events > 0 {
 		s.poke()
 	}
 	return nil
 }
 
-// run writes until ctx ends. Whoever appends must have stopped by then.
-func (s *spool) run(ctx context.Context) {
+// Run writes until ctx ends. Whoever appends must have stopped by then.
+func (s *Spool) Run(ctx context.Context) {
 	defer close(s.closed)
 	look := time.NewTicker(spoolLook)
 	defer look.Stop()
@@ -121,45 +164,50 @@ func (s *spool) run(ctx context.Context) {
 	}
 }
 
-// close gives the directory back, after run and the last take.
-func (s *spool) close() error {
+// Close gives the directory back, after Run and the last Take.
+func (s *Spool) Close() error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	s.cursor.close()
 	if s.place.gone != nil {
-		f := s.figures()
+		f := s.Stats()
 		s.log.Error("gateway stops while its spool's directory is missing; what was answered 202 is only there",
-			"dir", s.dir, "events", f.events, "err", s.place.gone)
+			"dir", s.dir, "events", f.Events, "err", s.place.gone)
 	}
 	return errors.Join(s.seal(), s.place.leave())
 }
 
-func (s *spool) poke() {
+func (s *Spool) poke() {
 	select {
 	case s.wake <- struct{}{}:
 	default: // a token is there already
 	}
 }
 
-// figures are what waits in the spool.
-type figures struct {
-	bytes   int64 // on the disk
-	events  int64 // all that wait
-	refused int64 // of them, those that Kafka refuses
-	// age is how long the oldest event has waited, turn the same without those that Kafka refuses. Never negative.
-	age, turn time.Duration
+// Ready has a token when there may be something to take.
+func (s *Spool) Ready() <-chan struct{} { return s.wake }
+
+// Stats are what waits in the spool.
+type Stats struct {
+	Bytes   int64         // on the disk
+	Events  int64         // all that wait
+	Refused int64         // of them, those in quarantine
+	Age     time.Duration // how long the oldest event has waited, never negative
+
+	turn time.Duration // the same without the quarantine
 }
 
-func (s *spool) figures() figures {
+// Stats returns what waits in the spool now.
+func (s *Spool) Stats() Stats {
 	now := s.uptime()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var f figures
+	var f Stats
 	add := func(seg *segment) {
-		f.bytes += seg.size
-		f.events += seg.events
+		f.Bytes += seg.size
+		f.Events += seg.events
 		if seg.events > 0 {
-			f.age = max(f.age, now-seg.since)
+			f.Age = max(f.Age, now-seg.since)
 		}
 	}
 	for _, seg := range s.sealed {
@@ -168,10 +216,10 @@ func (s *spool) figures() figures {
 	if s.active != nil {
 		add(s.active)
 	}
-	f.turn = f.age
+	f.turn = f.Age
 	for _, seg := range s.refused {
 		add(seg)
-		f.refused += seg.events
+		f.Refused += seg.events
 	}
 	return f
 }

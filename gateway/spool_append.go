@@ -13,7 +13,7 @@ import (
 
 // spooling is an entry on its way to the disk.
 type spooling struct {
-	entry   *entry
+	entry   Entry
 	encoded []byte
 	done    chan struct{}
 	err     error // set before done is closed
@@ -24,24 +24,28 @@ func (r *spooling) finish(err error) {
 	close(r.done)
 }
 
-// append returns nil when the entry is on the disk: written and fsynced, together with whatever else came meanwhile. After any
-// error it may be there all the same, as an event may be on the topic after a 503.
-func (s *spool) append(e *entry) error {
+// Append returns nil when the entry is on the disk: written and fsynced, together with whatever else came meanwhile. After any
+// error it may be there all the same, as an event may be on the topic after a 503. Without a time it was accepted now. It may be
+// called concurrently; without Run it blocks.
+func (s *Spool) Append(e Entry) error {
+	if e.AcceptedAt.IsZero() {
+		e.AcceptedAt = s.now()
+	}
 	r := &spooling{entry: e, encoded: e.encode(), done: make(chan struct{})}
 	select {
 	case s.requests <- r:
 	case <-s.closed:
-		return errSpoolClosed
+		return ErrSpoolClosed
 	}
 	<-r.done
 	if r.err != nil {
-		s.metrics.spoolErrors.WithLabelValues(spoolReason(r.err)).Inc()
+		s.metrics.Errors.WithLabelValues(spoolReason(r.err)).Inc()
 	}
 	return r.err
 }
 
 // gather takes those who wait already.
-func (s *spool) gather(first *spooling) []*spooling {
+func (s *Spool) gather(first *spooling) []*spooling {
 	group, bytes := []*spooling{first}, len(first.encoded)
 	for bytes < spoolGroup {
 		select {
@@ -56,22 +60,22 @@ func (s *spool) gather(first *spooling) []*spooling {
 }
 
 // commit writes a group and answers each of it.
-func (s *spool) commit(group []*spooling) {
+func (s *Spool) commit(group []*spooling) {
 	s.write.Lock()
 	defer s.write.Unlock()
-	f, now := s.figures(), s.uptime()
+	f, now := s.Stats(), s.uptime()
 	taken := group[:0]
 	for _, r := range group {
 		size := spooledSize(len(r.encoded))
 		switch {
 		case now < s.retryAt || s.place.gone != nil:
-			r.finish(errSpoolDisk)
-		case f.bytes+size > s.maxBytes:
-			r.finish(errSpoolFull)
+			r.finish(ErrSpoolDisk)
+		case f.Bytes+size > s.maxBytes:
+			r.finish(ErrSpoolFull)
 		case f.turn > s.maxAge:
-			r.finish(errSpoolOld)
+			r.finish(ErrSpoolOld)
 		default:
-			f.bytes += size
+			f.Bytes += size
 			taken = append(taken, r)
 		}
 	}
@@ -81,12 +85,12 @@ func (s *spool) commit(group []*spooling) {
 	err := s.store(taken)
 	if err != nil {
 		s.failed(err)
-		err = fmt.Errorf("%w: %w", errSpoolDisk, err)
+		err = fmt.Errorf("%w: %w", ErrSpoolDisk, err)
 	} else if s.failing {
 		s.failing = false
 		s.log.Info("spool can be written again")
 	}
-	if err == nil && f.events == f.refused {
+	if err == nil && f.Events == f.Refused {
 		s.log.Warn("kafka does not take events, they go to the spool")
 	}
 	for _, r := range taken {
@@ -100,7 +104,7 @@ func (s *spool) commit(group []*spooling) {
 func spooledSize(n int) int64 { return int64(n) + 19*int64(n/(32<<10)+2) + 19 }
 
 // store writes the group and waits for one fsync.
-func (s *spool) store(group []*spooling) error {
+func (s *Spool) store(group []*spooling) error {
 	if s.active != nil && s.active.size >= s.segmentBytes {
 		_ = s.seal() // what was acknowledged in it has been fsynced
 	}
@@ -117,7 +121,7 @@ func (s *spool) store(group []*spooling) error {
 	for i, r := range group {
 		stampEntry(r.encoded, next, before)
 		next++
-		before += uint64(r.entry.count)
+		before += uint64(r.entry.Count)
 		if i < len(group)-1 {
 			if _, err := s.writer.WriteRecord(r.encoded); err != nil {
 				return err
@@ -141,7 +145,7 @@ func (s *spool) store(group []*spooling) error {
 	defer s.mu.Unlock()
 	seg := s.active
 	if seg.written = written; seg.entries == 0 {
-		seg.start(group[0].entry, s.uptime())
+		seg.start(&group[0].entry, s.uptime())
 	}
 	seg.until = s.uptime()
 	seg.entries += int64(len(group))
@@ -152,7 +156,7 @@ func (s *spool) store(group []*spooling) error {
 }
 
 // begin starts a file. It is in the directory for certain before anything in it is acknowledged.
-func (s *spool) begin() error {
+func (s *Spool) begin() error {
 	seg := s.segment(s.number)
 	seg.first, seg.before = s.next, s.before
 	file, err := s.create(seg.path)
@@ -166,7 +170,7 @@ func (s *spool) begin() error {
 	s.number++
 	s.file = file
 	s.writer = record.NewLogWriter(file, logNumber, record.LogWriterConfig{
-		WALFsyncLatency: inSeconds{s.metrics.spoolFsync},
+		WALFsyncLatency: inSeconds{s.metrics.FsyncSeconds},
 		// They tell damage from a torn end.
 		WriteWALSyncOffsets: func() bool { return true },
 	})
@@ -177,7 +181,7 @@ func (s *spool) begin() error {
 }
 
 // seal ends the active file, so that it can be read.
-func (s *spool) seal() error {
+func (s *Spool) seal() error {
 	if s.active == nil {
 		return nil
 	}
@@ -198,7 +202,7 @@ func (s *spool) seal() error {
 }
 
 // failed leaves the file behind in which a write failed. The next one goes on where what was acknowledged ends.
-func (s *spool) failed(err error) {
+func (s *Spool) failed(err error) {
 	s.retryAt = s.uptime() + spoolRetry
 	if !s.failing {
 		s.failing = true
@@ -216,9 +220,9 @@ func (h inSeconds) Observe(ns float64) { h.Histogram.Observe(ns / 1e9) }
 
 func spoolReason(err error) string {
 	switch {
-	case errors.Is(err, errSpoolFull):
+	case errors.Is(err, ErrSpoolFull):
 		return spoolFull
-	case errors.Is(err, errSpoolOld):
+	case errors.Is(err, ErrSpoolOld):
 		return spoolOld
 	default:
 		return spoolDisk
@@ -235,7 +239,8 @@ const (
 	spoolRefused = "refused"
 )
 
-var spoolReasons = []string{spoolFull, spoolOld, spoolDisk, spoolDamaged, spoolLost, spoolRefused}
+// SpoolReasons are all of them.
+var SpoolReasons = []string{spoolFull, spoolOld, spoolDisk, spoolDamaged, spoolLost, spoolRefused}
 
 // syncDir makes a directory's entries as durable as its files are.
 func syncDir(dir string) error {

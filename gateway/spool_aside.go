@@ -11,7 +11,7 @@ import (
 // tried again at the next start. What Kafka refuses is kept beside it too: see spool_refused.go.
 
 // keepAside takes a file out of replay's way and says so. What is left of its events could not be read.
-func (s *spool) keepAside(seg *segment, cause error) error {
+func (s *Spool) keepAside(seg *segment, cause error) error {
 	path, err := setAside(seg)
 	if errors.Is(err, os.ErrNotExist) {
 		path, err = seg.path+" (deleted)", nil // by somebody, while it was read
@@ -19,8 +19,8 @@ func (s *spool) keepAside(seg *segment, cause error) error {
 	if err != nil {
 		return err
 	}
-	s.metrics.spoolErrors.WithLabelValues(spoolDamaged).Inc()
-	s.metrics.spoolLost.Add(float64(seg.events))
+	s.metrics.Errors.WithLabelValues(spoolDamaged).Inc()
+	s.metrics.Lost.Add(float64(seg.events))
 	s.log.Error("spool file cannot be read to its end; what follows is not on kafka", "file", path, "bytes", seg.size, "events", seg.events, "err", cause)
 	return nil
 }

@@ -8,13 +8,9 @@ import (
 	"path/filepath"
 )
 
-// CheckSpool reports what a gateway with these settings would find wrong with its spool's directory. It leaves nothing behind,
-// and does not mind a gateway that uses the directory.
-func CheckSpool(cfg Config) error {
-	if cfg.SpoolDir == "" {
-		return nil
-	}
-	dir := cfg.SpoolDir
+// checkSpoolDir reports why a spool could not be in the directory. It leaves nothing behind, and does not mind a gateway that
+// uses the directory. A directory that does not exist is made at the start: then its nearest parent must be writable.
+func checkSpoolDir(dir string) error {
 	info, err := os.Stat(dir)
 	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) { // it is made at the start
 		dir = filepath.Dir(dir)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
 )
 
 const day = 24 * time.Hour
@@ -14,39 +14,31 @@ const day = 24 * time.Hour
 func TestSpoolClockJumps(t *testing.T) {
 	for _, jump := range []time.Duration{time.Hour, 100 * day, 50 * 365 * day, -time.Hour, -100 * day, -50 * 365 * day} {
 		t.Run(jump.String(), func(t *testing.T) {
-			s := openSpool(t, t.TempDir(), func(s *spool) { s.maxAge, s.segmentBytes = time.Hour, 1 })
-			gauges := prometheus.NewRegistry()
-			for _, c := range spoolGauges(s.figures) {
-				gauges.MustRegister(c)
-			}
+			s := openSpool(t, t.TempDir(), func(s *Spool) { s.maxAge, s.segmentBytes = time.Hour, 1 })
 			age := func(want time.Duration) {
 				t.Helper()
-				families, err := gauges.Gather()
-				must(t, err)
-				for _, f := range families {
-					if got := f.GetMetric()[0].GetGauge().GetValue(); f.GetName() == "sluice_gateway_spool_oldest_seconds" && got != want.Seconds() {
-						t.Errorf("the oldest has waited for %v s, not %s", got, want)
-					}
+				if got := s.Stats().Age; got != want {
+					t.Errorf("the oldest has waited for %s, not %s", got, want)
 				}
 			}
 			s.mustPut("0")
-			s.clock.advance(10 * time.Minute)
+			s.clock.Advance(10 * time.Minute)
 			s.mustPut("1")
-			s.clock.jump(jump)
+			s.clock.Jump(jump)
 			age(10 * time.Minute)
 			s.mustPut("2")
-			s.clock.advance(10 * time.Minute)
-			s.clock.jump(-jump)
+			s.clock.Advance(10 * time.Minute)
+			s.clock.Jump(-jump)
 			s.mustPut("3")
 			age(20 * time.Minute)
-			_, err := s.take(1, 1)
-			must(t, err)
-			must(t, s.done())
+			_, err := s.Take(1, 1)
+			require.NoError(t, err)
+			require.NoError(t, s.Done())
 			age(10 * time.Minute)
-			s.clock.jump(jump)
-			s.clock.advance(50 * time.Minute)
+			s.clock.Jump(jump)
+			s.clock.Advance(50 * time.Minute)
 			s.mustPut("at the limit")
-			s.clock.advance(time.Millisecond)
+			s.clock.Advance(time.Millisecond)
 			if err := s.put("over it"); err == nil {
 				t.Error("the limit is not kept")
 			}
@@ -68,12 +60,12 @@ func TestSpoolClockJumpsBetweenRuns(t *testing.T) {
 			s := openSpool(t, dir)
 			s.mustPut("before")
 			s.shut()
-			again := openSpool(t, dir, func(next *spool) { // its clock begins where the other's did
+			again := openSpool(t, dir, func(next *Spool) { // its clock begins where the other's did
 				now := next.now
 				next.now = func() time.Time { return now().Add(jump) }
 			})
-			if f := again.figures(); f.age != want {
-				t.Errorf("it has waited for %s, not %s", f.age, want)
+			if f := again.Stats(); f.Age != want {
+				t.Errorf("it has waited for %s, not %s", f.Age, want)
 			}
 			again.mustPut("after")
 			if got := again.rest(); !slices.Equal(got, []string{"before", "after"}) {

@@ -25,7 +25,7 @@ func TestSpoolChild(t *testing.T) {
 	if dir == "" {
 		t.Skip("started by TestSpoolSurvivesKill")
 	}
-	s := openSpool(t, dir, func(s *spool) { s.segmentBytes = 64 << 10 })
+	s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 64 << 10 })
 	var all sync.WaitGroup
 	for worker := range 8 {
 		all.Go(func() {
@@ -105,13 +105,13 @@ func TestSpoolOnAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	spooldir := filepath.Join(dir, "spool")
-	s := openSpool(t, spooldir, func(s *spool) { s.segmentBytes = 100 << 10 })
+	s := openSpool(t, spooldir, func(s *Spool) { s.segmentBytes = 100 << 10 })
 	var want []string
 	fill := func() {
 		for i := 0; ; i++ {
 			value := fmt.Sprintf("%d %d %s", len(want), i, strings.Repeat("x", 5000))
 			err := s.put(value)
-			if errors.Is(err, errSpoolDisk) {
+			if errors.Is(err, ErrSpoolDisk) {
 				return
 			}
 			if err != nil || i > 1000 {
@@ -127,7 +127,7 @@ func TestSpoolOnAFullDisk(t *testing.T) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	s.clock.advance(spoolRetry)
+	s.clock.Advance(spoolRetry)
 	n := len(want)
 	fill()
 	if len(want) < n+40 {
@@ -141,6 +141,6 @@ func TestSpoolOnAFullDisk(t *testing.T) {
 	if aside := names(t, spooldir, damagedSuffix); len(aside) > 0 {
 		t.Errorf("set aside: %v", aside)
 	}
-	s.clock.advance(spoolRetry)
+	s.clock.Advance(spoolRetry)
 	s.mustPut("empty again")
 }

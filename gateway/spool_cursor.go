@@ -12,7 +12,7 @@ import (
 type cursor struct {
 	head    *segment // being read; nil: none
 	reader  *segmentReader
-	ahead   *entry // read, and not handed out
+	ahead   *Entry // read, and not handed out
 	read    int64  // entries read from head
 	pending int64  // events handed out and not done with
 	end     error  // why head ended; nil: it has not
@@ -25,10 +25,10 @@ func (c *cursor) close() {
 	*c = cursor{}
 }
 
-// take hands out the entries that come next, in the order in which they were appended: as many as fit into the bounds, and at
-// least one. There are none when nothing waits. What is handed out stays in the spool until done is called; a crash before that
+// Take hands out the entries that come next, in the order in which they were appended: as many as fit into the bounds, and at
+// least one. There are none when nothing waits. What is handed out stays in the spool until Done is called; a crash before that
 // makes it come again.
-func (s *spool) take(maxBytes, maxRecords int) ([]entry, error) {
+func (s *Spool) Take(maxBytes, maxRecords int) ([]Entry, error) {
 	c := &s.cursor
 	for {
 		if c.head == nil {
@@ -39,9 +39,9 @@ func (s *spool) take(maxBytes, maxRecords int) ([]entry, error) {
 		if taken := s.gatherEntries(maxBytes, maxRecords); len(taken) > 0 {
 			c.pending = 0
 			for _, e := range taken {
-				c.pending += int64(e.count)
+				c.pending += int64(e.Count)
 			}
-			s.reach(taken[0].acceptedAt)
+			s.reach(taken[0].AcceptedAt)
 			return taken, nil
 		}
 		if err := s.leave(); err != nil {
@@ -50,40 +50,40 @@ func (s *spool) take(maxBytes, maxRecords int) ([]entry, error) {
 	}
 }
 
-// takeMore hands out what follows what take handed out last, before that is done with: done is for both then. It gives only what
+// TakeMore hands out what follows what Take handed out last, before that is done with: Done is for both then. It gives only what
 // is in the same file, which is none in the worst case.
-func (s *spool) takeMore(maxBytes, maxRecords int) []entry {
+func (s *Spool) TakeMore(maxBytes, maxRecords int) []Entry {
 	c := &s.cursor
 	if c.head == nil {
 		return nil
 	}
 	taken := s.gatherEntries(maxBytes, maxRecords)
 	for _, e := range taken {
-		c.pending += int64(e.count)
+		c.pending += int64(e.Count)
 	}
 	return taken
 }
 
 // gatherEntries reads entries of the head that fit into the bounds, at least one if there is one.
-func (s *spool) gatherEntries(maxBytes, maxRecords int) []entry {
+func (s *Spool) gatherEntries(maxBytes, maxRecords int) []Entry {
 	c := &s.cursor
-	var taken []entry
+	var taken []Entry
 	bytes, records := 0, 0
 	for s.peek() {
 		e := c.ahead
-		if len(taken) > 0 && (bytes+len(e.records) > maxBytes || records+e.count > maxRecords) {
+		if len(taken) > 0 && (bytes+len(e.Records) > maxBytes || records+e.Count > maxRecords) {
 			break
 		}
 		taken = append(taken, *e)
-		bytes += len(e.records)
-		records += e.count
+		bytes += len(e.Records)
+		records += e.Count
 		c.ahead = nil
 	}
 	return taken
 }
 
-// done says that Kafka has what take handed out last.
-func (s *spool) done() error {
+// Done says that Kafka has what Take handed out last.
+func (s *Spool) Done() error {
 	c := &s.cursor
 	s.mu.Lock()
 	// A write that failed can have left more in the file than was ever counted.
@@ -91,14 +91,14 @@ func (s *spool) done() error {
 	s.mu.Unlock()
 	c.pending = 0
 	if s.peek() {
-		s.reach(c.ahead.acceptedAt)
+		s.reach(c.ahead.AcceptedAt)
 		return nil
 	}
 	return s.leave()
 }
 
 // advance opens the oldest file, sealing the active one if it is that. It says whether there is one.
-func (s *spool) advance() (bool, error) {
+func (s *Spool) advance() (bool, error) {
 	for {
 		head := s.oldest()
 		if head == nil {
@@ -113,7 +113,7 @@ func (s *spool) advance() (bool, error) {
 		s.look()
 		switch {
 		case s.missed():
-			return false, fmt.Errorf("read the spool: %w: %w", errSpoolGone, err)
+			return false, fmt.Errorf("read the spool: %w: %w", ErrSpoolGone, err)
 		case s.oldest() == head:
 			return false, fmt.Errorf("read the spool: %w", err)
 		} // it was lost, and that is said: the next one
@@ -121,13 +121,13 @@ func (s *spool) advance() (bool, error) {
 }
 
 // missed says whether the directory is missing.
-func (s *spool) missed() bool {
+func (s *Spool) missed() bool {
 	s.write.Lock()
 	defer s.write.Unlock()
 	return s.place.gone != nil
 }
 
-func (s *spool) oldest() *segment {
+func (s *Spool) oldest() *segment {
 	s.write.Lock()
 	defer s.write.Unlock()
 	if len(s.sealed) == 0 {
@@ -142,7 +142,7 @@ func (s *spool) oldest() *segment {
 }
 
 // peek reads the next entry of the head, and says whether there is one.
-func (s *spool) peek() bool {
+func (s *Spool) peek() bool {
 	c := &s.cursor
 	if c.ahead != nil {
 		return true
@@ -161,14 +161,14 @@ func (s *spool) peek() bool {
 }
 
 // reach notes since when the oldest entry that is left has waited.
-func (s *spool) reach(accepted time.Time) {
+func (s *Spool) reach(accepted time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cursor.head.reach(accepted)
 }
 
 // leave parts with the head, which has been read to its end: Kafka has all of it, unless it is damaged.
-func (s *spool) leave() error {
+func (s *Spool) leave() error {
 	c := &s.cursor
 	head, read, end := c.head, c.read, c.end
 	whole := errors.Is(end, io.EOF) || errors.Is(end, errTorn)

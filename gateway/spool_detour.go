@@ -4,11 +4,13 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"sluice/internal/recordbatch"
 )
 
 // detour is the way around Kafka: what it does not take goes to the spool, and from there to Kafka once it is back.
 type detour struct {
-	spool    *spool        // nil: there is none, and requests wait for Kafka or are answered 503
+	spool    *Spool        // nil: there is none, and requests wait for Kafka or are answered 503
 	replay   *replay       // what empties it
 	patience time.Duration // with a batch that Kafka does not take
 	attempt  time.Duration // most of one attempt
@@ -16,21 +18,15 @@ type detour struct {
 	draining atomic.Bool
 }
 
-// around gives the publisher a spool, whose requests wait for at most that long. Before compress.
-func (p *publisher) around(s *spool, requestTimeout time.Duration) {
+// around gives the publisher a spool, whose requests wait for at most that long.
+func (p *publisher) around(s *Spool, requestTimeout time.Duration) (err error) {
 	p.detour.spool = s
 	// Time must be left for the spool when Kafka has had its chance.
 	p.detour.patience = min(outageAfter, requestTimeout/4)
 	p.detour.attempt = min(outageAfter, requestTimeout/2)
 	p.detour.margin = requestTimeout / 10
-	p.detour.replay = newReplay(p, s)
-}
-
-func (d *detour) lane() []*lane {
-	if d.replay == nil {
-		return nil
-	}
-	return []*lane{d.replay.lane}
+	p.detour.replay, err = newReplay(p, s)
+	return err
 }
 
 // attemptUntil is when an attempt at a batch is given up.
@@ -75,7 +71,7 @@ func (l *lane) detour(s *sending) bool {
 	if l.dropTooLarge(s); len(s.chunks) == 0 {
 		return true
 	}
-	err := d.spool.append(s.entry(d.spool.now()))
+	err := d.spool.Append(s.entry())
 	if err != nil && !away {
 		return false
 	}
@@ -94,12 +90,12 @@ func (l *lane) dropTooLarge(s *sending) {
 		return
 	}
 	s.chunks = slices.DeleteFunc(s.chunks, func(c *chunk) bool {
-		if c.count > 1 || c.size()+batchHeader <= limit {
+		if c.count > 1 || c.size()+recordbatch.HeaderSize <= limit {
 			return false
 		}
-		l.encoder.encode([]*chunk{c}, time.Now())
+		size := l.encode([]*chunk{c})
 		s.encoded = false
-		if len(l.encoder.out) <= limit {
+		if size <= limit {
 			return false
 		}
 		c.finish(l.pub, ErrTooLarge)
@@ -118,16 +114,16 @@ func (s *sending) hurried(then time.Time) bool {
 }
 
 // entry is the batch as it waits in the spool. What is left of it is whole requests' records.
-func (s *sending) entry(now time.Time) *entry {
-	e := &entry{acceptedAt: now, partition: s.chunks[0].partition}
+func (s *sending) entry() Entry {
+	e := Entry{Partition: s.chunks[0].partition}
 	size := 0
 	for _, c := range s.chunks {
 		size += len(c.records)
 	}
-	e.records = make([]byte, 0, size)
+	e.Records = make([]byte, 0, size)
 	for _, c := range s.chunks {
-		e.records = append(e.records, c.records...)
-		e.count += c.count
+		e.Records = append(e.Records, c.records...)
+		e.Count += c.count
 	}
 	return e
 }

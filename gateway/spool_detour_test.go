@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,42 +14,40 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/segmentio/kafka-go"
+	"sluice/internal/recordbatch/batchtest"
+
+	"github.com/stretchr/testify/require"
 )
 
 // detoured is a publisher with a spool in a bubble.
 type detoured struct {
 	*publisher
 	t     *testing.T
-	spool *spool
+	spool *Spool
 	stop  func()
 }
 
 // detour starts a publisher over p whose spool is in dir, as Gateway.Run does.
-func detourTo(t *testing.T, p Producer, dir string, edit ...func(*spool)) *detoured {
+func detourTo(t *testing.T, p Producer, dir string, edit ...func(*SpoolConfig)) *detoured {
 	t.Helper()
-	m, _ := newMetrics(func() float64 { return 0 })
-	log := slog.New(slog.DiscardHandler)
-	d := &detoured{publisher: newPublisher(p, 64<<20, m, log), t: t}
-	d.spool = newSpool(dir, 1<<30, time.Hour, m, log, time.Now)
+	cfg := SpoolConfig{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour}
 	for _, f := range edit {
-		f(d.spool)
+		f(&cfg)
 	}
-	if err := d.spool.open(); err != nil {
-		t.Fatal(err)
-	}
-	d.around(d.spool, 10*time.Second)
+	d := &detoured{t: t, spool: newSpool(cfg)}
+	require.NoError(t, d.spool.Open())
+	d.publisher = publisherFor(t, p, inflightBytes(64<<20), func(c *PublishConfig) { c.Spool = d.spool })
 	ctx, cancel := context.WithCancel(context.Background())
 	writing, stopWriting := context.WithCancel(context.Background())
 	var publishing, spooling sync.WaitGroup
 	publishing.Go(func() { d.Run(ctx) })
-	spooling.Go(func() { d.spool.run(writing) })
+	spooling.Go(func() { d.spool.Run(writing) })
 	d.stop = sync.OnceFunc(func() {
 		cancel()
 		publishing.Wait()
 		stopWriting()
 		spooling.Wait()
-		if err := d.spool.close(); err != nil {
+		if err := d.spool.Close(); err != nil {
 			t.Error(err)
 		}
 		if n := d.inflight.Load(); n != 0 {
@@ -59,11 +58,11 @@ func detourTo(t *testing.T, p Producer, dir string, edit ...func(*spool)) *detou
 }
 
 // inDetour runs test in a bubble, once the partitions are known.
-func inDetour(t *testing.T, m Producer, test func(t *testing.T, d *detoured)) {
+func inDetour(t *testing.T, m Producer, test func(t *testing.T, d *detoured), edit ...func(*SpoolConfig)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, dir)
+		d := detourTo(t, m, dir, edit...)
 		defer d.stop()
 		for d.partitions.Load() == 0 {
 			time.Sleep(time.Millisecond) // the bubble's clock
@@ -75,7 +74,7 @@ func inDetour(t *testing.T, m Producer, test func(t *testing.T, d *detoured)) {
 // send publishes one event and says how long that took.
 func (d *detoured) send(value string) (time.Duration, error) {
 	start := time.Now()
-	err := publish(d.publisher, []Record{{Value: []byte(value)}}, start.Add(10*time.Second))[0]
+	err := publish(d.publisher, []batchtest.Record{{Value: []byte(value)}}, start.Add(10*time.Second))[0]
 	return time.Since(start), err
 }
 
@@ -96,56 +95,28 @@ func (d *detoured) drained() { d.t.Helper(); d.drainedBut(0) }
 func (d *detoured) drainedBut(refused int64) {
 	d.t.Helper()
 	for range 10_000 {
-		if f := d.spool.figures(); f.refused == refused && f.events == refused && (refused > 0) == (f.bytes > 0) {
+		if f := d.spool.Stats(); f.Refused == refused && f.Events == refused && (refused > 0) == (f.Bytes > 0) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	d.t.Fatalf("still in the spool: %+v", d.spool.figures())
-}
-
-// values are the stored events in order, each once.
-func (m *memory) values() []string {
-	var out []string
-	for _, r := range m.stored() {
-		if v := string(r.Value); !slices.Contains(out, v) {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
-// down makes Kafka refuse connections, and up ends it.
-func (m *memory) down(err error) {
-	m.mu.Lock()
-	m.refuse = func() error { return err }
-	m.mu.Unlock()
-	m.failing(func() (bool, error) { return false, err })
-}
-
-func (m *memory) up() {
-	m.mu.Lock()
-	m.refuse = nil
-	m.mu.Unlock()
-	m.failing(nil)
+	d.t.Fatalf("still in the spool: %+v", d.spool.Stats())
 }
 
 // patient is how long an event may take to get to the spool while nobody knows that Kafka is away.
 const patient = outageAfter + 2*lastBackoff
 
-var errDown = fmt.Errorf("%w: connection refused", ErrNotWritten)
-
 func TestKafkaAwayAndBack(t *testing.T) {
 	for name, err := range map[string]error{
 		"down":                errDown,
-		"not enough replicas": answered(kafka.NotEnoughReplicas),
-		"no leader":           answered(kafka.LeaderNotAvailable),
+		"not enough replicas": fmt.Errorf("%w: %w: not enough replicas", ErrAnswered, ErrNotWritten),
+		"no leader":           fmt.Errorf("%w: leader not available", ErrAnswered),
 		"answers lost":        errLost,
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &memory{}
 			inDetour(t, m, func(t *testing.T, d *detoured) {
-				want := numbered(100)
+				want := eventTexts(100)
 				d.sendAll(0, want[0])
 				m.down(err)
 				d.sendAll(patient, want[1]) // nobody knows yet
@@ -154,7 +125,7 @@ func TestKafkaAwayAndBack(t *testing.T) {
 				if n := len(m.placed()) - attempts; n > 2 {
 					t.Errorf("kafka was tried %d times in no time", n)
 				}
-				if f := d.spool.figures(); f.events != 99 {
+				if f := d.spool.Stats(); f.Events != 99 {
 					t.Fatalf("in the spool: %+v", f)
 				}
 				if n := len(m.values()); n != 1 {
@@ -251,7 +222,7 @@ func TestTooLargeIsNotSpooled(t *testing.T) {
 		if _, err := d.send("event"); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("got %v", err)
 		}
-		if f := d.spool.figures(); f != (figures{}) {
+		if f := d.spool.Stats(); f != (Stats{}) {
 			t.Errorf("in the spool: %+v", f)
 		}
 	})
@@ -259,9 +230,9 @@ func TestTooLargeIsNotSpooled(t *testing.T) {
 
 // A full spool is a no, soon, and loses nothing of what is in it.
 func TestSpoolFull(t *testing.T) {
-	for want, shut := range map[error]func(*spool){
-		errSpoolFull: func(s *spool) { s.maxBytes = s.figures().bytes },
-		errSpoolOld:  func(s *spool) { s.maxAge = 0 },
+	for want, bound := range map[error]func(*SpoolConfig){
+		ErrSpoolFull: func(c *SpoolConfig) { c.MaxBytes = 64 << 10 },
+		ErrSpoolOld:  func(c *SpoolConfig) { c.MaxAge = time.Second },
 	} {
 		t.Run(want.Error(), func(t *testing.T) {
 			m := &memory{}
@@ -269,12 +240,19 @@ func TestSpoolFull(t *testing.T) {
 				m.down(errDown)
 				d.sendAll(patient, "first")
 				d.sendAll(0, "second")
-				time.Sleep(time.Second)
-				d.spool.write.Lock()
-				shut(d.spool)
-				d.spool.write.Unlock()
+				kept := 2
+				if want == ErrSpoolFull { //nolint:errorlint // the key itself
+					for ; kept < 100; kept++ {
+						if _, err := d.send(strings.Repeat("x", 8<<10-kept)); err != nil {
+							break
+						}
+					}
+				} else {
+					time.Sleep(time.Second + time.Millisecond) // the bubble's clock
+				}
+				refused := strings.Repeat("refused", 2<<10)
 				for range 5 {
-					if took, err := d.send("refused"); !errors.Is(err, want) || took > 0 {
+					if took, err := d.send(refused); !errors.Is(err, want) || took > 0 {
 						t.Errorf("%v after %s", err, took)
 					}
 				}
@@ -283,10 +261,10 @@ func TestSpoolFull(t *testing.T) {
 				d.sendAll(0, "live")
 				d.drained()
 				got := m.values()
-				if i, j := slices.Index(got, "first"), slices.Index(got, "second"); i < 0 || j < i || slices.Contains(got, "refused") || !slices.Contains(got, "live") {
-					t.Errorf("came: %q", got)
+				if i, j := slices.Index(got, "first"), slices.Index(got, "second"); i < 0 || j < i || slices.Contains(got, refused) || !slices.Contains(got, "live") || len(got) != kept+1 {
+					t.Errorf("came: %d of %d, %.20q", len(got), kept+1, got)
 				}
-			})
+			}, bound)
 		})
 	}
 }
@@ -302,13 +280,13 @@ func (l *late) Partitions(context.Context) (int, error) {
 	if n := l.n.Load(); n > 0 {
 		return int(n), nil
 	}
-	return 0, fmt.Errorf("topic: %w", kafka.UnknownTopicOrPartition)
+	return 0, errors.New("topic: unknown topic or partition")
 }
 
 func (l *late) Produce(ctx context.Context, partition int, batch []byte) error {
 	err := l.memory.Produce(ctx, partition, batch)
-	if b, _ := parse(batch); err == nil {
-		for _, r := range b.records {
+	if b, _ := batchtest.Parse(batch); err == nil {
+		for _, r := range b.Read {
 			l.at.Store(string(r.Value), partition)
 		}
 	}
@@ -322,9 +300,9 @@ func TestTopicUnknownYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := detourTo(t, m, dir)
 		defer d.stop()
-		var records []Record
+		var records []batchtest.Record
 		for i := range 200 {
-			r := Record{Value: []byte(fmt.Sprint(i))}
+			r := batchtest.Record{Value: []byte(fmt.Sprint(i))}
 			if i%10 > 0 {
 				r.Key = []byte(fmt.Sprint("key ", i%7))
 			}
@@ -343,7 +321,7 @@ func TestTopicUnknownYet(t *testing.T) {
 		}
 		for i, r := range records {
 			at, ok := m.at.Load(string(r.Value))
-			if want := d.partitionOf(r.Key); !ok || want >= 0 && at != want {
+			if want := d.PartitionOf(r.Key); !ok || want >= 0 && at != want {
 				t.Errorf("%d is on partition %v, not %d", i, at, want)
 			}
 			if rest, first := strings.CutPrefix(order[string(r.Key)], string(r.Value)+" "); first {
@@ -364,7 +342,7 @@ func TestDrainSpools(t *testing.T) {
 		d.sendAll(lastBackoff, "in flight")
 		d.stop()
 		m.up()
-		if f := d.spool.figures(); f.events != 1 {
+		if f := d.spool.Stats(); f.Events != 1 {
 			t.Errorf("in the spool: %+v", f)
 		}
 	})
@@ -374,20 +352,21 @@ func TestDrainSpools(t *testing.T) {
 func TestSpoolOutlivesItsGateway(t *testing.T) {
 	m := &memory{}
 	dir, crashed, outer := t.TempDir(), "", t
-	want := numbered(40)
+	want := eventTexts(40)
 	synctest.Test(t, func(t *testing.T) {
 		m.down(errDown)
 		d := detourTo(t, m, dir)
 		defer d.stop()
 		d.sendAll(patient, want[0])
 		d.sendAll(0, want[1:]...)
-		crashed = copyDir(outer, dir)  // the bubble's own would go with it
-		m.failing(times(1, true, nil)) // one batch, then down again
+		crashed = filepath.Join(outer.TempDir(), "spool")
+		require.NoError(t, os.CopyFS(crashed, os.DirFS(dir))) // the bubble's own would go with it
+		m.failing(times(1, true, nil))                        // one batch, then down again
 		time.Sleep(10 * time.Second)
 		m.down(errDown)
 	})
 	m.up()
-	m.next = nil // another process has other ids
+	m.forget() // another process has other ids
 	synctest.Test(t, func(t *testing.T) {
 		d := detourTo(t, m, crashed)
 		defer d.stop()
@@ -408,9 +387,9 @@ type paced struct {
 
 func (p *paced) Produce(ctx context.Context, partition int, batch []byte) error {
 	if p.took > 0 {
-		b, _ := parse(batch)
+		b, _ := batchtest.Parse(batch)
 		p.mu.Lock()
-		if strings.HasPrefix(string(b.records[0].Value), "spooled") {
+		if strings.HasPrefix(string(b.Read[0].Value), "spooled") {
 			p.replays = append(p.replays, time.Now())
 		} else {
 			p.lives++
@@ -475,7 +454,7 @@ func TestReplayShares(t *testing.T) {
 func TestReplayKeepsRefusedAside(t *testing.T) {
 	m := &memory{}
 	dir := t.TempDir()
-	want := numbered(20)
+	want := eventTexts(20)
 	synctest.Test(t, func(t *testing.T) {
 		d := detourTo(t, m, dir)
 		defer d.stop()
@@ -495,12 +474,13 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 			t.Errorf("%d of %d came, or in another order", len(got), len(want))
 		}
 	})
-	aside := names(t, dir, refusedSuffix)
+	aside := refusedFiles(t, dir)
 	if len(aside) != 1 {
 		t.Fatalf("kept aside: %v", aside)
 	}
-	rename(t, aside[0])
-	m.limit, m.next = 0, nil
+	require.NoError(t, os.Rename(aside[0], strings.TrimSuffix(aside[0], ".refused")+".spool"))
+	m.limit = 0
+	m.forget()
 	synctest.Test(t, func(t *testing.T) { // the operator raised the topic's limit, and gave the file its old name back
 		d := detourTo(t, m, dir)
 		defer d.stop()
@@ -508,5 +488,58 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 	})
 	if got := m.values(); len(got) != len(want)+1 {
 		t.Errorf("%d came", len(got))
+	}
+}
+
+// eventTexts are n different values of events.
+func eventTexts(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("event %d %s", i, strings.Repeat("x", i%100))
+	}
+	return out
+}
+
+// refusedFiles lists the spool's files with what Kafka refuses.
+func refusedFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*.refused"))
+	require.NoError(t, err)
+	return found
+}
+
+var errCompacted = fmt.Errorf("%w: %w: a compacted topic", ErrAnswered, ErrRefused)
+
+// TestRefusedEntryStaysOne: an entry of many records, as an earlier version kept it, is tried again and again while the topic takes
+// nothing. It stays one file, and its records count once.
+func TestRefusedEntryStaysOne(t *testing.T) {
+	m := &memory{}
+	m.failing(func() (bool, error) { return false, errCompacted })
+	dir := t.TempDir()
+	const records = 3 * suspectsMost
+	var many []batchtest.Record
+	for _, v := range eventTexts(records) {
+		many = append(many, batchtest.Record{Value: []byte(v)})
+	}
+	before := newSpool(SpoolConfig{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})
+	require.NoError(t, before.Open())
+	require.NoError(t, before.Quarantine(Entry{AcceptedAt: time.Now(), Partition: -1, Count: records, Records: batchtest.Run(many...)}, errCompacted))
+	require.NoError(t, before.Close())
+	synctest.Test(t, func(t *testing.T) {
+		d := detourTo(t, m, dir)
+		defer d.stop()
+		time.Sleep(5*refusedAgain + time.Second)
+		if f := d.spool.Stats(); f.Refused != records || f.Events != records {
+			t.Errorf("%+v", f)
+		}
+		if n := len(refusedFiles(t, dir)); n != 1 {
+			t.Errorf("%d files", n)
+		}
+		m.failing(nil)
+		time.Sleep(refusedAgain + time.Second)
+		d.drained()
+	})
+	if n := len(m.stored()); n != records {
+		t.Errorf("%d records of %d", n, records)
 	}
 }

@@ -16,7 +16,7 @@ var (
 )
 
 // look examines the directory while nothing is appended.
-func (s *spool) look() {
+func (s *Spool) look() {
 	s.write.Lock()
 	defer s.write.Unlock()
 	s.examine()
@@ -27,7 +27,7 @@ func (s *spool) look() {
 //	directory missing ─▶ gone: appends are refused; what lay in it counts as lost once it is known to be deleted
 //	directory back, or another in its place ─▶ taken, its files with it; files that are not in it are lost
 //	file missing ─▶ lost: said, counted, and no longer waited for
-func (s *spool) examine() {
+func (s *Spool) examine() {
 	info, err := os.Stat(s.dir)
 	if err != nil {
 		s.missing(err)
@@ -58,27 +58,27 @@ func (s *spool) examine() {
 	s.forsake(gone, "dir", s.dir)
 	if s.place.gone != nil {
 		s.place.gone = nil
-		f := s.figures()
-		s.log.Info("spool directory is there again", "dir", s.dir, "bytes", f.bytes, "events", f.events)
+		f := s.Stats()
+		s.log.Info("spool directory is there again", "dir", s.dir, "bytes", f.Bytes, "events", f.Events)
 		s.poke()
 	}
 }
 
 // files are those that are not being written. Replay takes files off the lists meanwhile.
-func (s *spool) files() []*segment {
+func (s *Spool) files() []*segment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Concat(s.sealed, s.refused)
 }
 
 // used says whether a spool has been in the directory. A mount point without its volume is a directory too, and an empty one.
-func (s *spool) used() bool {
+func (s *Spool) used() bool {
 	_, err := os.Lstat(filepath.Join(s.dir, spoolLock))
 	return err == nil
 }
 
 // holds says whether the directory has a segment's file.
-func (s *spool) holds(seg *segment) bool {
+func (s *Spool) holds(seg *segment) bool {
 	if seg.info == nil {
 		_, err := os.Lstat(seg.path)
 		return err == nil || !errors.Is(err, os.ErrNotExist)
@@ -91,14 +91,14 @@ func (s *spool) holds(seg *segment) bool {
 }
 
 // missing notes that the directory cannot be used. What is in it may be found again, unless it is known to be deleted.
-func (s *spool) missing(cause error) {
+func (s *Spool) missing(cause error) {
 	if s.active != nil {
 		_ = s.seal()
 	}
 	if s.place.gone == nil {
-		f := s.figures()
+		f := s.Stats()
 		s.log.Error("spool directory is missing; nothing goes into it until it is back; mount it or make it again",
-			"dir", s.dir, "events", f.events, "bytes", f.bytes, "err", cause)
+			"dir", s.dir, "events", f.Events, "bytes", f.Bytes, "err", cause)
 	}
 	s.place.gone = cause
 	if s.place.deleted() {
@@ -107,7 +107,7 @@ func (s *spool) missing(cause error) {
 }
 
 // move takes the directory that is in the place of the spool's: locks it, and takes over the files in it that are not known.
-func (s *spool) move() error {
+func (s *Spool) move() error {
 	if s.active != nil {
 		_ = s.seal()
 	}
@@ -128,7 +128,7 @@ func (s *spool) move() error {
 
 // relock locks the directory once more when somebody removed the lock's file, and when the lock was given up for a directory that was in
 // its place for a while: a second gateway could lock it.
-func (s *spool) relock() error {
+func (s *Spool) relock() error {
 	path := filepath.Join(s.dir, spoolLock)
 	if s.place.lock != nil && same(path, s.place.lockInfo) {
 		return nil
@@ -144,7 +144,7 @@ func (s *spool) relock() error {
 }
 
 // adopt takes over the files of a directory that nobody has read yet, behind those that are known.
-func (s *spool) adopt() error {
+func (s *Spool) adopt() error {
 	files, err := s.list()
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (s *spool) adopt() error {
 }
 
 // takeOver reads one such file and puts it behind the others. What the others must hold does not follow from it.
-func (s *spool) takeOver(seg *segment) error {
+func (s *Spool) takeOver(seg *segment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known, next, before := s.sealed, s.next, s.before
@@ -182,7 +182,7 @@ func (s *spool) takeOver(seg *segment) error {
 
 // forsake gives up the files that are lost, says so and counts their events: each of them was answered 202. A file that replay
 // has open is read to its end all the same.
-func (s *spool) forsake(lost func(*segment) bool, where ...any) {
+func (s *Spool) forsake(lost func(*segment) bool, where ...any) {
 	var events, files int64
 	s.mu.Lock()
 	drop := func(seg *segment) bool {
@@ -205,7 +205,7 @@ func (s *spool) forsake(lost func(*segment) bool, where ...any) {
 }
 
 // lost counts events that were answered 202 and that the spool cannot give back.
-func (s *spool) lost(events int64) {
-	s.metrics.spoolErrors.WithLabelValues(spoolLost).Inc()
-	s.metrics.spoolLost.Add(float64(events))
+func (s *Spool) lost(events int64) {
+	s.metrics.Errors.WithLabelValues(spoolLost).Inc()
+	s.metrics.Lost.Add(float64(events))
 }

@@ -27,7 +27,7 @@ var errRefusesAll = fmt.Errorf("%w: %w", ErrAnswered, ErrRefused)
 type refusing struct {
 	since    time.Time // of the first attempt at what is being sent
 	suspects []suspect // single records that were refused
-	held     []entry   // refused as a whole: the next step tries it again
+	held     []Entry   // refused as a whole: the next step tries it again
 	said     bool
 }
 
@@ -47,13 +47,13 @@ const (
 
 // forwardWith sends entries. When all of them are refused it goes on with those behind them, for a while, to see whether the
 // topic takes anything. It returns all that it sent.
-func (r *replay) forwardWith(ctx context.Context, entries []entry) ([]entry, verdict) {
+func (r *replay) forwardWith(ctx context.Context, entries []Entry) ([]Entry, verdict) {
 	end := r.forwardAll(ctx, entries)
 	for range suspectsAhead {
 		if end != forwarded || !r.doubtful() {
 			break
 		}
-		more := r.spool.takeMore(min(replayBytes, r.pub.memory.batch.bytes()), maxBatchRecords)
+		more := r.spool.TakeMore(min(replayBytes, r.pub.memory.batch.bytes()), maxBatchRecords)
 		if len(more) == 0 {
 			break
 		}
@@ -74,7 +74,7 @@ func (r *replay) doubtful() bool {
 	return len(r.refusing.suspects) > 0 && !r.pub.outage.takenSince(r.refusing.since)
 }
 
-func (r *replay) forwardAll(ctx context.Context, entries []entry) verdict {
+func (r *replay) forwardAll(ctx context.Context, entries []Entry) verdict {
 	batches := r.batches(entries)
 	for i, batch := range batches {
 		if end := r.forward(ctx, batch); end != forwarded {
@@ -102,7 +102,7 @@ func (r *replay) forward(ctx context.Context, s *sending) verdict {
 			r.pub.outage.note(nil, started, time.Now())
 		case errors.Is(err, ErrRefused):
 			r.took += time.Since(started)
-			r.pub.metrics.publishErrors.WithLabelValues(publishReason(err)).Inc()
+			r.pub.metrics.Errors.WithLabelValues(ReasonOf(err)).Inc()
 			return r.refused(ctx, s, err)
 		default:
 			r.lane.report(s, err, backoff == firstBackoff)
@@ -110,7 +110,7 @@ func (r *replay) forward(ctx context.Context, s *sending) verdict {
 		if r.lane.settled(s, err) {
 			return forwarded
 		}
-		sleep(ctx, backoff)
+		pause(ctx, backoff)
 	}
 	return forwarded
 }
@@ -152,13 +152,13 @@ func (r *replay) halve(ctx context.Context, s *sending) verdict {
 }
 
 // hold keeps what Kafka refuses as a whole for the next step: it is an outage, and the spool waits.
-func (r *replay) hold(ctx context.Context, entries []entry) bool {
+func (r *replay) hold(ctx context.Context, entries []Entry) bool {
 	r.refusing.held = entries
 	r.pub.outage.note(errRefusesAll, r.refusing.since, time.Now())
 	if !r.refusing.said {
 		r.refusing.said = true
 		r.log.Error("kafka refuses all that waits in the spool; it stays there and is tried again; see what gateway check says of the topic",
-			"events", r.spool.figures().events, "reason", r.pub.outage.reason(), "retry", refusedPause)
+			"events", r.spool.Stats().Events, "reason", r.pub.outage.reason(), "retry", refusedPause)
 	}
 	timer := time.NewTimer(refusedPause)
 	defer timer.Stop()
@@ -177,14 +177,14 @@ func (r *replay) keepSuspects(ctx context.Context) bool {
 	defer r.dropSuspects()
 	for len(r.refusing.suspects) > 0 {
 		c, cause := r.refusing.suspects[0].chunk, r.refusing.suspects[0].cause
-		err := r.spool.keepRefused(&entry{acceptedAt: c.accepted, partition: c.partition, count: c.count, records: c.records}, cause)
+		err := r.spool.Quarantine(Entry{AcceptedAt: c.accepted, Partition: c.partition, Count: c.count, Records: c.records}, cause)
 		if err == nil {
 			c.finish(r.pub, errDeadline)
 			r.refusing.suspects = r.refusing.suspects[1:]
 			continue
 		}
 		r.log.Error("spool cannot keep what kafka refuses", "err", err, "retry", replayRetry)
-		if !sleep(ctx, replayRetry) {
+		if !pause(ctx, replayRetry) {
 			return false
 		}
 	}
@@ -202,36 +202,31 @@ func (r *replay) dropSuspects() {
 // tryRefused sends the entries once more that Kafka refused before. Those that it takes leave the spool.
 func (r *replay) tryRefused(ctx context.Context) {
 	taken, refused := int64(0), 0
-	for _, seg := range r.spool.refusedFiles() {
-		e, err := r.spool.readRefused(seg)
-		if err != nil {
-			r.spool.look() // if it was deleted, that is said and counted
-			continue
-		}
+	for e := range r.spool.Quarantined() {
 		if !r.placed(ctx) || !r.yield(ctx) {
 			return
 		}
 		r.refusing.since = time.Now()
-		end := r.forwardAll(ctx, []entry{e})
+		end := r.forwardAll(ctx, []Entry{e.Entry})
 		again := len(r.refusing.suspects)
-		if end == stopped || !r.keepRest(ctx, end, e.count) {
+		if end == stopped || !r.keepRest(ctx, end, e.Count) {
 			r.dropSuspects()
 			return
 		}
-		if again > 0 && again == e.count || end == turnedDown {
+		if again > 0 && again == e.Count || end == turnedDown {
 			if refused++; refused >= suspectsMost && taken == 0 {
 				return // all the same still
 			}
 			continue
 		}
-		if err := r.spool.taken(seg); err != nil {
-			r.log.Error("spool cannot be cleaned up", "err", err, "retry", refusedAgain)
+		if err := r.spool.Release(e); err != nil {
+			r.log.Error("spool cannot be cleaned up", "err", err, "retry", r.pub.cfg.RetryRefused)
 			return
 		}
-		taken += int64(e.count - again)
+		taken += int64(e.Count - again)
 	}
 	if taken > 0 {
-		r.log.Info("kafka took what it had refused", "events", taken, "refused", r.spool.figures().refused)
+		r.log.Info("kafka took what it had refused", "events", taken, "refused", r.spool.Stats().Refused)
 	}
 }
 

@@ -4,39 +4,38 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"sluice/internal/testclock"
 )
 
 // spooled is a spool under test, with somebody who writes it.
 type spooled struct {
-	*spool
+	*Spool
 	t     *testing.T
-	clock *clock
+	clock *testclock.Clock
 	halt  func() // ends run, and leaves everything as a crash would
 }
 
 // openSpool opens a spool; edit changes it before.
-func openSpool(t *testing.T, dir string, edit ...func(*spool)) *spooled {
+func openSpool(t *testing.T, dir string, edit ...func(*Spool)) *spooled {
 	t.Helper()
-	m, _ := newMetrics(func() float64 { return 0 })
-	s := &spooled{t: t, clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
-	s.spool = newSpool(dir, 1<<30, time.Hour, m, slog.New(slog.DiscardHandler), s.clock.now)
-	s.uptime = s.clock.elapsed
+	s := &spooled{t: t, clock: testclock.New(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))}
+	s.Spool = newSpool(SpoolConfig{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour, Now: s.clock.Now, Uptime: s.clock.Elapsed})
 	for _, f := range edit {
-		f(s.spool)
+		f(s.Spool)
 	}
-	if err := s.open(); err != nil {
+	if err := s.Open(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { s.run(ctx) })
+	running.Go(func() { s.Run(ctx) })
 	var once sync.Once
 	s.halt = func() {
 		once.Do(func() {
@@ -62,13 +61,16 @@ func (s *spooled) shut() {
 		s.t.Fatal(err)
 	}
 	s.place.lock = nil
-	if err := s.spool.close(); err != nil {
+	if err := s.Spool.Close(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.place = kept
 	s.place.dir = again
 	s.halt()
 }
+
+// maxBatch is as large as an entry of the publisher's becomes, in bytes.
+const maxBatch = 1900 << 10
 
 // runOf are records without key and headers.
 func runOf(values ...string) []byte {
@@ -85,12 +87,12 @@ func runOf(values ...string) []byte {
 }
 
 // valueOf is the value of a run's only record.
-func valueOf(t *testing.T, e entry) string {
+func valueOf(t *testing.T, e Entry) string {
 	t.Helper()
-	size, n := binary.Uvarint(e.records)
-	tail := e.records[n:]
-	if int(size) != len(tail) || e.count != 1 {
-		t.Fatalf("not one record: %d of %q", e.count, e.records)
+	size, n := binary.Uvarint(e.Records)
+	tail := e.Records[n:]
+	if int(size) != len(tail) || e.Count != 1 {
+		t.Fatalf("not one record: %d of %q", e.Count, e.Records)
 	}
 	_, k := binary.Varint(tail)
 	length, v := binary.Varint(tail[k:])
@@ -98,7 +100,7 @@ func valueOf(t *testing.T, e entry) string {
 }
 
 func (s *spooled) put(value string) error {
-	return s.append(&entry{acceptedAt: s.clock.now(), partition: -1, count: 1, records: runOf(value)})
+	return s.Append(Entry{AcceptedAt: s.clock.Now(), Partition: -1, Count: 1, Records: runOf(value)})
 }
 
 func (s *spooled) mustPut(values ...string) {
@@ -115,7 +117,7 @@ func (s *spooled) rest() []string {
 	s.t.Helper()
 	var out []string
 	for {
-		batch, err := s.take(maxBatchBytes, maxBatchRecords)
+		batch, err := s.Take(maxBatch, 20_000)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -125,7 +127,7 @@ func (s *spooled) rest() []string {
 		for _, e := range batch {
 			out = append(out, valueOf(s.t, e))
 		}
-		if err := s.done(); err != nil {
+		if err := s.Done(); err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -73,7 +73,7 @@ func same(path string, file os.FileInfo) bool {
 
 // untouched says whether the active file is as the last group left it. Written on after somebody truncated it, it would have a
 // hole where acknowledged entries were.
-func (s *spool) untouched() error {
+func (s *Spool) untouched() error {
 	file, ok := s.file.(interface{ Stat() (os.FileInfo, error) })
 	if !ok {
 		return nil
@@ -83,17 +83,17 @@ func (s *spool) untouched() error {
 		return err
 	}
 	if info.Size() < s.active.written {
-		return fmt.Errorf("%w: %s has %d bytes of %d", errSpoolGone, s.active.path, info.Size(), s.active.written)
+		return fmt.Errorf("%w: %s has %d bytes of %d", ErrSpoolGone, s.active.path, info.Size(), s.active.written)
 	}
 	return nil
 }
 
 // inPlace says whether the active file, which was just written and fsynced, is the one that its path leads to, and how large it
 // is. That is two system calls for each fsync.
-func (s *spool) inPlace() (size int64, err error) {
+func (s *Spool) inPlace() (size int64, err error) {
 	at, err := os.Lstat(s.active.path)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", errSpoolGone, err)
+		return 0, fmt.Errorf("%w: %w", ErrSpoolGone, err)
 	}
 	if file, ok := s.file.(interface{ Stat() (os.FileInfo, error) }); ok {
 		info, err := file.Stat()
@@ -101,11 +101,11 @@ func (s *spool) inPlace() (size int64, err error) {
 			return 0, err
 		}
 		if !os.SameFile(info, at) {
-			return 0, fmt.Errorf("%w: %s is another file", errSpoolGone, s.active.path)
+			return 0, fmt.Errorf("%w: %s is another file", ErrSpoolGone, s.active.path)
 		}
 	}
 	if at.Size() < s.active.written {
-		return 0, fmt.Errorf("%w: %s has %d bytes of %d", errSpoolGone, s.active.path, at.Size(), s.active.written)
+		return 0, fmt.Errorf("%w: %s has %d bytes of %d", ErrSpoolGone, s.active.path, at.Size(), s.active.written)
 	}
 	return at.Size(), nil
 }

@@ -12,7 +12,7 @@ import (
 
 // recover finds the files that an earlier run left, and what waits in them. Only the last is read to its end: what the others
 // must hold follows from the first entry of the next one.
-func (s *spool) recover() error {
+func (s *Spool) recover() error {
 	s.number, s.next = 1, 1
 	files, err := s.list()
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *spool) recover() error {
 }
 
 // list finds the files, the oldest first, and the number of the next one: higher than any that is there under any name.
-func (s *spool) list() ([]*segment, error) {
+func (s *Spool) list() ([]*segment, error) {
 	names, err := os.ReadDir(s.dir)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (s *spool) list() ([]*segment, error) {
 }
 
 // inspect reads a file's beginning, or all of it if it is the last.
-func (s *spool) inspect(seg *segment, last bool) error {
+func (s *Spool) inspect(seg *segment, last bool) error {
 	r, err := openSegment(seg)
 	if err != nil {
 		return err
@@ -74,14 +74,14 @@ func (s *spool) inspect(seg *segment, last bool) error {
 		}
 		if seg.entries == 0 {
 			seg.first, seg.before = e.sequence, e.before
-			seg.start(&e, s.inherited(e.acceptedAt))
+			seg.start(&e, s.inherited(e.AcceptedAt))
 			seg.until = max(seg.began, s.uptime())
 			s.settle(seg)
 		}
 		seg.entries++
-		seg.events += int64(e.count)
+		seg.events += int64(e.Count)
 		if e.sequence > 0 {
-			s.next, s.before = e.sequence+1, e.before+uint64(e.count)
+			s.next, s.before = e.sequence+1, e.before+uint64(e.Count)
 		}
 	}
 	s.sealed = append(s.sealed, seg)
@@ -89,7 +89,7 @@ func (s *spool) inspect(seg *segment, last bool) error {
 }
 
 // settle says how much the file before seg must hold.
-func (s *spool) settle(seg *segment) {
+func (s *Spool) settle(seg *segment) {
 	if len(s.sealed) == 0 {
 		return
 	}
@@ -102,7 +102,7 @@ func (s *spool) settle(seg *segment) {
 
 // unreadable deals with a file in which there is no entry. An empty one was just begun. In any other a crash tore the first
 // write, most likely, and nothing in it was acknowledged; but what could not be read is not removed.
-func (s *spool) unreadable(seg *segment, cause error) error {
+func (s *Spool) unreadable(seg *segment, cause error) error {
 	if seg.size == 0 && errors.Is(cause, io.EOF) {
 		return removeSegment(seg)
 	}
@@ -112,7 +112,7 @@ func (s *spool) unreadable(seg *segment, cause error) error {
 // inherited is when an entry of an earlier run was accepted, on the spool's own clock. Only the wall clock spans two runs, and
 // it may have been set meanwhile. So an entry from the future has waited since now, and one that seems older than --spool-max-age
 // counts as having waited for half of it: a clock that was wrong for a while must not close the spool.
-func (s *spool) inherited(accepted time.Time) time.Duration {
+func (s *Spool) inherited(accepted time.Time) time.Duration {
 	waited := max(0, s.now().Sub(accepted))
 	if waited > s.maxAge {
 		waited = s.maxAge / 2

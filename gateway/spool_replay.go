@@ -2,10 +2,11 @@ package gateway
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"time"
+
+	"sluice/internal/recordbatch"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 // also when no requests come.
 type replay struct {
 	pub    *publisher
-	spool  *spool
+	spool  *Spool
 	lane   *lane
 	log    *slog.Logger
 	sent   int64         // events since the spool was last empty
@@ -40,25 +41,26 @@ type replay struct {
 	refusing refusing
 }
 
-func newReplay(p *publisher, s *spool) *replay {
-	return &replay{
-		pub: p, spool: s, log: p.log, mended: make(chan struct{}, 1),
-		lane: &lane{pub: p, every: 1, own: newQueue(), identity: newIdentity()},
+func newReplay(p *publisher, s *Spool) (*replay, error) {
+	own, err := p.newLane(0, 1, newQueue())
+	if err != nil {
+		return nil, err
 	}
+	return &replay{pub: p, spool: s, log: p.log, mended: make(chan struct{}, 1), lane: own}, nil
 }
 
 // run sends until ctx ends. What it has not sent by then stays in the spool.
 func (r *replay) run(ctx context.Context) {
-	again := time.NewTicker(refusedAgain)
+	again := time.NewTicker(r.pub.cfg.RetryRefused)
 	defer again.Stop()
-	if len(r.spool.refusedFiles()) > 0 && r.placed(ctx) {
+	if r.spool.Stats().Refused > 0 && r.placed(ctx) {
 		r.tryRefused(ctx)
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.spool.wake:
+		case <-r.spool.Ready():
 			for r.step(ctx) {
 			}
 		case <-r.mended:
@@ -77,10 +79,10 @@ func (r *replay) step(ctx context.Context) bool {
 	r.took = 0
 	entries, err := r.next()
 	if err != nil {
-		if !errors.Is(err, errSpoolGone) { // that is said already
+		if !errors.Is(err, ErrSpoolGone) { // that is said already
 			r.log.Error("spool cannot be read", "err", err, "retry", replayRetry)
 		}
-		return sleep(ctx, replayRetry)
+		return pause(ctx, replayRetry)
 	}
 	if len(entries) == 0 {
 		r.emptied()
@@ -97,22 +99,22 @@ func (r *replay) step(ctx context.Context) bool {
 	}
 	r.refusing.held = nil
 	for _, e := range entries {
-		r.sent += int64(e.count)
+		r.sent += int64(e.Count)
 	}
-	if err = r.spool.done(); err != nil {
+	if err = r.spool.Done(); err != nil {
 		r.log.Error("spool cannot be cleaned up", "err", err, "retry", replayRetry)
-		return sleep(ctx, replayRetry) // take tries it again
+		return pause(ctx, replayRetry) // take tries it again
 	}
-	return sleep(ctx, r.took)
+	return pause(ctx, r.took)
 }
 
 // next is what the last step had to hold, or what the spool has next.
-func (r *replay) next() ([]entry, error) {
+func (r *replay) next() ([]Entry, error) {
 	if r.refusing.held != nil {
 		return r.refusing.held, nil
 	}
 	r.refusing.since = time.Now()
-	return r.spool.take(min(replayBytes, r.pub.memory.batch.bytes()), maxBatchRecords)
+	return r.spool.Take(min(replayBytes, r.pub.memory.batch.bytes()), maxBatchRecords)
 }
 
 // emptied says once that all has been sent, but for what Kafka refuses.
@@ -120,7 +122,7 @@ func (r *replay) emptied() {
 	if r.sent == 0 {
 		return
 	}
-	if refused := r.spool.figures().refused; refused > 0 {
+	if refused := r.spool.Stats().Refused; refused > 0 {
 		r.log.Warn("spool is sent, but for what kafka refuses", "events", r.sent, "refused", refused)
 	} else {
 		r.log.Info("spool is empty", "events", r.sent)
@@ -131,7 +133,7 @@ func (r *replay) emptied() {
 // placed waits until the topic's partitions are known: keys have no place before.
 func (r *replay) placed(ctx context.Context) bool {
 	for r.pub.partitions.Load() == 0 {
-		if !sleep(ctx, outageProbe) {
+		if !pause(ctx, outageProbe) {
 			return false
 		}
 	}
@@ -141,7 +143,7 @@ func (r *replay) placed(ctx context.Context) bool {
 // yield lets requests go first that wait to be sent.
 func (r *replay) yield(ctx context.Context) bool {
 	for until := time.Now().Add(replayYield); r.pub.busy() && time.Now().Before(until); {
-		if !sleep(ctx, replayPoll) {
+		if !pause(ctx, replayPoll) {
 			return false
 		}
 	}
@@ -159,7 +161,7 @@ func (p *publisher) busy() bool {
 }
 
 // batches makes a batch for each partition of the entries, in order. Those for any partition are one batch too.
-func (r *replay) batches(entries []entry) []*sending {
+func (r *replay) batches(entries []Entry) []*sending {
 	var batches []*sending
 	of := map[int]*sending{}
 	for _, e := range entries {
@@ -178,40 +180,21 @@ func (r *replay) batches(entries []entry) []*sending {
 
 // pieces are an entry's records, cut where the partition changes. An entry knows its partition, unless it was kept before
 // anybody knew how many there are: then its keys decide now.
-func (r *replay) pieces(e entry) []*chunk {
+func (r *replay) pieces(e Entry) []*chunk {
 	n := int(r.pub.partitions.Load())
-	if e.partition >= 0 {
-		return []*chunk{r.chunk(e.records, e.count, e.partition%n, e.acceptedAt)}
+	if e.Partition >= 0 {
+		return []*chunk{r.chunk(e.Records, e.Count, e.Partition%n, e.AcceptedAt)}
 	}
 	var pieces []*chunk
-	for rest, from, at, count := e.records, 0, 0, 0; len(rest) > 0; {
-		size, width := binary.Uvarint(rest)
-		tail := rest[width:][:size]
-		rest = rest[width+len(tail):]
-		at += width + len(tail)
-		count++
-		partition := r.pub.partitionOf(keyOf(tail))
-		if len(rest) > 0 && r.pub.partitionOf(nextKey(rest)) == partition {
-			continue
+	for rest := e.Records; len(rest) > 0; {
+		partition, at, count := r.pub.PartitionOf(recordbatch.Key(rest)), 0, 0
+		for ; at < len(rest) && r.pub.PartitionOf(recordbatch.Key(rest[at:])) == partition; count++ {
+			at += recordbatch.Skip(rest[at:], 1)
 		}
-		pieces = append(pieces, r.chunk(e.records[from:at], count, partition, e.acceptedAt))
-		from, count = at, 0
+		pieces = append(pieces, r.chunk(rest[:at], count, partition, e.AcceptedAt))
+		rest = rest[at:]
 	}
 	return pieces
-}
-
-// keyOf is the key at the beginning of a record's tail; nil: none.
-func keyOf(tail []byte) []byte {
-	n, width := binary.Varint(tail)
-	if n < 0 || width <= 0 || n > int64(len(tail)-width) {
-		return nil
-	}
-	return tail[width:][:n]
-}
-
-func nextKey(tails []byte) []byte {
-	size, width := binary.Uvarint(tails)
-	return keyOf(tails[width:][:size])
 }
 
 // chunk is one that nobody waits for and whose memory is not the pool's: it keeps a holder for ever.

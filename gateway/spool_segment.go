@@ -43,9 +43,9 @@ type segment struct {
 }
 
 // start notes the first entry of the segment, and when it was accepted on the spool's own clock.
-func (seg *segment) start(e *entry, at time.Duration) {
-	seg.mark = crc32.ChecksumIEEE(e.records)
-	seg.begun, seg.began, seg.since, seg.until = e.acceptedAt, at, at, at
+func (seg *segment) start(e *Entry, at time.Duration) {
+	seg.mark = crc32.ChecksumIEEE(e.Records)
+	seg.begun, seg.began, seg.since, seg.until = e.AcceptedAt, at, at, at
 }
 
 // reach notes that the oldest entry left was accepted at a time of the wall clock. What that is on the spool's own clock lies
@@ -54,7 +54,7 @@ func (seg *segment) reach(accepted time.Time) {
 	seg.since = min(max(seg.began+accepted.Sub(seg.begun), seg.since), max(seg.until, seg.since))
 }
 
-func (s *spool) segment(number uint64) *segment {
+func (s *Spool) segment(number uint64) *segment {
 	return &segment{number: number, path: filepath.Join(s.dir, fmt.Sprintf("%0*d", segmentDigits, number)+segmentSuffix)}
 }
 
@@ -99,7 +99,7 @@ func openSegment(seg *segment) (*segmentReader, error) {
 
 // read returns the next entry, which is the caller's; io.EOF after the last one, errTorn where a write was broken off, and
 // anything else where the file is damaged.
-func (r *segmentReader) read() (entry, error) {
+func (r *segmentReader) read() (Entry, error) {
 	rec, err := r.records.Next()
 	if err == nil {
 		r.buf.Reset()
@@ -107,16 +107,16 @@ func (r *segmentReader) read() (entry, error) {
 	}
 	switch {
 	case errors.Is(err, record.ErrUnexpectedEOF):
-		return entry{}, errTorn
+		return Entry{}, errTorn
 	case err != nil:
-		return entry{}, err
+		return Entry{}, err
 	}
 	return decodeEntry(bytes.Clone(r.buf.Bytes()))
 }
 
 func (r *segmentReader) close() { _ = r.file.Close() }
 
-// maxEntryBytes is more than an entry ever has: it holds what fits into a batch.
-const maxEntryBytes = 4 * maxBatchBytes
+// maxEntryBytes is the largest encoded entry that is read back. The publisher's hold what fits into a batch, a quarter of it.
+const maxEntryBytes = 7600 << 10
 
 var errTorn = errors.New("the last write was broken off")

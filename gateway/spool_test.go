@@ -12,20 +12,22 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestSpoolGivesBackInOrder(t *testing.T) {
 	dir := t.TempDir()
-	s := openSpool(t, dir, func(s *spool) { s.segmentBytes = 4 << 10 })
+	s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 4 << 10 })
 	want := numbered(300)
 	s.mustPut(want[:200]...)
-	if f := s.figures(); f.events != 200 || f.bytes < 200*50 || f.bytes > 200*250 {
+	if f := s.Stats(); f.Events != 200 || f.Bytes < 200*50 || f.Bytes > 200*250 {
 		t.Fatalf("figures: %+v", f)
 	}
 	if len(names(t, dir, segmentSuffix)) < 3 {
 		t.Fatal("the test wants several files")
 	}
-	batch, err := s.take(1000, 10)
+	batch, err := s.Take(1000, 10)
 	if err != nil || len(batch) == 0 || len(batch) > 10 {
 		t.Fatalf("%d entries, %v", len(batch), err)
 	}
@@ -33,7 +35,7 @@ func TestSpoolGivesBackInOrder(t *testing.T) {
 	for _, e := range batch {
 		got = append(got, valueOf(t, e))
 	}
-	if err := s.done(); err != nil {
+	if err := s.Done(); err != nil {
 		t.Fatal(err)
 	}
 	s.mustPut(want[200:]...) // while it is emptied
@@ -41,7 +43,7 @@ func TestSpoolGivesBackInOrder(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Fatalf("%d of %d, or in another order", len(got), len(want))
 	}
-	if f := s.figures(); f != (figures{}) {
+	if f := s.Stats(); f != (Stats{}) {
 		t.Errorf("an empty spool has %+v", f)
 	}
 	if left := names(t, dir, segmentSuffix); len(left) > 0 {
@@ -53,19 +55,19 @@ func TestSpoolGivesBackInOrder(t *testing.T) {
 func TestSpoolKeepsWholeEntries(t *testing.T) {
 	dir := t.TempDir()
 	s := openSpool(t, dir)
-	for _, size := range []int{0, 1, 32 << 10, 100_000, maxBatchBytes} {
-		e := entry{acceptedAt: s.clock.now().Add(time.Duration(size) * time.Millisecond), partition: size % 7, count: 2, records: runOf(strings.Repeat("a", size), "b")}
-		if err := s.append(&e); err != nil {
+	for _, size := range []int{0, 1, 32 << 10, 100_000, maxBatch} {
+		e := Entry{AcceptedAt: s.clock.Now().Add(time.Duration(size) * time.Millisecond), Partition: size % 7, Count: 2, Records: runOf(strings.Repeat("a", size), "b")}
+		if err := s.Append(e); err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.take(1, 1)
+		got, err := s.Take(1, 1)
 		if err != nil || len(got) != 1 {
 			t.Fatalf("%d entries, %v", len(got), err)
 		}
-		if g := got[0]; g.partition != e.partition || g.count != 2 || string(g.records) != string(e.records) || !g.acceptedAt.Equal(e.acceptedAt) {
+		if g := got[0]; g.Partition != e.Partition || g.Count != 2 || string(g.Records) != string(e.Records) || !g.AcceptedAt.Equal(e.AcceptedAt) {
 			t.Fatalf("%d bytes came back otherwise", size)
 		}
-		if err := s.done(); err != nil {
+		if err := s.Done(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,19 +78,19 @@ func TestSpoolSurvivesARestart(t *testing.T) {
 		t.Run(end, func(t *testing.T) {
 			dir := t.TempDir()
 			want := numbered(400)
-			s := openSpool(t, dir, func(s *spool) { s.segmentBytes = 4 << 10 })
+			s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 4 << 10 })
 			s.mustPut(want[:100]...)
-			s.clock.advance(time.Minute)
+			s.clock.Advance(time.Minute)
 			s.mustPut(want[100:200]...)
-			before := s.figures()
+			before := s.Stats()
 			if end == "drained" {
 				s.shut()
 			} else {
 				dir = copyDir(t, dir)
 			}
-			again := openSpool(t, dir, func(s *spool) { s.segmentBytes = 4 << 10 })
-			after := again.figures()
-			if after.events != before.events || after.age != 0 && after.age != before.age || after.bytes < before.bytes || after.bytes > before.bytes+100 {
+			again := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 4 << 10 })
+			after := again.Stats()
+			if after.Events != before.Events || after.Age != 0 && after.Age != before.Age || after.Bytes < before.Bytes || after.Bytes > before.Bytes+100 {
 				t.Errorf("%+v became %+v", before, after)
 			}
 			again.mustPut(want[200:]...)
@@ -107,16 +109,16 @@ func TestSpoolAge(t *testing.T) {
 	s := openSpool(t, t.TempDir())
 	for _, v := range numbered(5) {
 		s.mustPut(v)
-		s.clock.advance(time.Minute)
+		s.clock.Advance(time.Minute)
 	}
 	for left := 5; left > 0; left-- {
-		if age := s.figures().age; age != time.Duration(left)*time.Minute {
+		if age := s.Stats().Age; age != time.Duration(left)*time.Minute {
 			t.Errorf("with %d left: %s", left, age)
 		}
-		if _, err := s.take(1, 1); err != nil {
+		if _, err := s.Take(1, 1); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.done(); err != nil {
+		if err := s.Done(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -128,14 +130,14 @@ func TestSpoolKilledDuringReplay(t *testing.T) {
 	want := numbered(50)
 	s := openSpool(t, dir)
 	s.mustPut(want...)
-	if _, err := s.take(maxBatchBytes, 20); err != nil {
+	if _, err := s.Take(maxBatch, 20); err != nil {
 		t.Fatal(err)
 	}
 	crashed := copyDir(t, dir)
 	if got := openSpool(t, crashed).rest(); !slices.Equal(got, want) {
 		t.Errorf("before it was done with: %d of %d came again", len(got), len(want))
 	}
-	if err := s.done(); err != nil {
+	if err := s.Done(); err != nil {
 		t.Fatal(err)
 	}
 	again := openSpool(t, copyDir(t, dir))
@@ -215,7 +217,7 @@ func TestSpoolSetsADamagedFileAside(t *testing.T) {
 	for _, end := range []string{"running", "restarted"} {
 		t.Run(end, func(t *testing.T) {
 			dir := t.TempDir()
-			s := openSpool(t, dir, func(s *spool) { s.segmentBytes = 1 << 10 })
+			s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 1 << 10 })
 			want := numbered(60)
 			s.mustPut(want...)
 			files := names(t, dir, segmentSuffix)
@@ -246,7 +248,7 @@ func TestSpoolSetsADamagedFileAside(t *testing.T) {
 			if aside := names(t, dir, damagedSuffix); len(aside) != 1 {
 				t.Errorf("set aside: %v", aside)
 			}
-			if f := s.figures(); f != (figures{}) {
+			if f := s.Stats(); f != (Stats{}) {
 				t.Errorf("left: %+v", f)
 			}
 		})
@@ -254,25 +256,25 @@ func TestSpoolSetsADamagedFileAside(t *testing.T) {
 }
 
 func TestSpoolBounds(t *testing.T) {
-	encoded := (&entry{count: 1, records: runOf("second")}).encode()
-	for more, want := range map[int64]error{-1: errSpoolFull, 0: nil, 1: nil} {
+	encoded := (&Entry{Count: 1, Records: runOf("second")}).encode()
+	for more, want := range map[int64]error{-1: ErrSpoolFull, 0: nil, 1: nil} {
 		s := openSpool(t, t.TempDir())
 		s.mustPut("first")
-		s.maxBytes = s.figures().bytes + spooledSize(len(encoded)) + more
+		s.maxBytes = s.Stats().Bytes + spooledSize(len(encoded)) + more
 		if err := s.put("second"); !errors.Is(err, want) {
 			t.Errorf("%+d bytes: %v, want %v", more, err, want)
 		}
-		if want == nil && s.figures().bytes > s.maxBytes {
-			t.Errorf("%d bytes are more than %d", s.figures().bytes, s.maxBytes)
+		if want == nil && s.Stats().Bytes > s.maxBytes {
+			t.Errorf("%d bytes are more than %d", s.Stats().Bytes, s.maxBytes)
 		}
 		s.rest()
 		s.maxBytes = 1 << 20
 		s.mustPut("third") // there is room again
 	}
-	for more, want := range map[time.Duration]error{-time.Millisecond: nil, 0: nil, time.Millisecond: errSpoolOld} {
+	for more, want := range map[time.Duration]error{-time.Millisecond: nil, 0: nil, time.Millisecond: ErrSpoolOld} {
 		s := openSpool(t, t.TempDir())
 		s.mustPut("first")
-		s.clock.advance(s.maxAge + more)
+		s.clock.Advance(s.maxAge + more)
 		if err := s.put("second"); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", more, err, want)
 		}
@@ -287,16 +289,16 @@ func TestSpoolBounds(t *testing.T) {
 func TestSpoolIsForOneProcess(t *testing.T) {
 	dir := t.TempDir()
 	s := openSpool(t, dir)
-	other := newSpool(dir, 1<<30, time.Hour, s.metrics, s.log, time.Now)
-	err := other.open()
+	other := newSpool(SpoolConfig{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})
+	err := other.Open()
 	if err == nil || !strings.Contains(err.Error(), "another gateway") {
 		t.Fatalf("the second one: %v", err)
 	}
 	s.halt()
-	if err := other.open(); err != nil {
+	if err := other.Open(); err != nil {
 		t.Fatalf("after the first has gone: %v", err)
 	}
-	if err := other.close(); err != nil {
+	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -324,8 +326,8 @@ func (f *watchedFile) Sync() error {
 	return f.WriteCloser.(*os.File).Sync()
 }
 
-func watched(syncs *atomic.Int64, fail func() (write, sync error)) func(*spool) {
-	return func(s *spool) {
+func watched(syncs *atomic.Int64, fail func() (write, sync error)) func(*Spool) {
+	return func(s *Spool) {
 		s.create = func(path string) (io.WriteCloser, error) {
 			file, err := createSegment(path)
 			return &watchedFile{file, syncs, fail}, err
@@ -346,9 +348,9 @@ func TestSpoolSharesFsyncs(t *testing.T) {
 			}
 		})
 	}
-	waitUntil(t, func() bool { return waiting.Load() == 100 })
-	if f := s.figures(); f.events != 0 {
-		t.Errorf("%d events count before they are on the disk", f.events)
+	require.Eventually(t, func() bool { return waiting.Load() == 100 }, 20*time.Second, 2*time.Millisecond)
+	if f := s.Stats(); f.Events != 0 {
+		t.Errorf("%d events count before they are on the disk", f.Events)
 	}
 	close(first)
 	all.Wait()
@@ -381,19 +383,19 @@ func TestSpoolGoesOnAfterAFailure(t *testing.T) {
 				want = append(want, kept)
 				failing.Store(true)
 				for range 3 {
-					if err := s.put("lost"); !errors.Is(err, errSpoolDisk) {
+					if err := s.put("lost"); !errors.Is(err, ErrSpoolDisk) {
 						t.Fatalf("a yes that is none: %v", err)
 					}
 				}
-				s.clock.advance(spoolRetry)
-				if err := s.put("lost"); !errors.Is(err, errSpoolDisk) {
+				s.clock.Advance(spoolRetry)
+				if err := s.put("lost"); !errors.Is(err, ErrSpoolDisk) {
 					t.Fatalf("after the pause: %v", err)
 				}
 				failing.Store(false)
-				if err := s.put("too soon"); !errors.Is(err, errSpoolDisk) {
+				if err := s.put("too soon"); !errors.Is(err, ErrSpoolDisk) {
 					t.Fatalf("within the pause: %v", err)
 				}
-				s.clock.advance(spoolRetry)
+				s.clock.Advance(spoolRetry)
 			}
 			s.mustPut("last")
 			want = append(want, "last")

@@ -15,6 +15,7 @@ import (
 
 	"sluice/consumer"
 	"sluice/gateway"
+	"sluice/gateway/projects"
 	"sluice/internal/admin"
 	"sluice/internal/embedded"
 	"sluice/internal/kafkaconn"
@@ -212,7 +213,7 @@ func (d *dev) startGateway(ctx context.Context, fail context.CancelCauseFunc) er
 		DrainDelay: d.cmd.Process.DrainDelay, DrainTimeout: d.cmd.Process.DrainTimeout,
 	}
 	if d.cmd.Gateway.ProjectsFile == "" {
-		deps.Projects = gateway.OneProject(demoProject, demoKey)
+		deps.Projects = projects.One(demoProject, demoKey)
 	}
 	g, err := gateway.New(d.cmd.Gateway, deps)
 	if err != nil {

@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sluice/internal/recordbatch"
+	"sluice/internal/recordbatch/batchtest"
+)
+
+// producerOf makes a producer for a site, until the test ends; dial may replace its way there.
+func producerOf(s *site, dial ...func(ctx context.Context, network, address string) (net.Conn, error)) *kafkaProducer {
+	cfg := KafkaConfig{Conn: s.config(), Timeout: attemptTimeout}
+	if len(dial) > 0 {
+		cfg.Dial = dial[0]
+	}
+	p, err := newKafkaProducer(cfg)
+	require.NoError(s.t, err)
+	s.t.Cleanup(p.Close)
+	return p
+}
+
+// publisherOver runs a publisher over p until the test ends.
+func publisherOver(t testing.TB, p Producer, compression string, log ...slog.Handler) *publisher {
+	t.Helper()
+	cfg := PublishConfig{MaxInflightBytes: 1 << 28, Compression: compression}
+	if len(log) > 0 {
+		cfg.Log = slog.New(log[0])
+	}
+	pub, err := newPublisher(p, cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); pub.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return pub
+}
+
+// send publishes records as one request does, and returns an error a record.
+func send(pub *publisher, records []batchtest.Record, deadline time.Time) (errs []error) {
+	r := pub.NewRequest()
+	defer r.release()
+	for _, rec := range records {
+		r.addRun(pub.PartitionOf(rec.Key), batchtest.Run(rec), 1)
+	}
+	pub.Publish(r, deadline)
+	r.outcomes(func(n int, err error) {
+		for range n {
+			errs = append(errs, err)
+		}
+	})
+	return errs
+}
+
+// encoderWith makes an encoder with a codec.
+func encoderWith(t testing.TB, codec string) *recordbatch.Encoder {
+	t.Helper()
+	e, err := recordbatch.NewEncoder(codec)
+	require.NoError(t, err)
+	return e
+}
+
+// batchOf encodes records without a producer id.
+func batchOf(t testing.TB, records ...batchtest.Record) []byte {
+	t.Helper()
+	e := encoderWith(t, "none")
+	e.Encode([][]byte{batchtest.Run(records...)}, time.Now())
+	return e.Seal(recordbatch.NoProducerID, -1)
+}
