@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/body"
 	"sluice/internal/event"
 )
 
@@ -167,7 +168,7 @@ func (p *problem) writeHead(ctx *fasthttp.RequestCtx) {
 	case kindMethodNotAllowed:
 		h.Set(fasthttp.HeaderAllow, p.allow)
 	case kindUnsupportedMediaType:
-		h.Set(fasthttp.HeaderAcceptEncoding, acceptedEncodings)
+		h.Set(fasthttp.HeaderAcceptEncoding, body.AcceptedEncodings)
 	default:
 	}
 	wait := p.retryAfter

@@ -19,6 +19,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/gateway/kafka"
+	"sluice/gateway/publish"
 	"sluice/internal/embedded"
 	"sluice/internal/event"
 	"sluice/internal/kafkaconn"
@@ -276,7 +278,7 @@ func (e *edge) latency(b *testing.B) {
 }
 
 // roundTrips publishes single records on the same schedule, without HTTP.
-func (e *edge) roundTrips(b *testing.B, pub *publisher, d time.Duration, senders int, every time.Duration) outcome {
+func (e *edge) roundTrips(b *testing.B, pub *publish.Publisher, d time.Duration, senders int, every time.Duration) outcome {
 	b.Helper()
 	record := prepare([]batchtest.Record{{Value: []byte(event200(1)), Headers: event.Envelope{Project: "demo", ID: event.NewID(), ReceivedAt: time.Now()}.Headers()}})
 	var mu sync.Mutex
@@ -316,22 +318,22 @@ func prepare(records []batchtest.Record) prepared {
 }
 
 // publish publishes them as one request and waits for the acknowledgement.
-func (p prepared) publish(pub *publisher) error {
+func (p prepared) publish(pub *publish.Publisher) error {
 	r := pub.NewRequest()
-	defer r.release()
-	r.addRun(-1, p.run, p.count)
+	defer r.Release()
+	r.AddRun(-1, p.run, p.count)
 	pub.Publish(r, time.Now().Add(10*time.Second))
-	return r.err()
+	return r.Err()
 }
 
 // publisher is one over the same broker, by itself.
-func (e *edge) publisher(b *testing.B) (pub *publisher, stop func()) {
+func (e *edge) publisher(b *testing.B) (pub *publish.Publisher, stop func()) {
 	b.Helper()
-	producer, err := newKafkaProducer(KafkaConfig{Conn: e.kafka, Timeout: attemptTimeout})
+	producer, err := kafka.New(kafka.Config{Conn: e.kafka, Timeout: publish.AttemptTimeout})
 	if err != nil {
 		b.Fatal(err)
 	}
-	pub, err = newPublisher(producer, PublishConfig{MaxInflightBytes: 256 << 20, Compression: benchCompression})
+	pub, err = publish.New(producer, publish.Config{MaxInflightBytes: 256 << 20, Compression: benchCompression})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sluice/gateway/broker/brokertest"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func handlerOf(b *testing.B) fasthttp.RequestHandler {
 	}
 	projects := projectsIn(b, limited(100_000_000, "1s"))
 	g, err := New(cfg, Deps{
-		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Projects: projects, Producer: acknowledging{&memory{}},
+		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Projects: projects, Producer: acknowledging{&brokertest.Memory{}},
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -74,12 +75,12 @@ func handlerOf(b *testing.B) fasthttp.RequestHandler {
 		g.publisher.Run(ctx)
 		return nil
 	})
-	waitUntil(b, func() bool { return g.publisher.partitions.Load() > 0 })
+	waitUntil(b, func() bool { return g.publisher.Partitions() > 0 })
 	return g.app.Server().Handler
 }
 
 // acknowledging is a Producer that forgets every batch and reports success.
-type acknowledging struct{ *memory }
+type acknowledging struct{ *brokertest.Memory }
 
 func (acknowledging) Produce(context.Context, int, []byte) error { return nil }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/gateway/kafka"
+	"sluice/gateway/spool"
 	"sluice/internal/kafkaconn"
 )
 
@@ -18,7 +20,7 @@ func CheckTopic(ctx context.Context, cfg Config, conn kafkaconn.Config) (notes [
 	if cfg.Check() != nil || conn.Check() != nil {
 		return nil, nil // said by whoever checks them
 	}
-	producer, err := newKafkaProducer(KafkaConfig{Conn: conn, Timeout: checkTopicTimeout})
+	producer, err := kafka.New(kafka.Config{Conn: conn, Timeout: checkTopicTimeout})
 	if err != nil {
 		return nil, err
 	}
@@ -46,5 +48,5 @@ func CheckSpool(cfg Config) error {
 	if cfg.SpoolDir == "" {
 		return nil
 	}
-	return checkSpoolDir(cfg.SpoolDir)
+	return spool.Check(cfg.SpoolDir)
 }

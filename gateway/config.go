@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/gateway/ratelimit"
 	"sluice/internal/recordbatch"
 	"sluice/internal/settings"
 )
@@ -82,7 +83,7 @@ func (c Config) Check() error {
 	if _, err := recordbatch.NewEncoder(c.KafkaCompression); err != nil {
 		fault("--kafka-compression: %w", err)
 	}
-	if err := c.limitStore().check(); err != nil {
+	if err := c.limitStore().Check(); err != nil {
 		faults = append(faults, err)
 	}
 	if c.SpoolDir != "" && c.SpoolMaxBytes < minSpoolBytes {
@@ -95,8 +96,8 @@ func (c Config) Check() error {
 }
 
 // limitStore are the settings of the limit store.
-func (c Config) limitStore() storeConfig {
-	return storeConfig{URL: c.LimitStore, URLFile: c.LimitStoreFile, TLSCAFile: c.LimitStoreTLSCAFile}
+func (c Config) limitStore() ratelimit.Config {
+	return ratelimit.Config{URL: c.LimitStore, URLFile: c.LimitStoreFile, TLSCAFile: c.LimitStoreTLSCAFile}
 }
 
 // checkDefences checks what keeps the gateway itself from harm.

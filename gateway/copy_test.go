@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"sluice/gateway/broker/brokertest"
+	"sluice/gateway/publish"
 	"sluice/internal/recordbatch/batchtest"
 )
 
@@ -20,7 +22,7 @@ func TestBytesAreCopied(t *testing.T) {
 	letGo := sync.OnceFunc(func() { close(hold) })
 	// No lane takes over the work of one that is stuck, so that what waits goes on waiting.
 	s := serve(t, func(c *Config, d *Deps) {
-		c.RequestTimeout, d.Producer, d.stuckAfter = time.Second, keeper{&memory{}, hold}, time.Hour
+		c.RequestTimeout, d.Producer, d.stuckAfter = time.Second, keeper{&brokertest.Memory{}, hold}, time.Hour
 	})
 	trace := func(i int) string { return fmt.Sprintf("00-4bf92f3577b34da6a3ce929d0e0e%04d-00f067aa0ba902b7-01", i) }
 	body := func(i int) string { return fmt.Sprintf(`{"message":"%s %06d"}`, strings.Repeat("x", 100), i) }
@@ -77,38 +79,38 @@ func TestBytesAreCopied(t *testing.T) {
 
 // keeper is a Producer that keeps its lane until it is let go, whatever the context says.
 type keeper struct {
-	*memory
+	*brokertest.Memory
 	hold chan struct{}
 }
 
 func (k keeper) Produce(ctx context.Context, partition int, batch []byte) error {
 	<-k.hold
-	return k.memory.Produce(ctx, partition, batch)
+	return k.Memory.Produce(ctx, partition, batch)
 }
 
 // occupy publishes a record that is no event.
-func occupy(pub *publisher) {
+func occupy(pub *publish.Publisher) {
 	r := pub.NewRequest()
-	defer r.release()
-	r.addRun(-1, batchtest.Run(batchtest.Record{Value: []byte("occupant")}), 1)
+	defer r.Release()
+	r.AddRun(-1, batchtest.Run(batchtest.Record{Value: []byte("occupant")}), 1)
 	pub.Publish(r, time.Now().Add(10*time.Second))
 }
 
 // waiting lists the records that no lane has taken yet. They alias the memory that the publisher holds.
-func waiting(pub *publisher) (out []batchtest.Record) {
+func waiting(pub *publish.Publisher) (out []batchtest.Record) {
 	pub.Queued(func(run []byte) { out = append(out, batchtest.Records(run)...) })
 	return out
 }
 
 func TestUnavailableCarriesTheEventID(t *testing.T) {
 	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second }, withProjects(t, limited(1, "60s")))
-	s.producer.failing(func() (bool, error) { return true, errors.New("answer lost") })
+	s.producer.Failing(func() (bool, error) { return true, errors.New("answer lost") })
 	got := s.single(`{"message":"x"}`)
 	if got.status != 503 || got.body.EventID == "" || !*got.body.Retryable || got.header.Get("Retry-After") == "" {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}
 	// Sent again with that id, it is accepted: the 503 cost nothing of the limit.
-	s.producer.failing(nil)
+	s.producer.Failing(nil)
 	if again := s.single(`{"message":"x","event_id":"` + got.body.EventID + `"}`); again.status != 202 || again.body.EventID != got.body.EventID {
 		t.Fatalf("got %d %s", again.status, again.text)
 	}

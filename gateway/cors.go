@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"slices"
+	"sluice/gateway/body"
 
 	"github.com/valyala/fasthttp"
 )
@@ -76,7 +77,7 @@ func (g *Gateway) options(ctx *fasthttp.RequestCtx, r *route, welcome bool) {
 		g.notFound(ctx, r)
 		return
 	}
-	discardBody(ctx, g.cfg.MaxBulkBytes)
+	body.Discard(ctx, g.cfg.MaxBulkBytes)
 	if known {
 		h.Set(fasthttp.HeaderAllow, allow+", "+fasthttp.MethodOptions)
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"net/http"
+	bodyroom "sluice/gateway/body"
 	"strings"
 	"testing"
 	"time"
@@ -96,9 +97,9 @@ func TestEveryAnswerIsForPages(t *testing.T) {
 			expect(415, request{path: pathEvents, body: ok, header: map[string]string{"Content-Type": "text/css"}})
 			expect(200, request{path: pathHealth, method: http.MethodGet})
 			expect(200, request{path: pathOpenAPI, method: http.MethodGet})
-			s.producer.failing(func() (bool, error) { return false, errors.New("broker down") })
+			s.producer.Failing(func() (bool, error) { return false, errors.New("broker down") })
 			expect(503, request{path: pathEvents, body: ok})
-			s.producer.failing(nil)
+			s.producer.Failing(nil)
 			s.bulkOf(events(8, nil))
 			expect(429, request{path: pathEvents, body: ok})
 			expect(429, request{path: pathBulk, body: "[" + ok + "]"})
@@ -123,7 +124,7 @@ func TestOriginsOfOtherProjects(t *testing.T) {
 	if got := s.do(ok); got.status != 202 || got.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("no page: got %d %v", got.status, got.header)
 	}
-	kept := len(s.producer.stored())
+	kept := len(s.producer.Stored())
 	for _, path := range []string{pathEvents, pathBulk} {
 		for _, origin := range []string{evil, blog, "null", "https://shop.example.evil.example", "http://shop.example", "https://shop.example:8443", "https://SHOP.example"} {
 			r := ok
@@ -135,7 +136,7 @@ func TestOriginsOfOtherProjects(t *testing.T) {
 			got.closed(t)
 		}
 	}
-	if n := len(s.producer.stored()); n != kept {
+	if n := len(s.producer.Stored()); n != kept {
 		t.Errorf("%d events of foreign pages were kept", n-kept)
 	}
 	if left := s.do(ok).header.Get("RateLimit"); left != `"events";r=997;t=1` {
@@ -295,7 +296,7 @@ func TestPlainRequestsCostNothing(t *testing.T) {
 		if key, p := idempotencyKey(&ctx); key != nil || p != nil {
 			t.Error("it has no key")
 		}
-		if err := new(bodyReader).checkHead(&ctx); err != nil {
+		if err := new(bodyroom.Reader).CheckHead(&ctx); err != nil {
 			t.Error("it is not encoded", err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	bodyroom "sluice/gateway/body"
 	"sluice/gateway/body/bodytest"
 )
 
@@ -30,12 +31,12 @@ func TestEncodings(t *testing.T) {
 			}
 		}
 	}
-	for i, r := range s.producer.stored() {
+	for i, r := range s.producer.Stored() {
 		if string(r.Value) != text {
 			t.Fatalf("record %d holds %.100q", i, r.Value)
 		}
 	}
-	if n := len(s.producer.stored()); n != len(bodytest.Names)*2*3 {
+	if n := len(s.producer.Stored()); n != len(bodytest.Names)*2*3 {
 		t.Errorf("%d records", n)
 	}
 }
@@ -124,7 +125,7 @@ func TestBrokenEncodings(t *testing.T) {
 			if got.status != test.status || got.body.Code != test.code || got.body.Limit != test.limit {
 				t.Errorf("got %d %s, want %d %s %s", got.status, got.text, test.status, test.code, test.limit)
 			}
-			if got.status == 415 && got.header.Get("Accept-Encoding") != acceptedEncodings {
+			if got.status == 415 && got.header.Get("Accept-Encoding") != bodyroom.AcceptedEncodings {
 				t.Errorf("Accept-Encoding: %q", got.header.Get("Accept-Encoding"))
 			}
 			if test.status == 202 {
@@ -132,7 +133,7 @@ func TestBrokenEncodings(t *testing.T) {
 			}
 		})
 	}
-	if n := len(s.producer.stored()); n != kept {
+	if n := len(s.producer.Stored()); n != kept {
 		t.Errorf("%d events were kept, want %d", n, kept)
 	}
 }

@@ -15,7 +15,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/gateway/body"
+	"sluice/gateway/broker"
+	"sluice/gateway/conn"
+	"sluice/gateway/kafka"
 	"sluice/gateway/projects"
+	"sluice/gateway/publish"
+	"sluice/gateway/ratelimit"
+	"sluice/gateway/spool"
 	"sluice/internal/kafkaconn"
 )
 
@@ -32,7 +39,7 @@ type Deps struct {
 	// Projects replaces the projects file.
 	Projects *projects.Set
 	// Producer replaces Kafka.
-	Producer Producer
+	Producer broker.Producer
 	// Now replaces the clock that limits and received-at go by.
 	Now func() time.Time
 	// parkAfter, if set, is how long a connection is idle before it parks.
@@ -56,20 +63,20 @@ type Gateway struct {
 	log       *slog.Logger
 	now       func() time.Time
 	metrics   *metrics
-	publisher *publisher
-	producer  *kafkaProducer // nil when a test gave its own
-	spool     *Spool         // nil without a directory
+	publisher *publish.Publisher
+	producer  *kafka.Producer // nil when a test gave its own
+	spool     *spool.Spool    // nil without a directory
 	projects  atomic.Pointer[projectSet]
 	file      *projects.File // nil when Deps gave the projects
 	limiters  *limiters
-	store     *limitStore // nil: each gateway limits by itself
+	store     *ratelimit.Store // nil: each gateway limits by itself
 	app       *fiber.App
-	conns     *connSet
+	conns     *conn.Set
 	started   atomic.Bool
 	draining  atomic.Bool
 
 	eventLimit, bulkLimit bodyLimit
-	bodies                *bodyPool
+	bodies                *body.Pool
 	load                  load
 	failedKeys            *failedKeys // nil: no limit
 	refusals              *refusals
@@ -88,11 +95,11 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	}
 	g.refusals, g.debug = newRefusals(g.log), g.log.Enabled(context.Background(), slog.LevelDebug)
 	var collectors []prometheus.Collector
-	if store := cfg.limitStore(); store.enabled() {
+	if store := cfg.limitStore(); store.Enabled() {
 		store.Wait, store.Timeout = deps.storeWait, deps.storeWait
-		var metrics storeMetrics
-		metrics, collectors = newStoreMetrics(func() *limitStore { return g.store })
-		g.store = newLimitStore(store, metrics, g.log, g.now)
+		var metrics ratelimit.Metrics
+		metrics, collectors = newStoreMetrics(func() *ratelimit.Store { return g.store })
+		g.store = ratelimit.NewStore(store, metrics, g.log, g.now)
 	}
 	if err := g.loadProjects(); err != nil {
 		return nil, err
@@ -106,7 +113,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		if err := deps.Kafka.Check(); err != nil {
 			return nil, err
 		}
-		if g.producer, err = newKafkaProducer(KafkaConfig{Conn: deps.Kafka, Timeout: attemptTimeout}); err != nil {
+		if g.producer, err = kafka.New(kafka.Config{Conn: deps.Kafka, Timeout: publish.AttemptTimeout}); err != nil {
 			return nil, err
 		}
 		producer = g.producer
@@ -114,16 +121,16 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	var own []prometheus.Collector
 	g.metrics, own = newMetrics(func() float64 { return float64(g.publisher.Inflight()) })
 	if cfg.SpoolDir != "" {
-		g.spool = newSpool(SpoolConfig{
+		g.spool = spool.New(spool.Config{
 			Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes, MaxAge: cfg.SpoolMaxAge,
-			Metrics: SpoolMetrics{FsyncSeconds: g.metrics.spoolFsync, Errors: g.metrics.spoolErrors, Lost: g.metrics.spoolLost},
+			Metrics: spool.Metrics{FsyncSeconds: g.metrics.spoolFsync, Errors: g.metrics.spoolErrors, Lost: g.metrics.spoolLost},
 			Log:     g.log, Now: g.now, Uptime: deps.Uptime,
 		})
 	}
-	if g.publisher, err = newPublisher(producer, PublishConfig{
+	if g.publisher, err = publish.New(producer, publish.Config{
 		MaxInflightBytes: cfg.MaxInflightBytes, MaxEventBytes: cfg.MaxEventBytes, MaxQueueWait: cfg.MaxQueueWait,
 		RequestTimeout: cfg.RequestTimeout, Compression: cfg.KafkaCompression, Spool: g.spool, StuckAfter: deps.stuckAfter, RetryRefused: deps.refusedAgain,
-		Metrics: PublishMetrics{
+		Metrics: publish.Metrics{
 			ProduceSeconds: g.metrics.publishDuration, Errors: g.metrics.publishErrors, Overloads: g.metrics.overloads.WithLabelValues(limitInflightBytes),
 		},
 		Log: g.log,
@@ -137,7 +144,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		}
 	}
 	g.app = g.newApp()
-	g.conns = newConnSet(g.app.Server(), connConfig{
+	g.conns = conn.New(g.app.Server(), conn.Config{
 		Max: cfg.MaxConnections, ParkAfter: deps.parkAfter, TurnedAway: func() { g.metrics.turnedAway(limitConnections) }, Log: g.log,
 	})
 	return g, nil
@@ -153,9 +160,9 @@ func (g *Gateway) defend() {
 }
 
 // spooled is what waits in the spool, if there is one.
-func (g *Gateway) spooled() Stats {
+func (g *Gateway) spooled() spool.Stats {
 	if g.spool == nil {
-		return Stats{}
+		return spool.Stats{}
 	}
 	return g.spool.Stats()
 }
@@ -215,7 +222,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	served := make(chan error, 1)
-	l = g.conns.bound(l)
+	l = g.conns.Bound(l)
 	group.Go(func() error {
 		served <- g.app.Listener(l)
 		return nil

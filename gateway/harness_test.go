@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"sluice/gateway/broker/brokertest"
 	"sluice/gateway/projects"
 )
 
@@ -65,7 +66,7 @@ type served struct {
 	*Gateway
 	t        *testing.T
 	url      string
-	producer *memory
+	producer *brokertest.Memory
 	clock    *clock
 	registry *prometheus.Registry
 	stop     func() error
@@ -96,7 +97,7 @@ func hash(key string) string {
 // serve starts a gateway over a memory producer and stops it when the test ends.
 func serve(t *testing.T, options ...option) *served {
 	t.Helper()
-	s := &served{t: t, producer: &memory{}, registry: prometheus.NewRegistry(), clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
+	s := &served{t: t, producer: &brokertest.Memory{}, registry: prometheus.NewRegistry(), clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: 5 * time.Second, HTTPIdleTimeout: time.Minute,
 		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 64 << 20, PartitionBy: "none", KafkaCompression: "lz4",

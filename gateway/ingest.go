@@ -8,6 +8,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/body"
+	"sluice/gateway/broker"
+	"sluice/gateway/publish"
 	"sluice/internal/event"
 )
 
@@ -33,18 +36,18 @@ type submission struct {
 	*Gateway
 	ctx      *fasthttp.RequestCtx
 	protocol *eventProtocol
-	project  *project    // nil until the key is known
-	admitted bool        // a refusal is charged to the project's limit
-	entered  bool        // counted as a request under way
-	form     event.Form  // of the body
-	body     *bodyBuffer // nil before it is read and after the records are made
+	project  *project     // nil until the key is known
+	admitted bool         // a refusal is charged to the project's limit
+	entered  bool         // counted as a request under way
+	form     event.Form   // of the body
+	body     *body.Buffer // nil before it is read and after the records are made
 	stamp    stamp
 
 	items    []item
-	valid    []int32  // indexes of the items that are to be kept, in order; each has a record
-	atomic   bool     // all or nothing
-	whole    *problem // why an atomic submission was refused as a whole
-	records  *parcel  // nil until the events are limited
+	valid    []int32          // indexes of the items that are to be kept, in order; each has a record
+	atomic   bool             // all or nothing
+	whole    *problem         // why an atomic submission was refused as a whole
+	records  *publish.Request // nil until the events are limited
 	accepted int
 }
 
@@ -120,14 +123,14 @@ func (s *submission) release() {
 	}
 	s.releaseBody()
 	if s.records != nil {
-		s.records.release()
+		s.records.Release()
 		s.records = nil
 	}
 }
 
 func (s *submission) releaseBody() {
 	if s.body != nil {
-		s.body.release()
+		s.body.Release()
 		s.body = nil
 	}
 }
@@ -180,7 +183,7 @@ func (s *submission) admit() *problem {
 	if s.project.disabled {
 		return errDisabled
 	}
-	if s.project.limit != nil && s.project.limit.quota(s.now()).left == 0 {
+	if s.project.limit != nil && s.project.limit.Quota(s.now()).Left == 0 {
 		return s.rateLimited(1)
 	}
 	return nil
@@ -188,7 +191,7 @@ func (s *submission) admit() *problem {
 
 // readBody reads the body and decompresses it.
 func (s *submission) readBody() *problem {
-	s.body = getBuffer()
+	s.body = body.GetBuffer()
 	return s.protocol.limit(s.Gateway).read(s.ctx, s.body)
 }
 
@@ -229,7 +232,7 @@ func (s *submission) publish() {
 	s.publisher.Publish(s.records, time.Now().Add(s.cfg.RequestTimeout))
 	at := s.valid
 	lost := 0
-	s.records.outcomes(func(n int, err error) {
+	s.records.Outcomes(func(n int, err error) {
 		if err == nil {
 			s.accepted += n
 		} else {
@@ -255,7 +258,7 @@ func (s *submission) refuse(p *problem) {
 		outcomeOf(s.ctx).project = s.project.id
 		s.rateLimitFields(p.kind)
 	}
-	discardBody(s.ctx, s.cfg.MaxBulkBytes)
+	body.Discard(s.ctx, s.cfg.MaxBulkBytes)
 	s.protocol.refuse(s.ctx, p)
 }
 
@@ -272,15 +275,15 @@ var errDisabled = refuse(kindForbidden, "The project is disabled.")
 // notKept is the answer when Kafka did not say that it kept the event.
 func notKept(err error) *problem {
 	switch {
-	case errors.Is(err, errOverloaded):
+	case errors.Is(err, publish.ErrOverloaded):
 		return refuse(kindUnavailable, "The gateway is overloaded.")
-	case errors.Is(err, errAway):
+	case errors.Is(err, publish.ErrAway):
 		return refuse(kindUnavailable, "Kafka acknowledges nothing at the moment; the event was not kept: send it again with the same event_id.")
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, broker.ErrTooLarge):
 		p := refuse(kindTooLarge, "The event is larger than the Kafka topic takes, by its max.message.bytes.")
 		p.limit = limitTopicBatch
 		return p
-	case errors.Is(err, ErrRefused):
+	case errors.Is(err, broker.ErrRefused):
 		return refuse(kindInternal, "The event could not be stored.")
 	default:
 		return refuse(kindUnavailable, "The event was not acknowledged in time; it may have been kept: send it again with the same event_id.")

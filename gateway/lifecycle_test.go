@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 func TestDrain(t *testing.T) {
 	hold := make(chan struct{})
 	s := serve(t, func(_ *Config, d *Deps) { d.DrainDelay = 50 * time.Millisecond })
-	s.producer.hold = hold
+	s.producer.Hold = hold
 	answered := make(chan reply, 1)
 	go func() { answered <- s.single(`{"message":"in flight"}`) }()
 	waitUntil(t, func() bool { return s.publisher.Inflight() > 0 })
@@ -44,7 +44,7 @@ func TestDrain(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	if n := len(s.producer.stored()); n != 1 {
+	if n := len(s.producer.Stored()); n != 1 {
 		t.Errorf("%d events kept", n)
 	}
 }

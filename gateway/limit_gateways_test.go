@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"sluice/gateway/broker"
 	"sluice/gateway/ratelimit/redistest"
 )
 
@@ -82,7 +83,7 @@ func TestGatewaysShareALimit(t *testing.T) {
 			t.Errorf("%s: event 101: %d %v", name, got.status, got.header)
 		}
 	}
-	if n := len(a.producer.stored()) + len(b.producer.stored()); n != 100 {
+	if n := len(a.producer.Stored()) + len(b.producer.Stored()); n != 100 {
 		t.Errorf("%d events were kept", n)
 	}
 	if got := b.do(request{path: pathBulk + "?atomic=true", body: events(101, nil)}); got.status != 429 && got.status != 413 {
@@ -96,7 +97,7 @@ func TestGatewaysShareALimit(t *testing.T) {
 // TestGatewaysRefund: what Kafka did not keep at one gateway can be sent to the other.
 func TestGatewaysRefund(t *testing.T) {
 	a, b := twoGateways(t, redistest.Start(t), 50)
-	a.producer.failing(func() (bool, error) { return false, ErrRefused })
+	a.producer.Failing(func() (bool, error) { return false, broker.ErrRefused })
 	if got := a.bulkOf(events(50, nil)); got.body.Accepted != 0 {
 		t.Fatalf("got %d %.300s", got.status, got.text)
 	}

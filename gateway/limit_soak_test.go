@@ -52,7 +52,7 @@ func soak(t *testing.T, d time.Duration, disturb func(context.Context, *redistes
 		gateways = append(gateways, serve(t, withProjects(t, limited(limit, strconv.Itoa(window)+"s")), sharing(r)))
 	}
 	for _, g := range gateways {
-		waitUntil(t, func() bool { return g.store.gateways() == 2 })
+		waitUntil(t, func() bool { return g.store.Gateways() == 2 })
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
@@ -79,7 +79,7 @@ func soak(t *testing.T, d time.Duration, disturb func(context.Context, *redistes
 	want := limit * (1 + took.Seconds()/window)
 	off := float64(accepted)/want - 1
 	t.Logf("%d events in %.2f s, the limit gives %.0f: %+.2f %%; kept: %d", accepted, took.Seconds(), want, 100*off,
-		len(gateways[0].producer.stored())+len(gateways[1].producer.stored()))
+		len(gateways[0].producer.Stored())+len(gateways[1].producer.Stored()))
 	if failed > 0 {
 		t.Errorf("%d requests were answered neither 202 nor 429", failed)
 	}

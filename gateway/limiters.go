@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/gateway/projects"
+	"sluice/gateway/ratelimit"
 )
 
 // limiters are the limiters that are in use, across all readings of the projects file: a reading that leaves a
@@ -12,8 +13,8 @@ import (
 // concurrent use.
 type limiters struct {
 	mu    sync.Mutex
-	inUse map[limitKey]*limiter
-	store *limitStore // nil: each gateway limits by itself
+	inUse map[limitKey]*ratelimit.Limiter
+	store *ratelimit.Store // nil: each gateway limits by itself
 }
 
 type limitKey struct {
@@ -21,12 +22,12 @@ type limitKey struct {
 	limit   projects.Limit
 }
 
-func newLimiters(store *limitStore) *limiters {
-	return &limiters{inUse: map[limitKey]*limiter{}, store: store}
+func newLimiters(store *ratelimit.Store) *limiters {
+	return &limiters{inUse: map[limitKey]*ratelimit.Limiter{}, store: store}
 }
 
 // of returns the limiter of a project, nil for no limit.
-func (l *limiters) of(project string, limit projects.Limit, now time.Time) *limiter {
+func (l *limiters) of(project string, limit projects.Limit, now time.Time) *ratelimit.Limiter {
 	if limit == (projects.Limit{}) {
 		return nil
 	}
@@ -35,9 +36,9 @@ func (l *limiters) of(project string, limit projects.Limit, now time.Time) *limi
 	key := limitKey{project, limit}
 	limiter := l.inUse[key]
 	if limiter == nil {
-		limiter = newLimiter(limit.Events, limit.Window, limit.ExactRetryAfter, now)
+		limiter = ratelimit.New(limit.Events, limit.Window, limit.ExactRetryAfter, now)
 		if l.store != nil {
-			l.store.attach(project, limiter)
+			l.store.Attach(project, limiter)
 		}
 		l.inUse[key] = limiter
 	}

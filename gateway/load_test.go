@@ -26,7 +26,7 @@ func TestInflightRequests(t *testing.T) {
 	for _, limit := range []int{0, 2} {
 		s := serve(t, func(c *Config, _ *Deps) { c.MaxInflightRequests = limit })
 		hold := make(chan struct{})
-		s.producer.hold = hold
+		s.producer.Hold = hold
 		statuses := s.inBackground(2, `{"message":"x"}`)
 		waitUntil(t, func() bool { return s.load.requests.Load() == 2 })
 		if got := s.counter("sluice_gateway_inflight_requests", ""); got != 2 {
@@ -67,7 +67,7 @@ func TestInflightRequests(t *testing.T) {
 func TestRefusalsSpreadTheirRetries(t *testing.T) {
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxInflightRequests = 1 })
 	hold := make(chan struct{})
-	s.producer.hold = hold
+	s.producer.Hold = hold
 	statuses := s.inBackground(1, `{"message":"x"}`)
 	waitUntil(t, func() bool { return s.load.requests.Load() == 1 })
 	seen := map[string]int{}
@@ -101,7 +101,7 @@ func TestBodiesInFlight(t *testing.T) {
 			pathEvents, testKey, len(large), large[:len(large)-1]); err != nil {
 			t.Fatal(err)
 		}
-		waitUntil(t, func() bool { return s.bodies.used() == int64(i+1)*56<<10 })
+		waitUntil(t, func() bool { return s.bodies.Used() == int64(i+1)*56<<10 })
 	}
 	if got := s.counter("sluice_gateway_body_bytes", ""); got != 224<<10 {
 		t.Errorf("the gauge says %v", got)
@@ -126,7 +126,7 @@ func TestBodiesInFlight(t *testing.T) {
 		}
 		_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it is one
 	}
-	waitUntil(t, func() bool { return s.bodies.used() == 0 })
+	waitUntil(t, func() bool { return s.bodies.Used() == 0 })
 	if got := s.single(large); got.status != 202 {
 		t.Errorf("afterwards: got %d %s", got.status, got.text)
 	}
@@ -140,7 +140,7 @@ func TestQueueWait(t *testing.T) {
 			c.MaxQueueWait, c.RequestTimeout, c.PartitionBy = time.Second, 20*time.Second, partitionBy
 		})
 		hold := make(chan struct{})
-		s.producer.hold = hold
+		s.producer.Hold = hold
 		// One by one, so that the lanes take one each and the others queue up behind them: more than fits into a batch.
 		large := eventOf(100 << 10)
 		var waiting []func() []int

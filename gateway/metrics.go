@@ -2,6 +2,9 @@ package gateway
 
 import (
 	"slices"
+	"sluice/gateway/broker"
+	"sluice/gateway/ratelimit"
+	"sluice/gateway/spool"
 	"strconv"
 	"time"
 
@@ -80,10 +83,10 @@ func (m *metrics) zero() {
 	for _, limit := range []string{limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections} {
 		m.overloads.WithLabelValues(limit)
 	}
-	for _, reason := range SpoolReasons {
+	for _, reason := range spool.Reasons {
 		m.spoolErrors.WithLabelValues(reason)
 	}
-	for _, reason := range Reasons {
+	for _, reason := range broker.Reasons {
 		m.publishErrors.WithLabelValues(reason)
 	}
 }
@@ -97,22 +100,22 @@ func loadGauges(g *Gateway) []prometheus.Collector {
 		gauge("sluice_gateway_inflight_requests", "Requests being read or waiting for Kafka.",
 			func() float64 { return float64(g.load.requests.Load()) }),
 		gauge("sluice_gateway_body_bytes", "Bytes reserved for bodies being read, decompressed and parsed.",
-			func() float64 { return float64(g.bodies.used()) }),
+			func() float64 { return float64(g.bodies.Used()) }),
 		gauge("sluice_gateway_connections", "Connections open on the public port.",
-			func() float64 { return float64(max(0, g.conns.open())) }),
+			func() float64 { return float64(max(0, g.conns.Open())) }),
 	}
 }
 
 // spoolGauges are read from the spool when somebody asks.
-func spoolGauges(stats func() Stats) []prometheus.Collector {
-	gauge := func(name, help string, value func(Stats) float64) prometheus.Collector {
+func spoolGauges(stats func() spool.Stats) []prometheus.Collector {
+	gauge := func(name, help string, value func(spool.Stats) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(stats()) })
 	}
 	return []prometheus.Collector{
-		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f Stats) float64 { return float64(f.Bytes) }),
-		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.", func(f Stats) float64 { return float64(f.Events) }),
-		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.", func(f Stats) float64 { return float64(f.Refused) }),
-		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f Stats) float64 { return f.Age.Seconds() }),
+		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f spool.Stats) float64 { return float64(f.Bytes) }),
+		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.", func(f spool.Stats) float64 { return float64(f.Events) }),
+		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.", func(f spool.Stats) float64 { return float64(f.Refused) }),
+		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f spool.Stats) float64 { return f.Age.Seconds() }),
 	}
 }
 
@@ -145,7 +148,7 @@ var statusTexts = func() (texts [600]string) {
 
 // newStoreMetrics are the figures of the shared limits; they are there only when limits are shared. store is asked when somebody
 // reads them.
-func newStoreMetrics(store func() *limitStore) (storeMetrics, []prometheus.Collector) {
+func newStoreMetrics(store func() *ratelimit.Store) (ratelimit.Metrics, []prometheus.Collector) {
 	errors := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_gateway_limit_store_errors_total", Help: "Exchanges with the limit store, and connects, that failed, by reason.",
 	}, []string{"reason"})
@@ -153,21 +156,21 @@ func newStoreMetrics(store func() *limitStore) (storeMetrics, []prometheus.Colle
 		Name: "sluice_gateway_limit_store_duration_seconds", Help: "Time of one exchange with the limit store.",
 		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25},
 	})
-	for _, reason := range storeReasons {
+	for _, reason := range ratelimit.Reasons {
 		errors.WithLabelValues(reason)
 	}
-	return storeMetrics{Errors: errors, Duration: duration}, []prometheus.Collector{
+	return ratelimit.Metrics{Errors: errors, Duration: duration}, []prometheus.Collector{
 		errors, duration,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_gateway_limit_store_up", Help: "1 while the limits are shared through the store, 0 while this gateway goes by its share of them.",
 		}, func() float64 {
-			if store().up() {
+			if store().Up() {
 				return 1
 			}
 			return 0
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_gateway_limit_store_gateways", Help: "Gateways that share the limits, as last known.",
-		}, func() float64 { return float64(store().gateways()) }),
+		}, func() float64 { return float64(store().Gateways()) }),
 	}
 }

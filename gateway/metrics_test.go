@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"slices"
+	"sluice/gateway/broker"
+	"sluice/gateway/spool"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +15,7 @@ func TestPublishSeriesBeginAt0(t *testing.T) {
 	families, err := g.registry.Gather()
 	require.NoError(t, err)
 	for name, want := range map[string][]string{
-		"sluice_gateway_publish_errors_total": Reasons, "sluice_gateway_spool_errors_total": SpoolReasons,
+		"sluice_gateway_publish_errors_total": broker.Reasons, "sluice_gateway_spool_errors_total": spool.Reasons,
 	} {
 		got := []string{}
 		for _, f := range families {

@@ -3,13 +3,14 @@ package gateway
 import (
 	"bytes"
 	"slices"
+	"sluice/gateway/body"
 
 	"github.com/valyala/fasthttp"
 )
 
 // notFound refuses a path that is not in the table with 404, and a method that its path does not take with 405.
 func (g *Gateway) notFound(ctx *fasthttp.RequestCtx, r *route) {
-	discardBody(ctx, g.cfg.MaxBulkBytes)
+	body.Discard(ctx, g.cfg.MaxBulkBytes)
 	switch near := nearestRoute(ctx.URI().PathOriginal()); {
 	case r != otherRoute:
 		r.wrongMethod.write(ctx)

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	bodyroom "sluice/gateway/body"
+	"sluice/gateway/broker"
 	"strings"
 	"sync"
 	"testing"
@@ -346,9 +348,9 @@ func produce(t *testing.T) {
 	limit.single(ok)
 	limit.bulkOf(events(3, nil))
 
-	for _, failure := range []error{ErrRefused, errors.New("broker down")} {
+	for _, failure := range []error{broker.ErrRefused, errors.New("broker down")} {
 		away := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
-		away.producer.failing(func() (bool, error) { return false, failure })
+		away.producer.Failing(func() (bool, error) { return false, failure })
 		away.single(ok)
 		away.bulkOf("[" + ok + "]")
 		away.draining.Store(true)
@@ -547,7 +549,7 @@ func TestOpenAPINamesTheLimits(t *testing.T) {
 	if got := described.at("components", "parameters", "IdempotencyKey", "schema", "maxLength"); fmt.Sprint(got) != fmt.Sprint(longestIdempotencyKey) {
 		t.Errorf("Idempotency-Key: %v bytes", got)
 	}
-	for _, name := range strings.Split(acceptedEncodings, ", ") {
+	for _, name := range strings.Split(bodyroom.AcceptedEncodings, ", ") {
 		if !slices.Contains(described.at("components", "parameters", "ContentEncoding", "schema", "enum").([]any), any(name)) {
 			t.Errorf("the encoding %s is not described", name)
 		}

@@ -7,13 +7,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/gateway/projects"
+	"sluice/gateway/ratelimit"
 )
 
 // project is who a key belongs to.
 type project struct {
 	id       string
 	disabled bool
-	limit    *limiter // nil: no limit
+	limit    *ratelimit.Limiter // nil: no limit
 	origins  origins
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/gateway/projects"
+	"sluice/gateway/ratelimit"
 )
 
 // logged is a log that a test may read while it is written.
@@ -113,14 +114,14 @@ func TestLimitersOutliveReloads(t *testing.T) {
 		}
 		return newProjectSet(set, limiters, time.Now())
 	}
-	limiterOf := func(s *projectSet) *limiter { return s.find([]byte("k")).limit }
+	limiterOf := func(s *projectSet) *ratelimit.Limiter { return s.find([]byte("k")).limit }
 	one := read(nil, "{events: 5}")
 	first := limiterOf(one)
 	two := read(one, "{events: 5, window: 60s, retry_after: window}")
 	assert.Same(t, first, limiterOf(two), "the same limit")
 	three := read(two, "{events: 6}")
 	assert.NotSame(t, first, limiterOf(three), "a changed limit")
-	assert.EqualValues(t, 6, limiterOf(three).events)
+	assert.EqualValues(t, 6, limiterOf(three).Events)
 	assert.Len(t, three.limiters.inUse, 1)
 	assert.Nil(t, limiterOf(read(three, "{unlimited: true}")))
 	assert.Empty(t, three.limiters.inUse)

@@ -48,10 +48,10 @@ func (s *submission) chargeWhole() *problem {
 	if limit == nil {
 		return nil
 	}
-	if int64(len(s.valid)) > limit.events {
-		return tooLarge("The atomic bulk has more events than", limitRate, limit.events, "events")
+	if int64(len(s.valid)) > limit.Events {
+		return tooLarge("The atomic bulk has more events than", limitRate, limit.Events, "events")
 	}
-	if !limit.takeAll(len(s.valid), s.now()) {
+	if !limit.TakeAll(len(s.valid), s.now()) {
 		return s.rateLimited(len(s.valid))
 	}
 	return nil
@@ -62,20 +62,20 @@ func (s *submission) charge(n int) int {
 	if s.project.limit == nil {
 		return n
 	}
-	return s.project.limit.take(n, s.now())
+	return s.project.limit.Take(n, s.now())
 }
 
 // refund gives back the charge of n events that were not kept.
 func (s *submission) refund(n int) {
 	if s.project.limit != nil && n > 0 {
-		s.project.limit.refund(n)
+		s.project.limit.Refund(n)
 	}
 }
 
 // rateLimited refuses so many events.
 func (s *submission) rateLimited(events int) *problem {
 	p := refuse(kindRateLimited, "The project's rate limit is reached.")
-	p.retryAfter = s.project.limit.retryAfter(events, s.now())
+	p.retryAfter = s.project.limit.RetryAfter(events, s.now())
 	return p
 }
 
@@ -86,18 +86,18 @@ func (s *submission) rateLimitFields(k kind) {
 	if limit == nil || k != 0 && k != kindRateLimited {
 		return
 	}
-	q := limit.quota(s.now())
-	window := int((limit.window + time.Second - 1) / time.Second)
-	whole := int((q.whole + time.Second - 1) / time.Second)
+	q := limit.Quota(s.now())
+	window := int((limit.Window + time.Second - 1) / time.Second)
+	whole := int((q.Whole + time.Second - 1) / time.Second)
 	h := &s.ctx.Response.Header
 	var text [64]byte
 	b := append(text[:0], `"events";q=`...)
-	b = strconv.AppendInt(b, limit.events, 10)
+	b = strconv.AppendInt(b, limit.Events, 10)
 	b = append(b, ";w="...)
 	b = strconv.AppendInt(b, int64(window), 10)
 	h.SetBytesV("RateLimit-Policy", b)
 	b = append(text[:0], `"events";r=`...)
-	b = strconv.AppendInt(b, int64(q.left), 10)
+	b = strconv.AppendInt(b, int64(q.Left), 10)
 	b = append(b, ";t="...)
 	b = strconv.AppendInt(b, int64(whole), 10)
 	h.SetBytesV("RateLimit", b)

@@ -40,7 +40,7 @@ func TestRateLimitBulkKeepsWhatFits(t *testing.T) {
 	if got := s.bulkOf(events(3, nil)); got.status != 429 || got.header.Get("Retry-After") != "60" {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}
-	if n := len(s.producer.stored()); n != 100 {
+	if n := len(s.producer.Stored()); n != 100 {
 		t.Errorf("%d events reached Kafka", n)
 	}
 }
@@ -48,7 +48,7 @@ func TestRateLimitBulkKeepsWhatFits(t *testing.T) {
 func TestWhatIsCharged(t *testing.T) {
 	s := serve(t, withProjects(t, limited(10, "60s")))
 	left := func() int {
-		return s.projects.Load().find([]byte(testKey)).limit.quota(s.clock.now()).left
+		return s.projects.Load().find([]byte(testKey)).limit.Quota(s.clock.now()).Left
 	}
 	steps := []struct {
 		name string

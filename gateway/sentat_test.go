@@ -18,7 +18,7 @@ import (
 // lastEnvelope is what Kafka was told about the last event that was kept.
 func (s *served) lastEnvelope() event.Envelope {
 	s.t.Helper()
-	records := s.producer.stored()
+	records := s.producer.Stored()
 	envelope, err := event.ParseHeaders(records[len(records)-1].Headers)
 	if err != nil {
 		s.t.Fatal(err)

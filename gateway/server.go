@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/body"
+	"sluice/gateway/conn"
 	"sluice/internal/event"
 )
 
@@ -27,7 +29,7 @@ func (g *Gateway) newApp() *fiber.App {
 		DisablePreParseMultipartForm: true,
 		StreamRequestBody:            true, // the key is checked before the body is read
 		BodyLimit:                    g.cfg.MaxBulkBytes,
-		ReadTimeout:                  bodySilence,
+		ReadTimeout:                  body.Silence,
 		WriteTimeout:                 30 * time.Second,
 		IdleTimeout:                  g.cfg.HTTPIdleTimeout,
 		ReadBufferSize:               g.cfg.MaxHeaderBytes, // the largest request line with headers
@@ -70,7 +72,7 @@ func (g *Gateway) measure(c *fiber.Ctx) error {
 	if mayContinue(ctx) {
 		return nil // no answer yet: it comes here again, with its body
 	}
-	if isSurplus(ctx) {
+	if conn.IsSurplus(ctx) {
 		ctx.SetConnectionClose()
 	}
 	r, took := routeOf(ctx), time.Since(start)
@@ -101,7 +103,7 @@ func (*Gateway) identify(c *fiber.Ctx) error {
 // checkFraming refuses a request whose head has several readings. Nobody knows where it ends, so the connection closes.
 func (g *Gateway) checkFraming(c *fiber.Ctx) error {
 	ctx := c.Context()
-	if framed(&ctx.Request.Header) {
+	if conn.Framed(&ctx.Request.Header) {
 		return c.Next()
 	}
 	g.projects.Load().origins.answer(ctx)

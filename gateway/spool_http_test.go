@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"sluice/gateway/broker/brokertest"
 	"sluice/gateway/projects"
 )
 
@@ -48,7 +49,7 @@ func withSpool(t *testing.T, dir string) (option, func(name string) float64) {
 func TestSpoolOverHTTP(t *testing.T) {
 	spool, metric := withSpool(t, t.TempDir())
 	s := serve(t, spool)
-	s.producer.down(errDown)
+	s.producer.Down(brokertest.ErrDown)
 	var want []string
 	send := func(n int) {
 		t.Helper()
@@ -85,13 +86,13 @@ func TestSpoolOverHTTP(t *testing.T) {
 	if after, err := strconv.Atoi(refused.header.Get("Retry-After")); refused.status != http.StatusServiceUnavailable || err != nil || after < 1 || refused.body.EventID == "" {
 		t.Errorf("an old spool: %d %v %s", refused.status, refused.header, refused.text)
 	}
-	s.producer.up()
+	s.producer.Up()
 	waitUntil(t, func() bool { return metric("spool_events") == 0 })
 	send(1)
-	if got := slices.DeleteFunc(s.producer.values(), func(v string) bool { return strings.Contains(v, "too late") }); !slices.Equal(got, want) {
+	if got := slices.DeleteFunc(s.producer.Values(), func(v string) bool { return strings.Contains(v, "too late") }); !slices.Equal(got, want) {
 		t.Errorf("%d of %d came, or in another order", len(got), len(want))
 	}
-	for _, r := range s.producer.stored() {
+	for _, r := range s.producer.Stored() {
 		if len(r.Headers) < 4 {
 			t.Fatalf("a record lost its headers: %v", r.Headers)
 		}
@@ -105,20 +106,20 @@ func TestSpoolAcrossADrain(t *testing.T) {
 	dir := t.TempDir()
 	spool, _ := withSpool(t, dir)
 	s := serve(t, spool)
-	s.producer.down(errDown)
+	s.producer.Down(brokertest.ErrDown)
 	if got := s.single(`{"message":"kept"}`); got.status != http.StatusAccepted {
 		t.Fatalf("%d %s", got.status, got.text)
 	}
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(s.producer.values()); n != 0 {
+	if n := len(s.producer.Values()); n != 0 {
 		t.Fatalf("%d events came while kafka was away", n)
 	}
 	spool, metric := withSpool(t, dir)
 	next := serve(t, spool)
 	waitUntil(t, func() bool { return metric("spool_events") == 0 })
-	if got := next.producer.values(); !slices.Equal(got, []string{`{"message":"kept"}`}) {
+	if got := next.producer.Values(); !slices.Equal(got, []string{`{"message":"kept"}`}) {
 		t.Errorf("came: %q", got)
 	}
 }
@@ -130,7 +131,7 @@ func TestSpoolTakenAtTheStart(t *testing.T) {
 	serve(t, spool)
 	spool, _ = withSpool(t, dir)
 	cfg := Config{HTTPAddr: "127.0.0.1:0", HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 64 << 20, KafkaCompression: "none"}
-	deps := Deps{Log: slog.New(slog.DiscardHandler), Projects: projects.One("demo", testKey), Producer: &memory{}}
+	deps := Deps{Log: slog.New(slog.DiscardHandler), Projects: projects.One("demo", testKey), Producer: &brokertest.Memory{}}
 	spool(&cfg, &deps)
 	g, err := New(cfg, deps)
 	if err != nil {
@@ -151,7 +152,7 @@ func TestSpoolPlaceLostOverHTTP(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	spool, metric := withSpool(t, dir)
 	s := serve(t, spool)
-	s.producer.down(errDown)
+	s.producer.Down(brokertest.ErrDown)
 	for i := range 20 {
 		if got := s.single(fmt.Sprintf(`{"message":"%d"}`, i)); got.status != http.StatusAccepted {
 			t.Fatalf("%d %s", got.status, got.text)
@@ -166,9 +167,9 @@ func TestSpoolPlaceLostOverHTTP(t *testing.T) {
 	require.NoError(t, os.MkdirAll(dir, 0o750))
 	s.clock.advance(time.Second) // the spool takes nothing for that long after a failure
 	waitUntil(t, func() bool { return s.single(`{"message":"kept"}`).status == http.StatusAccepted })
-	s.producer.up()
+	s.producer.Up()
 	waitUntil(t, func() bool { return metric("spool_events") == 0 })
-	values := s.producer.values()
+	values := s.producer.Values()
 	if !slices.Contains(values, `{"message":"kept"}`) {
 		t.Error("what was kept afterwards did not come")
 	}

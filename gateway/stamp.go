@@ -4,6 +4,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/publish"
 	"sluice/internal/event"
 	"sluice/internal/recordbatch"
 )
@@ -12,7 +13,7 @@ import (
 type stamp struct {
 	project   *project
 	envelope  event.Envelope
-	publisher *publisher
+	publisher *publish.Publisher
 	byKey     string
 	key       []byte // of every record; the key of an event's own comes with the event
 	partition int    // of key
@@ -76,14 +77,14 @@ const (
 
 // record adds an event's Kafka record to the parcel, which copies its bytes. expect is how many bytes of events, this one
 // included, the request may still have.
-func (s *stamp) record(to *parcel, raw []byte, id uuid.UUID, expect int) {
+func (s *stamp) record(to *publish.Request, raw []byte, id uuid.UUID, expect int) {
 	key, partition := s.key, s.partition
 	if s.byKey == byEventID {
 		var text [36]byte
 		event.PutID(text[:], id)
 		key, partition = text[:], s.publisher.PartitionOf(text[:])
 	}
-	to.add(partition, key, raw, &s.header, id, expect+expect/2+s.header.Size()) // headers are about half of an event of 200 bytes
+	to.Add(partition, key, raw, &s.header, id, expect+expect/2+s.header.Size()) // headers are about half of an event of 200 bytes
 }
 
 // traceparent is the W3C trace context of the request, if it is one. It is a copy.

@@ -19,6 +19,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"sluice/gateway/broker"
+	"sluice/gateway/broker/brokertest"
+	"sluice/gateway/kafka"
+	"sluice/gateway/kafka/kafkatest"
+	"sluice/gateway/publish"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/testlog"
 )
@@ -30,31 +35,31 @@ const kafkaDefault = 1048588
 const enough = 1<<20 + 4<<10
 
 // kafkaOf makes a producer for a site, until the test ends; dial may replace its way there.
-func kafkaOf(s *site, dial ...func(ctx context.Context, network, address string) (net.Conn, error)) *kafkaProducer {
-	cfg := KafkaConfig{Conn: s.config(), Timeout: attemptTimeout}
+func kafkaOf(s *kafkatest.Site, dial ...func(ctx context.Context, network, address string) (net.Conn, error)) *kafka.Producer {
+	cfg := kafka.Config{Conn: s.Config(), Timeout: publish.AttemptTimeout}
 	if len(dial) > 0 {
 		cfg.Dial = dial[0]
 	}
-	p, err := newKafkaProducer(cfg)
-	require.NoError(s.t, err)
-	s.t.Cleanup(p.Close)
+	p, err := kafka.New(cfg)
+	require.NoError(s.T, err)
+	s.T.Cleanup(p.Close)
 	return p
 }
 
 // undescribed is a Kafka that does not let the gateway read the topic's settings.
-type undescribed struct{ Producer }
+type undescribed struct{ broker.Producer }
 
 // gate is a way to Kafka that can be shut.
 type gate struct {
-	*kafkaProducer
+	*kafka.Producer
 	shut atomic.Bool
 }
 
 func (g *gate) Produce(ctx context.Context, partition int, batch []byte) error {
 	if g.shut.Load() {
-		return errDown
+		return brokertest.ErrDown
 	}
-	return g.kafkaProducer.Produce(ctx, partition, batch)
+	return g.Producer.Produce(ctx, partition, batch)
 }
 
 // noise is text that no codec makes smaller.
@@ -71,9 +76,9 @@ func noisy(size int) string { return fmt.Sprintf(`{"message":%q}`, noise(size-le
 // A topic with Kafka's default takes less than a batch of ours: what fits in a batch is kept all the same, and what fits in none
 // is said to be too large, for good.
 func TestTopicTakesLess(t *testing.T) {
-	onBoth(t, 3, func(t *testing.T, s *site) {
-		s.configure("max.message.bytes", fmt.Sprint(kafkaDefault))
-		for name, p := range map[string]Producer{"described": kafkaOf(s), "undescribed": undescribed{kafkaOf(s)}} {
+	kafkatest.OnBoth(t, 3, func(t *testing.T, s *kafkatest.Site) {
+		s.Configure("max.message.bytes", fmt.Sprint(kafkaDefault))
+		for name, p := range map[string]broker.Producer{"described": kafkaOf(s), "undescribed": undescribed{kafkaOf(s)}} {
 			t.Run(name, func(t *testing.T) {
 				g := serve(t, func(_ *Config, d *Deps) { d.Producer = p })
 				bulk := events(1500, func(int) string { return noisy(1200) })
@@ -97,11 +102,11 @@ func TestTopicTakesLess(t *testing.T) {
 }
 
 // spoolingGate is a gateway with a spool and a way to Kafka that is shut.
-func spoolingGate(t *testing.T, s *site, log slog.Handler, hide bool) (g *served, way *gate, metric func(string) float64, dir string) {
+func spoolingGate(t *testing.T, s *kafkatest.Site, log slog.Handler, hide bool) (g *served, way *gate, metric func(string) float64, dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "spool")
 	spool, metric := withSpool(t, dir)
-	way = &gate{kafkaProducer: kafkaOf(s)}
+	way = &gate{Producer: kafkaOf(s)}
 	way.shut.Store(true)
 	g = serve(t, spool, func(_ *Config, d *Deps) {
 		d.Log, d.refusedAgain = slog.New(log), 50*time.Millisecond
@@ -125,7 +130,7 @@ func (g *served) keeps(bodies ...string) {
 func TestTopicRefusesAll(t *testing.T) {
 	for _, setting := range [][3]string{{"cleanup.policy", "compact", "delete"}, {"max.message.bytes", "70", fmt.Sprint(kafkaDefault)}} {
 		t.Run(setting[0], func(t *testing.T) {
-			onBoth(t, 3, func(t *testing.T, s *site) {
+			kafkatest.OnBoth(t, 3, func(t *testing.T, s *kafkatest.Site) {
 				said := &testlog.Counter{}
 				g, way, metric, dir := spoolingGate(t, s, said, true)
 				var want []string
@@ -133,7 +138,7 @@ func TestTopicRefusesAll(t *testing.T) {
 					want = append(want, fmt.Sprintf(`{"message":"%d"}`, i))
 				}
 				g.keeps(want...)
-				s.configure(setting[0], setting[1])
+				s.Configure(setting[0], setting[1])
 				way.shut.Store(false)
 				waitUntil(t, func() bool {
 					return said.Of("kafka refuses all that waits in the spool; it stays there and is tried again; see what gateway check says of the topic") == 1
@@ -142,16 +147,16 @@ func TestTopicRefusesAll(t *testing.T) {
 					t.Errorf("%v events in the spool, kept aside: %v", n, aside)
 				}
 				waitUntil(t, func() bool { _, away := g.publisher.Away(); return away })
-				if r, _ := g.publisher.Away(); r != ReasonRefused {
+				if r, _ := g.publisher.Away(); r != broker.ReasonRefused {
 					t.Errorf("reason %s", r)
 				}
 				if setting[0] == "cleanup.policy" {
 					want = append(want, `{"message":"live"}`)
 					g.keeps(want[20]) // by the spool
 				}
-				s.configure(setting[0], setting[2])
+				s.Configure(setting[0], setting[2])
 				waitUntil(t, func() bool { return metric("spool_events") == 0 })
-				got := s.values(t)
+				got := s.Values(t)
 				slices.Sort(got)
 				if slices.Sort(want); !slices.Equal(got, want) {
 					t.Errorf("came: %q", got)
@@ -167,8 +172,8 @@ func TestTopicRefusesAll(t *testing.T) {
 
 // What Kafka refuses while it takes the rest stays in the figures, and goes when the topic takes it.
 func TestTopicRefusesOne(t *testing.T) {
-	onBoth(t, 3, func(t *testing.T, s *site) {
-		s.configure("max.message.bytes", fmt.Sprint(kafkaDefault))
+	kafkatest.OnBoth(t, 3, func(t *testing.T, s *kafkatest.Site) {
+		s.Configure("max.message.bytes", fmt.Sprint(kafkaDefault))
 		said := &testlog.Counter{}
 		g, way, metric, dir := spoolingGate(t, s, said, true) // nobody knows yet that the topic will not take it
 		large := noisy(1_048_428)
@@ -179,17 +184,17 @@ func TestTopicRefusesOne(t *testing.T) {
 		if n := metric("spool_bytes"); n < 1_048_428 || len(quarantined(t, dir)) != 1 || said.Of("spool is empty") > 0 {
 			t.Errorf("%v bytes, %v, said %v", n, quarantined(t, dir), said.All())
 		}
-		if n := len(s.values(t)); n != 2 {
+		if n := len(s.Values(t)); n != 2 {
 			t.Errorf("%d came", n)
 		}
-		tries := metric("publish_errors_total/" + ReasonTooLarge)
-		waitUntil(t, func() bool { return metric("publish_errors_total/"+ReasonTooLarge) > tries }) // not mended yet
+		tries := metric("publish_errors_total/" + broker.ReasonTooLarge)
+		waitUntil(t, func() bool { return metric("publish_errors_total/"+broker.ReasonTooLarge) > tries }) // not mended yet
 		if n := metric("spool_refused_events"); n != 1 {
 			t.Errorf("%v events are refused", n)
 		}
-		s.configure("max.message.bytes", "2097152")
+		s.Configure("max.message.bytes", "2097152")
 		waitUntil(t, func() bool { return metric("spool_events") == 0 })
-		if got := s.values(t); !slices.Contains(got, large) || len(quarantined(t, dir)) != 0 {
+		if got := s.Values(t); !slices.Contains(got, large) || len(quarantined(t, dir)) != 0 {
 			t.Error("it did not come, or is still kept")
 		}
 	})
@@ -205,8 +210,8 @@ func quarantined(t *testing.T, dir string) []string {
 
 // While the topic's settings are known, an event that it can never take is not answered 202.
 func TestTooLargeForTheTopicIsNotSpooled(t *testing.T) {
-	onBoth(t, 3, func(t *testing.T, s *site) {
-		s.configure("max.message.bytes", fmt.Sprint(kafkaDefault))
+	kafkatest.OnBoth(t, 3, func(t *testing.T, s *kafkatest.Site) {
+		s.Configure("max.message.bytes", fmt.Sprint(kafkaDefault))
 		g, _, metric, _ := spoolingGate(t, s, slog.DiscardHandler, false)
 		waitUntil(t, func() bool { return g.publisher.Topic().MaxBatch == kafkaDefault })
 		if got := g.single(noisy(1_048_428)); got.status != http.StatusRequestEntityTooLarge {
@@ -221,24 +226,24 @@ func TestTooLargeForTheTopicIsNotSpooled(t *testing.T) {
 
 // What is wrong with the topic is said at the start, by gateway check, and when it changes.
 func TestTopicFaultsAreSaid(t *testing.T) {
-	onBoth(t, 3, func(t *testing.T, s *site) {
+	kafkatest.OnBoth(t, 3, func(t *testing.T, s *kafkatest.Site) {
 		check := func() (string, error) {
 			cfg := Config{
 				HTTPAddr: "127.0.0.1:0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxEventBytes: 1 << 20,
 				MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, KafkaCompression: "none",
 			}
-			notes, err := CheckTopic(t.Context(), cfg, s.config())
+			notes, err := CheckTopic(t.Context(), cfg, s.Config())
 			return strings.Join(notes, "\n"), err
 		}
-		s.configure("max.message.bytes", fmt.Sprint(enough))
-		s.configure("message.timestamp.type", "LogAppendTime")
+		s.Configure("max.message.bytes", fmt.Sprint(enough))
+		s.Configure("message.timestamp.type", "LogAppendTime")
 		if notes, err := check(); notes != "" || err != nil {
 			t.Errorf("a good topic: %q %v", notes, err)
 		}
-		s.configure("max.message.bytes", fmt.Sprint(enough-1))
-		s.configure("cleanup.policy", "compact")
-		s.configure("min.insync.replicas", "2")
-		s.configure("message.timestamp.type", "CreateTime")
+		s.Configure("max.message.bytes", fmt.Sprint(enough-1))
+		s.Configure("cleanup.policy", "compact")
+		s.Configure("min.insync.replicas", "2")
+		s.Configure("message.timestamp.type", "CreateTime")
 		notes, err := check()
 		for _, want := range []string{"cleanup.policy", "max.message.bytes", "min.insync.replicas", "--max-event-bytes"} {
 			if err == nil || !strings.Contains(err.Error(), want) {
@@ -259,14 +264,14 @@ func TestTopicFaultsAreSaid(t *testing.T) {
 
 // Kafka away, or no right to ask: the check says so and is no failure.
 func TestTopicNotChecked(t *testing.T) {
-	s := onFake(t, 1, 1)
-	s.refuseDescribe()
+	s := kafkatest.OnFake(t, 1, 1)
+	s.RefuseDescribe()
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxEventBytes: 1 << 20,
 		MaxBulkBytes: 5 << 20, MaxInflightBytes: 64 << 20, KafkaCompression: "none",
 	}
-	for name, brokers := range map[string][]string{"no right": s.brokers, "nobody there": {"127.0.0.1:1"}} {
-		notes, err := CheckTopic(t.Context(), cfg, kafkaconn.Config{Brokers: brokers, Topic: s.topic, DeadTopic: "dead"})
+	for name, brokers := range map[string][]string{"no right": s.Brokers, "nobody there": {"127.0.0.1:1"}} {
+		notes, err := CheckTopic(t.Context(), cfg, kafkaconn.Config{Brokers: brokers, Topic: s.Topic, DeadTopic: "dead"})
 		if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "was not checked") {
 			t.Errorf("%s: %q %v", name, notes, err)
 		}
@@ -279,13 +284,13 @@ const outageAnswer = time.Second
 // TestBelowMinISR: two of three brokers die, or hang, and the third has too few replicas. That is one outage, however often the
 // third shows signs of life; every request is answered soon.
 func TestBelowMinISR(t *testing.T) {
-	for name, end := range map[string]func(*link){"killed": (*link).kill, "stopped": (*link).stop} {
+	for name, end := range map[string]func(*kafkatest.Link){"killed": (*kafkatest.Link).Kill, "stopped": (*kafkatest.Link).Stop} {
 		for _, spooled := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", spool ", spooled), func(t *testing.T) {
-				s := onFake(t, 3, 12)
-				s.configure("min.insync.replicas", "2")
-				links := linked(t, s)
-				p := kafkaOf(s, links.dial)
+				s := kafkatest.OnFake(t, 3, 12)
+				s.Configure("min.insync.replicas", "2")
+				links := kafkatest.Linked(t, s)
+				p := kafkaOf(s, links.Dial)
 				said := &testlog.Counter{}
 				g := serve(t, func(c *Config, d *Deps) {
 					d.Producer, d.Log, c.RequestTimeout = p, slog.New(said), 10*time.Second
@@ -297,9 +302,9 @@ func TestBelowMinISR(t *testing.T) {
 				if got := g.single(`{"message":"before"}`); got.status != http.StatusAccepted {
 					t.Fatalf("%d %s", got.status, got.text)
 				}
-				s.refuseProduce(kerr.NotEnoughReplicas)
-				end(links.of(s, 0))
-				end(links.of(s, 2))
+				s.RefuseProduce(kerr.NotEnoughReplicas)
+				end(links.Of(s, 0))
+				end(links.Of(s, 2))
 				var all sync.WaitGroup
 				ctx, stop := context.WithCancel(t.Context())
 				for range 8 { // so that somebody finds out
