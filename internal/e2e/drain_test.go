@@ -13,6 +13,7 @@ var drains = flag.Int("drains", 2, "how often TestDrainsUnderLoad stops the gate
 //
 //	go test ./internal/e2e -run TestDrainsUnderLoad -v -drains 50
 func TestDrainsUnderLoad(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 6)
 	g := p.startGateway("127.0.0.1:0")
 	addr := p.url[len("http://"):]
@@ -21,8 +22,8 @@ func TestDrainsUnderLoad(t *testing.T) {
 	seconds := 5 + 2**drains
 	duration := (time.Duration(seconds) * time.Second).String()
 	loads := []*program{
-		start(t, "sluice", p.load("--duration", duration, "--rate", "2000", "--connections", "32", "--give-up", "5m")...),
-		start(t, "sluice", p.load("--duration", duration, "--rate", "5000", "--bulk", "50", "--connections", "8", "--give-up", "5m")...),
+		start(t, "sluice", p.load("--duration", duration, "--rate", "1000", "--connections", "32", "--give-up", "5m")...),
+		start(t, "sluice", p.load("--duration", duration, "--rate", "2000", "--bulk", "20", "--connections", "8", "--give-up", "5m")...),
 	}
 	for i := range *drains {
 		before := p.records(p.name)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +26,13 @@ var lab struct {
 	apache  bool
 	engine  *embedded.Engine
 	bin     string // folder with the programs
+
+	// killers is the engine of scenarios that kill clients, which can end an embedded engine. It starts when the first one asks for it.
+	killers func() (*embedded.Engine, error)
 }
+
+// atATime is how many scenarios run side by side unless -parallel says something else. Most of their time they wait.
+const atATime = "8"
 
 func TestMain(m *testing.M) {
 	embedded.Main()
@@ -33,6 +40,12 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	flag.Parse()
+	if !given("test.parallel") {
+		if err := flag.Set("test.parallel", atATime); err != nil {
+			return fail(err)
+		}
+	}
 	dir, err := os.MkdirTemp("", "sluice-e2e-")
 	if err != nil {
 		return fail(err)
@@ -62,10 +75,14 @@ func run(m *testing.M) int {
 	if lab.bin, err = build(filepath.Join(dir, "bin")); err != nil {
 		return fail(err)
 	}
-	lab.engine = embedded.NewEngine(embedded.EngineConfig{
-		TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(dir, "clickhouse"), Restart: true, Progress: os.Stderr, Logger: log,
-	})
-	if err := start("engine", lab.engine.Ready(), lab.engine.Run); err != nil {
+	engine := func(name string) (*embedded.Engine, error) {
+		e := embedded.NewEngine(embedded.EngineConfig{
+			TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(dir, name), Restart: true, Progress: os.Stderr, Logger: log,
+		})
+		return e, start("engine", e.Ready(), e.Run)
+	}
+	lab.killers = sync.OnceValues(func() (*embedded.Engine, error) { return engine("killers") })
+	if lab.engine, err = engine("clickhouse"); err != nil {
 		return fail(err)
 	}
 	if lab.brokers = os.Getenv(kafkaSetting); lab.brokers != "" {
@@ -82,6 +99,12 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// given says whether a flag is on the command line.
+func given(name string) (there bool) {
+	flag.Visit(func(f *flag.Flag) { there = there || f.Name == name })
+	return there
+}
+
 func fail(err error) int {
 	fmt.Fprintln(os.Stderr, "e2e:", err)
 	return 1
@@ -92,8 +115,7 @@ func fail(err error) int {
 func build(dir string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	flag.Parse()
-	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	args := []string{"build", "-ldflags", "-s -w", "-o", dir + string(filepath.Separator)} // linking takes half the time without symbols
 	if flag.Lookup("test.bench").Value.String() == "" && !*plain {
 		args = append(args, "-race", "-tags", "crashpoints")
 	}

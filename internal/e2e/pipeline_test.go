@@ -20,6 +20,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 	"github.com/segmentio/kafka-go"
+
+	"sluice/internal/embedded"
 )
 
 const key = "e2e-key"
@@ -43,6 +45,21 @@ type pipeline struct {
 func newPipeline(t testing.TB, partitions int) *pipeline {
 	t.Helper()
 	return newPipelineOn(t, partitions, lab.engine.TCPAddr())
+}
+
+// newPipelineThatKills is for scenarios that kill consumers.
+func newPipelineThatKills(t testing.TB, partitions int) *pipeline {
+	t.Helper()
+	return newPipelineOn(t, partitions, engineOfKillers(t).TCPAddr())
+}
+
+func engineOfKillers(t testing.TB) *embedded.Engine {
+	t.Helper()
+	engine, err := lab.killers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine
 }
 
 func newPipelineOn(t testing.TB, partitions int, engine string) *pipeline {
@@ -190,7 +207,7 @@ func (p *pipeline) within(most time.Duration, what string, condition func() bool
 	p.t.Helper()
 	deadline := time.NewTimer(most)
 	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {
