@@ -32,7 +32,7 @@ var lab struct {
 }
 
 // atATime is how many scenarios run side by side unless -parallel says something else. Most of their time they wait.
-const atATime = "8"
+const atATime = "6"
 
 func TestMain(m *testing.M) {
 	embedded.Main()
@@ -70,7 +70,7 @@ func run(m *testing.M) int {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn})) // says when an engine is started again
 
 	if lab.bin, err = build(filepath.Join(dir, "bin")); err != nil {
 		return fail(err)
@@ -90,7 +90,7 @@ func run(m *testing.M) int {
 		fmt.Println("scenarios run on the Kafka at", lab.brokers)
 		return m.Run()
 	}
-	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: filepath.Join(dir, "kafka"), Logger: log})
+	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: filepath.Join(dir, "kafka"), Logger: slog.New(slog.DiscardHandler)})
 	if err := start("broker", broker.Ready(), broker.Run); err != nil {
 		return fail(err)
 	}
