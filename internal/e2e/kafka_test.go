@@ -24,7 +24,8 @@ func (p *pipeline) client() *kafka.Client {
 	return p.kafkaClient
 }
 
-// ends lists the offset after the last record of each partition of a topic. It asks again while the broker is too busy to answer.
+// ends lists the offset after the last record of each partition of a topic. It asks again while the broker is too busy
+// to answer.
 func (p *pipeline) ends(topic string) (ends map[int]int64) {
 	p.t.Helper()
 	p.eventually("the ends of "+topic, func() bool {

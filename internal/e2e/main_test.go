@@ -27,7 +27,8 @@ var lab struct {
 	engine  *embedded.Engine
 	bin     string // folder with the programs
 
-	// killers is the engine of scenarios that kill clients, which can end an embedded engine. It starts when the first one asks for it.
+	// killers is the engine of scenarios that kill clients: a client's death can end an embedded engine. The engine
+	// starts when the first of these scenarios asks for it.
 	killers func() (*embedded.Engine, error)
 }
 
@@ -70,14 +71,16 @@ func run(m *testing.M) int {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
-	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn})) // says when an engine is started again
+	// The log says when an engine is started again.
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn}))
 
 	if lab.bin, err = build(filepath.Join(dir, "bin")); err != nil {
 		return fail(err)
 	}
 	engine := func(name string) (*embedded.Engine, error) {
 		e := embedded.NewEngine(embedded.EngineConfig{
-			TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(dir, name), Restart: true, Progress: os.Stderr, Logger: log,
+			TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(dir, name),
+			Restart: true, Progress: os.Stderr, Logger: log,
 		})
 		return e, start("engine", e.Ready(), e.Run)
 	}
@@ -90,7 +93,7 @@ func run(m *testing.M) int {
 		fmt.Println("scenarios run on the Kafka at", lab.brokers)
 		return m.Run()
 	}
-	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: filepath.Join(dir, "kafka"), Logger: slog.New(slog.DiscardHandler)})
+	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: filepath.Join(dir, "kafka")})
 	if err := start("broker", broker.Ready(), broker.Run); err != nil {
 		return fail(err)
 	}
@@ -115,7 +118,8 @@ func fail(err error) int {
 func build(dir string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	args := []string{"build", "-ldflags", "-s -w", "-o", dir + string(filepath.Separator)} // linking takes half the time without symbols
+	// Without symbols the linker takes half the time.
+	args := []string{"build", "-ldflags", "-s -w", "-o", dir + string(filepath.Separator)}
 	if flag.Lookup("test.bench").Value.String() == "" && !*plain {
 		args = append(args, "-race", "-tags", "crashpoints")
 	}

@@ -47,10 +47,11 @@ func newPipeline(t testing.TB, partitions int) *pipeline {
 	return newPipelineOn(t, partitions, lab.engine.TCPAddr())
 }
 
-// newPipelineThatKills is for scenarios that kill consumers. Those beside it may end their engine while the schema is made.
+// newPipelineThatKills is for scenarios that kill consumers. Another one of them may end their engine while this one makes
+// its schema.
 func newPipelineThatKills(t testing.TB, partitions int) *pipeline {
 	t.Helper()
-	p := newTopics(t, engineOfKillers(t).TCPAddr(), "--replication", "1", "--min-isr", "1", "--partitions", fmt.Sprint(partitions))
+	p := newTopics(t, engineOfKillers(t).TCPAddr(), oneBroker(partitions)...)
 	p.eventually("the schema", func() bool { code, _ := p.migrate(); return code == 0 })
 	p.begin()
 	return p
@@ -67,7 +68,12 @@ func engineOfKillers(t testing.TB) *embedded.Engine {
 
 func newPipelineOn(t testing.TB, partitions int, engine string) *pipeline {
 	t.Helper()
-	return newPipelineWith(t, engine, "--replication", "1", "--min-isr", "1", "--partitions", fmt.Sprint(partitions))
+	return newPipelineWith(t, engine, oneBroker(partitions)...)
+}
+
+// oneBroker are the flags of topics on a single broker.
+func oneBroker(partitions int) []string {
+	return []string{"--replication", "1", "--min-isr", "1", "--partitions", fmt.Sprint(partitions)}
 }
 
 // newPipelineWith makes the topics with the flags given.

@@ -73,8 +73,8 @@ func startWith(t testing.TB, env []string, name string, args ...string) *program
 	return p
 }
 
-// environment is this process's without settings for Sluice: the scenarios give theirs as flags. A program with the race detector does
-// not sleep for a second before it exits, which is the detector's default.
+// environment is this process's without settings for Sluice: the scenarios give theirs as flags. It tells the race
+// detector not to let a program sleep for a second before it exits.
 func environment() []string {
 	out := []string{"GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE")}
 	for _, kv := range os.Environ() {

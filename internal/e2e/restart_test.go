@@ -68,7 +68,8 @@ func TestTermInTime(t *testing.T) {
 			p := newPipelineOn(t, 12, engine.TCPAddr())
 			p.startGateway("127.0.0.1:0")
 			c := p.consumerAsItIs()
-			load := start(t, "sluice", "load", "--url", p.url, "--key", key, "--events", "24000", "--bulk", "50", "--rate", "2400")
+			load := start(t, "sluice", "load", "--url", p.url, "--key", key,
+				"--events", "24000", "--bulk", "50", "--rate", "2400")
 			p.eventually("the load under way", func() bool { return p.tryScalar("SELECT count() FROM events_raw") > 2000 })
 			if scenario.before != nil {
 				scenario.before(t)

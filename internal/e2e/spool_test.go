@@ -70,8 +70,8 @@ func (o *outage) gatewayWithSpool(projects, spool string, flags ...string) (g *p
 	return g, "http://" + g.says(`msg="gateway serves" addr=(\S+)`), "http://" + admin
 }
 
-// free is an address that nobody listens on. Its port is none that the system gives to who asks for any, so that no other program gets
-// the port before the one that it is for, and none that free returned before.
+// free is an address that nobody listens on. Its port lies outside the range from which the system picks ports, so that
+// no other program gets the port first. free returns no port twice.
 func free(t testing.TB) string {
 	t.Helper()
 	const first, ports = 10_000, 20_000
@@ -89,7 +89,7 @@ func free(t testing.TB) string {
 	return ""
 }
 
-// nextPort begins anywhere, because tests of several programs run side by side.
+// nextPort starts at random, because several test programs may run at a time.
 var nextPort = func() (n atomic.Uint32) { n.Store(rand.Uint32N(20_000)); return }()
 
 // metric reads one figure from an admin port.

@@ -37,8 +37,8 @@ const (
 	notable = 5 * time.Second
 )
 
-// timed is a test and how long it took. A test whose subtests run in parallel counts as long as the longest of them: go test does not
-// count their time as the test's.
+// timed is a test and how long it took: its own time, or that of its longest subtest if that is more. go test does not
+// count the time of parallel subtests as their test's.
 type timed struct {
 	pkg, test string
 	took      time.Duration
@@ -166,7 +166,8 @@ func (p *packageRun) reason(test string) string {
 	return strings.TrimSpace(strings.Join(parts, " "))
 }
 
-// close prints the packages that never ended, what failed, what was skipped, by reason, what was slow, and the time that all took.
+// close prints the packages that never ended, what failed, what was skipped, by reason, the slowest tests, and how long
+// all took.
 func (s *summary) close(took time.Duration) {
 	for name, p := range s.running {
 		s.end(event{Action: "fail", Package: name}, p)
