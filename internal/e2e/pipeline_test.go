@@ -47,8 +47,8 @@ func newPipeline(t testing.TB, partitions int) *pipeline {
 	return newPipelineOn(t, partitions, lab.engine.TCPAddr())
 }
 
-// newPipelineThatKills is for scenarios that kill consumers. Another one of them may end their engine while this one makes
-// its schema.
+// newPipelineThatKills is for scenarios that kill consumers. Another one of them may end their engine while this one
+// makes its schema.
 func newPipelineThatKills(t testing.TB, partitions int) *pipeline {
 	t.Helper()
 	p := newTopics(t, engineOfKillers(t).TCPAddr(), oneBroker(partitions)...)
