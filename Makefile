@@ -9,6 +9,8 @@ FUZZTIME      ?= 1m
 BENCHROWS     ?= 1000000
 # The broker that test-kafka uses; kafka-up prints the address of the one it started.
 KAFKA         ?= 127.0.0.1:19092
+# The race detector lets a program sleep for a second before it exits. make test starts hundreds.
+export GORACE ?= atexit_sleep_ms=0
 # The gateway's tests of what a topic refuses, which Apache Kafka and the embedded broker refuse each in a way of its own.
 REFUSALS      := TopicRefusesAll|TopicRefusesOne|TopicTakesLess|TopicLimitToTheByte|TooLargeForTheTopicIsNotSpooled|TopicFaultsAreSaid
 # Brokers that kafka-up starts: 1 or 3.
