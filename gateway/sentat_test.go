@@ -95,6 +95,7 @@ func TestSlowBodyIsNoSlowClock(t *testing.T) {
 		now := d.Now
 		d.Now = func() time.Time { asked.Add(1); return now() }
 	})
+	asked.Store(0) // New asks for the time, too
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
