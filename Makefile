@@ -20,7 +20,7 @@ TOOLS         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/bin
 LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint test-clients test-kafka test-brokers kafka-up kafka-down fuzz bench docs clean
+.PHONY: help build test vet lint house test-clients test-kafka test-brokers kafka-up kafka-down fuzz bench docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ $(LINT):
 	GOBIN=$(TOOLS)/$(LINT_VERSION) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv $(TOOLS)/$(LINT_VERSION)/golangci-lint $@
 	rmdir $(TOOLS)/$(LINT_VERSION)
+
+house: ## the measures of the tree: files, packages, cycles, line widths, and their limits
+	$(GO) run ./internal/tools/house
 
 test-clients: ## clients that code generators make of openapi.json send events (asks the registries of Go, PyPI and npm)
 	$(GO) test ./gateway -count=1 -run 'TestGeneratedClients$$' -v -generators

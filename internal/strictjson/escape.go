@@ -1,13 +1,14 @@
-package event
+package strictjson
 
 import (
 	"bytes"
+	"sluice/internal/swar"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// escapeLen is the length of a \uXXXX escape, in bytes.
-const escapeLen = 6
+// EscapeLen is the length of a \uXXXX escape, in bytes.
+const EscapeLen = 6
 
 const (
 	surrogateMin = 0xD800
@@ -15,30 +16,15 @@ const (
 	surrogateMax = 0xDFFF
 )
 
-// replacementEscape stands for every lone surrogate escape in a payload. It is as long as what it replaces.
-const replacementEscape = `\ufffd`
-
-// hexValue is the value of a hexadecimal digit, or 0xFF for another byte.
-var hexValue = func() (table [256]byte) {
-	for i := range table {
-		table[i] = 0xFF
-	}
-	for i := range 10 {
-		table['0'+i] = byte(i)
-	}
-	for i := range 6 {
-		table['a'+i] = byte(10 + i)
-		table['A'+i] = byte(10 + i)
-	}
-	return table
-}()
+// Replacement is the escape that replaces a lone surrogate escape. Both have the same length.
+const Replacement = `\ufffd`
 
 // unicodeEscape reads a \uXXXX escape at the start of b, or returns -1 if none is there.
 func unicodeEscape(b []byte) rune {
-	if len(b) < escapeLen || b[0] != '\\' || b[1] != 'u' {
+	if len(b) < EscapeLen || b[0] != '\\' || b[1] != 'u' {
 		return -1
 	}
-	h0, h1, h2, h3 := hexValue[b[2]], hexValue[b[3]], hexValue[b[4]], hexValue[b[5]]
+	h0, h1, h2, h3 := swar.HexValue[b[2]], swar.HexValue[b[3]], swar.HexValue[b[4]], swar.HexValue[b[5]]
 	if h0|h1|h2|h3 == 0xFF {
 		return -1
 	}
@@ -49,12 +35,12 @@ func unicodeEscape(b []byte) rune {
 // the length of one escape for a lone half.
 func surrogate(b []byte, r rune) (rune, int) {
 	if r < lowSurrogate {
-		low := unicodeEscape(b[escapeLen:])
+		low := unicodeEscape(b[EscapeLen:])
 		if lowSurrogate <= low && low <= surrogateMax {
-			return utf16.DecodeRune(r, low), 2 * escapeLen
+			return utf16.DecodeRune(r, low), 2 * EscapeLen
 		}
 	}
-	return utf8.RuneError, escapeLen
+	return utf8.RuneError, EscapeLen
 }
 
 // nextRune reads one character, escaped or not, from the inside of a checked JSON string. b is not empty.
@@ -68,7 +54,7 @@ func nextRune(b []byte) (r rune, size int) {
 		if surrogateMin <= r && r <= surrogateMax {
 			return surrogate(b, r)
 		}
-		return r, escapeLen
+		return r, EscapeLen
 	case 'b':
 		return '\b', 2
 	case 'f':
@@ -108,7 +94,7 @@ func appendRepaired(dst, value []byte) []byte {
 		dst = append(dst, value[:i]...)
 		r, n := nextRune(value[i:])
 		if r == utf8.RuneError && unicodeEscape(value[i:]) != utf8.RuneError {
-			dst = append(dst, replacementEscape...)
+			dst = append(dst, Replacement...)
 		} else {
 			dst = append(dst, value[i:i+n]...)
 		}

@@ -1,10 +1,11 @@
-package event
+package strictjson
 
 import (
+	"sluice/internal/swar"
 	"unicode/utf8"
 )
 
-// isPlain marks the bytes that stand for themselves in a JSON string and need no look at their neighbours.
+// isPlain marks the bytes that stand for themselves in a JSON string, whatever their neighbours are.
 var isPlain = func() (table [256]bool) {
 	for c := ' '; c < utf8.RuneSelf; c++ {
 		table[c] = c != '"' && c != '\\'
@@ -12,13 +13,14 @@ var isPlain = func() (table [256]bool) {
 	return table
 }()
 
-// text moves over the string at the current position and returns its inside. It notes the lone surrogate escapes.
-func (s *scanner) text() Text {
-	data, start := s.data, s.pos+1
+// Text moves over the string at the current position and returns its inside. It adds the offsets of lone surrogate
+// escapes to Repairs.
+func (s *Scanner) Text() Text {
+	data, start := s.Data, s.Pos+1
 	i := start
 	if i+8 <= len(data) {
-		if found := notPlain(word(data[i : i+8 : i+8])); found != 0 {
-			i += firstOf(found)
+		if found := swar.NotPlain(swar.Word(data[i : i+8 : i+8])); found != 0 {
+			i += swar.FirstOf(found)
 		} else {
 			i = plainEnd(data, i+8)
 		}
@@ -26,27 +28,27 @@ func (s *scanner) text() Text {
 		i = plainEnd(data, i)
 	}
 	if i < len(data) && data[i] == '"' { // most strings need no more than this
-		s.pos = i + 1
+		s.Pos = i + 1
 		return Text{raw: data[start:i:i]}
 	}
 	return s.unusualText(start, i)
 }
 
-// unusualText is text for a string that begins at start and is plain up to i only.
-func (s *scanner) unusualText(start, i int) Text {
-	data, form := s.data, verbatim
+// unusualText is Text for a string that begins at start and has a byte at i that is not plain.
+func (s *Scanner) unusualText(start, i int) Text {
+	data, form := s.Data, verbatim
 	for {
 		if i >= len(data) {
-			s.pos = len(data)
-			s.fail(faultCut)
+			s.Pos = len(data)
+			s.Fail(faultCut)
 			return Text{}
 		}
 		c := data[i]
 		if c == '"' {
-			s.pos = i + 1
+			s.Pos = i + 1
 			return Text{raw: data[start:i:i], form: form}
 		}
-		s.pos = i
+		s.Pos = i
 		n := 0
 		if c == '\\' {
 			form = escaped
@@ -65,16 +67,16 @@ func (s *scanner) unusualText(start, i int) Text {
 // plainRun counts the plain bytes at the start of b.
 func plainRun(b []byte) int { return plainEnd(b, 0) }
 
-// plainEnd is where the plain bytes that begin at a place end. It looks at sixteen at a time while it can.
+// plainEnd returns the end of the run of plain bytes that begins at i. It looks at sixteen bytes at a time.
 func plainEnd(data []byte, i int) int {
 	for ; i+16 <= len(data); i += 16 {
 		b := data[i : i+16 : i+16]
-		first, second := notPlain(word(b)), notPlain(word(b[8:]))
+		first, second := swar.NotPlain(swar.Word(b)), swar.NotPlain(swar.Word(b[8:]))
 		if first|second != 0 {
 			if first != 0 {
-				return i + firstOf(first)
+				return i + swar.FirstOf(first)
 			}
-			return i + 8 + firstOf(second)
+			return i + 8 + swar.FirstOf(second)
 		}
 	}
 	for i < len(data) && isPlain[data[i]] {
@@ -85,14 +87,14 @@ func plainEnd(data []byte, i int) int {
 
 // character checks the character at the current position, which is not plain, and returns its length in bytes, or 0
 // after a fault.
-func (s *scanner) character() int {
-	if s.data[s.pos] < ' ' {
-		s.fail(faultControl)
+func (s *Scanner) character() int {
+	if s.Data[s.Pos] < ' ' {
+		s.Fail(faultControl)
 		return 0
 	}
-	r, n := utf8.DecodeRune(s.data[s.pos:])
+	r, n := utf8.DecodeRune(s.Data[s.Pos:])
 	if r == utf8.RuneError && n <= 1 {
-		s.fail(faultUTF8)
+		s.Fail(faultUTF8)
 		return 0
 	}
 	return n
@@ -100,11 +102,11 @@ func (s *scanner) character() int {
 
 // escape checks the escape at the current position and returns its length in bytes, or 0 after a fault. A surrogate
 // pair counts as one escape.
-func (s *scanner) escape() int {
-	b := s.data[s.pos:]
+func (s *Scanner) escape() int {
+	b := s.Data[s.Pos:]
 	if len(b) < 2 {
-		s.pos = len(s.data)
-		s.fail(faultCut)
+		s.Pos = len(s.Data)
+		s.Fail(faultCut)
 		return 0
 	}
 	switch b[1] {
@@ -113,15 +115,15 @@ func (s *scanner) escape() int {
 	}
 	r := unicodeEscape(b)
 	if r < 0 {
-		s.fail(faultEscape)
+		s.Fail(faultEscape)
 		return 0
 	}
 	if r < surrogateMin || r > surrogateMax {
-		return escapeLen
+		return EscapeLen
 	}
 	_, n := surrogate(b, r)
-	if n == escapeLen {
-		s.repairs = append(s.repairs, s.pos)
+	if n == EscapeLen {
+		s.Repairs = append(s.Repairs, s.Pos)
 	}
 	return n
 }

@@ -1,29 +1,31 @@
-package event
+package strictjson
 
 import (
 	"bytes"
 	"encoding/binary"
+	"sluice/internal/swar"
 )
 
-// trie remembers in what order objects had their members. Programs write the same names in the same order over and over: a
-// member that comes where one like it came before is recognised by comparing a few words, and as no name is twice on a path
-// through the trie, what follows a path need not be searched for names that are there twice.
+// trie remembers the order in which objects had their members. Programs write the same names in the same order over and
+// over. A member that follows the same members as before is recognised by comparing a few words. No name is twice on a
+// path through the trie, so an object on a path needs no search for duplicates.
 //
-// It is no more than a short cut: an object that leaves the path is read name by name, as the first of its kind was. It is
-// for one goroutine. Its memory is bounded, and so is what names that nobody repeats can cost: a member that is learnt takes
-// several times as long as one that is not, but a trie that is full learns nothing for the next trieRest texts.
+// The trie is a short cut only: an object that leaves the path is read name by name, as the first of its kind was.
+//
+// Its memory is bounded. So is the cost of names that nobody repeats: learning a member takes several times as long as
+// reading one, but a full trie learns nothing for the next trieRest texts.
 type trie struct {
 	nodes []trieNode // the first are the roots, one a kind of object
 	rest  int        // for how many texts a full trie is left as it is
 }
 
-// trieNode is a member that came behind those on the way to it from the root.
+// trieNode is a member that came after the members on the path from the root.
 type trieNode struct {
 	text  trieWords // as it stands in a text without white space, from the comma to the colon
 	mask  trieWords // which bytes of text count
 	size  uint8     // of text, in bytes
 	comma uint8     // 1: text begins with a comma
-	field field
+	field Field
 
 	parent, child, next int16 // child is the first of several; next is the next child of the parent; 0: none
 }
@@ -39,10 +41,10 @@ const (
 	trieRest        = 255     // texts
 	offTrie         = -1      // the node of an object that has left the path
 
-	firstNode = int16(kinds) // that is no root
+	firstNode = int16(LearntKinds) // that is no root
 )
 
-// reset begins another text: nothing may be on a path.
+// reset begins another text. No object may be on a path.
 func (t *trie) reset() {
 	switch {
 	case len(t.nodes) == 0:
@@ -56,24 +58,24 @@ func (t *trie) reset() {
 	t.rest = trieRest
 }
 
-// matches says whether three words are, or begin with, the node's text.
+// matches reports whether three words begin with the node's text.
 func (n *trieNode) matches(first, second, third uint64) bool {
 	return (first^n.text[0])&n.mask[0]|(second^n.text[1])&n.mask[1]|(third^n.text[2])&n.mask[2] == 0
 }
 
-// find returns the child of a node whose text b, which may be shorter than three words, begins with, or 0.
+// find returns the child of a node with whose text b begins, or 0. b may be shorter than three words.
 func (t *trie) find(node int16, b []byte) int16 {
 	var words [maxTrieText]byte // no text has a NUL in it
 	copy(words[:], b)
 	i := t.nodes[node].child
-	for i != 0 && !t.nodes[i].matches(word(words[:]), word(words[8:]), word(words[16:])) {
+	for i != 0 && !t.nodes[i].matches(swar.Word(words[:]), swar.Word(words[8:]), swar.Word(words[16:])) {
 		i = t.nodes[i].next
 	}
 	return i
 }
 
-// add makes a child of a node, and returns it, or offTrie if there is no room or the name is on the path already.
-func (t *trie) add(parent int16, text []byte, f field) int16 {
+// add adds a child to a node and returns it. It returns offTrie if there is no room or the name is on the path already.
+func (t *trie) add(parent int16, text []byte, f Field) int16 {
 	if len(t.nodes) >= maxTrieNodes || len(text) > maxTrieText {
 		return offTrie
 	}
@@ -87,7 +89,7 @@ func (t *trie) add(parent int16, text []byte, f field) int16 {
 		mask[i] = 0xFF
 	}
 	for i := range n.text {
-		n.text[i], n.mask[i] = word(padded[8*i:]), word(mask[8*i:])
+		n.text[i], n.mask[i] = swar.Word(padded[8*i:]), swar.Word(mask[8*i:])
 	}
 	var buf, other [maxTrieText]byte
 	name := n.name(&buf)
@@ -110,7 +112,7 @@ func (t *trie) add(parent int16, text []byte, f field) int16 {
 	return at
 }
 
-// name is the member's name, in buf.
+// name writes the member's name to buf and returns it.
 func (n *trieNode) name(buf *[maxTrieText]byte) []byte {
 	for i, w := range n.text {
 		binary.LittleEndian.PutUint64(buf[8*i:], w)

@@ -1,4 +1,4 @@
-package event
+package strictjson
 
 import (
 	"bytes"
@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text is a string of an event: it aliases the event's bytes, and is unescaped only when it is read. The zero Text is
-// the empty string.
+// Text is a string in a JSON text. It aliases the text and is unescaped only when it is read. The zero Text is the
+// empty string.
 type Text struct {
 	raw  []byte
 	form textForm
@@ -24,6 +24,9 @@ const (
 // IsZero reports whether the text is empty. An absent string and an empty one are the same.
 func (t Text) IsZero() bool { return len(t.raw) == 0 }
 
+// IsGiven reports whether the text had a string here, perhaps an empty one. The zero Text is not given.
+func (t Text) IsGiven() bool { return t.raw != nil }
+
 // Len returns the most bytes that AppendTo can append.
 func (t Text) Len() int { return len(t.raw) }
 
@@ -38,10 +41,17 @@ func (t Text) AppendTo(dst []byte) []byte {
 	return append(dst, t.raw...)
 }
 
-// Verbatim returns the text as it stands in the event's bytes, or false if it must be unescaped or repaired: use AppendTo then.
+// Verbatim returns the string's bytes without a copy. It returns false if the string must be unescaped or repaired; use
+// AppendTo then.
 func (t Text) Verbatim() ([]byte, bool) { return t.raw, t.form == verbatim }
 
-// String returns a copy of the text that stays good when the event's bytes change.
+// Verbatim makes a Text of bytes that stand for themselves.
+func Verbatim(raw []byte) Text { return Text{raw: raw} }
+
+// Unrepaired makes a Text of a JSON value in which lone surrogate escapes are still to be repaired.
+func Unrepaired(raw []byte) Text { return Text{raw: raw, form: faultJSON} }
+
+// String returns a copy of the string.
 func (t Text) String() string {
 	if t.form == verbatim {
 		return string(t.raw)
@@ -49,8 +59,8 @@ func (t Text) String() string {
 	return string(t.AppendTo(make([]byte, 0, len(t.raw))))
 }
 
-// isBlank reports whether nothing is left after trimming Unicode white space.
-func (t Text) isBlank() bool {
+// IsBlank reports whether the string consists of Unicode white space only.
+func (t Text) IsBlank() bool {
 	if len(t.raw) > 0 && t.raw[0] != '\\' && isPlain[t.raw[0]] && t.raw[0] != ' ' { // most texts
 		return false
 	}
@@ -67,8 +77,8 @@ func (t Text) isBlank() bool {
 	return true
 }
 
-// equal compares two texts after unescaping.
-func (t Text) equal(u Text) bool {
+// Equal reports whether two strings are equal after unescaping.
+func (t Text) Equal(u Text) bool {
 	if t.form == u.form {
 		if bytes.Equal(t.raw, u.raw) {
 			return true
@@ -80,13 +90,13 @@ func (t Text) equal(u Text) bool {
 	return t.String() == u.String()
 }
 
-// small reads a short text without allocating: it is put into buf if it has escapes. It reports false for a text that
-// may not fit into buf after unescaping.
-func (t Text) small(buf []byte) ([]byte, bool) {
+// Small returns a short string without allocating. It unescapes into buf where it has to, and returns false if the
+// unescaped string might not fit.
+func (t Text) Small(buf []byte) ([]byte, bool) {
 	if t.form == verbatim {
 		return t.raw, true
 	}
-	if len(t.raw) > escapeLen*cap(buf) {
+	if len(t.raw) > EscapeLen*cap(buf) {
 		return nil, false
 	}
 	out := buf[:0]
@@ -99,16 +109,4 @@ func (t Text) small(buf []byte) ([]byte, bool) {
 		i += n
 	}
 	return out, true
-}
-
-// cut shortens what was appended to dst behind start to at most the given number of bytes, at the end of a character.
-func cut(dst []byte, start, most int) []byte {
-	if len(dst)-start <= most {
-		return dst
-	}
-	end := start + most
-	for end > start && !utf8.RuneStart(dst[end]) {
-		end--
-	}
-	return dst[:end]
 }
