@@ -16,13 +16,11 @@ REFUSALS      := TopicRefusesAll|TopicRefusesOne|TopicTakesLess|TopicLimitToTheB
 # Brokers that kafka-up starts: 1 or 3.
 NODES         ?= 1
 
-# The linter lives outside the tree, under a name with its version: another version is another file.
-LINT_VERSION  := v2.15.0
-TOOLS         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/bin
-LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
+# The versions of the tools are pinned in a go.mod of their own. The first use of a tool builds it, which takes minutes.
+TOOL          := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint house test-clients test-kafka test-brokers kafka-up kafka-down fuzz bench docs clean
+.PHONY: help build test vet lint house vuln licences test-clients test-kafka test-brokers kafka-up kafka-down fuzz bench docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,13 +34,14 @@ test: ## every test with the race detector, end to end on the embedded broker an
 vet: ## go vet alone, which needs nothing but Go
 	$(GO) vet ./...
 
-lint: $(LINT) ## golangci-lint, go vet among its checks; the first time it builds the linter, which takes minutes
-	$(LINT) run ./...
+lint: ## golangci-lint, go vet among its checks; the first time it builds the linter, which takes minutes
+	$(TOOL) golangci-lint run ./...
 
-$(LINT):
-	GOBIN=$(TOOLS)/$(LINT_VERSION) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
-	mv $(TOOLS)/$(LINT_VERSION)/golangci-lint $@
-	rmdir $(TOOLS)/$(LINT_VERSION)
+vuln: ## known vulnerabilities in what the programs link (asks vuln.go.dev)
+	$(TOOL) govulncheck ./cmd/...
+
+licences: ## docs/licences.md, the licences of the modules that the programs link
+	$(GO) run ./internal/tools/licences > docs/licences.md
 
 house: ## the measures of the tree: files, packages, cycles, line widths, and their limits
 	$(GO) run ./internal/tools/house
