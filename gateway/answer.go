@@ -192,3 +192,23 @@ func writeJSON(ctx *fasthttp.RequestCtx, v any) {
 	ctx.SetContentType("application/json")
 	ctx.SetBody(text)
 }
+
+// requestOutcome is what a request's log line says about it beyond its answer. It stays with the request; one that is kept whole has
+// none, unless every request is logged.
+type requestOutcome struct {
+	kind    kind // 0: nothing was refused
+	project string
+	events  int // refused ones of a bulk
+}
+
+type outcomeKey struct{}
+
+// outcomeOf returns the request's outcome and makes one if there is none.
+func outcomeOf(ctx *fasthttp.RequestCtx) *requestOutcome {
+	o, _ := ctx.UserValue(outcomeKey{}).(*requestOutcome)
+	if o == nil {
+		o = &requestOutcome{}
+		ctx.SetUserValue(outcomeKey{}, o)
+	}
+	return o
+}

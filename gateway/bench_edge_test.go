@@ -104,7 +104,7 @@ func newEdge(b *testing.B) *edge {
 	if err != nil {
 		b.Fatal(err)
 	}
-	app := fiber.New(empty.app.Config())
+	app := fiber.New(empty.server.app.Config())
 	answer := []byte(`{"status":"accepted","event_id":"0193b3c4-5d6e-4a7b-8c9d-0e1f2a3b4c5d"}`)
 	app.Post(pathEvents, func(c *fiber.Ctx) error {
 		c.Status(fiber.StatusAccepted).Context().SetContentType("application/json")

@@ -76,7 +76,7 @@ func handlerOf(b *testing.B) fasthttp.RequestHandler {
 		return nil
 	})
 	waitUntil(b, func() bool { return g.publisher.Partitions() > 0 })
-	return g.app.Server().Handler
+	return g.server.app.Server().Handler
 }
 
 // acknowledging is a Producer that forgets every batch and reports success.

@@ -13,7 +13,7 @@ import (
 // nativeBulk is POST /api/v1/events/bulk: many events, each with an outcome of its own.
 var nativeBulk = &eventProtocol{
 	key:    findKey,
-	limit:  func(g *Gateway) *bodyLimit { return &g.bulkLimit },
+	limit:  func(in *ingester) *bodyLimit { return &in.bulkLimit },
 	split:  splitBulk,
 	answer: answerBulk,
 	refuse: writeProblem,
@@ -36,7 +36,7 @@ func splitBulk(s *submission) *problem {
 	sp := splitters.Get().(*splitter) //nolint:forcetypeassert // the pool holds nothing else
 	defer splitters.Put(sp)
 	sp.seen.reset()
-	err := event.DecodeBulk(s.body.Bytes(), s.form, s.cfg.MaxEventBytes, &sp.bulk, func(i int, raw []byte, ev *event.Event, err error) {
+	err := event.DecodeBulk(s.body.Bytes(), s.form, s.maxEventBytes, &sp.bulk, func(i int, raw []byte, ev *event.Event, err error) {
 		if err != nil {
 			s.reject(fromDecoder(err))
 			return

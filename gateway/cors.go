@@ -2,9 +2,10 @@ package gateway
 
 import (
 	"slices"
-	"sluice/gateway/body"
 
 	"github.com/valyala/fasthttp"
+
+	"sluice/gateway/body"
 )
 
 // What browsers are told (the CORS protocol of the Fetch standard).
@@ -69,15 +70,15 @@ func (o *origins) general(ctx *fasthttp.RequestCtx) {
 //
 // A preflight for a path or a method that is not ours passes too. What a page gets to see of a preflight that fails is a
 // network error; of the request behind it, the 404 or 405 that says what is wrong.
-func (g *Gateway) options(ctx *fasthttp.RequestCtx, r *route, welcome bool) {
+func (s *server) options(ctx *fasthttp.RequestCtx, r *route, welcome bool) {
 	h := &ctx.Response.Header
 	allow, known := r.allow, r != otherRoute
 	wanted := ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestMethod)
 	if !known && len(wanted) == 0 {
-		g.notFound(ctx, r)
+		s.notFound(ctx, r)
 		return
 	}
-	body.Discard(ctx, g.cfg.MaxBulkBytes)
+	body.Discard(ctx, s.ingester.bulkLimit.bytes)
 	if known {
 		h.Set(fasthttp.HeaderAllow, allow+", "+fasthttp.MethodOptions)
 	}

@@ -315,7 +315,7 @@ func TestPanicIsOneRequests500(t *testing.T) {
 	var ctx fasthttp.RequestCtx
 	ctx.Init(&fasthttp.Request{}, nil, nil)
 	app := fiber.New()
-	app.Use(g.recoverPanic, func(*fiber.Ctx) error { panic("a decoder's mistake") })
+	app.Use(g.server.recoverPanic, func(*fiber.Ctx) error { panic("a decoder's mistake") })
 	app.Handler()(&ctx)
 	if body := string(ctx.Response.Body()); ctx.Response.StatusCode() != 500 || !strings.Contains(body, `"internal"`) || strings.Contains(body, "mistake") || !ctx.Response.ConnectionClose() {
 		t.Errorf("got %d %s", ctx.Response.StatusCode(), body)

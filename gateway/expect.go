@@ -33,25 +33,25 @@ func mayContinue(ctx *fasthttp.RequestCtx) bool {
 }
 
 // answerExpect is the middleware that checks the head of a request whose client waits.
-func (g *Gateway) answerExpect(c *fiber.Ctx) error {
+func (s *server) answerExpect(c *fiber.Ctx) error {
 	ctx := c.Context()
 	state, is := ctx.UserValue(headOnly{}).(*headOnlyState)
 	if !is {
 		return c.Next()
 	}
-	state.mayContinue = g.checkHead(ctx, routeOf(ctx))
+	state.mayContinue = s.checkHead(ctx, routeOf(ctx))
 	return nil
 }
 
 // checkHead reports whether the handler is to see the request. If not, the request is answered.
-func (g *Gateway) checkHead(ctx *fasthttp.RequestCtx, r *route) bool {
+func (s *server) checkHead(ctx *fasthttp.RequestCtx, r *route) bool {
 	switch {
 	case r.protocol != nil && r.takes(ctx.Method()):
-		return g.ingestHead(ctx, r.protocol)
+		return s.ingester.ingestHead(ctx, r.protocol)
 	case r.protocol == nil && (ctx.IsGet() || ctx.IsHead()):
 		return true // the handler answers it, whatever the path is
 	default:
-		g.notFound(ctx, r)
+		s.notFound(ctx, r)
 		return false
 	}
 }

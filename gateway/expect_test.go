@@ -60,11 +60,11 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 func TestRefusedBeforeTheBodyForLimits(t *testing.T) {
 	s := serve(t, withProjects(t, limited(1, "60s")), func(c *Config, _ *Deps) { c.MaxInflightRequests = 1 })
 	text := expecting("POST", pathEvents, "X-Api-Key: "+testKey+"\r\nContent-Length: 15\r\n")
-	s.load.requests.Add(1)
+	s.ingester.overload.requests.Add(1)
 	if resp := ask(t, s.dial(), text); resp == nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("overloaded: got %v", resp)
 	}
-	s.load.requests.Add(-1)
+	s.ingester.overload.requests.Add(-1)
 	if got := s.single(`{"message":"x"}`); got.status != 202 {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // failedKeys limits how often an address may present keys that nobody has. It is looked at after a key turned out unknown,
@@ -68,12 +66,3 @@ var errFailedKeys = func() *problem {
 	p.retryAfter = int(failedKeyWindow / time.Second)
 	return p
 }()
-
-// unknownKey is the answer to a key that no project has.
-func (g *Gateway) unknownKey(ctx *fasthttp.RequestCtx) *problem {
-	if g.failedKeys == nil || g.failedKeys.allow(g.proxies.client(ctx), g.now()) {
-		return errUnauthorized
-	}
-	g.metrics.turnedAway(limitFailedKeys)
-	return errFailedKeys
-}

@@ -122,7 +122,7 @@ func TestFailedKeysOfAMillionAddresses(t *testing.T) {
 // served meanwhile.
 func TestRandomKeysLeaveMemoryFlat(t *testing.T) {
 	s := serve(t, func(c *Config, _ *Deps) { c.FailedKeysPerMinute = 120_000 })
-	handler := s.app.Server().Handler
+	handler := s.server.app.Server().Handler
 	heap := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats

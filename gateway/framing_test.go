@@ -208,7 +208,7 @@ func TestResetConnections(t *testing.T) {
 		_ = conn.(*net.TCPConn).SetLinger(0) //nolint:forcetypeassert // it is one
 		_ = conn.Close()
 	}
-	waitUntil(t, func() bool { return s.conns.Open() == 0 && s.load.requests.Load() == 0 })
+	waitUntil(t, func() bool { return s.server.conns.Open() == 0 && s.ingester.overload.requests.Load() == 0 })
 	if n := len(s.producer.Stored()); n != 0 {
 		t.Errorf("%d records", n)
 	}

@@ -6,18 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/gateway/body"
 	"sluice/gateway/broker"
-	"sluice/gateway/conn"
 	"sluice/gateway/kafka"
 	"sluice/gateway/projects"
 	"sluice/gateway/publish"
@@ -58,30 +55,25 @@ type Deps struct {
 
 // Gateway is the edge. New makes one, Run serves.
 type Gateway struct {
-	cfg       Config
-	deps      Deps
-	log       *slog.Logger
-	now       func() time.Time
-	metrics   *metrics
+	cfg      Config
+	deps     Deps
+	log      *slog.Logger
+	now      func() time.Time
+	metrics  *metrics
+	started  atomic.Bool
+	draining atomic.Bool
+
+	projects inForce
+	file     *projects.File // nil when Deps gave the projects
+	limiters *limiters
+	store    *ratelimit.Store // nil: each gateway limits by itself
+
 	publisher *publish.Publisher
 	producer  *kafka.Producer // nil when a test gave its own
 	spool     *spool.Spool    // nil without a directory
-	projects  atomic.Pointer[projectSet]
-	file      *projects.File // nil when Deps gave the projects
-	limiters  *limiters
-	store     *ratelimit.Store // nil: each gateway limits by itself
-	app       *fiber.App
-	conns     *conn.Set
-	started   atomic.Bool
-	draining  atomic.Bool
 
-	eventLimit, bulkLimit bodyLimit
-	bodies                *body.Pool
-	load                  load
-	failedKeys            *failedKeys // nil: no limit
-	refusals              *refusals
-	debug                 bool // every request is logged
-	proxies               proxies
+	ingester *ingester
+	server   *server
 }
 
 // New checks the settings and reads the projects; it opens nothing and starts nothing.
@@ -93,73 +85,131 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	g.refusals, g.debug = newRefusals(g.log), g.log.Enabled(context.Background(), slog.LevelDebug)
-	var collectors []prometheus.Collector
+	g.metrics = newMetrics(routeStatuses())
+	collectors := g.metrics.collectors()
 	if store := cfg.limitStore(); store.Enabled() {
 		store.Wait, store.Timeout = deps.storeWait, deps.storeWait
-		var metrics ratelimit.Metrics
-		metrics, collectors = newStoreMetrics(func() *ratelimit.Store { return g.store })
+		metrics, more := newStoreMetrics(func() *ratelimit.Store { return g.store })
 		g.store = ratelimit.NewStore(store, metrics, g.log, g.now)
+		collectors = append(collectors, more...)
 	}
 	if err := g.loadProjects(); err != nil {
 		return nil, err
 	}
-	if err := g.limitBodies(); err != nil {
+	if err := g.newPublisher(); err != nil {
 		return nil, err
 	}
-	var err error
-	producer := deps.Producer
-	if producer == nil {
-		if err := deps.Kafka.Check(); err != nil {
-			return nil, err
+	if err := g.newIngester(); err != nil {
+		return nil, err
+	}
+	g.server = newServer(serverConfig{
+		maxHeaderBytes: cfg.MaxHeaderBytes, maxConnections: cfg.MaxConnections,
+		idleTimeout: cfg.HTTPIdleTimeout, parkAfter: deps.parkAfter,
+	}, g.ingester, &g.draining, g.log)
+	if err := g.register(collectors); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// loadProjects reads the projects for the first time.
+func (g *Gateway) loadProjects() error {
+	set := g.deps.Projects
+	if set == nil {
+		if g.cfg.ProjectsFile == "" {
+			return projects.ErrNoFile
 		}
-		if g.producer, err = kafka.New(kafka.Config{Conn: deps.Kafka, Timeout: publish.AttemptTimeout}); err != nil {
-			return nil, err
+		g.file = projects.NewFile(g.cfg.ProjectsFile, g.log)
+		var err error
+		if set, err = g.file.Load(); err != nil {
+			return err
+		}
+	}
+	g.limiters = newLimiters(g.store)
+	g.useProjects(set)
+	return nil
+}
+
+// useProjects puts a reading of the projects into force. Limits that did not change go on where they are.
+func (g *Gateway) useProjects(set *projects.Set) {
+	g.projects.Store(newProjectSet(set, g.limiters, g.now()))
+	g.limiters.retain(set)
+}
+
+// newPublisher makes the publisher with the producer and the spool behind it.
+func (g *Gateway) newPublisher() (err error) {
+	cfg, producer := g.cfg, g.deps.Producer
+	if producer == nil {
+		if err := g.deps.Kafka.Check(); err != nil {
+			return err
+		}
+		if g.producer, err = kafka.New(kafka.Config{Conn: g.deps.Kafka, Timeout: publish.AttemptTimeout}); err != nil {
+			return err
 		}
 		producer = g.producer
 	}
-	var own []prometheus.Collector
-	g.metrics, own = newMetrics(func() float64 { return float64(g.publisher.Inflight()) })
 	if cfg.SpoolDir != "" {
 		g.spool = spool.New(spool.Config{
 			Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes, MaxAge: cfg.SpoolMaxAge,
 			Metrics: spool.Metrics{FsyncSeconds: g.metrics.spoolFsync, Errors: g.metrics.spoolErrors, Lost: g.metrics.spoolLost},
-			Log:     g.log, Now: g.now, Uptime: deps.Uptime,
+			Log:     g.log, Now: g.now, Uptime: g.deps.Uptime,
 		})
 	}
-	if g.publisher, err = publish.New(producer, publish.Config{
+	g.publisher, err = publish.New(producer, publish.Config{
 		MaxInflightBytes: cfg.MaxInflightBytes, MaxEventBytes: cfg.MaxEventBytes, MaxQueueWait: cfg.MaxQueueWait,
-		RequestTimeout: cfg.RequestTimeout, Compression: cfg.KafkaCompression, Spool: g.spool, StuckAfter: deps.stuckAfter, RetryRefused: deps.refusedAgain,
+		RequestTimeout: cfg.RequestTimeout, Compression: cfg.KafkaCompression, Spool: g.spool,
+		StuckAfter: g.deps.stuckAfter, RetryRefused: g.deps.refusedAgain,
 		Metrics: publish.Metrics{
-			ProduceSeconds: g.metrics.publishDuration, Errors: g.metrics.publishErrors, Overloads: g.metrics.overloads.WithLabelValues(limitInflightBytes),
+			ProduceSeconds: g.metrics.publishDuration, Errors: g.metrics.publishErrors,
+			Overloads: g.metrics.overloads.WithLabelValues(limitInflightBytes),
 		},
 		Log: g.log,
-	}); err != nil {
-		return nil, err
+	})
+	return err
+}
+
+// newIngester makes what reads requests with events.
+func (g *Gateway) newIngester() (err error) {
+	cfg := g.cfg
+	in := &ingester{
+		projects: &g.projects, publisher: g.publisher, metrics: g.metrics, now: g.now,
+		debug: g.log.Enabled(context.Background(), slog.LevelDebug), requestTimeout: cfg.RequestTimeout,
+		partitionBy: cfg.PartitionBy, maxEventBytes: cfg.MaxEventBytes,
+		overload: overload{max: int64(cfg.MaxInflightRequests), congested: g.publisher.Congested, metrics: g.metrics},
 	}
-	g.defend()
-	for _, c := range slices.Concat(own, collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled)) {
-		if err := deps.Metrics.Register(c); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
+	in.proxies, _ = parseProxies(cfg.TrustedProxies) // Config.Check has parsed them already
+	if n := cfg.FailedKeysPerMinute; n > 0 {
+		in.failedKeys = newFailedKeys(n, g.now())
+	}
+	in.bodies, err = body.NewPool(body.Config{
+		Budget: cfg.MaxBodyBytes, Largest: max(cfg.MaxEventBytes, cfg.MaxBulkBytes), Silence: g.deps.bodySilence,
+		Refused: func() { g.metrics.turnedAway(limitBodyBytes) },
+	})
+	if err != nil {
+		return err
+	}
+	in.eventLimit = newBodyLimit(in.bodies, cfg.MaxEventBytes, limitEventBytes)
+	in.bulkLimit = newBodyLimit(in.bodies, cfg.MaxBulkBytes, limitBulkBytes)
+	g.ingester = in
+	return nil
+}
+
+// register makes the metrics visible.
+func (g *Gateway) register(collectors []prometheus.Collector) error {
+	for _, c := range append(collectors, gauges(gaugeSources{
+		inflightBytes: g.publisher.Inflight, inflightRequests: g.ingester.overload.requests.Load, bodyBytes: g.ingester.bodies.Used,
+		connections: g.server.conns.Open, spool: g.spooled, projects: g.projects.Load, projectsFileBroken: g.projectsFileBroken,
+	})...) {
+		if err := g.deps.Metrics.Register(c); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	g.app = g.newApp()
-	g.conns = conn.New(g.app.Server(), conn.Config{
-		Max: cfg.MaxConnections, ParkAfter: deps.parkAfter, TurnedAway: func() { g.metrics.turnedAway(limitConnections) }, Log: g.log,
-	})
-	return g, nil
+	return nil
 }
 
-// defend sets up what keeps the gateway itself from harm.
-func (g *Gateway) defend() {
-	g.proxies, _ = parseProxies(g.cfg.TrustedProxies) // checked with the settings
-	if n := g.cfg.FailedKeysPerMinute; n > 0 {
-		g.failedKeys = newFailedKeys(n, g.now())
-	}
-	g.load.most, g.load.wait, g.load.metrics = int64(g.cfg.MaxInflightRequests), g.publisher.Congested, g.metrics
-}
+func (g *Gateway) projectsFileBroken() bool { return g.file != nil && g.file.Broken() }
 
-// spooled is what waits in the spool, if there is one.
+// spooled returns what waits in the spool; nothing if there is none.
 func (g *Gateway) spooled() spool.Stats {
 	if g.spool == nil {
 		return spool.Stats{}
@@ -206,7 +256,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	group.Go(func() error {
-		g.refusals.run(publishing)
+		g.server.refusals.run(publishing)
 		return nil
 	})
 	group.Go(func() error {
@@ -222,9 +272,8 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	served := make(chan error, 1)
-	l = g.conns.Bound(l)
 	group.Go(func() error {
-		served <- g.app.Listener(l)
+		served <- g.server.serve(l)
 		return nil
 	})
 	g.started.Store(true)
@@ -266,7 +315,7 @@ func (g *Gateway) drain() error {
 	g.publisher.Drain()
 	g.log.Info("gateway drains", "delay", g.deps.DrainDelay, "timeout", g.deps.DrainTimeout)
 	time.Sleep(g.deps.DrainDelay)
-	if err := g.app.ShutdownWithTimeout(g.deps.DrainTimeout); err != nil {
+	if err := g.server.app.ShutdownWithTimeout(g.deps.DrainTimeout); err != nil {
 		return fmt.Errorf("drain: requests were still in flight after %s: %w", g.deps.DrainTimeout, err)
 	}
 	g.log.Info("gateway stopped")

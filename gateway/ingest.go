@@ -19,7 +19,7 @@ type eventProtocol struct {
 	// key finds the project key in the request's head. nil: the request has none.
 	key func(ctx *fasthttp.RequestCtx) ([]byte, *problem)
 	// limit is the size limit of the bodies.
-	limit func(g *Gateway) *bodyLimit
+	limit func(in *ingester) *bodyLimit
 	// split validates the events of s.body and gives each to accept or reject, in order. An error refuses the request.
 	split func(s *submission) *problem
 	// answer tells the client what became of the events. An error refuses the request.
@@ -31,9 +31,28 @@ type eventProtocol struct {
 	submissions sync.Pool
 }
 
+// ingester takes requests with events, and gives the events to the publisher.
+type ingester struct {
+	projects  *inForce
+	publisher *publish.Publisher
+	metrics   *metrics
+	now       func() time.Time
+
+	bodies                *body.Pool
+	eventLimit, bulkLimit bodyLimit
+	overload              overload
+	failedKeys            *failedKeys // nil: no limit
+	proxies               proxies
+	debug                 bool // every request is logged
+
+	requestTimeout time.Duration
+	partitionBy    string
+	maxEventBytes  int
+}
+
 // submission is one request with events on its way through the gateway. Every event ends in exactly one outcome.
 type submission struct {
-	*Gateway
+	*ingester
 	ctx      *fasthttp.RequestCtx
 	protocol *eventProtocol
 	project  *project     // nil until the key is known
@@ -60,8 +79,8 @@ type item struct {
 }
 
 // ingest answers one request with events. What it says was accepted is on Kafka, or on the spool's disk.
-func (g *Gateway) ingest(ctx *fasthttp.RequestCtx, proto *eventProtocol) {
-	s := g.begin(ctx, proto)
+func (in *ingester) ingest(ctx *fasthttp.RequestCtx, proto *eventProtocol) {
+	s := in.begin(ctx, proto)
 	if p := s.process(); p != nil {
 		s.refuse(p)
 	}
@@ -88,8 +107,8 @@ func (s *submission) process() *problem {
 
 // ingestHead answers a request that asks for leave to send its body, if the head alone is reason to refuse it, and reports
 // whether it is not.
-func (g *Gateway) ingestHead(ctx *fasthttp.RequestCtx, proto *eventProtocol) (welcome bool) {
-	s := g.begin(ctx, proto)
+func (in *ingester) ingestHead(ctx *fasthttp.RequestCtx, proto *eventProtocol) (welcome bool) {
+	s := in.begin(ctx, proto)
 	p := s.processHead()
 	if p != nil {
 		s.refuse(p)
@@ -103,22 +122,22 @@ func (s *submission) processHead() *problem {
 	if p := s.readHead(); p != nil {
 		return p
 	}
-	return s.protocol.limit(s.Gateway).checkHead(s.ctx)
+	return s.protocol.limit(s.ingester).checkHead(s.ctx)
 }
 
-func (g *Gateway) begin(ctx *fasthttp.RequestCtx, proto *eventProtocol) *submission {
+func (in *ingester) begin(ctx *fasthttp.RequestCtx, proto *eventProtocol) *submission {
 	s, ok := proto.submissions.Get().(*submission)
 	if !ok {
 		s = &submission{}
 	}
-	s.Gateway, s.ctx, s.protocol = g, ctx, proto
+	s.ingester, s.ctx, s.protocol = in, ctx, proto
 	return s
 }
 
 // release gives back what others may wait for: the place among the requests under way, the body, the records.
 func (s *submission) release() {
 	if s.entered {
-		s.load.leave()
+		s.overload.leave()
 		s.entered = false
 	}
 	s.releaseBody()
@@ -153,7 +172,7 @@ func (s *submission) readHead() *problem {
 		return p
 	}
 	s.admitted = true
-	if p = s.load.enter(s.ctx); p != nil {
+	if p = s.overload.enter(s.ctx); p != nil {
 		return p
 	}
 	s.entered = true
@@ -174,7 +193,7 @@ func (s *submission) admit() *problem {
 		return errUnauthorized
 	}
 	if s.project = s.projects.Load().find(key); s.project == nil {
-		return s.unknownKey(s.ctx)
+		return s.unknownKey()
 	}
 	// The project's own origins take over from those of all projects; from here on its answers are for them to read.
 	if !s.project.origins.answer(s.ctx) {
@@ -189,10 +208,19 @@ func (s *submission) admit() *problem {
 	return nil
 }
 
+// unknownKey is the answer to a key that no project has.
+func (s *submission) unknownKey() *problem {
+	if s.failedKeys == nil || s.failedKeys.allow(s.proxies.client(s.ctx), s.now()) {
+		return errUnauthorized
+	}
+	s.metrics.turnedAway(limitFailedKeys)
+	return errFailedKeys
+}
+
 // readBody reads the body and decompresses it.
 func (s *submission) readBody() *problem {
 	s.body = body.GetBuffer()
-	return s.protocol.limit(s.Gateway).read(s.ctx, s.body)
+	return s.protocol.limit(s.ingester).read(s.ctx, s.body)
 }
 
 // accept adds a valid event. raw aliases the body.
@@ -229,7 +257,7 @@ func (s *submission) encode() {
 
 // publish gives the records to Kafka and notes what became of each.
 func (s *submission) publish() {
-	s.publisher.Publish(s.records, time.Now().Add(s.cfg.RequestTimeout))
+	s.publisher.Publish(s.records, time.Now().Add(s.requestTimeout))
 	at := s.valid
 	lost := 0
 	s.records.Outcomes(func(n int, err error) {
@@ -258,7 +286,7 @@ func (s *submission) refuse(p *problem) {
 		outcomeOf(s.ctx).project = s.project.id
 		s.rateLimitFields(p.kind)
 	}
-	body.Discard(s.ctx, s.cfg.MaxBulkBytes)
+	body.Discard(s.ctx, s.bulkLimit.bytes)
 	s.protocol.refuse(s.ctx, p)
 }
 

@@ -91,9 +91,9 @@ func TestConnections(t *testing.T) {
 			t.Errorf("connection %d meanwhile: got %v", i+1, resp)
 		}
 	}
-	waitUntil(t, func() bool { return s.conns.Open() == most })
+	waitUntil(t, func() bool { return s.server.conns.Open() == most })
 	_ = held[0].Close()
-	waitUntil(t, func() bool { return s.conns.Open() == most-1 })
+	waitUntil(t, func() bool { return s.server.conns.Open() == most-1 })
 	if resp := ask(t, s.dial(), rawEvent); resp == nil || resp.StatusCode != 202 || resp.Close {
 		t.Errorf("in place of one that went: got %v", resp)
 	}

@@ -28,7 +28,7 @@ func TestInflightRequests(t *testing.T) {
 		hold := make(chan struct{})
 		s.producer.Hold = hold
 		statuses := s.inBackground(2, `{"message":"x"}`)
-		waitUntil(t, func() bool { return s.load.requests.Load() == 2 })
+		waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == 2 })
 		if got := s.counter("sluice_gateway_inflight_requests", ""); got != 2 {
 			t.Errorf("the gauge says %v", got)
 		}
@@ -57,8 +57,8 @@ func TestInflightRequests(t *testing.T) {
 				t.Errorf("limit %d: one that was let in got %d", limit, status)
 			}
 		}
-		if got := s.single(`{"message":"x"}`); got.status != 202 || s.load.requests.Load() != 0 {
-			t.Errorf("afterwards: got %d, %d in flight", got.status, s.load.requests.Load())
+		if got := s.single(`{"message":"x"}`); got.status != 202 || s.ingester.overload.requests.Load() != 0 {
+			t.Errorf("afterwards: got %d, %d in flight", got.status, s.ingester.overload.requests.Load())
 		}
 	}
 }
@@ -69,7 +69,7 @@ func TestRefusalsSpreadTheirRetries(t *testing.T) {
 	hold := make(chan struct{})
 	s.producer.Hold = hold
 	statuses := s.inBackground(1, `{"message":"x"}`)
-	waitUntil(t, func() bool { return s.load.requests.Load() == 1 })
+	waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == 1 })
 	seen := map[string]int{}
 	for range 100 {
 		seen[s.single(`{"message":"x"}`).header.Get("Retry-After")]++
@@ -101,7 +101,7 @@ func TestBodiesInFlight(t *testing.T) {
 			pathEvents, testKey, len(large), large[:len(large)-1]); err != nil {
 			t.Fatal(err)
 		}
-		waitUntil(t, func() bool { return s.bodies.Used() == int64(i+1)*56<<10 })
+		waitUntil(t, func() bool { return s.ingester.bodies.Used() == int64(i+1)*56<<10 })
 	}
 	if got := s.counter("sluice_gateway_body_bytes", ""); got != 224<<10 {
 		t.Errorf("the gauge says %v", got)
@@ -126,7 +126,7 @@ func TestBodiesInFlight(t *testing.T) {
 		}
 		_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it is one
 	}
-	waitUntil(t, func() bool { return s.bodies.Used() == 0 })
+	waitUntil(t, func() bool { return s.ingester.bodies.Used() == 0 })
 	if got := s.single(large); got.status != 202 {
 		t.Errorf("afterwards: got %d %s", got.status, got.text)
 	}
@@ -146,7 +146,7 @@ func TestQueueWait(t *testing.T) {
 		var waiting []func() []int
 		for i := range 120 {
 			waiting = append(waiting, s.inBackground(1, large))
-			waitUntil(t, func() bool { return s.load.requests.Load() == int64(i+1) })
+			waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == int64(i+1) })
 		}
 		if s.publisher.Congested() {
 			t.Error("refused before Kafka took anything")

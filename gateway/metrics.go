@@ -1,15 +1,27 @@
 package gateway
 
 import (
-	"slices"
-	"sluice/gateway/broker"
-	"sluice/gateway/ratelimit"
-	"sluice/gateway/spool"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/gateway/broker"
+	"sluice/gateway/ratelimit"
+	"sluice/gateway/spool"
 )
+
+// Names, in metrics, of the limits that keep the gateway itself from harm.
+const (
+	limitFailedKeys    = "failed_keys"
+	limitRequests      = "inflight_requests"
+	limitBodyBytes     = "body_bytes"
+	limitInflightBytes = "inflight_bytes"
+	limitQueueWait     = "queue_wait"
+	limitConnections   = "connections"
+)
+
+var overloadLimits = []string{limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections}
 
 // metrics are all of the gateway's figures. Labels come from closed sets: routes, statuses and reasons of ours, never
 // anything a client wrote.
@@ -26,7 +38,8 @@ type metrics struct {
 	spoolLost       prometheus.Counter
 }
 
-func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
+// newMetrics makes the metrics. statuses are those that each route is known to answer.
+func newMetrics(statuses map[string][]int) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_gateway_requests_total", Help: "Requests answered, by route and status.",
@@ -62,25 +75,30 @@ func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
 			Name: "sluice_gateway_spool_lost_events_total", Help: "Events answered 202 whose spool file was deleted, truncated or damaged before Kafka had them.",
 		}),
 	}
-	m.zero()
-	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sluice_gateway_inflight_bytes", Help: "Event bytes that wait for Kafka's acknowledgement.",
-	}, inflight)
-	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, m.overloads, m.spoolFsync, m.spoolErrors, m.spoolLost, waiting}
+	m.zero(statuses)
+	return m
+}
+
+// collectors lists what newMetrics made.
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		m.requests, m.duration, m.accepted, m.rejected, m.overloads,
+		m.publishDuration, m.publishErrors, m.spoolFsync, m.spoolErrors, m.spoolLost,
+	}
 }
 
 // zero makes the counters of all labels that are known beforehand. A counter that appears with its first value hides that value
 // from rate and increase.
-func (m *metrics) zero() {
-	for _, r := range append(slices.Clone(routes), otherRoute) {
-		for _, status := range r.statuses {
-			m.requests.WithLabelValues(r.label, statusText(status))
+func (m *metrics) zero(statuses map[string][]int) {
+	for route, known := range statuses {
+		for _, status := range known {
+			m.requests.WithLabelValues(route, statusText(status))
 		}
 	}
 	for _, a := range answers[1:] {
 		m.rejected.WithLabelValues(a.code)
 	}
-	for _, limit := range []string{limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections} {
+	for _, limit := range overloadLimits {
 		m.overloads.WithLabelValues(limit)
 	}
 	for _, reason := range spool.Reasons {
@@ -91,32 +109,55 @@ func (m *metrics) zero() {
 	}
 }
 
-// loadGauges are what the limits on load are held against.
-func loadGauges(g *Gateway) []prometheus.Collector {
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
-	}
+// gaugeSources are what the gauges read when somebody asks.
+type gaugeSources struct {
+	inflightBytes      func() int64
+	inflightRequests   func() int64
+	bodyBytes          func() int64
+	connections        func() int
+	spool              func() spool.Stats
+	projects           func() *projectSet
+	projectsFileBroken func() bool
+}
+
+func gauge(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+}
+
+// gauges lists the gauges of every gateway.
+func gauges(of gaugeSources) []prometheus.Collector {
 	return []prometheus.Collector{
+		gauge("sluice_gateway_inflight_bytes", "Event bytes that wait for Kafka's acknowledgement.",
+			func() float64 { return float64(of.inflightBytes()) }),
 		gauge("sluice_gateway_inflight_requests", "Requests being read or waiting for Kafka.",
-			func() float64 { return float64(g.load.requests.Load()) }),
+			func() float64 { return float64(of.inflightRequests()) }),
 		gauge("sluice_gateway_body_bytes", "Bytes reserved for bodies being read, decompressed and parsed.",
-			func() float64 { return float64(g.bodies.Used()) }),
+			func() float64 { return float64(of.bodyBytes()) }),
 		gauge("sluice_gateway_connections", "Connections open on the public port.",
-			func() float64 { return float64(max(0, g.conns.Open())) }),
+			func() float64 { return float64(max(0, of.connections())) }),
+		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.",
+			func() float64 { return float64(of.spool().Bytes) }),
+		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.",
+			func() float64 { return float64(of.spool().Events) }),
+		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.",
+			func() float64 { return float64(of.spool().Refused) }),
+		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.",
+			func() float64 { return of.spool().Age.Seconds() }),
+		gauge("sluice_gateway_projects", "Projects in force.",
+			func() float64 { return float64(of.projects().Len()) }),
+		gauge("sluice_gateway_project_keys", "Keys of projects in force.",
+			func() float64 { return float64(of.projects().Keys()) }),
+		gauge("sluice_gateway_projects_file_broken",
+			"1 while the projects file is broken and the last good one stays in force, else 0.",
+			func() float64 { return oneIf(of.projectsFileBroken()) }),
 	}
 }
 
-// spoolGauges are read from the spool when somebody asks.
-func spoolGauges(stats func() spool.Stats) []prometheus.Collector {
-	gauge := func(name, help string, value func(spool.Stats) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(stats()) })
+func oneIf(is bool) float64 {
+	if is {
+		return 1
 	}
-	return []prometheus.Collector{
-		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f spool.Stats) float64 { return float64(f.Bytes) }),
-		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.", func(f spool.Stats) float64 { return float64(f.Events) }),
-		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.", func(f spool.Stats) float64 { return float64(f.Refused) }),
-		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f spool.Stats) float64 { return f.Age.Seconds() }),
-	}
+	return 0
 }
 
 func (m *metrics) reject(k kind, n int) {
@@ -146,8 +187,8 @@ var statusTexts = func() (texts [600]string) {
 	return texts
 }()
 
-// newStoreMetrics are the figures of the shared limits; they are there only when limits are shared. store is asked when somebody
-// reads them.
+// newStoreMetrics makes the metrics of the limit store, and lists them. They exist only where limits are shared. store is
+// called when somebody reads the gauges.
 func newStoreMetrics(store func() *ratelimit.Store) (ratelimit.Metrics, []prometheus.Collector) {
 	errors := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sluice_gateway_limit_store_errors_total", Help: "Exchanges with the limit store, and connects, that failed, by reason.",
@@ -161,16 +202,10 @@ func newStoreMetrics(store func() *ratelimit.Store) (ratelimit.Metrics, []promet
 	}
 	return ratelimit.Metrics{Errors: errors, Duration: duration}, []prometheus.Collector{
 		errors, duration,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_gateway_limit_store_up", Help: "1 while the limits are shared through the store, 0 while this gateway goes by its share of them.",
-		}, func() float64 {
-			if store().Up() {
-				return 1
-			}
-			return 0
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_gateway_limit_store_gateways", Help: "Gateways that share the limits, as last known.",
-		}, func() float64 { return float64(store().Gateways()) }),
+		gauge("sluice_gateway_limit_store_up",
+			"1 while the limits are shared through the store, 0 while this gateway goes by its share of them.",
+			func() float64 { return oneIf(store().Up()) }),
+		gauge("sluice_gateway_limit_store_gateways", "Gateways that share the limits, as last known.",
+			func() float64 { return float64(store().Gateways()) }),
 	}
 }

@@ -22,7 +22,7 @@ var openAPITag = func() string {
 
 // openAPI answers GET /openapi.json. It needs no key and says nothing about projects or settings. Whoever keeps it asks
 // again whether it is still the same, so that an upgrade is seen at once.
-func (*Gateway) openAPI(ctx *fasthttp.RequestCtx) *problem {
+func (*server) openAPI(ctx *fasthttp.RequestCtx) *problem {
 	h := &ctx.Response.Header
 	h.Set(fasthttp.HeaderETag, openAPITag)
 	h.Set(fasthttp.HeaderCacheControl, "no-cache")

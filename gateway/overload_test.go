@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	overload         = flag.Bool("overload", false, "run TestOverload")
+	runOverload      = flag.Bool("overload", false, "run TestOverload")
 	overloadCapacity = flag.Int("overload.capacity", 4<<20, "bytes a second that the slow Kafka takes")
 	overloadSeconds  = flag.Int("overload.seconds", 15, "how long each measurement lasts")
 )
@@ -53,7 +53,7 @@ func (s *slowKafka) Produce(ctx context.Context, partition int, batch []byte) er
 //
 //	go test ./gateway -run TestOverload -v -overload
 func TestOverload(t *testing.T) {
-	if !*overload {
+	if !*runOverload {
 		t.Skip("takes a minute and measures: add -overload")
 	}
 	for _, c := range []struct {

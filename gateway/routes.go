@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/valyala/fasthttp"
+
+	"sluice/gateway/body"
 )
 
 // The public paths.
@@ -35,7 +39,7 @@ type route struct {
 
 	// A route has one of these two.
 	protocol *eventProtocol // takes events
-	get      func(g *Gateway, ctx *fasthttp.RequestCtx) *problem
+	get      func(s *server, ctx *fasthttp.RequestCtx) *problem
 
 	// Derived from the above.
 	allow       string   // the Allow header
@@ -60,11 +64,11 @@ var routes = derived(
 	},
 	&route{
 		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},
-		words: []string{"openapi.json", "openapi", "swagger.json"}, get: (*Gateway).openAPI,
+		words: []string{"openapi.json", "openapi", "swagger.json"}, get: (*server).openAPI,
 	},
 	&route{
 		path: pathHealth, methods: getAndHead, label: routeHealth, statuses: []int{200, 204, 405, 503},
-		words: []string{"healthz", "health"}, get: (*Gateway).health,
+		words: []string{"healthz", "health"}, get: (*server).health,
 	},
 )
 
@@ -86,6 +90,15 @@ func derived(rows ...*route) []*route {
 			"did you mean "+r.methods[0]+" "+r.path+"?")
 	}
 	return rows
+}
+
+// routeStatuses lists the statuses of each label.
+func routeStatuses() map[string][]int {
+	statuses := map[string][]int{otherRoute.label: otherRoute.statuses}
+	for _, r := range routes {
+		statuses[r.label] = r.statuses
+	}
+	return statuses
 }
 
 var routeByPath = func() map[string]*route {
@@ -114,13 +127,51 @@ func (r *route) takes(method []byte) bool {
 	return false
 }
 
-// serve answers a request whose path and method are the route's.
-func (g *Gateway) serve(ctx *fasthttp.RequestCtx, r *route) {
+// answer answers a request whose path and method are the route's.
+func (s *server) answer(ctx *fasthttp.RequestCtx, r *route) {
 	if r.protocol != nil {
-		g.ingest(ctx, r.protocol)
+		s.ingester.ingest(ctx, r.protocol)
 		return
 	}
-	if p := r.get(g, ctx); p != nil {
+	if p := r.get(s, ctx); p != nil {
 		p.write(ctx)
 	}
+}
+
+// notFound refuses a path that is not in the table with 404, and a method that its path does not take with 405.
+func (s *server) notFound(ctx *fasthttp.RequestCtx, r *route) {
+	body.Discard(ctx, s.ingester.bulkLimit.bytes)
+	switch near := nearestRoute(ctx.URI().PathOriginal()); {
+	case r != otherRoute:
+		r.wrongMethod.write(ctx)
+	case near != nil:
+		near.misspelt.write(ctx)
+	default:
+		errNotFound.write(ctx)
+	}
+}
+
+var errNotFound = refuse(kindNotFound, "There is nothing at this path: send one event with POST to "+pathEvents+
+	", several with POST to "+pathBulk+"; GET "+pathOpenAPI+" describes all paths.")
+
+// longestMisspelt is how long a path may be, in bytes, that is still compared with the right ones.
+const longestMisspelt = 128
+
+// nearestRoute returns the route that the client probably means, by the path's last word; nil if none. The answer names the
+// right path and never repeats the client's.
+func nearestRoute(path []byte) *route {
+	if len(path) > longestMisspelt {
+		return nil
+	}
+	words := bytes.FieldsFunc(bytes.ToLower(path), func(r rune) bool { return r == '/' || r == ' ' })
+	if len(words) == 0 {
+		return nil
+	}
+	last := string(bytes.TrimSuffix(words[len(words)-1], []byte("%20")))
+	for _, r := range routes {
+		if slices.Contains(r.words, last) {
+			return r
+		}
+	}
+	return nil
 }

@@ -12,7 +12,7 @@ import (
 // nativeSingle is POST /api/v1/events: one event, kept before the answer says so.
 var nativeSingle = &eventProtocol{
 	key:    findKey,
-	limit:  func(g *Gateway) *bodyLimit { return &g.eventLimit },
+	limit:  func(in *ingester) *bodyLimit { return &in.eventLimit },
 	split:  splitSingle,
 	answer: answerSingle,
 	refuse: writeProblem,

@@ -39,7 +39,7 @@ func slowly(t *testing.T, send func(w io.Writer)) (resp *http.Response, took tim
 		published, served := make(chan struct{}), make(chan struct{})
 		go func() { defer close(published); g.publisher.Run(ctx) }()
 		client, server := net.Pipe()
-		go func() { defer close(served); _ = g.app.Server().ServeConn(server) }()
+		go func() { defer close(served); _ = g.server.app.Server().ServeConn(server) }()
 		start := time.Now()
 		sent := make(chan struct{})
 		go func() { defer close(sent); send(client) }()
@@ -52,7 +52,7 @@ func slowly(t *testing.T, send func(w io.Writer)) (resp *http.Response, took tim
 		<-served
 		stop()
 		<-published
-		if held := g.bodies.Used(); held != 0 {
+		if held := g.ingester.bodies.Used(); held != 0 {
 			t.Errorf("%d bytes are still held", held)
 		}
 	})
