@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/idset"
 	"sluice/internal/event"
 )
 
@@ -27,7 +28,7 @@ var splitters = sync.Pool{New: func() any { return new(splitter) }}
 
 type splitter struct {
 	bulk event.Bulk
-	seen idSet
+	seen idset.Set
 }
 
 // splitBulk validates every event of the body.
@@ -35,13 +36,13 @@ func splitBulk(s *submission) *problem {
 	s.atomic = isTrue(s.ctx.QueryArgs().Peek("atomic"))
 	sp := splitters.Get().(*splitter) //nolint:forcetypeassert // the pool holds nothing else
 	defer splitters.Put(sp)
-	sp.seen.reset()
+	sp.seen.Reset()
 	err := event.DecodeBulk(s.body.Bytes(), s.form, s.maxEventBytes, &sp.bulk, func(i int, raw []byte, ev *event.Event, err error) {
 		if err != nil {
 			s.reject(fromDecoder(err))
 			return
 		}
-		if id := s.stamp.id(ev, i); sp.seen.add(id) {
+		if id := s.stamp.id(ev, i); sp.seen.Add(id) {
 			s.accept(raw, id)
 		} else {
 			s.repeat(id)

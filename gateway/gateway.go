@@ -256,7 +256,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	group.Go(func() error {
-		g.server.refusals.run(publishing)
+		g.server.refusals.Run(publishing)
 		return nil
 	})
 	group.Go(func() error {

@@ -13,6 +13,7 @@ import (
 
 	"sluice/gateway/body"
 	"sluice/gateway/conn"
+	"sluice/gateway/refusals"
 )
 
 // server is the public port: it routes requests, and answers all those that bring no events.
@@ -21,7 +22,7 @@ type server struct {
 	conns    *conn.Set
 	ingester *ingester
 	draining *atomic.Bool
-	refusals *refusals
+	refusals *refusals.Log
 	log      *slog.Logger
 
 	maxHeaderBytes int
@@ -36,7 +37,7 @@ type serverConfig struct {
 
 // newServer makes the server out of the table of routes.
 func newServer(cfg serverConfig, in *ingester, draining *atomic.Bool, log *slog.Logger) *server {
-	s := &server{ingester: in, draining: draining, refusals: newRefusals(log), log: log, maxHeaderBytes: cfg.maxHeaderBytes}
+	s := &server{ingester: in, draining: draining, refusals: refusals.New(log), log: log, maxHeaderBytes: cfg.maxHeaderBytes}
 	s.app = s.newApp(cfg)
 	s.conns = conn.New(s.app.Server(), conn.Config{
 		Max: cfg.maxConnections, ParkAfter: cfg.parkAfter, TurnedAway: func() { in.metrics.turnedAway(limitConnections) }, Log: log,
@@ -235,6 +236,6 @@ func (s *server) logRequest(ctx *fasthttp.RequestCtx, route string, took time.Du
 			"events_refused", o.events, "took", took, "request_id", string(id))
 	}
 	if o.kind != 0 && route != routeHealth { // that the gateway drains is logged already
-		s.refusals.note(refusalKind{route, status, code, o.project}, o.events, id)
+		s.refusals.Note(refusals.Kind{Route: route, Status: status, Code: code, Project: o.project}, o.events, id)
 	}
 }
