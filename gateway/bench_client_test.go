@@ -23,16 +23,16 @@ type hammer struct {
 	every       time.Duration // 0: as fast as answers come; else each connection sends this often, latency counts from then
 }
 
-// outcome is one measurement.
-type outcome struct {
+// measured is one measurement.
+type measured struct {
 	requests  int
 	seconds   float64
 	latencies []time.Duration
 }
 
-func (o outcome) rate() float64 { return float64(o.requests) / o.seconds }
+func (o measured) rate() float64 { return float64(o.requests) / o.seconds }
 
-func (o outcome) p99() time.Duration {
+func (o measured) p99() time.Duration {
 	if len(o.latencies) == 0 {
 		return 0
 	}
@@ -40,10 +40,10 @@ func (o outcome) p99() time.Duration {
 	return o.latencies[len(o.latencies)*99/100]
 }
 
-func (h hammer) run(b *testing.B, d time.Duration) outcome {
+func (h hammer) run(b *testing.B, d time.Duration) measured {
 	b.Helper()
 	var mu sync.Mutex
-	var total outcome
+	var total measured
 	var all sync.WaitGroup
 	start := time.Now()
 	for i := range h.connections {

@@ -278,11 +278,11 @@ func (e *edge) latency(b *testing.B) {
 }
 
 // roundTrips publishes single records on the same schedule, without HTTP.
-func (e *edge) roundTrips(b *testing.B, pub *publish.Publisher, d time.Duration, senders int, every time.Duration) outcome {
+func (e *edge) roundTrips(b *testing.B, pub *publish.Publisher, d time.Duration, senders int, every time.Duration) measured {
 	b.Helper()
 	record := prepare([]batchtest.Record{{Value: []byte(event200(1)), Headers: event.Envelope{Project: "demo", ID: event.NewID(), ReceivedAt: time.Now()}.Headers()}})
 	var mu sync.Mutex
-	var total outcome
+	var total measured
 	var all sync.WaitGroup
 	start := time.Now()
 	for i := range senders {

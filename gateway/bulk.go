@@ -12,7 +12,7 @@ import (
 )
 
 // nativeBulk is POST /api/v1/events/bulk: many events, each with an outcome of its own.
-var nativeBulk = &eventProtocol{
+var nativeBulk = &protocol{
 	key:    findKey,
 	limit:  func(in *ingester) *bodyLimit { return &in.bulkLimit },
 	split:  splitBulk,

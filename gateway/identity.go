@@ -9,14 +9,13 @@ import (
 )
 
 const (
-	headerIdempotencyKey = "Idempotency-Key"
-	// longestIdempotencyKey is in bytes.
-	longestIdempotencyKey = 255
+	headerIdempotencyKey  = "Idempotency-Key"
+	longestIdempotencyKey = 255 // bytes
 )
 
-// idempotencyKey reads the header of that name: 1 to 255 visible ASCII characters (0x21 to 0x7E), given once; the quotes that
-// the IETF draft "The Idempotency-Key HTTP Header Field" puts around it are part of it. Any other is refused, because a
-// client that relies on it must not be left to find out from doubled events. nil: there is none. It aliases the request.
+// idempotencyKey returns the Idempotency-Key header: 1 to 255 visible ASCII characters (0x21 to 0x7E), given once. It
+// returns nil if the request has none. The quotes of the IETF draft "The Idempotency-Key HTTP Header Field" are part of
+// the key. Other values are refused: their clients would send events twice without knowing. The key aliases the request.
 func idempotencyKey(ctx *fasthttp.RequestCtx) ([]byte, *problem) {
 	values := ctx.Request.Header.PeekAll(headerIdempotencyKey)
 	if len(values) == 0 {

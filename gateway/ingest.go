@@ -14,24 +14,25 @@ import (
 	"sluice/internal/event"
 )
 
-// eventProtocol is how clients of one kind send events and want to be answered. All else is the same for every protocol.
-type eventProtocol struct {
-	// key finds the project key in the request's head. nil: the request has none.
+// protocol is how clients of one kind send events and expect answers. Everything else is the same for all protocols.
+type protocol struct {
+	// key finds the project key in the request's head. It returns nil if the request has none.
 	key func(ctx *fasthttp.RequestCtx) ([]byte, *problem)
-	// limit is the size limit of the bodies.
+	// limit returns the size limit of the bodies.
 	limit func(in *ingester) *bodyLimit
-	// split validates the events of s.body and gives each to accept or reject, in order. An error refuses the request.
+	// split validates the events of s.body. It gives each to accept, reject or repeat, in order. A problem refuses the
+	// whole request.
 	split func(s *submission) *problem
-	// answer tells the client what became of the events. An error refuses the request.
+	// answer tells the client what became of the events. A problem refuses the whole request.
 	answer func(s *submission) *problem
 	// refuse tells the client that nothing of the request was kept, and why.
 	refuse func(ctx *fasthttp.RequestCtx, p *problem)
 
-	// submissions are reused, each by its own protocol, so that a single event never holds what a bulk needed.
+	// submissions are reused. Each protocol has its own, so that a single event never holds the memory of a bulk.
 	submissions sync.Pool
 }
 
-// ingester takes requests with events, and gives the events to the publisher.
+// ingester gives the events of requests to the publisher. Safe for concurrent use.
 type ingester struct {
 	projects  *inForce
 	publisher *publish.Publisher
@@ -45,7 +46,7 @@ type ingester struct {
 	proxies               proxies
 	debug                 bool // every request is logged
 
-	requestTimeout time.Duration
+	requestTimeout time.Duration // for which a request waits for Kafka
 	partitionBy    string
 	maxEventBytes  int
 }
@@ -54,32 +55,32 @@ type ingester struct {
 type submission struct {
 	*ingester
 	ctx      *fasthttp.RequestCtx
-	protocol *eventProtocol
+	protocol *protocol
 	project  *project     // nil until the key is known
 	admitted bool         // a refusal is charged to the project's limit
 	entered  bool         // counted as a request under way
 	form     event.Form   // of the body
-	body     *body.Buffer // nil before it is read and after the records are made
+	body     *body.Buffer // nil before the body is read, and after the records are made
 	stamp    stamp
 
 	items    []item
-	valid    []int32          // indexes of the items that are to be kept, in order; each has a record
-	atomic   bool             // all or nothing
-	whole    *problem         // why an atomic submission was refused as a whole
-	records  *publish.Request // nil until the events are limited
+	valid    []int32          // indexes of the items to keep, in order; each gets a record
+	atomic   bool             // all events are kept, or none
+	whole    *problem         // why an atomic submission was refused
+	records  *publish.Request // nil before encode
 	accepted int
 }
 
-// item is one event of a submission. It is kept if it has neither problem nor duplicate when all is done.
+// item is one event of a submission. After publish it is kept if it has no problem and is no duplicate.
 type item struct {
-	raw       []byte // aliases the body; nil once the body is released
+	raw       []byte // aliases the body: good until encode has made the record
 	id        uuid.UUID
 	problem   *problem
 	duplicate bool
 }
 
-// ingest answers one request with events. What it says was accepted is on Kafka, or on the spool's disk.
-func (in *ingester) ingest(ctx *fasthttp.RequestCtx, proto *eventProtocol) {
+// ingest answers one request with events. An accepted event is on Kafka, or on the spool's disk.
+func (in *ingester) ingest(ctx *fasthttp.RequestCtx, proto *protocol) {
 	s := in.begin(ctx, proto)
 	if p := s.process(); p != nil {
 		s.refuse(p)
@@ -87,27 +88,26 @@ func (in *ingester) ingest(ctx *fasthttp.RequestCtx, proto *eventProtocol) {
 	s.end()
 }
 
-// process is the way of every request with events. The first step that finds a fault ends it.
+// process is the path of every request with events. The first step that finds a problem ends it.
 func (s *submission) process() *problem {
 	defer s.release()
-	if p := s.readHead(); p != nil { // key, project, overload, headers
+	if p := s.readHead(); p != nil { // key, project, rate limit, overload, headers
 		return p
 	}
 	if p := s.readBody(); p != nil { // size, encoding, pace
 		return p
 	}
-	if p := s.protocol.split(s); p != nil { // each event is valid, a duplicate, or refused
+	if p := s.protocol.split(s); p != nil { // validates each event
 		return p
 	}
-	s.limit()   // what exceeds the rate limit is refused
-	s.encode()  // one record an event; the body is released
-	s.publish() // waits for Kafka, or for the spool
+	s.limit()   // gives a problem to events over the rate limit
+	s.encode()  // makes the records and releases the body
+	s.publish() // waits for Kafka or the spool
 	return s.protocol.answer(s)
 }
 
-// ingestHead answers a request that asks for leave to send its body, if the head alone is reason to refuse it, and reports
-// whether it is not.
-func (in *ingester) ingestHead(ctx *fasthttp.RequestCtx, proto *eventProtocol) (welcome bool) {
+// ingestHead reports whether a request that waits for leave to send its body may send it. If not, the request is answered.
+func (in *ingester) ingestHead(ctx *fasthttp.RequestCtx, proto *protocol) bool {
 	s := in.begin(ctx, proto)
 	p := s.processHead()
 	if p != nil {
@@ -117,6 +117,7 @@ func (in *ingester) ingestHead(ctx *fasthttp.RequestCtx, proto *eventProtocol) (
 	return p == nil
 }
 
+// processHead is the part of process that needs no body.
 func (s *submission) processHead() *problem {
 	defer s.release()
 	if p := s.readHead(); p != nil {
@@ -125,7 +126,7 @@ func (s *submission) processHead() *problem {
 	return s.protocol.limit(s.ingester).checkHead(s.ctx)
 }
 
-func (in *ingester) begin(ctx *fasthttp.RequestCtx, proto *eventProtocol) *submission {
+func (in *ingester) begin(ctx *fasthttp.RequestCtx, proto *protocol) *submission {
 	s, ok := proto.submissions.Get().(*submission)
 	if !ok {
 		s = &submission{}
@@ -134,7 +135,7 @@ func (in *ingester) begin(ctx *fasthttp.RequestCtx, proto *eventProtocol) *submi
 	return s
 }
 
-// release gives back what others may wait for: the place among the requests under way, the body, the records.
+// release gives back what other requests may wait for: the place among the requests under way, the body, the records.
 func (s *submission) release() {
 	if s.entered {
 		s.overload.leave()
@@ -154,7 +155,7 @@ func (s *submission) releaseBody() {
 	}
 }
 
-// end forgets the request, but not the memory. It is not reached after a panic: nothing is reused then.
+// end forgets the request and keeps the memory for the next. After a panic nobody calls it, and nothing is reused.
 func (s *submission) end() {
 	clear(s.items)
 	s.stamp.clear()
@@ -162,7 +163,7 @@ func (s *submission) end() {
 	s.protocol.submissions.Put(s)
 }
 
-// readHead reads what the request's head says: who sends, whether there is room, and what all events have in common.
+// readHead checks the request's head: who sends, whether there is room, and what all events have in common.
 func (s *submission) readHead() *problem {
 	p := s.admit()
 	if s.debug && s.project != nil {
@@ -183,7 +184,7 @@ func (s *submission) readHead() *problem {
 	return p
 }
 
-// admit finds the project by the request's key, and refuses the request if the project may not send.
+// admit finds the project of the key, and refuses a project that may not send.
 func (s *submission) admit() *problem {
 	key, p := s.protocol.key(s.ctx)
 	if p != nil {
@@ -195,7 +196,7 @@ func (s *submission) admit() *problem {
 	if s.project = s.projects.Load().find(key); s.project == nil {
 		return s.unknownKey()
 	}
-	// The project's own origins take over from those of all projects; from here on its answers are for them to read.
+	// From here on only pages of the project's own origins may read the answer.
 	if !s.project.origins.answer(s.ctx) {
 		return errOriginRefused
 	}
@@ -208,7 +209,7 @@ func (s *submission) admit() *problem {
 	return nil
 }
 
-// unknownKey is the answer to a key that no project has.
+// unknownKey answers a key that no project has.
 func (s *submission) unknownKey() *problem {
 	if s.failedKeys == nil || s.failedKeys.allow(s.proxies.client(s.ctx), s.now()) {
 		return errUnauthorized
@@ -229,21 +230,21 @@ func (s *submission) accept(raw []byte, id uuid.UUID) {
 	s.items = append(s.items, item{raw: raw, id: id})
 }
 
-// reject adds an event that is refused.
+// reject adds a refused event.
 func (s *submission) reject(p *problem) {
 	s.items = append(s.items, item{problem: p, id: p.eventID})
 }
 
-// repeat adds an event whose id an earlier one has.
+// repeat adds an event that has the id of an earlier one.
 func (s *submission) repeat(id uuid.UUID) {
 	s.items = append(s.items, item{id: id, duplicate: true})
 }
 
-// encode makes the records of the events that are to be kept. Nothing refers to the body afterwards.
+// encode makes the records of the events to keep. After encode nothing refers to the body.
 func (s *submission) encode() {
 	s.stamp.seal()
 	s.records = s.publisher.NewRequest()
-	left := s.body.Len() // bytes of events that may still come; a single record gets just the room it needs
+	left := s.body.Len() // an upper bound of the events' bytes; a single record gets exactly the room it needs
 	if len(s.valid) == 1 {
 		left = 0
 	}
@@ -255,7 +256,7 @@ func (s *submission) encode() {
 	s.releaseBody()
 }
 
-// publish gives the records to Kafka and notes what became of each.
+// publish publishes the records, notes what became of each, and refunds the events that were not kept.
 func (s *submission) publish() {
 	s.publisher.Publish(s.records, time.Now().Add(s.requestTimeout))
 	at := s.valid
@@ -275,8 +276,8 @@ func (s *submission) publish() {
 	s.refund(lost)
 }
 
-// refuse answers a request of which nothing was kept. One that was admitted and refused for what it holds is charged one event,
-// so that nonsense is not free.
+// refuse answers a request of which nothing was kept. An admitted request that is refused for what it holds costs one
+// event, so that nonsense is not free.
 func (s *submission) refuse(p *problem) {
 	if s.admitted && !answers[p.kind].retryable {
 		s.charge(1)
@@ -290,17 +291,16 @@ func (s *submission) refuse(p *problem) {
 	s.protocol.refuse(s.ctx, p)
 }
 
-// errOriginRefused: the page that sends is of an origin the project does not list.
 var errOriginRefused = refuse(kindForbidden, "The project does not take events from pages of this origin.")
 
-// errUnauthorized is the one body for no key, an unknown key and a revoked one. It says how to send one to clients of all
-// three, because which of them a client is must not be told.
+// errUnauthorized answers requests without a key, with an unknown key and with a revoked key alike: clients must not learn
+// which keys exist.
 var errUnauthorized = refuse(kindUnauthorized,
 	"A valid project key is required: send it as Authorization: Bearer KEY, as X-API-Key: KEY, or as ?api_key=KEY in the URL.")
 
 var errDisabled = refuse(kindForbidden, "The project is disabled.")
 
-// notKept is the answer when Kafka did not say that it kept the event.
+// notKept answers events that nobody acknowledged.
 func notKept(err error) *problem {
 	switch {
 	case errors.Is(err, publish.ErrOverloaded):

@@ -38,7 +38,7 @@ type route struct {
 	words []string
 
 	// A route has one of these two.
-	protocol *eventProtocol // takes events
+	protocol *protocol // takes events
 	get      func(s *server, ctx *fasthttp.RequestCtx) *problem
 
 	// Derived from the above.

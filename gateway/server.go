@@ -4,7 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +16,7 @@ import (
 	"sluice/gateway/refusals"
 )
 
-// server is the public port: it routes requests, and answers all those that bring no events.
+// server is the public port. It routes requests, and answers those that bring no events.
 type server struct {
 	app      *fiber.App
 	conns    *conn.Set
@@ -29,18 +29,20 @@ type server struct {
 }
 
 type serverConfig struct {
-	maxHeaderBytes int
-	maxConnections int
-	idleTimeout    time.Duration
+	maxHeaderBytes int           // of the request line with headers
+	maxConnections int           // 0: no bound
+	idleTimeout    time.Duration // of a connection between requests
 	parkAfter      time.Duration // 0: the default
 }
 
-// newServer makes the server out of the table of routes.
 func newServer(cfg serverConfig, in *ingester, draining *atomic.Bool, log *slog.Logger) *server {
-	s := &server{ingester: in, draining: draining, refusals: refusals.New(log), log: log, maxHeaderBytes: cfg.maxHeaderBytes}
+	s := &server{
+		ingester: in, draining: draining, refusals: refusals.New(log), log: log, maxHeaderBytes: cfg.maxHeaderBytes,
+	}
 	s.app = s.newApp(cfg)
 	s.conns = conn.New(s.app.Server(), conn.Config{
-		Max: cfg.maxConnections, ParkAfter: cfg.parkAfter, TurnedAway: func() { in.metrics.turnedAway(limitConnections) }, Log: log,
+		Max: cfg.maxConnections, ParkAfter: cfg.parkAfter, Log: log,
+		TurnedAway: func() { in.metrics.turnedAway(limitConnections) },
 	})
 	return s
 }
@@ -48,6 +50,7 @@ func newServer(cfg serverConfig, in *ingester, draining *atomic.Bool, log *slog.
 // serve answers the requests that come over l until the app is shut down.
 func (s *server) serve(l net.Listener) error { return s.app.Listener(s.conns.Bound(l)) }
 
+// newApp puts the middleware in front of the table of routes.
 func (s *server) newApp(cfg serverConfig) *fiber.App {
 	app := fiber.New(fiber.Config{
 		ErrorHandler:                 func(c *fiber.Ctx, err error) error { return s.failed(c, err) },
@@ -60,10 +63,10 @@ func (s *server) newApp(cfg serverConfig) *fiber.App {
 		ReadTimeout:                  body.Silence,
 		WriteTimeout:                 30 * time.Second,
 		IdleTimeout:                  cfg.idleTimeout,
-		ReadBufferSize:               cfg.maxHeaderBytes, // the largest request line with headers
-		WriteBufferSize:              1 << 10,            // a usual answer; each open connection holds one
+		ReadBufferSize:               cfg.maxHeaderBytes,
+		WriteBufferSize:              1 << 10, // a usual answer; each open connection holds one
 	})
-	app.Use(s.measure, s.recoverPanic, s.identify, s.checkFraming, s.answerBrowser, s.answerExpect)
+	app.Use(s.middleware()...)
 	for _, r := range routes {
 		for _, method := range r.methods {
 			app.Add(method, r.path, func(c *fiber.Ctx) error {
@@ -87,72 +90,19 @@ func (s *server) newApp(cfg serverConfig) *fiber.App {
 	return app
 }
 
-// The middleware, from the outermost in. These six cost 30 ns a request, 0.4 % of a single event without network and Kafka
-// (BenchmarkHandler). Fiber's own are not used: its request id echoes whatever a client sends, its CORS knows one list of
-// origins for all projects, and its recovery writes to stderr.
-
-// measure counts and logs each request once it is answered.
-func (s *server) measure(c *fiber.Ctx) error {
-	start, ctx := time.Now(), c.Context()
-	if err := c.Next(); err != nil {
-		_ = s.failed(c, err)
-	}
-	if mayContinue(ctx) {
-		return nil // no answer yet: it comes here again, with its body
-	}
-	if conn.IsSurplus(ctx) {
-		ctx.SetConnectionClose()
-	}
-	r, took := routeOf(ctx), time.Since(start)
-	s.ingester.metrics.request(r.label, ctx.Response.StatusCode(), took)
-	s.logRequest(ctx, r.label, took)
-	return nil
-}
-
-// recoverPanic makes a panic one request's 500. The bytes that strangers send go through decoders of many authors, and none of
-// them should be able to end the process.
-func (s *server) recoverPanic(c *fiber.Ctx) error {
-	defer func() {
-		if cause := recover(); cause != nil {
-			s.log.Error("handler panicked", "panic", cause, "stack", string(debug.Stack()))
-			c.Context().SetConnectionClose() // nobody knows how far the body was read
-			refuse(kindInternal, "Something went wrong on our side.").write(c.Context())
+// nameUnknownMethods renames methods that Fiber does not know to one that it knows and no route takes. Otherwise Fiber
+// would answer them in front of the middleware.
+func nameUnknownMethods(handler fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if !slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+			ctx.Request.Header.SetMethod(fiber.MethodTrace)
 		}
-	}()
-	return c.Next()
-}
-
-// identify gives the request its id.
-func (*server) identify(c *fiber.Ctx) error {
-	setRequestID(c.Context())
-	return c.Next()
-}
-
-// checkFraming refuses a request whose head has several readings. Nobody knows where it ends, so the connection closes.
-func (s *server) checkFraming(c *fiber.Ctx) error {
-	ctx := c.Context()
-	if conn.Framed(&ctx.Request.Header) {
-		return c.Next()
+		handler(ctx)
 	}
-	s.ingester.projects.Load().origins.answer(ctx)
-	ctx.SetConnectionClose()
-	errNotHTTP.write(ctx)
-	return nil
 }
 
-// answerBrowser tells browsers what they may do, and answers OPTIONS.
-func (s *server) answerBrowser(c *fiber.Ctx) error {
-	ctx := c.Context()
-	welcome := s.ingester.projects.Load().origins.answer(ctx)
-	if !ctx.IsOptions() {
-		return c.Next()
-	}
-	s.options(ctx, routeOf(ctx), welcome)
-	return nil
-}
-
-// headerReceived lets a body that is announced as too large through to the handler, which refuses it, with next to none of it
-// read: by default the server would first wait for several kilobytes.
+// headerReceived hands a body that is announced as too large to the handler, which refuses it almost unread. By default
+// the server first waits for several kilobytes of the body.
 func (s *server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if h.ContentLength() > s.ingester.bulkLimit.bytes {
 		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
@@ -160,7 +110,7 @@ func (s *server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 	return fasthttp.RequestConfig{}
 }
 
-// health answers load balancers, which should look away from a gateway that drains.
+// health answers load balancers: 200, or 503 while the gateway drains.
 func (s *server) health(ctx *fasthttp.RequestCtx) *problem {
 	if s.draining.Load() {
 		return refuse(kindUnavailable, "The gateway is shutting down.")
@@ -171,8 +121,8 @@ func (s *server) health(ctx *fasthttp.RequestCtx) *problem {
 	return nil
 }
 
-// failed answers what a handler returned as an error and what never reached one: requests that are not HTTP as they should
-// be. Texts are fixed, because the server's own would quote the request, key included.
+// failed answers requests that Fiber or fasthttp refused, most of them before any middleware: they are not valid HTTP, or
+// too large. The texts are our own: fasthttp's quote the request, with its key.
 func (s *server) failed(c *fiber.Ctx, err error) error {
 	ctx := c.Context()
 	unread := len(ctx.Response.Header.Peek(headerRequestID)) == 0
@@ -180,11 +130,7 @@ func (s *server) failed(c *fiber.Ctx, err error) error {
 		setRequestID(ctx)
 		s.ingester.projects.Load().origins.general(ctx)
 	}
-	var p *problem
-	if !errors.As(err, &p) {
-		p = s.foreign(err)
-	}
-	p.write(ctx)
+	s.fromFiberError(err).write(ctx)
 	if unread && isRequest(err) {
 		s.ingester.metrics.request(routeOther, ctx.Response.StatusCode(), 0)
 		s.logRequest(ctx, routeOther, 0)
@@ -192,14 +138,14 @@ func (s *server) failed(c *fiber.Ctx, err error) error {
 	return nil
 }
 
-// isRequest reports whether an error is about what a client sent. The others are of connections that ended, or over which
-// nothing came.
+// isRequest reports whether an error is about what a client sent. Other errors are about connections that ended or were
+// silent.
 func isRequest(err error) bool {
 	var e *fiber.Error
 	return errors.As(err, &e) && e.Code != fasthttp.StatusRequestTimeout && e.Code != fasthttp.StatusBadGateway
 }
 
-func (s *server) foreign(err error) *problem {
+func (s *server) fromFiberError(err error) *problem {
 	var e *fiber.Error
 	if !errors.As(err, &e) {
 		s.log.Error("request failed", "err", err)
@@ -207,7 +153,8 @@ func (s *server) foreign(err error) *problem {
 	}
 	switch e.Code {
 	case fasthttp.StatusRequestHeaderFieldsTooLarge:
-		return overLimit(kindHeadersTooLarge, "The request line and its headers are larger than", limitHeaderBytes, int64(s.maxHeaderBytes), "bytes")
+		return overLimit(kindHeadersTooLarge, "The request line and its headers are larger than", limitHeaderBytes,
+			int64(s.maxHeaderBytes), "bytes")
 	case fasthttp.StatusRequestTimeout:
 		return refuse(kindTimeout, "The request came too slowly.")
 	case fasthttp.StatusRequestEntityTooLarge:
@@ -220,22 +167,3 @@ func (s *server) foreign(err error) *problem {
 }
 
 var errNotHTTP = refuse(kindMalformed, "The request is not valid HTTP.")
-
-// logRequest logs a request at debug level, and a refusal as refusals does.
-func (s *server) logRequest(ctx *fasthttp.RequestCtx, route string, took time.Duration) {
-	o, _ := ctx.UserValue(outcomeKey{}).(*requestOutcome)
-	if o == nil && !s.ingester.debug {
-		return
-	}
-	if o == nil {
-		o = &requestOutcome{}
-	}
-	status, code, id := ctx.Response.StatusCode(), answers[o.kind].code, ctx.Response.Header.Peek(headerRequestID)
-	if s.ingester.debug {
-		s.log.Debug("request answered", "route", route, "status", status, "code", code, "project", o.project,
-			"events_refused", o.events, "took", took, "request_id", string(id))
-	}
-	if o.kind != 0 && route != routeHealth { // that the gateway drains is logged already
-		s.refusals.Note(refusals.Kind{Route: route, Status: status, Code: code, Project: o.project}, o.events, id)
-	}
-}

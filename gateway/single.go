@@ -10,7 +10,7 @@ import (
 )
 
 // nativeSingle is POST /api/v1/events: one event, kept before the answer says so.
-var nativeSingle = &eventProtocol{
+var nativeSingle = &protocol{
 	key:    findKey,
 	limit:  func(in *ingester) *bodyLimit { return &in.eventLimit },
 	split:  splitSingle,
