@@ -15,7 +15,8 @@ import (
 
 const headerRequestID = "X-Request-Id"
 
-// kind is the reason for which a request, or one event of a bulk, was not kept. The table answers has an answer for each.
+// kind is the reason for which a request, or one event of a bulk, was not kept. The table answers has an answer for
+// each.
 type kind int
 
 const (

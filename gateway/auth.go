@@ -7,9 +7,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// findKey returns the project key of a request: a Bearer token, the user of Basic auth, X-API-Key, X-Sentry-Auth in both
-// of its forms, or ?api_key= for beacons, which cannot set headers. A request may repeat the same key. findKey returns nil
-// if the request has no key. The key aliases the request.
+// findKey returns the project key of a request: a Bearer token, the user of Basic auth, X-API-Key, X-Sentry-Auth in
+// both of its forms, or ?api_key= for beacons, which cannot set headers. A request may repeat the same key. findKey
+// returns nil if the request has no key. The key aliases the request.
 func findKey(ctx *fasthttp.RequestCtx) ([]byte, *problem) {
 	var found []byte
 	conflict := false

@@ -11,11 +11,11 @@ import (
 	"sluice/internal/event"
 )
 
-// bodyLimit is the size limit of one path's bodies, and the reader that applies it.
+// bodyLimit is the size limit of a route's bodies, with the reader that applies it.
 type bodyLimit struct {
 	reader *body.Reader
 	bytes  int    // before and after decompression
-	name   string // of the limit, in an answer
+	name   string // in a 413
 }
 
 func newBodyLimit(pool *body.Pool, bytes int, name string) bodyLimit {
@@ -62,15 +62,16 @@ func (l *bodyLimit) exceeded(what string) *problem {
 	return tooLarge(what, l.name, int64(l.bytes), "bytes")
 }
 
-// bodyForm says how the body of a bulk is written: by its Content-Type, of which none is JSON.
+// bodyForm returns the form of the body that the Content-Type names. A missing Content-Type is JSON.
 func bodyForm(ctx *fasthttp.RequestCtx) (event.Form, *problem) {
 	header := ctx.Request.Header.ContentType()
 	switch string(header) {
-	case "", "application/json": // what nearly all send, without the work below
+	case "", "application/json": // nearly all requests
 		return event.FormJSON, nil
 	}
 	media, params, err := mime.ParseMediaType(string(header))
-	if charset, ok := params["charset"]; err == nil && (!ok || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")) {
+	charset, given := params["charset"]
+	if err == nil && (!given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")) {
 		switch media {
 		case "application/json":
 			return event.FormJSON, nil

@@ -11,7 +11,7 @@ import (
 	"sluice/internal/settings"
 )
 
-// proxies are the networks whose word about a client's address is taken. The zero value is none.
+// proxies are the networks whose X-Forwarded-For we trust. The zero value trusts nobody.
 type proxies []netip.Prefix
 
 // parseProxies reads networks (10.0.0.0/8) and single addresses.
@@ -41,12 +41,11 @@ func (p proxies) trust(addr netip.Addr) bool {
 	return false
 }
 
-// client is the address a request comes from: the connection's peer, or, where that is a trusted proxy, the last address in
-// X-Forwarded-For that is not one. Each proxy appends whom it was asked by, so that everything left of that address is what
-// a stranger says of itself. A request whose addresses are all trusted comes from the first of them.
+// client returns the address that a request comes from: the connection's peer or, if the peer is a trusted proxy, the
+// last address in X-Forwarded-For that is not trusted. Each proxy appends the address that connected to it, so
+// anything left of that address is the client's own claim. If all addresses are trusted, the first one counts.
 //
-// Only this one header counts. A proxy that writes one kind hands the other kinds through as they came, and whoever believes
-// in several believes the client.
+// Only X-Forwarded-For counts. A proxy that sets one such header passes the others through as the client wrote them.
 func (p proxies) client(ctx *fasthttp.RequestCtx) netip.Addr {
 	peer := peerAddr(ctx.RemoteAddr())
 	if len(p) == 0 || !p.trust(peer) {
@@ -59,7 +58,7 @@ func (p proxies) client(ctx *fasthttp.RequestCtx) netip.Addr {
 		for j := len(entries) - 1; j >= 0; j-- {
 			addr, ok := parseForwarded(strings.TrimSpace(entries[j]))
 			if !ok {
-				return client // the proxy that wrote this is as far as anybody knows
+				return client // the proxy that wrote this is the last known address
 			}
 			if client = addr; !p.trust(client) {
 				return client
@@ -80,7 +79,7 @@ func parseForwarded(text string) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// peerAddr is the other end of a connection; the zero address if it has none, as in tests without a network.
+// peerAddr returns the address of a connection's other end, or the zero address if it is not TCP.
 func peerAddr(addr net.Addr) netip.Addr {
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().Unmap().WithZone("")

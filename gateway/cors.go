@@ -11,15 +11,16 @@ const (
 		"Idempotency-Key, Traceparent, Tracestate, Baggage"
 	// corsAnyMethod lets a page try a method that will be refused.
 	corsAnyMethod = "GET, HEAD, POST, PUT, PATCH, DELETE"
-	// corsMaxAge is how long browsers keep the answer to a preflight, in seconds: two hours, the most that Chromium takes.
+	// corsMaxAge is how long browsers keep the answer to a preflight, in seconds: two hours, the most that Chromium
+	// takes.
 	corsMaxAge = "7200"
 )
 
 // corsSafelisted are the methods that browsers let pass whatever the answer to a preflight lists.
 var corsSafelisted = []string{fasthttp.MethodGet, fasthttp.MethodHead, fasthttp.MethodPost}
 
-// answer sets the CORS headers, in place of those of an earlier call. It reports whether the request's origin may send. A
-// request without an Origin header comes from no page and may.
+// answer sets the CORS headers, in place of those of an earlier call. It reports whether the request's origin may
+// send. A request without an Origin header comes from no page and may.
 //
 // Credentials are never allowed: the key is in the request, and we read no cookies.
 func (o *origins) answer(ctx *fasthttp.RequestCtx) bool {
@@ -48,8 +49,8 @@ func (o *origins) answer(ctx *fasthttp.RequestCtx) bool {
 	return true
 }
 
-// general sets the CORS headers that hold for every origin: for answers that caches keep, and for requests that could not
-// be read.
+// general sets the CORS headers that hold for every origin: for answers that caches keep, and for requests that could
+// not be read.
 func (o *origins) general(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
 	if !o.Any() {

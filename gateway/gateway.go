@@ -23,37 +23,39 @@ import (
 	"sluice/internal/kafkaconn"
 )
 
-// Deps are the parts a Gateway does not make itself.
+// Deps are the parts that a Gateway does not make itself.
 type Deps struct {
 	Kafka   kafkaconn.Config
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
-	// Drain: how long to go on serving after the context ends, and how long work in flight may then take.
-	DrainDelay, DrainTimeout time.Duration
+	// DrainDelay is how long Run goes on serving after its context ends.
+	DrainDelay time.Duration
+	// DrainTimeout is how long requests under way may take after that.
+	DrainTimeout time.Duration
 
-	// The following are for tests and for sluice dev; their zero values are the real thing.
+	// The fields below are for tests and for sluice dev. Their zero values are right for a gateway.
 
 	// Projects replaces the projects file.
 	Projects *projects.Set
 	// Producer replaces Kafka.
 	Producer broker.Producer
-	// Now replaces the clock that limits and received-at go by.
+	// Now replaces the wall clock of the rate limits and of received-at.
 	Now func() time.Time
-	// parkAfter, if set, is how long a connection is idle before it parks.
+	// parkAfter is how long a connection is idle before it parks.
 	parkAfter time.Duration
-	// Uptime replaces the clock that the spool's ages go by, which no change of the time of day moves.
+	// Uptime replaces the monotonic clock of the spool's ages.
 	Uptime func() time.Duration
-	// bodySilence, if set, is how long a client may send nothing in the middle of a body.
+	// bodySilence is how long a client may send nothing in the middle of a body.
 	bodySilence time.Duration
-	// stuckAfter, if set, is how long a lane works on one batch before another takes over its work.
+	// stuckAfter is how long a lane works on one batch before another lane takes over.
 	stuckAfter time.Duration
-	// refusedAgain, if set, is how often what Kafka refuses is tried again.
+	// refusedAgain is how long the spool waits before it offers Kafka a refused record again.
 	refusedAgain time.Duration
-	// storeWait, if set, is how long requests and exchanges wait for the limit store.
+	// storeWait is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
 }
 
-// Gateway is the edge. New makes one, Run serves.
+// Gateway is the edge. New makes one, Run serves. Its methods are safe for concurrent use.
 type Gateway struct {
 	cfg      Config
 	deps     Deps
@@ -76,7 +78,8 @@ type Gateway struct {
 	server   *server
 }
 
-// New checks the settings and reads the projects; it opens nothing and starts nothing.
+// New checks the settings and reads the projects. It opens nothing and starts nothing. The error joins every fault of
+// the settings.
 func New(cfg Config, deps Deps) (*Gateway, error) {
 	g := &Gateway{cfg: cfg, deps: deps, log: deps.Log, now: deps.Now}
 	if g.now == nil {
@@ -130,7 +133,7 @@ func (g *Gateway) loadProjects() error {
 	return nil
 }
 
-// useProjects puts a reading of the projects into force. Limits that did not change go on where they are.
+// useProjects puts a reading of the projects into force. Limits that did not change keep their state.
 func (g *Gateway) useProjects(set *projects.Set) {
 	g.projects.Store(newProjectSet(set, g.limiters, g.now()))
 	g.limiters.retain(set)
@@ -151,8 +154,10 @@ func (g *Gateway) newPublisher() (err error) {
 	if cfg.SpoolDir != "" {
 		g.spool = spool.New(spool.Config{
 			Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes, MaxAge: cfg.SpoolMaxAge,
-			Metrics: spool.Metrics{FsyncSeconds: g.metrics.spoolFsync, Errors: g.metrics.spoolErrors, Lost: g.metrics.spoolLost},
-			Log:     g.log, Now: g.now, Uptime: g.deps.Uptime,
+			Metrics: spool.Metrics{
+				FsyncSeconds: g.metrics.spoolFsync, Errors: g.metrics.spoolErrors, Lost: g.metrics.spoolLost,
+			},
+			Log: g.log, Now: g.now, Uptime: g.deps.Uptime,
 		})
 	}
 	g.publisher, err = publish.New(producer, publish.Config{
@@ -168,7 +173,7 @@ func (g *Gateway) newPublisher() (err error) {
 	return err
 }
 
-// newIngester makes what reads requests with events.
+// newIngester makes the ingester with its limits.
 func (g *Gateway) newIngester() (err error) {
 	cfg := g.cfg
 	in := &ingester{
@@ -194,11 +199,16 @@ func (g *Gateway) newIngester() (err error) {
 	return nil
 }
 
-// register makes the metrics visible.
+// register registers all metrics.
 func (g *Gateway) register(collectors []prometheus.Collector) error {
 	for _, c := range append(collectors, gauges(gaugeSources{
-		inflightBytes: g.publisher.Inflight, inflightRequests: g.ingester.overload.requests.Load, bodyBytes: g.ingester.bodies.Used,
-		connections: g.server.conns.Open, spool: g.spooled, projects: g.projects.Load, projectsFileBroken: g.projectsFileBroken,
+		inflightBytes:      g.publisher.Inflight,
+		inflightRequests:   g.ingester.overload.requests.Load,
+		bodyBytes:          g.ingester.bodies.Used,
+		connections:        g.server.conns.Open,
+		spool:              g.spooled,
+		projects:           g.projects.Load,
+		projectsFileBroken: g.projectsFileBroken,
 	})...) {
 		if err := g.deps.Metrics.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
@@ -217,7 +227,7 @@ func (g *Gateway) spooled() spool.Stats {
 	return g.spool.Stats()
 }
 
-// Listen opens the public port, so that an occupied one is known before anything else starts.
+// Listen opens the public port. Call it before anything else starts, to find out whether the port is free.
 func (g *Gateway) Listen() (net.Listener, error) {
 	l, err := net.Listen("tcp", g.cfg.HTTPAddr)
 	if err != nil {
@@ -226,14 +236,14 @@ func (g *Gateway) Listen() (net.Listener, error) {
 	return l, nil
 }
 
-// Run serves on l until ctx ends, then drains: it goes on serving for the drain delay while health checks fail, stops
-// accepting, lets the requests in flight finish, flushes the publisher, and returns nil. What did not finish within the drain
-// timeout was never answered 202.
+// Run serves on l until ctx ends. Then it drains: it serves for the drain delay while health checks fail, stops accepting,
+// waits for the requests under way, flushes the publisher, and returns nil. A request that does not finish within the
+// drain timeout is never answered 202. Run is called once.
 //
-//	l ─▶ Fiber ─▶ handlers ─▶ publisher ─▶ Kafka
-//	                 ▲
-//	projects file ───┤ watched
-//	limit store ─────┘ if the limits are shared
+//	l ─▶ server ─▶ ingester ─▶ publisher ─▶ Kafka
+//	                  ▲            └─▶ spool ─┘
+//	projects file ────┤ watched
+//	limit store ──────┘ if the limits are shared
 func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	defer func() {
 		if g.producer != nil {
@@ -244,7 +254,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	// The publisher and the limit store outlive the server: requests in flight wait for them.
+	// The publisher and the limit store outlive the server, because requests under way wait for them.
 	publishing, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPublisher()
 	serving, stopServing := context.WithCancel(ctx)
@@ -291,7 +301,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	return errors.Join(failure, group.Wait(), stopSpool())
 }
 
-// openSpool opens the spool, if there is one, and lets it run until it is stopped. Nobody may append to it then.
+// openSpool opens and runs the spool, if there is one. Nobody may append to it after stop.
 func (g *Gateway) openSpool() (stop func() error, err error) {
 	if g.spool == nil {
 		return func() error { return nil }, nil
@@ -309,7 +319,7 @@ func (g *Gateway) openSpool() (stop func() error, err error) {
 	}, nil
 }
 
-// drain is Run's last part.
+// drain is the last part of Run.
 func (g *Gateway) drain() error {
 	g.draining.Store(true)
 	g.publisher.Drain()
@@ -322,8 +332,8 @@ func (g *Gateway) drain() error {
 	return nil
 }
 
-// Ready says whether requests are welcome: not before Run, not while it drains. Kafka being away does not matter here:
-// somebody must answer the clients 503 and Retry-After.
+// Ready returns an error before Run and while Run drains. It returns nil while Kafka is away, because the gateway must
+// answer the clients 503 and Retry-After.
 func (g *Gateway) Ready() error {
 	switch {
 	case g.draining.Load():
@@ -334,9 +344,9 @@ func (g *Gateway) Ready() error {
 	return nil
 }
 
-// laneGrace is how much longer than a request may wait a lane may work on one batch. A batch is given up with the last of its
-// requests, so a lane that takes longer hangs in this process: in a disk, or in a lock.
+// laneGrace is how much longer than a request may wait a lane may work on one batch. The lane gives a batch up when the
+// last of its requests does. A lane that takes longer is stuck in this process: in a disk, or in a lock.
 const laneGrace = time.Minute
 
-// Live reports an error if a lane of the publisher stands still. Waiting for Kafka is not standing still.
+// Live returns an error if a lane of the publisher makes no progress. Waiting for Kafka counts as progress.
 func (g *Gateway) Live() error { return g.publisher.Stalled(g.cfg.RequestTimeout + laneGrace) }

@@ -106,7 +106,8 @@ func (s *submission) process() *problem {
 	return s.protocol.answer(s)
 }
 
-// ingestHead reports whether a request that waits for leave to send its body may send it. If not, the request is answered.
+// ingestHead reports whether a request that waits for leave to send its body may send it. If not, the request is
+// answered.
 func (in *ingester) ingestHead(ctx *fasthttp.RequestCtx, proto *protocol) bool {
 	s := in.begin(ctx, proto)
 	p := s.processHead()
@@ -250,7 +251,7 @@ func (s *submission) encode() {
 	}
 	for _, i := range s.valid {
 		it := &s.items[i]
-		s.stamp.record(s.records, it.raw, it.id, left)
+		s.addRecord(it.raw, it.id, left)
 		left -= len(it.raw)
 	}
 	s.releaseBody()
@@ -293,10 +294,11 @@ func (s *submission) refuse(p *problem) {
 
 var errOriginRefused = refuse(kindForbidden, "The project does not take events from pages of this origin.")
 
-// errUnauthorized answers requests without a key, with an unknown key and with a revoked key alike: clients must not learn
-// which keys exist.
+// errUnauthorized answers requests without a key, with an unknown key and with a revoked key alike: clients must not
+// learn which keys exist.
 var errUnauthorized = refuse(kindUnauthorized,
-	"A valid project key is required: send it as Authorization: Bearer KEY, as X-API-Key: KEY, or as ?api_key=KEY in the URL.")
+	"A valid project key is required: send it as Authorization: Bearer KEY, as X-API-Key: KEY, "+
+		"or as ?api_key=KEY in the URL.")
 
 var errDisabled = refuse(kindForbidden, "The project is disabled.")
 
@@ -306,7 +308,8 @@ func notKept(err error) *problem {
 	case errors.Is(err, publish.ErrOverloaded):
 		return refuse(kindUnavailable, "The gateway is overloaded.")
 	case errors.Is(err, publish.ErrAway):
-		return refuse(kindUnavailable, "Kafka acknowledges nothing at the moment; the event was not kept: send it again with the same event_id.")
+		return refuse(kindUnavailable,
+			"Kafka acknowledges nothing at the moment; the event was not kept: send it again with the same event_id.")
 	case errors.Is(err, broker.ErrTooLarge):
 		p := refuse(kindTooLarge, "The event is larger than the Kafka topic takes, by its max.message.bytes.")
 		p.limit = limitTopicBatch
@@ -314,6 +317,7 @@ func notKept(err error) *problem {
 	case errors.Is(err, broker.ErrRefused):
 		return refuse(kindInternal, "The event could not be stored.")
 	default:
-		return refuse(kindUnavailable, "The event was not acknowledged in time; it may have been kept: send it again with the same event_id.")
+		return refuse(kindUnavailable,
+			"The event was not acknowledged in time; it may have been kept: send it again with the same event_id.")
 	}
 }

@@ -86,7 +86,7 @@ func TestRefusalsSpreadTheirRetries(t *testing.T) {
 func TestBodiesInFlight(t *testing.T) {
 	const most = 64 << 10
 	s := serve(t, func(c *Config, _ *Deps) {
-		c.MaxEventBytes, c.MaxBulkBytes, c.MaxBodyBytes = most, most, bodiesLeast*most
+		c.MaxEventBytes, c.MaxBulkBytes, c.MaxBodyBytes = most, most, minBodiesPerBulk*most
 	})
 	large := eventOf(60 << 10)
 	var conns []net.Conn

@@ -21,10 +21,12 @@ const (
 	limitConnections   = "connections"
 )
 
-var overloadLimits = []string{limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections}
+var overloadLimits = []string{
+	limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections,
+}
 
-// metrics are all of the gateway's figures. Labels come from closed sets: routes, statuses and reasons of ours, never
-// anything a client wrote.
+// metrics are the gateway's metrics. Labels come from closed sets of our own: routes, statuses and reasons, never
+// anything that a client wrote.
 type metrics struct {
 	requests        *prometheus.CounterVec
 	duration        prometheus.Histogram
@@ -38,7 +40,7 @@ type metrics struct {
 	spoolLost       prometheus.Counter
 }
 
-// newMetrics makes the metrics. statuses are those that each route is known to answer.
+// newMetrics makes the metrics. statuses lists what each route is known to answer.
 func newMetrics(statuses map[string][]int) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -49,10 +51,12 @@ func newMetrics(statuses map[string][]int) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 		accepted: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_gateway_events_accepted_total", Help: "Events answered as accepted: acknowledged by Kafka or on the spool's disk.",
+			Name: "sluice_gateway_events_accepted_total",
+			Help: "Events answered as accepted: acknowledged by Kafka or on the spool's disk.",
 		}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_events_rejected_total", Help: "Events, or requests whose events were never counted, that were refused, by reason.",
+			Name: "sluice_gateway_events_rejected_total",
+			Help: "Refused events, and refused requests whose events were not counted, by reason.",
 		}, []string{"reason"}),
 		publishDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_gateway_publish_duration_seconds", Help: "Time of one produce request to Kafka.",
@@ -62,17 +66,22 @@ func newMetrics(statuses map[string][]int) *metrics {
 			Name: "sluice_gateway_publish_errors_total", Help: "Requests to Kafka that failed, by reason.",
 		}, []string{"reason"}),
 		overloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_overload_total", Help: "Requests and connections turned away to keep the gateway from harm, by limit.",
+			Name: "sluice_gateway_overload_total",
+			Help: "Requests and connections turned away to keep the gateway from harm, by limit.",
 		}, []string{"limit"}),
 		spoolFsync: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "sluice_gateway_spool_fsync_seconds", Help: "Time of one fsync of the spool, which answers all requests that waited for it.",
+			Name:    "sluice_gateway_spool_fsync_seconds",
+			Help:    "Time of one fsync of the spool, for which several requests wait together.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 		}),
 		spoolErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_spool_errors_total", Help: "What the spool did not take (full, old, disk), could not read back (damaged), found deleted (lost), or Kafka refuses (refused), by reason.",
+			Name: "sluice_gateway_spool_errors_total",
+			Help: "Entries that the spool did not take (full, old, disk), could not read back (damaged) or found deleted (lost), " +
+				"or that Kafka refuses (refused), by reason.",
 		}, []string{"reason"}),
 		spoolLost: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_gateway_spool_lost_events_total", Help: "Events answered 202 whose spool file was deleted, truncated or damaged before Kafka had them.",
+			Name: "sluice_gateway_spool_lost_events_total",
+			Help: "Events answered 202 whose spool file was deleted, truncated or damaged before Kafka had them.",
 		}),
 	}
 	m.zero(statuses)
@@ -87,8 +96,8 @@ func (m *metrics) collectors() []prometheus.Collector {
 	}
 }
 
-// zero makes the counters of all labels that are known beforehand. A counter that appears with its first value hides that value
-// from rate and increase.
+// zero makes the counters of all labels that are known beforehand. A counter that appears with its first value hides
+// that value from rate and increase.
 func (m *metrics) zero(statuses map[string][]int) {
 	for route, known := range statuses {
 		for _, status := range known {
@@ -109,7 +118,7 @@ func (m *metrics) zero(statuses map[string][]int) {
 	}
 }
 
-// gaugeSources are what the gauges read when somebody asks.
+// gaugeSources are called when somebody reads the gauges.
 type gaugeSources struct {
 	inflightBytes      func() int64
 	inflightRequests   func() int64
@@ -164,7 +173,7 @@ func (m *metrics) reject(k kind, n int) {
 	m.rejected.WithLabelValues(answers[k].code).Add(float64(n))
 }
 
-// turnedAway counts a refusal by one of the limits that keep the gateway itself from harm.
+// turnedAway counts a refusal by one of overloadLimits.
 func (m *metrics) turnedAway(limit string) { m.overloads.WithLabelValues(limit).Inc() }
 
 func (m *metrics) request(route string, status int, took time.Duration) {
@@ -172,7 +181,7 @@ func (m *metrics) request(route string, status int, took time.Duration) {
 	m.duration.Observe(took.Seconds())
 }
 
-// statusText is a status as a label, without new memory for each request.
+// statusText returns a status as a label, without an allocation for each request.
 func statusText(status int) string {
 	if status < 0 || status >= len(statusTexts) {
 		return strconv.Itoa(status)
@@ -187,11 +196,12 @@ var statusTexts = func() (texts [600]string) {
 	return texts
 }()
 
-// newStoreMetrics makes the metrics of the limit store, and lists them. They exist only where limits are shared. store is
-// called when somebody reads the gauges.
+// newStoreMetrics makes the metrics of the limit store, and lists them. They exist only where limits are shared.
+// store is called when somebody reads the gauges.
 func newStoreMetrics(store func() *ratelimit.Store) (ratelimit.Metrics, []prometheus.Collector) {
 	errors := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_gateway_limit_store_errors_total", Help: "Exchanges with the limit store, and connects, that failed, by reason.",
+		Name: "sluice_gateway_limit_store_errors_total",
+		Help: "Exchanges with the limit store, and connects, that failed, by reason.",
 	}, []string{"reason"})
 	duration := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "sluice_gateway_limit_store_duration_seconds", Help: "Time of one exchange with the limit store.",
@@ -203,7 +213,7 @@ func newStoreMetrics(store func() *ratelimit.Store) (ratelimit.Metrics, []promet
 	return ratelimit.Metrics{Errors: errors, Duration: duration}, []prometheus.Collector{
 		errors, duration,
 		gauge("sluice_gateway_limit_store_up",
-			"1 while the limits are shared through the store, 0 while this gateway goes by its share of them.",
+			"1 while the limits are shared through the store, 0 while this gateway applies its share of them.",
 			func() float64 { return oneIf(store().Up()) }),
 		gauge("sluice_gateway_limit_store_gateways", "Gateways that share the limits, as last known.",
 			func() float64 { return float64(store().Gateways()) }),

@@ -17,9 +17,9 @@ import (
 	"sluice/internal/event"
 )
 
-// middleware lists what every request passes, from the outermost in. The six cost 30 ns a request, 0.4 % of a single event
-// without network and Kafka (BenchmarkHandler). Fiber's own are not used: its request id echoes whatever a client sends,
-// its CORS has one list of origins for all projects, and its recovery writes to stderr.
+// middleware lists what every request passes, from the outermost in. The six cost 30 ns a request, 0.4 % of a single
+// event without network and Kafka (BenchmarkHandler). Fiber's own are not used: its request id echoes whatever a
+// client sends, its CORS has one list of origins for all projects, and its recovery writes to stderr.
 func (s *server) middleware() []any {
 	return []any{s.measure, s.recoverPanic, s.identify, s.checkFraming, s.answerBrowser, s.answerExpect}
 }
@@ -131,11 +131,11 @@ func (s *server) answerBrowser(c *fiber.Ctx) error {
 	return nil
 }
 
-// options answers OPTIONS with 204 and what the path takes. A preflight has no key, so the origins of all projects pass;
-// the request that follows is checked against its own project's origins.
+// options answers OPTIONS with 204 and what the path takes. A preflight has no key, so the origins of all projects
+// pass; the request that follows is checked against its own project's origins.
 //
-// A preflight for an unknown path or a wrong method passes too. If it failed, the page would see a network error; now it
-// sees the 404 or 405 of the request that follows.
+// A preflight for an unknown path or a wrong method passes too. If it failed, the page would see a network error; now
+// it sees the 404 or 405 of the request that follows.
 func (s *server) options(ctx *fasthttp.RequestCtx, r *route, welcome bool) {
 	h := &ctx.Response.Header
 	allow, known := r.allow, r != otherRoute

@@ -8,8 +8,11 @@ import (
 	"sluice/gateway/conn"
 )
 
-// overload refuses requests while the gateway has more to do than it can do in time. It is asked once the key is known and
-// before the body is read, so that a refusal costs next to nothing: otherwise every request would be read, wait, and time out.
+// overload refuses requests while the gateway has more work than it can finish in time. It decides after the key is
+// known and before the body is read, so that a refusal costs little. Without it every request would be read, wait,
+// and time out.
+//
+// Safe for concurrent use.
 type overload struct {
 	max       int64 // requests under way; 0: no bound
 	requests  atomic.Int64
@@ -19,7 +22,7 @@ type overload struct {
 
 var errOverload = refuse(kindUnavailable, "The gateway is overloaded.")
 
-// enter lets a request in, which must leave later, or refuses it.
+// enter counts a request as under way until leave is called, or refuses it.
 func (o *overload) enter(ctx *fasthttp.RequestCtx) *problem {
 	if conn.IsSurplus(ctx) {
 		return errOverload // counted with its connection

@@ -9,7 +9,7 @@ import (
 	"sluice/gateway/ratelimit"
 )
 
-// project is who a key belongs to.
+// project is the owner of a key.
 type project struct {
 	id       string
 	disabled bool
@@ -30,7 +30,7 @@ type projectSet struct {
 	origins  origins                   // of all projects together
 	made     []atomic.Pointer[project] // by the project's number in the set
 	limiters *limiters
-	since    time.Time // limits that are new with this reading are full from this time on
+	since    time.Time // when limits that are new with this reading are full
 }
 
 func newProjectSet(set *projects.Set, limiters *limiters, now time.Time) *projectSet {
@@ -52,7 +52,7 @@ func (s *projectSet) find(key []byte) *project {
 	return s.make(number)
 }
 
-// make makes the project of that number. If several goroutines do so at once, all get the first one's.
+// make makes the project of a number. Goroutines that do so at once all get the first one's project.
 func (s *projectSet) make(number int) *project {
 	of := s.Project(number)
 	made := &project{id: of.ID, disabled: of.Disabled, origins: origins{&of.Origins}}
@@ -63,9 +63,9 @@ func (s *projectSet) make(number int) *project {
 	return s.made[number].Load()
 }
 
-// limiters are the limiters that are in use, across all readings of the projects file: a reading that leaves a
-// project's limit as it was gives nobody a fresh burst. A limiter is made when its project first sends. Safe for
-// concurrent use.
+// limiters holds the limiters in use, across all readings of the projects file: a reading that does not change a
+// project's limit gives the project no fresh burst. A limiter is made when its project first sends. Safe for concurrent
+// use.
 type limiters struct {
 	mu    sync.Mutex
 	inUse map[limitKey]*ratelimit.Limiter
@@ -81,7 +81,7 @@ func newLimiters(store *ratelimit.Store) *limiters {
 	return &limiters{inUse: map[limitKey]*ratelimit.Limiter{}, store: store}
 }
 
-// of returns the limiter of a project, nil for no limit.
+// of returns the limiter of a project, or nil if it has no limit.
 func (l *limiters) of(project string, limit projects.Limit, now time.Time) *ratelimit.Limiter {
 	if limit == (projects.Limit{}) {
 		return nil

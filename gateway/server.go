@@ -121,8 +121,8 @@ func (s *server) health(ctx *fasthttp.RequestCtx) *problem {
 	return nil
 }
 
-// failed answers requests that Fiber or fasthttp refused, most of them before any middleware: they are not valid HTTP, or
-// too large. The texts are our own: fasthttp's quote the request, with its key.
+// failed answers requests that Fiber or fasthttp refused, most of them before any middleware: they are not valid
+// HTTP, or too large. The texts are our own: fasthttp's quote the request, with its key.
 func (s *server) failed(c *fiber.Ctx, err error) error {
 	ctx := c.Context()
 	unread := len(ctx.Response.Header.Peek(headerRequestID)) == 0

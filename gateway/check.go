@@ -11,14 +11,15 @@ import (
 	"sluice/internal/kafkaconn"
 )
 
-// checkTopicTimeout bounds the question of CheckTopic.
+// checkTopicTimeout bounds CheckTopic's request to Kafka.
 const checkTopicTimeout = 3 * time.Second
 
-// CheckTopic asks Kafka whether the events topic takes what a gateway with these settings accepts. The error is every reason why
-// it does not. The notes are what might be better, and what could not be asked: Kafka need not run when settings are checked.
+// CheckTopic asks Kafka whether the events topic takes what a gateway with these settings accepts. The error joins
+// every reason why the topic does not. The notes are advice, and say so if the topic could not be checked: Kafka need
+// not run when settings are checked. With faulty settings CheckTopic returns nothing; Config.Check reports those.
 func CheckTopic(ctx context.Context, cfg Config, conn kafkaconn.Config) (notes []string, err error) {
 	if cfg.Check() != nil || conn.Check() != nil {
-		return nil, nil // said by whoever checks them
+		return nil, nil
 	}
 	producer, err := kafka.New(kafka.Config{Conn: conn, Timeout: checkTopicTimeout})
 	if err != nil {
@@ -42,8 +43,8 @@ func CheckTopic(ctx context.Context, cfg Config, conn kafkaconn.Config) (notes [
 	return notes, errors.Join(faults...)
 }
 
-// CheckSpool reports what a gateway with these settings would find wrong with its spool's directory. It leaves nothing behind,
-// and does not mind a gateway that uses the directory.
+// CheckSpool returns the error that a gateway with these settings would get from its spool's directory. It leaves
+// nothing behind, and a running gateway may use the directory.
 func CheckSpool(cfg Config) error {
 	if cfg.SpoolDir == "" {
 		return nil
