@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/gateway/clientaddr"
 	"sluice/gateway/ratelimit"
 	"sluice/internal/recordbatch"
 	"sluice/internal/settings"
@@ -129,7 +130,7 @@ func (c Config) checkDefences(fault func(format string, args ...any)) {
 	if c.FailedKeysPerMinute < 0 || c.FailedKeysPerMinute > maxFailedKeys {
 		fault("--failed-keys-per-minute: 0 to %d, not %d", maxFailedKeys, c.FailedKeysPerMinute)
 	}
-	if _, err := parseProxies(c.TrustedProxies); err != nil {
+	if _, err := clientaddr.Parse(c.TrustedProxies); err != nil {
 		fault("--trusted-proxies: %w", err)
 	}
 }

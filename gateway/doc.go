@@ -31,7 +31,7 @@
 //	body sizes, content types                     bodies.go; body for reading and decompressing
 //	request ids, CORS, OPTIONS, Expect, panics    middleware.go, cors.go
 //	requests that are not valid HTTP              server.go; conn for framing and connections
-//	overload, unknown keys, client addresses      overload.go, failedkeys.go, client.go
+//	overload, unknown keys, client addresses      overload.go, failedkeys.go; clientaddr
 //	metrics; settings; wiring, draining           metrics.go; config.go; gateway.go
 //	produce requests, outages, replay             publish, spool, broker, kafka
 //	the log of refusals                           refusals

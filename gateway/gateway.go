@@ -15,6 +15,7 @@ import (
 
 	"sluice/gateway/body"
 	"sluice/gateway/broker"
+	"sluice/gateway/clientaddr"
 	"sluice/gateway/kafka"
 	"sluice/gateway/projects"
 	"sluice/gateway/publish"
@@ -182,7 +183,7 @@ func (g *Gateway) newIngester() (err error) {
 		partitionBy: cfg.PartitionBy, maxEventBytes: cfg.MaxEventBytes,
 		overload: overload{max: int64(cfg.MaxInflightRequests), congested: g.publisher.Congested, metrics: g.metrics},
 	}
-	in.proxies, _ = parseProxies(cfg.TrustedProxies) // Config.Check has parsed them already
+	in.proxies, _ = clientaddr.Parse(cfg.TrustedProxies) // Config.Check has parsed them already
 	if n := cfg.FailedKeysPerMinute; n > 0 {
 		in.failedKeys = newFailedKeys(n, g.now())
 	}

@@ -10,6 +10,7 @@ import (
 
 	"sluice/gateway/body"
 	"sluice/gateway/broker"
+	"sluice/gateway/clientaddr"
 	"sluice/gateway/publish"
 	"sluice/internal/event"
 )
@@ -43,7 +44,7 @@ type ingester struct {
 	eventLimit, bulkLimit bodyLimit
 	overload              overload
 	failedKeys            *failedKeys // nil: no limit
-	proxies               proxies
+	proxies               clientaddr.Proxies
 	debug                 bool // every request is logged
 
 	requestTimeout time.Duration // for which a request waits for Kafka
@@ -212,7 +213,7 @@ func (s *submission) admit() *problem {
 
 // unknownKey answers a key that no project has.
 func (s *submission) unknownKey() *problem {
-	if s.failedKeys == nil || s.failedKeys.allow(s.proxies.client(s.ctx), s.now()) {
+	if s.failedKeys == nil || s.failedKeys.allow(s.proxies.Client(s.ctx), s.now()) {
 		return errUnauthorized
 	}
 	s.metrics.turnedAway(limitFailedKeys)

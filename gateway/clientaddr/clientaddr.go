@@ -1,4 +1,5 @@
-package gateway
+// Package clientaddr finds the address of a request's client behind proxies.
+package clientaddr
 
 import (
 	"fmt"
@@ -11,12 +12,12 @@ import (
 	"sluice/internal/settings"
 )
 
-// proxies are the networks whose X-Forwarded-For we trust. The zero value trusts nobody.
-type proxies []netip.Prefix
+// Proxies are the networks whose X-Forwarded-For is trusted. The zero value trusts nobody.
+type Proxies []netip.Prefix
 
-// parseProxies reads networks (10.0.0.0/8) and single addresses.
-func parseProxies(entries []string) (proxies, error) {
-	var out proxies
+// Parse reads networks (10.0.0.0/8) and single addresses. The error names the first entry that is neither.
+func Parse(entries []string) (Proxies, error) {
+	var out Proxies
 	for _, entry := range entries {
 		if addr, err := netip.ParseAddr(entry); err == nil && addr.Zone() == "" {
 			addr = addr.Unmap()
@@ -32,7 +33,7 @@ func parseProxies(entries []string) (proxies, error) {
 	return out, nil
 }
 
-func (p proxies) trust(addr netip.Addr) bool {
+func (p Proxies) trust(addr netip.Addr) bool {
 	for _, prefix := range p {
 		if prefix.Contains(addr) {
 			return true
@@ -41,12 +42,12 @@ func (p proxies) trust(addr netip.Addr) bool {
 	return false
 }
 
-// client returns the address that a request comes from: the connection's peer or, if the peer is a trusted proxy, the
+// Client returns the address that a request comes from: the connection's peer or, if the peer is a trusted proxy, the
 // last address in X-Forwarded-For that is not trusted. Each proxy appends the address that connected to it, so
 // anything left of that address is the client's own claim. If all addresses are trusted, the first one counts.
 //
 // Only X-Forwarded-For counts. A proxy that sets one such header passes the others through as the client wrote them.
-func (p proxies) client(ctx *fasthttp.RequestCtx) netip.Addr {
+func (p Proxies) Client(ctx *fasthttp.RequestCtx) netip.Addr {
 	peer := peerAddr(ctx.RemoteAddr())
 	if len(p) == 0 || !p.trust(peer) {
 		return peer

@@ -1,4 +1,4 @@
-package gateway
+package clientaddr
 
 import (
 	"net"
@@ -42,7 +42,7 @@ func TestClientAddress(t *testing.T) {
 			if c.trusted != "" {
 				entries = strings.Split(strings.ReplaceAll(c.trusted, " ", ""), ",")
 			}
-			p, err := parseProxies(entries)
+			p, err := Parse(entries)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestClientAddress(t *testing.T) {
 			req.Header.Set("Forwarded", "for=203.0.113.200")
 			var ctx fasthttp.RequestCtx
 			ctx.Init(&req, &net.TCPAddr{IP: net.ParseIP(c.peer), Port: 1}, nil)
-			if got := p.client(&ctx).String(); got != c.want {
+			if got := p.Client(&ctx).String(); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
@@ -62,7 +62,7 @@ func TestClientAddress(t *testing.T) {
 
 func TestWrongProxies(t *testing.T) {
 	for _, entry := range []string{"", "proxy", "10.0.0.0/33", "10.0.0", "fe80::1%eth0", "::ffff:10.0.0.0/104"} {
-		if _, err := parseProxies([]string{entry}); err == nil {
+		if _, err := Parse([]string{entry}); err == nil {
 			t.Errorf("%q was taken", entry)
 		}
 	}
