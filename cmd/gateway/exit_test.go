@@ -12,7 +12,7 @@ import (
 // The program as it is shipped: what is wrong is on standard error, and the exit code is 1.
 func TestExitCode(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "gateway")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", binary, ".").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
 	for name, tc := range map[string]struct {

@@ -11,6 +11,7 @@ import (
 // TestWrongClocks: records come from gateways whose clocks are an hour, 100 days and 50 years off. Every event is a row that
 // retention keeps, what was corrected is counted, and no figure is negative.
 func TestWrongClocks(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 1)
 	admin := free(t)
 	p.startConsumer("--admin-addr", admin)

@@ -252,7 +252,8 @@ func (p *pipeline) fetchOnce(ctx context.Context, reader *kgo.Client, topic stri
 		return nil, err
 	}
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = 500, 1, 16<<20, 1
+	// No waiting for more: what is below the end is there, and an empty answer at the end says so at once.
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = 0, 0, 16<<20, 1
 	req.SessionID, req.SessionEpoch = 0, -1
 	one := kmsg.NewFetchRequestTopic()
 	one.Topic, one.TopicID = topic, known.Topics[0].TopicID

@@ -26,15 +26,16 @@ func kill(t testing.TB, pid int) {
 
 // TestTwoConsumersShareAndTakeOver: two share the partitions; one dies, the other has all of them; nothing is lost.
 func TestTwoConsumersShareAndTakeOver(t *testing.T) {
-	p := newPipeline(t, 6)
+	t.Parallel()
+	p := newPipelineThatKills(t, 6)
 	p.startGateway("127.0.0.1:0")
 	first := p.startConsumer()
 	second := p.startConsumer()
 	second.says(`msg="partitions assigned" .*partitions="\[\d \d \d\]"`)
 	first.says(`msg="partitions assigned" .*partitions="\[\d \d \d\]"`)
 
-	load := start(t, "sluice", p.load("--events", "30000", "--bulk", "100", "--rate", "2000")...)
-	p.eventually("the load under way", func() bool { return p.scalar("SELECT count() FROM events_raw") > 3000 })
+	load := start(t, "sluice", p.load("--events", "12000", "--bulk", "50", "--rate", "800")...)
+	p.eventually("the load under way", func() bool { return p.scalar("SELECT count() FROM events_raw") > 1200 })
 	first.kill()
 	second.says(`msg="partitions assigned" .*partitions="\[\d \d \d \d \d \d\]"`)
 	if code := load.wait(3 * time.Minute); code != 0 {
@@ -45,13 +46,14 @@ func TestTwoConsumersShareAndTakeOver(t *testing.T) {
 // TestTermUnderLoad: gateway and consumer are asked to stop in the middle of a load, end with 0, and nothing acknowledged is
 // lost.
 func TestTermUnderLoad(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 6)
 	g := p.startGateway("127.0.0.1:0")
 	addr := p.url[len("http://"):]
 	c := p.startConsumer()
-	load := start(t, "sluice", p.load("--events", "30000", "--bulk", "50", "--rate", "4000", "--connections", "8")...)
+	load := start(t, "sluice", p.load("--events", "12000", "--bulk", "20", "--rate", "1600", "--connections", "8")...)
 	for round := range 3 {
-		floor := uint64(4000 * (round + 1))
+		floor := uint64(1600 * (round + 1))
 		p.eventually("the load under way", func() bool { return p.scalar("SELECT count() FROM events_raw") > floor })
 		if code := g.term(); code != 0 {
 			t.Fatalf("gateway ended with %d", code)
@@ -69,6 +71,7 @@ func TestTermUnderLoad(t *testing.T) {
 
 // TestPoison: whatever is on the topic becomes a row or a dead letter, and its neighbours become rows.
 func TestPoison(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 1)
 	header := func(name, value string) kafka.Header { return kafka.Header{Key: name, Value: []byte(value)} }
 	good := func(n int) kafka.Record {
@@ -111,6 +114,7 @@ func TestPoison(t *testing.T) {
 
 // TestPartsAppearLater: a consumer whose ClickHouse is not there says so, retries, and goes on by itself.
 func TestPartsAppearLater(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	engine := startEngine(t, engineIn(dir, "127.0.0.1:0", "127.0.0.1:0"))
 	tcp, http := engine.TCPAddr(), engine.HTTPAddr()

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"flag"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -13,16 +14,20 @@ var drains = flag.Int("drains", 2, "how often TestDrainsUnderLoad stops the gate
 //
 //	go test ./internal/e2e -run TestDrainsUnderLoad -v -drains 50
 func TestDrainsUnderLoad(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 6)
 	g := p.startGateway("127.0.0.1:0")
 	addr := p.url[len("http://"):]
 	p.startConsumer()
-	// Singles and bulks, without an end of their own: what is under way when it comes is still sent.
+	// The bulks end after a time: what is under way then is still sent. The singles end after a number of events, so that
+	// there are some at the last stop, however slow the machine is.
 	seconds := 5 + 2**drains
 	duration := (time.Duration(seconds) * time.Second).String()
 	loads := []*program{
-		start(t, "sluice", p.load("--duration", duration, "--rate", "2000", "--connections", "32", "--give-up", "5m")...),
-		start(t, "sluice", p.load("--duration", duration, "--rate", "5000", "--bulk", "50", "--connections", "8", "--give-up", "5m")...),
+		start(t, "sluice", p.load("--give-up", "5m",
+			"--events", strconv.Itoa(400*seconds), "--rate", "400", "--connections", "32")...),
+		start(t, "sluice", p.load("--give-up", "5m",
+			"--duration", duration, "--rate", "2000", "--bulk", "20", "--connections", "8")...),
 	}
 	for i := range *drains {
 		before := p.records(p.name)

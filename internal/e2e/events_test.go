@@ -30,6 +30,7 @@ func TestOneEventBecomesARow(t *testing.T) {
 }
 
 func TestBulkWithThreeBad(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 3)
 	p.startGateway("127.0.0.1:0")
 	p.startConsumer()

@@ -9,6 +9,7 @@ import (
 // A consumer that starts before its topic waits for it, says what is missing, and makes no generation for it. It then has all of the
 // topic, and what is added later.
 func TestConsumerStartsBeforeItsTopic(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 1)
 	p.name += "_late"
 	c := start(t, "consumer", append(p.kafka(), "--clickhouse-dsn", p.dsn, "--kafka-group", p.name, "--admin-addr", "127.0.0.1:0", "--flush-age", "200ms")...)

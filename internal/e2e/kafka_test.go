@@ -24,14 +24,16 @@ func (p *pipeline) client() *kafka.Client {
 	return p.kafkaClient
 }
 
-// ends lists the offset after the last record of each partition of a topic.
-func (p *pipeline) ends(topic string) map[int]int64 {
+// ends lists the offset after the last record of each partition of a topic. It asks again while the broker is too busy
+// to answer.
+func (p *pipeline) ends(topic string) (ends map[int]int64) {
 	p.t.Helper()
-	out, err := p.tryEnds(topic)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return out
+	p.eventually("the ends of "+topic, func() bool {
+		var err error
+		ends, err = p.tryEnds(topic)
+		return err == nil
+	})
+	return ends
 }
 
 func (p *pipeline) tryEnds(topic string) (map[int]int64, error) {
@@ -70,13 +72,14 @@ func (p *pipeline) records(topic string) int64 {
 	return n
 }
 
-// lag is how many records the group has not committed.
-func (p *pipeline) lag() int64 {
+// lag is how many records the group has not committed. It asks again while the broker is too busy to answer.
+func (p *pipeline) lag() (lag int64) {
 	p.t.Helper()
-	lag, err := p.readLag()
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	p.eventually("the group's lag", func() bool {
+		var err error
+		lag, err = p.readLag()
+		return err == nil
+	})
 	return lag
 }
 

@@ -12,12 +12,13 @@ import (
 )
 
 func TestLoadVerifies(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 6)
 	p.startGateway("127.0.0.1:0")
 	p.startConsumer()
 	for name, flags := range map[string][]string{
-		"bulk":   {"--events", "40000", "--bulk", "500", "--repeat", "0.1"},
-		"single": {"--events", "3000", "--event-size", "1400"},
+		"bulk":   {"--events", "20000", "--bulk", "500", "--repeat", "0.1"},
+		"single": {"--events", "1500", "--event-size", "1400"},
 		"gzip":   {"--events", "10000", "--bulk", "200", "--gzip"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -31,6 +32,7 @@ func TestLoadVerifies(t *testing.T) {
 // TestKillEverything: gateway, consumer and engine are killed in the middle of a load, and started again. Every acknowledged
 // event is a row, once.
 func TestKillEverything(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "clickhouse")
 	cfg := engineIn(dir, "127.0.0.1:0", "127.0.0.1:0")
 	cfg.Restart = true
@@ -40,17 +42,17 @@ func TestKillEverything(t *testing.T) {
 	addr := p.url[len("http://"):]
 	c := p.startConsumer()
 
-	load := start(t, "sluice", p.load("--events", "60000", "--bulk", "100", "--rate", "6000", "--connections", "8")...)
+	load := start(t, "sluice", p.load("--events", "24000", "--bulk", "50", "--rate", "2400", "--connections", "8")...)
 	stored := func(n uint64) func() bool {
 		return func() bool { return p.tryScalar("SELECT count() FROM events_raw") >= n }
 	}
-	p.eventually("the load under way", stored(5_000))
+	p.eventually("the load under way", stored(2_000))
 	g.kill()
 	p.startGateway(addr)
-	p.eventually("more rows after the gateway's death", stored(15_000))
+	p.eventually("more rows after the gateway's death", stored(6_000))
 	c.kill()
 	p.startConsumer()
-	p.eventually("more rows after the consumer's death", stored(25_000))
+	p.eventually("more rows after the consumer's death", stored(10_000))
 	old := engine.PID()
 	kill(t, old)
 	p.eventually("the engine back", func() bool { pid := engine.PID(); return pid != 0 && pid != old })

@@ -51,6 +51,7 @@ func startMute(t *testing.T, log *os.File, name string, args ...string) *exec.Cm
 // TestLogWithoutAReader: nobody reads the programs' log, or its reader has gone. Events are taken and stored all the same,
 // and both programs drain when they are told to stop.
 func TestLogWithoutAReader(t *testing.T) {
+	t.Parallel()
 	for name, pipe := range map[string]func(*testing.T) *os.File{
 		"nobody reads": func(t *testing.T) *os.File {
 			t.Helper()
@@ -67,6 +68,7 @@ func TestLogWithoutAReader(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := newPipeline(t, 2)
 			log := pipe(t)
 			addr := free(t)
@@ -90,6 +92,7 @@ func TestLogWithoutAReader(t *testing.T) {
 
 // TestHangup: a terminal that goes away ends the programs as SIGTERM does, with a drain.
 func TestHangup(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 2)
 	g := p.startGateway("127.0.0.1:0")
 	c := p.startConsumer()

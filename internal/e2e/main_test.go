@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +26,14 @@ var lab struct {
 	apache  bool
 	engine  *embedded.Engine
 	bin     string // folder with the programs
+
+	// killers is the engine of scenarios that kill clients: a client's death can end an embedded engine. The engine
+	// starts when the first of these scenarios asks for it.
+	killers func() (*embedded.Engine, error)
 }
+
+// atATime is how many scenarios run side by side unless -parallel says something else. Most of their time they wait.
+const atATime = "6"
 
 func TestMain(m *testing.M) {
 	embedded.Main()
@@ -33,6 +41,12 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	flag.Parse()
+	if !given("test.parallel") {
+		if err := flag.Set("test.parallel", atATime); err != nil {
+			return fail(err)
+		}
+	}
 	dir, err := os.MkdirTemp("", "sluice-e2e-")
 	if err != nil {
 		return fail(err)
@@ -57,15 +71,21 @@ func run(m *testing.M) int {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
-	log := slog.New(slog.DiscardHandler)
+	// The log says when an engine is started again.
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn}))
 
 	if lab.bin, err = build(filepath.Join(dir, "bin")); err != nil {
 		return fail(err)
 	}
-	lab.engine = embedded.NewEngine(embedded.EngineConfig{
-		TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(dir, "clickhouse"), Restart: true, Progress: os.Stderr, Logger: log,
-	})
-	if err := start("engine", lab.engine.Ready(), lab.engine.Run); err != nil {
+	engine := func(name string) (*embedded.Engine, error) {
+		e := embedded.NewEngine(embedded.EngineConfig{
+			TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(dir, name),
+			Restart: true, Progress: os.Stderr, Logger: log,
+		})
+		return e, start("engine", e.Ready(), e.Run)
+	}
+	lab.killers = sync.OnceValues(func() (*embedded.Engine, error) { return engine("killers") })
+	if lab.engine, err = engine("clickhouse"); err != nil {
 		return fail(err)
 	}
 	if lab.brokers = os.Getenv(kafkaSetting); lab.brokers != "" {
@@ -73,13 +93,19 @@ func run(m *testing.M) int {
 		fmt.Println("scenarios run on the Kafka at", lab.brokers)
 		return m.Run()
 	}
-	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: filepath.Join(dir, "kafka"), Logger: log})
+	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: filepath.Join(dir, "kafka")})
 	if err := start("broker", broker.Ready(), broker.Run); err != nil {
 		return fail(err)
 	}
 	lab.brokers = broker.Addr()
 	fmt.Printf("scenarios run on the embedded broker; set %s=host:port for Apache Kafka\n", kafkaSetting)
 	return m.Run()
+}
+
+// given says whether a flag is on the command line.
+func given(name string) (there bool) {
+	flag.Visit(func(f *flag.Flag) { there = there || f.Name == name })
+	return there
 }
 
 func fail(err error) int {
@@ -92,8 +118,8 @@ func fail(err error) int {
 func build(dir string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	flag.Parse()
-	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	// Without symbols the linker takes half the time.
+	args := []string{"build", "-ldflags", "-s -w", "-o", dir + string(filepath.Separator)}
 	if flag.Lookup("test.bench").Value.String() == "" && !*plain {
 		args = append(args, "-race", "-tags", "crashpoints")
 	}

@@ -71,6 +71,7 @@ func (p *pipeline) atRest(c *program) {
 // TestGapOnAQuietPartition: records are removed from the topic while no consumer runs, and nothing comes after them. The consumer goes past them,
 // counts them once over restarts, and does not count rows that are in the table when the group's offset is set back.
 func TestGapOnAQuietPartition(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 1)
 	c := p.startConsumer()
 	p.events(0, 10)
@@ -110,6 +111,7 @@ func TestGapOnAQuietPartition(t *testing.T) {
 // TestTransactionalWriter: what committed transactions wrote becomes rows, what aborted ones wrote does not, and the markers behind them are neither
 // lag nor loss.
 func TestTransactionalWriter(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 1)
 	w := p.other(kgo.TransactionalID(p.name))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

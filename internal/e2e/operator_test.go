@@ -14,6 +14,7 @@ import (
 
 // An operator's day with `sluice topics apply`: what is not given stays as somebody made it, and what removes records needs a flag.
 func TestTopicsApplyAsAnOperator(t *testing.T) {
+	t.Parallel()
 	p := newPipelineWith(t, lab.engine.TCPAddr(), "--replication", "1", "--min-isr", "1", "--partitions", "3", "--topic-retention", "30d")
 	p.settled = true // no consumer reads them
 	both := []string{p.name, p.name + ".dead"}
@@ -90,6 +91,7 @@ func TestTopicsApplyAsAnOperator(t *testing.T) {
 // A developer starts `sluice dev` beside a pipeline at work, on its Kafka and its ClickHouse, and with its settings in the environment. The
 // pipeline gets all of its events, and nobody but its consumer is given a partition of its group.
 func TestDevBesideAPipeline(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 6)
 	p.startGateway("127.0.0.1:0")
 	c := p.startConsumer()
@@ -137,6 +139,7 @@ func TestDevBesideAPipeline(t *testing.T) {
 
 // Brokers that the environment names are the real programs': sluice dev does not take them from there.
 func TestDevRefusesBrokersOfTheEnvironment(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	d := startWith(t, []string{"SLUICE_KAFKA_BROKERS=" + lab.brokers}, "sluice", devFlags("--data-dir", data)...)
 	if code := d.wait(time.Minute); code != 1 {

@@ -43,7 +43,8 @@ func TestOutageSoak(t *testing.T) {
 func plainPrograms(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "bin") + string(filepath.Separator)
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "sluice/cmd/...").CombinedOutput(); err != nil {
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", dir, "sluice/cmd/...")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return dir

@@ -20,6 +20,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 	"github.com/segmentio/kafka-go"
+
+	"sluice/internal/embedded"
 )
 
 const key = "e2e-key"
@@ -45,22 +47,66 @@ func newPipeline(t testing.TB, partitions int) *pipeline {
 	return newPipelineOn(t, partitions, lab.engine.TCPAddr())
 }
 
+// newPipelineThatKills is for scenarios that kill consumers. Another one of them may end their engine while this one
+// makes its schema.
+func newPipelineThatKills(t testing.TB, partitions int) *pipeline {
+	t.Helper()
+	p := newTopics(t, engineOfKillers(t).TCPAddr(), oneBroker(partitions)...)
+	p.eventually("the schema", func() bool { code, _ := p.migrate(); return code == 0 })
+	p.begin()
+	return p
+}
+
+func engineOfKillers(t testing.TB) *embedded.Engine {
+	t.Helper()
+	engine, err := lab.killers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine
+}
+
 func newPipelineOn(t testing.TB, partitions int, engine string) *pipeline {
 	t.Helper()
-	return newPipelineWith(t, engine, "--replication", "1", "--min-isr", "1", "--partitions", fmt.Sprint(partitions))
+	return newPipelineWith(t, engine, oneBroker(partitions)...)
+}
+
+// oneBroker are the flags of topics on a single broker.
+func oneBroker(partitions int) []string {
+	return []string{"--replication", "1", "--min-isr", "1", "--partitions", fmt.Sprint(partitions)}
 }
 
 // newPipelineWith makes the topics with the flags given.
 func newPipelineWith(t testing.TB, engine string, topicFlags ...string) *pipeline {
+	t.Helper()
+	p := newTopics(t, engine, topicFlags...)
+	if code, out := p.migrate(); code != 0 {
+		t.Fatalf("migrate: %d\n%s", code, out)
+	}
+	p.begin()
+	return p
+}
+
+// newTopics is a pipeline without a schema.
+func newTopics(t testing.TB, engine string, topicFlags ...string) *pipeline {
 	t.Helper()
 	name := "e2e_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
 	p := &pipeline{t: t, name: name, dsn: "clickhouse://" + engine + "/" + name}
 	if code, out := runs(t, "sluice", slices.Concat([]string{"topics", "apply"}, topicFlags, p.kafka())...); code != 0 {
 		t.Fatalf("topics apply: %d\n%s", code, out)
 	}
-	if code, out := runs(t, "consumer", "migrate", "--clickhouse-dsn", p.dsn); code != 0 {
-		t.Fatalf("migrate: %d\n%s", code, out)
-	}
+	return p
+}
+
+func (p *pipeline) migrate() (code int, said string) {
+	p.t.Helper()
+	return runs(p.t, "consumer", "migrate", "--clickhouse-dsn", p.dsn)
+}
+
+// begin writes the projects file and connects the scenario to its database.
+func (p *pipeline) begin() {
+	p.t.Helper()
+	t := p.t
 	sum := sha256.Sum256([]byte(key))
 	p.projects = filepath.Join(t.TempDir(), "projects.yaml")
 	text := "projects:\n  - id: e2e\n    keys: [{name: test, sha256: " + hex.EncodeToString(sum[:]) + "}]\n    limit: {unlimited: true}\n"
@@ -69,7 +115,6 @@ func newPipelineWith(t testing.TB, engine string, topicFlags ...string) *pipelin
 	}
 	p.connect()
 	t.Cleanup(p.conserved)
-	return p
 }
 
 func (p *pipeline) connect() {
@@ -190,7 +235,7 @@ func (p *pipeline) within(most time.Duration, what string, condition func() bool
 	p.t.Helper()
 	deadline := time.NewTimer(most)
 	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {

@@ -73,11 +73,12 @@ func startWith(t testing.TB, env []string, name string, args ...string) *program
 	return p
 }
 
-// environment is this process's without settings for Sluice: the scenarios give theirs as flags.
+// environment is this process's without settings for Sluice: the scenarios give theirs as flags. It tells the race
+// detector not to let a program sleep for a second before it exits.
 func environment() []string {
-	var out []string
+	out := []string{"GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE")}
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "SLUICE_") {
+		if !strings.HasPrefix(kv, "SLUICE_") && !strings.HasPrefix(kv, "GORACE=") {
 			out = append(out, kv)
 		}
 	}

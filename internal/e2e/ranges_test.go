@@ -64,10 +64,11 @@ func (p *pipeline) consumerThat(crashpoint string, flags ...string) *program {
 
 // TestCrashPoints: the consumer is killed at each point, again and again. Every record is a row, once.
 func TestCrashPoints(t *testing.T) {
+	t.Parallel()
 	for _, point := range points {
 		t.Run(point, func(t *testing.T) {
-			p := newPipeline(t, 2)
 			t.Parallel() // most of it is waiting for the group to miss the dead
+			p := newPipelineThatKills(t, 2)
 			produced := 0
 			for range *crashes {
 				for partition := range 2 {
@@ -96,10 +97,11 @@ func TestCrashPoints(t *testing.T) {
 // TestZombies: the consumer is stopped at each point for longer than the group waits for it, another takes over and finishes, and
 // then the first goes on where it was.
 func TestZombies(t *testing.T) {
+	t.Parallel()
 	for _, point := range points {
 		t.Run(point, func(t *testing.T) {
-			p := newPipeline(t, 1)
 			t.Parallel()
+			p := newPipelineThatKills(t, 1)
 			p.events(0, 2000)
 			zombie := p.consumerThat(point+":3:STOP", small...)
 			stopped := func() bool {
@@ -121,9 +123,9 @@ func TestZombies(t *testing.T) {
 
 // TestLostAnswers: ClickHouse has the rows and the consumer never hears of it.
 func TestLostAnswers(t *testing.T) {
-	p := newPipeline(t, 2)
 	t.Parallel()
-	between := newCutter(t, lab.engine.TCPAddr())
+	p := newPipelineThatKills(t, 2)
+	between := newCutter(t, engineOfKillers(t).TCPAddr())
 	c := p.consumerThat("never:0", append([]string{"--clickhouse-dsn", "clickhouse://" + between.addr() + "/" + p.name}, small...)...)
 	c.says(`msg="partitions assigned"`)
 	produced := 0
@@ -143,8 +145,8 @@ func TestLostAnswers(t *testing.T) {
 
 // TestRebalanceStorm: consumers come and go every few seconds, some of them killed.
 func TestRebalanceStorm(t *testing.T) {
-	p := newPipeline(t, 4)
 	t.Parallel()
+	p := newPipelineThatKills(t, 4)
 	produced := 0
 	running := []*program{p.consumerThat("never:0", small...)}
 	for round := range 6 {
@@ -169,9 +171,9 @@ func TestRebalanceStorm(t *testing.T) {
 // TestTopicMadeAnew: a topic is deleted and made again under its name, so that its offsets begin again. New events are not taken for
 // old ones, whether the consumer runs meanwhile or not.
 func TestTopicMadeAnew(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 1)
 	p.exempt.otherLives = true
-	t.Parallel()
 	c := p.startConsumer(small...)
 	p.events(0, 350)
 	p.exactly(350)
@@ -215,8 +217,8 @@ func (p *pipeline) tryEnd() int64 {
 
 // TestOnlyClickHouseRefuses: of ten thousand rows one is refused by the table. It becomes a dead letter, the others rows.
 func TestOnlyClickHouseRefuses(t *testing.T) {
-	p := newPipeline(t, 1)
 	t.Parallel()
+	p := newPipeline(t, 1)
 	if err := p.db.Exec(t.Context(), "ALTER TABLE events_raw ADD COLUMN number UInt64 MATERIALIZED toUInt64(if(startsWith(message, 'poison'), message, '0'))"); err != nil {
 		t.Fatal(err)
 	}

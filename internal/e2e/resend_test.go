@@ -47,6 +47,7 @@ func (p *pipeline) startInProcess(now func() time.Time, projects string) {
 // TestResendADayLater: the same events again, a day later by the gateway's clock, are the same rows: one each, the first
 // copy's, and the views count once.
 func TestResendADayLater(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 3)
 	p.startConsumer()
 	start := time.Now().UTC().Truncate(time.Millisecond)
@@ -90,6 +91,7 @@ func TestResendADayLater(t *testing.T) {
 
 // TestRateLimitWithTheClockHeld: what passes is the limit, and nothing of the rest is stored.
 func TestRateLimitWithTheClockHeld(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 3)
 	p.startConsumer()
 	limited := p.limitedProjects(100, "60s")

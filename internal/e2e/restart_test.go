@@ -53,6 +53,7 @@ func (p *pipeline) stored(events uint64) {
 // TestTermInTime: a consumer is told to stop while records keep coming. It ends with 0 within its grace time, whether ClickHouse answers
 // or stands still in the middle of inserts, and afterwards every record is a row, once.
 func TestTermInTime(t *testing.T) {
+	t.Parallel()
 	engine := startEngine(t, engineIn(filepath.Join(t.TempDir(), "clickhouse"), "127.0.0.1:0", "127.0.0.1:0"))
 	for _, scenario := range []struct {
 		name   string
@@ -67,14 +68,15 @@ func TestTermInTime(t *testing.T) {
 			p := newPipelineOn(t, 12, engine.TCPAddr())
 			p.startGateway("127.0.0.1:0")
 			c := p.consumerAsItIs()
-			load := start(t, "sluice", "load", "--url", p.url, "--key", key, "--events", "60000", "--bulk", "100", "--rate", "6000")
-			p.eventually("the load under way", func() bool { return p.tryScalar("SELECT count() FROM events_raw") > 5000 })
+			load := start(t, "sluice", "load", "--url", p.url, "--key", key,
+				"--events", "24000", "--bulk", "50", "--rate", "2400")
+			p.eventually("the load under way", func() bool { return p.tryScalar("SELECT count() FROM events_raw") > 2000 })
 			if scenario.before != nil {
 				scenario.before(t)
 				t.Cleanup(func() { scenario.after(t) })
 				// Half of what a batch gathers in its age: by then each partition has inserts that nobody answers.
 				before := p.records(p.name)
-				p.eventually("more records", func() bool { return p.records(p.name) > before+12000 })
+				p.eventually("more records", func() bool { return p.records(p.name) > before+4800 })
 			}
 			took := stopTimed(t, c)
 			if scenario.after != nil {
@@ -84,7 +86,7 @@ func TestTermInTime(t *testing.T) {
 			if code := load.wait(3 * time.Minute); code != 0 {
 				t.Fatalf("load ended with %d\n%s", code, load.output())
 			}
-			p.stored(60000)
+			p.stored(24000)
 			t.Logf("%s: ended after %s", scenario.name, took)
 		})
 	}
@@ -135,13 +137,14 @@ func (p *pipeline) together(partitions int, members ...*program) (generation int
 //
 //	go test ./internal/e2e -run TestRollingRestart -v -restarts 3
 func TestRollingRestart(t *testing.T) {
+	t.Parallel()
 	const partitions = 12
 	p := newPipeline(t, partitions)
 	p.startGateway("127.0.0.1:0")
 	members := []*program{p.consumerAsItIs(), p.consumerAsItIs(), p.consumerAsItIs()}
 	generation := p.together(partitions, members...)
-	load := start(t, "sluice", p.load("--duration", fmt.Sprintf("%ds", 20**restarts), "--bulk", "50", "--rate", "3000")...)
-	p.eventually("the load under way", func() bool { return p.scalar("SELECT count() FROM events_raw") > 3000 })
+	load := start(t, "sluice", p.load("--duration", fmt.Sprintf("%ds", 20**restarts), "--bulk", "20", "--rate", "1000")...)
+	p.eventually("the load under way", func() bool { return p.scalar("SELECT count() FROM events_raw") > 1000 })
 	for range *restarts {
 		for i, m := range members {
 			took := stopTimed(t, m)

@@ -15,6 +15,7 @@ import (
 // An operator's day with `consumer migrate`: what is not given stays, what removes rows needs a flag, what is missing
 // is made.
 func TestMigrateAsAnOperator(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, 1)
 	p.settled = true // its rows have no records
 	migrate := func(wantCode int, wantSaid string, flags ...string) {
@@ -67,6 +68,7 @@ func TestMigrateAsAnOperator(t *testing.T) {
 // sluice dev starts on a data folder in which tables and views were dropped or changed: it makes what is missing, says
 // what differs, and leaves rows and retention alone.
 func TestDevOnAChangedFolder(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	var db clickhouse.Conn
 	var url string

@@ -182,12 +182,7 @@ func freePorts(t *testing.T, n int) []string {
 	t.Helper()
 	ports := make([]string, n)
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() //nolint:errcheck // all are taken until the last one is known
-		_, ports[i], _ = net.SplitHostPort(l.Addr().String())
+		_, ports[i], _ = net.SplitHostPort(free(t))
 	}
 	return ports
 }

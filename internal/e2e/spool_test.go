@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,18 +70,27 @@ func (o *outage) gatewayWithSpool(projects, spool string, flags ...string) (g *p
 	return g, "http://" + g.says(`msg="gateway serves" addr=(\S+)`), "http://" + admin
 }
 
-// free is an address that nobody listens on.
+// free is an address that nobody listens on. Its port lies outside the range from which the system picks ports, so that
+// no other program gets the port first. free returns no port twice.
 func free(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, ports = 10_000, 20_000
+	for range ports {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+nextPort.Add(1)%ports))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return l.Addr().String()
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
+
+// nextPort starts at random, because several test programs may run at a time.
+var nextPort = func() (n atomic.Uint32) { n.Store(rand.Uint32N(20_000)); return }()
 
 // metric reads one figure from an admin port.
 func metric(t testing.TB, admin, name string) float64 {
@@ -106,6 +117,7 @@ func metric(t testing.TB, admin, name string) float64 {
 // TestSpoolSurvivesGatewayAndKafka: Kafka goes, events are answered 202 all the same, the gateway is killed, twice, and every
 // event that was ever answered 202 is on the topic when both are back.
 func TestSpoolSurvivesGatewayAndKafka(t *testing.T) {
+	t.Parallel()
 	o := &outage{t: t, addr: "127.0.0.1:0", dir: t.TempDir()}
 	o.start()
 	if code, out := runs(t, "sluice", "topics", "apply", "--replication", "1", "--min-isr", "1", "--partitions", "3",

@@ -118,9 +118,11 @@ func TestExit(t *testing.T) {
 
 // TestExitWithoutAReader runs programs whose standard error nobody reads, or whose reader has gone.
 func TestExitWithoutAReader(t *testing.T) {
+	t.Parallel()
 	for name, code := range map[string]int{"noisy": 0, "complains": 1} {
 		for _, gone := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, reader gone: %v", name, gone), func(t *testing.T) {
+				t.Parallel() // a program waits for a second for somebody who reads its last lines
 				reader, writer, err := os.Pipe()
 				require.NoError(t, err)
 				defer reader.Close()                                //nolint:errcheck // a pipe

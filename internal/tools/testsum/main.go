@@ -1,6 +1,7 @@
-// Command testsum runs go test and says at the end which tests were skipped and why: go test itself says "ok" for a package whose tests
-// were all skipped. Its arguments are those of go test. It prints the line of each package as go test does, and of a package that failed
-// all that the failed tests said. It exits with go test's code.
+// Command testsum runs go test and lists at the end which tests were skipped and why, which tests took longest, and how
+// long all took: go test itself says "ok" for a package whose tests were all skipped. Its arguments are those of go
+// test. It prints the line of each package as go test does, and of a package that failed all that the failed tests
+// said. It exits with go test's code.
 //
 //	go run ./internal/tools/testsum -race ./...
 package main
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -33,6 +35,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return fail(stderr, err)
 	}
@@ -51,7 +54,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	sum := newSummary(stdout)
 	readErr := sum.read(out)
 	err = cmd.Wait()
-	sum.close()
+	sum.close(time.Since(began))
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() > 0:

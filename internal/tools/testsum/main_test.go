@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -54,6 +55,8 @@ func FuzzSeeds(f *testing.F) { f.Add(1); f.Fuzz(func(t *testing.T, _ int) { t.Sk
 	require.NotContains(t, out, "quiet")
 	require.NotContains(t, out, "FAIL")
 	_, list, _ := strings.Cut(out, "\nskipped: ")
+	list, total, _ := strings.Cut(list, "\ntotal: ")
+	require.Regexp(t, `^[0-9]+s\n$`, total)
 	require.Equal(t, `3
   redis-server is not on the path; the package redis-server has it
       example/a TestOne
@@ -83,6 +86,7 @@ func TestGood(t *testing.T) { t.Log("quiet") }
 		require.Contains(t, out, want)
 	}
 	require.NotContains(t, out, "quiet")
+	require.Regexp(t, `(?m)^total: [0-9]+s$`, out)
 	require.Contains(t, out, "\nfailed:\n")
 	require.Contains(t, out, "  example/a TestBad/sub\n")
 	require.True(t, strings.HasSuffix(out, "FAIL\n"))
@@ -97,4 +101,18 @@ func TestExitCodeOfWrongArguments(t *testing.T) {
 	code, _, errs = testsum(t)
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "testsum: ")
+}
+
+// The slowest tests are listed before the total, slowest first. A test takes at least as long as its longest subtest.
+func TestSlowTestsAreListed(t *testing.T) {
+	var out strings.Builder
+	sum := newSummary(&out)
+	require.NoError(t, sum.read(strings.NewReader(`
+{"Action":"pass","Package":"p","Test":"TestQuick","Elapsed":4.9}
+{"Action":"pass","Package":"p","Test":"TestSlow/sub","Elapsed":7}
+{"Action":"pass","Package":"p","Test":"TestSlow","Elapsed":0.04}
+{"Action":"fail","Package":"p","Test":"TestSlower","Elapsed":12.5}
+`[1:])))
+	sum.close(83 * time.Second)
+	require.Contains(t, out.String(), "\nslowest:\n   12.5s p TestSlower\n      7s p TestSlow\n\ntotal: 1m23s\n")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // event is one line of go test -json; see go doc test2json.
@@ -17,6 +19,7 @@ type event struct {
 	Package string
 	Test    string
 	Output  string
+	Elapsed float64 // seconds, of a test or a package that has ended
 }
 
 // summary prints what go test would, and gathers what was skipped.
@@ -25,6 +28,20 @@ type summary struct {
 	running map[string]*packageRun
 	skipped []skip
 	failed  []string
+	slow    []timed
+}
+
+// slowest is how many of the slowest tests are listed, notable how long a test takes to be among them.
+const (
+	slowest = 10
+	notable = 5 * time.Second
+)
+
+// timed is a test and how long it took: its own time, or that of its longest subtest if that is more. go test does not
+// count the time of parallel subtests as their test's.
+type timed struct {
+	pkg, test string
+	took      time.Duration
 }
 
 // skip is a test that was skipped.
@@ -34,6 +51,8 @@ type skip struct{ pkg, test, reason string }
 type packageRun struct {
 	said []said
 	done map[string]string // test → pass, fail or skip
+	// longest is how long a test took, or the longest of its subtests.
+	longest map[string]time.Duration
 }
 
 // said is a piece of output; test is empty for the package's own.
@@ -73,7 +92,7 @@ func (s *summary) take(e event) {
 	}
 	p := s.running[e.Package]
 	if p == nil {
-		p = &packageRun{done: map[string]string{}}
+		p = &packageRun{done: map[string]string{}, longest: map[string]time.Duration{}}
 		s.running[e.Package] = p
 	}
 	switch e.Action {
@@ -92,6 +111,11 @@ func (s *summary) take(e event) {
 // endTest notes how a test ended, and forgets what it said if it passed.
 func (s *summary) endTest(e event, p *packageRun) {
 	p.done[e.Test] = e.Action
+	test, _, sub := strings.Cut(e.Test, "/")
+	p.longest[test] = max(p.longest[test], time.Duration(e.Elapsed*float64(time.Second)))
+	if took := p.longest[test]; took >= notable && !sub {
+		s.slow = append(s.slow, timed{e.Package, test, took})
+	}
 	switch e.Action {
 	case "pass":
 		p.said = slices.DeleteFunc(p.said, func(o said) bool { return o.test == e.Test })
@@ -142,17 +166,29 @@ func (p *packageRun) reason(test string) string {
 	return strings.TrimSpace(strings.Join(parts, " "))
 }
 
-// close prints the packages that never ended, what failed, and what was skipped, by reason.
-func (s *summary) close() {
+// close prints the packages that never ended, what failed, what was skipped, by reason, the slowest tests, and how long
+// all took.
+func (s *summary) close(took time.Duration) {
 	for name, p := range s.running {
 		s.end(event{Action: "fail", Package: name}, p)
 	}
 	if len(s.failed) > 0 {
 		_, _ = fmt.Fprintf(s.out, "\nfailed:\n  %s\n", strings.Join(s.failed, "\n  "))
 	}
-	if len(s.skipped) == 0 {
-		return
+	if len(s.skipped) > 0 {
+		s.printSkipped()
 	}
+	if len(s.slow) > 0 {
+		slices.SortStableFunc(s.slow, func(a, b timed) int { return cmp.Compare(b.took, a.took) })
+		_, _ = fmt.Fprintln(s.out, "\nslowest:")
+		for _, t := range s.slow[:min(slowest, len(s.slow))] {
+			_, _ = fmt.Fprintf(s.out, "  %6s %s %s\n", t.took.Round(100*time.Millisecond), t.pkg, t.test)
+		}
+	}
+	_, _ = fmt.Fprintf(s.out, "\ntotal: %s\n", took.Round(time.Second))
+}
+
+func (s *summary) printSkipped() {
 	var reasons []string
 	tests := map[string][]string{}
 	for _, k := range s.skipped {
