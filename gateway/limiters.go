@@ -22,6 +22,12 @@ type limitKey struct {
 	limit   projects.Limit
 }
 
+// A limit of the projects file is within the bounds of a limiter, or this does not compile.
+const (
+	_ = uint(ratelimit.MaxEvents - projects.MaxLimitEvents)
+	_ = uint(ratelimit.MaxWindow - projects.MaxLimitWindow)
+)
+
 func newLimiters(store *ratelimit.Store) *limiters {
 	return &limiters{inUse: map[limitKey]*ratelimit.Limiter{}, store: store}
 }
@@ -36,7 +42,7 @@ func (l *limiters) of(project string, limit projects.Limit, now time.Time) *rate
 	key := limitKey{project, limit}
 	limiter := l.inUse[key]
 	if limiter == nil {
-		limiter = ratelimit.New(limit.Events, limit.Window, limit.ExactRetryAfter, now)
+		limiter = ratelimit.New(ratelimit.Limit(limit), now)
 		if l.store != nil {
 			l.store.Attach(project, limiter)
 		}
