@@ -102,6 +102,10 @@ func testChargesArePaidLater(t *testing.T, r *redistest.Server) {
 		{0, 100, 0, 0, -100},
 		{119_400 * time.Millisecond, 0, 0, 0, 99},
 		{time.Minute, 0, 101, 100, 0},
+		{-time.Hour, 0, 1, 0, 0}, // a clock that is set back pays nothing
+		{0, 1, 0, 0, -1},
+		{600 * time.Millisecond, 0, 1, 0, 0},
+		{600 * time.Millisecond, 0, 2, 1, 0},
 	} {
 		c.advance(step.after)
 		op := operation{key: "bucket", events: 100, window: time.Minute, charge: step.charge, want: step.want}
