@@ -205,7 +205,7 @@ func (s *submission) admit() *problem {
 	if s.project.disabled {
 		return errDisabled
 	}
-	if s.project.limit != nil && s.project.limit.Quota(s.now()).Left == 0 {
+	if s.project.limit != nil && s.project.limit.Quota(s.now()).Remaining == 0 {
 		return s.rateLimited(1)
 	}
 	return nil

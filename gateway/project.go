@@ -77,6 +77,12 @@ type limitKey struct {
 	limit   projects.Limit
 }
 
+// The limits of a projects file are within the bounds of a limiter. Otherwise this does not compile.
+const (
+	_ = uint(ratelimit.MaxEvents - projects.MaxLimitEvents)
+	_ = uint(ratelimit.MaxWindow - projects.MaxLimitWindow)
+)
+
 func newLimiters(store *ratelimit.Store) *limiters {
 	return &limiters{inUse: map[limitKey]*ratelimit.Limiter{}, store: store}
 }
@@ -91,7 +97,7 @@ func (l *limiters) of(project string, limit projects.Limit, now time.Time) *rate
 	key := limitKey{project, limit}
 	limiter := l.inUse[key]
 	if limiter == nil {
-		limiter = ratelimit.New(limit.Events, limit.Window, limit.ExactRetryAfter, now)
+		limiter = ratelimit.New(ratelimit.Limit(limit), now)
 		if l.store != nil {
 			l.store.Attach(project, limiter)
 		}

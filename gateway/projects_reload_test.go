@@ -121,7 +121,7 @@ func TestLimitersOutliveReloads(t *testing.T) {
 	assert.Same(t, first, limiterOf(two), "the same limit")
 	three := read(two, "{events: 6}")
 	assert.NotSame(t, first, limiterOf(three), "a changed limit")
-	assert.EqualValues(t, 6, limiterOf(three).Events)
+	assert.EqualValues(t, 6, limiterOf(three).Limit().Events)
 	assert.Len(t, three.limiters.inUse, 1)
 	assert.Nil(t, limiterOf(read(three, "{unlimited: true}")))
 	assert.Empty(t, three.limiters.inUse)

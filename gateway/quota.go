@@ -48,8 +48,8 @@ func (s *submission) chargeWhole() *problem {
 	if limit == nil {
 		return nil
 	}
-	if int64(len(s.valid)) > limit.Events {
-		return tooLarge("The atomic bulk has more events than", limitRate, limit.Events, "events")
+	if most := limit.Limit().Events; len(s.valid) > most {
+		return tooLarge("The atomic bulk has more events than", limitRate, int64(most), "events")
 	}
 	if !limit.TakeAll(len(s.valid), s.now()) {
 		return s.rateLimited(len(s.valid))
@@ -87,18 +87,18 @@ func (s *submission) rateLimitFields(k kind) {
 		return
 	}
 	q := limit.Quota(s.now())
-	window := int((limit.Window + time.Second - 1) / time.Second)
-	whole := int((q.Whole + time.Second - 1) / time.Second)
+	window := int((limit.Limit().Window + time.Second - 1) / time.Second)
+	reset := int((q.Reset + time.Second - 1) / time.Second)
 	h := &s.ctx.Response.Header
 	var text [64]byte
 	b := append(text[:0], `"events";q=`...)
-	b = strconv.AppendInt(b, limit.Events, 10)
+	b = strconv.AppendInt(b, int64(limit.Limit().Events), 10)
 	b = append(b, ";w="...)
 	b = strconv.AppendInt(b, int64(window), 10)
 	h.SetBytesV("RateLimit-Policy", b)
 	b = append(text[:0], `"events";r=`...)
-	b = strconv.AppendInt(b, int64(q.Left), 10)
+	b = strconv.AppendInt(b, int64(q.Remaining), 10)
 	b = append(b, ";t="...)
-	b = strconv.AppendInt(b, int64(whole), 10)
+	b = strconv.AppendInt(b, int64(reset), 10)
 	h.SetBytesV("RateLimit", b)
 }

@@ -48,7 +48,7 @@ func TestRateLimitBulkKeepsWhatFits(t *testing.T) {
 func TestWhatIsCharged(t *testing.T) {
 	s := serve(t, withProjects(t, limited(10, "60s")))
 	left := func() int {
-		return s.projects.Load().find([]byte(testKey)).limit.Quota(s.clock.now()).Left
+		return s.projects.Load().find([]byte(testKey)).limit.Quota(s.clock.now()).Remaining
 	}
 	steps := []struct {
 		name string

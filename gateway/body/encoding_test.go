@@ -128,7 +128,7 @@ func FuzzDecompress(f *testing.F) {
 			t.Fatalf("a buffer of %d bytes", dst.Cap())
 		}
 		if err != nil {
-			if !errors.Is(err, errCorrupt) && !errors.Is(err, ErrDecodedTooLarge) {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrDecodedTooLarge) {
 				t.Fatalf("refused as %v", err)
 			}
 			return

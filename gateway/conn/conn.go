@@ -9,7 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Config configures a connSet.
+// Config configures a Set.
 type Config struct {
 	// Max is how many connections may be open at once; 0 is no bound. The limit of open files may lower it.
 	Max int

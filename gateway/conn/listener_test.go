@@ -17,17 +17,17 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// connServer is a server with bounded connections. It answers 202, or 503 over a connection beyond the bound.
-type connServer struct {
+// server is a server with bounded connections. It answers 202, or 503 over a connection beyond the bound.
+type server struct {
 	*Set
 	t          *testing.T
 	addr       string
 	turnedAway atomic.Int64
 }
 
-func newConnServer(t *testing.T, most int) *connServer {
+func newServer(t *testing.T, most int) *server {
 	t.Helper()
-	s := &connServer{t: t}
+	s := &server{t: t}
 	handler := func(ctx *fasthttp.RequestCtx) {
 		ctx.SetStatusCode(fasthttp.StatusAccepted)
 		if IsSurplus(ctx) {
@@ -54,7 +54,7 @@ func newConnServer(t *testing.T, most int) *connServer {
 }
 
 // connect opens a connection that closes with the test.
-func (s *connServer) connect() net.Conn {
+func (s *server) connect() net.Conn {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.addr)
 	require.NoError(s.t, err)
@@ -63,9 +63,9 @@ func (s *connServer) connect() net.Conn {
 	return conn
 }
 
-// connStatus sends a request over a connection and returns the status of the answer, or 0 if the connection ended
+// status sends a request over a connection and returns the status of the answer, or 0 if the connection ended
 // instead.
-func connStatus(conn net.Conn) int {
+func status(conn net.Conn) int {
 	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
 		return 0
 	}
@@ -78,7 +78,7 @@ func connStatus(conn net.Conn) int {
 }
 
 // becomes waits until the set has n open connections.
-func (s *connServer) becomes(n int) {
+func (s *server) becomes(n int) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool { return s.Open() == n }, 20*time.Second, 2*time.Millisecond)
 }
@@ -87,39 +87,39 @@ func (s *connServer) becomes(n int) {
 // The one within the bound is served all the time.
 func TestFloodOfConnections(t *testing.T) {
 	t.Parallel()
-	s := newConnServer(t, 1)
+	s := newServer(t, 1)
 	inside := s.connect()
-	require.Equal(t, 202, connStatus(inside))
+	require.Equal(t, 202, status(inside))
 	for range surplus {
 		s.connect()
 	}
 	s.becomes(1 + surplus)
 	full := time.Now()
-	assert.Zero(t, connStatus(s.connect()), "one beyond all is closed")
-	assert.Equal(t, 202, connStatus(inside))
+	assert.Zero(t, status(s.connect()), "one beyond all is closed")
+	assert.Equal(t, 202, status(inside))
 	s.becomes(1)
 	assert.Less(t, time.Since(full), 5*time.Second, "silent connections close")
 	assert.EqualValues(t, surplus+1, s.turnedAway.Load())
-	assert.Equal(t, 202, connStatus(inside), "afterwards")
+	assert.Equal(t, 202, status(inside), "afterwards")
 }
 
 // TestConnectionBeyondTheBound is answered, and closes after the answer. When one within the bound has gone, the next
 // fits.
 func TestConnectionBeyondTheBound(t *testing.T) {
 	t.Parallel()
-	s := newConnServer(t, 2)
+	s := newServer(t, 2)
 	first, second := s.connect(), s.connect()
-	require.Equal(t, 202, connStatus(first))
-	require.Equal(t, 202, connStatus(second))
+	require.Equal(t, 202, status(first))
+	require.Equal(t, 202, status(second))
 	extra := s.connect()
-	assert.Equal(t, 503, connStatus(extra))
-	assert.Zero(t, connStatus(extra), "it is closed")
+	assert.Equal(t, 503, status(extra))
+	assert.Zero(t, status(extra), "it is closed")
 	assert.EqualValues(t, 1, s.turnedAway.Load())
 	s.becomes(2)
 	require.NoError(t, first.Close())
 	s.becomes(1)
-	assert.Equal(t, 202, connStatus(s.connect()))
-	assert.Equal(t, 202, connStatus(second))
+	assert.Equal(t, 202, status(s.connect()))
+	assert.Equal(t, 202, status(second))
 }
 
 // failingListener fails so many times before it returns a connection.

@@ -14,7 +14,7 @@ import (
 func TestExactRetryAfter(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
-	l := New(60, time.Minute, true, now)
+	l := New(Limit{60, time.Minute, true}, now)
 	l.Take(60, now)
 	for n, want := range map[int]int{1: 1, 2: 2, 30: 30, 60: 60, 1000: 60} {
 		assert.Equal(t, want, l.RetryAfter(n, now), "%d events", n)
@@ -31,7 +31,7 @@ func TestLimiterBound(t *testing.T) {
 		limit, window := 1+rnd.IntN(1000), time.Duration(1+rnd.IntN(100))*time.Second
 		start := time.Unix(1_800_000_000, 0)
 		now := start
-		l := New(limit, window, false, start)
+		l := New(Limit{limit, window, false}, start)
 		passed := 0
 		for range 500 {
 			now = now.Add(time.Duration(rnd.Int64N(int64(window) / 20)))
@@ -47,7 +47,7 @@ func TestLimiterBound(t *testing.T) {
 func TestLimiterUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
-	l := New(10_000, time.Minute, false, now)
+	l := New(Limit{10_000, time.Minute, false}, now)
 	var all sync.WaitGroup
 	var total atomic.Int64
 	for range 16 {
@@ -66,7 +66,7 @@ func TestLimiterUnderConcurrency(t *testing.T) {
 func TestLimiterTakesOldReadings(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1_800_000_000, 0)
-	l := New(100, time.Minute, false, start)
+	l := New(Limit{100, time.Minute, false}, start)
 	passed := l.Take(100, start)
 	for i := range 1000 {
 		passed += l.Take(1, start.Add(6*time.Second))
@@ -80,12 +80,12 @@ func TestLimiterAtItsBounds(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1_800_000_000, 0)
 	for _, idle := range []time.Duration{
-		time.Second, 2 * time.Hour, maxLimitWindow - time.Microsecond, maxLimitWindow, 100 * maxLimitWindow,
+		time.Second, 2 * time.Hour, MaxWindow - time.Microsecond, MaxWindow, 100 * MaxWindow,
 	} {
-		l := New(maxLimitEvents, maxLimitWindow, false, start)
-		require.Equal(t, maxLimitEvents, l.Take(maxLimitEvents, start))
-		want := int(min(1, float64(idle)/float64(maxLimitWindow)) * maxLimitEvents)
-		got := l.Take(maxLimitEvents, start.Add(idle))
+		l := New(Limit{MaxEvents, MaxWindow, false}, start)
+		require.Equal(t, MaxEvents, l.Take(MaxEvents, start))
+		want := int(min(1, float64(idle)/float64(MaxWindow)) * MaxEvents)
+		got := l.Take(MaxEvents, start.Add(idle))
 		assert.GreaterOrEqual(t, got, want-1, idle)
 		assert.LessOrEqual(t, got, want, idle)
 	}
