@@ -141,7 +141,7 @@ func TestTopicRefusesAll(t *testing.T) {
 				s.Configure(setting[0], setting[1])
 				way.shut.Store(false)
 				waitUntil(t, func() bool {
-					return said.Of("kafka refuses all that waits in the spool; it stays there and is tried again; see what gateway check says of the topic") == 1
+					return said.Of("kafka refuses every event in the spool; the spool keeps them and tries again; run gateway check to see the topic's faults") == 1
 				})
 				if n, aside := metric("spool_events"), quarantined(t, dir); n != 20 || metric("spool_bytes") == 0 || len(aside) > 0 {
 					t.Errorf("%v events in the spool, kept aside: %v", n, aside)
@@ -162,7 +162,7 @@ func TestTopicRefusesAll(t *testing.T) {
 					t.Errorf("came: %q", got)
 				}
 				waitUntil(t, func() bool { return said.Of("spool is empty") == 1 })
-				if said.Of("kafka refuses what waited in the spool; it is kept and tried again") > 0 {
+				if said.Of("kafka refuses an event in the spool; the spool keeps it and tries again") > 0 {
 					t.Errorf("said: %v", said.All())
 				}
 			})
@@ -180,7 +180,7 @@ func TestTopicRefusesOne(t *testing.T) {
 		g.keeps(`{"message":"before"}`, large, `{"message":"after"}`)
 		way.shut.Store(false)
 		waitUntil(t, func() bool { return metric("spool_events") == 1 && metric("spool_refused_events") == 1 })
-		waitUntil(t, func() bool { return said.Of("spool is sent, but for what kafka refuses") == 1 })
+		waitUntil(t, func() bool { return said.Of("spool is sent, except for what kafka refuses") == 1 })
 		if n := metric("spool_bytes"); n < 1_048_428 || len(quarantined(t, dir)) != 1 || said.Of("spool is empty") > 0 {
 			t.Errorf("%v bytes, %v, said %v", n, quarantined(t, dir), said.All())
 		}

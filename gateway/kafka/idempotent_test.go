@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -190,14 +191,14 @@ func TestCoordinatorIsLoading(t *testing.T) {
 		if n.Add(1) > 6 {
 			return nil, nil, false
 		}
-		resp := r.ResponseKind().(*kmsg.InitProducerIDResponse) //nolint:forcetypeassert // the pair belongs together
+		resp := r.ResponseKind().(*kmsg.InitProducerIDResponse)
 		resp.ErrorCode = []int16{kerr.CoordinatorLoadInProgress.Code, kerr.CoordinatorNotAvailable.Code}[n.Load()%2]
 		return resp, nil, true
 	})
 	said := &testlog.Counter{}
 	pub := publisherOver(t, producerOf(s), "none", said)
 	onceEach(t, publishMany(t, s, pub, 50, nil))
-	without := said.Of("kafka gives no producer id; a batch that must be sent again may be on the topic twice")
+	without := said.Of("kafka gives no producer id; a batch that is sent again may be on the topic twice")
 	if without > said.Of("kafka gives producer ids") {
 		t.Error("gave up for good")
 	}
@@ -209,9 +210,7 @@ func TestBrokerRestarts(t *testing.T) {
 	start := func(addr string) *kfake.Cluster {
 		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(dir), kfake.SeedTopics(6, "events"),
 			kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, addr) }))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return c
 	}
 	cluster := start("127.0.0.1:0")
@@ -235,15 +234,11 @@ func TestBatchesOnKafka(t *testing.T) {
 			kafkatest.OnBoth(t, 1, func(t *testing.T, s *kafkatest.Site) {
 				p := producerOf(s)
 				id, err := p.NewID(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				in := append(batchtest.EventsLike(300), batchtest.Record{Key: []byte("k"), Value: []byte{}}, batchtest.Record{Key: []byte{}})
 				e := encoderWith(t, codec)
 				e.Encode([][]byte{batchtest.Run(in...)}, time.Now())
-				if err := produceSoon(t, p, e.Seal(id, 0)); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, produceSoon(t, p, e.Seal(id, 0)))
 				var got []batchtest.Record
 				for _, c := range s.Records(t) {
 					got = append(got, c.Record)
@@ -252,15 +247,11 @@ func TestBatchesOnKafka(t *testing.T) {
 					t.Error("franz-go reads something else")
 				}
 				resp, err := p.client.Fetch(t.Context(), &kafka.FetchRequest{Topic: s.Topic, MinBytes: 1, MaxBytes: 1 << 22, MaxWait: time.Second})
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				got = nil
 				for range in {
 					r, err := resp.Records.ReadRecord()
-					if err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, err)
 					var out batchtest.Record
 					if r.Value != nil {
 						out.Value, _ = kafka.ReadAll(r.Value)
@@ -299,9 +290,7 @@ func TestBrokerKnowsACopy(t *testing.T) {
 	kafkatest.OnBoth(t, 1, func(t *testing.T, s *kafkatest.Site) {
 		p := producerOf(s)
 		id, err := p.NewID(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		other, err := p.NewID(t.Context())
 		if err != nil || other.ID == id.ID {
 			t.Fatalf("ids %v and %v: %v", id, other, err)

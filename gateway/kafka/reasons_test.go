@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sluice/gateway/broker"
 	"syscall"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"sluice/gateway/broker"
 )
 
 func TestReasons(t *testing.T) {

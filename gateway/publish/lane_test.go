@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/gateway/broker"
 	"sluice/gateway/broker/brokertest"
 	"sluice/internal/recordbatch"
@@ -20,7 +22,7 @@ import (
 )
 
 // inBubble runs a publisher over m on a clock that jumps ahead whenever everybody waits.
-func inBubble(t *testing.T, m *brokertest.Memory, log slog.Handler, test func(t *testing.T, pub *Publisher)) {
+func inBubble(t *testing.T, m broker.Producer, log slog.Handler, test func(t *testing.T, pub *Publisher)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		pub := publisherFor(t, m, loggedTo(log))
@@ -46,9 +48,7 @@ func TestLostAnswer(t *testing.T) {
 			m := &brokertest.Memory{}
 			inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
 				m.Failing(brokertest.Times(4, taken, brokertest.ErrLost))
-				if err := publishOne(pub, 10*time.Second); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, publishOne(pub, 10*time.Second))
 				log := m.Placed()
 				if len(log) != 5 || log[0] != log[4] || len(slices.Compact(log)) != 1 || !log[0].Valid() || log[0].Sequence != 0 {
 					t.Errorf("sent %+v", log)
@@ -117,9 +117,7 @@ func TestGivenUp(t *testing.T) {
 		}
 		m.Failing(nil)
 		for range 20 {
-			if err := publishOne(pub, 10*time.Second); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, publishOne(pub, 10*time.Second))
 		}
 		if n := len(m.Stored()); n != 26 {
 			t.Errorf("%d records, want the 6 that were kept and not acknowledged and the 20 that were", n)
@@ -134,9 +132,7 @@ func TestNotWritten(t *testing.T) {
 		pub.partitions.Store(lanes * 3)
 		m.Failing(brokertest.Times(2, false, fmt.Errorf("%w: no leader", broker.ErrNotWritten)))
 		for range 30 {
-			if err := publishOne(pub, 10*time.Second); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, publishOne(pub, 10*time.Second))
 		}
 		log := m.Placed()
 		if log[0].ProducerID != log[2].ProducerID || log[0].Partition == log[1].Partition || log[1].Partition == log[2].Partition {
@@ -158,15 +154,11 @@ func TestProducerIDGone(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
 		for range 5 {
-			if err := publishOne(pub, 10*time.Second); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, publishOne(pub, 10*time.Second))
 		}
 		before := len(m.Placed())
 		m.Failing(brokertest.Times(1, false, fmt.Errorf("%w: unknown", broker.ErrProducerID)))
-		if err := publishOne(pub, 10*time.Second); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, publishOne(pub, 10*time.Second))
 		log := m.Placed()[before:]
 		if len(log) != 2 || log[0].ProducerID == log[1].ProducerID || log[1].Sequence != 0 {
 			t.Errorf("sent %+v", log)
@@ -256,16 +248,14 @@ func TestWithoutProducerIDs(t *testing.T) {
 	said := &testlog.Counter{}
 	inBubble(t, m, said, func(t *testing.T, pub *Publisher) {
 		for range 10 {
-			if err := publishOne(pub, 10*time.Second); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, publishOne(pub, 10*time.Second))
 		}
 		for _, p := range m.Placed() {
 			if p.ProducerID != recordbatch.NoProducerID || p.Sequence != -1 {
 				t.Fatalf("sent %+v", p)
 			}
 		}
-		if n := said.Of("kafka gives no producer id; a batch that must be sent again may be on the topic twice"); n != 1 {
+		if n := said.Of("kafka gives no producer id; a batch that is sent again may be on the topic twice"); n != 1 {
 			t.Errorf("said %d times", n)
 		}
 		m.Mu.Lock()
@@ -273,9 +263,7 @@ func TestWithoutProducerIDs(t *testing.T) {
 		m.Mu.Unlock()
 		time.Sleep(idAgain + time.Second) // the bubble's clock
 		before := len(m.Placed())
-		if err := publishOne(pub, 10*time.Second); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, publishOne(pub, 10*time.Second))
 		if p := m.Placed()[before]; !p.Valid() || said.Of("kafka gives producer ids") != 1 {
 			t.Errorf("sent %+v", p)
 		}

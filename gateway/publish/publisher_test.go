@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/gateway/broker"
 	"sluice/gateway/broker/brokertest"
 	"sluice/internal/recordbatch"
@@ -111,9 +113,7 @@ func TestPublishRetriesUntilTheDeadline(t *testing.T) {
 		return true, nil
 	})
 	pub := publishing(t, m, inflightBytes(1<<20))
-	if err := publish(pub, batchtest.Plain(1, 10), soon())[0]; err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, publish(pub, batchtest.Plain(1, 10), soon())[0])
 	m.Failing(func() (bool, error) { return false, errors.New("broker away") })
 	start := time.Now()
 	if err := publish(pub, batchtest.Plain(1, 10), start.Add(300*time.Millisecond))[0]; !errors.Is(err, ErrDeadline) {
@@ -135,9 +135,7 @@ func TestPublishByKeyKeepsOnePartition(t *testing.T) {
 	pub := publishing(t, seen, inflightBytes(1<<30))
 	for i := range 300 {
 		key := []byte{byte('a' + i%20)}
-		if err := publish(pub, []batchtest.Record{{Key: key, Value: []byte("x")}}, soon())[0]; err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, publish(pub, []batchtest.Record{{Key: key, Value: []byte("x")}}, soon())[0])
 	}
 	used := map[int]bool{}
 	for key, at := range seen.of {

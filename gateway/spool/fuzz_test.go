@@ -19,7 +19,7 @@ func FuzzSpoolEntry(f *testing.F) {
 			return
 		}
 		again := e.encode()
-		stampEntry(again, e.sequence, e.before)
+		setCounters(again, e.sequence, e.before)
 		if !bytes.Equal(again, b) {
 			t.Errorf("%x became %x", b, again)
 		}

@@ -35,9 +35,7 @@ func TestSpoolGivesBackInOrder(t *testing.T) {
 	for _, e := range batch {
 		got = append(got, valueOf(t, e))
 	}
-	if err := s.Done(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Done())
 	s.mustPut(want[200:]...) // while it is emptied
 	got = append(got, s.rest()...)
 	if !slices.Equal(got, want) {
@@ -57,9 +55,7 @@ func TestSpoolKeepsWholeEntries(t *testing.T) {
 	s := openSpool(t, dir)
 	for _, size := range []int{0, 1, 32 << 10, 100_000, maxBatch} {
 		e := Entry{AcceptedAt: s.clock.Now().Add(time.Duration(size) * time.Millisecond), Partition: size % 7, Count: 2, Records: runOf(strings.Repeat("a", size), "b")}
-		if err := s.Append(e); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.Append(e))
 		got, err := s.Take(1, 1)
 		if err != nil || len(got) != 1 {
 			t.Fatalf("%d entries, %v", len(got), err)
@@ -67,9 +63,7 @@ func TestSpoolKeepsWholeEntries(t *testing.T) {
 		if g := got[0]; g.Partition != e.Partition || g.Count != 2 || string(g.Records) != string(e.Records) || !g.AcceptedAt.Equal(e.AcceptedAt) {
 			t.Fatalf("%d bytes came back otherwise", size)
 		}
-		if err := s.Done(); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, s.Done())
 	}
 }
 
@@ -115,12 +109,9 @@ func TestSpoolAge(t *testing.T) {
 		if age := s.Stats().Age; age != time.Duration(left)*time.Minute {
 			t.Errorf("with %d left: %s", left, age)
 		}
-		if _, err := s.Take(1, 1); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Done(); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.Take(1, 1)
+		require.NoError(t, err)
+		require.NoError(t, s.Done())
 	}
 }
 
@@ -130,16 +121,13 @@ func TestSpoolKilledDuringReplay(t *testing.T) {
 	want := numbered(50)
 	s := openSpool(t, dir)
 	s.mustPut(want...)
-	if _, err := s.Take(maxBatch, 20); err != nil {
-		t.Fatal(err)
-	}
+	_, err := s.Take(maxBatch, 20)
+	require.NoError(t, err)
 	crashed := copyDir(t, dir)
 	if got := openSpool(t, crashed).rest(); !slices.Equal(got, want) {
 		t.Errorf("before it was done with: %d of %d came again", len(got), len(want))
 	}
-	if err := s.Done(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Done())
 	again := openSpool(t, copyDir(t, dir))
 	if got := again.rest(); !slices.Equal(got[len(got)-30:], want[20:]) {
 		t.Errorf("after it was done with: %d came", len(got))
@@ -157,17 +145,13 @@ func TestSpoolTornAtEveryByte(t *testing.T) {
 	s.mustPut(strings.Repeat("third", 8))
 	full := size(t, whole)
 	text, err := os.ReadFile(whole)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, filler := range []string{"", "\x00", "\xa7"} {
 		step := int64(1 + 4*len(filler)) // all the places once, some of them again
 		for at := kept; at <= full; at += step {
 			torn := append(text[:at:at], strings.Repeat(filler, int(full-at))...)
 			crashed := copyDir(t, dir)
-			if err := os.WriteFile(names(t, crashed, segmentSuffix)[0], torn, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(names(t, crashed, segmentSuffix)[0], torn, 0o600))
 			again := openSpool(t, crashed)
 			again.mustPut("after")
 			got := again.rest()
@@ -192,14 +176,10 @@ func TestSpoolTornAtTheBeginning(t *testing.T) {
 	s := openSpool(t, dir)
 	s.mustPut("only")
 	text, err := os.ReadFile(names(t, dir, segmentSuffix)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for at := range text {
 		crashed := copyDir(t, dir)
-		if err := os.WriteFile(names(t, crashed, segmentSuffix)[0], text[:at], 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(names(t, crashed, segmentSuffix)[0], text[:at], 0o600))
 		again := openSpool(t, crashed)
 		again.mustPut("after")
 		if got := again.rest(); !slices.Equal(got, []string{"after"}) {
@@ -222,13 +202,9 @@ func TestSpoolSetsADamagedFileAside(t *testing.T) {
 			s.mustPut(want...)
 			files := names(t, dir, segmentSuffix)
 			text, err := os.ReadFile(files[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			text[len(text)/2] ^= 1
-			if err := os.WriteFile(files[1], text, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(files[1], text, 0o600))
 			if end == "restarted" {
 				s.shut()
 				s = openSpool(t, dir)
@@ -260,21 +236,21 @@ func TestSpoolBounds(t *testing.T) {
 	for more, want := range map[int64]error{-1: ErrFull, 0: nil, 1: nil} {
 		s := openSpool(t, t.TempDir())
 		s.mustPut("first")
-		s.maxBytes = s.Stats().Bytes + spooledSize(len(encoded)) + more
+		s.cfg.MaxBytes = s.Stats().Bytes + sizeOnDisk(len(encoded)) + more
 		if err := s.put("second"); !errors.Is(err, want) {
 			t.Errorf("%+d bytes: %v, want %v", more, err, want)
 		}
-		if want == nil && s.Stats().Bytes > s.maxBytes {
-			t.Errorf("%d bytes are more than %d", s.Stats().Bytes, s.maxBytes)
+		if want == nil && s.Stats().Bytes > s.cfg.MaxBytes {
+			t.Errorf("%d bytes are more than %d", s.Stats().Bytes, s.cfg.MaxBytes)
 		}
 		s.rest()
-		s.maxBytes = 1 << 20
+		s.cfg.MaxBytes = 1 << 20
 		s.mustPut("third") // there is room again
 	}
 	for more, want := range map[time.Duration]error{-time.Millisecond: nil, 0: nil, time.Millisecond: ErrOld} {
 		s := openSpool(t, t.TempDir())
 		s.mustPut("first")
-		s.clock.Advance(s.maxAge + more)
+		s.clock.Advance(s.cfg.MaxAge + more)
 		if err := s.put("second"); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", more, err, want)
 		}
@@ -298,9 +274,7 @@ func TestSpoolIsForOneProcess(t *testing.T) {
 	if err := other.Open(); err != nil {
 		t.Fatalf("after the first has gone: %v", err)
 	}
-	if err := other.Close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, other.Close())
 }
 
 // watchedFile counts fsyncs, and fails as it is told.
@@ -383,19 +357,19 @@ func TestSpoolGoesOnAfterAFailure(t *testing.T) {
 				want = append(want, kept)
 				failing.Store(true)
 				for range 3 {
-					if err := s.put("lost"); !errors.Is(err, ErrSpoolDisk) {
+					if err := s.put("lost"); !errors.Is(err, ErrDisk) {
 						t.Fatalf("a yes that is none: %v", err)
 					}
 				}
-				s.clock.Advance(spoolRetry)
-				if err := s.put("lost"); !errors.Is(err, ErrSpoolDisk) {
+				s.clock.Advance(retryAfter)
+				if err := s.put("lost"); !errors.Is(err, ErrDisk) {
 					t.Fatalf("after the pause: %v", err)
 				}
 				failing.Store(false)
-				if err := s.put("too soon"); !errors.Is(err, ErrSpoolDisk) {
+				if err := s.put("too soon"); !errors.Is(err, ErrDisk) {
 					t.Fatalf("within the pause: %v", err)
 				}
-				s.clock.Advance(spoolRetry)
+				s.clock.Advance(retryAfter)
 			}
 			s.mustPut("last")
 			want = append(want, "last")
@@ -416,8 +390,6 @@ func TestSpoolGoesOnAfterAFailure(t *testing.T) {
 func size(t *testing.T, path string) int64 {
 	t.Helper()
 	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return info.Size()
 }

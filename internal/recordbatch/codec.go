@@ -25,7 +25,7 @@ type codec interface {
 func newCodec(name string) (codec, error) {
 	switch name {
 	case "", "none":
-		return nil, nil //nolint:nilnil // no codec is a choice
+		return nil, nil
 	case "gzip":
 		z, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
 		if err != nil {

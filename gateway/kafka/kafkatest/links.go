@@ -59,7 +59,7 @@ func (l *Link) accept() {
 		if err != nil {
 			return
 		}
-		out, err := net.Dial("tcp", l.Broker) //nolint:noctx // loopback
+		out, err := net.Dial("tcp", l.Broker)
 		if err != nil {
 			_ = in.Close()
 			continue

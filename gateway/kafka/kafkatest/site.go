@@ -195,8 +195,8 @@ func (s *Site) Configure(name, value string) {
 }
 
 func answeringWith(r kmsg.Request, code *kerr.Error) kmsg.Response {
-	req := r.(*kmsg.ProduceRequest)                    //nolint:forcetypeassert // ControlKey promises it
-	resp := req.ResponseKind().(*kmsg.ProduceResponse) //nolint:forcetypeassert // the pair belongs together
+	req := r.(*kmsg.ProduceRequest)
+	resp := req.ResponseKind().(*kmsg.ProduceResponse)
 	topic := kmsg.NewProduceResponseTopic()
 	topic.Topic, topic.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
 	part := kmsg.NewProduceResponseTopicPartition()
@@ -220,8 +220,8 @@ func (s *Site) Values(t *testing.T) (out []string) {
 func (s *Site) RefuseDescribe() {
 	s.Cluster.ControlKey(int16(kmsg.DescribeConfigs), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		s.Cluster.KeepControl()
-		req := r.(*kmsg.DescribeConfigsRequest)                    //nolint:forcetypeassert // ControlKey promises it
-		resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse) //nolint:forcetypeassert // the pair belongs together
+		req := r.(*kmsg.DescribeConfigsRequest)
+		resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
 		res := kmsg.NewDescribeConfigsResponseResource()
 		res.ErrorCode, res.ResourceType, res.ResourceName = kerr.TopicAuthorizationFailed.Code, kmsg.ConfigResourceTypeTopic, s.Topic
 		resp.Resources = append(resp.Resources, res)

@@ -29,7 +29,7 @@ func TestSpoolLookedAtWhileFilesGo(t *testing.T) {
 	var looking sync.WaitGroup
 	looking.Go(func() {
 		for ctx.Err() == nil {
-			s.look()
+			s.inspectDirectory()
 		}
 	})
 	for q := range s.Quarantined() {
@@ -40,7 +40,7 @@ func TestSpoolLookedAtWhileFilesGo(t *testing.T) {
 	}
 	cancel()
 	looking.Wait()
-	if n := testutil.ToFloat64(s.metrics.Lost); n != 0 {
+	if n := testutil.ToFloat64(s.cfg.Metrics.Lost); n != 0 {
 		t.Errorf("%v events count as lost", n)
 	}
 }
@@ -53,18 +53,18 @@ func TestSpoolLocksAgain(t *testing.T) {
 	s.mustPut("before")
 	require.NoError(t, os.Rename(dir, dir+".away"))
 	require.NoError(t, os.Mkdir(dir, 0o750))
-	require.NoError(t, os.Mkdir(filepath.Join(dir, spoolLock), 0o750)) // which cannot be locked
-	if err := s.put("into another's"); !errors.Is(err, ErrSpoolDisk) {
+	require.NoError(t, os.Mkdir(filepath.Join(dir, lockName), 0o750)) // which cannot be locked
+	if err := s.put("into another's"); !errors.Is(err, ErrDisk) {
 		t.Fatalf("got %v", err)
 	}
 	require.NoError(t, os.RemoveAll(dir))
 	require.NoError(t, os.Rename(dir+".away", dir))
-	s.look()
-	s.clock.Advance(spoolRetry)
+	s.inspectDirectory()
+	s.clock.Advance(retryAfter)
 	s.mustPut("after")
 	other := New(Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})
 	if err := other.Open(); err == nil {
 		t.Error("the directory that came back is not locked")
-		_ = other.place.leave()
+		_ = other.directory.release()
 	}
 }

@@ -4,16 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sluice/gateway/broker"
 
 	"github.com/segmentio/kafka-go"
+
+	"sluice/gateway/broker"
 )
 
-// What a broker's answer to a produce request says about the batch. The broker checks in this order: may the client write,
-// is it the leader, are there enough replicas in sync, is the batch well formed, is the sequence the next one; then it
-// appends; then it waits for the replicas. An answer that can also come from the last step leaves open whether the batch is on
-// the topic: NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND, UNKNOWN_TOPIC_OR_PARTITION (the
-// partition was moved away meanwhile), KAFKA_STORAGE_ERROR, and every answer that is not listed here.
+// A broker's answer to a produce request tells what became of the batch. The broker checks in this order: may the client write, is it
+// the leader, are enough replicas in sync, is the batch well formed, is the sequence the next one. Then it appends the batch, and then
+// it waits for the replicas. An answer that can also come from the last step leaves open whether the batch is on the topic:
+// NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND, UNKNOWN_TOPIC_OR_PARTITION (the partition was moved
+// away since), KAFKA_STORAGE_ERROR, and every answer that is not listed here.
 var (
 	answersTooLarge = []kafka.Error{kafka.MessageSizeTooLarge, kafka.RecordListTooLarge}
 
@@ -29,11 +30,11 @@ var (
 	}
 )
 
-// answered marks a broker's error with what it means; nil is an acknowledgement.
+// answered marks a broker's error with its meaning. It returns nil for an error that is an acknowledgement.
 func answered(err error) error {
 	is := func(code kafka.Error) bool { return errors.Is(err, code) }
 	switch {
-	case is(kafka.DuplicateSequenceNumber): // it has the batch, and has had it for long
+	case is(kafka.DuplicateSequenceNumber): // the broker has had the batch for long
 		return nil
 	case slices.ContainsFunc(answersTooLarge, is):
 		err = fmt.Errorf("%w: %w", broker.ErrTooLarge, err)
