@@ -10,23 +10,26 @@ import (
 	"sluice/gateway/broker"
 )
 
-// A broker's answer to a produce request tells what became of the batch. The broker checks in this order: may the client write, is it
-// the leader, are enough replicas in sync, is the batch well formed, is the sequence the next one. Then it appends the batch, and then
-// it waits for the replicas. An answer that can also come from the last step leaves open whether the batch is on the topic:
-// NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND, UNKNOWN_TOPIC_OR_PARTITION (the partition was moved
-// away since), KAFKA_STORAGE_ERROR, and every answer that is not listed here.
+// A broker's answer to a produce request tells what became of the batch. The broker checks in this order: may the
+// client write, is it the leader, are enough replicas in sync, is the batch well formed, is the sequence the next one.
+// Then it appends the batch, and then it waits for the replicas. An answer that can also come from the last step leaves
+// open whether the batch is on the topic: NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+// UNKNOWN_TOPIC_OR_PARTITION (the partition was moved away since), KAFKA_STORAGE_ERROR, and every answer that is not
+// listed here.
 var (
 	answersTooLarge = []kafka.Error{kafka.MessageSizeTooLarge, kafka.RecordListTooLarge}
 
 	answersRefused = []kafka.Error{kafka.InvalidRecord, kafka.UnsupportedForMessageFormat}
 
 	answersProducerID = []kafka.Error{
-		kafka.OutOfOrderSequenceNumber, kafka.UnknownProducerId, kafka.InvalidProducerEpoch, kafka.ProducerFenced, kafka.InvalidProducerIDMapping,
+		kafka.OutOfOrderSequenceNumber, kafka.UnknownProducerId, kafka.InvalidProducerEpoch, kafka.ProducerFenced,
+		kafka.InvalidProducerIDMapping,
 	}
 
 	answersNotWritten = []kafka.Error{
 		kafka.NotEnoughReplicas, kafka.InvalidMessage, kafka.InvalidTimestamp, kafka.TopicAuthorizationFailed,
-		kafka.ClusterAuthorizationFailed, kafka.PolicyViolation, kafka.UnsupportedCompressionType, kafka.ThrottlingQuotaExceeded,
+		kafka.ClusterAuthorizationFailed, kafka.PolicyViolation, kafka.UnsupportedCompressionType,
+		kafka.ThrottlingQuotaExceeded,
 	}
 )
 

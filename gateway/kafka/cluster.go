@@ -10,8 +10,8 @@ import (
 	"sluice/gateway/broker"
 )
 
-// Replicas returns the brokers of each partition, as kafka-go knows them. It makes kafka-go look them up, and waits for that for
-// refreshTimeout at most.
+// Replicas returns the brokers of each partition, as kafka-go knows them. It makes kafka-go look them up, and waits for
+// that for refreshTimeout at most.
 func (k *Producer) Replicas(ctx context.Context) ([]broker.Replicas, error) {
 	k.refreshLeaders(ctx)
 	resp, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.topic}})
@@ -47,7 +47,8 @@ func (k *Producer) Replicas(ctx context.Context) ([]broker.Replicas, error) {
 	return nil, broker.ErrNoPartitions
 }
 
-// probeRequest is kafka-go's ApiVersions request, sent to one broker. It is the smallest request, and a broker answers it alone.
+// probeRequest is kafka-go's ApiVersions request, sent to one broker. It is the smallest request, and a broker answers
+// it alone.
 type probeRequest struct {
 	_  struct{} `kafka:"min=v0,max=v2"`
 	to int32

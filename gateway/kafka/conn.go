@@ -26,10 +26,10 @@ func dialAlive(dial dialer) dialer {
 	}
 }
 
-// aliveConn is a connection that checks, before a request is written to it, whether the broker has closed it. kafka-go keeps idle
-// connections and does not read from them. Without the check the first batch after a broker's end would be written into a dead
-// connection, its fate would be unknown, and its lane would be stuck with it until there is a new leader. aliveConn relies on
-// kafka-go's one request at a time on a connection. It costs one system call a request.
+// aliveConn is a connection that checks, before a request is written to it, whether the broker has closed it. kafka-go
+// keeps idle connections and does not read from them. Without the check the first batch after a broker's end would be
+// written into a dead connection, its fate would be unknown, and its lane would be stuck with it until there is a new
+// leader. aliveConn relies on kafka-go's one request at a time on a connection. It costs one system call a request.
 type aliveConn struct {
 	net.Conn
 	fresh bool // nothing was written since the last answer

@@ -45,7 +45,8 @@ func New(cfg Config) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport.MetadataTopics = []string{conn.Topic} // otherwise kafka-go asks for all topics of the cluster, again and again
+	// Otherwise kafka-go asks for all topics of the cluster, again and again.
+	transport.MetadataTopics = []string{conn.Topic}
 	transport.DialTimeout = connectTimeout
 	client := conn.Client(transport)
 	// kafka-go tells the broker to wait half of this for the replicas, and half a second if it is not set.
@@ -96,7 +97,8 @@ func (k *Producer) NewID(ctx context.Context) (recordbatch.ProducerID, error) {
 	return id, nil
 }
 
-// Partitions returns how many partitions the topic has. kafka-go answers from its memory, which is a second old at most.
+// Partitions returns how many partitions the topic has. kafka-go answers from its memory, which is a second old at
+// most.
 func (k *Producer) Partitions(ctx context.Context) (int, error) {
 	resp, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.topic}})
 	if err != nil {
@@ -122,15 +124,17 @@ func (k *Producer) Close() {
 
 // noLeader reports whether a broker told kafka-go that a partition has no leader or does not exist.
 func noLeader(err error) bool {
-	return errors.Is(err, protocol.ErrNoLeader) || errors.Is(err, protocol.ErrNoPartition) || errors.Is(err, protocol.ErrNoTopic)
+	return errors.Is(err, protocol.ErrNoLeader) || errors.Is(err, protocol.ErrNoPartition) ||
+		errors.Is(err, protocol.ErrNoTopic)
 }
 
-// staleLeader reports whether an error can come from asking a broker that does not lead the partition any more: the broker says so, or
-// it is gone.
+// staleLeader reports whether an error can come from asking a broker that does not lead the partition any more: the
+// broker says so, or it is gone.
 func staleLeader(err error) bool {
 	if !errors.Is(err, broker.ErrAnswered) {
 		return !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 	}
 	return noLeader(err) || errors.Is(err, kafka.NotLeaderForPartition) || errors.Is(err, kafka.LeaderNotAvailable) ||
-		errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.KafkaStorageError) || errors.Is(err, kafka.FencedLeaderEpoch)
+		errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.KafkaStorageError) ||
+		errors.Is(err, kafka.FencedLeaderEpoch)
 }

@@ -34,6 +34,7 @@ func oneBroker(t *testing.T) (*kfake.Cluster, *Producer) {
 
 // TestAcksAll: 202 means acknowledged by all in-sync replicas, so that is what every produce request must ask for.
 func TestAcksAll(t *testing.T) {
+	t.Parallel()
 	cluster, p := oneBroker(t)
 	var mu sync.Mutex
 	var acks []int16
@@ -64,8 +65,10 @@ func TestAcksAll(t *testing.T) {
 
 // TestProduceErrors: an error of the broker's is never taken for an acknowledgement.
 func TestProduceErrors(t *testing.T) {
+	t.Parallel()
 	for _, code := range []*kerr.Error{kerr.NotLeaderForPartition, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.MessageTooLarge, kerr.RequestTimedOut} {
 		t.Run(code.Message, func(t *testing.T) {
+			t.Parallel()
 			cluster, p := oneBroker(t)
 			cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 				cluster.KeepControl()
@@ -94,6 +97,7 @@ func TestProduceErrors(t *testing.T) {
 
 // TestTopicAppearsLater: the gateway starts without its topic, answers 503, and goes on by itself once it is there.
 func TestTopicAppearsLater(t *testing.T) {
+	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)

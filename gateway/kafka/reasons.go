@@ -13,12 +13,17 @@ import (
 
 // reasonsOfAnswers are the reasons of a broker's answers; all other answers are broker.ReasonOther.
 var reasonsOfAnswers = map[string][]kafka.Error{
-	broker.ReasonTimeout:  {kafka.RequestTimedOut},
-	broker.ReasonLeader:   {kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.FencedLeaderEpoch, kafka.ReplicaNotAvailable, kafka.BrokerNotAvailable},
+	broker.ReasonTimeout: {kafka.RequestTimedOut},
+	broker.ReasonLeader: {
+		kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.FencedLeaderEpoch, kafka.ReplicaNotAvailable,
+		kafka.BrokerNotAvailable,
+	},
 	broker.ReasonReplicas: {kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend},
 	broker.ReasonTopic:    {kafka.UnknownTopicOrPartition, kafka.UnknownTopicID},
-	broker.ReasonDenied:   {kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed, kafka.SASLAuthenticationFailed},
-	broker.ReasonStorage:  {kafka.KafkaStorageError},
+	broker.ReasonDenied: {
+		kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed, kafka.SASLAuthenticationFailed,
+	},
+	broker.ReasonStorage: {kafka.KafkaStorageError},
 }
 
 // reasonOf returns the reason that kafka-go's own errors in err tell; "": they tell none.

@@ -15,6 +15,7 @@ import (
 )
 
 func TestReasons(t *testing.T) {
+	t.Parallel()
 	for want, failures := range map[string][]error{
 		broker.ReasonTimeout:     {context.DeadlineExceeded, context.Canceled, answered(kafka.RequestTimedOut)},
 		broker.ReasonUnreachable: {io.ErrUnexpectedEOF, fmt.Errorf("dial: %w", syscall.ECONNREFUSED), syscall.ECONNRESET, errDeadConn},

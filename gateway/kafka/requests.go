@@ -16,11 +16,13 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// newIDRequest is kafka-go's InitProducerId request without its routing. kafka-go takes every such request for a transaction's: it first
-// looks for the coordinator of the transaction "", which makes a cluster create its topic of transactions. Without a transaction any
-// broker gives an id (KIP-98), and kafka-go sends a request to any broker unless the request says otherwise.
+// newIDRequest is kafka-go's InitProducerId request without its routing. kafka-go takes every such request for a
+// transaction's: it first looks for the coordinator of the transaction "", which makes a cluster create its topic of
+// transactions. Without a transaction any broker gives an id (KIP-98), and kafka-go sends a request to any broker
+// unless the request says otherwise.
 //
-// Its first fields are those of kafka-go's request, because kafka-go goes by their order. A broker that does not answer is not asked.
+// Its first fields are those of kafka-go's request, because kafka-go goes by their order. A broker that does not answer
+// is not asked.
 type newIDRequest struct {
 	_ struct{} `kafka:"min=v2,max=v4,tag"`
 
@@ -72,12 +74,14 @@ const noTopic = "sluice/no-topic"
 // refreshTimeout bounds a refresh, and so what it adds to a failed attempt.
 const refreshTimeout = 500 * time.Millisecond
 
-// refreshLeaders makes kafka-go look up the partitions' leaders now. kafka-go does so by a timer, about twice a second. Only a question
-// for a topic that it does not know, and that the question might create, makes it ask at once. The next attempt uses the result.
+// refreshLeaders makes kafka-go look up the partitions' leaders now. kafka-go does so by a timer, about twice a second.
+// Only a question for a topic that it does not know, and that the question might create, makes it ask at once. The next
+// attempt uses the result.
 func (k *Producer) refreshLeaders(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	_, _ = k.transport.RoundTrip(ctx, k.client.Addr, &metadata.Request{TopicNames: []string{noTopic}, AllowAutoTopicCreation: true})
+	ask := &metadata.Request{TopicNames: []string{noTopic}, AllowAutoTopicCreation: true}
+	_, _ = k.transport.RoundTrip(ctx, k.client.Addr, ask)
 }
 
 // refresh is a refresh of the leaders in the background, one at a time.
@@ -88,7 +92,8 @@ type refresh struct {
 	all    sync.WaitGroup
 }
 
-// refreshSoon starts refreshLeaders in the background: a lane whose batch was not written sends it to another partition at once.
+// refreshSoon starts refreshLeaders in the background: a lane whose batch was not written sends it to another partition
+// at once.
 func (k *Producer) refreshSoon() {
 	r := &k.refresh
 	r.mu.Lock()

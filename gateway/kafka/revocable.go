@@ -9,9 +9,9 @@ import (
 
 var errRevoked = errors.New("the batch was revoked before it was read")
 
-// revocableReader lends a batch's bytes to kafka-go. kafka-go may still hold a request after the request's context has ended, and write
-// it later, when the bytes are another batch already. So the lender revokes the bytes: from then on they cannot be read. It also
-// learns whether they were read, which is whether they can have reached a broker.
+// revocableReader lends a batch's bytes to kafka-go. kafka-go may still hold a request after the request's context has
+// ended, and write it later, when the bytes are another batch already. So the lender revokes the bytes: from then on
+// they cannot be read. It also learns whether they were read, which is whether they can have reached a broker.
 type revocableReader struct {
 	mu    sync.Mutex
 	batch []byte

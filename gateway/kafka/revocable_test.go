@@ -12,6 +12,7 @@ import (
 
 // TestRevocableReader: what was taken back cannot be read any more, and it is known whether it was.
 func TestRevocableReader(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	h := &revocableReader{batch: []byte("abc")}
 	if n, err := h.WriteTo(&out); n != 7 || err != nil || out.String() != "\x00\x00\x00\x03abc" {
@@ -32,6 +33,7 @@ func TestRevocableReader(t *testing.T) {
 
 // TestAnswered: what may be on the topic is never marked as certainly not written, and only one error is a success.
 func TestAnswered(t *testing.T) {
+	t.Parallel()
 	for code, want := range map[kafka.Error]error{
 		kafka.MessageSizeTooLarge: broker.ErrRefused, kafka.InvalidRecord: broker.ErrRefused,
 		kafka.NotEnoughReplicas: broker.ErrNotWritten, kafka.TopicAuthorizationFailed: broker.ErrNotWritten,

@@ -8,8 +8,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// chunk is records of one request that fit into a batch and are acknowledged together. Request and publisher both hold it: each may
-// let go first, and the last one gives the memory back.
+// chunk is records of one request that fit into a batch and are acknowledged together. Request and publisher both hold
+// it: each may let go first, and the last one gives the memory back.
 type chunk struct {
 	records   []byte // a run, see recordbatch.AppendRecord
 	count     int
@@ -40,8 +40,8 @@ func (c *chunk) outcomes() []outcome {
 	return []outcome{{c.count, c.err}}
 }
 
-// split makes two chunks of one that Kafka does not take as a whole. Each is acknowledged alone. They share the memory of c, so c
-// must be held until both are finished and join has their outcomes. c has at least two records.
+// split makes two chunks of one that Kafka does not take as a whole. Each is acknowledged alone. They share the memory
+// of c, so c must be held until both are finished and join has their outcomes. c has at least two records.
 func (c *chunk) split() (first, second *chunk) {
 	n := c.count / 2
 	at := recordbatch.Skip(c.records, n)

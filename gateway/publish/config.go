@@ -14,17 +14,18 @@ import (
 type Config struct {
 	// MaxInflightBytes bounds the bytes of records that wait for Kafka.
 	MaxInflightBytes int64
-	// MaxEventBytes is the largest event that a request may bring, in bytes. The publisher logs topic settings that refuse it.
+	// MaxEventBytes is the largest event that a request may bring, in bytes. The publisher logs topic settings that
+	// refuse it.
 	MaxEventBytes int
-	// MaxQueueWait bounds how long records may wait at Kafka's current pace before the publisher is congested; 0: no bound. Half of
-	// RequestTimeout is the most.
+	// MaxQueueWait bounds how long records may wait at Kafka's current pace before the publisher is congested; 0: no
+	// bound. Half of RequestTimeout is the most.
 	MaxQueueWait time.Duration
 	// RequestTimeout is how long a request waits for an answer.
 	RequestTimeout time.Duration
 	// Compression is the codec of the batches: none, lz4, zstd, snappy or gzip.
 	Compression string
-	// Spool takes the records that Kafka does not take; nil: requests wait for Kafka. The caller opens it and runs it, and stops it
-	// after the publisher.
+	// Spool takes the records that Kafka does not take; nil: requests wait for Kafka. The caller opens it and runs it,
+	// and stops it after the publisher.
 	Spool *spool.Spool
 	// StuckAfter is how long a lane works on one batch before another lane takes over its work; 0: half a second.
 	StuckAfter time.Duration

@@ -9,18 +9,19 @@ import (
 const (
 	// queueStands is how long more than a batch must have waited without a break to count as a queue.
 	queueStands = 100 * time.Millisecond
-	// paceWindow is the time over which Kafka's pace is measured. Batches are acknowledged in lumps of up to maxBatchBytes.
+	// paceWindow is the time over which Kafka's pace is measured. Batches are acknowledged in lumps of up to
+	// maxBatchBytes.
 	paceWindow = time.Second
 	// estimateAge is how long an estimate holds, so that a flood of requests does not compute it for each.
 	estimateAge = 10 * time.Millisecond
 )
 
-// congestion estimates how long a new request would wait for Kafka. A request that waits until its deadline costs as much as one that
-// is answered, for nothing. So the queue is kept as short as Kafka is fast.
+// congestion estimates how long a new request would wait for Kafka. A request that waits until its deadline costs as
+// much as one that is answered, for nothing. So the queue is kept as short as Kafka is fast.
 //
-// Bytes that fit into one batch leave with the next produce request, however slow Kafka is: they are no queue. While Kafka
-// acknowledges nothing there is no pace to estimate from: it may be about to elect a leader. MaxInflightBytes bounds the bytes then,
-// and the outage bounds the time.
+// Bytes that fit into one batch leave with the next produce request, however slow Kafka is: they are no queue. While
+// Kafka acknowledges nothing there is no pace to estimate from: it may be about to elect a leader. MaxInflightBytes
+// bounds the bytes then, and the outage bounds the time.
 type congestion struct {
 	most  time.Duration // 0: no bound
 	start time.Time
@@ -60,8 +61,8 @@ func (c *congestion) exceeds(bytes int64, now paceMark) bool {
 	return float64(bytes)/float64(acked)*float64(took) > float64(c.most)
 }
 
-// Congested reports whether a new request would wait for longer than Config.MaxQueueWait. It is cheap enough to be asked for every
-// request. It is false while the spool takes what Kafka does not take: the spool has bounds of its own.
+// Congested reports whether a new request would wait for longer than Config.MaxQueueWait. It is cheap enough to be
+// asked for every request. It is false while the spool takes what Kafka does not take: the spool has bounds of its own.
 func (p *Publisher) Congested() bool {
 	c := &p.congestion
 	if c.most == 0 || p.fallback.spool != nil && p.outage.failing() {
@@ -77,8 +78,8 @@ func (p *Publisher) Congested() bool {
 	return tooLong
 }
 
-// someLaneIdle reports whether records have keys and the queue of some lane is empty. One stuck partition must not turn all requests
-// away, and a request's partition is not known before it is read.
+// someLaneIdle reports whether records have keys and the queue of some lane is empty. One stuck partition must not turn
+// all requests away, and a request's partition is not known before it is read.
 func (p *Publisher) someLaneIdle() bool {
 	idle, keyed := false, false
 	for _, l := range p.lanes {

@@ -20,7 +20,8 @@ type fallback struct {
 	draining atomic.Bool
 }
 
-// withSpool gives the publisher a spool. Requests wait for at most requestTimeout, so Kafka's chance must end early enough for the disk.
+// withSpool gives the publisher a spool. Requests wait for at most requestTimeout, so Kafka's chance must end early
+// enough for the disk.
 func (p *Publisher) withSpool(s *spool.Spool, requestTimeout time.Duration) (err error) {
 	p.fallback.spool = s
 	p.fallback.patience = min(outageAfter, requestTimeout/4)
@@ -50,11 +51,12 @@ func (p *Publisher) attemptUntil(b *inflightBatch) time.Time {
 	return b.until(min(p.fallback.attempt, max(left, p.fallback.margin)))
 }
 
-// fallBack gives a batch that Kafka does not take to the spool, and reports whether the batch is finished. Kafka has its chance first:
-// for fallback.patience if it is not known to be away, and one attempt if it is this batch that finds out whether Kafka is back.
+// fallBack gives a batch that Kafka does not take to the spool, and reports whether the batch is finished. Kafka has
+// its chance first: for fallback.patience if it is not known to be away, and one attempt if it is this batch that finds
+// out whether Kafka is back.
 //
-// If the spool does not take the batch either, its requests are answered 503: at once if Kafka is known to be away, and at their
-// deadlines otherwise.
+// If the spool does not take the batch either, its requests are answered 503: at once if Kafka is known to be away, and
+// at their deadlines otherwise.
 func (l *lane) fallBack(b *inflightBatch) bool {
 	p, now := l.pub, time.Now()
 	f := &p.fallback
@@ -82,8 +84,8 @@ func (l *lane) fallBack(b *inflightBatch) bool {
 	return true
 }
 
-// dropTooLarge finishes the requests of single events that fit into no batch of the topic, as far as the topic's settings are known. The
-// spool could never give them to Kafka. A pinned batch must not change, so it keeps them.
+// dropTooLarge finishes the requests of single events that fit into no batch of the topic, as far as the topic's
+// settings are known. The spool could never give them to Kafka. A pinned batch must not change, so it keeps them.
 func (l *lane) dropTooLarge(b *inflightBatch) {
 	limit := l.pub.pool.batch.limit()
 	if limit == 0 || b.pinned {

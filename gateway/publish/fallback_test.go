@@ -191,19 +191,15 @@ func TestSpooledWhenKafkaIsSilent(t *testing.T) {
 	m := &brokertest.Memory{}
 	inSpooling(t, m, func(t *testing.T, d *spooling) {
 		d.sendAll(0, "first")
-		m.Mu.Lock()
-		m.Hold = make(chan struct{})
-		m.Mu.Unlock()
+		m.Hold = make(chan struct{}) // no lane is at work
 		var all sync.WaitGroup
 		for i := range 50 {
 			all.Go(func() { d.sendAll(10*time.Second-d.fallback.margin+lastBackoff, fmt.Sprint(i)) })
 			synctest.Wait()
 		}
 		all.Wait()
-		m.Mu.Lock()
-		m.Refuse = func() error { return context.DeadlineExceeded }
-		m.Mu.Unlock()
-		d.sendAll(d.fallback.attempt+lastBackoff, "the next")
+		m.RefuseIDs(func() error { return context.DeadlineExceeded })
+		d.sendAll(d.fallback.attempt+lastBackoff*3/2, "the next") // the longest pause is half as long again
 		for i := range 100 {
 			if took, err := d.send(fmt.Sprint("later ", i)); err != nil || took > outageWait {
 				t.Fatalf("%v after %s", err, took)
@@ -384,18 +380,19 @@ type paced struct {
 	took    time.Duration
 	replays []time.Time
 	lives   int
+	noted   sync.Mutex // guards replays and lives
 }
 
 func (p *paced) Produce(ctx context.Context, partition int, batch []byte) error {
 	if p.took > 0 {
 		b, _ := batchtest.Parse(batch)
-		p.Mu.Lock()
+		p.noted.Lock()
 		if strings.HasPrefix(string(b.Read[0].Value), "spooled") {
 			p.replays = append(p.replays, time.Now())
 		} else {
 			p.lives++
 		}
-		p.Mu.Unlock()
+		p.noted.Unlock()
 		time.Sleep(p.took)
 	}
 	return p.Memory.Produce(ctx, partition, batch)
@@ -466,9 +463,7 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 			}
 			d.sendAll(patient, v)
 		}
-		m.Mu.Lock()
-		m.Limit = 3000
-		m.Mu.Unlock()
+		m.SetLimit(3000)
 		m.Up()
 		d.drainedBut(1)
 		if got := m.Values(); !slices.Equal(got, want) {
@@ -480,7 +475,7 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 		t.Fatalf("kept aside: %v", aside)
 	}
 	require.NoError(t, os.Rename(aside[0], strings.TrimSuffix(aside[0], ".refused")+".spool"))
-	m.Limit = 0
+	m.SetLimit(0)
 	m.Forget()
 	synctest.Test(t, func(t *testing.T) { // the operator raised the topic's limit, and gave the file its old name back
 		d := spoolingTo(t, m, dir)
@@ -511,8 +506,8 @@ func refusedFiles(t *testing.T, dir string) []string {
 
 var errCompacted = fmt.Errorf("%w: %w: a compacted topic", broker.ErrAnswered, broker.ErrRefused)
 
-// TestRefusedEntryStaysOne: an entry of many records, as an earlier version kept it, is tried again and again while the topic takes
-// nothing. It stays one file, and its records count once.
+// TestRefusedEntryStaysOne: an entry of many records, as an earlier version kept it, is tried again and again while the
+// topic takes nothing. It stays one file, and its records count once.
 func TestRefusedEntryStaysOne(t *testing.T) {
 	m := &brokertest.Memory{}
 	m.Failing(func() (bool, error) { return false, errCompacted })

@@ -12,15 +12,16 @@ import (
 )
 
 const (
-	// idPatience is how long Kafka may refuse to give a lane a producer id before the lane sends without one. A broker that has just
-	// started refuses for a moment; a broker that does not permit ids refuses for ever.
+	// idPatience is how long Kafka may refuse to give a lane a producer id before the lane sends without one. A broker
+	// that has just started refuses for a moment; a broker that does not permit ids refuses for ever.
 	idPatience = time.Second
 	// idAgain is how long a lane sends without an id before it asks again.
 	idAgain = time.Minute
 )
 
-// identity is a lane's producer id and the sequence of the next record for each partition (KIP-98). A broker takes from a producer
-// only the batch whose sequence comes next. It acknowledges a batch that it already has as if it had just written it.
+// identity is a lane's producer id and the sequence of the next record for each partition (KIP-98). A broker takes from
+// a producer only the batch whose sequence comes next. It acknowledges a batch that it already has as if it had just
+// written it.
 type identity struct {
 	id           recordbatch.ProducerID
 	next         map[int]int32
@@ -30,8 +31,9 @@ type identity struct {
 
 func newIdentity() identity { return identity{id: recordbatch.NoProducerID, next: map[int]int32{}} }
 
-// sequence returns the sequence for the next n records to a partition, −1 without an id. It is not ok when the lane must first ask for
-// an id. One id is enough for 2^31 records a partition. Sequences may wrap around then, but an id is cheap, so the lane takes another.
+// sequence returns the sequence for the next n records to a partition, −1 without an id. It is not ok when the lane
+// must first ask for an id. One id is enough for 2^31 records a partition. Sequences may wrap around then, but an id is
+// cheap, so the lane takes another.
 func (i *identity) sequence(partition int, n int32) (sequence int32, ok bool) {
 	if !i.id.Valid() {
 		return -1, time.Now().Before(i.withoutUntil)
@@ -55,8 +57,8 @@ func (i *identity) begin(id recordbatch.ProducerID) {
 	clear(i.next)
 }
 
-// identify gets a new producer id for the lane, or decides that the lane sends without one for a while. It returns an error if it did
-// neither.
+// identify gets a new producer id for the lane, or decides that the lane sends without one for a while. It returns an
+// error if it did neither.
 func (l *lane) identify(ctx context.Context) error {
 	l.identity.abandon()
 	id, err := l.pub.producer.NewID(ctx)
@@ -80,7 +82,8 @@ func (l *lane) identify(ctx context.Context) error {
 	}
 	l.identity.withoutUntil = now.Add(idAgain)
 	if !l.pub.withoutID.Swap(true) {
-		l.pub.log.Warn("kafka gives no producer id; a batch that is sent again may be on the topic twice", "err", err, "retry", idAgain)
+		l.pub.log.Warn("kafka gives no producer id; a batch that is sent again may be on the topic twice",
+			"err", err, "retry", idAgain)
 	}
 	return nil
 }

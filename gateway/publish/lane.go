@@ -9,8 +9,9 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// lane sends one batch at a time to its own partitions: partition p is the lane's when p modulo every is its index, however many
-// partitions there are. It has a producer id of its own, and numbers the records that it sends to each partition.
+// lane sends one batch at a time to its own partitions: partition p is the lane's when p modulo every is its index,
+// however many partitions there are. It has a producer id of its own, and numbers the records that it sends to each
+// partition.
 type lane struct {
 	pub   *Publisher
 	index int
@@ -27,8 +28,8 @@ type lane struct {
 	work    work
 }
 
-// work is a lane's work on one batch. When it takes too long, a successor takes over the rest of the lane's work, with an encoder and a
-// producer id of its own, and the lane ends with its batch.
+// work is a lane's work on one batch. When it takes too long, a successor takes over the rest of the lane's work, with
+// an encoder and a producer id of its own, and the lane ends with its batch.
 type work struct {
 	timer *time.Timer
 
@@ -88,8 +89,8 @@ func (l *lane) run(ctx context.Context) {
 	}
 }
 
-// takesShared reports whether the lane takes records without a key: it has a partition to send them to. The first lane always takes
-// them, because somebody must end them at their deadline while the partitions are not known.
+// takesShared reports whether the lane takes records without a key: it has a partition to send them to. The first lane
+// always takes them, because somebody must end them at their deadline while the partitions are not known.
 func (l *lane) takesShared() bool {
 	return l.index == 0 || l.index < int(l.pub.partitions.Load())
 }
@@ -113,9 +114,10 @@ func (l *lane) encode(chunks []*chunk) (size int) {
 	return size
 }
 
-// choosePartition returns the partition for a batch that may go to any. The lane goes round its own partitions, a batch each, and skips
-// those that are to be avoided. When all of them are, it goes round all partitions of the topic. Any lane may send to any partition
-// under its own producer id; the lanes own partitions only so that the batches of a key keep their order.
+// choosePartition returns the partition for a batch that may go to any. The lane goes round its own partitions, a batch
+// each, and skips those that are to be avoided. When all of them are, it goes round all partitions of the topic. Any
+// lane may send to any partition under its own producer id; the lanes own partitions only so that the batches of a key
+// keep their order.
 func (l *lane) choosePartition(partitions int) int {
 	owned := max(1, (partitions-l.index+l.every-1)/l.every)
 	mine := func(i int) int { return (l.index + i%owned*l.every) % partitions }

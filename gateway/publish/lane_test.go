@@ -61,7 +61,8 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestPinnedBatchStaysWhole: a request of the batch that has given up does not change what is sent again for the others.
+// TestPinnedBatchStaysWhole: a request of the batch that has given up does not change what is sent again for the
+// others.
 func TestPinnedBatchStaysWhole(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
@@ -87,8 +88,8 @@ func TestPinnedBatchStaysWhole(t *testing.T) {
 		})
 		synctest.Wait()
 		start := time.Now()
-		m.Failing(func() (bool, error) {
-			if m.Log[len(m.Log)-1].Records == 2 && time.Since(start) < 10*time.Second {
+		m.FailingAt(func(p brokertest.Placed) (bool, error) {
+			if p.Records == 2 && time.Since(start) < 10*time.Second {
 				return true, brokertest.ErrLost
 			}
 			return true, nil
@@ -173,8 +174,8 @@ func TestProducerIDGone(t *testing.T) {
 func TestStuckLaneHoldsNobodyUp(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
-		m.Failing(func() (bool, error) {
-			if m.Log[len(m.Log)-1].Partition == 1 {
+		m.FailingAt(func(p brokertest.Placed) (bool, error) {
+			if p.Partition == 1 {
 				return false, brokertest.ErrLost
 			}
 			return true, nil
@@ -244,7 +245,8 @@ func (p picky) Produce(ctx context.Context, partition int, batch []byte) error {
 
 // TestWithoutProducerIDs: where Kafka gives no ids, the gateway works all the same, says so once, and asks again later.
 func TestWithoutProducerIDs(t *testing.T) {
-	m := &brokertest.Memory{Refuse: func() error { return fmt.Errorf("%w: not authorized", broker.ErrAnswered) }}
+	m := &brokertest.Memory{}
+	m.RefuseIDs(func() error { return fmt.Errorf("%w: not authorized", broker.ErrAnswered) })
 	said := &testlog.Counter{}
 	inBubble(t, m, said, func(t *testing.T, pub *Publisher) {
 		for range 10 {
@@ -258,9 +260,7 @@ func TestWithoutProducerIDs(t *testing.T) {
 		if n := said.Of("kafka gives no producer id; a batch that is sent again may be on the topic twice"); n != 1 {
 			t.Errorf("said %d times", n)
 		}
-		m.Mu.Lock()
-		m.Refuse = nil
-		m.Mu.Unlock()
+		m.RefuseIDs(nil)
 		time.Sleep(idAgain + time.Second) // the bubble's clock
 		before := len(m.Placed())
 		require.NoError(t, publishOne(pub, 10*time.Second))
@@ -272,7 +272,8 @@ func TestWithoutProducerIDs(t *testing.T) {
 
 // TestNoIDWhileSilent: silence is no refusal. Without an answer about ids nothing is sent without one.
 func TestNoIDWhileSilent(t *testing.T) {
-	m := &brokertest.Memory{Refuse: func() error { return errors.New("connection refused") }}
+	m := &brokertest.Memory{}
+	m.RefuseIDs(func() error { return errors.New("connection refused") })
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
 		if err := publishOne(pub, 10*time.Second); !errors.Is(err, ErrDeadline) {
 			t.Fatal(err)
@@ -295,9 +296,7 @@ func TestOutage(t *testing.T) {
 			return time.Since(start)
 		}
 		away := func(err error) {
-			m.Mu.Lock()
-			m.Refuse = func() error { return err }
-			m.Mu.Unlock()
+			m.RefuseIDs(func() error { return err })
 			m.Failing(func() (bool, error) { return false, err })
 		}
 		away(fmt.Errorf("%w: connection refused", broker.ErrNotWritten))
@@ -313,9 +312,7 @@ func TestOutage(t *testing.T) {
 		if !pub.outage.away(time.Now()) {
 			t.Error("forgotten")
 		}
-		m.Mu.Lock()
-		m.Refuse = nil
-		m.Mu.Unlock()
+		m.RefuseIDs(nil)
 		m.Failing(nil)
 		time.Sleep(2 * outageProbe)
 		if pub.outage.away(time.Now()) {

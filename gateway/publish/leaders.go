@@ -14,17 +14,18 @@ import (
 
 // These bounds keep the time without a 202 under 3 s when a broker dies or hangs while others lead partitions:
 //
-//	a broker that was killed: its connections are closed, which the producer sees before it writes the next batch. That batch and
-//	  all later ones go elsewhere at once. A batch that was being written stays with its lane, and after stuckAfter a successor takes
-//	  over the lane's work.
-//	a broker that hangs: each lane loses stuckAfter with its first batch for the broker. From then on no batch goes there until the
-//	  broker answers a probe, or another broker leads its partitions.
+//	a broker that was killed: its connections are closed, which the producer sees before it writes the next batch.
+//	  That batch and all later ones go elsewhere at once. A batch that was being written stays with its lane, and after
+//	  stuckAfter a successor takes over the lane's work.
+//	a broker that hangs: each lane loses stuckAfter with its first batch for the broker. From then on no batch goes there
+//	  until the broker answers a probe, or another broker leads its partitions.
 //
-// So the longest time without a 202 is about stuckAfter and the successor's first request for a producer id. Kafka itself takes 9 s,
-// the session of a broker, to elect a new leader. Only the batches whose fate is unknown wait for that.
+// So the longest time without a 202 is about stuckAfter and the successor's first request for a producer id. Kafka
+// itself takes 9 s, the session of a broker, to elect a new leader. Only the batches whose fate is unknown wait for
+// that.
 const (
-	// stuckAfter is how long a lane works on one batch before a successor takes over its work. A produce request takes some
-	// milliseconds, and some hundreds with a busy disk. A successor for a slow batch does no harm.
+	// stuckAfter is how long a lane works on one batch before a successor takes over its work. A produce request takes
+	// some milliseconds, and some hundreds with a busy disk. A successor for a slow batch does no harm.
 	stuckAfter = 500 * time.Millisecond
 	// stuckMost bounds how many lanes of one index may be stuck while another does their work.
 	stuckMost = 4
@@ -36,7 +37,8 @@ const (
 	probeTimeout = 500 * time.Millisecond
 )
 
-// leaders knows which partitions are to be avoided: those whose leader does not answer, and those that just did not take a batch.
+// leaders knows which partitions are to be avoided: those whose leader does not answer, and those that just did not
+// take a batch.
 type leaders struct {
 	any  atomic.Bool // whether any is avoided: the normal path looks no further
 	wake chan struct{}
@@ -49,7 +51,9 @@ type leaders struct {
 }
 
 func newLeaders() *leaders {
-	return &leaders{wake: make(chan struct{}, 1), silent: map[int32]bool{}, until: map[int]time.Time{}, held: map[int]int{}}
+	return &leaders{
+		wake: make(chan struct{}, 1), silent: map[int32]bool{}, until: map[int]time.Time{}, held: map[int]int{},
+	}
 }
 
 // note takes into account how an attempt at a partition ended.
@@ -234,8 +238,9 @@ func (p *Publisher) alive(ctx context.Context, c broker.Cluster, id int32) bool 
 	return c.Probe(ctx, id) == nil
 }
 
-// writable reports whether Kafka could acknowledge a batch: some partition has a leader and enough replicas in sync, and all of those
-// answer. A dead replica that still counts as in sync holds up every acknowledgement until Kafka takes it off the list.
+// writable reports whether Kafka could acknowledge a batch: some partition has a leader and enough replicas in sync,
+// and all of those answer. A dead replica that still counts as in sync holds up every acknowledgement until Kafka takes
+// it off the list.
 func (p *Publisher) writable(ctx context.Context, c broker.Cluster) bool {
 	of, err := c.Replicas(ctx)
 	if err != nil {

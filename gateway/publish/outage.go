@@ -13,7 +13,8 @@ import (
 const (
 	// outageAfter is how long every attempt must have failed before Kafka counts as away.
 	outageAfter = 2 * time.Second
-	// outageWait is how long a request waits while Kafka is away: long enough to be tried, so that requests find out that Kafka is back.
+	// outageWait is how long a request waits while Kafka is away: long enough to be tried, so that requests find out
+	// that Kafka is back.
 	outageWait = time.Second
 	// outageProbe is how often the outage is checked, and how often Kafka is asked for a sign of life while it is away.
 	outageProbe = 500 * time.Millisecond
@@ -27,13 +28,13 @@ type outage struct {
 	cause       string    // of the last failure; one of broker.Reasons
 	lastSuccess time.Time
 	lastTry     time.Time // of a batch that was sent although Kafka was away
-	// onTrial: a sign of life ended the outage, and no batch has been taken since. distrusted: a batch was not taken while on trial. From
-	// then on only a batch that Kafka takes ends the outage.
+	// onTrial: a sign of life ended the outage, and no batch has been taken since. distrusted: a batch was not taken
+	// while on trial. From then on only a batch that Kafka takes ends the outage.
 	onTrial, distrusted bool
 }
 
-// note takes into account how an attempt ended that began at started. A failure counts from the start of its attempt, or from a later
-// success of another: an attempt that waited for an answer in vain has failed for that long.
+// note takes into account how an attempt ended that began at started. A failure counts from the start of its attempt,
+// or from a later success of another: an attempt that waited for an answer in vain has failed for that long.
 func (o *outage) note(err error, started, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -86,8 +87,8 @@ func (o *outage) failing() bool {
 	return !o.since.IsZero()
 }
 
-// mayTry reports whether a batch should find out that Kafka is back, although there is a better place for it. One batch every
-// outageWait does.
+// mayTry reports whether a batch should find out that Kafka is back, although there is a better place for it. One batch
+// every outageWait does.
 func (o *outage) mayTry(now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -106,8 +107,8 @@ func (o *outage) shorten(deadline, now time.Time) time.Time {
 	return deadline
 }
 
-// endOnTrial ends the outage after a sign of life, if the outage consisted of silence. Where Kafka answers and refuses, because it has
-// too few replicas for example, only a batch can show that the outage is over.
+// endOnTrial ends the outage after a sign of life, if the outage consisted of silence. Where Kafka answers and refuses,
+// because it has too few replicas for example, only a batch can show that the outage is over.
 func (o *outage) endOnTrial() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -116,7 +117,8 @@ func (o *outage) endOnTrial() {
 	}
 }
 
-// watchOutage notes attempts that get no answer, and asks Kafka for a sign of life while it is away, whether requests come or not.
+// watchOutage notes attempts that get no answer, and asks Kafka for a sign of life while it is away, whether requests
+// come or not.
 func (p *Publisher) watchOutage(ctx context.Context) {
 	logged := false
 	for backoff.Sleep(ctx, outageProbe) {
@@ -136,17 +138,18 @@ func (p *Publisher) watchOutage(ctx context.Context) {
 	}
 }
 
-// noteSilence notes attempts that have waited for outageWait as failures. Otherwise a broker that hangs would be noticed only when
-// they are given up.
+// noteSilence notes attempts that have waited for outageWait as failures. Otherwise a broker that hangs would be
+// noticed only when they are given up.
 //
-// A lane with a successor is stuck with one broker, and the successor sends to the others. With little traffic no other attempt shows
-// whether they answer. So its silence counts only if no partition's brokers answer a probe either.
+// A lane with a successor is stuck with one broker, and the successor sends to the others. With little traffic no other
+// attempt shows whether they answer. So its silence counts only if no partition's brokers answer a probe either.
 func (p *Publisher) noteSilence(ctx context.Context) {
 	now := time.Now()
 	var stuck time.Time // when the oldest batch of a lane with a successor was taken; zero: there is none
 	p.eachLane(func(l *lane) {
 		if l.isReplaced() {
-			if began := now.Add(-l.workingFor(now)); now.Sub(began) > outageWait && (stuck.IsZero() || began.Before(stuck)) {
+			began := now.Add(-l.workingFor(now))
+			if now.Sub(began) > outageWait && (stuck.IsZero() || began.Before(stuck)) {
 				stuck = began
 			}
 			return
@@ -173,8 +176,8 @@ func (p *Publisher) cancelAttempts() {
 	})
 }
 
-// probe asks for a sign of life: whether the leader and the replicas of some partition answer. Where the brokers are not known, any
-// broker's answer to a request for a producer id does; the id is not used.
+// probe asks for a sign of life: whether the leader and the replicas of some partition answer. Where the brokers are
+// not known, any broker's answer to a request for a producer id does; the id is not used.
 func (p *Publisher) probe(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, outageWait)
 	defer cancel()

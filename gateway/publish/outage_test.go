@@ -114,8 +114,8 @@ func (h *hanging) Probe(ctx context.Context, id int32) error { return h.answer(c
 
 func (h *hanging) Avoid([]int32) {}
 
-// One broker of three hangs, and the only batch for a while is for it. Kafka is not away: the other brokers answer. When they hang
-// too, Kafka is away although no other batch shows it.
+// One broker of three hangs, and the only batch for a while is for it. Kafka is not away: the other brokers answer.
+// When they hang too, Kafka is away although no other batch shows it.
 func TestOneHungBrokerIsNoOutage(t *testing.T) {
 	t.Parallel()
 	h := &hanging{Memory: &brokertest.Memory{}}

@@ -14,15 +14,17 @@ import (
 )
 
 const (
-	// lanes is how many produce requests are under way at once. Each lane sends one batch at a time, so that batches grow with the
-	// load. A lane owns every lanes-th partition. The number may change between two runs, because producer ids do not outlive a run.
+	// lanes is how many produce requests are under way at once. Each lane sends one batch at a time, so that batches
+	// grow with the load. A lane owns every lanes-th partition. The number may change between two runs, because
+	// producer ids do not outlive a run.
 	lanes = 4
 	// maxBatchBytes and maxBatchRecords bound a produce request. The topic takes 2 MiB.
 	maxBatchBytes   = 1900 << 10
 	maxBatchRecords = 20_000
 	// AttemptTimeout bounds one produce request, so that a dead broker is noticed well within a request's deadline.
 	AttemptTimeout = 5 * time.Second
-	// partitionsEvery is how often the topic's partitions and settings are read, and partitionsRetry how soon again after a failure.
+	// partitionsEvery is how often the topic's partitions and settings are read, and partitionsRetry how soon again
+	// after a failure.
 	partitionsEvery = 10 * time.Second
 	partitionsRetry = 500 * time.Millisecond
 )
@@ -43,11 +45,11 @@ var (
 //	request ─┼─▶ one queue ┼─▶ lane
 //	request ─┘             └─▶ lane ◀─ a queue of its own for records with a key
 //
-// A free lane takes all that has queued up, and a lone event leaves at once. Records without a key wait in one queue for all lanes,
-// so that a lane that is stuck with its batch does not hold them up.
+// A free lane takes all that has queued up, and a lone event leaves at once. Records without a key wait in one queue
+// for all lanes, so that a lane that is stuck with its batch does not hold them up.
 //
-// It is written by hand because kafka-go's Writer sends no producer ids, and durable requests over it reached 9,900 a second where
-// this design reached 52,000 to 66,000 and an empty handler 84,000 to 92,000.
+// It is written by hand because kafka-go's Writer sends no producer ids, and durable requests over it reached 9,900 a
+// second where this design reached 52,000 to 66,000 and an empty handler 84,000 to 92,000.
 type Publisher struct {
 	producer broker.Producer
 	cfg      Config
@@ -119,8 +121,8 @@ func (p *Publisher) Away() (reason string, away bool) {
 // Drain makes every batch that Kafka does not take at once go to the spool, from now on.
 func (p *Publisher) Drain() { p.fallback.draining.Store(true) }
 
-// Queued calls each for the records that no lane has taken yet, a run at a time. The runs are the publisher's own memory: tests
-// read them, while no lane can take them, to see that no other request has overwritten them.
+// Queued calls each for the records that no lane has taken yet, a run at a time. The runs are the publisher's own
+// memory: tests read them, while no lane can take them, to see that no other request has overwritten them.
 func (p *Publisher) Queued(each func(run []byte)) {
 	queues := []*queue{p.shared}
 	for _, l := range p.lanes {
@@ -135,9 +137,9 @@ func (p *Publisher) Queued(each func(run []byte)) {
 	}
 }
 
-// Stalled returns an error if a lane has worked on one batch for longer than most. A batch is given up with the last of its
-// requests. So a lane that takes much longer than a request may wait hangs in this process, in a disk or in a lock; waiting for
-// Kafka is no stall.
+// Stalled returns an error if a lane has worked on one batch for longer than most. A batch is given up with the last of
+// its requests. So a lane that takes much longer than a request may wait hangs in this process, in a disk or in a lock;
+// waiting for Kafka is no stall.
 func (p *Publisher) Stalled(most time.Duration) error {
 	now := time.Now()
 	var fault error
@@ -149,11 +151,11 @@ func (p *Publisher) Stalled(most time.Duration) error {
 	return fault
 }
 
-// Publish hands a request's records to Kafka, and returns when each has an outcome, or at the deadline. A record that was not sent by
-// the deadline is not sent afterwards.
+// Publish hands a request's records to Kafka, and returns when each has an outcome, or at the deadline. A record that
+// was not sent by the deadline is not sent afterwards.
 //
-// While Kafka is known to be away and there is no spool, Publish returns at once. One request a second is tried all the same, to
-// find out whether Kafka is back.
+// While Kafka is known to be away and there is no spool, Publish returns at once. One request a second is tried all the
+// same, to find out whether Kafka is back.
 func (p *Publisher) Publish(r *Request, deadline time.Time) {
 	now := time.Now()
 	if p.fallback.spool == nil && p.outage.away(now) {
@@ -195,8 +197,8 @@ func (p *Publisher) queue(c *chunk, deadline time.Time) {
 	p.queueOf(c.partition).push(c)
 }
 
-// PartitionOf returns the partition of a key, the same in all gateways as long as the topic has as many partitions. It returns −1 for
-// no key, and while the partitions are not known.
+// PartitionOf returns the partition of a key, the same in all gateways as long as the topic has as many partitions. It
+// returns −1 for no key, and while the partitions are not known.
 func (p *Publisher) PartitionOf(key []byte) int {
 	n := p.partitions.Load()
 	if key == nil || n == 0 {
@@ -207,7 +209,8 @@ func (p *Publisher) PartitionOf(key []byte) int {
 	return int(int64(h.Sum32()) % n)
 }
 
-// queueOf returns the queue for a partition. Each partition has one lane, so that its batches do not overtake each other.
+// queueOf returns the queue for a partition. Each partition has one lane, so that its batches do not overtake each
+// other.
 func (p *Publisher) queueOf(partition int) *queue {
 	if partition >= 0 {
 		return p.lanes[partition%lanes].own
@@ -215,7 +218,8 @@ func (p *Publisher) queueOf(partition int) *queue {
 	return p.shared
 }
 
-// Run sends until ctx ends and every queue is empty. Callers of Publish must have stopped by then. It may be called once.
+// Run sends until ctx ends and every queue is empty. Callers of Publish must have stopped by then. It may be called
+// once.
 func (p *Publisher) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	p.team.mu.Lock()

@@ -39,8 +39,8 @@ func TestPublishSharesBatches(t *testing.T) {
 	if got := len(m.Stored()); got != 400 {
 		t.Errorf("%d records", got)
 	}
-	if m.Batches > 2*lanes {
-		t.Errorf("%d batches for 400 records that waited together", m.Batches)
+	if n := len(m.Placed()); n > 2*lanes {
+		t.Errorf("%d batches for 400 records that waited together", n)
 	}
 	if got := pub.inflight.Load(); got != 0 {
 		t.Errorf("%d bytes still counted as in flight", got)

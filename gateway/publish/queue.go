@@ -32,8 +32,8 @@ func (q *queue) signal() {
 	}
 }
 
-// take removes the chunks of one batch and appends them to into: the first chunk whose partition is not held, and the chunks for the
-// same partition that fit, in the order in which they came.
+// take removes the chunks of one batch and appends them to into: the first chunk whose partition is not held, and the
+// chunks for the same partition that fit, in the order in which they came.
 func (q *queue) take(into []*chunk) []*chunk {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -75,7 +75,8 @@ func (q *queue) first() int {
 	return -1
 }
 
-// expire finishes the chunks whose requests were answered while they waited, so that their bytes do not count as in flight.
+// expire finishes the chunks whose requests were answered while they waited, so that their bytes do not count as in
+// flight.
 func (q *queue) expire(p *Publisher, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -90,8 +91,8 @@ func (q *queue) expire(p *Publisher, now time.Time) {
 	q.replace(rest)
 }
 
-// replace makes rest, which lies at the front of the same memory, the queue. It clears the memory behind rest, so that chunks that
-// were taken are not kept alive, and wakes another lane for rest.
+// replace makes rest, which lies at the front of the same memory, the queue. It clears the memory behind rest, so that
+// chunks that were taken are not kept alive, and wakes another lane for rest.
 func (q *queue) replace(rest []*chunk) {
 	clear(q.chunks[len(rest):])
 	q.chunks = rest

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// replayBytes bounds a batch of replay. It is a quarter of the largest, so that no batch of replay holds live batches up for long.
+	// replayBytes bounds a batch of replay. It is a quarter of the largest, so that no batch of replay holds live
+	// batches up for long.
 	replayBytes = maxBatchBytes / 4
 	// replayYield is how long replay lets waiting requests go first, so that it is never starved.
 	replayYield = 200 * time.Millisecond
@@ -28,9 +29,9 @@ const (
 //	          ├── try again ◀──┤ not taken                      │ quarantined, and sent again later
 //	          └── a pause ◀────┴ refused: all entries ── some entries
 //
-// One batch at a time, the pause and the precedence of waiting requests keep replay slower than live traffic. It sends at least one batch
-// in replayYield and twice the time that Kafka takes. While Kafka is away replay's attempts find out that it is back, also when no
-// requests come.
+// One batch at a time, the pause and the precedence of waiting requests keep replay slower than live traffic. It sends
+// at least one batch in replayYield and twice the time that Kafka takes. While Kafka is away replay's attempts find out
+// that it is back, also when no requests come.
 type replay struct {
 	pub          *Publisher
 	spool        *spool.Spool
@@ -180,8 +181,8 @@ func (r *replay) batches(entries []spool.Entry) []*inflightBatch {
 	return batches
 }
 
-// chunks returns an entry's records, cut where the partition changes. An entry has a partition, unless it was spooled before the number
-// of partitions was known: then its keys choose now.
+// chunks returns an entry's records, cut where the partition changes. An entry has a partition, unless it was spooled
+// before the number of partitions was known: then its keys choose now.
 func (r *replay) chunks(e spool.Entry) []*chunk {
 	if e.Partition >= 0 {
 		return []*chunk{r.chunk(e.Records, e.Count, e.Partition%r.pub.Partitions(), e.AcceptedAt)}
@@ -198,8 +199,8 @@ func (r *replay) chunks(e spool.Entry) []*chunk {
 	return chunks
 }
 
-// chunk makes a chunk that no request waits for. Its memory is the entry's: it keeps a holder for ever, so that it does not go into the
-// pool.
+// chunk makes a chunk that no request waits for. Its memory is the entry's: it keeps a holder for ever, so that it does
+// not go into the pool.
 func (r *replay) chunk(records []byte, count, partition int, accepted time.Time) *chunk {
 	c := &chunk{records: records, count: count, partition: partition, done: make(chan struct{}, 1), accepted: accepted}
 	c.deadline = time.Now().Add(100 * 365 * 24 * time.Hour)

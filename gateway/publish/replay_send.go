@@ -12,22 +12,24 @@ import (
 )
 
 const (
-	// rejectedMost is how many single records Kafka may refuse in a row, and take none in between, before all of the spool counts as
-	// refused: enough not to take a few bad records for a bad topic, few enough not to send a whole spool record by record.
+	// rejectedMost is how many single records Kafka may refuse in a row, and take none in between, before all of the
+	// spool counts as refused: enough not to take a few bad records for a bad topic, few enough not to send a whole
+	// spool record by record.
 	rejectedMost = 8
 	// stepsAhead is how many more batches replay sends when Kafka has refused all that it sent.
 	stepsAhead = 2
 	// refusedPause is how long replay waits when Kafka refuses all of the spool.
 	refusedPause = 2 * time.Second
-	// retryRefused is how often the quarantine is sent again, besides at the start and when the topic's settings change.
+	// retryRefused is how often the quarantine is sent again, besides at the start and when the topic's settings
+	// change.
 	retryRefused = time.Minute
 )
 
 // errRefusesAll makes an outage of a Kafka that answers and takes nothing.
 var errRefusesAll = fmt.Errorf("%w: %w", broker.ErrAnswered, broker.ErrRefused)
 
-// refusals is what replay knows about refusals. Kafka refuses a record because of the record, or because of the topic: a compacted one,
-// or one that takes a few bytes only. Whether the topic takes anything else tells the two apart.
+// refusals is what replay knows about refusals. Kafka refuses a record because of the record, or because of the topic:
+// a compacted one, or one that takes a few bytes only. Whether the topic takes anything else tells the two apart.
 type refusals struct {
 	since    time.Time     // of the first attempt at what is being sent
 	rejected []rejected    // single records that Kafka refused
@@ -49,8 +51,8 @@ const (
 	allRefused               // the topic takes nothing
 )
 
-// sendWithMore sends entries. When Kafka refuses all of them, it sends the entries behind them too, stepsAhead times, to see whether the
-// topic takes anything. It returns all entries that it sent.
+// sendWithMore sends entries. When Kafka refuses all of them, it sends the entries behind them too, stepsAhead times,
+// to see whether the topic takes anything. It returns all entries that it sent.
 func (r *replay) sendWithMore(ctx context.Context, entries []spool.Entry) ([]spool.Entry, result) {
 	end := r.sendEntries(ctx, entries)
 	for range stepsAhead {
@@ -162,7 +164,7 @@ func (r *replay) waitRefused(ctx context.Context, entries []spool.Entry) bool {
 	r.pub.outage.note(errRefusesAll, r.refusals.since, time.Now())
 	if !r.refusals.logged {
 		r.refusals.logged = true
-		r.log.Error("kafka refuses every event in the spool; the spool keeps them and tries again; run gateway check to see the topic's faults",
+		r.log.Error("kafka refuses every event in the spool; see gateway check; the spool keeps them and tries again",
 			"events", r.spool.Stats().Events, "reason", r.pub.outage.reason(), "retry", refusedPause)
 	}
 	timer := time.NewTimer(refusedPause)
@@ -236,8 +238,8 @@ func (r *replay) sendQuarantined(ctx context.Context) {
 	}
 }
 
-// quarantineRest gives the rejected records of one quarantined entry files of their own, if Kafka took others of the entry. Otherwise the
-// entry stays as it is.
+// quarantineRest gives the rejected records of one quarantined entry files of their own, if Kafka took others of the
+// entry. Otherwise the entry stays as it is.
 func (r *replay) quarantineRest(ctx context.Context, end result, records int) bool {
 	if n := len(r.refusals.rejected); n == 0 || n == records || end == allRefused {
 		r.dropRejected()

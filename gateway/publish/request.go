@@ -19,8 +19,8 @@ type Request struct {
 	pool   *requestPool
 }
 
-// requestPool is where requests and chunks come from and go back to. Chunks are pooled by size, in powers of two, so that a
-// single event never holds the memory of a bulk. Its zero value is ready.
+// requestPool is where requests and chunks come from and go back to. Chunks are pooled by size, in powers of two, so
+// that a single event never holds the memory of a bulk. Its zero value is ready.
 type requestPool struct {
 	batch    batchBound
 	requests sync.Pool
@@ -70,11 +70,11 @@ func (p *requestPool) chunk(partition, size int) *chunk {
 	return c
 }
 
-// Add encodes one record for a partition; −1: any partition. A nil key is none. expect is roughly how many bytes of records the
-// request may still have, this one included.
+// Add encodes one record for a partition; −1: any partition. A nil key is none. expect is roughly how many bytes of
+// records the request may still have, this one included.
 //
-// Add copies all bytes: they lie in buffers that the next request reuses, while the publisher may hold the record for longer than
-// this request lasts.
+// Add copies all bytes: they lie in buffers that the next request reuses, while the publisher may hold the record for
+// longer than this request lasts.
 func (r *Request) Add(partition int, key, value []byte, h *recordbatch.Headers, id uuid.UUID, expect int) {
 	tail, need := recordbatch.RecordSize(key, value, h)
 	c := r.room(partition, need, expect)
@@ -94,7 +94,8 @@ func (r *Request) AddRun(partition int, run []byte, records int) {
 // room returns a chunk that has room for need bytes.
 func (r *Request) room(partition, need, expect int) *chunk {
 	c, most := r.last(), r.pool.batch.bytes()
-	if c == nil || c.partition != partition || c.count >= maxBatchRecords || c.size()+need+recordbatch.RecordOverhead > most {
+	if c == nil || c.partition != partition || c.count >= maxBatchRecords ||
+		c.size()+need+recordbatch.RecordOverhead > most {
 		c = r.pool.chunk(partition, min(max(need, min(expect, most)), maxBatchBytes))
 		r.chunks = append(r.chunks, c)
 	}
@@ -108,8 +109,8 @@ func (r *Request) last() *chunk {
 	return r.chunks[len(r.chunks)-1]
 }
 
-// Outcomes calls each for every run of records with the same outcome, in order. A nil err is an acknowledgement. It comes after
-// Publish.
+// Outcomes calls each for every run of records with the same outcome, in order. A nil err is an acknowledgement. It
+// comes after Publish.
 func (r *Request) Outcomes(each func(records int, err error)) {
 	for _, c := range r.chunks {
 		err := c.result()

@@ -30,9 +30,9 @@ type inflightBatch struct {
 	chunks    []*chunk
 	any       bool // no key: each partition will do
 	partition int
-	// pinned: an earlier attempt may have been written. Kafka drops a copy only if it comes to the same partition under the same
-	// producer id and sequence, and is the same batch. So nothing of the batch changes any more, even when some of its requests have
-	// been answered 503; that answer says that the event may have been kept.
+	// pinned: an earlier attempt may have been written. Kafka drops a copy only if it comes to the same partition under
+	// the same producer id and sequence, and is the same batch. So nothing of the batch changes any more, even when
+	// some of its requests have been answered 503; that answer says that the event may have been kept.
 	pinned  bool
 	encoded bool
 	began   time.Time // when the lane took it
@@ -42,10 +42,12 @@ type inflightBatch struct {
 	wire    []byte
 }
 
-// send tries until the batch is acknowledged or the last of its requests has given up. It stops for no other reason: a drain waits for
-// the attempts that were promised. While a batch is pinned its lane waits with it; records without a key leave by the other lanes.
+// send tries until the batch is acknowledged or the last of its requests has given up. It stops for no other reason: a
+// drain waits for the attempts that were promised. While a batch is pinned its lane waits with it; records without a
+// key leave by the other lanes.
 func (l *lane) send(chunks []*chunk) {
-	l.deliver(&inflightBatch{chunks: chunks, any: chunks[0].partition < 0, partition: chunks[0].partition, began: time.Now()})
+	partition := chunks[0].partition
+	l.deliver(&inflightBatch{chunks: chunks, any: partition < 0, partition: partition, began: time.Now()})
 }
 
 func (l *lane) deliver(b *inflightBatch) {
@@ -69,8 +71,8 @@ func (l *lane) deliver(b *inflightBatch) {
 	}
 }
 
-// noteOutage tells the outage how an attempt ended. A lane whose work a successor has taken over was stuck with one broker. The lack of
-// an answer says nothing about the others then: watchOutage asks them.
+// noteOutage tells the outage how an attempt ended. A lane whose work a successor has taken over was stuck with one
+// broker. The lack of an answer says nothing about the others then: watchOutage asks them.
 func (l *lane) noteOutage(err error, started time.Time) {
 	if err != nil && !errors.Is(err, broker.ErrAnswered) && l.isReplaced() {
 		return
@@ -78,9 +80,9 @@ func (l *lane) noteOutage(err error, started time.Time) {
 	l.pub.outage.note(err, started, time.Now())
 }
 
-// expired finishes the requests whose deadline has passed, and reports whether none is left. A pinned batch stays whole while any of its
-// requests waits. When none does and its fate is still unknown, the next batch must not take its sequence: Kafka could take one batch
-// for a copy of the other and drop it. So the lane gives up the id too.
+// expired finishes the requests whose deadline has passed, and reports whether none is left. A pinned batch stays whole
+// while any of its requests waits. When none does and its fate is still unknown, the next batch must not take its
+// sequence: Kafka could take one batch for a copy of the other and drop it. So the lane gives up the id too.
 func (l *lane) expired(b *inflightBatch) bool {
 	now := time.Now()
 	if b.pinned {
@@ -170,8 +172,8 @@ func (l *lane) conclude(b *inflightBatch, err error) bool {
 		b.finish(l.pub, nil)
 		return true
 	case errors.Is(err, broker.ErrProducerID):
-		// A new id starts every partition at 0. If an earlier attempt was written after all, this batch is on the topic twice then;
-		// the table keeps one row of each event.
+		// A new id starts every partition at 0. If an earlier attempt was written after all, this batch is on the topic
+		// twice then; the table keeps one row of each event.
 		l.identity.abandon()
 		b.pinned = false
 	case errors.Is(err, broker.ErrRefused):
@@ -188,9 +190,10 @@ func (l *lane) conclude(b *inflightBatch, err error) bool {
 	return false
 }
 
-// refused handles a batch that Kafka refuses, and reports whether the batch is finished. A batch that is too large is halved down to
-// single records. Any other refusal is the topic's: a compacted topic takes nothing without a key. Parts of the batch would fare no
-// better, so the batch is tried again as in any outage. Only when the topic took another batch since is it this batch's fault.
+// refused handles a batch that Kafka refuses, and reports whether the batch is finished. A batch that is too large is
+// halved down to single records. Any other refusal is the topic's: a compacted topic takes nothing without a key. Parts
+// of the batch would fare no better, so the batch is tried again as in any outage. Only when the topic took another
+// batch since is it this batch's fault.
 func (l *lane) refused(b *inflightBatch, err error) bool {
 	large := errors.Is(err, broker.ErrTooLarge)
 	if !large && !b.part && !l.pub.outage.takenSince(b.began) {
@@ -207,7 +210,9 @@ func (l *lane) refused(b *inflightBatch, err error) bool {
 // halve sends each half of a batch alone: half of its requests, or half of the records of its only request.
 func (l *lane) halve(b *inflightBatch, part bool) {
 	half := func(chunks []*chunk) {
-		l.deliver(&inflightBatch{chunks: chunks, any: b.any, partition: b.partition, began: b.began, part: b.part || part})
+		l.deliver(&inflightBatch{
+			chunks: chunks, any: b.any, partition: b.partition, began: b.began, part: b.part || part,
+		})
 	}
 	if n := len(b.chunks) / 2; n > 0 {
 		half(b.chunks[:n:n])

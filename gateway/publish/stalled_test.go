@@ -20,7 +20,8 @@ func (k keeping) Produce(ctx context.Context, partition int, batch []byte) error
 	return k.Memory.Produce(ctx, partition, batch)
 }
 
-// TestStalled: a publisher stands still when a lane hangs for longer than any request waits, and not while Kafka is away.
+// TestStalled: a publisher stands still when a lane hangs for longer than any request waits, and not while Kafka is
+// away.
 func TestStalled(t *testing.T) {
 	hold := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(hold) })

@@ -68,8 +68,8 @@ func (l *lane) handOver() {
 	w.replaced = true
 }
 
-// startSuccessor starts a successor, if there may be one more. It holds the partition that a key chose before the successor can look at
-// the queue: otherwise the successor could send records that must come after the stuck batch.
+// startSuccessor starts a successor, if there may be one more. It holds the partition that a key chose before the
+// successor can look at the queue: otherwise the successor could send records that must come after the stuck batch.
 func (l *lane) startSuccessor() bool {
 	partition := l.work.partition
 	if partition < 0 {
@@ -89,8 +89,8 @@ type team struct {
 	lanes map[*lane]bool
 	start func(*lane) // nil: the publisher does not run
 
-	// identities are those of lanes that have ended, for the next ones. Kafka remembers each producer id for a day, so lanes that come
-	// and go must not take a new one each. There are never more identities than lanes may run at once.
+	// identities are those of lanes that have ended, for the next ones. Kafka remembers each producer id for a day, so
+	// lanes that come and go must not take a new one each. There are never more identities than lanes may run at once.
 	identities []identity
 }
 
@@ -141,8 +141,8 @@ func (p *Publisher) quit(l *lane) {
 	delete(p.team.lanes, l)
 }
 
-// eachLane calls f for every lane that runs, without the team's lock: a lane that hands its work over holds its own lock while it
-// takes the team's.
+// eachLane calls f for every lane that runs, without the team's lock: a lane that hands its work over holds its own
+// lock while it takes the team's.
 func (p *Publisher) eachLane(f func(*lane)) {
 	p.team.mu.Lock()
 	running := slices.Collect(maps.Keys(p.team.lanes))

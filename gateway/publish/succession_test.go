@@ -14,8 +14,8 @@ import (
 	"sluice/gateway/broker/brokertest"
 )
 
-// TestSuccessorSeesTheHold: a lane that takes over from a stuck one may look at the queue at once. What waits there for the partition
-// of the stuck batch must come after that batch.
+// TestSuccessorSeesTheHold: a lane that takes over from a stuck one may look at the queue at once. What waits there for
+// the partition of the stuck batch must come after that batch.
 func TestSuccessorSeesTheHold(t *testing.T) {
 	pub := publisherFor(t, &brokertest.Memory{})
 	pub.partitions.Store(12)
@@ -78,8 +78,8 @@ func TestSlowKafkaGivesFewIDs(t *testing.T) {
 		cancel()
 		running.Wait()
 	})
-	if most := int64(lanes * (stuckMost + 1)); m.Ids > most {
-		t.Errorf("%d producer ids, want %d at most", m.Ids, most)
+	if most := int64(lanes * (stuckMost + 1)); m.IDs() > most {
+		t.Errorf("%d producer ids, want %d at most", m.IDs(), most)
 	}
 	if n := len(m.Stored()); n != 600 {
 		t.Errorf("%d records of 600", n)
@@ -98,8 +98,8 @@ func (a *avoiding) Replicas(context.Context) ([]broker.Replicas, error) {
 func (a *avoiding) Probe(context.Context, int32) error { return nil }
 func (a *avoiding) Avoid(brokers []int32)              { a.brokers = brokers }
 
-// TestSuccessorAsksAnotherBroker: a lane that takes over needs a producer id first, and must not ask the broker for it that holds
-// its predecessor up.
+// TestSuccessorAsksAnotherBroker: a lane that takes over needs a producer id first, and must not ask the broker for it
+// that holds its predecessor up.
 func TestSuccessorAsksAnotherBroker(t *testing.T) {
 	c := &avoiding{Memory: &brokertest.Memory{}}
 	pub := publisherFor(t, c)

@@ -55,8 +55,8 @@ type knownTopic struct {
 	logged   string // the last error or faults, so that they are logged once
 }
 
-// describe reads the topic's settings and logs what is wrong with them. Batches are cut to what the topic takes from then on. When the
-// settings have changed, the quarantine is sent again.
+// describe reads the topic's settings and logs what is wrong with them. Batches are cut to what the topic takes from
+// then on. When the settings have changed, the quarantine is sent again.
 func (p *Publisher) describe(ctx context.Context, topic *knownTopic) {
 	d, ok := p.producer.(broker.Describer)
 	if !ok {
@@ -68,7 +68,8 @@ func (p *Publisher) describe(ctx context.Context, topic *knownTopic) {
 	if err != nil {
 		if errors.Is(err, broker.ErrAnswered) && topic.logged != err.Error() {
 			topic.logged = err.Error()
-			p.log.Warn("kafka does not show the topic's settings; batches are split only after kafka refused them", "err", err)
+			p.log.Warn("kafka does not show the topic's settings; batches are split only after kafka refused them",
+				"err", err)
 		}
 		return // the lack of an answer is logged elsewhere
 	}

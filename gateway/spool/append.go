@@ -24,9 +24,9 @@ func (p *pendingEntry) finish(err error) {
 	close(p.done)
 }
 
-// Append returns nil when the entry is on the disk, written and fsynced. Entries that come at the same time share an fsync.
-// After any error the entry may be on the disk all the same. An entry without a time was accepted now. Append blocks until Run
-// takes the entry.
+// Append returns nil when the entry is on the disk, written and fsynced. Entries that come at the same time share an
+// fsync. After any error the entry may be on the disk all the same. An entry without a time was accepted now. Append
+// blocks until Run takes the entry.
 func (s *Spool) Append(e Entry) error {
 	if e.AcceptedAt.IsZero() {
 		e.AcceptedAt = s.cfg.Now()
@@ -112,8 +112,8 @@ func (s *Spool) commit(group []*pendingEntry) {
 	s.signalReady()
 }
 
-// sizeOnDisk returns at most how many bytes an encoded entry of n bytes takes in a file: the log cuts it into blocks of 32 KiB
-// and puts 19 bytes before each piece.
+// sizeOnDisk returns at most how many bytes an encoded entry of n bytes takes in a file: the log cuts it into blocks of
+// 32 KiB and puts 19 bytes before each piece.
 func sizeOnDisk(n int) int64 { return int64(n) + 19*int64(n/(32<<10)+2) + 19 }
 
 // store writes the group and waits for one fsync.
@@ -174,7 +174,8 @@ func (s *Spool) writeGroup(group []*pendingEntry) (next, before uint64, err erro
 	return next, before, syncErr
 }
 
-// beginSegment starts a file. The directory's entry for the file is fsynced before anything in the file is acknowledged.
+// beginSegment starts a file. The directory's entry for the file is fsynced before anything in the file is
+// acknowledged.
 func (s *Spool) beginSegment() error {
 	seg := s.segment(s.number)
 	seg.first, seg.before = s.next, s.before

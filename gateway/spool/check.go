@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 )
 
-// Check reports why a spool could not be in the directory, and names the setting --spool-dir. It leaves nothing behind, and works
-// while a gateway uses the directory. If the directory does not exist, its nearest parent must be writable: Open makes it.
+// Check reports why a spool could not be in the directory, and names the setting --spool-dir. It leaves nothing behind,
+// and works while a gateway uses the directory. If the directory does not exist, its nearest parent must be writable:
+// Open makes it.
 func Check(dir string) error {
 	info, err := os.Stat(dir)
 	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {

@@ -13,8 +13,8 @@ type Config struct {
 	Dir string
 	// MaxBytes bounds the files, in bytes. The disk needs room for two files more, 16 MiB each.
 	MaxBytes int64
-	// MaxAge bounds how long the oldest entry outside the quarantine may have waited. While it has waited longer, Append returns
-	// ErrOld.
+	// MaxAge bounds how long the oldest entry outside the quarantine may have waited. While it has waited longer,
+	// Append returns ErrOld.
 	MaxAge time.Duration
 	// Now is the wall clock; nil: the system's.
 	Now func() time.Time

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// spoolChild makes the test binary the victim of a kill: it appends to the spool in this directory for ever and prints what was
-// acknowledged.
+// spoolChild makes the test binary the victim of a kill: it appends to the spool in this directory for ever and prints
+// what was acknowledged.
 const spoolChild = "GATEWAY_TEST_SPOOL_CHILD"
 
 func TestSpoolChild(t *testing.T) {

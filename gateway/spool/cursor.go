@@ -25,9 +25,9 @@ func (c *cursor) close() {
 	*c = cursor{}
 }
 
-// Take returns the next entries in the order in which they were appended: as many as fit into the bounds, and at least one. It
-// returns none when nothing waits. The entries stay in the spool until Done; after a crash before Done they come again. Take
-// without Done returns the entries that follow.
+// Take returns the next entries in the order in which they were appended: as many as fit into the bounds, and at least
+// one. It returns none when nothing waits. The entries stay in the spool until Done; after a crash before Done they
+// come again. Take without Done returns the entries that follow.
 func (s *Spool) Take(maxBytes, maxRecords int) ([]Entry, error) {
 	c := &s.cursor
 	for {
@@ -50,7 +50,8 @@ func (s *Spool) Take(maxBytes, maxRecords int) ([]Entry, error) {
 	}
 }
 
-// TakeMore returns the entries that follow those of the last Take, if they lie in the same file. One Done is for all of them.
+// TakeMore returns the entries that follow those of the last Take, if they lie in the same file. One Done is for all of
+// them.
 func (s *Spool) TakeMore(maxBytes, maxRecords int) []Entry {
 	c := &s.cursor
 	if c.head == nil {
@@ -96,7 +97,8 @@ func (s *Spool) Done() error {
 	return s.finishHead()
 }
 
-// openNext opens the oldest file for reading, and seals it first if it is the active one. It reports whether there is a file.
+// openNext opens the oldest file for reading, and seals it first if it is the active one. It reports whether there is a
+// file.
 func (s *Spool) openNext() (bool, error) {
 	for {
 		head := s.oldest()
@@ -173,7 +175,8 @@ func (s *Spool) setReading(seg *segment, reading bool) {
 	seg.reading = reading
 }
 
-// finishHead removes the head, which has been read to its end and is on Kafka. A damaged head is kept under another name.
+// finishHead removes the head, which has been read to its end and is on Kafka. A damaged head is kept under another
+// name.
 func (s *Spool) finishHead() error {
 	c := &s.cursor
 	head, read, end := c.head, c.read, c.end

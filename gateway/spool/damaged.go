@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// keepDamaged renames a file that cannot be read to its end, so that it does not hold up the files behind it, and counts the
-// events in it that are not on Kafka. An operator who gives the file its usual name back makes the next start try it again.
+// keepDamaged renames a file that cannot be read to its end, so that it does not hold up the files behind it, and
+// counts the events in it that are not on Kafka. An operator who gives the file its usual name back makes the next
+// start try it again.
 func (s *Spool) keepDamaged(seg *segment, cause error) error {
 	path := seg.withSuffix(damagedSuffix)
 	err := os.Rename(seg.path, path)

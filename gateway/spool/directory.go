@@ -10,9 +10,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// directory is the spool's directory as it was when the spool locked it. Somebody may delete, rename, replace or unmount a
-// directory under a running gateway, or delete or truncate a file in it. Writes to an open file still succeed then, but no later
-// run finds the file. So a group of entries is acknowledged only when the path still leads to the file that was written.
+// directory is the spool's directory as it was when the spool locked it. Somebody may delete, rename, replace or
+// unmount a directory under a running gateway, or delete or truncate a file in it. Writes to an open file still succeed
+// then, but no later run finds the file. So a group of entries is acknowledged only when the path still leads to the
+// file that was written.
 type directory struct {
 	lock     io.Closer
 	lockInfo os.FileInfo
@@ -71,8 +72,8 @@ func leadsTo(path string, file os.FileInfo) bool {
 	return err == nil && file != nil && os.SameFile(info, file)
 }
 
-// checkNotTruncated returns ErrGone if somebody truncated the active file. A group that was written behind the cut would follow a
-// hole where acknowledged entries were.
+// checkNotTruncated returns ErrGone if somebody truncated the active file. A group that was written behind the cut
+// would follow a hole where acknowledged entries were.
 func (s *Spool) checkNotTruncated() error {
 	file, ok := s.file.(interface{ Stat() (os.FileInfo, error) })
 	if !ok {
@@ -88,8 +89,8 @@ func (s *Spool) checkNotTruncated() error {
 	return nil
 }
 
-// checkInPlace returns the size of the active file, which was just written and fsynced, or ErrGone if its path leads elsewhere. It
-// costs two system calls for each fsync.
+// checkInPlace returns the size of the active file, which was just written and fsynced, or ErrGone if its path leads
+// elsewhere. It costs two system calls for each fsync.
 func (s *Spool) checkInPlace() (size int64, err error) {
 	at, err := os.Lstat(s.active.path)
 	if err != nil {

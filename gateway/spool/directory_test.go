@@ -60,7 +60,8 @@ func lostPlaces() map[string]lostPlace {
 	}
 }
 
-// An append is acknowledged only into a file that the next run finds. What was acknowledged before and is gone is counted.
+// An append is acknowledged only into a file that the next run finds. What was acknowledged before and is gone is
+// counted.
 func TestSpoolPlaceLost(t *testing.T) {
 	for name, tc := range lostPlaces() {
 		t.Run(name, func(t *testing.T) {
@@ -122,7 +123,8 @@ func TestSpoolPlaceLookedAt(t *testing.T) {
 	}
 }
 
-// The volume is gone, and its mount point, an empty directory of another file system, is in its place: nothing may go there.
+// The volume is gone, and its mount point, an empty directory of another file system, is in its place: nothing may go
+// there.
 func TestSpoolVolumeGone(t *testing.T) {
 	other, err := os.MkdirTemp("/dev/shm", "sluice-test-*")
 	if err != nil {
@@ -200,8 +202,8 @@ func TestSpoolFileDeletedBeforeReplay(t *testing.T) {
 	}
 }
 
-// The directory becomes unwritable: what is acknowledged is in the file, and a new file cannot be begun. As root nothing is
-// unwritable.
+// The directory becomes unwritable: what is acknowledged is in the file, and a new file cannot be begun. As root
+// nothing is unwritable.
 func TestSpoolPlaceReadOnly(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("run as another user than root to see a directory that cannot be written")

@@ -17,8 +17,8 @@ import (
 //	29 count        uint32   records
 //	33 the records: for each its length (uvarint), then the record as Kafka's message format 2 has it from the key on
 //
-// The log around it adds a checksum. A file cannot say how much it should hold; the two counters do. The first entry of the next
-// file tells where this file must end.
+// The log around it adds a checksum. A file cannot say how much it should hold; the two counters do. The first entry of
+// the next file tells where this file must end.
 const (
 	entrySequenceAt  = 1
 	entryBeforeAt    = 9
@@ -61,7 +61,8 @@ func setCounters(b []byte, sequence, before uint64) {
 	binary.BigEndian.PutUint64(b[entryBeforeAt:], before)
 }
 
-// decodeEntry reads an entry and checks all of it, so that nothing but whole records goes to Kafka. The entry's records alias b.
+// decodeEntry reads an entry and checks all of it, so that nothing but whole records goes to Kafka. The entry's records
+// alias b.
 func decodeEntry(b []byte) (Entry, error) {
 	if len(b) > 0 && b[0] != entryVersion {
 		return Entry{}, fmt.Errorf("%w: version %d, not %d", errEntryVersion, b[0], entryVersion)

@@ -25,7 +25,7 @@ func (s *Spool) inspectDirectory() {
 // examine compares the directory with the files that the spool knows. The caller holds s.write.
 //
 //	the directory is missing ─▶ appends are refused; once it is known to be deleted, its files count as lost
-//	it is back, or another is in its place ─▶ the spool uses it, adopts its files, and counts the files that are not in it as lost
+//	it is back, or another is in its place ─▶ the spool uses it and adopts its files; files that are not in it count as lost
 //	a file is missing ─▶ it counts as lost
 func (s *Spool) examine() {
 	info, err := os.Stat(s.cfg.Dir)
@@ -71,7 +71,8 @@ func (s *Spool) files() []*segment {
 	return slices.Concat(s.sealed, s.quarantined)
 }
 
-// hasLockFile reports whether a spool has used the directory. An empty mount point, whose volume is gone, has no lock file.
+// hasLockFile reports whether a spool has used the directory. An empty mount point, whose volume is gone, has no lock
+// file.
 func (s *Spool) hasLockFile() bool {
 	_, err := os.Lstat(filepath.Join(s.cfg.Dir, lockName))
 	return err == nil
@@ -86,7 +87,8 @@ func (s *Spool) has(seg *segment) bool {
 	return seg.info == nil || os.SameFile(info, seg.info)
 }
 
-// setMissing notes that the directory cannot be used. Its files may come back, unless the directory is known to be deleted.
+// setMissing notes that the directory cannot be used. Its files may come back, unless the directory is known to be
+// deleted.
 func (s *Spool) setMissing(cause error) {
 	if s.active != nil {
 		_ = s.seal()
@@ -122,8 +124,8 @@ func (s *Spool) switchDirectory() error {
 	return nil
 }
 
-// relock locks the directory again if somebody removed the lock's file, or if the lock was given up for a directory that was in its
-// place for a while. Otherwise a second gateway could lock the directory.
+// relock locks the directory again if somebody removed the lock's file, or if the lock was given up for a directory
+// that was in its place for a while. Otherwise a second gateway could lock the directory.
 func (s *Spool) relock() error {
 	path := filepath.Join(s.cfg.Dir, lockName)
 	if s.directory.lock != nil && leadsTo(path, s.directory.lockInfo) {
@@ -161,8 +163,8 @@ func (s *Spool) adoptFiles() error {
 	return nil
 }
 
-// adoptFile puts a file behind the others. Its counters tell nothing about them. If it is a copy of a known file, or that file on a
-// volume that was mounted again, it replaces the known one.
+// adoptFile puts a file behind the others. Its counters tell nothing about them. If it is a copy of a known file, or
+// that file on a volume that was mounted again, it replaces the known one.
 func (s *Spool) adoptFile(seg *segment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,8 +179,8 @@ func (s *Spool) adoptFile(seg *segment) error {
 	return err
 }
 
-// dropLost forgets the files that are lost, and logs and counts their events: each was answered 202. A file that is being read is
-// read to its end, though it has no name any more.
+// dropLost forgets the files that are lost, and logs and counts their events: each was answered 202. A file that is
+// being read is read to its end, though it has no name any more.
 func (s *Spool) dropLost(lost func(*segment) bool) {
 	var events, files int64
 	s.mu.Lock()

@@ -15,7 +15,8 @@ func device(info os.FileInfo) uint64 {
 	return 0
 }
 
-// unlinked reports whether an open file or directory has no name any more. It returns false on file systems that do not tell.
+// unlinked reports whether an open file or directory has no name any more. It returns false on file systems that do not
+// tell.
 func unlinked(info os.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && stat.Nlink == 0

@@ -11,10 +11,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/record"
 )
 
-// The quarantine is the entries that Kafka refuses while it takes others. Each lies in a file of its own, so that it holds up
-// nothing behind it. Its events were answered 202: they count as waiting, and the caller tries them again from time to time.
+// The quarantine is the entries that Kafka refuses while it takes others. Each lies in a file of its own, so that it
+// holds up nothing behind it. Its events were answered 202: they count as waiting, and the caller tries them again from
+// time to time.
 
-// Quarantine keeps an entry that Kafka refuses in a file of its own. The entry is on the disk when Quarantine returns nil.
+// Quarantine keeps an entry that Kafka refuses in a file of its own. The entry is on the disk when Quarantine returns
+// nil.
 func (s *Spool) Quarantine(e Entry, cause error) error {
 	s.write.Lock()
 	seg := s.segment(s.number)
@@ -26,7 +28,8 @@ func (s *Spool) Quarantine(e Entry, cause error) error {
 	}
 	s.addQuarantined(seg, &e)
 	s.countError(reasonRefused)
-	s.log.Error("kafka refuses an event in the spool; the spool keeps it and tries again", "file", seg.path, "events", e.Count, "err", cause)
+	s.log.Error("kafka refuses an event in the spool; the spool keeps it and tries again",
+		"file", seg.path, "events", e.Count, "err", cause)
 	return nil
 }
 
@@ -73,8 +76,8 @@ type Quarantined struct {
 	file *segment
 }
 
-// Quarantined returns the entries in quarantine, the oldest first. Each is read when the loop comes to it. Entries whose files
-// cannot be read are left out.
+// Quarantined returns the entries in quarantine, the oldest first. Each is read when the loop comes to it. Entries
+// whose files cannot be read are left out.
 func (s *Spool) Quarantined() iter.Seq[Quarantined] {
 	return func(yield func(Quarantined) bool) {
 		for _, seg := range s.quarantinedFiles() {

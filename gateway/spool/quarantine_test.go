@@ -15,7 +15,8 @@ import (
 
 var errRefusedHere = errors.New("a compacted topic")
 
-// TestSpoolLookedAtWhileFilesGo: files that replay is done with do not count as lost, whoever looks at the directory meanwhile.
+// TestSpoolLookedAtWhileFilesGo: files that replay is done with do not count as lost, whoever looks at the directory
+// meanwhile.
 func TestSpoolLookedAtWhileFilesGo(t *testing.T) {
 	s := openSpool(t, t.TempDir(), func(s *Spool) { s.segmentBytes = 1 })
 	const files = 60
@@ -45,8 +46,8 @@ func TestSpoolLookedAtWhileFilesGo(t *testing.T) {
 	}
 }
 
-// TestSpoolLocksAgain: a directory that another gateway uses was in the place of this one's. When this one's is back it is locked
-// again.
+// TestSpoolLocksAgain: a directory that another gateway uses was in the place of this one's. When this one's is back it
+// is locked again.
 func TestSpoolLocksAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	s := openSpool(t, dir)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// recover finds the files that an earlier run left, and counts what waits in them. It reads only the last file to its end: the
-// first entry of the next file tells what a file must hold.
+// recover finds the files that an earlier run left, and counts what waits in them. It reads only the last file to its
+// end: the first entry of the next file tells what a file must hold.
 func (s *Spool) recover() error {
 	s.number, s.next = 1, 1
 	files, err := s.list()
@@ -26,8 +26,8 @@ func (s *Spool) recover() error {
 	return nil
 }
 
-// list returns the files of the queue, the oldest first, and counts those of the quarantine. It makes the number of the next file
-// higher than that of any file, whatever the suffix.
+// list returns the files of the queue, the oldest first, and counts those of the quarantine. It makes the number of the
+// next file higher than that of any file, whatever the suffix.
 func (s *Spool) list() ([]*segment, error) {
 	names, err := os.ReadDir(s.cfg.Dir)
 	if err != nil {
@@ -101,8 +101,8 @@ func (s *Spool) inferCounts(next *segment) {
 	}
 }
 
-// dropEmpty removes a file of no bytes: the earlier run had just begun it. It keeps any other file in which no entry can be read,
-// under another name. Most likely a crash tore the file's first write, and nothing in it was acknowledged.
+// dropEmpty removes a file of no bytes: the earlier run had just begun it. It keeps any other file in which no entry
+// can be read, under another name. Most likely a crash tore the file's first write, and nothing in it was acknowledged.
 func (s *Spool) dropEmpty(seg *segment, cause error) error {
 	if seg.size == 0 && errors.Is(cause, io.EOF) {
 		return removeSegment(seg)
@@ -110,9 +110,9 @@ func (s *Spool) dropEmpty(seg *segment, cause error) error {
 	return s.keepDamaged(seg, cause)
 }
 
-// waitingSince returns when an entry of an earlier run was accepted, by Config.Uptime. Only the wall clock spans two runs, and
-// somebody may have set it. An entry from the future counts as accepted now. An entry that seems older than MaxAge counts as
-// having waited for half of MaxAge: a clock that was wrong for a while must not close the spool.
+// waitingSince returns when an entry of an earlier run was accepted, by Config.Uptime. Only the wall clock spans two
+// runs, and somebody may have set it. An entry from the future counts as accepted now. An entry that seems older than
+// MaxAge counts as having waited for half of MaxAge: a clock that was wrong for a while must not close the spool.
 func (s *Spool) waitingSince(accepted time.Time) time.Duration {
 	waited := max(0, s.cfg.Now().Sub(accepted))
 	if waited > s.cfg.MaxAge {

@@ -49,8 +49,8 @@ func (seg *segment) setFirst(e *Entry, at time.Duration) {
 	seg.firstAccepted, seg.firstAt, seg.oldestAt, seg.lastAt = e.AcceptedAt, at, at, at
 }
 
-// setOldest notes when the oldest entry that is left was accepted, by the wall clock. Whatever the wall clock did since, the time by
-// Config.Uptime lies between that of the entry before and that of the last entry.
+// setOldest notes when the oldest entry that is left was accepted, by the wall clock. Whatever the wall clock did
+// since, the time by Config.Uptime lies between that of the entry before and that of the last entry.
 func (seg *segment) setOldest(accepted time.Time) {
 	at := seg.firstAt + accepted.Sub(seg.firstAccepted)
 	seg.oldestAt = min(max(at, seg.oldestAt), max(seg.lastAt, seg.oldestAt))
@@ -105,8 +105,8 @@ const maxEntryBytes = 7600 << 10
 
 var errTorn = errors.New("the last write was broken off")
 
-// read returns the next entry, which is the caller's. It returns io.EOF after the last entry, errTorn where a write was broken off,
-// and another error where the file is damaged.
+// read returns the next entry, which is the caller's. It returns io.EOF after the last entry, errTorn where a write was
+// broken off, and another error where the file is damaged.
 func (r *segmentReader) read() (Entry, error) {
 	rec, err := r.records.Next()
 	if err == nil {

@@ -14,20 +14,22 @@ import (
 )
 
 const (
-	// segmentMost is roughly how large a file of the spool may become, in bytes. Files are removed as a whole, so it is also how
-	// much may be sent again after a crash during replay.
+	// segmentMost is roughly how large a file of the spool may become, in bytes. Files are removed as a whole, so it is
+	// also how much may be sent again after a crash during replay.
 	segmentMost = 16 << 20
 	// groupMost bounds the bytes that one fsync covers.
 	groupMost = 8 << 20
 	// retryAfter is how long the spool refuses entries after a write failed.
 	retryAfter = time.Second
-	// inspectEvery is how often the directory is inspected, so that a missing directory is noticed while nothing is appended.
+	// inspectEvery is how often the directory is inspected, so that a missing directory is noticed while nothing is
+	// appended.
 	inspectEvery = time.Second
 	// lockName is the file that is locked while a process uses the directory.
 	lockName = "LOCK"
 )
 
-// What an error of Append or Take can be marked with. After any error of Append the entry may be on the disk all the same.
+// What an error of Append or Take can be marked with. After any error of Append the entry may be on the disk all the
+// same.
 var (
 	// ErrFull marks an entry that would make the spool larger than Config.MaxBytes.
 	ErrFull = errors.New("the spool is full")
@@ -35,7 +37,8 @@ var (
 	ErrOld = errors.New("the spool's oldest entry has waited for too long")
 	// ErrDisk marks a write that failed, or that was not tried because one failed less than a second ago.
 	ErrDisk = errors.New("the spool could not be written")
-	// ErrGone marks a read or a write of files that were moved, deleted or truncated by somebody else. The spool has logged it.
+	// ErrGone marks a read or a write of files that were moved, deleted or truncated by somebody else. The spool has
+	// logged it.
 	ErrGone = errors.New("the spool's directory or its files are not where they were")
 	// ErrClosed marks an entry that came after Run had ended.
 	ErrClosed = errors.New("the spool is closed")
@@ -45,11 +48,12 @@ var (
 //
 //	Append ─▶ one group ─▶ write, fsync ─▶ active file ─▶ sealed files ─▶ Take ─▶ Kafka ─▶ Done: the file is removed
 //
-// The log itself is Pebble's, CockroachDB's write-ahead log: checksummed blocks, and a reader that tells the torn end of a log
-// from damage within it. One run of the process writes a file, and never again after a failure of any kind. Whatever the failure
-// left at the end of the file lies behind all that was acknowledged.
+// The log itself is Pebble's, CockroachDB's write-ahead log: checksummed blocks, and a reader that tells the torn end
+// of a log from damage within it. One run of the process writes a file, and never again after a failure of any kind.
+// Whatever the failure left at the end of the file lies behind all that was acknowledged.
 //
-// Append, Quarantine and Stats may be called concurrently. Take, TakeMore, Done, Quarantined and Release belong to one goroutine.
+// Append, Quarantine and Stats may be called concurrently. Take, TakeMore, Done, Quarantined and Release belong to one
+// goroutine.
 type Spool struct {
 	cfg          Config
 	log          *slog.Logger
@@ -92,8 +96,8 @@ func New(cfg Config) *Spool {
 	}
 }
 
-// Open makes the directory if it is missing, locks it, and finds what an earlier run left in it. The error names the setting
-// --spool-dir.
+// Open makes the directory if it is missing, locks it, and finds what an earlier run left in it. The error names the
+// setting --spool-dir.
 func (s *Spool) Open() error {
 	dir := s.cfg.Dir
 	if err := os.MkdirAll(dir, 0o750); err != nil {

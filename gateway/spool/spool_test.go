@@ -134,8 +134,8 @@ func TestSpoolKilledDuringReplay(t *testing.T) {
 	}
 }
 
-// A crash can break the last write off anywhere, and leave zeros or garbage in place of what is missing. What was acknowledged
-// before it is there, and what is appended after it.
+// A crash can break the last write off anywhere, and leave zeros or garbage in place of what is missing. What was
+// acknowledged before it is there, and what is appended after it.
 func TestSpoolTornAtEveryByte(t *testing.T) {
 	dir := t.TempDir()
 	s := openSpool(t, dir)

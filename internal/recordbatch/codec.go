@@ -38,7 +38,8 @@ func newCodec(name string) (codec, error) {
 		return newLZ4()
 	case "zstd":
 		// A batch is compressed at once, by the goroutine that asks; its window need not be larger than a batch.
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+		z, err := zstd.NewWriter(nil,
+			zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 		if err != nil {
 			return nil, fmt.Errorf("zstd: %w", err)
 		}
@@ -73,8 +74,8 @@ func (c *gzipCodec) compress(dst, src []byte) []byte {
 	return dst
 }
 
-// snappyCodec writes one plain snappy block. Kafka's Java readers expect a framing of their own but take a plain block too,
-// as do kafka-go and franz-go.
+// snappyCodec writes one plain snappy block. Kafka's Java readers expect a framing of their own but take a plain block
+// too, as do kafka-go and franz-go.
 type snappyCodec struct{}
 
 func (snappyCodec) id() int { return 2 }

@@ -1,5 +1,5 @@
-// Package batchtest reads and writes Kafka's record batches for tests, by other means than package recordbatch: what that
-// writes, franz-go's decoder reads here.
+// Package batchtest reads and writes Kafka's record batches for tests, by other means than package recordbatch: what
+// that writes, franz-go's decoder reads here.
 package batchtest
 
 import (
@@ -46,7 +46,8 @@ func appendBytes(b, v []byte) []byte {
 	return append(binary.AppendVarint(b, int64(len(v))), v...)
 }
 
-// Records reads a run that recordbatch.AppendRecord or Run wrote. The records alias it. It panics where the run is damaged.
+// Records reads a run that recordbatch.AppendRecord or Run wrote. The records alias it. It panics where the run is
+// damaged.
 func Records(run []byte) (out []Record) {
 	for len(run) > 0 {
 		size, width := binary.Uvarint(run)
@@ -121,7 +122,8 @@ func Parse(raw []byte) (Batch, error) {
 	return p, nil
 }
 
-// Flat makes every key, value and header that is none an empty one, because kafka-go's decoder does not tell them apart.
+// Flat makes every key, value and header that is none an empty one, because kafka-go's decoder does not tell them
+// apart.
 func Flat(records []Record) []Record {
 	out := make([]Record, len(records))
 	for i, r := range records {
