@@ -29,8 +29,9 @@ const (
 	stuckAfter = 500 * time.Millisecond
 	// stuckMost bounds how many lanes of one index may be stuck while another does their work.
 	stuckMost = 4
-	// avoidFor is how long batches avoid a partition that did not take one, while there are others.
-	avoidFor = 500 * time.Millisecond
+	// avoidFor is how long batches avoid a partition that did not take one, while there are others. It is longer than the
+	// longest pause between two attempts, so that a partition stays avoided while a batch is stuck with it.
+	avoidFor = lastBackoff*3/2 + 100*time.Millisecond
 	// probeEvery is how often silent brokers are probed and the leaders are looked up, while any partition is avoided.
 	probeEvery = 250 * time.Millisecond
 	// probeTimeout bounds one probe. A broker that takes longer for the smallest request would hold batches up.
