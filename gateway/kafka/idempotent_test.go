@@ -252,9 +252,7 @@ func TestBatchesOnKafka(t *testing.T) {
 				e.Encode([][]byte{batchtest.Run(in...)}, time.Now())
 				require.NoError(t, produceSoon(t, p, e.Seal(id, 0)))
 				var got []batchtest.Record
-				for _, c := range s.Records(t) {
-					got = append(got, c)
-				}
+				got = append(got, s.Records(t)...)
 				if !reflect.DeepEqual(batchtest.Flat(got), batchtest.Flat(in)) {
 					t.Error("franz-go reads something else")
 				}

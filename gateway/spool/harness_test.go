@@ -147,9 +147,3 @@ func numbered(n int) []string {
 	}
 	return out
 }
-
-// rename gives a file that was kept aside its usual name back, as an operator does.
-func rename(t *testing.T, path string) {
-	t.Helper()
-	require.NoError(t, os.Rename(path, strings.TrimSuffix(path, filepath.Ext(path))+segmentSuffix))
-}
