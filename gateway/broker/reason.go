@@ -5,7 +5,8 @@ import (
 	"errors"
 )
 
-// The reasons why a request to Kafka fails: the label of sluice_gateway_publish_errors_total, and the reason of an outage.
+// The reasons why a request to Kafka fails: the label of sluice_gateway_publish_errors_total, and the reason of an
+// outage.
 const (
 	ReasonTimeout     = "timeout"     // no answer in time, or no acknowledgement by the replicas
 	ReasonUnreachable = "unreachable" // no connection, or one that broke
@@ -36,7 +37,8 @@ type reasoned struct {
 // Unwrap returns the error without its reason.
 func (r reasoned) Unwrap() error { return r.error }
 
-// WithReason gives an error one of Reasons. A reason of "" leaves the error as it is. The marks of an error go before its reason.
+// WithReason gives an error one of Reasons. A reason of "" leaves the error as it is. The marks of an error go before
+// its reason.
 func WithReason(err error, reason string) error {
 	if reason == "" {
 		return err
@@ -44,7 +46,8 @@ func WithReason(err error, reason string) error {
 	return reasoned{err, reason}
 }
 
-// ReasonOf returns which of Reasons an error has: by its marks, or as WithReason says, or else by whether Kafka answered.
+// ReasonOf returns which of Reasons an error has: by its marks, or as WithReason says, or else by whether Kafka
+// answered.
 func ReasonOf(err error) string {
 	var known reasoned
 	switch {

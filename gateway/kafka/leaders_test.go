@@ -40,8 +40,8 @@ func eventually(t testing.TB, condition func() bool) {
 	require.Eventually(t, condition, 20*time.Second, 2*time.Millisecond)
 }
 
-// A broker that leads a third of the partitions dies or hangs, and Kafka elects no other leader yet. The others go on: there are
-// never three seconds without an acknowledgement.
+// A broker that leads a third of the partitions dies or hangs, and Kafka elects no other leader yet. The others go on:
+// there are never three seconds without an acknowledgement.
 func TestLeaderGone(t *testing.T) {
 	t.Parallel()
 	const bound = 3 * time.Second

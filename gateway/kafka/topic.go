@@ -30,7 +30,9 @@ func (k *Producer) Describe(ctx context.Context) (broker.TopicSettings, error) {
 	resp, err := k.client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
 		Resources: []kafka.DescribeConfigRequestResource{{
 			ResourceType: kafka.ResourceTypeTopic, ResourceName: k.topic,
-			ConfigNames: []string{"max.message.bytes", "cleanup.policy", "message.timestamp.type", "min.insync.replicas"},
+			ConfigNames: []string{
+				"max.message.bytes", "cleanup.policy", "message.timestamp.type", "min.insync.replicas",
+			},
 		}},
 	})
 	if err != nil {

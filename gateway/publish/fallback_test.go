@@ -260,9 +260,10 @@ func TestSpoolFull(t *testing.T) {
 				d.sendAll(0, "live")
 				d.drained()
 				got := m.Values()
-				if i, j := slices.Index(got, "first"), slices.Index(got, "second"); i < 0 || j < i || slices.Contains(got, refused) || !slices.Contains(got, "live") || len(got) != kept+1 {
-					t.Errorf("came: %d of %d, %.20q", len(got), kept+1, got)
-				}
+				require.Len(t, got, kept+1)
+				require.Subset(t, got, []string{"first", "second", "live"})
+				require.Less(t, slices.Index(got, "first"), slices.Index(got, "second"))
+				require.NotContains(t, got, refused)
 			}, bound)
 		})
 	}
@@ -519,7 +520,8 @@ func TestRefusedEntryStaysOne(t *testing.T) {
 	}
 	before := spool.New(spool.Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})
 	require.NoError(t, before.Open())
-	require.NoError(t, before.Quarantine(spool.Entry{AcceptedAt: time.Now(), Partition: -1, Count: records, Records: batchtest.Run(many...)}, errCompacted))
+	e := spool.Entry{AcceptedAt: time.Now(), Partition: -1, Count: records, Records: batchtest.Run(many...)}
+	require.NoError(t, before.Quarantine(e, errCompacted))
 	require.NoError(t, before.Close())
 	synctest.Test(t, func(t *testing.T) {
 		d := spoolingTo(t, m, dir)

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"sluice/gateway/broker"
@@ -50,9 +51,10 @@ func TestLostAnswer(t *testing.T) {
 				m.Failing(brokertest.Times(4, taken, brokertest.ErrLost))
 				require.NoError(t, publishOne(pub, 10*time.Second))
 				log := m.Placed()
-				if len(log) != 5 || log[0] != log[4] || len(slices.Compact(log)) != 1 || !log[0].Valid() || log[0].Sequence != 0 {
-					t.Errorf("sent %+v", log)
-				}
+				require.Len(t, log, 5)
+				assert.True(t, log[0].Valid())
+				assert.Zero(t, log[0].Sequence)
+				assert.Len(t, slices.Compact(log), 1, "all are the same")
 				if n := len(m.Stored()); n != 1 {
 					t.Errorf("stored %d times", n)
 				}
@@ -136,9 +138,9 @@ func TestNotWritten(t *testing.T) {
 			require.NoError(t, publishOne(pub, 10*time.Second))
 		}
 		log := m.Placed()
-		if log[0].ProducerID != log[2].ProducerID || log[0].Partition == log[1].Partition || log[1].Partition == log[2].Partition {
-			t.Errorf("sent %+v", log[:3])
-		}
+		assert.Equal(t, log[0].ProducerID, log[2].ProducerID)
+		assert.NotEqual(t, log[0].Partition, log[1].Partition)
+		assert.NotEqual(t, log[1].Partition, log[2].Partition)
 		for _, p := range log {
 			if p.Partition%lanes != log[0].Partition%lanes && p.ProducerID == log[0].ProducerID {
 				t.Errorf("two lanes with one id: %+v", log)
@@ -213,8 +215,11 @@ func TestRefusedBatchIsHalved(t *testing.T) {
 			if i == 60 {
 				size = 1000
 			}
-			if err := publish(pub, batchtest.Plain(1, size), soon())[0]; (err != nil) != (size == 1000) || err != nil && !errors.Is(err, broker.ErrRefused) {
-				t.Errorf("%d bytes: %v", size, err)
+			err := publish(pub, batchtest.Plain(1, size), soon())[0]
+			if size == 1000 {
+				assert.ErrorIs(t, err, broker.ErrRefused)
+			} else {
+				assert.NoError(t, err)
 			}
 		})
 	}

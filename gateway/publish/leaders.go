@@ -17,8 +17,8 @@ import (
 //	a broker that was killed: its connections are closed, which the producer sees before it writes the next batch.
 //	  That batch and all later ones go elsewhere at once. A batch that was being written stays with its lane, and after
 //	  stuckAfter a successor takes over the lane's work.
-//	a broker that hangs: each lane loses stuckAfter with its first batch for the broker. From then on no batch goes there
-//	  until the broker answers a probe, or another broker leads its partitions.
+//	a broker that hangs: each lane loses stuckAfter with its first batch for the broker. From then on no batch goes
+//	  there until the broker answers a probe, or another broker leads its partitions.
 //
 // So the longest time without a 202 is about stuckAfter and the successor's first request for a producer id. Kafka
 // itself takes 9 s, the session of a broker, to elect a new leader. Only the batches whose fate is unknown wait for
@@ -29,8 +29,8 @@ const (
 	stuckAfter = 500 * time.Millisecond
 	// stuckMost bounds how many lanes of one index may be stuck while another does their work.
 	stuckMost = 4
-	// avoidFor is how long batches avoid a partition that did not take one, while there are others. It is longer than the
-	// longest pause between two attempts, so that a partition stays avoided while a batch is stuck with it.
+	// avoidFor is how long batches avoid a partition that did not take one, while there are others. It is longer than
+	// the longest pause between two attempts, so that a partition stays avoided while a batch is stuck with it.
 	avoidFor = lastBackoff*3/2 + 100*time.Millisecond
 	// probeEvery is how often silent brokers are probed and the leaders are looked up, while any partition is avoided.
 	probeEvery = 250 * time.Millisecond

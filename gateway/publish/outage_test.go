@@ -20,7 +20,12 @@ import (
 
 // An outage names what it consists of.
 func TestOutageReason(t *testing.T) {
-	for want, err := range map[string]error{broker.ReasonReplicas: broker.WithReason(fmt.Errorf("%w: %w: not enough replicas", broker.ErrAnswered, broker.ErrNotWritten), broker.ReasonReplicas), broker.ReasonUnreachable: brokertest.ErrDown, broker.ReasonRefused: fmt.Errorf("%w: %w: invalid record", broker.ErrAnswered, broker.ErrRefused)} {
+	few := fmt.Errorf("%w: %w: not enough replicas", broker.ErrAnswered, broker.ErrNotWritten)
+	for want, err := range map[string]error{
+		broker.ReasonReplicas:    broker.WithReason(few, broker.ReasonReplicas),
+		broker.ReasonUnreachable: brokertest.ErrDown,
+		broker.ReasonRefused:     fmt.Errorf("%w: %w: invalid record", broker.ErrAnswered, broker.ErrRefused),
+	} {
 		m := &brokertest.Memory{}
 		said := &testlog.Counter{}
 		inBubble(t, m, said, func(t *testing.T, pub *Publisher) {
@@ -107,7 +112,9 @@ func (h *hanging) Produce(ctx context.Context, partition int, batch []byte) erro
 }
 
 func (h *hanging) Replicas(context.Context) ([]broker.Replicas, error) {
-	return []broker.Replicas{{Leader: 0, InSync: []int32{0}}, {Leader: 1, InSync: []int32{1}}, {Leader: 2, InSync: []int32{2}}}, nil
+	return []broker.Replicas{
+		{Leader: 0, InSync: []int32{0}}, {Leader: 1, InSync: []int32{1}}, {Leader: 2, InSync: []int32{2}},
+	}, nil
 }
 
 func (h *hanging) Probe(ctx context.Context, id int32) error { return h.answer(ctx, id) }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/testlog"
@@ -27,9 +28,11 @@ func lostPlaces() map[string]lostPlace {
 	build := func(t *testing.T, dir string) { require.NoError(t, os.MkdirAll(dir, 0o750)) }
 	away := func(t *testing.T, dir string) { require.NoError(t, os.Rename(dir, dir+".away")) }
 	return map[string]lostPlace{
-		"deleted":           {func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(dir)) }, build, 3},
-		"renamed, and back": {away, func(t *testing.T, dir string) { require.NoError(t, os.Rename(dir+".away", dir)) }, 0},
-		"replaced":          {func(t *testing.T, dir string) { away(t, dir); build(t, dir) }, nil, 3},
+		"deleted": {func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(dir)) }, build, 3},
+		"renamed, and back": {
+			away, func(t *testing.T, dir string) { require.NoError(t, os.Rename(dir+".away", dir)) }, 0,
+		},
+		"replaced": {func(t *testing.T, dir string) { away(t, dir); build(t, dir) }, nil, 3},
 		"parent renamed": {
 			func(t *testing.T, dir string) { away(t, filepath.Dir(dir)) },
 			func(t *testing.T, dir string) {
@@ -41,8 +44,12 @@ func lostPlaces() map[string]lostPlace {
 				require.NoError(t, os.Remove(name))
 			}
 		}, nil, 3},
-		"file deleted":   {func(t *testing.T, dir string) { require.NoError(t, os.Remove(names(t, dir, segmentSuffix)[0])) }, nil, 3},
-		"file truncated": {func(t *testing.T, dir string) { require.NoError(t, os.Truncate(names(t, dir, segmentSuffix)[0], 0)) }, nil, 3},
+		"file deleted": {func(t *testing.T, dir string) {
+			require.NoError(t, os.Remove(names(t, dir, segmentSuffix)[0]))
+		}, nil, 3},
+		"file truncated": {func(t *testing.T, dir string) {
+			require.NoError(t, os.Truncate(names(t, dir, segmentSuffix)[0], 0))
+		}, nil, 3},
 		"file replaced by its copy": {func(t *testing.T, dir string) {
 			path := names(t, dir, segmentSuffix)[0]
 			text, err := os.ReadFile(path)
@@ -66,8 +73,8 @@ func TestSpoolPlaceLost(t *testing.T) {
 	for name, tc := range lostPlaces() {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "parent", "spool")
-			said := &testlog.Counter{}
-			s := openSpool(t, dir, func(s *Spool) { s.log = slog.New(said) })
+			logged := &testlog.Counter{}
+			s := openSpool(t, dir, func(s *Spool) { s.log = slog.New(logged) })
 			s.mustPut("0", "1", "2")
 			tc.lose(t, dir)
 			if err := s.put("into nowhere"); !errors.Is(err, ErrDisk) {
@@ -78,9 +85,8 @@ func TestSpoolPlaceLost(t *testing.T) {
 				if err := s.put("into nowhere"); !errors.Is(err, ErrDisk) {
 					t.Fatalf("while it is missing: %v", err)
 				}
-				if said.Of("spool directory is missing; the spool takes nothing until it is mounted or made again") != 1 {
-					t.Errorf("said: %v", said.All())
-				}
+				missing := "spool directory is missing; the spool takes nothing until it is mounted or made again"
+				assert.Equal(t, 1, logged.Of(missing), "logged: %v", logged.All())
 				tc.mend(t, dir)
 			}
 			s.inspectDirectory()
@@ -95,7 +101,7 @@ func TestSpoolPlaceLost(t *testing.T) {
 				t.Errorf("%d of the first three came back: %q", n, got)
 			}
 			if n := testutil.ToFloat64(s.cfg.Metrics.Lost); int(n) != tc.lost {
-				t.Errorf("%v events counted as lost, not %d; said %v", n, tc.lost, said.All())
+				t.Errorf("%v events counted as lost, not %d; logged %v", n, tc.lost, logged.All())
 			}
 			if f := s.Stats(); f.Events != 0 {
 				t.Errorf("left: %+v", f)
@@ -104,18 +110,18 @@ func TestSpoolPlaceLost(t *testing.T) {
 	}
 }
 
-// Nobody appends and nobody takes: it is said all the same.
+// Nobody appends and nobody takes: it is logged all the same.
 func TestSpoolPlaceLookedAt(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 1 })
 	s.mustPut("sealed", "active") // two files
 	require.NoError(t, os.RemoveAll(dir))
-	require.Eventually(t, func() bool { return testutil.ToFloat64(s.cfg.Metrics.Lost) == 2 }, 20*time.Second, 2*time.Millisecond)
+	eventually(t, func() bool { return testutil.ToFloat64(s.cfg.Metrics.Lost) == 2 })
 	if f := s.Stats(); f != (Stats{}) || !s.isMissing() {
 		t.Errorf("left: %+v", f)
 	}
 	require.NoError(t, os.MkdirAll(dir, 0o750))
-	require.Eventually(t, func() bool { return !s.isMissing() }, 20*time.Second, 2*time.Millisecond)
+	eventually(t, func() bool { return !s.isMissing() })
 	s.mustPut("after")
 	other := New(Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})
 	if err := other.Open(); err == nil {
@@ -228,7 +234,7 @@ func TestSpoolLookedAtDuringReplay(t *testing.T) {
 	s := openSpool(t, t.TempDir(), func(s *Spool) { s.segmentBytes = 1 })
 	s.mustPut(numbered(30)...)
 	for _, value := range numbered(30) {
-		require.NoError(t, s.Quarantine(Entry{AcceptedAt: s.clock.Now(), Partition: -1, Count: 1, Records: runOf(value)}, errors.New("refused")))
+		require.NoError(t, s.Quarantine(s.entryOf(value), errRefused))
 	}
 	stop := make(chan struct{})
 	var looking sync.WaitGroup

@@ -25,7 +25,7 @@ func (s *Spool) inspectDirectory() {
 // examine compares the directory with the files that the spool knows. The caller holds s.write.
 //
 //	the directory is missing ─▶ appends are refused; once it is known to be deleted, its files count as lost
-//	it is back, or another is in its place ─▶ the spool uses it and adopts its files; files that are not in it count as lost
+//	it is back, or another is in its place ─▶ the spool adopts its files; files that are not in it count as lost
 //	a file is missing ─▶ it counts as lost
 func (s *Spool) examine() {
 	info, err := os.Stat(s.cfg.Dir)

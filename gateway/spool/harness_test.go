@@ -53,6 +53,12 @@ func openSpool(t *testing.T, dir string, edit ...func(*Spool)) *spooled {
 	return s
 }
 
+// eventually waits for a condition, not for a time.
+func eventually(t testing.TB, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, 20*time.Second, 2*time.Millisecond)
+}
+
 // maxBatch is as large as an entry of the publisher's becomes, in bytes.
 const maxBatch = 1900 << 10
 
@@ -83,9 +89,12 @@ func valueOf(t *testing.T, e Entry) string {
 	return string(tail[k+v:][:length])
 }
 
-func (s *spooled) put(value string) error {
-	return s.Append(Entry{AcceptedAt: s.clock.Now(), Partition: -1, Count: 1, Records: runOf(value)})
+// entryOf is an entry with one record.
+func (s *spooled) entryOf(value string) Entry {
+	return Entry{AcceptedAt: s.clock.Now(), Partition: -1, Count: 1, Records: runOf(value)}
 }
+
+func (s *spooled) put(value string) error { return s.Append(s.entryOf(value)) }
 
 func (s *spooled) mustPut(values ...string) {
 	s.t.Helper()

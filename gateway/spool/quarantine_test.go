@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var errRefusedHere = errors.New("a compacted topic")
+var errRefused = errors.New("a compacted topic")
 
 // TestSpoolLookedAtWhileFilesGo: files that replay is done with do not count as lost, whoever looks at the directory
 // meanwhile.
@@ -23,7 +23,7 @@ func TestSpoolLookedAtWhileFilesGo(t *testing.T) {
 	for i, v := range numbered(files) {
 		s.mustPut(v)
 		if i%2 == 0 {
-			require.NoError(t, s.Quarantine(Entry{AcceptedAt: s.clock.Now(), Partition: -1, Count: 1, Records: runOf(v)}, errRefusedHere))
+			require.NoError(t, s.Quarantine(s.entryOf(v), errRefused))
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())

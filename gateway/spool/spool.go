@@ -104,8 +104,8 @@ func (s *Spool) Open() error {
 		return fmt.Errorf("--spool-dir: %w", err)
 	}
 	if err := s.directory.acquire(dir); err != nil {
-		return fmt.Errorf("--spool-dir %s: another gateway uses it, or it cannot be written; each gateway needs its own directory: %w",
-			dir, err)
+		return fmt.Errorf("--spool-dir %s: another gateway uses it, or it cannot be written; "+
+			"each gateway needs its own directory: %w", dir, err)
 	}
 	if err := s.recover(); err != nil {
 		return errors.Join(fmt.Errorf("--spool-dir %s: %w", dir, err), s.directory.release())

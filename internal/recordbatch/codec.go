@@ -94,7 +94,8 @@ type lz4Codec struct {
 
 func newLZ4() (*lz4Codec, error) {
 	z := lz4.NewWriter(io.Discard)
-	if err := z.Apply(lz4.BlockSizeOption(lz4.Block256Kb), lz4.ConcurrencyOption(1), lz4.ChecksumOption(false)); err != nil {
+	err := z.Apply(lz4.BlockSizeOption(lz4.Block256Kb), lz4.ConcurrencyOption(1), lz4.ChecksumOption(false))
+	if err != nil {
 		return nil, fmt.Errorf("lz4: %w", err)
 	}
 	return &lz4Codec{z: z}, nil

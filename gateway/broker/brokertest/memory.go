@@ -1,7 +1,7 @@
 // Package brokertest is a broker.Producer in memory, for tests.
 //
-// It checks the caller's side of the contract as a broker does, drops what it already has, and fails in both ways in which
-// Kafka can: with the batch not taken, and with the batch taken and the answer lost.
+// It checks the caller's side of the contract as a broker does, drops what it already has, and fails in both ways in
+// which Kafka can: with the batch not taken, and with the batch taken and the answer lost.
 package brokertest
 
 import (

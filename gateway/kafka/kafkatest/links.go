@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Links lead to a site's brokers, each through a proxy that stands for the broker's process: it can be killed or stopped.
+// Links lead to a site's brokers, each through a proxy that stands for the broker's process: it can be killed or
+// stopped.
 type Links struct {
 	to []*Link // by the site's order of brokers
 }

@@ -24,8 +24,8 @@ import (
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// Setting names the environment variable with the host:port of an Apache Kafka, for the tests that need one. `make kafka-up`
-// starts one.
+// Setting names the environment variable with the host:port of an Apache Kafka, for the tests that need one. `make
+// kafka-up` starts one.
 const Setting = "SLUICE_TEST_KAFKA"
 
 // Site is a Kafka with a topic of the test's own.
