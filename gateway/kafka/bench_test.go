@@ -22,8 +22,9 @@ import (
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// BenchmarkPublisher is the publisher by itself: 128 requests at a time, one event of about 200 bytes each, to 12 partitions of
-// the Kafka that SLUICE_TEST_KAFKA names, or else of a broker in this process, whose work is then part of the figures.
+// BenchmarkPublisher is the publisher by itself: 128 requests at a time, one event of about 200 bytes each, to 12
+// partitions of the Kafka that SLUICE_TEST_KAFKA names, or else of a broker in this process, whose work is then part of
+// the figures.
 func BenchmarkPublisher(b *testing.B) {
 	for _, codec := range batchtest.Codecs {
 		b.Run(codec, func(b *testing.B) { benchmarkPublisher(b, codec) })
@@ -32,7 +33,7 @@ func BenchmarkPublisher(b *testing.B) {
 
 func benchmarkPublisher(b *testing.B, codec string) {
 	b.Helper()
-	brokers := []string{os.Getenv(kafkatest.KafkaSetting)}
+	brokers := []string{os.Getenv(kafkatest.Setting)}
 	if brokers[0] == "" {
 		cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 		if err != nil {

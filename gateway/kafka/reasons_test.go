@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sluice/gateway/broker"
 	"syscall"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"sluice/gateway/broker"
 )
 
 func TestReasons(t *testing.T) {
+	t.Parallel()
 	for want, failures := range map[string][]error{
 		broker.ReasonTimeout:     {context.DeadlineExceeded, context.Canceled, answered(kafka.RequestTimedOut)},
 		broker.ReasonUnreachable: {io.ErrUnexpectedEOF, fmt.Errorf("dial: %w", syscall.ECONNREFUSED), syscall.ECONNRESET, errDeadConn},

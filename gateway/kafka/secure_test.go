@@ -19,6 +19,7 @@ import (
 
 // TestProducerIsSecured: the producer speaks TLS and logs in where the settings say so.
 func TestProducerIsSecured(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewTLSServer(nil) // for its certificate
 	defer server.Close()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
@@ -37,6 +38,7 @@ func TestProducerIsSecured(t *testing.T) {
 		"both":  {both, append([]kfake.Opt{kfake.TLS(server.TLS)}, login...)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cluster, err := kfake.NewCluster(append(c.opts, kfake.NumBrokers(1), kfake.SeedTopics(1, "events"))...)
 			require.NoError(t, err)
 			defer cluster.Close()

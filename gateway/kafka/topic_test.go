@@ -19,6 +19,7 @@ type silent struct{ broker.Producer }
 
 // The largest batch that the topic takes, and one byte more or less.
 func TestTopicLimitToTheByte(t *testing.T) {
+	t.Parallel()
 	kafkatest.OnBoth(t, 1, func(t *testing.T, s *kafkatest.Site) {
 		value := func(n int) batchtest.Record { return batchtest.Record{Value: []byte(strings.Repeat("x", n))} }
 		limit := len(batchOf(t, value(200_000)))
@@ -46,6 +47,7 @@ func TestTopicLimitToTheByte(t *testing.T) {
 
 // No right to ask for the topic's settings: that is an answer, and no reason not to publish.
 func TestTopicNotDescribed(t *testing.T) {
+	t.Parallel()
 	s := kafkatest.OnFake(t, 1, 1)
 	s.RefuseDescribe()
 	_, err := producerOf(s).Describe(t.Context())

@@ -116,8 +116,8 @@ func checkBatch(t *testing.T, raw []byte, want [][]batchtest.Record, p ProducerI
 	}
 }
 
-// goldenBatch is one record, key nil, value "hi", header v=1, from producer 258 epoch 3 with sequence 7, at 1 s after 1970.
-// The bytes are written out by hand from the format; the CRC was worked out bit by bit, without hash/crc32.
+// goldenBatch is one record, key nil, value "hi", header v=1, from producer 258 epoch 3 with sequence 7, at 1 s after
+// 1970. The bytes are written out by hand from the format; the CRC was worked out bit by bit, without hash/crc32.
 const goldenBatch = "0000000000000000" + // base offset
 	"0000003e" + // length: 62 = 49 of the header + 13
 	"ffffffff" + "02" + // leader epoch, magic
@@ -219,8 +219,8 @@ func FuzzBatch(f *testing.F) {
 	})
 }
 
-// FuzzParseBatch: the other way. What both other decoders read as one batch of records, our encoder writes so that they read
-// the same again.
+// FuzzParseBatch: the other way. What both other decoders read as one batch of records, our encoder writes so that they
+// read the same again.
 func FuzzParseBatch(f *testing.F) {
 	for _, name := range batchtest.Codecs {
 		e := encoderOf(f, name)

@@ -14,30 +14,30 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/gateway/broker"
 	"sluice/gateway/broker/brokertest"
 	"sluice/gateway/spool"
 	"sluice/internal/recordbatch/batchtest"
-
-	"github.com/stretchr/testify/require"
 )
 
-// detoured is a publisher with a spool in a bubble.
-type detoured struct {
+// spooling is a publisher with a spool in a bubble.
+type spooling struct {
 	*Publisher
 	t     *testing.T
 	spool *spool.Spool
 	stop  func()
 }
 
-// detour starts a publisher over p whose spool is in dir, as Gateway.Run does.
-func detourTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool.Config)) *detoured {
+// spoolingTo starts a publisher over p whose spool is in dir, as Gateway.Run does.
+func spoolingTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool.Config)) *spooling {
 	t.Helper()
 	cfg := spool.Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour}
 	for _, f := range edit {
 		f(&cfg)
 	}
-	d := &detoured{t: t, spool: spool.New(cfg)}
+	d := &spooling{t: t, spool: spool.New(cfg)}
 	require.NoError(t, d.spool.Open())
 	d.Publisher = publisherFor(t, p, inflightBytes(64<<20), func(c *Config) { c.Spool = d.spool })
 	ctx, cancel := context.WithCancel(context.Background())
@@ -60,12 +60,12 @@ func detourTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool.C
 	return d
 }
 
-// inDetour runs test in a bubble, once the partitions are known.
-func inDetour(t *testing.T, m broker.Producer, test func(t *testing.T, d *detoured), edit ...func(*spool.Config)) {
+// inSpooling runs test in a bubble, once the partitions are known.
+func inSpooling(t *testing.T, m broker.Producer, test func(t *testing.T, d *spooling), edit ...func(*spool.Config)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, dir, edit...)
+		d := spoolingTo(t, m, dir, edit...)
 		defer d.stop()
 		for d.partitions.Load() == 0 {
 			time.Sleep(time.Millisecond) // the bubble's clock
@@ -75,14 +75,14 @@ func inDetour(t *testing.T, m broker.Producer, test func(t *testing.T, d *detour
 }
 
 // send publishes one event and says how long that took.
-func (d *detoured) send(value string) (time.Duration, error) {
+func (d *spooling) send(value string) (time.Duration, error) {
 	start := time.Now()
 	err := publish(d.Publisher, []batchtest.Record{{Value: []byte(value)}}, start.Add(10*time.Second))[0]
 	return time.Since(start), err
 }
 
 // sendAll publishes events one after another; all must be kept, each within most.
-func (d *detoured) sendAll(most time.Duration, values ...string) {
+func (d *spooling) sendAll(most time.Duration, values ...string) {
 	d.t.Helper()
 	for _, v := range values {
 		if took, err := d.send(v); err != nil || took > most {
@@ -92,10 +92,10 @@ func (d *detoured) sendAll(most time.Duration, values ...string) {
 }
 
 // drained waits, on the bubble's clock, until the spool is empty.
-func (d *detoured) drained() { d.t.Helper(); d.drainedBut(0) }
+func (d *spooling) drained() { d.t.Helper(); d.drainedBut(0) }
 
 // drainedBut waits until all that is left is that many events which Kafka refuses.
-func (d *detoured) drainedBut(refused int64) {
+func (d *spooling) drainedBut(refused int64) {
 	d.t.Helper()
 	for range 10_000 {
 		if f := d.spool.Stats(); f.Refused == refused && f.Events == refused && (refused > 0) == (f.Bytes > 0) {
@@ -118,7 +118,7 @@ func TestKafkaAwayAndBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &brokertest.Memory{}
-			inDetour(t, m, func(t *testing.T, d *detoured) {
+			inSpooling(t, m, func(t *testing.T, d *spooling) {
 				want := eventTexts(100)
 				d.sendAll(0, want[0])
 				m.Down(err)
@@ -161,7 +161,7 @@ func TestKafkaAwayAndBack(t *testing.T) {
 // The batch may have been written, and nobody knows: it comes again under another id, and may be there twice.
 func TestSpooledAfterALostAnswer(t *testing.T) {
 	m := &brokertest.Memory{}
-	inDetour(t, m, func(t *testing.T, d *detoured) {
+	inSpooling(t, m, func(t *testing.T, d *spooling) {
 		m.Failing(func() (bool, error) { return true, brokertest.ErrLost })
 		d.sendAll(patient, "event")
 		before := m.Placed()
@@ -189,21 +189,17 @@ func TestSpooledAfterALostAnswer(t *testing.T) {
 // Kafka says nothing at all: an attempt is not waited for until the request's deadline.
 func TestSpooledWhenKafkaIsSilent(t *testing.T) {
 	m := &brokertest.Memory{}
-	inDetour(t, m, func(t *testing.T, d *detoured) {
+	inSpooling(t, m, func(t *testing.T, d *spooling) {
 		d.sendAll(0, "first")
-		m.Mu.Lock()
-		m.Hold = make(chan struct{})
-		m.Mu.Unlock()
+		m.Hold = make(chan struct{}) // no lane is at work
 		var all sync.WaitGroup
 		for i := range 50 {
-			all.Go(func() { d.sendAll(10*time.Second-d.detour.margin+lastBackoff, fmt.Sprint(i)) })
+			all.Go(func() { d.sendAll(10*time.Second-d.fallback.margin+lastBackoff, fmt.Sprint(i)) })
 			synctest.Wait()
 		}
 		all.Wait()
-		m.Mu.Lock()
-		m.Refuse = func() error { return context.DeadlineExceeded }
-		m.Mu.Unlock()
-		d.sendAll(d.detour.attempt+lastBackoff, "the next")
+		m.RefuseIDs(func() error { return context.DeadlineExceeded })
+		d.sendAll(d.fallback.attempt+lastBackoff*3/2, "the next") // the longest pause is half as long again
 		for i := range 100 {
 			if took, err := d.send(fmt.Sprint("later ", i)); err != nil || took > outageWait {
 				t.Fatalf("%v after %s", err, took)
@@ -220,7 +216,7 @@ func TestSpooledWhenKafkaIsSilent(t *testing.T) {
 
 func TestTooLargeIsNotSpooled(t *testing.T) {
 	m := &brokertest.Memory{}
-	inDetour(t, m, func(t *testing.T, d *detoured) {
+	inSpooling(t, m, func(t *testing.T, d *spooling) {
 		m.Failing(func() (bool, error) { return false, broker.ErrTooLarge })
 		if _, err := d.send("event"); !errors.Is(err, broker.ErrTooLarge) {
 			t.Errorf("got %v", err)
@@ -239,7 +235,7 @@ func TestSpoolFull(t *testing.T) {
 	} {
 		t.Run(want.Error(), func(t *testing.T) {
 			m := &brokertest.Memory{}
-			inDetour(t, m, func(t *testing.T, d *detoured) {
+			inSpooling(t, m, func(t *testing.T, d *spooling) {
 				m.Down(brokertest.ErrDown)
 				d.sendAll(patient, "first")
 				d.sendAll(0, "second")
@@ -264,9 +260,10 @@ func TestSpoolFull(t *testing.T) {
 				d.sendAll(0, "live")
 				d.drained()
 				got := m.Values()
-				if i, j := slices.Index(got, "first"), slices.Index(got, "second"); i < 0 || j < i || slices.Contains(got, refused) || !slices.Contains(got, "live") || len(got) != kept+1 {
-					t.Errorf("came: %d of %d, %.20q", len(got), kept+1, got)
-				}
+				require.Len(t, got, kept+1)
+				require.Subset(t, got, []string{"first", "second", "live"})
+				require.Less(t, slices.Index(got, "first"), slices.Index(got, "second"))
+				require.NotContains(t, got, refused)
 			}, bound)
 		})
 	}
@@ -301,7 +298,7 @@ func TestTopicUnknownYet(t *testing.T) {
 	m := &late{Memory: &brokertest.Memory{}}
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, dir)
+		d := spoolingTo(t, m, dir)
 		defer d.stop()
 		var records []batchtest.Record
 		for i := range 200 {
@@ -312,9 +309,7 @@ func TestTopicUnknownYet(t *testing.T) {
 			records = append(records, r)
 		}
 		for _, err := range publish(d.Publisher, records, time.Now().Add(10*time.Second)) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 		}
 		m.n.Store(5)
 		d.drained()
@@ -339,9 +334,9 @@ func TestTopicUnknownYet(t *testing.T) {
 // A drain waits for nobody's patience.
 func TestDrainSpools(t *testing.T) {
 	m := &brokertest.Memory{}
-	inDetour(t, m, func(t *testing.T, d *detoured) {
+	inSpooling(t, m, func(t *testing.T, d *spooling) {
 		m.Down(brokertest.ErrDown)
-		d.detour.draining.Store(true)
+		d.fallback.draining.Store(true)
 		d.sendAll(lastBackoff, "in flight")
 		d.stop()
 		m.Up()
@@ -358,7 +353,7 @@ func TestSpoolOutlivesItsGateway(t *testing.T) {
 	want := eventTexts(40)
 	synctest.Test(t, func(t *testing.T) {
 		m.Down(brokertest.ErrDown)
-		d := detourTo(t, m, dir)
+		d := spoolingTo(t, m, dir)
 		defer d.stop()
 		d.sendAll(patient, want[0])
 		d.sendAll(0, want[1:]...)
@@ -371,7 +366,7 @@ func TestSpoolOutlivesItsGateway(t *testing.T) {
 	m.Up()
 	m.Forget() // another process has other ids
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, crashed)
+		d := spoolingTo(t, m, crashed)
 		defer d.stop()
 		d.drained()
 	})
@@ -386,18 +381,19 @@ type paced struct {
 	took    time.Duration
 	replays []time.Time
 	lives   int
+	noted   sync.Mutex // guards replays and lives
 }
 
 func (p *paced) Produce(ctx context.Context, partition int, batch []byte) error {
 	if p.took > 0 {
 		b, _ := batchtest.Parse(batch)
-		p.Mu.Lock()
+		p.noted.Lock()
 		if strings.HasPrefix(string(b.Read[0].Value), "spooled") {
 			p.replays = append(p.replays, time.Now())
 		} else {
 			p.lives++
 		}
-		p.Mu.Unlock()
+		p.noted.Unlock()
 		time.Sleep(p.took)
 	}
 	return p.Memory.Produce(ctx, partition, batch)
@@ -409,7 +405,7 @@ func TestReplayShares(t *testing.T) {
 	for name, clients := range map[string]int{"idle": 0, "busy": 20} {
 		t.Run(name, func(t *testing.T) {
 			m := &paced{}
-			inDetour(t, m, func(t *testing.T, d *detoured) {
+			inSpooling(t, m, func(t *testing.T, d *spooling) {
 				m.Down(brokertest.ErrDown)
 				for range 20 {
 					d.sendAll(patient, "spooled "+strings.Repeat("x", replayBytes))
@@ -459,7 +455,7 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 	dir := t.TempDir()
 	want := eventTexts(20)
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, dir)
+		d := spoolingTo(t, m, dir)
 		defer d.stop()
 		m.Down(brokertest.ErrDown)
 		for i, v := range want {
@@ -468,9 +464,7 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 			}
 			d.sendAll(patient, v)
 		}
-		m.Mu.Lock()
-		m.Limit = 3000
-		m.Mu.Unlock()
+		m.SetLimit(3000)
 		m.Up()
 		d.drainedBut(1)
 		if got := m.Values(); !slices.Equal(got, want) {
@@ -482,10 +476,10 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 		t.Fatalf("kept aside: %v", aside)
 	}
 	require.NoError(t, os.Rename(aside[0], strings.TrimSuffix(aside[0], ".refused")+".spool"))
-	m.Limit = 0
+	m.SetLimit(0)
 	m.Forget()
 	synctest.Test(t, func(t *testing.T) { // the operator raised the topic's limit, and gave the file its old name back
-		d := detourTo(t, m, dir)
+		d := spoolingTo(t, m, dir)
 		defer d.stop()
 		d.drained()
 	})
@@ -513,25 +507,26 @@ func refusedFiles(t *testing.T, dir string) []string {
 
 var errCompacted = fmt.Errorf("%w: %w: a compacted topic", broker.ErrAnswered, broker.ErrRefused)
 
-// TestRefusedEntryStaysOne: an entry of many records, as an earlier version kept it, is tried again and again while the topic takes
-// nothing. It stays one file, and its records count once.
+// TestRefusedEntryStaysOne: an entry of many records, as an earlier version kept it, is tried again and again while the
+// topic takes nothing. It stays one file, and its records count once.
 func TestRefusedEntryStaysOne(t *testing.T) {
 	m := &brokertest.Memory{}
 	m.Failing(func() (bool, error) { return false, errCompacted })
 	dir := t.TempDir()
-	const records = 3 * suspectsMost
+	const records = 3 * rejectedMost
 	var many []batchtest.Record
 	for _, v := range eventTexts(records) {
 		many = append(many, batchtest.Record{Value: []byte(v)})
 	}
 	before := spool.New(spool.Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})
 	require.NoError(t, before.Open())
-	require.NoError(t, before.Quarantine(spool.Entry{AcceptedAt: time.Now(), Partition: -1, Count: records, Records: batchtest.Run(many...)}, errCompacted))
+	e := spool.Entry{AcceptedAt: time.Now(), Partition: -1, Count: records, Records: batchtest.Run(many...)}
+	require.NoError(t, before.Quarantine(e, errCompacted))
 	require.NoError(t, before.Close())
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, dir)
+		d := spoolingTo(t, m, dir)
 		defer d.stop()
-		time.Sleep(5*refusedAgain + time.Second)
+		time.Sleep(5*retryRefused + time.Second)
 		if f := d.spool.Stats(); f.Refused != records || f.Events != records {
 			t.Errorf("%+v", f)
 		}
@@ -539,7 +534,7 @@ func TestRefusedEntryStaysOne(t *testing.T) {
 			t.Errorf("%d files", n)
 		}
 		m.Failing(nil)
-		time.Sleep(refusedAgain + time.Second)
+		time.Sleep(retryRefused + time.Second)
 		d.drained()
 	})
 	if n := len(m.Stored()); n != records {

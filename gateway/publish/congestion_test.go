@@ -27,7 +27,7 @@ func TestQueueWaitEstimate(t *testing.T) {
 			{2*queueStands + paceWindow, 100 * batch, 5 * batch, false},
 		},
 	} {
-		w := queueWait{most: time.Second}
+		w := congestion{most: time.Second}
 		for i, l := range looks {
 			if got := w.exceeds(l.bytes, paceMark{start.Add(l.after), 5000 + l.acked}); got != l.want {
 				t.Errorf("%s, step %d: got %v", name, i+1, got)
