@@ -157,6 +157,7 @@ func strangeMeaning() []badInput {
 
 // TestBadEvents: each has its answer; what is refused does not reach Kafka, what is kept is kept as it came.
 func TestBadEvents(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	kept := 0
 	for _, in := range append(badJSON(), strangeMeaning()...) {
@@ -189,6 +190,7 @@ func TestBadEvents(t *testing.T) {
 
 // TestBadBulks: what is wrong with one event concerns it alone as long as its end can be found.
 func TestBadBulks(t *testing.T) {
+	t.Parallel()
 	ok := `{"message":"x"}`
 	days := make([]string, 10_000)
 	for i := range days {
@@ -263,6 +265,7 @@ var badKeys = []string{
 
 // TestBadKeys: one identical 401, wherever the key is.
 func TestBadKeys(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	plain := ""
 	for _, key := range badKeys {
@@ -307,6 +310,7 @@ func TestBadKeys(t *testing.T) {
 // TestNothingGetsPastTheLimit: neither other spellings of the path, nor other addresses, nor the project's other keys, nor
 // bulks in place of single events.
 func TestNothingGetsPastTheLimit(t *testing.T) {
+	t.Parallel()
 	two := strings.Replace(limited(3, "60s"), "keys: [", fmt.Sprintf("keys: [{name: other, sha256: %q}, ", hash("other-key")), 1)
 	s := serve(t, withProjects(t, two))
 	ok := `{"message":"x"}`
@@ -352,6 +356,7 @@ func TestNothingGetsPastTheLimit(t *testing.T) {
 
 // TestBadRequestIDs: what could hurt a terminal or a log is not repeated.
 func TestBadRequestIDs(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	for _, id := range []string{"\x1b[31mred", "a\tb", strings.Repeat("a", 3<<10), "<b>", "a%0ab", "", "-", "_"} {
 		status, text, _ := s.raw("GET " + pathHealth + " HTTP/1.1\r\nHost: a\r\nX-Request-Id: " + id + "\r\n\r\n")

@@ -18,6 +18,7 @@ import (
 // TestBytesAreCopied: fasthttp and the buffer pools reuse a request's memory, and a record may wait for its lane for longer
 // than its request does. Whatever a client sends later must not change a record that still waits.
 func TestBytesAreCopied(t *testing.T) {
+	t.Parallel()
 	hold := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(hold) })
 	// No lane takes over the work of one that is stuck, so that what waits goes on waiting.
@@ -103,6 +104,7 @@ func waiting(pub *publish.Publisher) (out []batchtest.Record) {
 }
 
 func TestUnavailableCarriesTheEventID(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second }, withProjects(t, limited(1, "60s")))
 	s.producer.Failing(func() (bool, error) { return true, errors.New("answer lost") })
 	got := s.single(`{"message":"x"}`)

@@ -66,6 +66,7 @@ func (got reply) closed(t *testing.T) {
 
 // TestEveryAnswerIsForPages: an answer that a page cannot read is a network error to it, so that errors are readable too.
 func TestEveryAnswerIsForPages(t *testing.T) {
+	t.Parallel()
 	ok := `{"message":"x"}`
 	for name, test := range map[string]struct {
 		options []option
@@ -75,6 +76,7 @@ func TestEveryAnswerIsForPages(t *testing.T) {
 		"an origin listed": {[]option{withProjects(t, limited(8, "60s")+"    origins: [\""+shop+"\"]\n")}, shop},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, append(test.options, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })...)
 			expect := func(status int, r request) {
 				t.Helper()
@@ -109,6 +111,7 @@ func TestEveryAnswerIsForPages(t *testing.T) {
 
 // TestOriginsOfOtherProjects: the key decides whose pages may send; before it is known, all of them may ask.
 func TestOriginsOfOtherProjects(t *testing.T) {
+	t.Parallel()
 	s := serve(t, twoShops(t))
 	ok := request{path: pathEvents, body: `{"message":"x"}`}
 	blogs := ok
@@ -153,6 +156,7 @@ func TestOriginsOfOtherProjects(t *testing.T) {
 
 // TestListedBesideAny: a project that lists its origins is not opened by another that lists none.
 func TestListedBesideAny(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(10, "60s")+"    origins: [\""+shop+"\"]\n"+
 		"  - id: any\n    keys: [{name: web, sha256: "+hash(blogKey)+"}]\n"))
 	ok := request{path: pathEvents, body: `{"message":"x"}`}
@@ -166,6 +170,7 @@ func TestListedBesideAny(t *testing.T) {
 }
 
 func TestPreflight(t *testing.T) {
+	t.Parallel()
 	open, listed := serve(t), serve(t, twoShops(t))
 	ask := func(s *served, path, origin string) reply {
 		return s.do(request{method: http.MethodOptions, path: path, noKey: true, header: map[string]string{
@@ -231,6 +236,7 @@ func TestPreflight(t *testing.T) {
 
 // TestCachedAnswersAreForPages: an answer that a cache keeps must serve a page that comes later.
 func TestCachedAnswersAreForPages(t *testing.T) {
+	t.Parallel()
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		r := request{method: method, path: pathOpenAPI, noKey: true}
 		got := serve(t).do(r)
@@ -243,6 +249,7 @@ func TestCachedAnswersAreForPages(t *testing.T) {
 
 // TestUnreadableRequestIsForPages: the Origin of a request whose headers are too large is not known.
 func TestUnreadableRequestIsForPages(t *testing.T) {
+	t.Parallel()
 	long := from(shop, request{path: pathEvents, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})
 	got := serve(t).do(long)
 	got.open(t, "*")
@@ -252,6 +259,7 @@ func TestUnreadableRequestIsForPages(t *testing.T) {
 
 // TestBeacon: what navigator.sendBeacon sends with a string: no preflight, no header of ours.
 func TestBeacon(t *testing.T) {
+	t.Parallel()
 	s := serve(t, twoShops(t))
 	for path, body := range map[string]string{
 		pathEvents: `{"message":"bye"}`,
@@ -271,6 +279,7 @@ func TestBeacon(t *testing.T) {
 
 // TestDisabledProjectIsReadable: its pages see why.
 func TestDisabledProjectIsReadable(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(10, "60s")+"    origins: [\""+shop+"\"]\n    disabled: true\n"))
 	got := s.do(from(shop, request{path: pathEvents, body: `{"message":"x"}`}))
 	if got.status != 403 {

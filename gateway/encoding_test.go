@@ -14,6 +14,7 @@ func encoded(path, name, text string) request {
 }
 
 func TestEncodings(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	text := `{"message":"` + strings.Repeat("compress me ", 1000) + `"}`
 	for _, name := range bodytest.Names {

@@ -15,6 +15,7 @@ func expecting(method, path, headers string) string {
 // TestRefusedBeforeTheBody: whatever is known from the head is answered at once, without 100 before it, and the connection ends,
 // because the client may send the body all the same.
 func TestRefusedBeforeTheBody(t *testing.T) {
+	t.Parallel()
 	const eventLimit, bulkLimit = 1000, 2000
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes = eventLimit, bulkLimit })
 	const key, length = "X-Api-Key: " + testKey + "\r\n", "Content-Length: 15\r\n"
@@ -58,6 +59,7 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 
 // TestRefusedBeforeTheBodyForLimits: the rate limit and overload are known from the head as well.
 func TestRefusedBeforeTheBodyForLimits(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(1, "60s")), func(c *Config, _ *Deps) { c.MaxInflightRequests = 1 })
 	text := expecting("POST", pathEvents, "X-Api-Key: "+testKey+"\r\nContent-Length: 15\r\n")
 	s.ingester.overload.requests.Add(1)
@@ -76,6 +78,7 @@ func TestRefusedBeforeTheBodyForLimits(t *testing.T) {
 // TestLeaveToSendTheBody: a request that nothing stands against gets 100, and then is answered as ever, over a connection that
 // goes on; it is charged and counted once.
 func TestLeaveToSendTheBody(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(10, "60s")))
 	conn := s.dial()
 	const body = `{"message":"x"}`

@@ -19,6 +19,7 @@ func withBadKey(i int) request {
 
 // TestFailedKeys: one below, at and one above the limit; what comes on top is 429, good keys pass, and a minute heals it.
 func TestFailedKeys(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.FailedKeysPerMinute = 3 })
 	for i := range 3 {
 		if got := s.do(withBadKey(i)); got.status != 401 {
@@ -67,6 +68,7 @@ func TestFailedKeys(t *testing.T) {
 
 // TestFailedKeysBehindProxies: each client of a trusted proxy has an allowance of its own, and cannot take another's.
 func TestFailedKeysBehindProxies(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.FailedKeysPerMinute, c.TrustedProxies = 1, []string{"127.0.0.0/8"} })
 	for _, step := range []struct {
 		forwarded string

@@ -45,6 +45,7 @@ func (s *served) raw(text string) (status int, body string, more bool) {
 // checks. They are refused, the connection is closed, and no text of theirs is in the answer. Each would be accepted but for
 // its fault.
 func TestFraming(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	const event = `{"message":"x"}`
 	n := len(event)
@@ -149,6 +150,7 @@ func TestFraming(t *testing.T) {
 
 // TestUsualFraming: what is rare and right is accepted.
 func TestUsualFraming(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	const event = `{"message":"x"}`
 	head := "Host: a\r\nX-Api-Key: " + testKey + "\r\n"
@@ -168,6 +170,7 @@ func TestUsualFraming(t *testing.T) {
 
 // TestPipelinedRequests: a thousand requests in one go get a thousand answers, in order.
 func TestPipelinedRequests(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	const n = 1000
 	conn := s.dial()
@@ -219,6 +222,7 @@ func TestResetConnections(t *testing.T) {
 
 // TestSilentClientIsCutOff: a client that stops in the middle of a body gets 408; others are unharmed meanwhile.
 func TestSilentClientIsCutOff(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(_ *Config, d *Deps) { d.bodySilence = time.Second })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {

@@ -15,6 +15,7 @@ func headOf(n int) string {
 // TestHeadSizes: heads up to the limit are taken, with the body in the same packet and without, as the first request of a
 // connection and as a later one; a byte more is 431, which names limit and size.
 func TestHeadSizes(t *testing.T) {
+	t.Parallel()
 	const body = `{"message":"x"}`
 	for _, limit := range []int{4 << 10, 16 << 10, 64 << 10} {
 		s := serve(t, func(c *Config, _ *Deps) { c.MaxHeaderBytes = limit })

@@ -59,6 +59,7 @@ func twoGateways(t *testing.T, r *redistest.Server, events int) (a, b *served) {
 
 // TestGatewaysShareALimit: answers and header fields are those of one limit, whichever gateway gives them.
 func TestGatewaysShareALimit(t *testing.T) {
+	t.Parallel()
 	a, b := twoGateways(t, redistest.Start(t), 100)
 	for i := range 40 {
 		s := []*served{a, b}[i%2]
@@ -96,6 +97,7 @@ func TestGatewaysShareALimit(t *testing.T) {
 
 // TestGatewaysRefund: what Kafka did not keep at one gateway can be sent to the other.
 func TestGatewaysRefund(t *testing.T) {
+	t.Parallel()
 	a, b := twoGateways(t, redistest.Start(t), 50)
 	a.producer.Failing(func() (bool, error) { return false, broker.ErrRefused })
 	if got := a.bulkOf(events(50, nil)); got.body.Accepted != 0 {
@@ -111,6 +113,7 @@ func TestGatewaysRefund(t *testing.T) {
 // TestReloadKeepsTheSharedLimit: a projects file that is read again gives nobody a fresh burst; a limit that was changed is a
 // new one.
 func TestReloadKeepsTheSharedLimit(t *testing.T) {
+	t.Parallel()
 	a, b := twoGateways(t, redistest.Start(t), 20)
 	if got := a.bulkOf(events(20, nil)); got.body.Accepted != 20 {
 		t.Fatalf("got %d %.300s", got.status, got.text)
@@ -138,6 +141,7 @@ func TestReloadKeepsTheSharedLimit(t *testing.T) {
 // TestGatewaysWithoutTheStore: with the store gone each gateway goes on with its share, says so in a figure, and is back by
 // itself.
 func TestGatewaysWithoutTheStore(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	a, b := twoGateways(t, r, 100)
 	r.Kill()

@@ -23,6 +23,7 @@ func (s *served) inBackground(n int, body string) (statuses func() []int) {
 // TestInflightRequests: one more than the limit is refused, whatever it carries and without its body being looked at; when one
 // is answered the next may come.
 func TestInflightRequests(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []int{0, 2} {
 		s := serve(t, func(c *Config, _ *Deps) { c.MaxInflightRequests = limit })
 		hold := make(chan struct{})
@@ -65,6 +66,7 @@ func TestInflightRequests(t *testing.T) {
 
 // TestRefusalsSpreadTheirRetries: clients that were refused together must not come back together.
 func TestRefusalsSpreadTheirRetries(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxInflightRequests = 1 })
 	hold := make(chan struct{})
 	s.producer.Hold = hold
@@ -135,41 +137,50 @@ func TestBodiesInFlight(t *testing.T) {
 // TestQueueWait: while Kafka takes less than comes, requests are refused before they queue up for longer than they may wait;
 // when it has caught up they are taken again.
 func TestQueueWait(t *testing.T) {
+	t.Parallel()
 	for _, partitionBy := range []string{"none", "event_id"} {
-		s := serve(t, func(c *Config, _ *Deps) {
-			c.MaxQueueWait, c.RequestTimeout, c.PartitionBy = time.Second, 20*time.Second, partitionBy
+		t.Run(partitionBy, func(t *testing.T) {
+			t.Parallel()
+			testQueueWait(t, partitionBy)
 		})
-		hold := make(chan struct{})
-		s.producer.Hold = hold
-		// One by one, so that the lanes take one each and the others queue up behind them: more than fits into a batch.
-		large := eventOf(100 << 10)
-		var waiting []func() []int
-		for i := range 120 {
-			waiting = append(waiting, s.inBackground(1, large))
-			waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == int64(i+1) })
+	}
+}
+
+func testQueueWait(t *testing.T, partitionBy string) {
+	t.Helper()
+	s := serve(t, func(c *Config, _ *Deps) {
+		c.MaxQueueWait, c.RequestTimeout, c.PartitionBy = 200*time.Millisecond, 20*time.Second, partitionBy
+	})
+	hold := make(chan struct{})
+	s.producer.Hold = hold
+	// One by one, so that the lanes take one each and the others queue up behind them: more than fits into a batch.
+	large := eventOf(100 << 10)
+	var waiting []func() []int
+	for i := range 120 {
+		waiting = append(waiting, s.inBackground(1, large))
+		waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == int64(i+1) })
+	}
+	if s.publisher.Congested() {
+		t.Error("refused before Kafka took anything")
+	}
+	for range 3 { // a batch a lane: that is the pace
+		hold <- struct{}{}
+	}
+	waitUntil(t, s.publisher.Congested)
+	if got := s.single(`{"message":"x"}`); got.status != 503 || got.header.Get("Retry-After") == "" {
+		t.Errorf("got %d %s", got.status, got.text)
+	}
+	close(hold)
+	for _, statuses := range waiting {
+		if got := statuses(); got[0] != 202 {
+			t.Errorf("one that was let in got %d", got[0])
 		}
-		if s.publisher.Congested() {
-			t.Error("refused before Kafka took anything")
-		}
-		for range 3 { // a batch a lane: that is the pace
-			hold <- struct{}{}
-		}
-		waitUntil(t, s.publisher.Congested)
-		if got := s.single(`{"message":"x"}`); got.status != 503 || got.header.Get("Retry-After") == "" {
-			t.Errorf("%s: got %d %s", partitionBy, got.status, got.text)
-		}
-		close(hold)
-		for _, statuses := range waiting {
-			if got := statuses(); got[0] != 202 {
-				t.Errorf("%s: one that was let in got %d", partitionBy, got[0])
-			}
-		}
-		waitUntil(t, func() bool { return !s.publisher.Congested() })
-		if got := s.single(`{"message":"x"}`); got.status != 202 {
-			t.Errorf("%s: afterwards got %d %s", partitionBy, got.status, got.text)
-		}
-		if got := s.counter("sluice_gateway_overload_total", limitQueueWait); got != 1 {
-			t.Errorf("%s: counted %v", partitionBy, got)
-		}
+	}
+	waitUntil(t, func() bool { return !s.publisher.Congested() })
+	if got := s.single(`{"message":"x"}`); got.status != 202 {
+		t.Errorf("afterwards got %d %s", got.status, got.text)
+	}
+	if got := s.counter("sluice_gateway_overload_total", limitQueueWait); got != 1 {
+		t.Errorf("counted %v", got)
 	}
 }

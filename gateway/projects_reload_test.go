@@ -55,6 +55,7 @@ func replaceFile(t testing.TB, path, text string) {
 // TestReloadIsSaid: what a reload changed is a line of the log; a broken file is one line for each thing that is wrong
 // with it, and a figure as long as it lasts.
 func TestReloadIsSaid(t *testing.T) {
+	t.Parallel()
 	file := func(entries ...string) string { return "projects:\n- " + strings.Join(entries, "\n- ") + "\n" }
 	a, b, c := "{id: a, keys: [{name: k, sha256: \""+hash(testKey)+"\"}]}", "{id: b, keys: []}", "{id: c, keys: []}"
 	var log logged

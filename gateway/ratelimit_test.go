@@ -7,6 +7,7 @@ import (
 )
 
 func TestRateLimitSingles(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(100, "60s")))
 	for i := 1; i <= 100; i++ {
 		if got := s.single(`{"message":"x"}`); got.status != 202 {
@@ -29,6 +30,7 @@ func TestRateLimitSingles(t *testing.T) {
 }
 
 func TestRateLimitBulkKeepsWhatFits(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(100, "60s")))
 	if got := s.bulkOf(events(80, nil)); got.body.Accepted != 80 {
 		t.Fatalf("got %s", got.text)
@@ -46,6 +48,7 @@ func TestRateLimitBulkKeepsWhatFits(t *testing.T) {
 }
 
 func TestWhatIsCharged(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(10, "60s")))
 	left := func() int {
 		return s.projects.Load().find([]byte(testKey)).limit.Quota(s.clock.now()).Remaining

@@ -13,6 +13,7 @@ import (
 
 // TestRefusalsAreLogged: a line says who was refused what, at once, and has nothing of the request but its id.
 func TestRefusalsAreLogged(t *testing.T) {
+	t.Parallel()
 	var log testlog.JSON
 	s := serve(t, withProjects(t, limited(3, "60s")), func(c *Config, d *Deps) {
 		c.RequestTimeout, d.Log = time.Second, log.Logger(slog.LevelInfo)
@@ -67,6 +68,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 
 // TestDebugLogsEachRequest, those that are kept too.
 func TestDebugLogsEachRequest(t *testing.T) {
+	t.Parallel()
 	var log testlog.JSON
 	s := serve(t, func(_ *Config, d *Deps) { d.Log = log.Logger(slog.LevelDebug) })
 	for _, c := range []struct{ body, want string }{
@@ -109,6 +111,7 @@ func (s *served) series() map[string]bool {
 
 // TestCountersBeginAtZero: increase does not see the first value of a counter that was not there before.
 func TestCountersBeginAtZero(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	before := s.series()
 	for _, a := range answers[1:] {

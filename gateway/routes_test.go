@@ -9,6 +9,7 @@ import (
 // TestWrongPathNamesTheRightOne: what a client meant is named where it can be told, both event paths otherwise, and nothing of
 // the path that was sent.
 func TestWrongPathNamesTheRightOne(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	for path, right := range map[string]string{
 		pathEvents + "/": "POST " + pathEvents + "?", "/API/v1/Events": "POST " + pathEvents + "?", "/events": "POST " + pathEvents + "?",
@@ -33,6 +34,7 @@ func TestWrongPathNamesTheRightOne(t *testing.T) {
 
 // TestRefusalsSayWhatToDo: how to send a key, and how large is too large.
 func TestRefusalsSayWhatToDo(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes = 1234, 5678 })
 	for _, header := range []map[string]string{nil, {"Authorization": testKey}, {"Authorization": "Bearer nobody"}} {
 		got := s.do(request{path: pathEvents, body: "{}", noKey: true, header: header})

@@ -27,6 +27,7 @@ func (s *served) lastEnvelope() event.Envelope {
 }
 
 func TestTimeSent(t *testing.T) {
+	t.Parallel()
 	s := serve(t) // whose clock stands at 2026-11-23T12:00:00Z
 	event := `{"message":"x"}`
 	header := func(v string) map[string]string { return map[string]string{headerSentAt: v} }
@@ -75,6 +76,7 @@ func TestTimeSent(t *testing.T) {
 
 // TestTimeSentCorrects: what the consumer makes of it.
 func TestTimeSentCorrects(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	for sent, correction := range map[string]time.Duration{
 		"2026-11-23T12:00:02Z":     0,
