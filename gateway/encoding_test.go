@@ -44,6 +44,7 @@ func TestEncodings(t *testing.T) {
 
 // TestBrokenEncodings: what cannot be decoded to its end, or holds more than the limit, is refused; nothing of it is kept.
 func TestBrokenEncodings(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	ok := `{"message":"` + strings.Repeat("x", 300) + `"}`
 	for _, name := range bodytest.Names {
