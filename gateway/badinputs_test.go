@@ -307,8 +307,8 @@ func TestBadKeys(t *testing.T) {
 	}
 }
 
-// TestNothingGetsPastTheLimit: neither other spellings of the path, nor other addresses, nor the project's other keys, nor
-// bulks in place of single events.
+// TestNothingGetsPastTheLimit: neither other spellings of the path, nor other addresses, nor the project's other
+// keys, nor bulks in place of single events.
 func TestNothingGetsPastTheLimit(t *testing.T) {
 	t.Parallel()
 	two := strings.Replace(limited(3, "60s"), "keys: [", fmt.Sprintf("keys: [{name: other, sha256: %q}, ", hash("other-key")), 1)

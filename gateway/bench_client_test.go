@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// hammer sends one request after the other over each of many connections for a time, and says how many were answered 202 and
-// how long each took. It does next to nothing itself: it shares the machine with what it measures.
+// hammer sends one request after the other over each of many connections for a time, and says how many were answered
+// 202 and how long each took. It does next to nothing itself: it shares the machine with what it measures.
 type hammer struct {
 	addr        string
 	connections int
@@ -67,7 +67,7 @@ func (h hammer) connection(start time.Time, d time.Duration, index int) ([]time.
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() //nolint:errcheck // a benchmark
+	defer conn.Close()
 	r := bufio.NewReaderSize(conn, 4<<10)
 	var latencies []time.Duration
 	// Connections on a schedule do not all send at the same moment.

@@ -35,8 +35,8 @@ var (
 	edgePairs   = flag.Int("edge.pairs", 5, "how many pairs BenchmarkEdge measures of each row")
 )
 
-// BenchmarkEdge measures the edge against its ceilings, side by side in one run: each row is a pair of measurements taken in
-// turn, several times, and the median of the ratios. Broker, gateway and client share the machine.
+// BenchmarkEdge measures the edge against its ceilings, side by side in one run: each row is a pair of measurements
+// taken in turn, several times, and the median of the ratios. Broker, gateway and client share the machine.
 //
 //	go test ./gateway -run '^$' -bench Edge -benchtime 1x -args -edge.seconds 3 -edge.pairs 5
 //
@@ -259,8 +259,8 @@ func (e *edge) gzip(b *testing.B) {
 		func(d time.Duration) float64 { return e.bulkRate(b, plain, d) })
 }
 
-// latency compares the p99 of single events at half the saturation rate with the broker's own acknowledged round trip at the
-// same rate of batches.
+// latency compares the p99 of single events at half the saturation rate with the broker's own acknowledged round trip
+// at the same rate of batches.
 func (e *edge) latency(b *testing.B) {
 	requests := requestsOf(1000)
 	d := time.Duration(*edgeSeconds * float64(time.Second))

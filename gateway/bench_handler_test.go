@@ -15,7 +15,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// BenchmarkHandler measures one request through the handler alone: no network, no Kafka. It is steadier than BenchmarkEdge.
+// BenchmarkHandler measures one request through the handler alone: no network, no Kafka. It is steadier than
+// BenchmarkEdge.
 //
 //	go test ./gateway -run '^$' -bench Handler -benchmem -count 6
 func BenchmarkHandler(b *testing.B) {

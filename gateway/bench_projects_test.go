@@ -159,7 +159,7 @@ var servesAt = regexp.MustCompile(`gateway serves.* addr=(\S+)`)
 // startForProjects starts the gateway and returns once it takes events.
 func startForProjects(b *testing.B, binary, kafka, path string) (addr string, pid int) {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), binary, //nolint:gosec // built above
+	cmd := exec.CommandContext(b.Context(), binary,
 		"--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s",
 		"--kafka-brokers="+kafka, "--projects-file="+path)
 	cmd.Env = []string{}
@@ -182,7 +182,7 @@ func startForProjects(b *testing.B, binary, kafka, path string) (addr string, pi
 			b.Fatal(lines.Text())
 		}
 	}
-	go io.Copy(io.Discard, logged) //nolint:errcheck // ends with the process
+	go io.Copy(io.Discard, logged)
 	for !passes(b, addr, testKey) {
 		sleep(context.Background(), time.Millisecond)
 	}
@@ -196,7 +196,7 @@ func passes(b *testing.B, addr, key string) bool {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a benchmark
+	defer conn.Close()
 	request := bytes.Replace(httpRequest(pathEvents, `{"message":"x"}`, ""), []byte(testKey), []byte(key), 1)
 	if _, err := conn.Write(request); err != nil {
 		b.Fatal(err)
@@ -268,7 +268,7 @@ func (p steady) connection(ctx context.Context, offset time.Duration) (took []ti
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() //nolint:errcheck // a benchmark
+	defer conn.Close()
 	r := bufio.NewReaderSize(conn, 4<<10)
 	for due := time.Now().Add(offset); ctx.Err() == nil; due = due.Add(p.every) {
 		sleep(ctx, time.Until(due))

@@ -97,8 +97,8 @@ func (p page) beacon(url, body string) {
 	}
 }
 
-// TestBrowser: pages of a listed origin send with fetch, after a preflight, and with sendBeacon, without one, and read what
-// is there for them to read; pages of another origin get nothing in, and see an error.
+// TestBrowser: pages of a listed origin send with fetch, after a preflight, and with sendBeacon, without one, and
+// read what is there for them to read; pages of another origin get nothing in, and see an error.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t)

@@ -34,7 +34,7 @@ type splitter struct {
 // splitBulk validates every event of the body.
 func splitBulk(s *submission) *problem {
 	s.atomic = isTrue(s.ctx.QueryArgs().Peek("atomic"))
-	sp := splitters.Get().(*splitter) //nolint:forcetypeassert // the pool holds nothing else
+	sp := splitters.Get().(*splitter)
 	defer splitters.Put(sp)
 	sp.seen.Reset()
 	each := func(i int, raw []byte, ev *event.Event, err error) {

@@ -17,8 +17,9 @@ import (
 
 var generators = flag.Bool("generators", false, "run TestGeneratedClients, which asks package registries")
 
-// TestGeneratedClients: the generators that people use make clients of openapi.json, which compile where their language is
-// compiled, and these send an event, a bulk and an event that is refused, with every type that an event's fields can have.
+// TestGeneratedClients: the generators that people use make clients of openapi.json, which compile where their
+// language is compiled, and these send an event, a bulk and an event that is refused, with every type that an event's
+// fields can have.
 //
 //	go test ./gateway -run TestGeneratedClients -v -generators
 //
@@ -102,7 +103,7 @@ func clientStep(t *testing.T, dir string, fill *strings.Replacer, step []string)
 	if strings.Contains(args[0], "/") {
 		args[0] = filepath.Join(dir, args[0])
 	}
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the steps above
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 	out, err := cmd.CombinedOutput()

@@ -15,8 +15,8 @@ import (
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// TestBytesAreCopied: fasthttp and the buffer pools reuse a request's memory, and a record may wait for its lane for longer
-// than its request does. Whatever a client sends later must not change a record that still waits.
+// TestBytesAreCopied: fasthttp and the buffer pools reuse a request's memory, and a record may wait for its lane for
+// longer than its request does. Whatever a client sends later must not change a record that still waits.
 func TestBytesAreCopied(t *testing.T) {
 	t.Parallel()
 	hold := make(chan struct{})

@@ -64,7 +64,8 @@ func (got reply) closed(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerIsForPages: an answer that a page cannot read is a network error to it, so that errors are readable too.
+// TestEveryAnswerIsForPages: an answer that a page cannot read is a network error to it, so that errors are readable
+// too.
 func TestEveryAnswerIsForPages(t *testing.T) {
 	t.Parallel()
 	ok := `{"message":"x"}`

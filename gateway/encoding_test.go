@@ -42,7 +42,8 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// TestBrokenEncodings: what cannot be decoded to its end, or holds more than the limit, is refused; nothing of it is kept.
+// TestBrokenEncodings: what cannot be decoded to its end, or holds more than the limit, is refused; nothing of it is
+// kept.
 func TestBrokenEncodings(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -12,8 +12,8 @@ func expecting(method, path, headers string) string {
 	return method + " " + path + " HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n" + headers + "\r\n"
 }
 
-// TestRefusedBeforeTheBody: whatever is known from the head is answered at once, without 100 before it, and the connection ends,
-// because the client may send the body all the same.
+// TestRefusedBeforeTheBody: whatever is known from the head is answered at once, without 100 before it, and the
+// connection ends, because the client may send the body all the same.
 func TestRefusedBeforeTheBody(t *testing.T) {
 	t.Parallel()
 	const eventLimit, bulkLimit = 1000, 2000
@@ -75,8 +75,8 @@ func TestRefusedBeforeTheBodyForLimits(t *testing.T) {
 	}
 }
 
-// TestLeaveToSendTheBody: a request that nothing stands against gets 100, and then is answered as ever, over a connection that
-// goes on; it is charged and counted once.
+// TestLeaveToSendTheBody: a request that nothing stands against gets 100, and then is answered as ever, over a
+// connection that goes on; it is charged and counted once.
 func TestLeaveToSendTheBody(t *testing.T) {
 	t.Parallel()
 	s := serve(t, withProjects(t, limited(10, "60s")))

@@ -17,7 +17,8 @@ func withBadKey(i int) request {
 	return request{path: pathEvents, body: `{"message":"x"}`, noKey: true, header: map[string]string{"X-API-Key": fmt.Sprint("guess-", i)}}
 }
 
-// TestFailedKeys: one below, at and one above the limit; what comes on top is 429, good keys pass, and a minute heals it.
+// TestFailedKeys: one below, at and one above the limit; what comes on top is 429, good keys pass, and a minute heals
+// it.
 func TestFailedKeys(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.FailedKeysPerMinute = 3 })
@@ -90,8 +91,8 @@ func TestFailedKeysBehindProxies(t *testing.T) {
 	}
 }
 
-// TestFailedKeysOfAMillionAddresses: the table neither grows nor makes garbage, and an address that comes for the first time
-// is hardly ever taken for another.
+// TestFailedKeysOfAMillionAddresses: the table neither grows nor makes garbage, and an address that comes for the
+// first time is hardly ever taken for another.
 func TestFailedKeysOfAMillionAddresses(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	f := newFailedKeys(60, now)

@@ -9,8 +9,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// FuzzFindKey: whatever is in the places of a key, nothing panics; what is found is a part of what was sent, without white
-// space around it; a key that is sent in every place is found, and two different ones never are.
+// FuzzFindKey: whatever is in the places of a key, nothing panics; what is found is a part of what was sent, without
+// white space around it; a key that is sent in every place is found, and two different ones never are.
 func FuzzFindKey(f *testing.F) {
 	for _, key := range badKeys {
 		f.Add("Bearer "+key, key, "Sentry sentry_key="+key, "api_key="+key)

@@ -19,14 +19,14 @@ func (s *served) raw(text string) (status int, body string, more bool) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		s.t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, text); err != nil {
 		return 0, "", false // closed before all was sent, which is an answer too
 	}
-	_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it is one
+	_ = conn.(*net.TCPConn).CloseWrite()
 	r := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
@@ -41,9 +41,9 @@ func (s *served) raw(text string) (status int, body string, more bool) {
 	return resp.StatusCode, string(got), err == nil
 }
 
-// TestFraming: requests whose length or headers can be read in two ways are how one client smuggles a request past another's
-// checks. They are refused, the connection is closed, and no text of theirs is in the answer. Each would be accepted but for
-// its fault.
+// TestFraming: requests whose length or headers can be read in two ways are how one client smuggles a request past
+// another's checks. They are refused, the connection is closed, and no text of theirs is in the answer. Each would be
+// accepted but for its fault.
 func TestFraming(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -208,7 +208,7 @@ func TestResetConnections(t *testing.T) {
 		if _, err := io.WriteString(conn, text+strings.Repeat(" ", len(text)%2*20_000)); err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.(*net.TCPConn).SetLinger(0) //nolint:forcetypeassert // it is one
+		_ = conn.(*net.TCPConn).SetLinger(0)
 		_ = conn.Close()
 	}
 	waitUntil(t, func() bool { return s.server.conns.Open() == 0 && s.ingester.overload.requests.Load() == 0 })
@@ -228,7 +228,7 @@ func TestSilentClientIsCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	// More than is read together with the headers, so that the body's own watch decides.
 	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nContent-Length: 100000\r\n\r\n%s", pathBulk, testKey, strings.Repeat(" ", 10_000))
 	if err != nil {
@@ -246,7 +246,7 @@ func TestSilentClientIsCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // a test
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusRequestTimeout {
 		t.Errorf("got %d", resp.StatusCode)
 	}

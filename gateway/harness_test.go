@@ -207,7 +207,7 @@ func (s *served) do(r request) reply {
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", method, r.path, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		s.t.Fatal(err)

@@ -12,8 +12,8 @@ func headOf(n int) string {
 	return strings.Replace(frame, "Cookie: ", "Cookie: "+strings.Repeat("c", n-len(frame)), 1)
 }
 
-// TestHeadSizes: heads up to the limit are taken, with the body in the same packet and without, as the first request of a
-// connection and as a later one; a byte more is 431, which names limit and size.
+// TestHeadSizes: heads up to the limit are taken, with the body in the same packet and without, as the first request
+// of a connection and as a later one; a byte more is 431, which names limit and size.
 func TestHeadSizes(t *testing.T) {
 	t.Parallel()
 	const body = `{"message":"x"}`

@@ -55,7 +55,7 @@ func derivedID(project string, key []byte, index int) uuid.UUID {
 	b = append(b, 0)
 	b = append(b, key...)
 	b = append(b, 0)
-	b = binary.BigEndian.AppendUint64(b, uint64(index)) //nolint:gosec // never negative
+	b = binary.BigEndian.AppendUint64(b, uint64(index)) // never negative
 	sum := sha256.Sum256(b)
 	id := uuid.UUID(sum[:16])
 	id[6] = id[6]&0x0F | 0x80

@@ -31,8 +31,8 @@ func withKey(r request, key string) request {
 	return r
 }
 
-// TestDerivedIDStaysTheSame: events are sent again through later versions of this program, so that these values may never
-// change. They were computed apart, with Python's hashlib.
+// TestDerivedIDStaysTheSame: events are sent again through later versions of this program, so that these values may
+// never change. They were computed apart, with Python's hashlib.
 func TestDerivedIDStaysTheSame(t *testing.T) {
 	for _, test := range []struct {
 		project, key string

@@ -67,7 +67,7 @@ func TestOccupiedPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // a test
+	defer l.Close()
 	g := &Gateway{cfg: Config{HTTPAddr: l.Addr().String()}}
 	if _, err := g.Listen(); err == nil || !strings.Contains(err.Error(), "--http-addr") {
 		t.Errorf("got %v", err)

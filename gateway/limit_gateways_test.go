@@ -110,8 +110,8 @@ func TestGatewaysRefund(t *testing.T) {
 	}
 }
 
-// TestReloadKeepsTheSharedLimit: a projects file that is read again gives nobody a fresh burst; a limit that was changed is a
-// new one.
+// TestReloadKeepsTheSharedLimit: a projects file that is read again gives nobody a fresh burst; a limit that was
+// changed is a new one.
 func TestReloadKeepsTheSharedLimit(t *testing.T) {
 	t.Parallel()
 	a, b := twoGateways(t, redistest.Start(t), 20)
@@ -138,8 +138,8 @@ func TestReloadKeepsTheSharedLimit(t *testing.T) {
 	}
 }
 
-// TestGatewaysWithoutTheStore: with the store gone each gateway goes on with its share, says so in a figure, and is back by
-// itself.
+// TestGatewaysWithoutTheStore: with the store gone each gateway goes on with its share, says so in a figure, and is
+// back by itself.
 func TestGatewaysWithoutTheStore(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

@@ -19,13 +19,13 @@ import (
 
 var limitSeconds = flag.Int("limit.seconds", 0, "how long each case of TestLimitAcrossGatewaysSoak runs; 0 skips it")
 
-// TestLimitAcrossGatewaysSoak loads two gateways that share one limit of 6,000 events in 60 s, over HTTP and from both sides, with
-// single events, bulks and atomic bulks at many times the limit, and counts what passes:
+// TestLimitAcrossGatewaysSoak loads two gateways that share one limit of 6,000 events in 60 s, over HTTP and from
+// both sides, with single events, bulks and atomic bulks at many times the limit, and counts what passes:
 //
 //	go test ./gateway -run TestLimitAcrossGatewaysSoak -limit.seconds 60 -v
 //
-// In T seconds 6,000 × (1 + T/60) events must pass, give or take 2 %, with the store there all the time, and also when it is
-// killed after a third of the time and comes back empty after two thirds.
+// In T seconds 6,000 × (1 + T/60) events must pass, give or take 2 %, with the store there all the time, and also
+// when it is killed after a third of the time and comes back empty after two thirds.
 func TestLimitAcrossGatewaysSoak(t *testing.T) {
 	if *limitSeconds == 0 {
 		t.Skip("takes minutes; -limit.seconds 60 runs it")
@@ -142,7 +142,7 @@ func (s *soakLoad) send(client *http.Client, path, body string) (status, accepte
 	if err != nil {
 		return 0, 0, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return 0, 0, fmt.Errorf("body: %w", err)
 	}

@@ -49,8 +49,8 @@ const (
 	rawEvent  = "POST " + pathEvents + " HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + testKey + "\r\nOrigin: https://shop.example\r\nContent-Length: 15\r\n\r\n" + `{"message":"x"}`
 )
 
-// TestConnections: up to the limit connections are served; the request of one more is answered 503 as any other is, and the
-// next fits when one has gone.
+// TestConnections: up to the limit connections are served; the request of one more is answered 503 as any other is,
+// and the next fits when one has gone.
 func TestConnections(t *testing.T) {
 	const most = 3
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxConnections = most })

@@ -20,8 +20,8 @@ func (s *served) inBackground(n int, body string) (statuses func() []int) {
 	return func() []int { all.Wait(); return out }
 }
 
-// TestInflightRequests: one more than the limit is refused, whatever it carries and without its body being looked at; when one
-// is answered the next may come.
+// TestInflightRequests: one more than the limit is refused, whatever it carries and without its body being looked at;
+// when one is answered the next may come.
 func TestInflightRequests(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{0, 2} {
@@ -83,8 +83,9 @@ func TestRefusalsSpreadTheirRetries(t *testing.T) {
 	}
 }
 
-// TestBodiesInFlight: bodies that wait for their rest fill the budget; the next large one is refused, small ones pass, and
-// what was held comes back when the clients are gone. Compressed bodies count as they came and as they become.
+// TestBodiesInFlight: bodies that wait for their rest fill the budget; the next large one is refused, small ones
+// pass, and what was held comes back when the clients are gone. Compressed bodies count as they came and as they
+// become.
 func TestBodiesInFlight(t *testing.T) {
 	const most = 64 << 10
 	s := serve(t, func(c *Config, _ *Deps) {
@@ -97,7 +98,7 @@ func TestBodiesInFlight(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close() //nolint:errcheck // a test
+		defer conn.Close()
 		conns = append(conns, conn)
 		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nContent-Length: %d\r\n\r\n%s",
 			pathEvents, testKey, len(large), large[:len(large)-1]); err != nil {
@@ -126,7 +127,7 @@ func TestBodiesInFlight(t *testing.T) {
 		if i%2 == 0 { // half of them finish, half of them go
 			_, _ = io.WriteString(conn, "}")
 		}
-		_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it is one
+		_ = conn.(*net.TCPConn).CloseWrite()
 	}
 	waitUntil(t, func() bool { return s.ingester.bodies.Used() == 0 })
 	if got := s.single(large); got.status != 202 {
@@ -134,8 +135,8 @@ func TestBodiesInFlight(t *testing.T) {
 	}
 }
 
-// TestQueueWait: while Kafka takes less than comes, requests are refused before they queue up for longer than they may wait;
-// when it has caught up they are taken again.
+// TestQueueWait: while Kafka takes less than comes, requests are refused before they queue up for longer than they
+// may wait; when it has caught up they are taken again.
 func TestQueueWait(t *testing.T) {
 	t.Parallel()
 	for _, partitionBy := range []string{"none", "event_id"} {

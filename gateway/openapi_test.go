@@ -45,11 +45,12 @@ func readDescription() *description {
 		panic(err)
 	}
 	d := &description{
-		doc:      value.(map[string]any), //nolint:forcetypeassert // a test
+		doc:      value.(map[string]any),
 		schemas:  jsonschema.NewCompiler(),
 		compiled: map[string]*jsonschema.Schema{}, answered: map[string]bool{}, headers: map[string]bool{},
 	}
-	// The document leaves room for fields to come, as clients must; for its own tests it has to name every field there is.
+	// The document leaves room for fields to come, as clients must; for its own tests it has to name every field
+	// there is.
 	for _, name := range []string{"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health"} {
 		d.at("components", "schemas", name).(map[string]any)["additionalProperties"] = false
 	}
@@ -201,8 +202,8 @@ func (d *description) checkBody(place []string, answer map[string]any, method st
 	return code, schema.Validate(value)
 }
 
-// checkCode holds an answer's code, and whether to send again, against the examples of the status: the schema of a refusal is
-// the same for all, because generators do not understand what narrows it.
+// checkCode holds an answer's code, and whether to send again, against the examples of the status: the schema of a
+// refusal is the same for all, because generators do not understand what narrows it.
 func checkCode(answer, body map[string]any) error {
 	code, refused := body["code"]
 	examples, _ := described.resolved(answer["content"].(map[string]any)["application/json"].(map[string]any)["examples"]).(map[string]any)
@@ -365,8 +366,8 @@ var unseen = map[string]string{
 	"500": "takes a batch that Kafka refuses while it takes others; TestTopicRefusesOne gets that",
 }
 
-// TestOpenAPIDescribesWhatIsThere: what the gateway answers is in the document (the transport checks that), and what is in
-// the document is answered: statuses, codes, headers.
+// TestOpenAPIDescribesWhatIsThere: what the gateway answers is in the document (the transport checks that), and what
+// is in the document is answered: statuses, codes, headers.
 func TestOpenAPIDescribesWhatIsThere(t *testing.T) {
 	produce(t)
 	d := described
@@ -405,8 +406,8 @@ func TestOpenAPIDescribesWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestOpenAPIHasTheRoutes: the document has the paths and methods of the table of routes, and no others. HEAD is GET without a
-// body, and OPTIONS is the browsers' own; the document names neither.
+// TestOpenAPIHasTheRoutes: the document has the paths and methods of the table of routes, and no others. HEAD is GET
+// without a body, and OPTIONS is the browsers' own; the document names neither.
 func TestOpenAPIHasTheRoutes(t *testing.T) {
 	want := map[string]bool{}
 	for _, r := range routes {
@@ -489,7 +490,8 @@ func sendExamples(t *testing.T, s *served, path, media string, place []string) {
 	}
 }
 
-// TestOpenAPIEventSchema: the schema of an event takes what the gateway takes and refuses what it refuses, field by field.
+// TestOpenAPIEventSchema: the schema of an event takes what the gateway takes and refuses what it refuses, field by
+// field.
 func TestOpenAPIEventSchema(t *testing.T) {
 	schema, err := described.schema("components", "schemas", "Event")
 	if err != nil {

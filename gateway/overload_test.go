@@ -48,8 +48,8 @@ func (s *slowKafka) Produce(ctx context.Context, partition int, batch []byte) er
 	return nil
 }
 
-// TestOverload offers what Kafka can take, and ten times that, on a schedule that no answer slows down: what is kept must
-// stay near what can be, and what is accepted must be answered soon.
+// TestOverload offers what Kafka can take, and ten times that, on a schedule that no answer slows down: what is kept
+// must stay near what can be, and what is accepted must be answered soon.
 //
 //	go test ./gateway -run TestOverload -v -overload
 func TestOverload(t *testing.T) {
@@ -157,7 +157,8 @@ func offer(s *served, request string, rate float64, d time.Duration) *offered {
 	return out
 }
 
-// post sends a request over a connection, a new one for nil, and returns the status and the connection if it is still good.
+// post sends a request over a connection, a new one for nil, and returns the status and the connection if it is still
+// good.
 func post(addr string, conn net.Conn, request string) (status int, again net.Conn) {
 	if conn == nil {
 		var err error

@@ -14,8 +14,9 @@ import (
 // parkedSoon is an option: connections park as soon as they are idle.
 func parkedSoon(_ *Config, d *Deps) { d.parkAfter = time.Millisecond }
 
-// TestIdleConnectionsPark: a connection that is idle leaves the server, still counts, and is served as ever with its next
-// request: a small one, one with the largest head, one that is refused, several at once, or one that comes a byte at a time.
+// TestIdleConnectionsPark: a connection that is idle leaves the server, still counts, and is served as ever with its
+// next request: a small one, one with the largest head, one that is refused, several at once, or one that comes a
+// byte at a time.
 func TestIdleConnectionsPark(t *testing.T) {
 	s := serve(t, parkedSoon)
 	const body = `{"message":"x"}`
@@ -91,8 +92,8 @@ func TestParkedConnectionsCount(t *testing.T) {
 	}
 }
 
-// TestDrainWithParkedConnections: they are closed, those that wake at that moment are answered or closed, and none is answered
-// 202 for an event that is not kept.
+// TestDrainWithParkedConnections: they are closed, those that wake at that moment are answered or closed, and none is
+// answered 202 for an event that is not kept.
 func TestDrainWithParkedConnections(t *testing.T) {
 	s := serve(t, parkedSoon)
 	var conns []net.Conn

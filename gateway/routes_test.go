@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestWrongPathNamesTheRightOne: what a client meant is named where it can be told, both event paths otherwise, and nothing of
-// the path that was sent.
+// TestWrongPathNamesTheRightOne: what a client meant is named where it can be told, both event paths otherwise, and
+// nothing of the path that was sent.
 func TestWrongPathNamesTheRightOne(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

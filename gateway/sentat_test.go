@@ -102,7 +102,7 @@ func TestSlowBodyIsNoSlowClock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()                                      //nolint:errcheck // a test
+	defer conn.Close()
 	body := `{"message":"x"}` + strings.Repeat(" ", 16<<10) // more than is read together with the headers
 	half := len(body) - 10
 	if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nX-Sent-At: 2026-11-23T12:00:00Z\r\nContent-Length: %d\r\n\r\n%s",

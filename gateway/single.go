@@ -28,7 +28,7 @@ type decoding struct {
 
 // splitSingle validates the body as one event.
 func splitSingle(s *submission) *problem {
-	d := decoders.Get().(*decoding) //nolint:forcetypeassert // the pool holds nothing else
+	d := decoders.Get().(*decoding)
 	defer decoders.Put(d)
 	raw := s.body.Bytes()
 	if err := d.decoder.Decode(raw, &d.event); err != nil {

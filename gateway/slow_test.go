@@ -20,8 +20,8 @@ import (
 	"sluice/gateway/projects"
 )
 
-// slowly runs a gateway in a bubble of time, where minutes pass in no time, and lets send write to a connection to it. It
-// returns the answer, or nil if the connection ended without one, and how long it took to come.
+// slowly runs a gateway in a bubble of time, where minutes pass in no time, and lets send write to a connection to
+// it. It returns the answer, or nil if the connection ended without one, and how long it took to come.
 func slowly(t *testing.T, send func(w io.Writer)) (resp *http.Response, took time.Duration) {
 	t.Helper()
 	serve(t).single(`{"message":"x"}`) // what the server starts once, for ever, starts outside
@@ -78,8 +78,8 @@ func trickle(w io.Writer, text string, n int, every time.Duration) {
 	}
 }
 
-// TestBodiesAreCutByProgress: a body may take as long as it likes while it comes on; one that stands still, or only pretends
-// to move, is answered 408.
+// TestBodiesAreCutByProgress: a body may take as long as it likes while it comes on; one that stands still, or only
+// pretends to move, is answered 408.
 func TestBodiesAreCutByProgress(t *testing.T) {
 	whole := func(n int) string { return "[" + eventOf(900<<10) + strings.Repeat(" ", n-(900<<10)-2) + "]" }
 	for _, c := range []struct {

@@ -44,8 +44,8 @@ func withSpool(t *testing.T, dir string) (option, func(name string) float64) {
 		}
 }
 
-// Over HTTP, from the outage to its end: 202 all along, and every event on the topic; then a full spool is a 503 that says when
-// to come again.
+// Over HTTP, from the outage to its end: 202 all along, and every event on the topic; then a full spool is a 503 that
+// says when to come again.
 func TestSpoolOverHTTP(t *testing.T) {
 	t.Parallel()
 	spool, metric := withSpool(t, t.TempDir())

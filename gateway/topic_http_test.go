@@ -73,8 +73,8 @@ func noise(n int) string {
 
 func noisy(size int) string { return fmt.Sprintf(`{"message":%q}`, noise(size-len(`{"message":""}`))) }
 
-// A topic with Kafka's default takes less than a batch of ours: what fits in a batch is kept all the same, and what fits in none
-// is said to be too large, for good.
+// A topic with Kafka's default takes less than a batch of ours: what fits in a batch is kept all the same, and what
+// fits in none is said to be too large, for good.
 func TestTopicTakesLess(t *testing.T) {
 	kafkatest.OnBoth(t, 3, func(t *testing.T, s *kafkatest.Site) {
 		s.Configure("max.message.bytes", fmt.Sprint(kafkaDefault))
@@ -281,8 +281,8 @@ func TestTopicNotChecked(t *testing.T) {
 // outageAnswer is how long a request waits for Kafka at most while Kafka is known to be away.
 const outageAnswer = time.Second
 
-// TestBelowMinISR: two of three brokers die, or hang, and the third has too few replicas. That is one outage, however often the
-// third shows signs of life; every request is answered soon.
+// TestBelowMinISR: two of three brokers die, or hang, and the third has too few replicas. That is one outage, however
+// often the third shows signs of life; every request is answered soon.
 func TestBelowMinISR(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(*kafkatest.Link){"killed": (*kafkatest.Link).Kill, "stopped": (*kafkatest.Link).Stop}

@@ -45,7 +45,7 @@ func (s *Set) Add(id uuid.UUID) bool {
 		s.grow()
 	}
 	hash := s.hash(id)
-	mask := uint64(len(s.slots) - 1) //nolint:gosec // a power of two
+	mask := uint64(len(s.slots) - 1)
 	for i := hash; ; i++ {
 		at := &s.slots[i&mask]
 		if at.round() != s.round {
@@ -59,8 +59,8 @@ func (s *Set) Add(id uuid.UUID) bool {
 	}
 }
 
-func (s slot) round() uint16 { return uint16(s >> 16) } //nolint:gosec // these bits
-func (s slot) place() uint16 { return uint16(s) }       //nolint:gosec // these bits
+func (s slot) round() uint16 { return uint16(s >> 16) }
+func (s slot) place() uint16 { return uint16(s) }
 
 // hash mixes both halves of an id with numbers that no client knows, so that nobody can choose ids that collide.
 func (s *Set) hash(id uuid.UUID) uint64 {
