@@ -71,7 +71,7 @@ func TestMissingIDIsMadeOnceAndReturned(t *testing.T) {
 	}
 }
 
-// TestAnswers is the table of answers: what is refused, how, and that nothing of it reaches Kafka.
+// TestAnswers lists refusals with their answers. None of the refused events reaches Kafka.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// hammer sends one request after the other over each of many connections for a time, and says how many were answered
-// 202 and how long each took. It does next to nothing itself: it shares the machine with what it measures.
+// hammer sends requests one after the other over each of many connections. It counts the 202s and measures how long
+// each took. It does as little as possible itself, because it shares the machine with what it measures.
 type hammer struct {
 	addr        string
 	connections int
@@ -23,7 +23,7 @@ type hammer struct {
 	every       time.Duration // 0: as fast as answers come; else each connection sends this often, latency counts from then
 }
 
-// measured is one measurement.
+// measured is the result of one measurement.
 type measured struct {
 	requests  int
 	seconds   float64
@@ -116,7 +116,7 @@ func readAccepted(r *bufio.Reader) error {
 	return err
 }
 
-// httpRequest renders a POST.
+// httpRequest returns a POST request as bytes.
 func httpRequest(path, body, extra string) []byte {
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s",
 		path, testKey, extra, len(body), body)

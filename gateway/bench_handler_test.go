@@ -15,7 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// BenchmarkHandler measures one request through the handler alone: no network, no Kafka. It is steadier than
+// BenchmarkHandler measures one request through the handler alone, without network and Kafka. It is steadier than
 // BenchmarkEdge.
 //
 //	go test ./gateway -run '^$' -bench Handler -benchmem -count 6
@@ -57,7 +57,7 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// handlerOf is the handler of a gateway whose Kafka acknowledges everything at once.
+// handlerOf returns the handler of a gateway whose Kafka acknowledges everything at once.
 func handlerOf(b *testing.B) fasthttp.RequestHandler {
 	b.Helper()
 	cfg := Config{

@@ -106,7 +106,7 @@ func TestAtomicBulk(t *testing.T) {
 	if n := len(s.producer.Stored()); n != 0 {
 		t.Fatalf("%d events of refused bulks reached Kafka", n)
 	}
-	// Nothing was charged so far: all ten fit.
+	// Nothing was charged so far, so all ten fit.
 	if got := atomic(events(10, nil)); got.status != 202 || got.body.Accepted != 10 {
 		t.Fatalf("at the limit: got %d %s", got.status, got.text)
 	}
@@ -135,7 +135,7 @@ func TestBulkKafkaAway(t *testing.T) {
 	if !reflect.DeepEqual(got.body.Retry, [][2]int{{0, 1}, {3, 7}}) || got.body.Rejected != 8 {
 		t.Errorf("got %s", got.text)
 	}
-	// A 503 is refunded: the whole limit is still there.
+	// A 503 is refunded, so the whole limit is left.
 	s.producer.Failing(nil)
 	if got := s.bulkOf(events(10, nil)); got.status != 202 || got.body.Accepted != 10 {
 		t.Errorf("after the outage: got %d %s", got.status, got.text)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestSettingsBounds: what keeps the gateway from harm, at the ends of its ranges and one beyond.
+// TestSettingsBounds tries the limits that keep the gateway from harm, at the ends of their ranges and one beyond.
 func TestSettingsBounds(t *testing.T) {
 	good := Config{
 		HTTPAddr: ":0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Second, MaxEventBytes: 1000, MaxBulkBytes: 1000, MaxHeaderBytes: minHeaderBytes,

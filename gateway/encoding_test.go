@@ -42,8 +42,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// TestBrokenEncodings: what cannot be decoded to its end, or holds more than the limit, is refused; nothing of it is
-// kept.
+// TestBrokenEncodings: a body that cannot be decoded to its end, or is over the limit, is refused whole.
 func TestBrokenEncodings(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

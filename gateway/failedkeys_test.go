@@ -12,13 +12,13 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// withBadKeys is a request with a key that nobody has.
+// withBadKeys returns a request with an unknown key.
 func withBadKey(i int) request {
 	return request{path: pathEvents, body: `{"message":"x"}`, noKey: true, header: map[string]string{"X-API-Key": fmt.Sprint("guess-", i)}}
 }
 
-// TestFailedKeys: one below, at and one above the limit; what comes on top is 429, good keys pass, and a minute heals
-// it.
+// TestFailedKeys: one below, at and one above the limit. Above it the answer is 429, valid keys pass, and after a
+// minute the allowance is back.
 func TestFailedKeys(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.FailedKeysPerMinute = 3 })
@@ -67,7 +67,7 @@ func TestFailedKeys(t *testing.T) {
 	}
 }
 
-// TestFailedKeysBehindProxies: each client of a trusted proxy has an allowance of its own, and cannot take another's.
+// TestFailedKeysBehindProxies: each client of a trusted proxy has its own allowance, and cannot use another's.
 func TestFailedKeysBehindProxies(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.FailedKeysPerMinute, c.TrustedProxies = 1, []string{"127.0.0.0/8"} })
@@ -91,8 +91,8 @@ func TestFailedKeysBehindProxies(t *testing.T) {
 	}
 }
 
-// TestFailedKeysOfAMillionAddresses: the table neither grows nor makes garbage, and an address that comes for the
-// first time is hardly ever taken for another.
+// TestFailedKeysOfAMillionAddresses: the table neither grows nor makes garbage, and a new address hardly ever shares
+// another's slot.
 func TestFailedKeysOfAMillionAddresses(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	f := newFailedKeys(60, now)
@@ -110,7 +110,7 @@ func TestFailedKeysOfAMillionAddresses(t *testing.T) {
 	if allocs > 10 {
 		t.Errorf("%v allocations", allocs)
 	}
-	// A million keys in no time on 65,536 slots of 60 each is 15 a slot: none should be near its end.
+	// A million keys at once on 65,536 slots of 60 each is 15 a slot. No slot should be near its limit.
 	if refused > 0 {
 		t.Errorf("%d of a million addresses were refused their first key", refused)
 	}
@@ -121,8 +121,8 @@ func TestFailedKeysOfAMillionAddresses(t *testing.T) {
 	}
 }
 
-// TestRandomKeysLeaveMemoryFlat: 25,000 random keys get one identical answer and leave nothing behind; good clients are
-// served meanwhile.
+// TestRandomKeysLeaveMemoryFlat: 25,000 random keys get the same answer and leave nothing in memory. Valid clients
+// are served at the same time.
 func TestRandomKeysLeaveMemoryFlat(t *testing.T) {
 	s := serve(t, func(c *Config, _ *Deps) { c.FailedKeysPerMinute = 120_000 })
 	handler := s.server.app.Server().Handler

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// raw sends bytes over a connection of its own and reads the first answer; more says whether another one followed.
+// raw sends bytes over a connection of its own and reads the first answer. more reports whether another answer
+// followed.
 func (s *served) raw(text string) (status int, body string, more bool) {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -41,9 +42,9 @@ func (s *served) raw(text string) (status int, body string, more bool) {
 	return resp.StatusCode, string(got), err == nil
 }
 
-// TestFraming: requests whose length or headers can be read in two ways are how one client smuggles a request past
-// another's checks. They are refused, the connection is closed, and no text of theirs is in the answer. Each would be
-// accepted but for its fault.
+// TestFraming: a request whose length or headers have two readings lets a client smuggle a request past another
+// server's checks. It is refused, the connection closes, and the answer repeats none of its text. Without its fault
+// each request would be accepted.
 func TestFraming(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -142,13 +143,13 @@ func TestFraming(t *testing.T) {
 	if got := s.producer.Stored(); len(got) != 0 {
 		t.Errorf("%d events of malformed requests reached Kafka: %q", len(got), got[0].Value)
 	}
-	// The process lives and serves.
+	// The gateway still serves.
 	if got := s.single(event); got.status != 202 {
 		t.Fatalf("got %d", got.status)
 	}
 }
 
-// TestUsualFraming: what is rare and right is accepted.
+// TestUsualFraming: rare and correct framing is accepted.
 func TestUsualFraming(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -168,7 +169,7 @@ func TestUsualFraming(t *testing.T) {
 	}
 }
 
-// TestPipelinedRequests: a thousand requests in one go get a thousand answers, in order.
+// TestPipelinedRequests: a thousand requests sent at once get a thousand answers, in order.
 func TestPipelinedRequests(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -199,7 +200,7 @@ func TestPipelinedRequests(t *testing.T) {
 	}
 }
 
-// TestResetConnections: clients that reset the connection in the middle leave nothing behind.
+// TestResetConnections: clients that reset the connection in the middle of a request leave nothing behind.
 func TestResetConnections(t *testing.T) {
 	s := serve(t)
 	head := "POST " + pathEvents + " HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + testKey + "\r\n"
@@ -220,7 +221,7 @@ func TestResetConnections(t *testing.T) {
 	}
 }
 
-// TestSilentClientIsCutOff: a client that stops in the middle of a body gets 408; others are unharmed meanwhile.
+// TestSilentClientIsCutOff: a client that stops in the middle of a body gets 408. Other clients are served.
 func TestSilentClientIsCutOff(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(_ *Config, d *Deps) { d.bodySilence = time.Second })
@@ -229,7 +230,7 @@ func TestSilentClientIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	// More than is read together with the headers, so that the body's own watch decides.
+	// This is more than the server reads together with the headers, so the body's own limit decides.
 	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nContent-Length: 100000\r\n\r\n%s", pathBulk, testKey, strings.Repeat(" ", 10_000))
 	if err != nil {
 		t.Fatal(err)

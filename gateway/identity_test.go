@@ -12,7 +12,7 @@ import (
 	"sluice/internal/event"
 )
 
-// recordIDs are the ids under which the events were kept, in order.
+// recordIDs returns the ids of the kept events, in order.
 func (s *served) recordIDs() []string {
 	s.t.Helper()
 	var ids []string
@@ -31,8 +31,8 @@ func withKey(r request, key string) request {
 	return r
 }
 
-// TestDerivedIDStaysTheSame: events are sent again through later versions of this program, so that these values may
-// never change. They were computed apart, with Python's hashlib.
+// TestDerivedIDStaysTheSame: clients send events again through later versions, so these values may never change. They
+// were computed with Python's hashlib.
 func TestDerivedIDStaysTheSame(t *testing.T) {
 	for _, test := range []struct {
 		project, key string

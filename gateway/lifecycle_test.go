@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	)
 }
 
-// TestDrain: what is in flight when the stop comes is answered, and kept.
+// TestDrain: a request under way when the stop comes is answered, and its event is kept.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	hold := make(chan struct{})
@@ -91,13 +91,13 @@ func TestProjectsAreReloaded(t *testing.T) {
 	if got := status(); got != 202 {
 		t.Fatalf("got %d", got)
 	}
-	// A broken file keeps the last good one.
+	// A broken file keeps the last good one in force.
 	write("projects: [{id: demo, keys: 7}]")
 	waitUntil(t, s.file.Broken)
 	if got := status(); got != 202 {
 		t.Fatalf("with a broken file: got %d", got)
 	}
-	// The same limit is the same limiter: a reload gives nobody a fresh burst.
+	// A reload that leaves the limit unchanged gives no fresh burst.
 	write(limited(2, "60s") + "\n# changed\n")
 	if got := status(); got != 429 {
 		t.Fatalf("after a reload: got %d", got)

@@ -21,7 +21,7 @@ func value(m prometheus.Metric) float64 {
 	return out.GetCounter().GetValue() + out.GetGauge().GetValue()
 }
 
-// figure is a metric of a gateway, its labels added up.
+// figure returns the sum of a metric over its labels.
 func (s *served) figure(name string) (sum float64) {
 	s.t.Helper()
 	families, err := s.deps.Metrics.(*prometheus.Registry).Gather()
@@ -38,15 +38,15 @@ func (s *served) figure(name string) (sum float64) {
 	return sum
 }
 
-// sharing makes a gateway share its limits through r; it goes by the real clock, as the store does.
+// sharing makes a gateway share its limits through r. The gateway uses the real clock, as the store does.
 func sharing(r *redistest.Server) option {
 	return func(c *Config, d *Deps) { c.LimitStore, d.Now = r.URL(), nil }
 }
 
-// patiently lets a gateway wait longer for the store than it would: the machine may be busy with other tests.
+// patiently lets a gateway wait longer for the store, because the machine may be busy with other tests.
 func patiently(_ *Config, d *Deps) { d.storeWait = 10 * time.Second }
 
-// twoGateways share one limit of so long a window that next to nothing comes back during a test.
+// twoGateways share one limit. Its window is so long that almost nothing comes back during a test.
 func twoGateways(t *testing.T, r *redistest.Server, events int) (a, b *served) {
 	t.Helper()
 	a = serve(t, withProjects(t, limited(events, "10h")), sharing(r), patiently)
@@ -57,7 +57,7 @@ func twoGateways(t *testing.T, r *redistest.Server, events int) (a, b *served) {
 	return a, b
 }
 
-// TestGatewaysShareALimit: answers and header fields are those of one limit, whichever gateway gives them.
+// TestGatewaysShareALimit: both gateways answer, and set the header fields, as one limit does.
 func TestGatewaysShareALimit(t *testing.T) {
 	t.Parallel()
 	a, b := twoGateways(t, redistest.Start(t), 100)
@@ -95,7 +95,7 @@ func TestGatewaysShareALimit(t *testing.T) {
 	}
 }
 
-// TestGatewaysRefund: what Kafka did not keep at one gateway can be sent to the other.
+// TestGatewaysRefund: events that Kafka did not keep at one gateway can be sent to the other.
 func TestGatewaysRefund(t *testing.T) {
 	t.Parallel()
 	a, b := twoGateways(t, redistest.Start(t), 50)
@@ -110,8 +110,7 @@ func TestGatewaysRefund(t *testing.T) {
 	}
 }
 
-// TestReloadKeepsTheSharedLimit: a projects file that is read again gives nobody a fresh burst; a limit that was
-// changed is a new one.
+// TestReloadKeepsTheSharedLimit: reading the projects file again gives no fresh burst. A changed limit is a new one.
 func TestReloadKeepsTheSharedLimit(t *testing.T) {
 	t.Parallel()
 	a, b := twoGateways(t, redistest.Start(t), 20)
@@ -138,8 +137,8 @@ func TestReloadKeepsTheSharedLimit(t *testing.T) {
 	}
 }
 
-// TestGatewaysWithoutTheStore: with the store gone each gateway goes on with its share, says so in a figure, and is
-// back by itself.
+// TestGatewaysWithoutTheStore: while the store is away each gateway applies its share and says so in a metric. It
+// shares again by itself when the store is back.
 func TestGatewaysWithoutTheStore(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

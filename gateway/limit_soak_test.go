@@ -19,12 +19,12 @@ import (
 
 var limitSeconds = flag.Int("limit.seconds", 0, "how long each case of TestLimitAcrossGatewaysSoak runs; 0 skips it")
 
-// TestLimitAcrossGatewaysSoak loads two gateways that share one limit of 6,000 events in 60 s, over HTTP and from
-// both sides, with single events, bulks and atomic bulks at many times the limit, and counts what passes:
+// TestLimitAcrossGatewaysSoak loads two gateways that share one limit of 6,000 events in 60 s: over HTTP, with single
+// events, bulks and atomic bulks, at many times the limit. It counts the accepted events:
 //
 //	go test ./gateway -run TestLimitAcrossGatewaysSoak -limit.seconds 60 -v
 //
-// In T seconds 6,000 × (1 + T/60) events must pass, give or take 2 %, with the store there all the time, and also
+// In T seconds 6,000 × (1 + T/60) events must pass, give or take 2 %: with the store there all the time, and also
 // when it is killed after a third of the time and comes back empty after two thirds.
 func TestLimitAcrossGatewaysSoak(t *testing.T) {
 	if *limitSeconds == 0 {
@@ -88,7 +88,7 @@ func soak(t *testing.T, d time.Duration, disturb func(context.Context, *redistes
 	}
 }
 
-// soakLoad is what one gateway is sent.
+// soakLoad is the load on one gateway.
 type soakLoad struct {
 	url                       string
 	accepted, refused, failed atomic.Int64

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// inBackground sends requests that wait for an answer, and returns how to wait for their statuses.
+// inBackground sends requests that wait for their answers. The returned function waits for their statuses.
 func (s *served) inBackground(n int, body string) (statuses func() []int) {
 	out := make([]int, n)
 	var all sync.WaitGroup
@@ -20,8 +20,8 @@ func (s *served) inBackground(n int, body string) (statuses func() []int) {
 	return func() []int { all.Wait(); return out }
 }
 
-// TestInflightRequests: one more than the limit is refused, whatever it carries and without its body being looked at;
-// when one is answered the next may come.
+// TestInflightRequests: one request above the limit is refused, whatever it carries and with its body unread. When
+// another is answered, the next one is let in.
 func TestInflightRequests(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{0, 2} {
@@ -83,9 +83,8 @@ func TestRefusalsSpreadTheirRetries(t *testing.T) {
 	}
 }
 
-// TestBodiesInFlight: bodies that wait for their rest fill the budget; the next large one is refused, small ones
-// pass, and what was held comes back when the clients are gone. Compressed bodies count as they came and as they
-// become.
+// TestBodiesInFlight: unfinished bodies fill the budget. The next large body is refused and small ones pass. The
+// memory comes back when the clients are gone. A compressed body counts twice: as it came and decompressed.
 func TestBodiesInFlight(t *testing.T) {
 	const most = 64 << 10
 	s := serve(t, func(c *Config, _ *Deps) {
@@ -135,8 +134,8 @@ func TestBodiesInFlight(t *testing.T) {
 	}
 }
 
-// TestQueueWait: while Kafka takes less than comes, requests are refused before they queue up for longer than they
-// may wait; when it has caught up they are taken again.
+// TestQueueWait: while more comes than Kafka takes, requests are refused before they would wait too long. When Kafka
+// has caught up, requests are let in again.
 func TestQueueWait(t *testing.T) {
 	t.Parallel()
 	for _, partitionBy := range []string{"none", "event_id"} {
@@ -154,7 +153,8 @@ func testQueueWait(t *testing.T, partitionBy string) {
 	})
 	hold := make(chan struct{})
 	s.producer.Hold = hold
-	// One by one, so that the lanes take one each and the others queue up behind them: more than fits into a batch.
+	// The requests come one by one, so that each lane takes one and the others queue up behind: more than fits into a
+	// batch.
 	large := eventOf(100 << 10)
 	var waiting []func() []int
 	for i := range 120 {

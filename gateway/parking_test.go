@@ -11,12 +11,11 @@ import (
 	"time"
 )
 
-// parkedSoon is an option: connections park as soon as they are idle.
+// parkedSoon parks connections as soon as they are idle.
 func parkedSoon(_ *Config, d *Deps) { d.parkAfter = time.Millisecond }
 
-// TestIdleConnectionsPark: a connection that is idle leaves the server, still counts, and is served as ever with its
-// next request: a small one, one with the largest head, one that is refused, several at once, or one that comes a
-// byte at a time.
+// TestIdleConnectionsPark: an idle connection leaves the server and still counts as open. Its next request is served:
+// a small one, one with the largest head, a refused one, several at once, and one that comes byte by byte.
 func TestIdleConnectionsPark(t *testing.T) {
 	s := serve(t, parkedSoon)
 	const body = `{"message":"x"}`
@@ -63,7 +62,7 @@ func TestIdleConnectionsPark(t *testing.T) {
 	waitUntil(t, func() bool { return s.server.conns.Open() == 0 })
 }
 
-// TestParkedConnectionsEnd with their idle time, which began when they were last used.
+// TestParkedConnectionsEnd: parked connections end after the idle time since their last use.
 func TestParkedConnectionsEnd(t *testing.T) {
 	s := serve(t, parkedSoon, func(c *Config, _ *Deps) { c.HTTPIdleTimeout = time.Second })
 	conn := s.dial()
@@ -80,7 +79,7 @@ func TestParkedConnectionsEnd(t *testing.T) {
 	waitUntil(t, func() bool { return s.server.conns.Open() == 0 })
 }
 
-// TestParkedConnectionsCount for the bound on connections.
+// TestParkedConnectionsCount: parked connections count against the bound on connections.
 func TestParkedConnectionsCount(t *testing.T) {
 	s := serve(t, parkedSoon, func(c *Config, _ *Deps) { c.MaxConnections = 1 })
 	if resp := ask(t, s.dial(), rawEvent); resp == nil || resp.StatusCode != 202 {
@@ -92,8 +91,8 @@ func TestParkedConnectionsCount(t *testing.T) {
 	}
 }
 
-// TestDrainWithParkedConnections: they are closed, those that wake at that moment are answered or closed, and none is
-// answered 202 for an event that is not kept.
+// TestDrainWithParkedConnections: a drain closes parked connections. One that wakes at that moment is answered or
+// closed, and never answered 202 for an event that is not kept.
 func TestDrainWithParkedConnections(t *testing.T) {
 	s := serve(t, parkedSoon)
 	var conns []net.Conn

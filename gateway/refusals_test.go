@@ -11,7 +11,8 @@ import (
 	"sluice/internal/testlog"
 )
 
-// TestRefusalsAreLogged: a line says who was refused what, at once, and has nothing of the request but its id.
+// TestRefusalsAreLogged: the first refusal of a kind logs a line at once, which names the project and the code, and
+// holds nothing of the request but its id.
 func TestRefusalsAreLogged(t *testing.T) {
 	t.Parallel()
 	var log testlog.JSON
@@ -66,7 +67,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 	}
 }
 
-// TestDebugLogsEachRequest, those that are kept too.
+// TestDebugLogsEachRequest: at debug level accepted requests are logged too.
 func TestDebugLogsEachRequest(t *testing.T) {
 	t.Parallel()
 	var log testlog.JSON
@@ -89,7 +90,7 @@ func TestDebugLogsEachRequest(t *testing.T) {
 	}
 }
 
-// series are the names of all counters with labels, each with its labels' values.
+// series returns the names of all series, each with its labels' values.
 func (s *served) series() map[string]bool {
 	s.t.Helper()
 	families, err := s.registry.Gather()
@@ -109,7 +110,7 @@ func (s *served) series() map[string]bool {
 	return out
 }
 
-// TestCountersBeginAtZero: increase does not see the first value of a counter that was not there before.
+// TestCountersBeginAtZero: increase() misses the first value of a counter that appears with it.
 func TestCountersBeginAtZero(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -132,7 +133,7 @@ func TestCountersBeginAtZero(t *testing.T) {
 	}
 }
 
-// produceRefusals has some answers of each route.
+// produceRefusals gets some answers of each route.
 func produceRefusals(s *served) {
 	for _, path := range []string{pathEvents, pathBulk, pathOpenAPI, pathHealth, "/nowhere"} {
 		for _, method := range []string{"GET", "POST", "OPTIONS", "DELETE"} {

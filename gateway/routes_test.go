@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestWrongPathNamesTheRightOne: what a client meant is named where it can be told, both event paths otherwise, and
-// nothing of the path that was sent.
+// TestWrongPathNamesTheRightOne: the answer names the path that the client probably meant, or both event paths, and
+// repeats nothing of the path that was sent.
 func TestWrongPathNamesTheRightOne(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -32,7 +32,7 @@ func TestWrongPathNamesTheRightOne(t *testing.T) {
 	}
 }
 
-// TestRefusalsSayWhatToDo: how to send a key, and how large is too large.
+// TestRefusalsSayWhatToDo: a 401 says how to send a key, and a 413 how large is too large.
 func TestRefusalsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes = 1234, 5678 })

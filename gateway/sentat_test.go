@@ -15,7 +15,7 @@ import (
 	"sluice/internal/event"
 )
 
-// lastEnvelope is what Kafka was told about the last event that was kept.
+// lastEnvelope returns the envelope of the last event on Kafka.
 func (s *served) lastEnvelope() event.Envelope {
 	s.t.Helper()
 	records := s.producer.Stored()
@@ -74,7 +74,7 @@ func TestTimeSent(t *testing.T) {
 	}
 }
 
-// TestTimeSentCorrects: what the consumer makes of it.
+// TestTimeSentCorrects: the consumer corrects the event's time by the time sent.
 func TestTimeSentCorrects(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -90,7 +90,8 @@ func TestTimeSentCorrects(t *testing.T) {
 	}
 }
 
-// TestSlowBodyIsNoSlowClock: the client says when it began to send, and is held against when we began to receive.
+// TestSlowBodyIsNoSlowClock: the time sent, when the client began to send, is compared with the time when we began to
+// receive.
 func TestSlowBodyIsNoSlowClock(t *testing.T) {
 	var asked atomic.Int32
 	s := serve(t, func(_ *Config, d *Deps) {

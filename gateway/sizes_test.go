@@ -9,14 +9,14 @@ import (
 	"sluice/gateway/body/bodytest"
 )
 
-// event of exactly n bytes.
+// eventOf returns an event of exactly n bytes.
 func eventOf(n int) string {
 	const frame = `{"message":"x","fill":""}`
 	return frame[:len(frame)-2] + strings.Repeat("a", n-len(frame)) + `"}`
 }
 
 // TestSizeLimits tries every size limit at one below, at, and one above it: plain and in each encoding, with and
-// without Content-Length; and in wire bytes, of which there are as many.
+// without Content-Length.
 func TestSizeLimits(t *testing.T) {
 	t.Parallel()
 	const eventLimit, bulkLimit = 1000, 3000
@@ -56,7 +56,7 @@ func TestSizeLimits(t *testing.T) {
 	}
 }
 
-// TestWireSizeLimit: a body that grows when it is compressed has the same limit before decompression.
+// TestWireSizeLimit: a body that compression makes larger has the same limit before decompression.
 func TestWireSizeLimit(t *testing.T) {
 	t.Parallel()
 	const limit = 1000
@@ -107,7 +107,7 @@ func TestEventsInABulk(t *testing.T) {
 	}
 }
 
-// TestRefusedBodyIsReadToItsEnd: a client that sends a large body without a key sees the answer, not a reset.
+// TestRefusedBodyIsReadToItsEnd: a client that sends a large body without a key sees the answer and no reset.
 func TestRefusedBodyIsReadToItsEnd(t *testing.T) {
 	s := serve(t)
 	body := strings.Repeat("x", 4<<20)
