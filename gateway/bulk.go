@@ -14,6 +14,7 @@ import (
 // nativeBulk is POST /api/v1/events/bulk: many events, each with an outcome of its own.
 var nativeBulk = &protocol{
 	key:    findKey,
+	form:   bodyForm,
 	limit:  func(in *ingester) *bodyLimit { return &in.bulkLimit },
 	split:  splitBulk,
 	answer: answerBulk,

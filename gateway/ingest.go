@@ -19,6 +19,8 @@ import (
 type protocol struct {
 	// key finds the project key in the request's head. It returns nil if the request has none.
 	key func(ctx *fasthttp.RequestCtx) ([]byte, *problem)
+	// form returns the form of the body that the Content-Type names, or refuses the Content-Type.
+	form func(ctx *fasthttp.RequestCtx) (event.Form, *problem)
 	// limit returns the size limit of the bodies.
 	limit func(in *ingester) *bodyLimit
 	// split validates the events of s.body. It gives each to accept, reject or repeat, in order. A problem refuses the
@@ -182,7 +184,7 @@ func (s *submission) readHead() *problem {
 	if p = s.stampHead(); p != nil {
 		return p
 	}
-	s.form, p = bodyForm(s.ctx)
+	s.form, p = s.protocol.form(s.ctx)
 	return p
 }
 

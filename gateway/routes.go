@@ -29,7 +29,7 @@ const (
 
 // route is one row of the table of public paths.
 type route struct {
-	path    string   // as OpenAPI and Fiber write it
+	path    string   // exact: case and a trailing slash count
 	methods []string // that the path takes beside OPTIONS, which every path takes
 	label   string   // in metrics and log lines
 	// statuses are the statuses that the route answers. Their counters start at zero.

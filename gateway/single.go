@@ -12,6 +12,7 @@ import (
 // nativeSingle is POST /api/v1/events: one event, kept before the answer says so.
 var nativeSingle = &protocol{
 	key:    findKey,
+	form:   bodyForm,
 	limit:  func(in *ingester) *bodyLimit { return &in.eventLimit },
 	split:  splitSingle,
 	answer: answerSingle,
