@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"sluice/gateway/broker"
@@ -31,15 +32,19 @@ type spooling struct {
 }
 
 // spoolingTo starts a publisher over p whose spool is in dir, as Gateway.Run does.
-func spoolingTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool.Config)) *spooling {
+func spoolingTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool.Config, *Config)) *spooling {
 	t.Helper()
-	cfg := spool.Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour}
+	in := spool.Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour}
+	cfg := Config{MaxInflightBytes: 64 << 20, MaxEventBytes: 1 << 20, RequestTimeout: 10 * time.Second}
 	for _, f := range edit {
-		f(&cfg)
+		f(&in, &cfg)
 	}
-	d := &spooling{t: t, spool: spool.New(cfg)}
+	d := &spooling{t: t, spool: spool.New(in)}
 	require.NoError(t, d.spool.Open())
-	d.Publisher = publisherFor(t, p, inflightBytes(64<<20), func(c *Config) { c.Spool = d.spool })
+	cfg.Spool = d.spool
+	var err error
+	d.Publisher, err = New(p, cfg)
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	writing, stopWriting := context.WithCancel(context.Background())
 	var publishing, spooling sync.WaitGroup
@@ -61,7 +66,7 @@ func spoolingTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool
 }
 
 // inSpooling runs test in a bubble, once the partitions are known.
-func inSpooling(t *testing.T, m broker.Producer, test func(t *testing.T, d *spooling), edit ...func(*spool.Config)) {
+func inSpooling(t *testing.T, m broker.Producer, test func(t *testing.T, d *spooling), edit ...func(*spool.Config, *Config)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -160,30 +165,32 @@ func TestKafkaAwayAndBack(t *testing.T) {
 
 // The batch may have been written, and nobody knows: it comes again under another id, and may be there twice.
 func TestSpooledAfterALostAnswer(t *testing.T) {
-	m := &brokertest.Memory{}
-	inSpooling(t, m, func(t *testing.T, d *spooling) {
-		m.Failing(func() (bool, error) { return true, brokertest.ErrLost })
-		d.sendAll(patient, "event")
-		before := m.Placed()
-		m.Failing(nil)
-		d.drained()
-		if n := len(m.Stored()); n != 2 {
-			t.Errorf("%d records, not two copies", n)
-		}
-		given := len(m.Placed())
-		for range 20 { // every lane
-			var all sync.WaitGroup
-			for range lanes {
-				all.Go(func() { d.sendAll(0, "next") })
+	for _, stuck := range []time.Duration{stuckAfter, time.Hour} { // with a successor, and without
+		m := &brokertest.Memory{}
+		inSpooling(t, m, func(t *testing.T, d *spooling) {
+			m.Failing(func() (bool, error) { return true, brokertest.ErrLost })
+			d.sendAll(patient, "event")
+			before := m.Placed()
+			m.Failing(nil)
+			d.drained()
+			if n := len(m.Stored()); n != 2 {
+				t.Errorf("%d records, not two copies", n)
 			}
-			all.Wait()
-		}
-		for _, p := range m.Placed()[given:] {
-			if p.ProducerID == before[0].ProducerID {
-				t.Fatalf("a lane goes on with the id of a batch that it gave up: %+v", p)
+			given := len(m.Placed())
+			for range 20 { // every lane
+				var all sync.WaitGroup
+				for range lanes {
+					all.Go(func() { d.sendAll(0, "next") })
+				}
+				all.Wait()
 			}
-		}
-	})
+			for _, p := range m.Placed()[given:] {
+				if p.ProducerID == before[0].ProducerID {
+					t.Fatalf("a lane goes on with the id of a batch that it gave up: %+v", p)
+				}
+			}
+		}, func(_ *spool.Config, c *Config) { c.StuckAfter = stuck })
+	}
 }
 
 // Kafka says nothing at all: an attempt is not waited for until the request's deadline.
@@ -229,9 +236,9 @@ func TestTooLargeIsNotSpooled(t *testing.T) {
 
 // A full spool is a no, soon, and loses nothing of what is in it.
 func TestSpoolFull(t *testing.T) {
-	for want, bound := range map[error]func(*spool.Config){
-		spool.ErrFull: func(c *spool.Config) { c.MaxBytes = 64 << 10 },
-		spool.ErrOld:  func(c *spool.Config) { c.MaxAge = time.Second },
+	for want, bound := range map[error]func(*spool.Config, *Config){
+		spool.ErrFull: func(c *spool.Config, _ *Config) { c.MaxBytes = 64 << 10 },
+		spool.ErrOld:  func(c *spool.Config, _ *Config) { c.MaxAge = time.Second },
 	} {
 		t.Run(want.Error(), func(t *testing.T) {
 			m := &brokertest.Memory{}
@@ -540,4 +547,30 @@ func TestRefusedEntryStaysOne(t *testing.T) {
 	if n := len(m.Stored()); n != records {
 		t.Errorf("%d records of %d", n, records)
 	}
+}
+
+// While Kafka refuses everything, the topic is at fault: nothing goes into quarantine, and all of it is sent when the topic is right.
+func TestReplayWaitsWhileKafkaRefusesAll(t *testing.T) {
+	m := &brokertest.Memory{}
+	dir := t.TempDir()
+	want := eventTexts(rejectedMost / 2) // fewer than say so by themselves
+	synctest.Test(t, func(t *testing.T) {
+		d := spoolingTo(t, m, dir)
+		defer d.stop()
+		m.Down(brokertest.ErrDown)
+		d.sendAll(patient, want...)
+		m.Up()
+		m.Failing(func() (bool, error) { return false, errCompacted })
+		time.Sleep(time.Minute) // the bubble's clock
+		f := d.spool.Stats()
+		assert.Zero(t, f.Refused)
+		assert.EqualValues(t, len(want), f.Events)
+		assert.Empty(t, refusedFiles(t, dir))
+		reason, away := d.Away()
+		assert.True(t, away)
+		assert.Equal(t, broker.ReasonRefused, reason)
+		m.Up()
+		d.drained()
+	})
+	assert.Equal(t, want, m.Values())
 }
