@@ -26,9 +26,11 @@ import (
 	"sluice/internal/testlog"
 )
 
-// publishMany publishes n requests of one to five events, several at a time, while during runs, and returns how often
-// the topic holds each acknowledged event.
-func publishMany(t testing.TB, s *kafkatest.Site, pub *publish.Publisher, n int, during func()) (copies map[string]int) {
+// publishMany publishes n requests of one to five events, several at a time, and calls during after a third of them. It
+// returns how often the topic holds each event.
+func publishMany(
+	t testing.TB, s *kafkatest.Site, pub *publish.Publisher, n int, during func(),
+) (copies map[string]int) {
 	t.Helper()
 	var all sync.WaitGroup
 	gate := make(chan struct{}, 16)
@@ -42,7 +44,8 @@ func publishMany(t testing.TB, s *kafkatest.Site, pub *publish.Publisher, n int,
 			defer func() { <-gate }()
 			run := make([]batchtest.Record, 1+i%5)
 			for j := range run {
-				run[j] = batchtest.Record{Value: fmt.Appendf(nil, `{"event":"%d-%d","text":"the same text again and again"}`, i, j)}
+				text := fmt.Appendf(nil, `{"event":"%d-%d","text":"the same text again and again"}`, i, j)
+				run[j] = batchtest.Record{Value: text}
 			}
 			for j, err := range send(pub, run, time.Now().Add(20*time.Second)) {
 				if err != nil {
@@ -78,7 +81,7 @@ func onceEach(t testing.TB, copies map[string]int) {
 	}
 }
 
-// TestLostAnswersAreStoredOnce: a batch that Kafka wrote, and said so in vain, is sent again and is not there twice.
+// A batch that Kafka wrote is sent again when the answer is lost, and is on the topic once.
 func TestLostAnswersAreStoredOnce(t *testing.T) {
 	t.Parallel()
 	for _, codec := range []string{"none", "lz4", "zstd"} {
@@ -100,7 +103,7 @@ func TestLostAnswersAreStoredOnce(t *testing.T) {
 	}
 }
 
-// TestLostAnswersWithoutIDs tests the test above: without producer ids the same must show copies.
+// This tests the test above: without producer ids it would find copies.
 func TestLostAnswersWithoutIDs(t *testing.T) {
 	t.Parallel()
 	kafkatest.OnBoth(t, 6, func(t *testing.T, s *kafkatest.Site) {
@@ -118,15 +121,15 @@ func TestLostAnswersWithoutIDs(t *testing.T) {
 	})
 }
 
-// idless is Kafka where nobody may have a producer id.
+// idless is a Kafka that gives no producer ids.
 type idless struct{ *Producer }
 
 func (idless) NewID(context.Context) (recordbatch.ProducerID, error) {
 	return recordbatch.NoProducerID, fmt.Errorf("%w: %w", broker.ErrAnswered, kafka.ClusterAuthorizationFailed)
 }
 
-// TestLeaderMoves: partitions change their leader under load. kafka-go would learn of it by its timer; here the timer
-// is turned off, so that only the refresh after an error can be what helps.
+// Partitions change their leader under load. kafka-go's own timer is turned off, so only the refresh after an error can
+// find the new leaders.
 func TestLeaderMoves(t *testing.T) {
 	t.Parallel()
 	s := kafkatest.OnFake(t, 3, 6)
@@ -156,10 +159,13 @@ func TestLeaderMoves(t *testing.T) {
 	t.Logf("%s, %d produce requests", time.Since(start), refused)
 }
 
-// TestProducerIDRefused: whatever Kafka has against an id, the batch goes out under a new one, and is there once.
+// Whatever Kafka has against an id, the batch is sent under a new one, and is on the topic once.
 func TestProducerIDRefused(t *testing.T) {
 	t.Parallel()
-	for _, code := range []*kerr.Error{kerr.UnknownProducerID, kerr.OutOfOrderSequenceNumber, kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidProducerIDMapping} {
+	for _, code := range []*kerr.Error{
+		kerr.UnknownProducerID, kerr.OutOfOrderSequenceNumber, kerr.InvalidProducerEpoch, kerr.ProducerFenced,
+		kerr.InvalidProducerIDMapping,
+	} {
 		t.Run(code.Message, func(t *testing.T) {
 			t.Parallel()
 			s := kafkatest.OnFake(t, 1, 6)
@@ -173,7 +179,7 @@ func TestProducerIDRefused(t *testing.T) {
 	}
 }
 
-// TestWrittenAndRefused: the answers that a broker gives after it has written the batch.
+// After some errors the broker has written the batch. It is on the topic once.
 func TestWrittenAndRefused(t *testing.T) {
 	t.Parallel()
 	for _, code := range []*kerr.Error{kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend} {
@@ -190,7 +196,7 @@ func TestWrittenAndRefused(t *testing.T) {
 	}
 }
 
-// TestCoordinatorIsLoading: a broker that has just started gives no ids for a moment.
+// A broker that has just started gives no ids for a moment.
 func TestCoordinatorIsLoading(t *testing.T) {
 	t.Parallel()
 	s := kafkatest.OnFake(t, 1, 6)
@@ -213,7 +219,7 @@ func TestCoordinatorIsLoading(t *testing.T) {
 	}
 }
 
-// TestBrokerRestarts: the broker goes and comes back at its address under load, with what it had written.
+// The broker ends under load, and starts again at its address with its log.
 func TestBrokerRestarts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -237,7 +243,7 @@ func TestBrokerRestarts(t *testing.T) {
 	}
 }
 
-// TestBatchesOnKafka: with every codec, Kafka takes our batches, and both clients read what went in.
+// With every codec, Kafka takes our batches, and both clients read the same records.
 func TestBatchesOnKafka(t *testing.T) {
 	t.Parallel()
 	for _, codec := range batchtest.Codecs {
@@ -247,7 +253,8 @@ func TestBatchesOnKafka(t *testing.T) {
 				p := producerOf(s)
 				id, err := p.NewID(t.Context())
 				require.NoError(t, err)
-				in := append(batchtest.EventsLike(300), batchtest.Record{Key: []byte("k"), Value: []byte{}}, batchtest.Record{Key: []byte{}})
+				empty := []batchtest.Record{{Key: []byte("k"), Value: []byte{}}, {Key: []byte{}}}
+				in := append(batchtest.EventsLike(300), empty...)
 				e := encoderWith(t, codec)
 				e.Encode([][]byte{batchtest.Run(in...)}, time.Now())
 				require.NoError(t, produceSoon(t, p, e.Seal(id, 0)))
@@ -256,7 +263,9 @@ func TestBatchesOnKafka(t *testing.T) {
 				if !reflect.DeepEqual(batchtest.Flat(got), batchtest.Flat(in)) {
 					t.Error("franz-go reads something else")
 				}
-				resp, err := p.client.Fetch(t.Context(), &kafka.FetchRequest{Topic: s.Topic, MinBytes: 1, MaxBytes: 1 << 22, MaxWait: time.Second})
+				resp, err := p.client.Fetch(t.Context(), &kafka.FetchRequest{
+					Topic: s.Topic, MinBytes: 1, MaxBytes: 1 << 22, MaxWait: time.Second,
+				})
 				require.NoError(t, err)
 				got = nil
 				for range in {
@@ -282,7 +291,7 @@ func TestBatchesOnKafka(t *testing.T) {
 	}
 }
 
-// produceSoon sends a batch to partition 0; a topic that was just made may have no leader yet.
+// produceSoon sends a batch to partition 0, until the topic has a leader.
 func produceSoon(t testing.TB, p *Producer, batch []byte) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -295,7 +304,7 @@ func produceSoon(t testing.TB, p *Producer, batch []byte) error {
 	}
 }
 
-// TestBrokerKnowsACopy: what the design rests on, batch by batch.
+// A broker drops the copy of a batch and refuses a gap. The publisher rests on that.
 func TestBrokerKnowsACopy(t *testing.T) {
 	t.Parallel()
 	kafkatest.OnBoth(t, 1, func(t *testing.T, s *kafkatest.Site) {
@@ -339,7 +348,7 @@ func TestBrokerKnowsACopy(t *testing.T) {
 	})
 }
 
-// TestNewIDLeavesNoTrace: asking for an id must not make a cluster create its topic of transactions.
+// A request for an id must not make a cluster create its topic of transactions.
 func TestNewIDLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	s := kafkatest.OnFake(t, 1, 1)

@@ -10,7 +10,7 @@ import (
 	"sluice/gateway/broker"
 )
 
-// TestRevocableReader: what was taken back cannot be read any more, and it is known whether it was.
+// A batch that was revoked cannot be read, and revoke reports whether it was read before.
 func TestRevocableReader(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -31,13 +31,14 @@ func TestRevocableReader(t *testing.T) {
 	}
 }
 
-// TestAnswered: what may be on the topic is never marked as certainly not written, and only one error is a success.
+// A batch that may be on the topic is never marked as not written, and only one error is an acknowledgement.
 func TestAnswered(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[kafka.Error]error{
 		kafka.MessageSizeTooLarge: broker.ErrRefused, kafka.InvalidRecord: broker.ErrRefused,
 		kafka.NotEnoughReplicas: broker.ErrNotWritten, kafka.TopicAuthorizationFailed: broker.ErrNotWritten,
-		kafka.OutOfOrderSequenceNumber: broker.ErrProducerID, kafka.UnknownProducerId: broker.ErrProducerID, kafka.ProducerFenced: broker.ErrProducerID,
+		kafka.OutOfOrderSequenceNumber: broker.ErrProducerID, kafka.UnknownProducerId: broker.ErrProducerID,
+		kafka.ProducerFenced:        broker.ErrProducerID,
 		kafka.NotLeaderForPartition: nil, kafka.RequestTimedOut: nil, kafka.NotEnoughReplicasAfterAppend: nil,
 		kafka.UnknownTopicOrPartition: nil, kafka.KafkaStorageError: nil, kafka.Unknown: nil,
 	} {

@@ -75,7 +75,7 @@ func (c *chunk) release() {
 		return
 	}
 	select {
-	case <-c.done: // nobody took the token
+	case <-c.done: // the request did not take the token
 	default:
 	}
 	power := bits.Len(uint(cap(c.records))) - 1

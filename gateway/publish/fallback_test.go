@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"sluice/gateway/broker"
@@ -22,7 +23,7 @@ import (
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// spooling is a publisher with a spool in a bubble.
+// spooling is a publisher with a spool, in a bubble.
 type spooling struct {
 	*Publisher
 	t     *testing.T
@@ -31,15 +32,19 @@ type spooling struct {
 }
 
 // spoolingTo starts a publisher over p whose spool is in dir, as Gateway.Run does.
-func spoolingTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool.Config)) *spooling {
+func spoolingTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool.Config, *Config)) *spooling {
 	t.Helper()
-	cfg := spool.Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour}
+	in := spool.Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour}
+	cfg := Config{MaxInflightBytes: 64 << 20, MaxEventBytes: 1 << 20, RequestTimeout: 10 * time.Second}
 	for _, f := range edit {
-		f(&cfg)
+		f(&in, &cfg)
 	}
-	d := &spooling{t: t, spool: spool.New(cfg)}
+	d := &spooling{t: t, spool: spool.New(in)}
 	require.NoError(t, d.spool.Open())
-	d.Publisher = publisherFor(t, p, inflightBytes(64<<20), func(c *Config) { c.Spool = d.spool })
+	cfg.Spool = d.spool
+	var err error
+	d.Publisher, err = New(p, cfg)
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	writing, stopWriting := context.WithCancel(context.Background())
 	var publishing, spooling sync.WaitGroup
@@ -61,7 +66,9 @@ func spoolingTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool
 }
 
 // inSpooling runs test in a bubble, once the partitions are known.
-func inSpooling(t *testing.T, m broker.Producer, test func(t *testing.T, d *spooling), edit ...func(*spool.Config)) {
+func inSpooling(
+	t *testing.T, m broker.Producer, test func(t *testing.T, d *spooling), edit ...func(*spool.Config, *Config),
+) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -74,14 +81,14 @@ func inSpooling(t *testing.T, m broker.Producer, test func(t *testing.T, d *spoo
 	})
 }
 
-// send publishes one event and says how long that took.
+// send publishes one event, and returns how long that took.
 func (d *spooling) send(value string) (time.Duration, error) {
 	start := time.Now()
 	err := publish(d.Publisher, []batchtest.Record{{Value: []byte(value)}}, start.Add(10*time.Second))[0]
 	return time.Since(start), err
 }
 
-// sendAll publishes events one after another; all must be kept, each within most.
+// sendAll publishes events one after another. Each must be kept within most.
 func (d *spooling) sendAll(most time.Duration, values ...string) {
 	d.t.Helper()
 	for _, v := range values {
@@ -94,7 +101,7 @@ func (d *spooling) sendAll(most time.Duration, values ...string) {
 // drained waits, on the bubble's clock, until the spool is empty.
 func (d *spooling) drained() { d.t.Helper(); d.drainedBut(0) }
 
-// drainedBut waits until all that is left is that many events which Kafka refuses.
+// drainedBut waits until only that many events are left, all of which Kafka refuses.
 func (d *spooling) drainedBut(refused int64) {
 	d.t.Helper()
 	for range 10_000 {
@@ -106,7 +113,7 @@ func (d *spooling) drainedBut(refused int64) {
 	d.t.Fatalf("still in the spool: %+v", d.spool.Stats())
 }
 
-// patient is how long an event may take to get to the spool while nobody knows that Kafka is away.
+// patient is how long an event may take to get to the spool while Kafka is not known to be away.
 const patient = outageAfter + 2*lastBackoff
 
 func TestKafkaAwayAndBack(t *testing.T) {
@@ -122,7 +129,7 @@ func TestKafkaAwayAndBack(t *testing.T) {
 				want := eventTexts(100)
 				d.sendAll(0, want[0])
 				m.Down(err)
-				d.sendAll(patient, want[1]) // nobody knows yet
+				d.sendAll(patient, want[1]) // Kafka is not known to be away yet
 				attempts := len(m.Placed())
 				d.sendAll(0, want[2:]...)
 				if n := len(m.Placed()) - attempts; n > 2 {
@@ -138,7 +145,7 @@ func TestKafkaAwayAndBack(t *testing.T) {
 				m.Up()
 				time.Sleep(2 * outageWait)
 				if d.outage.away(time.Now()) {
-					t.Error("without requests nobody notices that kafka is back")
+					t.Error("the publisher does not notice without requests that kafka is back")
 				}
 				d.sendAll(0, "live")
 				d.drained()
@@ -158,35 +165,37 @@ func TestKafkaAwayAndBack(t *testing.T) {
 	}
 }
 
-// The batch may have been written, and nobody knows: it comes again under another id, and may be there twice.
+// A batch whose fate is unknown goes to the spool. Replay sends it under another id, so it may be on the topic twice.
 func TestSpooledAfterALostAnswer(t *testing.T) {
-	m := &brokertest.Memory{}
-	inSpooling(t, m, func(t *testing.T, d *spooling) {
-		m.Failing(func() (bool, error) { return true, brokertest.ErrLost })
-		d.sendAll(patient, "event")
-		before := m.Placed()
-		m.Failing(nil)
-		d.drained()
-		if n := len(m.Stored()); n != 2 {
-			t.Errorf("%d records, not two copies", n)
-		}
-		given := len(m.Placed())
-		for range 20 { // every lane
-			var all sync.WaitGroup
-			for range lanes {
-				all.Go(func() { d.sendAll(0, "next") })
+	for _, stuck := range []time.Duration{stuckAfter, time.Hour} { // with a successor, and without
+		m := &brokertest.Memory{}
+		inSpooling(t, m, func(t *testing.T, d *spooling) {
+			m.Failing(func() (bool, error) { return true, brokertest.ErrLost })
+			d.sendAll(patient, "event")
+			before := m.Placed()
+			m.Failing(nil)
+			d.drained()
+			if n := len(m.Stored()); n != 2 {
+				t.Errorf("%d records, not two copies", n)
 			}
-			all.Wait()
-		}
-		for _, p := range m.Placed()[given:] {
-			if p.ProducerID == before[0].ProducerID {
-				t.Fatalf("a lane goes on with the id of a batch that it gave up: %+v", p)
+			given := len(m.Placed())
+			for range 20 { // every lane
+				var all sync.WaitGroup
+				for range lanes {
+					all.Go(func() { d.sendAll(0, "next") })
+				}
+				all.Wait()
 			}
-		}
-	})
+			for _, p := range m.Placed()[given:] {
+				if p.ProducerID == before[0].ProducerID {
+					t.Fatalf("a lane goes on with the id of a batch that it gave up: %+v", p)
+				}
+			}
+		}, func(_ *spool.Config, c *Config) { c.StuckAfter = stuck })
+	}
 }
 
-// Kafka says nothing at all: an attempt is not waited for until the request's deadline.
+// Kafka answers nothing. Batches go to the spool well before the deadlines of their requests.
 func TestSpooledWhenKafkaIsSilent(t *testing.T) {
 	m := &brokertest.Memory{}
 	inSpooling(t, m, func(t *testing.T, d *spooling) {
@@ -227,11 +236,11 @@ func TestTooLargeIsNotSpooled(t *testing.T) {
 	})
 }
 
-// A full spool is a no, soon, and loses nothing of what is in it.
+// A full spool refuses at once, and loses no event that it holds.
 func TestSpoolFull(t *testing.T) {
-	for want, bound := range map[error]func(*spool.Config){
-		spool.ErrFull: func(c *spool.Config) { c.MaxBytes = 64 << 10 },
-		spool.ErrOld:  func(c *spool.Config) { c.MaxAge = time.Second },
+	for want, bound := range map[error]func(*spool.Config, *Config){
+		spool.ErrFull: func(c *spool.Config, _ *Config) { c.MaxBytes = 64 << 10 },
+		spool.ErrOld:  func(c *spool.Config, _ *Config) { c.MaxAge = time.Second },
 	} {
 		t.Run(want.Error(), func(t *testing.T) {
 			m := &brokertest.Memory{}
@@ -269,7 +278,7 @@ func TestSpoolFull(t *testing.T) {
 	}
 }
 
-// late is a topic that does not exist yet.
+// late is a Kafka whose topic does not exist yet.
 type late struct {
 	*brokertest.Memory
 	n  atomic.Int64
@@ -293,7 +302,7 @@ func (l *late) Produce(ctx context.Context, partition int, batch []byte) error {
 	return err
 }
 
-// What was kept before anybody knew the topic's partitions goes to its key's partition all the same.
+// Records that were spooled before the partitions were known go to the partitions of their keys.
 func TestTopicUnknownYet(t *testing.T) {
 	m := &late{Memory: &brokertest.Memory{}}
 	dir := t.TempDir()
@@ -331,7 +340,7 @@ func TestTopicUnknownYet(t *testing.T) {
 	})
 }
 
-// A drain waits for nobody's patience.
+// A drain sends batches to the spool at once.
 func TestDrainSpools(t *testing.T) {
 	m := &brokertest.Memory{}
 	inSpooling(t, m, func(t *testing.T, d *spooling) {
@@ -346,7 +355,7 @@ func TestDrainSpools(t *testing.T) {
 	})
 }
 
-// What was acknowledged before a crash, or is being sent again when the next one comes, comes after it.
+// Events that were spooled before a crash are sent after it, also if the crash comes in the middle of replay.
 func TestSpoolOutlivesItsGateway(t *testing.T) {
 	m := &brokertest.Memory{}
 	dir, crashed, outer := t.TempDir(), "", t
@@ -375,7 +384,7 @@ func TestSpoolOutlivesItsGateway(t *testing.T) {
 	}
 }
 
-// paced is a Kafka that takes its time, and notes when what was sent by whom.
+// paced is a Kafka that takes its time, and notes when replay sent a batch and how many live batches came.
 type paced struct {
 	brokertest.Memory
 	took    time.Duration
@@ -399,7 +408,7 @@ func (p *paced) Produce(ctx context.Context, partition int, batch []byte) error 
 	return p.Memory.Produce(ctx, partition, batch)
 }
 
-// Replay is slower than live traffic, and never starved by it.
+// Replay is slower than live traffic, and live traffic does not starve it.
 func TestReplayShares(t *testing.T) {
 	const took = 100 * time.Millisecond
 	for name, clients := range map[string]int{"idle": 0, "busy": 20} {
@@ -449,7 +458,7 @@ func TestReplayShares(t *testing.T) {
 	}
 }
 
-// What Kafka refuses for good does not stop what is behind it, and is kept.
+// A record that Kafka refuses does not hold up those behind it, and the spool keeps it.
 func TestReplayKeepsRefusedAside(t *testing.T) {
 	m := &brokertest.Memory{}
 	dir := t.TempDir()
@@ -488,7 +497,7 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 	}
 }
 
-// eventTexts are n different values of events.
+// eventTexts returns n different values of events.
 func eventTexts(n int) []string {
 	out := make([]string, n)
 	for i := range out {
@@ -497,7 +506,7 @@ func eventTexts(n int) []string {
 	return out
 }
 
-// refusedFiles lists the spool's files with what Kafka refuses.
+// refusedFiles lists the files of the spool's quarantine.
 func refusedFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, "*.refused"))
@@ -507,8 +516,8 @@ func refusedFiles(t *testing.T, dir string) []string {
 
 var errCompacted = fmt.Errorf("%w: %w: a compacted topic", broker.ErrAnswered, broker.ErrRefused)
 
-// TestRefusedEntryStaysOne: an entry of many records, as an earlier version kept it, is tried again and again while the
-// topic takes nothing. It stays one file, and its records count once.
+// A quarantined entry of many records is sent again and again while the topic takes nothing. It stays one file, and its
+// records count once.
 func TestRefusedEntryStaysOne(t *testing.T) {
 	m := &brokertest.Memory{}
 	m.Failing(func() (bool, error) { return false, errCompacted })
@@ -540,4 +549,31 @@ func TestRefusedEntryStaysOne(t *testing.T) {
 	if n := len(m.Stored()); n != records {
 		t.Errorf("%d records of %d", n, records)
 	}
+}
+
+// While Kafka refuses everything, the topic is at fault: nothing goes into quarantine. When the topic is right, every
+// event is sent.
+func TestReplayWaitsWhileKafkaRefusesAll(t *testing.T) {
+	m := &brokertest.Memory{}
+	dir := t.TempDir()
+	want := eventTexts(rejectedMost / 2) // fewer than those after which replay gives up
+	synctest.Test(t, func(t *testing.T) {
+		d := spoolingTo(t, m, dir)
+		defer d.stop()
+		m.Down(brokertest.ErrDown)
+		d.sendAll(patient, want...)
+		m.Up()
+		m.Failing(func() (bool, error) { return false, errCompacted })
+		time.Sleep(time.Minute) // the bubble's clock
+		f := d.spool.Stats()
+		assert.Zero(t, f.Refused)
+		assert.EqualValues(t, len(want), f.Events)
+		assert.Empty(t, refusedFiles(t, dir))
+		reason, away := d.Away()
+		assert.True(t, away)
+		assert.Equal(t, broker.ReasonRefused, reason)
+		m.Up()
+		d.drained()
+	})
+	assert.Equal(t, want, m.Values())
 }

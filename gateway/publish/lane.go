@@ -90,7 +90,7 @@ func (l *lane) run(ctx context.Context) {
 }
 
 // takesShared reports whether the lane takes records without a key: it has a partition to send them to. The first lane
-// always takes them, because somebody must end them at their deadline while the partitions are not known.
+// always takes them, because some lane must end them at their deadline while the partitions are not known.
 func (l *lane) takesShared() bool {
 	return l.index == 0 || l.index < int(l.pub.partitions.Load())
 }

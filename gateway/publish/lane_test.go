@@ -22,7 +22,7 @@ import (
 	"sluice/internal/testlog"
 )
 
-// inBubble runs a publisher over m on a clock that jumps ahead whenever everybody waits.
+// inBubble runs a publisher over m in a bubble, whose clock jumps ahead whenever all goroutines wait.
 func inBubble(t *testing.T, m broker.Producer, log slog.Handler, test func(t *testing.T, pub *Publisher)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -42,7 +42,7 @@ func inBubble(t *testing.T, m broker.Producer, log slog.Handler, test func(t *te
 	})
 }
 
-// TestLostAnswer: as long as nobody knows whether a batch was written, it is sent again as it was, to where it was.
+// While the fate of a batch is unknown, the same bytes are sent to the same partition again.
 func TestLostAnswer(t *testing.T) {
 	for name, taken := range map[string]bool{"written": true, "not written": false} {
 		t.Run(name, func(t *testing.T) {
@@ -63,8 +63,7 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestPinnedBatchStaysWhole: a request of the batch that has given up does not change what is sent again for the
-// others.
+// A request of the batch that has given up does not change the bytes that are sent again for the others.
 func TestPinnedBatchStaysWhole(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
@@ -108,7 +107,8 @@ func TestPinnedBatchStaysWhole(t *testing.T) {
 	})
 }
 
-// TestGivenUp: after a batch that nobody knows about, the next takes a new id; its sequence could be the other's.
+// After a batch was given up while its fate was unknown, the next batch has a new id: its sequence could be the
+// other's.
 func TestGivenUp(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
@@ -128,7 +128,7 @@ func TestGivenUp(t *testing.T) {
 	})
 }
 
-// TestNotWritten: a batch that is certainly not written may go elsewhere, and its sequence is still to be had.
+// A batch that was certainly not written may go to another partition, under the same id.
 func TestNotWritten(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
@@ -152,7 +152,7 @@ func TestNotWritten(t *testing.T) {
 	})
 }
 
-// TestProducerIDGone: what Kafka says about the id makes the lane take a new one and send the batch under it.
+// When Kafka rejects the id, the lane takes a new one and sends the batch under it.
 func TestProducerIDGone(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
@@ -172,7 +172,7 @@ func TestProducerIDGone(t *testing.T) {
 	})
 }
 
-// TestStuckLaneHoldsNobodyUp: a partition without a leader keeps one batch, and its lane; everything else goes on.
+// A partition without a leader keeps a few batches and their lanes. All other batches are sent.
 func TestStuckLaneHoldsNobodyUp(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
@@ -204,7 +204,7 @@ func TestStuckLaneHoldsNobodyUp(t *testing.T) {
 	})
 }
 
-// TestRefusedBatchIsHalved: one record that Kafka does not take fails alone.
+// One record that Kafka does not take fails alone.
 func TestRefusedBatchIsHalved(t *testing.T) {
 	m := &brokertest.Memory{Hold: make(chan struct{})}
 	pub := publishing(t, picky{m}, inflightBytes(1<<30))
@@ -248,7 +248,7 @@ func (p picky) Produce(ctx context.Context, partition int, batch []byte) error {
 	return p.Memory.Produce(ctx, partition, batch)
 }
 
-// TestWithoutProducerIDs: where Kafka gives no ids, the gateway works all the same, says so once, and asks again later.
+// Where Kafka gives no ids, the publisher sends without them, logs that once, and asks again later.
 func TestWithoutProducerIDs(t *testing.T) {
 	m := &brokertest.Memory{}
 	m.RefuseIDs(func() error { return fmt.Errorf("%w: not authorized", broker.ErrAnswered) })
@@ -275,7 +275,7 @@ func TestWithoutProducerIDs(t *testing.T) {
 	})
 }
 
-// TestNoIDWhileSilent: silence is no refusal. Without an answer about ids nothing is sent without one.
+// Silence is no refusal: while Kafka does not answer the request for an id, nothing is sent without one.
 func TestNoIDWhileSilent(t *testing.T) {
 	m := &brokertest.Memory{}
 	m.RefuseIDs(func() error { return errors.New("connection refused") })
@@ -289,7 +289,7 @@ func TestNoIDWhileSilent(t *testing.T) {
 	})
 }
 
-// TestOutage: while Kafka is away requests are answered soon, nothing piles up, and nothing but Kafka's return ends it.
+// While Kafka is away requests are answered soon and nothing piles up. Only Kafka's return ends the outage.
 func TestOutage(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
@@ -313,7 +313,7 @@ func TestOutage(t *testing.T) {
 				t.Errorf("a request waited %s", got)
 			}
 		}
-		time.Sleep(time.Hour) // nobody asks; the bubble's clock
+		time.Sleep(time.Hour) // without requests; the bubble's clock
 		if !pub.outage.away(time.Now()) {
 			t.Error("forgotten")
 		}
@@ -326,7 +326,7 @@ func TestOutage(t *testing.T) {
 		if got := waited(); got >= 0 {
 			t.Errorf("failed after %s", got)
 		}
-		// Kafka answers, but takes nothing: a sign of life is no end to that.
+		// Kafka answers and takes nothing. A sign of life does not end that.
 		m.Failing(func() (bool, error) {
 			return false, fmt.Errorf("%w: %w: too few replicas", broker.ErrNotWritten, broker.ErrAnswered)
 		})

@@ -18,7 +18,7 @@ import (
 	"sluice/internal/testlog"
 )
 
-// An outage names what it consists of.
+// An outage has the reason of its last failure.
 func TestOutageReason(t *testing.T) {
 	few := fmt.Errorf("%w: %w: not enough replicas", broker.ErrAnswered, broker.ErrNotWritten)
 	for want, err := range map[string]error{
@@ -38,7 +38,8 @@ func TestOutageReason(t *testing.T) {
 	}
 }
 
-// A sign of life ends an outage once. When the next batch is not taken all the same, only one that is taken ends it.
+// A sign of life ends an outage once. If Kafka does not take the next batch, only a batch that it takes ends the
+// outage.
 func TestSignOfLifeIsTrustedOnce(t *testing.T) {
 	m := &brokertest.Memory{}
 	said := &testlog.Counter{}
@@ -149,7 +150,7 @@ func TestOneHungBrokerIsNoOutage(t *testing.T) {
 		h.hang(0, 1, 2)
 		time.Sleep(outageAfter + 2*outageProbe + 2*outageWait) // the bubble's clock
 		_, away := pub.Away()
-		require.True(t, away, "nobody answers and kafka does not count as away")
+		require.True(t, away, "no broker answers and kafka does not count as away")
 		h.hang()
 		stuck.Wait()
 	})

@@ -16,7 +16,7 @@ import (
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// sizeOf is what a request of one record with a value of that size counts as in flight.
+// sizeOf returns the bytes in flight of a request of one record with a value of that size.
 func sizeOf(value int) int64 {
 	return int64(len(batchtest.Run(batchtest.Plain(1, value)...)) + recordbatch.RecordOverhead)
 }
@@ -32,7 +32,7 @@ func TestPublishSharesBatches(t *testing.T) {
 			}
 		})
 	}
-	// All are queued or under way before the first is let through.
+	// All records are queued or under way before Kafka takes the first.
 	eventually(t, func() bool { return pub.inflight.Load() == 400*sizeOf(100) })
 	close(m.Hold)
 	all.Wait()
@@ -120,7 +120,7 @@ func TestPublishRetriesUntilTheDeadline(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	m.Failing(func() (bool, error) { return false, fmt.Errorf("too large: %w", broker.ErrRefused) })
-	// Everything is refused: that is the topic's fault, and an outage.
+	// Kafka refuses everything: the topic is at fault, and it is an outage.
 	require.ErrorIs(t, publishOne(pub, 300*time.Millisecond), ErrDeadline)
 	m.Failing(func() (bool, error) { return false, fmt.Errorf("%w: 10 bytes", broker.ErrTooLarge) })
 	if err := publish(pub, batchtest.Plain(1, 10), soon())[0]; !errors.Is(err, broker.ErrTooLarge) {

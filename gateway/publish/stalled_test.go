@@ -9,7 +9,7 @@ import (
 	"sluice/gateway/broker/brokertest"
 )
 
-// keeping is a Producer that keeps its lane until it is let go, whatever the context says.
+// keeping is a Producer whose Produce waits for held, and not for its context.
 type keeping struct {
 	*brokertest.Memory
 	held chan struct{}
@@ -20,8 +20,7 @@ func (k keeping) Produce(ctx context.Context, partition int, batch []byte) error
 	return k.Memory.Produce(ctx, partition, batch)
 }
 
-// TestStalled: a publisher stands still when a lane hangs for longer than any request waits, and not while Kafka is
-// away.
+// A publisher is stalled when a lane hangs for longer than any request waits.
 func TestStalled(t *testing.T) {
 	hold := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(hold) })

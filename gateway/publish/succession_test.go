@@ -14,8 +14,8 @@ import (
 	"sluice/gateway/broker/brokertest"
 )
 
-// TestSuccessorSeesTheHold: a lane that takes over from a stuck one may look at the queue at once. What waits there for
-// the partition of the stuck batch must come after that batch.
+// A successor may look at the queue at once. Records there for the partition of the stuck batch must come after that
+// batch.
 func TestSuccessorSeesTheHold(t *testing.T) {
 	pub := publisherFor(t, &brokertest.Memory{})
 	pub.partitions.Store(12)
@@ -46,7 +46,7 @@ func TestSuccessorSeesTheHold(t *testing.T) {
 	next.beginWork(1)
 	next.handOver()
 	if next.endWork() || pub.leaders.holds(1) {
-		t.Error("a partition is held although nobody took over")
+		t.Error("a partition is held although no lane took over")
 	}
 }
 
@@ -58,7 +58,7 @@ func (s slowProducer) Produce(ctx context.Context, partition int, batch []byte) 
 	return s.Memory.Produce(ctx, partition, batch)
 }
 
-// TestSlowKafkaGivesFewIDs: where each batch takes longer than stuckAfter lanes come and go. Their producer ids stay.
+// Where each batch takes longer than stuckAfter, lanes come and go. Their producer ids stay.
 func TestSlowKafkaGivesFewIDs(t *testing.T) {
 	m := &brokertest.Memory{}
 	synctest.Test(t, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestSlowKafkaGivesFewIDs(t *testing.T) {
 	}
 }
 
-// avoiding is a cluster that knows which brokers it was told not to ask.
+// avoiding is a Cluster that remembers the brokers of Avoid.
 type avoiding struct {
 	*brokertest.Memory
 	brokers []int32
@@ -98,8 +98,7 @@ func (a *avoiding) Replicas(context.Context) ([]broker.Replicas, error) {
 func (a *avoiding) Probe(context.Context, int32) error { return nil }
 func (a *avoiding) Avoid(brokers []int32)              { a.brokers = brokers }
 
-// TestSuccessorAsksAnotherBroker: a lane that takes over needs a producer id first, and must not ask the broker for it
-// that holds its predecessor up.
+// A successor first needs a producer id. It must not ask the broker that holds its predecessor up.
 func TestSuccessorAsksAnotherBroker(t *testing.T) {
 	c := &avoiding{Memory: &brokertest.Memory{}}
 	pub := publisherFor(t, c)
@@ -118,7 +117,7 @@ func TestSuccessorAsksAnotherBroker(t *testing.T) {
 	stuck.beginWork(-1)
 	stuck.handOver()
 	if !stuck.endWork() || !started {
-		t.Error("nobody took over")
+		t.Error("no lane took over")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 const day = 24 * time.Hour
 
-// The wall clock jumps while events wait: ages are never negative, the limit on age is not tripped, and all is sent.
+// The wall clock jumps while events wait: ages are never negative, MaxAge is not tripped, and all entries come back.
 func TestSpoolClockJumps(t *testing.T) {
 	jumps := []time.Duration{time.Hour, 100 * day, 50 * 365 * day, -time.Hour, -100 * day, -50 * 365 * day}
 	for _, jump := range jumps {
@@ -50,7 +50,7 @@ func TestSpoolClockJumps(t *testing.T) {
 	}
 }
 
-// The wall clock jumps while no gateway runs: what waits is sent, and the spool takes more.
+// The wall clock jumps while no gateway runs: all entries come back, and the spool takes more.
 func TestSpoolClockJumpsBetweenRuns(t *testing.T) {
 	for jump, want := range map[time.Duration]time.Duration{
 		0: 0, 10 * time.Minute: 10 * time.Minute, time.Hour: time.Hour, time.Hour + time.Millisecond: time.Hour / 2,

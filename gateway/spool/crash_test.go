@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// spoolChild makes the test binary the victim of a kill: it appends to the spool in this directory for ever and prints
-// what was acknowledged.
+// spoolChild names the environment variable that makes the test binary the victim of a kill: it appends to the spool in
+// the directory for ever, and prints each acknowledgement.
 const spoolChild = "GATEWAY_TEST_SPOOL_CHILD"
 
 func TestSpoolChild(t *testing.T) {
@@ -87,7 +87,7 @@ func TestSpoolSurvivesKill(t *testing.T) {
 	}
 }
 
-// A full disk is a no and never a yes, and when there is room again the spool takes more.
+// On a full disk no append is acknowledged. When there is room again the spool takes more.
 func TestSpoolOnAFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
@@ -127,7 +127,7 @@ func TestSpoolOnAFullDisk(t *testing.T) {
 	if len(want) < n+40 {
 		t.Errorf("with 300 KiB more it took %d", len(want)-n)
 	}
-	// An answer other than yes may have been kept all the same.
+	// The spool may hold entries that it did not acknowledge.
 	got := slices.DeleteFunc(s.rest(), func(v string) bool { return !slices.Contains(want, v) })
 	if !slices.Equal(got, want) {
 		t.Errorf("%d of %d, or in another order", len(got), len(want))

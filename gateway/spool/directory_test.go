@@ -17,7 +17,7 @@ import (
 	"sluice/internal/testlog"
 )
 
-// lostPlace is a way to lose the directory, or what is in it, under a running gateway.
+// lostPlace is a way to lose the directory, or files in it, under a running gateway.
 type lostPlace struct {
 	lose func(t *testing.T, dir string)
 	mend func(t *testing.T, dir string) // nil: nothing to do
@@ -67,8 +67,7 @@ func lostPlaces() map[string]lostPlace {
 	}
 }
 
-// An append is acknowledged only into a file that the next run finds. What was acknowledged before and is gone is
-// counted.
+// An append is acknowledged only into a file that the next run finds. Acknowledged events that are gone are counted.
 func TestSpoolPlaceLost(t *testing.T) {
 	for name, tc := range lostPlaces() {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +109,7 @@ func TestSpoolPlaceLost(t *testing.T) {
 	}
 }
 
-// Nobody appends and nobody takes: it is logged all the same.
+// A missing directory is noticed while no entry is appended or taken.
 func TestSpoolPlaceLookedAt(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 1 })
@@ -129,8 +128,8 @@ func TestSpoolPlaceLookedAt(t *testing.T) {
 	}
 }
 
-// The volume is gone, and its mount point, an empty directory of another file system, is in its place: nothing may go
-// there.
+// The volume is gone, and its mount point, an empty directory of another file system, is in its place. The spool writes
+// nothing there.
 func TestSpoolVolumeGone(t *testing.T) {
 	other, err := os.MkdirTemp("/dev/shm", "sluice-test-*")
 	if err != nil {
@@ -157,7 +156,7 @@ func TestSpoolVolumeGone(t *testing.T) {
 	if left, err := os.ReadDir(other); err != nil || len(left) > 0 {
 		t.Errorf("left in the mount point: %v %v", left, err)
 	}
-	// It is mounted again, as another device: the same files, that is.
+	// The volume is mounted again, as another device with the same files.
 	require.NoError(t, os.Remove(dir))
 	require.NoError(t, os.Mkdir(dir, 0o750))
 	for _, name := range names(t, dir+".away", "") {
@@ -175,7 +174,7 @@ func TestSpoolVolumeGone(t *testing.T) {
 	}
 }
 
-// Another spool's files in the place of this one's are sent too.
+// Another spool's directory is put in the place of this one's. Its files are handed out too.
 func TestSpoolPlaceTakenOver(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	s := openSpool(t, dir)
@@ -194,7 +193,7 @@ func TestSpoolPlaceTakenOver(t *testing.T) {
 	}
 }
 
-// A missing file in the middle holds up nothing behind it.
+// A file that is deleted in the middle does not hold up the files behind it.
 func TestSpoolFileDeletedBeforeReplay(t *testing.T) {
 	dir := t.TempDir()
 	s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 1 })
@@ -208,8 +207,7 @@ func TestSpoolFileDeletedBeforeReplay(t *testing.T) {
 	}
 }
 
-// The directory becomes unwritable: what is acknowledged is in the file, and a new file cannot be begun. As root
-// nothing is unwritable.
+// The directory becomes unwritable: no file can be begun, and acknowledged entries are safe. Root can write everywhere.
 func TestSpoolPlaceReadOnly(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("run as another user than root to see a directory that cannot be written")
@@ -229,7 +227,7 @@ func TestSpoolPlaceReadOnly(t *testing.T) {
 	}
 }
 
-// The directory is looked at while replay takes files and removes them: none of these is taken for lost.
+// An inspection while files are read and removed counts none of them as lost.
 func TestSpoolLookedAtDuringReplay(t *testing.T) {
 	s := openSpool(t, t.TempDir(), func(s *Spool) { s.segmentBytes = 1 })
 	s.mustPut(numbered(30)...)

@@ -5,7 +5,7 @@
 // Nothing that was acknowledged is dropped silently: what is deleted or damaged by others is logged and counted. One
 // process uses a directory at a time.
 //
-// The spool does not look into records, speaks to nobody, and does not decide what goes into it or when it is sent.
+// The spool does not look into records, and does not decide which entries it gets or when they are sent.
 //
 // To change the bytes on the disk read entry.go and segment.go; group commit, append.go; reading back, cursor.go; what
 // a start finds, recover.go; a directory that is deleted, replaced or unmounted under a running process, directory.go

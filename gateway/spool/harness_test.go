@@ -16,7 +16,7 @@ import (
 	"sluice/internal/testclock"
 )
 
-// spooled is a spool under test, with somebody who writes it.
+// spooled is a spool under test that runs.
 type spooled struct {
 	*Spool
 	t     *testing.T
@@ -25,7 +25,7 @@ type spooled struct {
 	halt  func() // ends Run, and leaves the files as a crash would
 }
 
-// openSpool opens a spool; edit changes it before.
+// openSpool opens and runs a spool. edit changes it before.
 func openSpool(t *testing.T, dir string, edit ...func(*Spool)) *spooled {
 	t.Helper()
 	s := &spooled{t: t, clock: testclock.New(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))}
@@ -59,10 +59,10 @@ func eventually(t testing.TB, condition func() bool) {
 	require.Eventually(t, condition, 20*time.Second, 2*time.Millisecond)
 }
 
-// maxBatch is as large as an entry of the publisher's becomes, in bytes.
+// maxBatch is the largest entry of the publisher, in bytes.
 const maxBatch = 1900 << 10
 
-// runOf are records without key and headers.
+// runOf encodes records without key and headers.
 func runOf(values ...string) []byte {
 	var b []byte
 	for _, v := range values {
@@ -76,7 +76,7 @@ func runOf(values ...string) []byte {
 	return b
 }
 
-// valueOf is the value of a run's only record.
+// valueOf returns the value of an entry's only record.
 func valueOf(t *testing.T, e Entry) string {
 	t.Helper()
 	size, n := binary.Uvarint(e.Records)
@@ -89,7 +89,7 @@ func valueOf(t *testing.T, e Entry) string {
 	return string(tail[k+v:][:length])
 }
 
-// entryOf is an entry with one record.
+// entryOf makes an entry of one record.
 func (s *spooled) entryOf(value string) Entry {
 	return Entry{AcceptedAt: s.clock.Now(), Partition: -1, Count: 1, Records: runOf(value)}
 }
@@ -105,7 +105,7 @@ func (s *spooled) mustPut(values ...string) {
 	}
 }
 
-// rest takes all that waits, in order.
+// rest takes all entries, in order.
 func (s *spooled) rest() []string {
 	s.t.Helper()
 	var out []string
@@ -126,7 +126,7 @@ func (s *spooled) rest() []string {
 	}
 }
 
-// names lists the directory's files of one kind.
+// names lists the directory's files with a suffix.
 func names(t *testing.T, dir, suffix string) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
@@ -134,7 +134,7 @@ func names(t *testing.T, dir, suffix string) []string {
 	return found
 }
 
-// copyDir is the directory as a crash would leave it now.
+// copyDir copies the directory as a crash would leave it now.
 func copyDir(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()

@@ -15,8 +15,7 @@ import (
 
 var errRefused = errors.New("a compacted topic")
 
-// TestSpoolLookedAtWhileFilesGo: files that replay is done with do not count as lost, whoever looks at the directory
-// meanwhile.
+// An inspection of the directory at the moment when Done or Release removes a file does not count the file as lost.
 func TestSpoolLookedAtWhileFilesGo(t *testing.T) {
 	s := openSpool(t, t.TempDir(), func(s *Spool) { s.segmentBytes = 1 })
 	const files = 60
@@ -46,8 +45,7 @@ func TestSpoolLookedAtWhileFilesGo(t *testing.T) {
 	}
 }
 
-// TestSpoolLocksAgain: a directory that another gateway uses was in the place of this one's. When this one's is back it
-// is locked again.
+// Another gateway's directory was in the place of the spool's. When the spool's is back, the spool locks it again.
 func TestSpoolLocksAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	s := openSpool(t, dir)

@@ -28,7 +28,7 @@ const (
 	lockName = "LOCK"
 )
 
-// What an error of Append or Take can be marked with. After any error of Append the entry may be on the disk all the
+// The marks of errors of Append and Take, for errors.Is. After any error of Append the entry may be on the disk all the
 // same.
 var (
 	// ErrFull marks an entry that would make the spool larger than Config.MaxBytes.

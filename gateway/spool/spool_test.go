@@ -50,7 +50,7 @@ func TestSpoolGivesBackInOrder(t *testing.T) {
 	}
 }
 
-// What is larger than a block of the log, and all there is to an entry.
+// Entries of any size come back with all their fields, also those larger than a block of the log.
 func TestSpoolKeepsWholeEntries(t *testing.T) {
 	dir := t.TempDir()
 	s := openSpool(t, dir)
@@ -107,7 +107,7 @@ func TestSpoolSurvivesARestart(t *testing.T) {
 	}
 }
 
-// The age is that of the oldest entry which is left.
+// Stats.Age is that of the oldest entry that is left.
 func TestSpoolAge(t *testing.T) {
 	s := openSpool(t, t.TempDir())
 	for _, v := range numbered(5) {
@@ -124,7 +124,7 @@ func TestSpoolAge(t *testing.T) {
 	}
 }
 
-// An entry stays until it is done with: a crash in between makes it come again.
+// An entry stays until Done: after a crash before Done it comes again.
 func TestSpoolKilledDuringReplay(t *testing.T) {
 	dir := t.TempDir()
 	want := numbered(50)
@@ -143,8 +143,8 @@ func TestSpoolKilledDuringReplay(t *testing.T) {
 	}
 }
 
-// A crash can break the last write off anywhere, and leave zeros or garbage in place of what is missing. What was
-// acknowledged before it is there, and what is appended after it.
+// A crash can break the last write off anywhere, and leave zeros or garbage in place of the rest. The entries that were
+// acknowledged before are there, and so are those that are appended afterwards.
 func TestSpoolTornAtEveryByte(t *testing.T) {
 	dir := t.TempDir()
 	s := openSpool(t, dir)
@@ -179,7 +179,7 @@ func TestSpoolTornAtEveryByte(t *testing.T) {
 	}
 }
 
-// The same for the first write of a file. What cannot be read is kept.
+// A crash can break off the first write of a file. The file is kept under another name.
 func TestSpoolTornAtTheBeginning(t *testing.T) {
 	dir := t.TempDir()
 	s := openSpool(t, dir)
@@ -201,7 +201,7 @@ func TestSpoolTornAtTheBeginning(t *testing.T) {
 	}
 }
 
-// Damage in what was acknowledged is no torn end: the file is kept, and the rest goes on.
+// Damage in an acknowledged entry is no torn end: the file is kept under another name, and the other files are read.
 func TestSpoolSetsADamagedFileAside(t *testing.T) {
 	for _, end := range []string{"running", "restarted"} {
 		t.Run(end, func(t *testing.T) {
@@ -286,7 +286,7 @@ func TestSpoolIsForOneProcess(t *testing.T) {
 	require.NoError(t, other.Close())
 }
 
-// watchedFile counts fsyncs, and fails as it is told.
+// watchedFile counts fsyncs, and fails as fail returns.
 type watchedFile struct {
 	io.WriteCloser
 	syncs *atomic.Int64
@@ -345,7 +345,8 @@ func TestSpoolSharesFsyncs(t *testing.T) {
 	}
 }
 
-// A write or an fsync that fails is never a yes; what was kept before stays, and what comes later is kept.
+// An append whose write or fsync fails is not acknowledged. Entries from before the failure stay, and later ones are
+// kept.
 func TestSpoolGoesOnAfterAFailure(t *testing.T) {
 	broken := errors.New("input/output error")
 	for name, failure := range map[string][2]error{"write": {broken, nil}, "fsync": {nil, broken}} {

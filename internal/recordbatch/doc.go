@@ -4,7 +4,7 @@
 // takes them. A batch carries a producer id and a sequence, so that a broker drops the copy of a batch that is sent
 // again. Every batch that an Encoder writes is read back the same by franz-go and by kafka-go; the tests fuzz that.
 //
-// The package speaks to nobody: it turns bytes into bytes. Bounds of batches in bytes and records are the caller's.
+// The package does no I/O. The caller bounds the bytes and the records of a batch.
 //
 // To change what stands in front of a batch's records read encoder.go; how a record is written, record.go; compression,
 // codec.go.

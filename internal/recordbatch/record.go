@@ -23,7 +23,7 @@ import (
 //
 // varint is the zigzag form that encoding/binary writes too.
 //
-// A record is encoded once, by the request that brings it, before anybody knows its batch: everything from the key on,
+// A record is encoded once, by the request that brings it, before its batch is known: everything from the key on,
 // which is the record's tail. A run is tails one after another, each behind its length as a uvarint. A batch adds the
 // few bytes in front that depend on the record's place.
 
