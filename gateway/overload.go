@@ -31,7 +31,7 @@ var errOverload = refuse(kindUnavailable, "The gateway is overloaded.")
 
 // enter lets a request in, which then has to leave, or says why not.
 func (l *load) enter(ctx *fasthttp.RequestCtx) *problem {
-	if conn.IsSurplus(ctx) {
+	if conn.IsExcess(ctx) {
 		return errOverload // counted with its connection
 	}
 	if n := l.requests.Add(1); l.most > 0 && n > l.most {

@@ -72,7 +72,7 @@ func (g *Gateway) measure(c *fiber.Ctx) error {
 	if mayContinue(ctx) {
 		return nil // no answer yet: it comes here again, with its body
 	}
-	if conn.IsSurplus(ctx) {
+	if conn.IsExcess(ctx) {
 		ctx.SetConnectionClose()
 	}
 	r, took := routeOf(ctx), time.Since(start)

@@ -30,7 +30,7 @@ func newServer(t *testing.T, most int) *server {
 	s := &server{t: t}
 	handler := func(ctx *fasthttp.RequestCtx) {
 		ctx.SetStatusCode(fasthttp.StatusAccepted)
-		if IsSurplus(ctx) {
+		if IsExcess(ctx) {
 			ctx.SetStatusCode(fasthttp.StatusServiceUnavailable)
 			ctx.SetConnectionClose()
 		}
@@ -39,7 +39,7 @@ func newServer(t *testing.T, most int) *server {
 	s.Set = New(inner, Config{
 		Max: most, TurnedAway: func() { s.turnedAway.Add(1) }, Log: slog.New(slog.DiscardHandler),
 	})
-	s.surplusTime = time.Second
+	s.excessTime = time.Second
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s.addr = l.Addr().String()
@@ -90,16 +90,16 @@ func TestFloodOfConnections(t *testing.T) {
 	s := newServer(t, 1)
 	inside := s.connect()
 	require.Equal(t, 202, status(inside))
-	for range surplus {
+	for range maxExcess {
 		s.connect()
 	}
-	s.becomes(1 + surplus)
+	s.becomes(1 + maxExcess)
 	full := time.Now()
 	assert.Zero(t, status(s.connect()), "one beyond all is closed")
 	assert.Equal(t, 202, status(inside))
 	s.becomes(1)
 	assert.Less(t, time.Since(full), 5*time.Second, "silent connections close")
-	assert.EqualValues(t, surplus+1, s.turnedAway.Load())
+	assert.EqualValues(t, maxExcess+1, s.turnedAway.Load())
 	assert.Equal(t, 202, status(inside), "afterwards")
 }
 
@@ -176,7 +176,7 @@ func TestConnectionsAndFiles(t *testing.T) {
 	if files == 0 {
 		t.Skip("this system does not tell how many files may be open")
 	}
-	room := files - surplus - otherFiles
+	room := files - maxExcess - otherFiles
 	for most, want := range map[int]int{0: 0, 1: 1, room - 1: room - 1, room: room, room + 1: room} {
 		s := New(&fasthttp.Server{}, Config{Max: most, Log: slog.New(slog.DiscardHandler)})
 		assert.Equal(t, want, s.Bound(nil).(*boundedListener).most, "%d with %d files", most, files)
