@@ -83,7 +83,8 @@ func TestGatewaysRefund(t *testing.T) {
 	assert.Equal(t, 429, b.single(`{"message":"x"}`).status, "event 51")
 }
 
-// TestReloadKeepsTheSharedLimit: a reload of the projects file gives nobody a fresh burst. A changed limit is a new one.
+// TestReloadKeepsTheSharedLimit: a reload of the projects file gives nobody a fresh burst. A changed limit is a new
+// one.
 func TestReloadKeepsTheSharedLimit(t *testing.T) {
 	t.Parallel()
 	a, b := twoGateways(t, redistest.Start(t), 20)
@@ -104,8 +105,8 @@ func TestReloadKeepsTheSharedLimit(t *testing.T) {
 	assert.Equal(t, 6, b.bulkOf(events(15, nil)).body.Accepted, "of 21")
 }
 
-// TestGatewaysWithoutTheStore: while the store is away, each gateway applies its share and its metrics tell. It comes back
-// by itself.
+// TestGatewaysWithoutTheStore: while the store is away, each gateway applies its share and its metrics tell. It comes
+// back by itself.
 func TestGatewaysWithoutTheStore(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

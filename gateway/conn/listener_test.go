@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,11 +24,13 @@ type server struct {
 	t          *testing.T
 	addr       string
 	turnedAway atomic.Int64
+	stop       func()
 }
 
-func newServer(t *testing.T, most int) *server {
+func newServer(t *testing.T, cfg Config) *server {
 	t.Helper()
 	s := &server{t: t}
+	cfg.TurnedAway, cfg.Log = func() { s.turnedAway.Add(1) }, slog.New(slog.DiscardHandler)
 	handler := func(ctx *fasthttp.RequestCtx) {
 		ctx.SetStatusCode(fasthttp.StatusAccepted)
 		if IsExcess(ctx) {
@@ -36,9 +39,7 @@ func newServer(t *testing.T, most int) *server {
 		}
 	}
 	inner := &fasthttp.Server{ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute, Handler: handler}
-	s.Set = New(inner, Config{
-		Max: most, TurnedAway: func() { s.turnedAway.Add(1) }, Log: slog.New(slog.DiscardHandler),
-	})
+	s.Set = New(inner, cfg)
 	s.excessTime = time.Second
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -46,10 +47,11 @@ func newServer(t *testing.T, most int) *server {
 	served := make(chan error, 1)
 	bounded := s.Bound(l)
 	go func() { served <- inner.Serve(bounded) }()
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		assert.NoError(t, inner.Shutdown())
 		assert.NoError(t, <-served)
 	})
+	t.Cleanup(s.stop)
 	return s
 }
 
@@ -80,14 +82,14 @@ func status(conn net.Conn) int {
 // becomes waits until the set has n open connections.
 func (s *server) becomes(n int) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool { return s.Open() == n }, 20*time.Second, 2*time.Millisecond)
+	await(s.t, func() bool { return s.Open() == n })
 }
 
 // TestFloodOfConnections: connections far beyond the bound close on accept, and silent ones below that soon after.
 // The one within the bound is served all the time.
 func TestFloodOfConnections(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, 1)
+	s := newServer(t, Config{Max: 1})
 	inside := s.connect()
 	require.Equal(t, 202, status(inside))
 	for range maxExcess {
@@ -107,7 +109,7 @@ func TestFloodOfConnections(t *testing.T) {
 // fits.
 func TestConnectionBeyondTheBound(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, 2)
+	s := newServer(t, Config{Max: 2})
 	first, second := s.connect(), s.connect()
 	require.Equal(t, 202, status(first))
 	require.Equal(t, 202, status(second))

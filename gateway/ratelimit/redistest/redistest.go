@@ -90,7 +90,8 @@ func (s *Server) Start() {
 	_, port, _ := net.SplitHostPort(s.addr)
 	s.process = exec.Command("redis-server", "-")
 	// redis-server takes the last of two lines of one name, so config can override each of these.
-	s.process.Stdin = strings.NewReader("bind 127.0.0.1\nport " + port + "\nsave \"\"\nappendonly no\ndir " + s.t.TempDir() + "\n" + s.config + "\n")
+	s.process.Stdin = strings.NewReader("bind 127.0.0.1\nport " + port + "\nsave \"\"\nappendonly no\n" +
+		"dir " + s.t.TempDir() + "\n" + s.config + "\n")
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)
 	}
