@@ -13,7 +13,7 @@ import (
 // closes at once.
 func TestParking(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, Config{Max: 2, ParkAfter: time.Millisecond})
+	s := newServer(t, Config{Max: 2, ParkAfter: time.Millisecond}, time.Minute)
 	first, second := s.connect(), s.connect()
 	for range 5 {
 		require.Equal(t, 202, status(first))
