@@ -33,7 +33,7 @@ func (s *server) measure(c *fiber.Ctx) error {
 	if mayContinue(ctx) {
 		return nil // the request has no answer yet: it comes here again, with its body
 	}
-	if conn.IsSurplus(ctx) {
+	if conn.IsExcess(ctx) {
 		ctx.SetConnectionClose()
 	}
 	r, took := routeOf(ctx), time.Since(start)

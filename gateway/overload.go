@@ -24,7 +24,7 @@ var errOverload = refuse(kindUnavailable, "The gateway is overloaded.")
 
 // enter counts a request as under way until leave is called, or refuses it.
 func (o *overload) enter(ctx *fasthttp.RequestCtx) *problem {
-	if conn.IsSurplus(ctx) {
+	if conn.IsExcess(ctx) {
 		return errOverload // counted with its connection
 	}
 	if n := o.requests.Add(1); o.max > 0 && n > o.max {

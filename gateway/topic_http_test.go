@@ -283,8 +283,8 @@ const outageAnswer = time.Second
 
 // TestBelowMinISR: two of three brokers die, or hang, and the third has too few replicas. That is one outage, however
 // often the third shows signs of life; every request is answered soon.
+// It measures times, so only its own cases run side by side.
 func TestBelowMinISR(t *testing.T) {
-	t.Parallel()
 	ends := map[string]func(*kafkatest.Link){"killed": (*kafkatest.Link).Kill, "stopped": (*kafkatest.Link).Stop}
 	for name, end := range ends {
 		for _, spooled := range []bool{false, true} {

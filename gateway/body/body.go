@@ -11,13 +11,13 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// The errors of Reader. What they wrap is for a log; no text of them repeats a byte of the body.
+// The errors of Reader. They may wrap a cause. No text repeats a byte of the body.
 var (
 	// ErrTooLarge: the body has more bytes than the reader's limit, as it was sent or, if the error is
 	// ErrDecodedTooLarge, once decompressed.
 	ErrTooLarge        = errors.New("body larger than the limit")
 	ErrDecodedTooLarge = fmt.Errorf("%w once decompressed", ErrTooLarge)
-	// ErrTooSlow: no byte came for Silence, or fewer than 1 KiB/s over 30 seconds.
+	// ErrTooSlow: no byte came for Config.Silence, or fewer than 1 KiB/s over 30 seconds.
 	ErrTooSlow = errors.New("body too slow")
 	// ErrTruncated: the connection ended before the body did, or the body's chunks are malformed.
 	ErrTruncated = errors.New("body ends early")
@@ -44,7 +44,7 @@ type Config struct {
 	Budget int64
 	// Largest is the largest limit of any reader, in bytes.
 	Largest int
-	// Silence is how long a client may send nothing in the middle of a body. 0 is the default, Silence.
+	// Silence is how long a client may send nothing in the middle of a body. 0 is the default of 10 s.
 	Silence time.Duration
 	// Refused is called each time that a body finds no room in the budget. It must be safe for concurrent use.
 	Refused func()
@@ -61,7 +61,7 @@ func NewPool(cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Used returns how many bytes the bodies hold now, without the first freeBytes of each.
+// Used returns how many bytes the bodies hold now, without the first 8 KiB of each.
 func (p *Pool) Used() int64 { return p.budget.used.Load() }
 
 // Reader returns a reader of bodies of at most limit bytes, before and after decompression.
@@ -90,8 +90,8 @@ func (r *Reader) coding(ctx *fasthttp.RequestCtx) (encoding, error) {
 	return coding, nil
 }
 
-// Read reads the request's body into dst, decompressed. dst must be empty; its content is undefined after an error. The
-// errors are those above.
+// Read reads the request's body into dst, decompressed. dst must be empty; its content is undefined after an error.
+// Read returns the errors above.
 func (r *Reader) Read(ctx *fasthttp.RequestCtx, dst *Buffer) error {
 	coding, err := r.coding(ctx)
 	if err != nil {

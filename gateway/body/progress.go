@@ -8,9 +8,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// The server reads the first bytes of a body together with the headers. The rest is cut by its progress and not by
-// its total time: a phone on a slow line may take minutes, a client that sends a byte now and then to hold a
-// connection may not.
+// Progress limits a body, not its total time. A phone on a slow line may take minutes. A client that sends a byte now
+// and then, to hold a connection open, may not.
 const (
 	// Silence is how long a client may send nothing in the middle of a request.
 	Silence = 10 * time.Second

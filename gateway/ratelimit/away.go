@@ -72,9 +72,9 @@ func (s *Store) beat() {
 	}
 }
 
-// dataLost tells a store that lost its data what is missing from each bucket.
+// dataLost charges a store that lost its data for the events that each bucket lacks.
 func (s *Store) dataLost() {
-	s.log.Warn("limit store lost its data, gateways tell it what they know", "gateways", s.Gateways())
+	s.log.Warn("limit store lost its data, gateways report what is missing", "gateways", s.Gateways())
 	s.applyShares()
 	s.beginGrace()
 	s.exchangeAll(true)
@@ -98,7 +98,8 @@ func (s *Store) fail(err error) {
 	fresh := s.causes.note(err)
 	switch {
 	case !s.away():
-		s.log.Warn("limit store is away, each gateway applies its share of the limits", "gateways", s.Gateways(), "err", err)
+		s.log.Warn("limit store is away, each gateway applies its share of the limits",
+			"gateways", s.Gateways(), "err", err)
 	case fresh:
 		s.log.Warn("limit store is still away, for another reason", "gateways", s.Gateways(), "err", err)
 	}

@@ -49,7 +49,7 @@ var causeDigits = regexp.MustCompile(`[0-9]+`)
 func causeOf(err error) string {
 	var replied interface {
 		error
-		RedisError() // as go-redis marks what Redis answered
+		RedisError() // as go-redis marks the errors that Redis answers
 	}
 	if errors.As(err, &replied) {
 		word, _, _ := strings.Cut(replied.Error(), " ")

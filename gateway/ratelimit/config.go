@@ -100,7 +100,7 @@ func (c Config) trustCA(options *redis.Options) error {
 	return nil
 }
 
-// parseURL parses the store's URL, or says what is wrong with the URL without repeating any of it.
+// parseURL parses the store's URL. wrong is the fault of the URL and repeats none of it; "" is no fault.
 func parseURL(text string) (options *redis.Options, wrong string) {
 	u, err := url.Parse(text)
 	if err != nil {
