@@ -245,6 +245,9 @@ func (s *submission) repeat(id uuid.UUID) {
 }
 
 // encode makes the records of the events to keep. After encode nothing refers to the body.
+//
+// Records made while the body is split would be 2 % faster in a bulk of 1,000 (BenchmarkHandler). But then a sent_at
+// behind the events would need a second pass, and events over the limit would be encoded for nothing.
 func (s *submission) encode() {
 	s.stamp.seal()
 	s.records = s.publisher.NewRequest()
