@@ -95,7 +95,7 @@ func idle(t testing.TB, url string, events int, window time.Duration, c *manualC
 		s.script = scriptWithoutExpiry(t)
 		s.clock = func() string { return strconv.FormatInt(c.now().UnixMicro(), 10) }
 	}
-	l := New(Limit{events, window, true}, now())
+	l := New(Limit{Events: events, Window: window, ExactRetryAfter: true}, now())
 	s.Attach("demo", l)
 	return &member{Limiter: l, store: s, bucket: l.shared.(*sharedLimit)}
 }

@@ -161,9 +161,9 @@ func TestRefusalsAreCheap(t *testing.T) {
 	a.Take(60, c.now())
 	before := r.ScriptCalls()
 	for range 10_000 {
-		require.Zero(t, a.Take(1, c.now()))
-		require.False(t, a.TakeAll(10, c.now()))
-		require.Zero(t, a.Quota(c.now()).Remaining)
+		if a.Take(1, c.now()) != 0 || a.TakeAll(10, c.now()) || a.Quota(c.now()).Remaining != 0 {
+			t.Fatal("an event passed")
+		}
 	}
 	assert.LessOrEqual(t, r.ScriptCalls()-before, 20, "calls for 20,000 refusals")
 	c.advance(time.Second)
@@ -222,7 +222,7 @@ func BenchmarkTake(b *testing.B) {
 			}
 		})
 	}
-	b.Run("local", func(b *testing.B) { bench(b, New(Limit{MaxEvents, time.Second, false}, time.Now())) })
+	b.Run("local", func(b *testing.B) { bench(b, New(Limit{Events: MaxEvents, Window: time.Second}, time.Now())) })
 	b.Run("shared", func(b *testing.B) {
 		bench(b, join(b, redistest.StartProcess(b, "").URL(), MaxEvents, time.Second, nil).Limiter)
 	})
