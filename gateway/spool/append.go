@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/record"
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -177,7 +176,7 @@ func (s *Spool) writeGroup(group []*pendingEntry) (next, before uint64, err erro
 // beginSegment starts a file. The directory's entry for the file is fsynced before anything in the file is
 // acknowledged.
 func (s *Spool) beginSegment() error {
-	seg := s.segment(s.number)
+	seg := newSegment(s.cfg.Dir, s.number)
 	seg.first, seg.before = s.next, s.before
 	file, err := s.create(seg.path)
 	if err != nil {
@@ -238,11 +237,41 @@ type inSeconds struct{ prometheus.Histogram }
 // Observe is part of prometheus.Histogram.
 func (h inSeconds) Observe(ns float64) { h.Histogram.Observe(ns / 1e9) }
 
-// syncDir makes a directory's entries durable.
-func syncDir(dir string) error {
-	d, err := vfs.Default.OpenDir(dir)
+// checkNotTruncated returns ErrGone if somebody truncated the active file. A group that was written behind the cut
+// would follow a hole where acknowledged entries were.
+func (s *Spool) checkNotTruncated() error {
+	file, ok := s.file.(interface{ Stat() (os.FileInfo, error) })
+	if !ok {
+		return nil
+	}
+	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	if info.Size() < s.active.written {
+		return fmt.Errorf("%w: %s has %d bytes of %d", ErrGone, s.active.path, info.Size(), s.active.written)
+	}
+	return nil
+}
+
+// checkInPlace returns the size of the active file, which was just written and fsynced, or ErrGone if its path leads
+// elsewhere. It costs two system calls for each fsync.
+func (s *Spool) checkInPlace() (size int64, err error) {
+	at, err := os.Lstat(s.active.path)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	if file, ok := s.file.(interface{ Stat() (os.FileInfo, error) }); ok {
+		info, err := file.Stat()
+		if err != nil {
+			return 0, err
+		}
+		if !os.SameFile(info, at) {
+			return 0, fmt.Errorf("%w: %s is another file", ErrGone, s.active.path)
+		}
+	}
+	if at.Size() < s.active.written {
+		return 0, fmt.Errorf("%w: %s has %d bytes of %d", ErrGone, s.active.path, at.Size(), s.active.written)
+	}
+	return at.Size(), nil
 }

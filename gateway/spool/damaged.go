@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // keepDamaged renames a file that cannot be read to its end, so that it does not hold up the files behind it, and
@@ -27,9 +26,4 @@ func (s *Spool) keepDamaged(seg *segment, cause error) error {
 	s.log.Error("spool file is damaged; the rest of its events are not on kafka",
 		"file", path, "bytes", seg.size, "events", seg.events, "err", cause)
 	return nil
-}
-
-// withSuffix returns the path of the segment's file under another suffix.
-func (seg *segment) withSuffix(suffix string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(seg.path, segmentSuffix), refusedSuffix) + suffix
 }

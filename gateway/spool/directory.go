@@ -2,13 +2,15 @@ package spool
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
+
+// lockName is the file that is locked while a process uses the directory.
+const lockName = "LOCK"
 
 // directory is the spool's directory as it was when the spool locked it. Somebody may delete, rename, replace or
 // unmount a directory under a running gateway, or delete or truncate a file in it. Writes to an open file still succeed
@@ -72,41 +74,11 @@ func leadsTo(path string, file os.FileInfo) bool {
 	return err == nil && file != nil && os.SameFile(info, file)
 }
 
-// checkNotTruncated returns ErrGone if somebody truncated the active file. A group that was written behind the cut
-// would follow a hole where acknowledged entries were.
-func (s *Spool) checkNotTruncated() error {
-	file, ok := s.file.(interface{ Stat() (os.FileInfo, error) })
-	if !ok {
-		return nil
-	}
-	info, err := file.Stat()
+// syncDir makes a directory's entries durable.
+func syncDir(dir string) error {
+	d, err := vfs.Default.OpenDir(dir)
 	if err != nil {
 		return err
 	}
-	if info.Size() < s.active.written {
-		return fmt.Errorf("%w: %s has %d bytes of %d", ErrGone, s.active.path, info.Size(), s.active.written)
-	}
-	return nil
-}
-
-// checkInPlace returns the size of the active file, which was just written and fsynced, or ErrGone if its path leads
-// elsewhere. It costs two system calls for each fsync.
-func (s *Spool) checkInPlace() (size int64, err error) {
-	at, err := os.Lstat(s.active.path)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrGone, err)
-	}
-	if file, ok := s.file.(interface{ Stat() (os.FileInfo, error) }); ok {
-		info, err := file.Stat()
-		if err != nil {
-			return 0, err
-		}
-		if !os.SameFile(info, at) {
-			return 0, fmt.Errorf("%w: %s is another file", ErrGone, s.active.path)
-		}
-	}
-	if at.Size() < s.active.written {
-		return 0, fmt.Errorf("%w: %s has %d bytes of %d", ErrGone, s.active.path, at.Size(), s.active.written)
-	}
-	return at.Size(), nil
+	return errors.Join(d.Sync(), d.Close())
 }

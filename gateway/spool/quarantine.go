@@ -19,7 +19,7 @@ import (
 // nil.
 func (s *Spool) Quarantine(e Entry, cause error) error {
 	s.write.Lock()
-	seg := s.segment(s.number)
+	seg := newSegment(s.cfg.Dir, s.number)
 	s.number++
 	s.write.Unlock()
 	seg.path = seg.withSuffix(refusedSuffix)

@@ -43,11 +43,11 @@ func (s *Spool) list() ([]*segment, error) {
 		s.number = max(s.number, number+1)
 		switch "." + suffix {
 		case segmentSuffix:
-			seg := s.segment(number)
+			seg := newSegment(s.cfg.Dir, number)
 			seg.measure()
 			files = append(files, seg)
 		case refusedSuffix:
-			if err := s.recoverQuarantined(s.segment(number)); err != nil {
+			if err := s.recoverQuarantined(newSegment(s.cfg.Dir, number)); err != nil {
 				return nil, err
 			}
 		}

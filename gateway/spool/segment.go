@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/record"
@@ -56,8 +57,14 @@ func (seg *segment) setOldest(accepted time.Time) {
 	seg.oldestAt = min(max(at, seg.oldestAt), max(seg.lastAt, seg.oldestAt))
 }
 
-func (s *Spool) segment(number uint64) *segment {
-	return &segment{path: filepath.Join(s.cfg.Dir, fmt.Sprintf("%0*d", segmentDigits, number)+segmentSuffix)}
+// newSegment makes the segment of a number in the directory. Its file need not exist.
+func newSegment(dir string, number uint64) *segment {
+	return &segment{path: filepath.Join(dir, fmt.Sprintf("%0*d", segmentDigits, number)+segmentSuffix)}
+}
+
+// withSuffix returns the path of the segment's file under another suffix.
+func (seg *segment) withSuffix(suffix string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(seg.path, segmentSuffix), refusedSuffix) + suffix
 }
 
 // measure reads the size of a file that is not written any more.

@@ -24,8 +24,6 @@ const (
 	// inspectEvery is how often the directory is inspected, so that a missing directory is noticed while nothing is
 	// appended.
 	inspectEvery = time.Second
-	// lockName is the file that is locked while a process uses the directory.
-	lockName = "LOCK"
 )
 
 // The marks of errors of Append and Take, for errors.Is. After any error of Append the entry may be on the disk all the
