@@ -13,7 +13,10 @@ import (
 	"sluice/internal/event"
 )
 
-// kind is why a request, or one event of a bulk, was not kept. The set is closed: the table below answers each.
+const headerRequestID = "X-Request-Id"
+
+// kind is the reason for which a request, or one event of a bulk, was not kept. The table answers has an answer for
+// each.
 type kind int
 
 const (
@@ -35,7 +38,7 @@ const (
 	kindUnavailable
 )
 
-// answers is the one table from what went wrong to what the client sees.
+// answers maps each kind to what the client sees.
 var answers = [...]struct {
 	status    int
 	code      string
@@ -59,7 +62,7 @@ var answers = [...]struct {
 	kindUnavailable:          {fasthttp.StatusServiceUnavailable, "unavailable", true},
 }
 
-// What a 413 calls the limits.
+// Names, in a 413, of the limits.
 const (
 	limitEventBytes  = "max_event_bytes"
 	limitBulkBytes   = "max_bulk_bytes"
@@ -68,22 +71,18 @@ const (
 	limitTopicBatch  = "topic_batch_bytes" // the topic's max.message.bytes
 )
 
-// problem is a refusal. Its text is one sentence that never repeats the client's bytes, headers or key.
+// problem is a refusal. Its text is one sentence. It never repeats the client's bytes, headers or key.
 type problem struct {
 	kind       kind
 	text       string
 	field      string
 	limit      string
 	eventID    uuid.UUID
-	index      int // of the event in a bulk, or −1
 	allow      string
 	retryAfter int // seconds; 0: none
 }
 
-func refuse(k kind, text string) *problem { return &problem{kind: k, text: text, index: -1} }
-
-// Error is part of error: problems travel through Fiber as errors.
-func (p *problem) Error() string { return p.text }
+func refuse(k kind, text string) *problem { return &problem{kind: k, text: text} }
 
 // tooLarge refuses what is larger than a limit: most of a unit. The sentence goes on from what.
 func tooLarge(what, limit string, most int64, unit string) *problem {
@@ -139,9 +138,6 @@ func (p *problem) body(requestID string) errorBody {
 	b := errorBody{
 		Error: p.text, Code: row.code, Retryable: row.retryable, RequestID: requestID, Field: p.field, Limit: p.limit,
 	}
-	if p.index >= 0 {
-		b.Index = &p.index
-	}
 	if p.eventID != uuid.Nil {
 		b.EventID = p.eventID.String()
 	}
@@ -154,7 +150,7 @@ func (p *problem) write(ctx *fasthttp.RequestCtx) {
 	writeJSON(ctx, p.body(string(ctx.Response.Header.Peek(headerRequestID))))
 }
 
-// writeProblem is how our own protocol refuses a request.
+// writeProblem refuses a request of our own protocol.
 func writeProblem(ctx *fasthttp.RequestCtx, p *problem) { p.write(ctx) }
 
 // writeHead sets the status and the headers that go with the refusal.
@@ -173,7 +169,7 @@ func (p *problem) writeHead(ctx *fasthttp.RequestCtx) {
 	}
 	wait := p.retryAfter
 	if p.kind == kindUnavailable {
-		wait = unavailableRetryAfter() // not kept: one refusal may answer many requests at once
+		wait = unavailableRetryAfter() // made anew, because one problem may answer many requests at once
 	}
 	if wait > 0 {
 		h.Set(fasthttp.HeaderRetryAfter, strconv.Itoa(wait))
@@ -185,10 +181,30 @@ func unavailableRetryAfter() int { return 1 + rand.IntN(5) }
 
 func writeJSON(ctx *fasthttp.RequestCtx, v any) {
 	text, err := json.Marshal(v)
-	if err != nil { // only a programming error can get here: the bodies are plain structs
+	if err != nil { // impossible: the bodies are plain structs
 		ctx.SetStatusCode(fasthttp.StatusInternalServerError)
 		return
 	}
 	ctx.SetContentType("application/json")
 	ctx.SetBody(text)
+}
+
+// outcome is what the log says about a request beyond its status. It is a user value of the request. A request that was
+// kept whole has none, unless every request is logged.
+type outcome struct {
+	kind    kind // 0: nothing was refused
+	project string
+	events  int // refused events of a bulk
+}
+
+type outcomeKey struct{}
+
+// outcomeOf returns the request's outcome, and makes one if it has none.
+func outcomeOf(ctx *fasthttp.RequestCtx) *outcome {
+	o, _ := ctx.UserValue(outcomeKey{}).(*outcome)
+	if o == nil {
+		o = &outcome{}
+		ctx.SetUserValue(outcomeKey{}, o)
+	}
+	return o
 }

@@ -24,6 +24,7 @@ func gzipped(t testing.TB, text string) string {
 }
 
 func TestSingleEventIsKeptWithItsEnvelope(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	const id = "0193b3c4-5d6e-4a7b-8c9d-0e1f2a3b4c5d"
 	body := `{"event_id":"` + id + `", "message":"hello",  "extra":[1,2]}`
@@ -56,6 +57,7 @@ func TestSingleEventIsKeptWithItsEnvelope(t *testing.T) {
 }
 
 func TestMissingIDIsMadeOnceAndReturned(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	got := s.single(`{"message":"x"}`)
 	id, err := uuid.Parse(got.body.EventID)
@@ -69,8 +71,9 @@ func TestMissingIDIsMadeOnceAndReturned(t *testing.T) {
 	}
 }
 
-// TestAnswers is the table of answers: what is refused, how, and that nothing of it reaches Kafka.
+// TestAnswers lists refusals with their answers. None of the refused events reaches Kafka.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	ok := `{"message":"x"}`
 	key := func(name, value string) map[string]string { return map[string]string{name: value} }
@@ -163,6 +166,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestAcceptedForms(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	ok := `{"message":"x"}`
 	tests := []struct {
@@ -200,6 +204,7 @@ func TestAcceptedForms(t *testing.T) {
 }
 
 func TestRequestIDIsEchoedIfHarmless(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	for id, echoed := range map[string]bool{
 		"abc-DEF_123": true, strings.Repeat("a", 64): true, strings.Repeat("a", 65): false, "a b": false, "ü": false,

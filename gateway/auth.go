@@ -7,9 +7,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// findKey takes the project key out of a request: a Bearer token, the user of Basic auth, X-API-Key, X-Sentry-Auth in both
-// of its forms, or ?api_key= for beacons, which cannot set headers. The same key may be given more than once. The result is
-// nil when there is none, and aliases the request.
+// findKey returns the project key of a request: a Bearer token, the user of Basic auth, X-API-Key, X-Sentry-Auth in
+// both of its forms, or ?api_key= for beacons, which cannot set headers. A request may repeat the same key. findKey
+// returns nil if the request has no key. The key aliases the request.
 func findKey(ctx *fasthttp.RequestCtx) ([]byte, *problem) {
 	var found []byte
 	conflict := false
@@ -44,7 +44,7 @@ func findKey(ctx *fasthttp.RequestCtx) ([]byte, *problem) {
 	return found, nil
 }
 
-// authorizationKey reads "Bearer key" and "Basic base64(key:anything)"; other schemes are somebody else's.
+// authorizationKey reads "Bearer key" and "Basic base64(key:anything)". Other schemes carry no key of ours.
 func authorizationKey(v []byte) []byte {
 	scheme, rest, _ := bytes.Cut(v, []byte(" "))
 	switch {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf16"
 )
 
-// badInput is one that somebody will send some day, and its answer.
+// badInput is a hostile input and its answer.
 type badInput struct {
 	name, body string
 	status     int
@@ -20,14 +20,14 @@ const (
 	invalid   = "invalid_event"
 )
 
-// with is an event that has a field with a value, as JSON.
+// with returns an event with one field set to a JSON value.
 func with(field, value string) string { return fmt.Sprintf(`{"message":"x",%q:%s}`, field, value) }
 
 func nested(depth int) string {
 	return with("deep", strings.Repeat("[", depth-1)+strings.Repeat("]", depth-1))
 }
 
-// manyKeys is an object with n names.
+// manyKeys returns an object with n names.
 func manyKeys(n int) string {
 	var b strings.Builder
 	b.WriteString(`{"message":"x"`)
@@ -49,7 +49,7 @@ func utf16Of(text string, bigEndian bool) string {
 	return b.String()
 }
 
-// badJSON: strict JSON, and what is an event.
+// badJSON lists text that is not strict JSON, or not an event.
 func badJSON() []badInput {
 	out := []badInput{
 		{"cut off", `{"message":"x"`, 400, malformed},
@@ -136,7 +136,7 @@ func tagList(n int) string {
 	return strings.Join(parts, ",")
 }
 
-// strangeMeaning is never refused: times that cannot be, text that means something elsewhere, and names that are ours.
+// strangeMeaning lists events that must be kept: impossible times, text with a meaning elsewhere, and names of ours.
 func strangeMeaning() []badInput {
 	var out []badInput
 	for _, ts := range []string{
@@ -155,8 +155,9 @@ func strangeMeaning() []badInput {
 	return out
 }
 
-// TestBadEvents: each has its answer; what is refused does not reach Kafka, what is kept is kept as it came.
+// TestBadEvents checks the answer to each. Refused events do not reach Kafka; accepted ones are kept byte for byte.
 func TestBadEvents(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	kept := 0
 	for _, in := range append(badJSON(), strangeMeaning()...) {
@@ -187,8 +188,9 @@ func TestBadEvents(t *testing.T) {
 	}
 }
 
-// TestBadBulks: what is wrong with one event concerns it alone as long as its end can be found.
+// TestBadBulks: a fault of one event refuses that event alone, as long as its end can be found.
 func TestBadBulks(t *testing.T) {
+	t.Parallel()
 	ok := `{"message":"x"}`
 	days := make([]string, 10_000)
 	for i := range days {
@@ -255,14 +257,15 @@ func TestBadBulks(t *testing.T) {
 	}
 }
 
-// badKeys are header values and what they lead to; nobody has any of them.
+// badKeys are headers with keys that no project has, and their answers.
 var badKeys = []string{
 	"", "nope", testKey[:len(testKey)-1], testKey + "x", "Test-Key", "tеst-key", "test\u200b-key", // Cyrillic е, zero width
 	"' OR '1'='1", "test-key'; --", "../../test-key", "%74est-key", "test-key,other", hash(testKey), "null", "undefined",
 }
 
-// TestBadKeys: one identical 401, wherever the key is.
+// TestBadKeys: every unknown key gets the same 401, wherever the request carries it.
 func TestBadKeys(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	plain := ""
 	for _, key := range badKeys {
@@ -304,9 +307,10 @@ func TestBadKeys(t *testing.T) {
 	}
 }
 
-// TestNothingGetsPastTheLimit: neither other spellings of the path, nor other addresses, nor the project's other keys, nor
-// bulks in place of single events.
+// TestNothingGetsPastTheLimit: other spellings of the path, other addresses, other keys of the project and bulks all
+// count against the same limit.
 func TestNothingGetsPastTheLimit(t *testing.T) {
+	t.Parallel()
 	two := strings.Replace(limited(3, "60s"), "keys: [", fmt.Sprintf("keys: [{name: other, sha256: %q}, ", hash("other-key")), 1)
 	s := serve(t, withProjects(t, two))
 	ok := `{"message":"x"}`
@@ -350,8 +354,9 @@ func TestNothingGetsPastTheLimit(t *testing.T) {
 	}
 }
 
-// TestBadRequestIDs: what could hurt a terminal or a log is not repeated.
+// TestBadRequestIDs: an id that could harm a terminal or a log is not echoed.
 func TestBadRequestIDs(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	for _, id := range []string{"\x1b[31mred", "a\tb", strings.Repeat("a", 3<<10), "<b>", "a%0ab", "", "-", "_"} {
 		status, text, _ := s.raw("GET " + pathHealth + " HTTP/1.1\r\nHost: a\r\nX-Request-Id: " + id + "\r\n\r\n")

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// hammer sends one request after the other over each of many connections for a time, and says how many were answered 202 and
-// how long each took. It does next to nothing itself: it shares the machine with what it measures.
+// hammer sends requests one after the other over each of many connections. It counts the 202s and measures how long
+// each took. It does as little as possible itself, because it shares the machine with what it measures.
 type hammer struct {
 	addr        string
 	connections int
@@ -23,16 +23,16 @@ type hammer struct {
 	every       time.Duration // 0: as fast as answers come; else each connection sends this often, latency counts from then
 }
 
-// outcome is one measurement.
-type outcome struct {
+// measured is the result of one measurement.
+type measured struct {
 	requests  int
 	seconds   float64
 	latencies []time.Duration
 }
 
-func (o outcome) rate() float64 { return float64(o.requests) / o.seconds }
+func (o measured) rate() float64 { return float64(o.requests) / o.seconds }
 
-func (o outcome) p99() time.Duration {
+func (o measured) p99() time.Duration {
 	if len(o.latencies) == 0 {
 		return 0
 	}
@@ -40,10 +40,10 @@ func (o outcome) p99() time.Duration {
 	return o.latencies[len(o.latencies)*99/100]
 }
 
-func (h hammer) run(b *testing.B, d time.Duration) outcome {
+func (h hammer) run(b *testing.B, d time.Duration) measured {
 	b.Helper()
 	var mu sync.Mutex
-	var total outcome
+	var total measured
 	var all sync.WaitGroup
 	start := time.Now()
 	for i := range h.connections {
@@ -67,7 +67,7 @@ func (h hammer) connection(start time.Time, d time.Duration, index int) ([]time.
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() //nolint:errcheck // a benchmark
+	defer conn.Close()
 	r := bufio.NewReaderSize(conn, 4<<10)
 	var latencies []time.Duration
 	// Connections on a schedule do not all send at the same moment.
@@ -116,7 +116,7 @@ func readAccepted(r *bufio.Reader) error {
 	return err
 }
 
-// httpRequest renders a POST.
+// httpRequest returns a POST request as bytes.
 func httpRequest(path, body, extra string) []byte {
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s",
 		path, testKey, extra, len(body), body)

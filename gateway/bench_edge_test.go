@@ -35,15 +35,15 @@ var (
 	edgePairs   = flag.Int("edge.pairs", 5, "how many pairs BenchmarkEdge measures of each row")
 )
 
-// BenchmarkEdge measures the edge against its ceilings, side by side in one run: each row is a pair of measurements taken in
-// turn, several times, and the median of the ratios. Broker, gateway and client share the machine.
+// BenchmarkEdge measures the gateway beside its ceilings in one run. Each row measures the two in turn, several
+// times, and reports the median of the ratios. Broker, gateway and client share the machine.
 //
 //	go test ./gateway -run '^$' -bench Edge -benchtime 1x -args -edge.seconds 3 -edge.pairs 5
 //
 // Set SLUICE_TEST_KAFKA=host:port to measure on that broker instead of the embedded one.
 func BenchmarkEdge(b *testing.B) {
 	e := newEdge(b)
-	// As the program runs it.
+	// The program does the same.
 	if err := process.Frugal(b.Context(), func(context.Context) error {
 		b.Run("single", e.single)
 		b.Run("latency", e.latency) // before the bulks, whose gigabytes the system is still writing to disk afterwards
@@ -55,10 +55,10 @@ func BenchmarkEdge(b *testing.B) {
 	}
 }
 
-// benchCompression is the setting's default.
+// benchCompression is the default of --kafka-compression.
 const benchCompression = "snappy"
 
-// edge is what the rows share.
+// edge holds what all rows use.
 type edge struct {
 	kafka   kafkaconn.Config
 	gateway string // host:port
@@ -104,7 +104,7 @@ func newEdge(b *testing.B) *edge {
 	if err != nil {
 		b.Fatal(err)
 	}
-	app := fiber.New(empty.app.Config())
+	app := fiber.New(empty.server.app.Config())
 	answer := []byte(`{"status":"accepted","event_id":"0193b3c4-5d6e-4a7b-8c9d-0e1f2a3b4c5d"}`)
 	app.Post(pathEvents, func(c *fiber.Ctx) error {
 		c.Status(fiber.StatusAccepted).Context().SetContentType("application/json")
@@ -123,7 +123,7 @@ func newEdge(b *testing.B) *edge {
 	return e
 }
 
-// background runs something until the benchmark ends.
+// background runs a function until the benchmark ends.
 func background(b *testing.B, run func(context.Context) error) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -137,7 +137,7 @@ func background(b *testing.B, run func(context.Context) error) {
 	})
 }
 
-// event200 is an event of 200 bytes. Its message is of random words, so that batches compress as real ones do.
+// event200 returns an event of 200 bytes. Its message has random words, so that batches compress as real ones do.
 func event200(n int) string {
 	const frame = `{"event_id":"0193b3c4-5d6e-7a7b-8c9d-%012d","level":"error","environment":"prod","release":"shop@1.4.2","tags":{"region":"eu"},"message":"%s"}`
 	words := strings.Fields("timeout payment refused upstream cart session token expired connection reset retry queue worker parse index null order user")
@@ -149,7 +149,7 @@ func event200(n int) string {
 	return fmt.Sprintf(frame, n, message.String()[:200-len(frame)+len("%012d%s")-12])
 }
 
-// requestsOf renders n requests with events of their own.
+// requestsOf returns n requests, each with an event of its own.
 func requestsOf(n int) [][]byte {
 	out := make([][]byte, n)
 	for i := range out {
@@ -158,7 +158,7 @@ func requestsOf(n int) [][]byte {
 	return out
 }
 
-// bulkOf is a bulk of n events of 200 bytes.
+// bulkOf returns a bulk of n events of 200 bytes.
 func bulkOf(n int) string {
 	parts := make([]string, n)
 	for i := range parts {
@@ -167,7 +167,7 @@ func bulkOf(n int) string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-// pairs measures a and b in turn and reports the medians and the ratio.
+// pairs measures a and b in turn, and reports the medians and the median ratio.
 func pairs(b *testing.B, throughput bool, name, unitA, unitB string, measureA, measureB func(time.Duration) float64) {
 	b.Helper()
 	d := time.Duration(*edgeSeconds * float64(time.Second))
@@ -217,7 +217,7 @@ func (e *edge) bulk(b *testing.B) {
 		func(d time.Duration) float64 { return e.publisherAlone(b, d) })
 }
 
-// publisherAlone publishes prepared records: no HTTP, no JSON.
+// publisherAlone publishes prepared records, without HTTP and JSON.
 func (e *edge) publisherAlone(b *testing.B, d time.Duration) float64 {
 	b.Helper()
 	pub, stop := e.publisher(b)
@@ -259,8 +259,8 @@ func (e *edge) gzip(b *testing.B) {
 		func(d time.Duration) float64 { return e.bulkRate(b, plain, d) })
 }
 
-// latency compares the p99 of single events at half the saturation rate with the broker's own acknowledged round trip at the
-// same rate of batches.
+// latency compares the p99 of single events at half the saturation rate with the p99 of the broker's own round trip
+// at the same rate of batches.
 func (e *edge) latency(b *testing.B) {
 	requests := requestsOf(1000)
 	d := time.Duration(*edgeSeconds * float64(time.Second))
@@ -278,11 +278,11 @@ func (e *edge) latency(b *testing.B) {
 }
 
 // roundTrips publishes single records on the same schedule, without HTTP.
-func (e *edge) roundTrips(b *testing.B, pub *publish.Publisher, d time.Duration, senders int, every time.Duration) outcome {
+func (e *edge) roundTrips(b *testing.B, pub *publish.Publisher, d time.Duration, senders int, every time.Duration) measured {
 	b.Helper()
 	record := prepare([]batchtest.Record{{Value: []byte(event200(1)), Headers: event.Envelope{Project: "demo", ID: event.NewID(), ReceivedAt: time.Now()}.Headers()}})
 	var mu sync.Mutex
-	var total outcome
+	var total measured
 	var all sync.WaitGroup
 	start := time.Now()
 	for i := range senders {
@@ -307,7 +307,7 @@ func (e *edge) roundTrips(b *testing.B, pub *publish.Publisher, d time.Duration,
 	return total
 }
 
-// prepared is records that are encoded already, for any partition.
+// prepared holds encoded records that may go to any partition.
 type prepared struct {
 	run   []byte
 	count int
@@ -317,7 +317,7 @@ func prepare(records []batchtest.Record) prepared {
 	return prepared{batchtest.Run(records...), len(records)}
 }
 
-// publish publishes them as one request and waits for the acknowledgement.
+// publish publishes the records as one request, and waits for the acknowledgement.
 func (p prepared) publish(pub *publish.Publisher) error {
 	r := pub.NewRequest()
 	defer r.Release()
@@ -326,7 +326,7 @@ func (p prepared) publish(pub *publish.Publisher) error {
 	return r.Err()
 }
 
-// publisher is one over the same broker, by itself.
+// publisher returns a second publisher to the same broker.
 func (e *edge) publisher(b *testing.B) (pub *publish.Publisher, stop func()) {
 	b.Helper()
 	producer, err := kafka.New(kafka.Config{Conn: e.kafka, Timeout: publish.AttemptTimeout})
@@ -360,7 +360,7 @@ func makeTopic(b *testing.B, conn kafkaconn.Config, partitions int) {
 	}
 }
 
-// cpuTime is what this process has used.
+// cpuTime returns the processor time that this process has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

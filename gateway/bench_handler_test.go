@@ -15,7 +15,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// BenchmarkHandler measures one request through the handler alone: no network, no Kafka. It is steadier than BenchmarkEdge.
+// BenchmarkHandler measures one request through the handler alone, without network and Kafka. It is steadier than
+// BenchmarkEdge.
 //
 //	go test ./gateway -run '^$' -bench Handler -benchmem -count 6
 func BenchmarkHandler(b *testing.B) {
@@ -56,7 +57,7 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// handlerOf is the handler of a gateway whose Kafka acknowledges everything at once.
+// handlerOf returns the handler of a gateway whose Kafka acknowledges everything at once.
 func handlerOf(b *testing.B) fasthttp.RequestHandler {
 	b.Helper()
 	cfg := Config{
@@ -76,7 +77,7 @@ func handlerOf(b *testing.B) fasthttp.RequestHandler {
 		return nil
 	})
 	waitUntil(b, func() bool { return g.publisher.Partitions() > 0 })
-	return g.app.Server().Handler
+	return g.server.app.Server().Handler
 }
 
 // acknowledging is a Producer that forgets every batch and reports success.

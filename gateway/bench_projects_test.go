@@ -26,9 +26,9 @@ import (
 	"sluice/internal/kafkaconn"
 )
 
-// BenchmarkProjects measures what projects cost, at sizes from ten to a million, with the gateway as a process of its
-// own: how long a change takes to be in force, the memory before, at its highest and after, and the p99 of requests
-// before the change and while the file is read.
+// BenchmarkProjects measures the cost of ten to a million projects, with the gateway in its own process: how long a
+// change takes to be in force; the memory before the change, at its peak and after; and the p99 of requests before
+// and during the change.
 //
 //	go test ./gateway -run '^$' -bench Projects -benchtime 1x
 func BenchmarkProjects(b *testing.B) {
@@ -75,14 +75,14 @@ func BenchmarkProjects(b *testing.B) {
 	}
 }
 
-// projectsCost is what one size costs; memory in MiB.
+// projectsCost is the cost of one size. Memory is in MiB.
 type projectsCost struct {
 	start, inForce         time.Duration
 	before, highest, after float64
 	calm, during           time.Duration
 }
 
-// manyProjects writes a file of n projects beside path, the last of which has this key and the first testKey.
+// manyProjects writes a file of n projects beside path. The last project has the given key, and the first testKey.
 func manyProjects(b *testing.B, path string, n int, lastKey string) {
 	b.Helper()
 	f, err := os.Create(path + ".next")
@@ -119,7 +119,7 @@ func manyProjects(b *testing.B, path string, n int, lastKey string) {
 	}
 }
 
-// intoPlace puts what manyProjects wrote into place at once.
+// intoPlace moves the file of manyProjects into place.
 func intoPlace(b *testing.B, path string) {
 	b.Helper()
 	if err := os.Rename(path+".next", path); err != nil {
@@ -156,10 +156,10 @@ func measureProjects(b *testing.B, binary, kafka, path string, n int) (cost proj
 
 var servesAt = regexp.MustCompile(`gateway serves.* addr=(\S+)`)
 
-// startForProjects starts the gateway and returns once it takes events.
+// startForProjects starts the gateway and returns when it takes events.
 func startForProjects(b *testing.B, binary, kafka, path string) (addr string, pid int) {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), binary, //nolint:gosec // built above
+	cmd := exec.CommandContext(b.Context(), binary,
 		"--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s",
 		"--kafka-brokers="+kafka, "--projects-file="+path)
 	cmd.Env = []string{}
@@ -182,21 +182,21 @@ func startForProjects(b *testing.B, binary, kafka, path string) (addr string, pi
 			b.Fatal(lines.Text())
 		}
 	}
-	go io.Copy(io.Discard, logged) //nolint:errcheck // ends with the process
+	go io.Copy(io.Discard, logged)
 	for !passes(b, addr, testKey) {
 		sleep(context.Background(), time.Millisecond)
 	}
 	return addr, cmd.Process.Pid
 }
 
-// passes says whether an event with that key is answered 202.
+// passes reports whether an event with the key is answered 202.
 func passes(b *testing.B, addr, key string) bool {
 	b.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a benchmark
+	defer conn.Close()
 	request := bytes.Replace(httpRequest(pathEvents, `{"message":"x"}`, ""), []byte(testKey), []byte(key), 1)
 	if _, err := conn.Write(request); err != nil {
 		b.Fatal(err)
@@ -204,7 +204,7 @@ func passes(b *testing.B, addr, key string) bool {
 	return readAccepted(bufio.NewReader(conn)) == nil
 }
 
-// memoryOf reads a figure of a process's memory, in MiB.
+// memoryOf returns a memory figure of a process, in MiB.
 func memoryOf(b *testing.B, pid int, figure string) float64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -219,7 +219,7 @@ func memoryOf(b *testing.B, pid int, figure string) float64 {
 	return float64(kib) / 1024
 }
 
-// forgetPeak makes VmHWM begin anew.
+// forgetPeak resets VmHWM.
 func forgetPeak(b *testing.B, pid int) {
 	b.Helper()
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
@@ -227,7 +227,7 @@ func forgetPeak(b *testing.B, pid int) {
 	}
 }
 
-// steady sends on a schedule over some connections.
+// steady sends requests on a schedule over some connections.
 type steady struct {
 	addr        string
 	connections int
@@ -235,7 +235,7 @@ type steady struct {
 	request     []byte
 }
 
-// run sends as long as during takes and returns the p99; latency counts from the moment that the schedule names.
+// run sends requests while during runs, and returns their p99. A latency counts from the scheduled moment.
 func (p steady) run(b *testing.B, during func()) time.Duration {
 	b.Helper()
 	var mu sync.Mutex
@@ -268,7 +268,7 @@ func (p steady) connection(ctx context.Context, offset time.Duration) (took []ti
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() //nolint:errcheck // a benchmark
+	defer conn.Close()
 	r := bufio.NewReaderSize(conn, 4<<10)
 	for due := time.Now().Add(offset); ctx.Err() == nil; due = due.Add(p.every) {
 		sleep(ctx, time.Until(due))

@@ -2,31 +2,24 @@ package gateway
 
 import (
 	"errors"
-	"sluice/gateway/body"
+	"mime"
+	"strings"
 
 	"github.com/valyala/fasthttp"
+
+	"sluice/gateway/body"
+	"sluice/internal/event"
 )
 
-// bodyLimit is the size limit of one path's bodies, and the reader that applies it.
+// bodyLimit is the size limit of a route's bodies, with the reader that applies it.
 type bodyLimit struct {
 	reader *body.Reader
 	bytes  int    // before and after decompression
-	name   string // of the limit, in an answer
+	name   string // in a 413
 }
 
-// limitBodies makes the readers of all bodies.
-func (g *Gateway) limitBodies() (err error) {
-	events, bulks := g.cfg.MaxEventBytes, g.cfg.MaxBulkBytes
-	g.bodies, err = body.NewPool(body.Config{
-		Budget: g.cfg.MaxBodyBytes, Largest: max(events, bulks), Silence: g.deps.bodySilence,
-		Refused: func() { g.metrics.turnedAway(limitBodyBytes) },
-	})
-	if err != nil {
-		return err
-	}
-	g.eventLimit = bodyLimit{reader: g.bodies.Reader(events), bytes: events, name: limitEventBytes}
-	g.bulkLimit = bodyLimit{reader: g.bodies.Reader(bulks), bytes: bulks, name: limitBulkBytes}
-	return nil
+func newBodyLimit(pool *body.Pool, bytes int, name string) bodyLimit {
+	return bodyLimit{reader: pool.Reader(bytes), bytes: bytes, name: name}
 }
 
 // read reads the request's body into dst, which must be empty.
@@ -67,4 +60,27 @@ func (l *bodyLimit) problem(err error) *problem {
 // exceeded refuses a body that is larger than the limit.
 func (l *bodyLimit) exceeded(what string) *problem {
 	return tooLarge(what, l.name, int64(l.bytes), "bytes")
+}
+
+// bodyForm returns the form of the body that the Content-Type names. A missing Content-Type is JSON.
+func bodyForm(ctx *fasthttp.RequestCtx) (event.Form, *problem) {
+	header := ctx.Request.Header.ContentType()
+	switch string(header) {
+	case "", "application/json": // nearly all requests
+		return event.FormJSON, nil
+	}
+	media, params, err := mime.ParseMediaType(string(header))
+	charset, given := params["charset"]
+	if err == nil && (!given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")) {
+		switch media {
+		case "application/json":
+			return event.FormJSON, nil
+		case "application/x-ndjson":
+			return event.FormNDJSON, nil
+		case "text/plain":
+			return event.FormAuto, nil
+		}
+	}
+	return event.FormJSON, refuse(kindUnsupportedMediaType,
+		"The content type is not supported: use application/json, application/x-ndjson or text/plain, in UTF-8.")
 }

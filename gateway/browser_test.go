@@ -15,7 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser is a real one without a window. It reaches nothing but this machine.
+// browser is a headless Chromium that reaches this machine only.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -44,7 +44,7 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
-// fetchScript is what a page's SDK does: one fetch, and what the page may see of the answer.
+// fetchScript sends one fetch, as the SDK of a page does, and returns what the page may see of the answer.
 const fetchScript = `fetch(%q, {method: "POST", body: %q, headers: {"Authorization": "Bearer %s", "Content-Type": "application/json"}})
 	.then(async r => ({status: r.status, body: await r.text(), headers: Object.fromEntries(r.headers)}), e => ({failed: String(e)}))`
 
@@ -56,13 +56,13 @@ type seen struct {
 	Failed  string            `json:"failed"`
 }
 
-// page is one that an origin's server delivered.
+// page is a page of an origin's server.
 type page struct {
 	t   *testing.T
 	ctx context.Context
 }
 
-// open goes to the page of an origin.
+// open loads the page of an origin.
 func open(t *testing.T, ctx context.Context, origin string) page {
 	t.Helper()
 	if err := chromedp.Do(ctx, chromedp.Navigate(origin)); err != nil {
@@ -75,7 +75,7 @@ func open(t *testing.T, ctx context.Context, origin string) page {
 	return p
 }
 
-// evaluate runs a script in a page and waits for what it promises.
+// evaluate runs a script in a page and waits for its promise.
 func evaluate[T any](p page, script string) T {
 	p.t.Helper()
 	out, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
@@ -97,9 +97,10 @@ func (p page) beacon(url, body string) {
 	}
 }
 
-// TestBrowser: pages of a listed origin send with fetch, after a preflight, and with sendBeacon, without one, and read what
-// is there for them to read; pages of another origin get nothing in, and see an error.
+// TestBrowser: pages of a listed origin send with fetch, after a preflight, and with sendBeacon, without one. They
+// read what they may read. Pages of another origin send nothing and see an error.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	ctx := browser(t)
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

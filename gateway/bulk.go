@@ -7,47 +7,49 @@ import (
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/idset"
 	"sluice/internal/event"
 )
 
 // nativeBulk is POST /api/v1/events/bulk: many events, each with an outcome of its own.
-var nativeBulk = &eventProtocol{
+var nativeBulk = &protocol{
 	key:    findKey,
-	limit:  func(g *Gateway) *bodyLimit { return &g.bulkLimit },
+	form:   bodyForm,
+	limit:  func(in *ingester) *bodyLimit { return &in.bulkLimit },
 	split:  splitBulk,
 	answer: answerBulk,
 	refuse: writeProblem,
 }
 
-// maxErrors is how many refused events an answer lists; the retry ranges are always complete.
+// maxErrors is how many refused events an answer lists. The retry ranges are always complete.
 const maxErrors = 100
 
-// splitters are what a bulk needs only while it is split.
+// splitters hold what a bulk needs only while it is split.
 var splitters = sync.Pool{New: func() any { return new(splitter) }}
 
 type splitter struct {
 	bulk event.Bulk
-	seen idSet
+	seen idset.Set
 }
 
 // splitBulk validates every event of the body.
 func splitBulk(s *submission) *problem {
 	s.atomic = isTrue(s.ctx.QueryArgs().Peek("atomic"))
-	sp := splitters.Get().(*splitter) //nolint:forcetypeassert // the pool holds nothing else
+	sp := splitters.Get().(*splitter)
 	defer splitters.Put(sp)
-	sp.seen.reset()
-	err := event.DecodeBulk(s.body.Bytes(), s.form, s.cfg.MaxEventBytes, &sp.bulk, func(i int, raw []byte, ev *event.Event, err error) {
+	sp.seen.Reset()
+	each := func(i int, raw []byte, ev *event.Event, err error) {
 		if err != nil {
 			s.reject(fromDecoder(err))
 			return
 		}
-		if id := s.stamp.id(ev, i); sp.seen.add(id) {
+		if id := s.eventID(ev, i); sp.seen.Add(id) {
 			s.accept(raw, id)
 		} else {
 			s.repeat(id)
 		}
-	})
-	if err != nil {
+	}
+	if err := event.DecodeBulk(s.body.Bytes(), s.form, s.maxEventBytes, &sp.bulk, each); err != nil {
 		return fromDecoder(err)
 	}
 	s.stamp.sentInBody(sp.bulk.SentAt)
@@ -56,7 +58,7 @@ func splitBulk(s *submission) *problem {
 
 func isTrue(v []byte) bool { return string(v) == "true" || string(v) == "1" }
 
-// bulkBody is the JSON of a bulk's answer; the fields of an error join it when nothing was kept.
+// bulkBody is the JSON of a bulk's answer. The second part is present when nothing was kept.
 type bulkBody struct {
 	Status     string      `json:"status"`
 	Accepted   int         `json:"accepted"`
@@ -73,7 +75,7 @@ type bulkBody struct {
 	Limit     string `json:"limit,omitempty"`
 }
 
-// answerBulk answers 202 if anything was kept; else 503 if any event failed for that, else 429, else 400.
+// answerBulk answers 202 if any event was kept; else 503 if any event may be retried, else 429, else 400.
 func answerBulk(s *submission) *problem {
 	ctx, ids := s.ctx, string(s.ctx.QueryArgs().Peek("results")) == "all"
 	body := bulkBody{Status: "accepted", Accepted: s.accepted}
@@ -120,7 +122,7 @@ func answerBulk(s *submission) *problem {
 	return nil
 }
 
-// list adds a refused event to the errors and, if sending it again can help, to the retry ranges.
+// list adds a refused event to the errors and, if a retry can help, to the retry ranges.
 func (body *bulkBody) list(i int, it *item) {
 	if len(body.Errors) < maxErrors {
 		e := it.problem.body("")
@@ -140,12 +142,13 @@ func (body *bulkBody) list(i int, it *item) {
 	body.Retry = append(body.Retry, [2]int{i, i})
 }
 
-// fail makes the answer a refusal of the whole: p decides its status.
+// fail makes the answer a refusal of the whole bulk, with the status of p.
 func (body *bulkBody) fail(ctx *fasthttp.RequestCtx, p *problem) {
 	p.writeHead(ctx)
 	e := p.body(string(ctx.Response.Header.Peek(headerRequestID)))
 	body.Status = "rejected"
-	body.Error, body.Code, body.Retryable, body.RequestID, body.Limit = e.Error, e.Code, &e.Retryable, e.RequestID, e.Limit
+	body.Error, body.Code, body.Retryable = e.Error, e.Code, &e.Retryable
+	body.RequestID, body.Limit = e.RequestID, e.Limit
 }
 
 func (it *item) acceptedID() *string {
@@ -156,7 +159,7 @@ func (it *item) acceptedID() *string {
 	return &id
 }
 
-// worse picks the problem that decides the status of a bulk.
+// worse returns the problem that decides the status of a bulk.
 func worse(a, b *problem) *problem {
 	rank := func(p *problem) int {
 		if p == nil {
@@ -179,7 +182,7 @@ func worse(a, b *problem) *problem {
 	return a
 }
 
-// wait is the Retry-After of the part of a bulk that is to be sent again.
+// wait returns the Retry-After, in seconds, of the events that a client sends again.
 func (p *problem) wait() int {
 	if p.retryAfter > 0 {
 		return p.retryAfter

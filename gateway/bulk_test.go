@@ -9,6 +9,7 @@ import (
 )
 
 func TestBulkNamesTheBadOnes(t *testing.T) {
+	t.Parallel()
 	bad := map[int]string{4: `{"message":"x","level":"loud"}`, 500: `{"message":7}`, 999: `{"message":"x","event_id":"zzz"}`}
 	fields := map[int]string{4: "level", 500: "message", 999: "event_id"}
 	array := events(1000, func(i int) string { return bad[i] })
@@ -50,6 +51,7 @@ func TestBulkNamesTheBadOnes(t *testing.T) {
 }
 
 func TestBulkListsTheFirstHundredErrors(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	for _, n := range []int{99, 100, 101} {
 		got := s.bulkOf(events(n+1, func(i int) string {
@@ -65,6 +67,7 @@ func TestBulkListsTheFirstHundredErrors(t *testing.T) {
 }
 
 func TestBulkDuplicates(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	id := func(n int) string { return fmt.Sprintf(`"event_id":"0193b3c4-5d6e-4a7b-8c9d-%012d"`, n) }
 	got := s.do(request{path: pathBulk + "?results=all", body: `[
@@ -84,6 +87,7 @@ func TestBulkDuplicates(t *testing.T) {
 }
 
 func TestAtomicBulk(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(10, "60s")))
 	atomic := func(body string) reply { return s.do(request{path: pathBulk + "?atomic=true", body: body}) }
 
@@ -102,7 +106,7 @@ func TestAtomicBulk(t *testing.T) {
 	if n := len(s.producer.Stored()); n != 0 {
 		t.Fatalf("%d events of refused bulks reached Kafka", n)
 	}
-	// Nothing was charged so far: all ten fit.
+	// Nothing was charged so far, so all ten fit.
 	if got := atomic(events(10, nil)); got.status != 202 || got.body.Accepted != 10 {
 		t.Fatalf("at the limit: got %d %s", got.status, got.text)
 	}
@@ -116,6 +120,7 @@ func TestAtomicBulk(t *testing.T) {
 }
 
 func TestBulkKafkaAway(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = 1e9 }, withProjects(t, limited(10, "60s")))
 	s.producer.Failing(func() (bool, error) { return false, errors.New("broker down") })
 	got := s.bulkOf(events(8, func(i int) string {
@@ -130,7 +135,7 @@ func TestBulkKafkaAway(t *testing.T) {
 	if !reflect.DeepEqual(got.body.Retry, [][2]int{{0, 1}, {3, 7}}) || got.body.Rejected != 8 {
 		t.Errorf("got %s", got.text)
 	}
-	// A 503 is refunded: the whole limit is still there.
+	// A 503 is refunded, so the whole limit is left.
 	s.producer.Failing(nil)
 	if got := s.bulkOf(events(10, nil)); got.status != 202 || got.body.Accepted != 10 {
 		t.Errorf("after the outage: got %d %s", got.status, got.text)

@@ -17,12 +17,12 @@ import (
 
 var generators = flag.Bool("generators", false, "run TestGeneratedClients, which asks package registries")
 
-// TestGeneratedClients: the generators that people use make clients of openapi.json, which compile where their language is
-// compiled, and these send an event, a bulk and an event that is refused, with every type that an event's fields can have.
+// TestGeneratedClients makes clients from openapi.json with widely used generators, compiles them where the language
+// is compiled, and lets them send an event, a bulk and a refused event, with every type that a field can have.
 //
 //	go test ./gateway -run TestGeneratedClients -v -generators
 //
-// Generators and libraries are pinned under testdata/clients, and none of them is a dependency of this module.
+// Generators and libraries are pinned under testdata/clients. None of them is a dependency of this module.
 func TestGeneratedClients(t *testing.T) {
 	if !*generators {
 		t.Skip("installs three code generators from package registries: add -generators")
@@ -90,7 +90,7 @@ func TestGeneratedClients(t *testing.T) {
 	}
 }
 
-// clientStep runs one step in dir and returns what it printed.
+// clientStep runs one step in dir and returns its output.
 func clientStep(t *testing.T, dir string, fill *strings.Replacer, step []string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -102,7 +102,7 @@ func clientStep(t *testing.T, dir string, fill *strings.Replacer, step []string)
 	if strings.Contains(args[0], "/") {
 		args[0] = filepath.Join(dir, args[0])
 	}
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the steps above
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 	out, err := cmd.CombinedOutput()
@@ -112,7 +112,7 @@ func clientStep(t *testing.T, dir string, fill *strings.Replacer, step []string)
 	return string(out)
 }
 
-// checkClientsEvents checks what became of what a client sent.
+// checkClientsEvents checks the events that a client sent.
 func checkClientsEvents(t *testing.T, s *served, name string) {
 	t.Helper()
 	records := s.producer.Stored()

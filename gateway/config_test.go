@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestSettingsBounds: what keeps the gateway from harm, at the ends of its ranges and one beyond.
+// TestSettingsBounds tries the limits that keep the gateway from harm, at the ends of their ranges and one beyond.
 func TestSettingsBounds(t *testing.T) {
 	good := Config{
 		HTTPAddr: ":0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Second, MaxEventBytes: 1000, MaxBulkBytes: 1000, MaxHeaderBytes: minHeaderBytes,
@@ -24,8 +24,8 @@ func TestSettingsBounds(t *testing.T) {
 		{func(c *Config) { c.MaxHeaderBytes = maxHeaderBytes - 1 }, ""},
 		{func(c *Config) { c.MaxHeaderBytes = maxHeaderBytes }, ""},
 		{func(c *Config) { c.MaxHeaderBytes = maxHeaderBytes + 1 }, "--max-header-bytes"},
-		{func(c *Config) { c.MaxBodyBytes = bodiesLeast * 1000 }, ""},
-		{func(c *Config) { c.MaxBodyBytes = bodiesLeast*1000 - 1 }, "--max-body-bytes"},
+		{func(c *Config) { c.MaxBodyBytes = minBodiesPerBulk * 1000 }, ""},
+		{func(c *Config) { c.MaxBodyBytes = minBodiesPerBulk*1000 - 1 }, "--max-body-bytes"},
 		{func(c *Config) { c.MaxInflightRequests = 1 }, ""},
 		{func(c *Config) { c.MaxInflightRequests = -1 }, "--max-inflight-requests"},
 		{func(c *Config) { c.MaxConnections = 1 }, ""},

@@ -15,12 +15,13 @@ import (
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// TestBytesAreCopied: fasthttp and the buffer pools reuse a request's memory, and a record may wait for its lane for longer
-// than its request does. Whatever a client sends later must not change a record that still waits.
+// TestBytesAreCopied: fasthttp and the buffer pools reuse the memory of a request, and a record may wait for its lane
+// longer than its request does. Later requests must not change a record that still waits.
 func TestBytesAreCopied(t *testing.T) {
+	t.Parallel()
 	hold := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(hold) })
-	// No lane takes over the work of one that is stuck, so that what waits goes on waiting.
+	// No lane takes over the work of a stuck one, so that the records go on waiting.
 	s := serve(t, func(c *Config, d *Deps) {
 		c.RequestTimeout, d.Producer, d.stuckAfter = time.Second, keeper{&brokertest.Memory{}, hold}, time.Hour
 	})
@@ -42,7 +43,7 @@ func TestBytesAreCopied(t *testing.T) {
 		}
 		all.Wait()
 	}
-	// Every lane is occupied: what comes now waits.
+	// Every lane is busy, so that later records wait.
 	var occupants sync.WaitGroup
 	defer occupants.Wait()
 	defer letGo()
@@ -50,7 +51,7 @@ func TestBytesAreCopied(t *testing.T) {
 		occupants.Go(func() { occupy(s.publisher) })
 		sleep(t.Context(), time.Millisecond)
 	}
-	// The requests of the first wave are answered at their deadline; the second wave gets their memory.
+	// The requests of the first wave are answered at their deadline. The second wave reuses their memory.
 	wave(0)
 	held := slices.DeleteFunc(waiting(s.publisher), func(r batchtest.Record) bool { return string(r.Value) == "occupant" })
 	if len(held) != n {
@@ -77,7 +78,7 @@ func TestBytesAreCopied(t *testing.T) {
 	}
 }
 
-// keeper is a Producer that keeps its lane until it is let go, whatever the context says.
+// keeper is a Producer that blocks its lane until it is released, whatever the context says.
 type keeper struct {
 	*brokertest.Memory
 	hold chan struct{}
@@ -88,7 +89,7 @@ func (k keeper) Produce(ctx context.Context, partition int, batch []byte) error 
 	return k.Memory.Produce(ctx, partition, batch)
 }
 
-// occupy publishes a record that is no event.
+// occupy publishes a record that is not an event.
 func occupy(pub *publish.Publisher) {
 	r := pub.NewRequest()
 	defer r.Release()
@@ -96,20 +97,21 @@ func occupy(pub *publish.Publisher) {
 	pub.Publish(r, time.Now().Add(10*time.Second))
 }
 
-// waiting lists the records that no lane has taken yet. They alias the memory that the publisher holds.
+// waiting returns the records that no lane has taken yet. They alias the publisher's memory.
 func waiting(pub *publish.Publisher) (out []batchtest.Record) {
 	pub.Queued(func(run []byte) { out = append(out, batchtest.Records(run)...) })
 	return out
 }
 
 func TestUnavailableCarriesTheEventID(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second }, withProjects(t, limited(1, "60s")))
 	s.producer.Failing(func() (bool, error) { return true, errors.New("answer lost") })
 	got := s.single(`{"message":"x"}`)
 	if got.status != 503 || got.body.EventID == "" || !*got.body.Retryable || got.header.Get("Retry-After") == "" {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}
-	// Sent again with that id, it is accepted: the 503 cost nothing of the limit.
+	// The client sends it again with that id and it is accepted: the 503 cost nothing of the limit.
 	s.producer.Failing(nil)
 	if again := s.single(`{"message":"x","event_id":"` + got.body.EventID + `"}`); again.status != 202 || again.body.EventID != got.body.EventID {
 		t.Fatalf("got %d %s", again.status, again.text)

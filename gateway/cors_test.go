@@ -18,7 +18,7 @@ const (
 	evil = "https://evil.example"
 )
 
-// twoShops are two projects that list an origin each; the second one's key is blogKey.
+// twoShops makes two projects with one origin each. The second has the key blogKey.
 const blogKey = "blog-key"
 
 func twoShops(t *testing.T) option {
@@ -64,8 +64,10 @@ func (got reply) closed(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerIsForPages: an answer that a page cannot read is a network error to it, so that errors are readable too.
+// TestEveryAnswerIsForPages: pages may read every answer, errors included. A page sees an unreadable answer as a
+// network error.
 func TestEveryAnswerIsForPages(t *testing.T) {
+	t.Parallel()
 	ok := `{"message":"x"}`
 	for name, test := range map[string]struct {
 		options []option
@@ -75,6 +77,7 @@ func TestEveryAnswerIsForPages(t *testing.T) {
 		"an origin listed": {[]option{withProjects(t, limited(8, "60s")+"    origins: [\""+shop+"\"]\n")}, shop},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, append(test.options, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })...)
 			expect := func(status int, r request) {
 				t.Helper()
@@ -107,8 +110,10 @@ func TestEveryAnswerIsForPages(t *testing.T) {
 	}
 }
 
-// TestOriginsOfOtherProjects: the key decides whose pages may send; before it is known, all of them may ask.
+// TestOriginsOfOtherProjects: the key decides whose pages may send. Before the key is known, the pages of all
+// projects may ask.
 func TestOriginsOfOtherProjects(t *testing.T) {
+	t.Parallel()
 	s := serve(t, twoShops(t))
 	ok := request{path: pathEvents, body: `{"message":"x"}`}
 	blogs := ok
@@ -142,7 +147,7 @@ func TestOriginsOfOtherProjects(t *testing.T) {
 	if left := s.do(ok).header.Get("RateLimit"); left != `"events";r=997;t=1` {
 		t.Errorf("foreign pages cost the project's limit: %s", left)
 	}
-	// Without a key nobody knows whose page it is.
+	// Without a key the project is unknown.
 	nobody := ok
 	nobody.noKey = true
 	got = s.do(from(blog, nobody))
@@ -151,8 +156,9 @@ func TestOriginsOfOtherProjects(t *testing.T) {
 	got.closed(t)
 }
 
-// TestListedBesideAny: a project that lists its origins is not opened by another that lists none.
+// TestListedBesideAny: a project without origins does not open a project that lists its origins.
 func TestListedBesideAny(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(10, "60s")+"    origins: [\""+shop+"\"]\n"+
 		"  - id: any\n    keys: [{name: web, sha256: "+hash(blogKey)+"}]\n"))
 	ok := request{path: pathEvents, body: `{"message":"x"}`}
@@ -166,6 +172,7 @@ func TestListedBesideAny(t *testing.T) {
 }
 
 func TestPreflight(t *testing.T) {
+	t.Parallel()
 	open, listed := serve(t), serve(t, twoShops(t))
 	ask := func(s *served, path, origin string) reply {
 		return s.do(request{method: http.MethodOptions, path: path, noKey: true, header: map[string]string{
@@ -222,15 +229,16 @@ func TestPreflight(t *testing.T) {
 	if got := open.do(request{method: http.MethodOptions, path: "/nowhere", noKey: true}); got.status != 404 {
 		t.Errorf("no page, an unknown path: got %d", got.status)
 	}
-	// No page asks: what the path takes, and nothing for pages.
+	// No page asks. The answer names the methods and says nothing to browsers.
 	got = open.do(request{method: http.MethodOptions, path: pathEvents, body: "x", noKey: true})
 	if got.status != 204 || got.header.Get("Allow") != "POST, OPTIONS" || got.header.Get("Access-Control-Allow-Methods") != "" {
 		t.Errorf("plain OPTIONS: got %d %v", got.status, got.header)
 	}
 }
 
-// TestCachedAnswersAreForPages: an answer that a cache keeps must serve a page that comes later.
+// TestCachedAnswersAreForPages: an answer that a cache keeps must serve a later request of a page.
 func TestCachedAnswersAreForPages(t *testing.T) {
+	t.Parallel()
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		r := request{method: method, path: pathOpenAPI, noKey: true}
 		got := serve(t).do(r)
@@ -241,8 +249,9 @@ func TestCachedAnswersAreForPages(t *testing.T) {
 	}
 }
 
-// TestUnreadableRequestIsForPages: the Origin of a request whose headers are too large is not known.
+// TestUnreadableRequestIsForPages: the Origin of a request with too large headers is unknown.
 func TestUnreadableRequestIsForPages(t *testing.T) {
+	t.Parallel()
 	long := from(shop, request{path: pathEvents, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})
 	got := serve(t).do(long)
 	got.open(t, "*")
@@ -250,8 +259,9 @@ func TestUnreadableRequestIsForPages(t *testing.T) {
 	got.closed(t)
 }
 
-// TestBeacon: what navigator.sendBeacon sends with a string: no preflight, no header of ours.
+// TestBeacon sends what navigator.sendBeacon sends with a string: no preflight, none of our headers.
 func TestBeacon(t *testing.T) {
+	t.Parallel()
 	s := serve(t, twoShops(t))
 	for path, body := range map[string]string{
 		pathEvents: `{"message":"bye"}`,
@@ -269,8 +279,9 @@ func TestBeacon(t *testing.T) {
 	}
 }
 
-// TestDisabledProjectIsReadable: its pages see why.
+// TestDisabledProjectIsReadable: pages of a disabled project see the reason.
 func TestDisabledProjectIsReadable(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(10, "60s")+"    origins: [\""+shop+"\"]\n    disabled: true\n"))
 	got := s.do(from(shop, request{path: pathEvents, body: `{"message":"x"}`}))
 	if got.status != 403 {
@@ -279,7 +290,7 @@ func TestDisabledProjectIsReadable(t *testing.T) {
 	got.open(t, shop)
 }
 
-// TestPlainRequestsCostNothing: what few requests have costs the others no memory.
+// TestPlainRequestsCostNothing: rare headers cost other requests no memory.
 func TestPlainRequestsCostNothing(t *testing.T) {
 	var ctx fasthttp.RequestCtx
 	ctx.Init(&fasthttp.Request{}, nil, nil)
@@ -309,13 +320,13 @@ func TestPlainRequestsCostNothing(t *testing.T) {
 	}
 }
 
-// TestPanicIsOneRequests500: it ends a request and not the process.
+// TestPanicIsOneRequests500: a panic ends a request and not the process.
 func TestPanicIsOneRequests500(t *testing.T) {
 	g := serve(t).Gateway
 	var ctx fasthttp.RequestCtx
 	ctx.Init(&fasthttp.Request{}, nil, nil)
 	app := fiber.New()
-	app.Use(g.recoverPanic, func(*fiber.Ctx) error { panic("a decoder's mistake") })
+	app.Use(g.server.recoverPanic, func(*fiber.Ctx) error { panic("a decoder's mistake") })
 	app.Handler()(&ctx)
 	if body := string(ctx.Response.Body()); ctx.Response.StatusCode() != 500 || !strings.Contains(body, `"internal"`) || strings.Contains(body, "mistake") || !ctx.Response.ConnectionClose() {
 		t.Errorf("got %d %s", ctx.Response.StatusCode(), body)

@@ -14,6 +14,7 @@ func encoded(path, name, text string) request {
 }
 
 func TestEncodings(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	text := `{"message":"` + strings.Repeat("compress me ", 1000) + `"}`
 	for _, name := range bodytest.Names {
@@ -41,8 +42,9 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// TestBrokenEncodings: what cannot be decoded to its end, or holds more than the limit, is refused; nothing of it is kept.
+// TestBrokenEncodings: a body that cannot be decoded to its end, or is over the limit, is refused whole.
 func TestBrokenEncodings(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	ok := `{"message":"` + strings.Repeat("x", 300) + `"}`
 	for _, name := range bodytest.Names {

@@ -7,14 +7,15 @@ import (
 	"testing"
 )
 
-// expecting is a request that sends its body only after it got leave to.
+// expecting returns the head of a request that waits for leave to send its body.
 func expecting(method, path, headers string) string {
 	return method + " " + path + " HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n" + headers + "\r\n"
 }
 
-// TestRefusedBeforeTheBody: whatever is known from the head is answered at once, without 100 before it, and the connection ends,
+// TestRefusedBeforeTheBody: a fault of the head is answered at once, without a 100 before. The connection ends,
 // because the client may send the body all the same.
 func TestRefusedBeforeTheBody(t *testing.T) {
+	t.Parallel()
 	const eventLimit, bulkLimit = 1000, 2000
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes = eventLimit, bulkLimit })
 	const key, length = "X-Api-Key: " + testKey + "\r\n", "Content-Length: 15\r\n"
@@ -56,15 +57,16 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 	}
 }
 
-// TestRefusedBeforeTheBodyForLimits: the rate limit and overload are known from the head as well.
+// TestRefusedBeforeTheBodyForLimits: the rate limit and overload are known from the head too.
 func TestRefusedBeforeTheBodyForLimits(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(1, "60s")), func(c *Config, _ *Deps) { c.MaxInflightRequests = 1 })
 	text := expecting("POST", pathEvents, "X-Api-Key: "+testKey+"\r\nContent-Length: 15\r\n")
-	s.load.requests.Add(1)
+	s.ingester.overload.requests.Add(1)
 	if resp := ask(t, s.dial(), text); resp == nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("overloaded: got %v", resp)
 	}
-	s.load.requests.Add(-1)
+	s.ingester.overload.requests.Add(-1)
 	if got := s.single(`{"message":"x"}`); got.status != 202 {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}
@@ -73,9 +75,10 @@ func TestRefusedBeforeTheBodyForLimits(t *testing.T) {
 	}
 }
 
-// TestLeaveToSendTheBody: a request that nothing stands against gets 100, and then is answered as ever, over a connection that
-// goes on; it is charged and counted once.
+// TestLeaveToSendTheBody: a request without a fault gets 100 and then its answer. The connection stays open. The
+// request is charged and counted once.
 func TestLeaveToSendTheBody(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(10, "60s")))
 	conn := s.dial()
 	const body = `{"message":"x"}`

@@ -5,24 +5,21 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
-// failedKeys limits how often an address may present keys that nobody has. It is looked at after a key turned out unknown,
-// so that a good key from the same address, which may be a whole office's, never meets it.
+// failedKeys limits how many unknown keys an address may send. Only requests with an unknown key ask it, so valid keys
+// from the same address, which may be a whole office, always pass.
 //
-// Addresses share a table of fixed size: memory is the same for one address and for a million. Two addresses that fall on one
-// slot share its allowance, which costs the one a 429 where it would have had a 401. The seed is this process's own, so that
-// nobody can choose an address for whom it falls together with.
+// The addresses share a table of fixed size, so memory does not grow with their number. Two addresses in one slot share
+// its allowance: one of them may get a 429 in place of a 401. The seed is random, so that nobody can choose an address
+// that shares another's slot.
 //
 // Safe for concurrent use.
 type failedKeys struct {
 	each  time.Duration // what one failed key costs
 	start time.Time     // with its monotonic reading
 	seed  maphash.Seed
-	// slots hold, in ns since start, when all that was spent of the allowance will be there again (GCRA's theoretical arrival
-	// time).
+	// slots hold when the whole allowance will be back, in ns since start (GCRA's theoretical arrival time).
 	slots [failedKeySlots]atomic.Int64
 }
 
@@ -31,15 +28,15 @@ const (
 	failedKeyWindow = time.Minute
 )
 
-// newFailedKeys allows so many in a minute, all of them at once if need be.
+// newFailedKeys allows perMinute unknown keys in a minute, all at once or spread.
 func newFailedKeys(perMinute int, now time.Time) *failedKeys {
 	return &failedKeys{each: failedKeyWindow / time.Duration(perMinute), start: now, seed: maphash.MakeSeed()}
 }
 
-// allow counts a failed key and says whether the address had it left. One that is refused costs nothing.
+// allow counts an unknown key and reports whether the address had one left. A refused key costs nothing.
 func (f *failedKeys) allow(from netip.Addr, now time.Time) bool {
 	at := now.Sub(f.start).Nanoseconds()
-	slot := &f.slots[maphash.Comparable(f.seed, household(from))%failedKeySlots]
+	slot := &f.slots[maphash.Comparable(f.seed, addressPrefix(from))%failedKeySlots]
 	for {
 		old := slot.Load()
 		next := max(old, at) + int64(f.each)
@@ -52,9 +49,9 @@ func (f *failedKeys) allow(from netip.Addr, now time.Time) bool {
 	}
 }
 
-// household is what one customer of a network operator has at least: an IPv4 address, or a /64 of IPv6, any of whose
-// addresses it can take.
-func household(addr netip.Addr) netip.Addr {
+// addressPrefix returns what one customer of a network operator has at least: an IPv4 address, or a /64 of IPv6, within
+// which the customer can take any address.
+func addressPrefix(addr netip.Addr) netip.Addr {
 	if !addr.Is6() {
 		return addr
 	}
@@ -62,18 +59,9 @@ func household(addr netip.Addr) netip.Addr {
 	return prefix.Addr()
 }
 
-// errFailedKeys: unlike the project's limit there is no number to tell, because it belongs to nobody.
+// errFailedKeys has no RateLimit fields: the allowance belongs to no project.
 var errFailedKeys = func() *problem {
 	p := refuse(kindRateLimited, "Too many unknown keys came from this address.")
 	p.retryAfter = int(failedKeyWindow / time.Second)
 	return p
 }()
-
-// unknownKey is the answer to a key that no project has.
-func (g *Gateway) unknownKey(ctx *fasthttp.RequestCtx) *problem {
-	if g.failedKeys == nil || g.failedKeys.allow(g.proxies.client(ctx), g.now()) {
-		return errUnauthorized
-	}
-	g.metrics.turnedAway(limitFailedKeys)
-	return errFailedKeys
-}

@@ -9,8 +9,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// FuzzFindKey: whatever is in the places of a key, nothing panics; what is found is a part of what was sent, without white
-// space around it; a key that is sent in every place is found, and two different ones never are.
+// FuzzFindKey: nothing panics, whatever the request has in place of a key. A found key is part of the request,
+// without white space around it. A key that the request repeats in every place is found, and two different keys never
+// are.
 func FuzzFindKey(f *testing.F) {
 	for _, key := range badKeys {
 		f.Add("Bearer "+key, key, "Sentry sentry_key="+key, "api_key="+key)
@@ -58,7 +59,7 @@ func FuzzFindKey(f *testing.F) {
 	})
 }
 
-// plain says whether a header can carry it.
+// plain reports whether a header can carry the text.
 func plain(b []byte) bool {
 	return !bytes.ContainsFunc(b, func(r rune) bool { return r <= ' ' || r > '~' })
 }

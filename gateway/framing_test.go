@@ -12,21 +12,22 @@ import (
 	"time"
 )
 
-// raw sends bytes over a connection of its own and reads the first answer; more says whether another one followed.
+// raw sends bytes over a connection of its own and reads the first answer. more reports whether another answer
+// followed.
 func (s *served) raw(text string) (status int, body string, more bool) {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		s.t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, text); err != nil {
 		return 0, "", false // closed before all was sent, which is an answer too
 	}
-	_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it is one
+	_ = conn.(*net.TCPConn).CloseWrite()
 	r := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
@@ -41,10 +42,11 @@ func (s *served) raw(text string) (status int, body string, more bool) {
 	return resp.StatusCode, string(got), err == nil
 }
 
-// TestFraming: requests whose length or headers can be read in two ways are how one client smuggles a request past another's
-// checks. They are refused, the connection is closed, and no text of theirs is in the answer. Each would be accepted but for
-// its fault.
+// TestFraming: a request whose length or headers have two readings lets a client smuggle a request past another
+// server's checks. It is refused, the connection closes, and the answer repeats none of its text. Without its fault
+// each request would be accepted.
 func TestFraming(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	const event = `{"message":"x"}`
 	n := len(event)
@@ -141,14 +143,15 @@ func TestFraming(t *testing.T) {
 	if got := s.producer.Stored(); len(got) != 0 {
 		t.Errorf("%d events of malformed requests reached Kafka: %q", len(got), got[0].Value)
 	}
-	// The process lives and serves.
+	// The gateway still serves.
 	if got := s.single(event); got.status != 202 {
 		t.Fatalf("got %d", got.status)
 	}
 }
 
-// TestUsualFraming: what is rare and right is accepted.
+// TestUsualFraming: rare and correct framing is accepted.
 func TestUsualFraming(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	const event = `{"message":"x"}`
 	head := "Host: a\r\nX-Api-Key: " + testKey + "\r\n"
@@ -166,8 +169,9 @@ func TestUsualFraming(t *testing.T) {
 	}
 }
 
-// TestPipelinedRequests: a thousand requests in one go get a thousand answers, in order.
+// TestPipelinedRequests: a thousand requests sent at once get a thousand answers, in order.
 func TestPipelinedRequests(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	const n = 1000
 	conn := s.dial()
@@ -196,7 +200,7 @@ func TestPipelinedRequests(t *testing.T) {
 	}
 }
 
-// TestResetConnections: clients that reset the connection in the middle leave nothing behind.
+// TestResetConnections: clients that reset the connection in the middle of a request leave nothing behind.
 func TestResetConnections(t *testing.T) {
 	s := serve(t)
 	head := "POST " + pathEvents + " HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + testKey + "\r\n"
@@ -205,10 +209,10 @@ func TestResetConnections(t *testing.T) {
 		if _, err := io.WriteString(conn, text+strings.Repeat(" ", len(text)%2*20_000)); err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.(*net.TCPConn).SetLinger(0) //nolint:forcetypeassert // it is one
+		_ = conn.(*net.TCPConn).SetLinger(0)
 		_ = conn.Close()
 	}
-	waitUntil(t, func() bool { return s.conns.Open() == 0 && s.load.requests.Load() == 0 })
+	waitUntil(t, func() bool { return s.server.conns.Open() == 0 && s.ingester.overload.requests.Load() == 0 })
 	if n := len(s.producer.Stored()); n != 0 {
 		t.Errorf("%d records", n)
 	}
@@ -217,15 +221,16 @@ func TestResetConnections(t *testing.T) {
 	}
 }
 
-// TestSilentClientIsCutOff: a client that stops in the middle of a body gets 408; others are unharmed meanwhile.
+// TestSilentClientIsCutOff: a client that stops in the middle of a body gets 408. Other clients are served.
 func TestSilentClientIsCutOff(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(_ *Config, d *Deps) { d.bodySilence = time.Second })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
-	// More than is read together with the headers, so that the body's own watch decides.
+	defer conn.Close()
+	// This is more than the server reads together with the headers, so the body's own limit decides.
 	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nContent-Length: 100000\r\n\r\n%s", pathBulk, testKey, strings.Repeat(" ", 10_000))
 	if err != nil {
 		t.Fatal(err)
@@ -242,7 +247,7 @@ func TestSilentClientIsCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // a test
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusRequestTimeout {
 		t.Errorf("got %d", resp.StatusCode)
 	}

@@ -6,18 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/gateway/body"
 	"sluice/gateway/broker"
-	"sluice/gateway/conn"
+	"sluice/gateway/clientaddr"
 	"sluice/gateway/kafka"
 	"sluice/gateway/projects"
 	"sluice/gateway/publish"
@@ -26,65 +24,63 @@ import (
 	"sluice/internal/kafkaconn"
 )
 
-// Deps are the parts a Gateway does not make itself.
+// Deps are the parts that a Gateway does not make itself.
 type Deps struct {
 	Kafka   kafkaconn.Config
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
-	// Drain: how long to go on serving after the context ends, and how long work in flight may then take.
-	DrainDelay, DrainTimeout time.Duration
+	// DrainDelay is how long Run goes on serving after its context ends.
+	DrainDelay time.Duration
+	// DrainTimeout is how long requests under way may take after that.
+	DrainTimeout time.Duration
 
-	// The following are for tests and for sluice dev; their zero values are the real thing.
+	// The fields below are for tests and for sluice dev. Their zero values are right for a gateway.
 
 	// Projects replaces the projects file.
 	Projects *projects.Set
 	// Producer replaces Kafka.
 	Producer broker.Producer
-	// Now replaces the clock that limits and received-at go by.
+	// Now replaces the wall clock of the rate limits and of received-at.
 	Now func() time.Time
-	// parkAfter, if set, is how long a connection is idle before it parks.
+	// parkAfter is how long a connection is idle before it parks.
 	parkAfter time.Duration
-	// Uptime replaces the clock that the spool's ages go by, which no change of the time of day moves.
+	// Uptime replaces the monotonic clock of the spool's ages.
 	Uptime func() time.Duration
-	// bodySilence, if set, is how long a client may send nothing in the middle of a body.
+	// bodySilence is how long a client may send nothing in the middle of a body.
 	bodySilence time.Duration
-	// stuckAfter, if set, is how long a lane works on one batch before another takes over its work.
+	// stuckAfter is how long a lane works on one batch before another lane takes over.
 	stuckAfter time.Duration
-	// refusedAgain, if set, is how often what Kafka refuses is tried again.
+	// refusedAgain is how long the spool waits before it offers Kafka a refused record again.
 	refusedAgain time.Duration
-	// storeWait, if set, is how long requests and exchanges wait for the limit store.
+	// storeWait is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
 }
 
-// Gateway is the edge. New makes one, Run serves.
+// Gateway is the edge. New makes one, Run serves. Its methods are safe for concurrent use.
 type Gateway struct {
-	cfg       Config
-	deps      Deps
-	log       *slog.Logger
-	now       func() time.Time
-	metrics   *metrics
+	cfg      Config
+	deps     Deps
+	log      *slog.Logger
+	now      func() time.Time
+	metrics  *metrics
+	started  atomic.Bool
+	draining atomic.Bool
+
+	projects inForce
+	file     *projects.File // nil when Deps gave the projects
+	limiters *limiters
+	store    *ratelimit.Store // nil: each gateway limits by itself
+
 	publisher *publish.Publisher
 	producer  *kafka.Producer // nil when a test gave its own
 	spool     *spool.Spool    // nil without a directory
-	projects  atomic.Pointer[projectSet]
-	file      *projects.File // nil when Deps gave the projects
-	limiters  *limiters
-	store     *ratelimit.Store // nil: each gateway limits by itself
-	app       *fiber.App
-	conns     *conn.Set
-	started   atomic.Bool
-	draining  atomic.Bool
 
-	eventLimit, bulkLimit bodyLimit
-	bodies                *body.Pool
-	load                  load
-	failedKeys            *failedKeys // nil: no limit
-	refusals              *refusals
-	debug                 bool // every request is logged
-	proxies               proxies
+	ingester *ingester
+	server   *server
 }
 
-// New checks the settings and reads the projects; it opens nothing and starts nothing.
+// New checks the settings and reads the projects. It opens nothing and starts nothing. The error joins every fault of
+// the settings.
 func New(cfg Config, deps Deps) (*Gateway, error) {
 	g := &Gateway{cfg: cfg, deps: deps, log: deps.Log, now: deps.Now}
 	if g.now == nil {
@@ -93,73 +89,138 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	g.refusals, g.debug = newRefusals(g.log), g.log.Enabled(context.Background(), slog.LevelDebug)
-	var collectors []prometheus.Collector
+	g.metrics = newMetrics(routeStatuses())
+	collectors := g.metrics.collectors()
 	if store := cfg.limitStore(); store.Enabled() {
 		store.Wait, store.Timeout = deps.storeWait, deps.storeWait
-		var metrics ratelimit.Metrics
-		metrics, collectors = newStoreMetrics(func() *ratelimit.Store { return g.store })
+		metrics, more := newStoreMetrics(func() *ratelimit.Store { return g.store })
 		g.store = ratelimit.NewStore(store, metrics, g.log, g.now)
+		collectors = append(collectors, more...)
 	}
 	if err := g.loadProjects(); err != nil {
 		return nil, err
 	}
-	if err := g.limitBodies(); err != nil {
+	if err := g.newPublisher(); err != nil {
 		return nil, err
 	}
-	var err error
-	producer := deps.Producer
-	if producer == nil {
-		if err := deps.Kafka.Check(); err != nil {
-			return nil, err
-		}
-		if g.producer, err = kafka.New(kafka.Config{Conn: deps.Kafka, Timeout: publish.AttemptTimeout}); err != nil {
-			return nil, err
-		}
-		producer = g.producer
-	}
-	var own []prometheus.Collector
-	g.metrics, own = newMetrics(func() float64 { return float64(g.publisher.Inflight()) })
-	if cfg.SpoolDir != "" {
-		g.spool = spool.New(spool.Config{
-			Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes, MaxAge: cfg.SpoolMaxAge,
-			Metrics: spool.Metrics{FsyncSeconds: g.metrics.spoolFsync, Errors: g.metrics.spoolErrors, Lost: g.metrics.spoolLost},
-			Log:     g.log, Now: g.now, Uptime: deps.Uptime,
-		})
-	}
-	if g.publisher, err = publish.New(producer, publish.Config{
-		MaxInflightBytes: cfg.MaxInflightBytes, MaxEventBytes: cfg.MaxEventBytes, MaxQueueWait: cfg.MaxQueueWait,
-		RequestTimeout: cfg.RequestTimeout, Compression: cfg.KafkaCompression, Spool: g.spool, StuckAfter: deps.stuckAfter, RetryRefused: deps.refusedAgain,
-		Metrics: publish.Metrics{
-			ProduceSeconds: g.metrics.publishDuration, Errors: g.metrics.publishErrors, Overloads: g.metrics.overloads.WithLabelValues(limitInflightBytes),
-		},
-		Log: g.log,
-	}); err != nil {
+	if err := g.newIngester(); err != nil {
 		return nil, err
 	}
-	g.defend()
-	for _, c := range slices.Concat(own, collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled)) {
-		if err := deps.Metrics.Register(c); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
+	g.server = newServer(serverConfig{
+		maxHeaderBytes: cfg.MaxHeaderBytes, maxConnections: cfg.MaxConnections,
+		idleTimeout: cfg.HTTPIdleTimeout, parkAfter: deps.parkAfter,
+	}, g.ingester, &g.draining, g.log)
+	if err := g.register(collectors); err != nil {
+		return nil, err
 	}
-	g.app = g.newApp()
-	g.conns = conn.New(g.app.Server(), conn.Config{
-		Max: cfg.MaxConnections, ParkAfter: deps.parkAfter, TurnedAway: func() { g.metrics.turnedAway(limitConnections) }, Log: g.log,
-	})
 	return g, nil
 }
 
-// defend sets up what keeps the gateway itself from harm.
-func (g *Gateway) defend() {
-	g.proxies, _ = parseProxies(g.cfg.TrustedProxies) // checked with the settings
-	if n := g.cfg.FailedKeysPerMinute; n > 0 {
-		g.failedKeys = newFailedKeys(n, g.now())
+// loadProjects reads the projects for the first time.
+func (g *Gateway) loadProjects() error {
+	set := g.deps.Projects
+	if set == nil {
+		if g.cfg.ProjectsFile == "" {
+			return projects.ErrNoFile
+		}
+		g.file = projects.NewFile(g.cfg.ProjectsFile, g.log)
+		var err error
+		if set, err = g.file.Load(); err != nil {
+			return err
+		}
 	}
-	g.load.most, g.load.wait, g.load.metrics = int64(g.cfg.MaxInflightRequests), g.publisher.Congested, g.metrics
+	g.limiters = newLimiters(g.store)
+	g.useProjects(set)
+	return nil
 }
 
-// spooled is what waits in the spool, if there is one.
+// useProjects puts a reading of the projects into force. Limits that did not change keep their state.
+func (g *Gateway) useProjects(set *projects.Set) {
+	g.projects.Store(newProjectSet(set, g.limiters, g.now()))
+	g.limiters.retain(set)
+}
+
+// newPublisher makes the publisher with the producer and the spool behind it.
+func (g *Gateway) newPublisher() (err error) {
+	cfg, producer := g.cfg, g.deps.Producer
+	if producer == nil {
+		if err := g.deps.Kafka.Check(); err != nil {
+			return err
+		}
+		if g.producer, err = kafka.New(kafka.Config{Conn: g.deps.Kafka, Timeout: publish.AttemptTimeout}); err != nil {
+			return err
+		}
+		producer = g.producer
+	}
+	if cfg.SpoolDir != "" {
+		g.spool = spool.New(spool.Config{
+			Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes, MaxAge: cfg.SpoolMaxAge,
+			Metrics: spool.Metrics{
+				FsyncSeconds: g.metrics.spoolFsync, Errors: g.metrics.spoolErrors, Lost: g.metrics.spoolLost,
+			},
+			Log: g.log, Now: g.now, Uptime: g.deps.Uptime,
+		})
+	}
+	g.publisher, err = publish.New(producer, publish.Config{
+		MaxInflightBytes: cfg.MaxInflightBytes, MaxEventBytes: cfg.MaxEventBytes, MaxQueueWait: cfg.MaxQueueWait,
+		RequestTimeout: cfg.RequestTimeout, Compression: cfg.KafkaCompression, Spool: g.spool,
+		StuckAfter: g.deps.stuckAfter, RetryRefused: g.deps.refusedAgain,
+		Metrics: publish.Metrics{
+			ProduceSeconds: g.metrics.publishDuration, Errors: g.metrics.publishErrors,
+			Overloads: g.metrics.overloads.WithLabelValues(limitInflightBytes),
+		},
+		Log: g.log,
+	})
+	return err
+}
+
+// newIngester makes the ingester with its limits.
+func (g *Gateway) newIngester() (err error) {
+	cfg := g.cfg
+	in := &ingester{
+		projects: &g.projects, publisher: g.publisher, metrics: g.metrics, now: g.now,
+		debug: g.log.Enabled(context.Background(), slog.LevelDebug), requestTimeout: cfg.RequestTimeout,
+		partitionBy: cfg.PartitionBy, maxEventBytes: cfg.MaxEventBytes,
+		overload: overload{max: int64(cfg.MaxInflightRequests), congested: g.publisher.Congested, metrics: g.metrics},
+	}
+	in.proxies, _ = clientaddr.Parse(cfg.TrustedProxies) // Config.Check has parsed them already
+	if n := cfg.FailedKeysPerMinute; n > 0 {
+		in.failedKeys = newFailedKeys(n, g.now())
+	}
+	in.bodies, err = body.NewPool(body.Config{
+		Budget: cfg.MaxBodyBytes, Largest: max(cfg.MaxEventBytes, cfg.MaxBulkBytes), Silence: g.deps.bodySilence,
+		Refused: func() { g.metrics.turnedAway(limitBodyBytes) },
+	})
+	if err != nil {
+		return err
+	}
+	in.eventLimit = newBodyLimit(in.bodies, cfg.MaxEventBytes, limitEventBytes)
+	in.bulkLimit = newBodyLimit(in.bodies, cfg.MaxBulkBytes, limitBulkBytes)
+	g.ingester = in
+	return nil
+}
+
+// register registers all metrics.
+func (g *Gateway) register(collectors []prometheus.Collector) error {
+	for _, c := range append(collectors, gauges(gaugeSources{
+		inflightBytes:      g.publisher.Inflight,
+		inflightRequests:   g.ingester.overload.requests.Load,
+		bodyBytes:          g.ingester.bodies.Used,
+		connections:        g.server.conns.Open,
+		spool:              g.spooled,
+		projects:           g.projects.Load,
+		projectsFileBroken: g.projectsFileBroken,
+	})...) {
+		if err := g.deps.Metrics.Register(c); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) projectsFileBroken() bool { return g.file != nil && g.file.Broken() }
+
+// spooled returns what waits in the spool; nothing if there is none.
 func (g *Gateway) spooled() spool.Stats {
 	if g.spool == nil {
 		return spool.Stats{}
@@ -167,7 +228,7 @@ func (g *Gateway) spooled() spool.Stats {
 	return g.spool.Stats()
 }
 
-// Listen opens the public port, so that an occupied one is known before anything else starts.
+// Listen opens the public port. Call it before anything else starts, to find out whether the port is free.
 func (g *Gateway) Listen() (net.Listener, error) {
 	l, err := net.Listen("tcp", g.cfg.HTTPAddr)
 	if err != nil {
@@ -176,14 +237,14 @@ func (g *Gateway) Listen() (net.Listener, error) {
 	return l, nil
 }
 
-// Run serves on l until ctx ends, then drains: it goes on serving for the drain delay while health checks fail, stops
-// accepting, lets the requests in flight finish, flushes the publisher, and returns nil. What did not finish within the drain
-// timeout was never answered 202.
+// Run serves on l until ctx ends. Then it drains: it serves for the drain delay while health checks fail, stops accepting,
+// waits for the requests under way, flushes the publisher, and returns nil. A request that does not finish within the
+// drain timeout is never answered 202. Run is called once.
 //
-//	l ─▶ Fiber ─▶ handlers ─▶ publisher ─▶ Kafka
-//	                 ▲
-//	projects file ───┤ watched
-//	limit store ─────┘ if the limits are shared
+//	l ─▶ server ─▶ ingester ─▶ publisher ─▶ Kafka
+//	                  ▲            └─▶ spool ─┘
+//	projects file ────┤ watched
+//	limit store ──────┘ if the limits are shared
 func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	defer func() {
 		if g.producer != nil {
@@ -194,7 +255,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	// The publisher and the limit store outlive the server: requests in flight wait for them.
+	// The publisher and the limit store outlive the server, because requests under way wait for them.
 	publishing, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPublisher()
 	serving, stopServing := context.WithCancel(ctx)
@@ -206,7 +267,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	group.Go(func() error {
-		g.refusals.run(publishing)
+		g.server.refusals.Run(publishing)
 		return nil
 	})
 	group.Go(func() error {
@@ -222,9 +283,8 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	served := make(chan error, 1)
-	l = g.conns.Bound(l)
 	group.Go(func() error {
-		served <- g.app.Listener(l)
+		served <- g.server.serve(l)
 		return nil
 	})
 	g.started.Store(true)
@@ -242,7 +302,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	return errors.Join(failure, group.Wait(), stopSpool())
 }
 
-// openSpool opens the spool, if there is one, and lets it run until it is stopped. Nobody may append to it then.
+// openSpool opens and runs the spool, if there is one. Nobody may append to it after stop.
 func (g *Gateway) openSpool() (stop func() error, err error) {
 	if g.spool == nil {
 		return func() error { return nil }, nil
@@ -260,21 +320,21 @@ func (g *Gateway) openSpool() (stop func() error, err error) {
 	}, nil
 }
 
-// drain is Run's last part.
+// drain is the last part of Run.
 func (g *Gateway) drain() error {
 	g.draining.Store(true)
 	g.publisher.Drain()
 	g.log.Info("gateway drains", "delay", g.deps.DrainDelay, "timeout", g.deps.DrainTimeout)
 	time.Sleep(g.deps.DrainDelay)
-	if err := g.app.ShutdownWithTimeout(g.deps.DrainTimeout); err != nil {
+	if err := g.server.app.ShutdownWithTimeout(g.deps.DrainTimeout); err != nil {
 		return fmt.Errorf("drain: requests were still in flight after %s: %w", g.deps.DrainTimeout, err)
 	}
 	g.log.Info("gateway stopped")
 	return nil
 }
 
-// Ready says whether requests are welcome: not before Run, not while it drains. Kafka being away does not matter here:
-// somebody must answer the clients 503 and Retry-After.
+// Ready returns an error before Run and while Run drains. It returns nil while Kafka is away, because the gateway must
+// answer the clients 503 and Retry-After.
 func (g *Gateway) Ready() error {
 	switch {
 	case g.draining.Load():
@@ -285,9 +345,9 @@ func (g *Gateway) Ready() error {
 	return nil
 }
 
-// laneGrace is how much longer than a request may wait a lane may work on one batch. A batch is given up with the last of its
-// requests, so a lane that takes longer hangs in this process: in a disk, or in a lock.
+// laneGrace is how much longer than a request may wait a lane may work on one batch. The lane gives a batch up when the
+// last of its requests does. A lane that takes longer is stuck in this process: in a disk, or in a lock.
 const laneGrace = time.Minute
 
-// Live reports an error if a lane of the publisher stands still. Waiting for Kafka is not standing still.
+// Live returns an error if a lane of the publisher makes no progress. Waiting for Kafka counts as progress.
 func (g *Gateway) Live() error { return g.publisher.Stalled(g.cfg.RequestTimeout + laneGrace) }

@@ -27,7 +27,7 @@ import (
 
 const testKey = "test-key"
 
-// clock is a clock that stands still until it is moved.
+// clock stands still until a test moves it.
 type clock struct {
 	mu     sync.Mutex
 	t      time.Time
@@ -40,18 +40,11 @@ func (c *clock) now() time.Time {
 	return c.t
 }
 
-// elapsed is what the clock was advanced by, for what must not go by the time of day.
+// elapsed returns how far the clock was advanced. It is the monotonic clock of the test.
 func (c *clock) elapsed() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.passed
-}
-
-// jump sets the time of day, as an operator or a broken battery does; no time passes.
-func (c *clock) jump(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
 }
 
 func (c *clock) advance(d time.Duration) {
@@ -74,7 +67,7 @@ type served struct {
 
 type option func(*Config, *Deps)
 
-// withProjects gives the gateway a projects file.
+// withProjects gives the gateway a projects file with this text.
 func withProjects(t *testing.T, text string) option {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "projects.yaml")
@@ -84,7 +77,7 @@ func withProjects(t *testing.T, text string) option {
 	return func(c *Config, d *Deps) { c.ProjectsFile, d.Projects = path, nil }
 }
 
-// limited is a projects file with one project and a limit.
+// limited returns a projects file with one project and its limit.
 func limited(events int, window string) string {
 	return fmt.Sprintf("projects:\n  - id: demo\n    keys: [{name: test, sha256: %q}]\n    limit: {events: %d, window: %s}\n", hash(testKey), events, window)
 }
@@ -94,7 +87,7 @@ func hash(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// serve starts a gateway over a memory producer and stops it when the test ends.
+// serve starts a gateway over a producer in memory, and stops it when the test ends.
 func serve(t *testing.T, options ...option) *served {
 	t.Helper()
 	s := &served{t: t, producer: &brokertest.Memory{}, registry: prometheus.NewRegistry(), clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
@@ -140,7 +133,7 @@ func serve(t *testing.T, options ...option) *served {
 	return s
 }
 
-// waitUntil waits for a condition, not for a time.
+// waitUntil waits until a condition holds, for 20 s at most.
 func waitUntil(t testing.TB, condition func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(20 * time.Second)
@@ -156,7 +149,7 @@ func waitUntil(t testing.TB, condition func() bool) {
 	}
 }
 
-// reply is an answer, read.
+// reply is an answer after it was read.
 type reply struct {
 	status int
 	header http.Header
@@ -164,7 +157,7 @@ type reply struct {
 	body   answerFields
 }
 
-// answerFields are all fields that an answer can have.
+// answerFields are the fields of all answers.
 type answerFields struct {
 	Status     string      `json:"status"`
 	EventID    string      `json:"event_id"`
@@ -182,7 +175,7 @@ type answerFields struct {
 	EventIDs   []*string   `json:"event_ids"`
 }
 
-// request is what a test sends.
+// request is a request that a test sends.
 type request struct {
 	method, path, body string
 	header             map[string]string
@@ -214,7 +207,7 @@ func (s *served) do(r request) reply {
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", method, r.path, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		s.t.Fatal(err)
@@ -237,7 +230,7 @@ func (s *served) bulkOf(body string) reply {
 	return s.do(request{path: pathBulk, body: body})
 }
 
-// counter is the value of a metric; where it has labels, the sum of those with one of this value.
+// counter returns the value of a metric. If label is set, it adds up the series that have a label of this value.
 func (s *served) counter(name, label string) float64 {
 	s.t.Helper()
 	families, err := s.registry.Gather()
@@ -256,7 +249,7 @@ func (s *served) counter(name, label string) float64 {
 	return sum
 }
 
-// events writes a JSON array of n events; edit changes the i-th.
+// events returns a JSON array of n events. If edit returns a text, that is the i-th event.
 func events(n int, edit func(i int) string) string {
 	parts := make([]string, n)
 	for i := range parts {
@@ -270,7 +263,7 @@ func events(n int, edit func(i int) string) string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-// sleep waits and says whether ctx is still alive.
+// sleep waits and reports whether ctx is still alive.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -6,15 +6,16 @@ import (
 	"testing"
 )
 
-// headOf is a request of an event whose head, the empty line included, has n bytes.
+// headOf returns a request of one event whose head has n bytes with its empty line.
 func headOf(n int) string {
 	const frame = "POST " + pathEvents + " HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + testKey + "\r\nContent-Length: 15\r\nCookie: \r\n\r\n"
 	return strings.Replace(frame, "Cookie: ", "Cookie: "+strings.Repeat("c", n-len(frame)), 1)
 }
 
-// TestHeadSizes: heads up to the limit are taken, with the body in the same packet and without, as the first request of a
-// connection and as a later one; a byte more is 431, which names limit and size.
+// TestHeadSizes: heads up to the limit are taken: with the body in the same packet and without, as the first request
+// of a connection and as a later one. One more byte is 431, which names the limit and its size.
 func TestHeadSizes(t *testing.T) {
+	t.Parallel()
 	const body = `{"message":"x"}`
 	for _, limit := range []int{4 << 10, 16 << 10, 64 << 10} {
 		s := serve(t, func(c *Config, _ *Deps) { c.MaxHeaderBytes = limit })

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	headerIdempotencyKey = "Idempotency-Key"
-	// longestIdempotencyKey is in bytes.
-	longestIdempotencyKey = 255
+	headerIdempotencyKey  = "Idempotency-Key"
+	longestIdempotencyKey = 255 // bytes
 )
 
-// idempotencyKey reads the header of that name: 1 to 255 visible ASCII characters (0x21 to 0x7E), given once; the quotes that
-// the IETF draft "The Idempotency-Key HTTP Header Field" puts around it are part of it. Any other is refused, because a
-// client that relies on it must not be left to find out from doubled events. nil: there is none. It aliases the request.
+// idempotencyKey returns the Idempotency-Key header: 1 to 255 visible ASCII characters (0x21 to 0x7E), given once. It
+// returns nil if the request has none. The quotes of the IETF draft "The Idempotency-Key HTTP Header Field" are part
+// of the key. Other values are refused: their clients would send events twice without knowing. The key aliases the
+// request.
 func idempotencyKey(ctx *fasthttp.RequestCtx) ([]byte, *problem) {
 	values := ctx.Request.Header.PeekAll(headerIdempotencyKey)
 	if len(values) == 0 {
@@ -40,14 +40,14 @@ func validIdempotencyKey(key []byte) bool {
 	return true
 }
 
-// derivedID makes the id of an event that came without one from the project, the Idempotency-Key and the event's index in
-// the request: a UUIDv8 (RFC 9562, section 5.8) of
+// derivedID makes the id of an event that came without one from the project, the Idempotency-Key and the event's
+// index in the request: a UUIDv8 (RFC 9562, section 5.8) of
 //
 //	SHA-256("sluice event id v1" NUL project NUL key NUL index)
 //
-// with the index as eight bytes, most significant first. Neither a project's id nor a key can hold a NUL, so that no two
-// inputs are the same bytes. Events are sent again for days and through other versions of this program: what goes into the
-// hash must never change.
+// with the index as eight bytes, most significant first. Neither a project's id nor a key can hold a NUL, so that no
+// two inputs are the same bytes. Events are sent again for days and through other versions of this program: what goes
+// into the hash must never change.
 func derivedID(project string, key []byte, index int) uuid.UUID {
 	var room [512]byte
 	b := append(room[:0], "sluice event id v1\x00"...)
@@ -55,7 +55,7 @@ func derivedID(project string, key []byte, index int) uuid.UUID {
 	b = append(b, 0)
 	b = append(b, key...)
 	b = append(b, 0)
-	b = binary.BigEndian.AppendUint64(b, uint64(index)) //nolint:gosec // never negative
+	b = binary.BigEndian.AppendUint64(b, uint64(index)) // never negative
 	sum := sha256.Sum256(b)
 	id := uuid.UUID(sum[:16])
 	id[6] = id[6]&0x0F | 0x80

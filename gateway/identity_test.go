@@ -12,7 +12,7 @@ import (
 	"sluice/internal/event"
 )
 
-// recordIDs are the ids under which the events were kept, in order.
+// recordIDs returns the ids of the kept events, in order.
 func (s *served) recordIDs() []string {
 	s.t.Helper()
 	var ids []string
@@ -31,8 +31,8 @@ func withKey(r request, key string) request {
 	return r
 }
 
-// TestDerivedIDStaysTheSame: events are sent again through later versions of this program, so that these values may never
-// change. They were computed apart, with Python's hashlib.
+// TestDerivedIDStaysTheSame: clients send events again through later versions, so these values may never change. They
+// were computed with Python's hashlib.
 func TestDerivedIDStaysTheSame(t *testing.T) {
 	for _, test := range []struct {
 		project, key string
@@ -53,6 +53,7 @@ func TestDerivedIDStaysTheSame(t *testing.T) {
 }
 
 func TestIdempotencyKeyMakesTheSameIDs(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	const own = "0193b3c4-5d6e-4a7b-8c9d-0e1f2a3b4c5d"
 	single := withKey(request{path: pathEvents, body: `{"message":"x"}`}, "order-17")
@@ -85,6 +86,7 @@ func TestIdempotencyKeyMakesTheSameIDs(t *testing.T) {
 }
 
 func TestUnavailableUnderAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
 	s.producer.Failing(func() (bool, error) { return true, errors.New("answer lost") })
 	r := withKey(request{path: pathEvents, body: `{"message":"x"}`}, "k")
@@ -105,6 +107,7 @@ func TestUnavailableUnderAnIdempotencyKey(t *testing.T) {
 }
 
 func TestIdempotencyKeyBounds(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	for key, status := range map[string]int{
 		"k": 202, "!~": 202, `"quoted"`: 202, strings.Repeat("k", 255): 202,

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"flag"
 	"net"
 	"net/http"
 	"os"
@@ -11,16 +12,28 @@ import (
 	"go.uber.org/goleak"
 )
 
+// atATime is how many parallel tests run side by side unless -parallel says otherwise. Most of them wait.
+const atATime = "8"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", atATime); err != nil {
+			panic(err)
+		}
+	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-		// It looks every ten seconds whether the server still runs.
+		// Its loop ends up to ten seconds after the server.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
 	)
 }
 
-// TestDrain: what is in flight when the stop comes is answered, and kept.
+// TestDrain: a request under way when the stop comes is answered, and its event is kept.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	hold := make(chan struct{})
 	s := serve(t, func(_ *Config, d *Deps) { d.DrainDelay = 50 * time.Millisecond })
 	s.producer.Hold = hold
@@ -54,7 +67,7 @@ func TestOccupiedPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // a test
+	defer l.Close()
 	g := &Gateway{cfg: Config{HTTPAddr: l.Addr().String()}}
 	if _, err := g.Listen(); err == nil || !strings.Contains(err.Error(), "--http-addr") {
 		t.Errorf("got %v", err)
@@ -62,6 +75,7 @@ func TestOccupiedPort(t *testing.T) {
 }
 
 func TestProjectsAreReloaded(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(2, "60s")))
 	write := func(text string) {
 		t.Helper()
@@ -77,13 +91,13 @@ func TestProjectsAreReloaded(t *testing.T) {
 	if got := status(); got != 202 {
 		t.Fatalf("got %d", got)
 	}
-	// A broken file keeps the last good one.
+	// A broken file keeps the last good one in force.
 	write("projects: [{id: demo, keys: 7}]")
 	waitUntil(t, s.file.Broken)
 	if got := status(); got != 202 {
 		t.Fatalf("with a broken file: got %d", got)
 	}
-	// The same limit is the same limiter: a reload gives nobody a fresh burst.
+	// A reload that leaves the limit unchanged gives no fresh burst.
 	write(limited(2, "60s") + "\n# changed\n")
 	if got := status(); got != 429 {
 		t.Fatalf("after a reload: got %d", got)

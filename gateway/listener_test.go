@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// dial opens a connection of its own that is closed with the test.
+// dial opens a connection that is closed when the test ends.
 func (s *served) dial() net.Conn {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -25,7 +25,7 @@ func (s *served) dial() net.Conn {
 	return conn
 }
 
-// ask sends a request over a connection and reads the answer; nil if the connection ended instead.
+// ask sends a request over a connection and reads the answer. It returns nil if the connection ended.
 func ask(t *testing.T, conn net.Conn, text string) *http.Response {
 	t.Helper()
 	if _, err := io.WriteString(conn, text); err != nil {
@@ -49,8 +49,8 @@ const (
 	rawEvent  = "POST " + pathEvents + " HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + testKey + "\r\nOrigin: https://shop.example\r\nContent-Length: 15\r\n\r\n" + `{"message":"x"}`
 )
 
-// TestConnections: up to the limit connections are served; the request of one more is answered 503 as any other is, and the
-// next fits when one has gone.
+// TestConnections: connections up to the limit are served. One more gets a 503 to its request, and a place as soon as
+// another connection ends.
 func TestConnections(t *testing.T) {
 	const most = 3
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxConnections = most })
@@ -91,9 +91,9 @@ func TestConnections(t *testing.T) {
 			t.Errorf("connection %d meanwhile: got %v", i+1, resp)
 		}
 	}
-	waitUntil(t, func() bool { return s.conns.Open() == most })
+	waitUntil(t, func() bool { return s.server.conns.Open() == most })
 	_ = held[0].Close()
-	waitUntil(t, func() bool { return s.conns.Open() == most-1 })
+	waitUntil(t, func() bool { return s.server.conns.Open() == most-1 })
 	if resp := ask(t, s.dial(), rawEvent); resp == nil || resp.StatusCode != 202 || resp.Close {
 		t.Errorf("in place of one that went: got %v", resp)
 	}

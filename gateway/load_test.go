@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// inBackground sends requests that wait for an answer, and returns how to wait for their statuses.
+// inBackground sends requests that wait for their answers. The returned function waits for their statuses.
 func (s *served) inBackground(n int, body string) (statuses func() []int) {
 	out := make([]int, n)
 	var all sync.WaitGroup
@@ -20,15 +20,16 @@ func (s *served) inBackground(n int, body string) (statuses func() []int) {
 	return func() []int { all.Wait(); return out }
 }
 
-// TestInflightRequests: one more than the limit is refused, whatever it carries and without its body being looked at; when one
-// is answered the next may come.
+// TestInflightRequests: one request above the limit is refused, whatever it carries and with its body unread. When
+// another is answered, the next one is let in.
 func TestInflightRequests(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []int{0, 2} {
 		s := serve(t, func(c *Config, _ *Deps) { c.MaxInflightRequests = limit })
 		hold := make(chan struct{})
 		s.producer.Hold = hold
 		statuses := s.inBackground(2, `{"message":"x"}`)
-		waitUntil(t, func() bool { return s.load.requests.Load() == 2 })
+		waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == 2 })
 		if got := s.counter("sluice_gateway_inflight_requests", ""); got != 2 {
 			t.Errorf("the gauge says %v", got)
 		}
@@ -57,19 +58,20 @@ func TestInflightRequests(t *testing.T) {
 				t.Errorf("limit %d: one that was let in got %d", limit, status)
 			}
 		}
-		if got := s.single(`{"message":"x"}`); got.status != 202 || s.load.requests.Load() != 0 {
-			t.Errorf("afterwards: got %d, %d in flight", got.status, s.load.requests.Load())
+		if got := s.single(`{"message":"x"}`); got.status != 202 || s.ingester.overload.requests.Load() != 0 {
+			t.Errorf("afterwards: got %d, %d in flight", got.status, s.ingester.overload.requests.Load())
 		}
 	}
 }
 
 // TestRefusalsSpreadTheirRetries: clients that were refused together must not come back together.
 func TestRefusalsSpreadTheirRetries(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxInflightRequests = 1 })
 	hold := make(chan struct{})
 	s.producer.Hold = hold
 	statuses := s.inBackground(1, `{"message":"x"}`)
-	waitUntil(t, func() bool { return s.load.requests.Load() == 1 })
+	waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == 1 })
 	seen := map[string]int{}
 	for range 100 {
 		seen[s.single(`{"message":"x"}`).header.Get("Retry-After")]++
@@ -81,12 +83,12 @@ func TestRefusalsSpreadTheirRetries(t *testing.T) {
 	}
 }
 
-// TestBodiesInFlight: bodies that wait for their rest fill the budget; the next large one is refused, small ones pass, and
-// what was held comes back when the clients are gone. Compressed bodies count as they came and as they become.
+// TestBodiesInFlight: unfinished bodies fill the budget. The next large body is refused and small ones pass. The
+// memory comes back when the clients are gone. A compressed body counts twice: as it came and decompressed.
 func TestBodiesInFlight(t *testing.T) {
 	const most = 64 << 10
 	s := serve(t, func(c *Config, _ *Deps) {
-		c.MaxEventBytes, c.MaxBulkBytes, c.MaxBodyBytes = most, most, bodiesLeast*most
+		c.MaxEventBytes, c.MaxBulkBytes, c.MaxBodyBytes = most, most, minBodiesPerBulk*most
 	})
 	large := eventOf(60 << 10)
 	var conns []net.Conn
@@ -95,13 +97,13 @@ func TestBodiesInFlight(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close() //nolint:errcheck // a test
+		defer conn.Close()
 		conns = append(conns, conn)
 		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nContent-Length: %d\r\n\r\n%s",
 			pathEvents, testKey, len(large), large[:len(large)-1]); err != nil {
 			t.Fatal(err)
 		}
-		waitUntil(t, func() bool { return s.bodies.Used() == int64(i+1)*56<<10 })
+		waitUntil(t, func() bool { return s.ingester.bodies.Used() == int64(i+1)*56<<10 })
 	}
 	if got := s.counter("sluice_gateway_body_bytes", ""); got != 224<<10 {
 		t.Errorf("the gauge says %v", got)
@@ -124,52 +126,62 @@ func TestBodiesInFlight(t *testing.T) {
 		if i%2 == 0 { // half of them finish, half of them go
 			_, _ = io.WriteString(conn, "}")
 		}
-		_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it is one
+		_ = conn.(*net.TCPConn).CloseWrite()
 	}
-	waitUntil(t, func() bool { return s.bodies.Used() == 0 })
+	waitUntil(t, func() bool { return s.ingester.bodies.Used() == 0 })
 	if got := s.single(large); got.status != 202 {
 		t.Errorf("afterwards: got %d %s", got.status, got.text)
 	}
 }
 
-// TestQueueWait: while Kafka takes less than comes, requests are refused before they queue up for longer than they may wait;
-// when it has caught up they are taken again.
+// TestQueueWait: while more comes than Kafka takes, requests are refused before they would wait too long. When Kafka
+// has caught up, requests are let in again.
 func TestQueueWait(t *testing.T) {
+	t.Parallel()
 	for _, partitionBy := range []string{"none", "event_id"} {
-		s := serve(t, func(c *Config, _ *Deps) {
-			c.MaxQueueWait, c.RequestTimeout, c.PartitionBy = time.Second, 20*time.Second, partitionBy
+		t.Run(partitionBy, func(t *testing.T) {
+			t.Parallel()
+			testQueueWait(t, partitionBy)
 		})
-		hold := make(chan struct{})
-		s.producer.Hold = hold
-		// One by one, so that the lanes take one each and the others queue up behind them: more than fits into a batch.
-		large := eventOf(100 << 10)
-		var waiting []func() []int
-		for i := range 120 {
-			waiting = append(waiting, s.inBackground(1, large))
-			waitUntil(t, func() bool { return s.load.requests.Load() == int64(i+1) })
+	}
+}
+
+func testQueueWait(t *testing.T, partitionBy string) {
+	t.Helper()
+	s := serve(t, func(c *Config, _ *Deps) {
+		c.MaxQueueWait, c.RequestTimeout, c.PartitionBy = 200*time.Millisecond, 20*time.Second, partitionBy
+	})
+	hold := make(chan struct{})
+	s.producer.Hold = hold
+	// The requests come one by one, so that each lane takes one and the others queue up behind: more than fits into a
+	// batch.
+	large := eventOf(100 << 10)
+	var waiting []func() []int
+	for i := range 120 {
+		waiting = append(waiting, s.inBackground(1, large))
+		waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == int64(i+1) })
+	}
+	if s.publisher.Congested() {
+		t.Error("refused before Kafka took anything")
+	}
+	for range 3 { // a batch a lane: that is the pace
+		hold <- struct{}{}
+	}
+	waitUntil(t, s.publisher.Congested)
+	if got := s.single(`{"message":"x"}`); got.status != 503 || got.header.Get("Retry-After") == "" {
+		t.Errorf("got %d %s", got.status, got.text)
+	}
+	close(hold)
+	for _, statuses := range waiting {
+		if got := statuses(); got[0] != 202 {
+			t.Errorf("one that was let in got %d", got[0])
 		}
-		if s.publisher.Congested() {
-			t.Error("refused before Kafka took anything")
-		}
-		for range 3 { // a batch a lane: that is the pace
-			hold <- struct{}{}
-		}
-		waitUntil(t, s.publisher.Congested)
-		if got := s.single(`{"message":"x"}`); got.status != 503 || got.header.Get("Retry-After") == "" {
-			t.Errorf("%s: got %d %s", partitionBy, got.status, got.text)
-		}
-		close(hold)
-		for _, statuses := range waiting {
-			if got := statuses(); got[0] != 202 {
-				t.Errorf("%s: one that was let in got %d", partitionBy, got[0])
-			}
-		}
-		waitUntil(t, func() bool { return !s.publisher.Congested() })
-		if got := s.single(`{"message":"x"}`); got.status != 202 {
-			t.Errorf("%s: afterwards got %d %s", partitionBy, got.status, got.text)
-		}
-		if got := s.counter("sluice_gateway_overload_total", limitQueueWait); got != 1 {
-			t.Errorf("%s: counted %v", partitionBy, got)
-		}
+	}
+	waitUntil(t, func() bool { return !s.publisher.Congested() })
+	if got := s.single(`{"message":"x"}`); got.status != 202 {
+		t.Errorf("afterwards got %d %s", got.status, got.text)
+	}
+	if got := s.counter("sluice_gateway_overload_total", limitQueueWait); got != 1 {
+		t.Errorf("counted %v", got)
 	}
 }

@@ -1,18 +1,32 @@
 package gateway
 
 import (
-	"slices"
-	"sluice/gateway/broker"
-	"sluice/gateway/ratelimit"
-	"sluice/gateway/spool"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/gateway/broker"
+	"sluice/gateway/ratelimit"
+	"sluice/gateway/spool"
 )
 
-// metrics are all of the gateway's figures. Labels come from closed sets: routes, statuses and reasons of ours, never
-// anything a client wrote.
+// Names, in metrics, of the limits that keep the gateway itself from harm.
+const (
+	limitFailedKeys    = "failed_keys"
+	limitRequests      = "inflight_requests"
+	limitBodyBytes     = "body_bytes"
+	limitInflightBytes = "inflight_bytes"
+	limitQueueWait     = "queue_wait"
+	limitConnections   = "connections"
+)
+
+var overloadLimits = []string{
+	limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections,
+}
+
+// metrics are the gateway's metrics. Labels come from closed sets of our own: routes, statuses and reasons, never
+// anything that a client wrote.
 type metrics struct {
 	requests        *prometheus.CounterVec
 	duration        prometheus.Histogram
@@ -26,7 +40,8 @@ type metrics struct {
 	spoolLost       prometheus.Counter
 }
 
-func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
+// newMetrics makes the metrics. statuses lists what each route is known to answer.
+func newMetrics(statuses map[string][]int) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_gateway_requests_total", Help: "Requests answered, by route and status.",
@@ -36,10 +51,12 @@ func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 		accepted: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_gateway_events_accepted_total", Help: "Events answered as accepted: acknowledged by Kafka or on the spool's disk.",
+			Name: "sluice_gateway_events_accepted_total",
+			Help: "Events answered as accepted: acknowledged by Kafka or on the spool's disk.",
 		}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_events_rejected_total", Help: "Events, or requests whose events were never counted, that were refused, by reason.",
+			Name: "sluice_gateway_events_rejected_total",
+			Help: "Refused events, and refused requests whose events were not counted, by reason.",
 		}, []string{"reason"}),
 		publishDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_gateway_publish_duration_seconds", Help: "Time of one produce request to Kafka.",
@@ -49,38 +66,48 @@ func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
 			Name: "sluice_gateway_publish_errors_total", Help: "Requests to Kafka that failed, by reason.",
 		}, []string{"reason"}),
 		overloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_overload_total", Help: "Requests and connections turned away to keep the gateway from harm, by limit.",
+			Name: "sluice_gateway_overload_total",
+			Help: "Requests and connections turned away to keep the gateway from harm, by limit.",
 		}, []string{"limit"}),
 		spoolFsync: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "sluice_gateway_spool_fsync_seconds", Help: "Time of one fsync of the spool, which answers all requests that waited for it.",
+			Name:    "sluice_gateway_spool_fsync_seconds",
+			Help:    "Time of one fsync of the spool, for which several requests wait together.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 		}),
 		spoolErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_spool_errors_total", Help: "What the spool did not take (full, old, disk), could not read back (damaged), found deleted (lost), or Kafka refuses (refused), by reason.",
+			Name: "sluice_gateway_spool_errors_total",
+			Help: "Entries that the spool did not take (full, old, disk), could not read back (damaged) or found deleted (lost), " +
+				"or that Kafka refuses (refused), by reason.",
 		}, []string{"reason"}),
 		spoolLost: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_gateway_spool_lost_events_total", Help: "Events answered 202 whose spool file was deleted, truncated or damaged before Kafka had them.",
+			Name: "sluice_gateway_spool_lost_events_total",
+			Help: "Events answered 202 whose spool file was deleted, truncated or damaged before Kafka had them.",
 		}),
 	}
-	m.zero()
-	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sluice_gateway_inflight_bytes", Help: "Event bytes that wait for Kafka's acknowledgement.",
-	}, inflight)
-	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, m.overloads, m.spoolFsync, m.spoolErrors, m.spoolLost, waiting}
+	m.zero(statuses)
+	return m
 }
 
-// zero makes the counters of all labels that are known beforehand. A counter that appears with its first value hides that value
-// from rate and increase.
-func (m *metrics) zero() {
-	for _, r := range append(slices.Clone(routes), otherRoute) {
-		for _, status := range r.statuses {
-			m.requests.WithLabelValues(r.label, statusText(status))
+// collectors lists what newMetrics made.
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		m.requests, m.duration, m.accepted, m.rejected, m.overloads,
+		m.publishDuration, m.publishErrors, m.spoolFsync, m.spoolErrors, m.spoolLost,
+	}
+}
+
+// zero makes the counters of all labels that are known beforehand. A counter that appears with its first value hides
+// that value from rate and increase.
+func (m *metrics) zero(statuses map[string][]int) {
+	for route, known := range statuses {
+		for _, status := range known {
+			m.requests.WithLabelValues(route, statusText(status))
 		}
 	}
 	for _, a := range answers[1:] {
 		m.rejected.WithLabelValues(a.code)
 	}
-	for _, limit := range []string{limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections} {
+	for _, limit := range overloadLimits {
 		m.overloads.WithLabelValues(limit)
 	}
 	for _, reason := range spool.Reasons {
@@ -91,39 +118,62 @@ func (m *metrics) zero() {
 	}
 }
 
-// loadGauges are what the limits on load are held against.
-func loadGauges(g *Gateway) []prometheus.Collector {
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
-	}
+// gaugeSources are called when somebody reads the gauges.
+type gaugeSources struct {
+	inflightBytes      func() int64
+	inflightRequests   func() int64
+	bodyBytes          func() int64
+	connections        func() int
+	spool              func() spool.Stats
+	projects           func() *projectSet
+	projectsFileBroken func() bool
+}
+
+func gauge(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+}
+
+// gauges lists the gauges of every gateway.
+func gauges(of gaugeSources) []prometheus.Collector {
 	return []prometheus.Collector{
+		gauge("sluice_gateway_inflight_bytes", "Event bytes that wait for Kafka's acknowledgement.",
+			func() float64 { return float64(of.inflightBytes()) }),
 		gauge("sluice_gateway_inflight_requests", "Requests being read or waiting for Kafka.",
-			func() float64 { return float64(g.load.requests.Load()) }),
+			func() float64 { return float64(of.inflightRequests()) }),
 		gauge("sluice_gateway_body_bytes", "Bytes reserved for bodies being read, decompressed and parsed.",
-			func() float64 { return float64(g.bodies.Used()) }),
+			func() float64 { return float64(of.bodyBytes()) }),
 		gauge("sluice_gateway_connections", "Connections open on the public port.",
-			func() float64 { return float64(max(0, g.conns.Open())) }),
+			func() float64 { return float64(max(0, of.connections())) }),
+		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.",
+			func() float64 { return float64(of.spool().Bytes) }),
+		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.",
+			func() float64 { return float64(of.spool().Events) }),
+		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.",
+			func() float64 { return float64(of.spool().Refused) }),
+		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.",
+			func() float64 { return of.spool().Age.Seconds() }),
+		gauge("sluice_gateway_projects", "Projects in force.",
+			func() float64 { return float64(of.projects().Len()) }),
+		gauge("sluice_gateway_project_keys", "Keys of projects in force.",
+			func() float64 { return float64(of.projects().Keys()) }),
+		gauge("sluice_gateway_projects_file_broken",
+			"1 while the projects file is broken and the last good one stays in force, else 0.",
+			func() float64 { return oneIf(of.projectsFileBroken()) }),
 	}
 }
 
-// spoolGauges are read from the spool when somebody asks.
-func spoolGauges(stats func() spool.Stats) []prometheus.Collector {
-	gauge := func(name, help string, value func(spool.Stats) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(stats()) })
+func oneIf(is bool) float64 {
+	if is {
+		return 1
 	}
-	return []prometheus.Collector{
-		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f spool.Stats) float64 { return float64(f.Bytes) }),
-		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.", func(f spool.Stats) float64 { return float64(f.Events) }),
-		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.", func(f spool.Stats) float64 { return float64(f.Refused) }),
-		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f spool.Stats) float64 { return f.Age.Seconds() }),
-	}
+	return 0
 }
 
 func (m *metrics) reject(k kind, n int) {
 	m.rejected.WithLabelValues(answers[k].code).Add(float64(n))
 }
 
-// turnedAway counts a refusal by one of the limits that keep the gateway itself from harm.
+// turnedAway counts a refusal by one of overloadLimits.
 func (m *metrics) turnedAway(limit string) { m.overloads.WithLabelValues(limit).Inc() }
 
 func (m *metrics) request(route string, status int, took time.Duration) {
@@ -131,7 +181,7 @@ func (m *metrics) request(route string, status int, took time.Duration) {
 	m.duration.Observe(took.Seconds())
 }
 
-// statusText is a status as a label, without new memory for each request.
+// statusText returns a status as a label, without an allocation for each request.
 func statusText(status int) string {
 	if status < 0 || status >= len(statusTexts) {
 		return strconv.Itoa(status)
@@ -146,11 +196,12 @@ var statusTexts = func() (texts [600]string) {
 	return texts
 }()
 
-// newStoreMetrics are the figures of the shared limits; they are there only when limits are shared. store is asked when somebody
-// reads them.
+// newStoreMetrics makes the metrics of the limit store, and lists them. They exist only where limits are shared.
+// store is called when somebody reads the gauges.
 func newStoreMetrics(store func() *ratelimit.Store) (ratelimit.Metrics, []prometheus.Collector) {
 	errors := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_gateway_limit_store_errors_total", Help: "Exchanges with the limit store, and connects, that failed, by reason.",
+		Name: "sluice_gateway_limit_store_errors_total",
+		Help: "Exchanges with the limit store, and connects, that failed, by reason.",
 	}, []string{"reason"})
 	duration := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "sluice_gateway_limit_store_duration_seconds", Help: "Time of one exchange with the limit store.",
@@ -161,16 +212,10 @@ func newStoreMetrics(store func() *ratelimit.Store) (ratelimit.Metrics, []promet
 	}
 	return ratelimit.Metrics{Errors: errors, Duration: duration}, []prometheus.Collector{
 		errors, duration,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_gateway_limit_store_up", Help: "1 while the limits are shared through the store, 0 while this gateway goes by its share of them.",
-		}, func() float64 {
-			if store().Up() {
-				return 1
-			}
-			return 0
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sluice_gateway_limit_store_gateways", Help: "Gateways that share the limits, as last known.",
-		}, func() float64 { return float64(store().Gateways()) }),
+		gauge("sluice_gateway_limit_store_up",
+			"1 while the limits are shared through the store, 0 while this gateway applies its share of them.",
+			func() float64 { return oneIf(store().Up()) }),
+		gauge("sluice_gateway_limit_store_gateways", "Gateways that share the limits, as last known.",
+			func() float64 { return float64(store().Gateways()) }),
 	}
 }

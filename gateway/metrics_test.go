@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every series is there from the start: increase() does not see the first value of one that appears with it.
+// Every series exists from the start: increase() misses the first value of a series that appears with it.
 func TestPublishSeriesBeginAt0(t *testing.T) {
 	g := serve(t)
 	families, err := g.registry.Gather()

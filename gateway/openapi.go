@@ -9,8 +9,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// openAPIText describes the public surface, OpenAPI 3.1. It is written by hand: the tests hold every answer they get
-// against it.
+// openAPIText describes the public surface in OpenAPI 3.1. It is written by hand. The tests compare its paths with
+// the table of routes, and every answer that they get with its schemas.
 //
 //go:embed openapi.json
 var openAPIText []byte
@@ -20,9 +20,9 @@ var openAPITag = func() string {
 	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }()
 
-// openAPI answers GET /openapi.json. It needs no key and says nothing about projects or settings. Whoever keeps it asks
-// again whether it is still the same, so that an upgrade is seen at once.
-func (*Gateway) openAPI(ctx *fasthttp.RequestCtx) *problem {
+// openAPI answers GET /openapi.json. It needs no key and tells nothing about projects or settings. Caches must
+// revalidate it, so that clients see an upgrade at once.
+func (*server) openAPI(ctx *fasthttp.RequestCtx) *problem {
 	h := &ctx.Response.Header
 	h.Set(fasthttp.HeaderETag, openAPITag)
 	h.Set(fasthttp.HeaderCacheControl, "no-cache")

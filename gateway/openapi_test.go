@@ -19,8 +19,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Every answer that any test of this package gets through the default client is held against openapi.json: one that the
-// document does not describe fails the request that got it.
+// Every answer that a test of this package gets through the default client is checked against openapi.json. An answer
+// that the document does not describe fails its request.
 func init() {
 	described = readDescription()
 	http.DefaultClient.Transport = described
@@ -28,7 +28,7 @@ func init() {
 
 var described *description
 
-// description is openapi.json, ready to check answers, and what it has seen of them.
+// description is openapi.json, prepared to check answers, with what it has seen of them.
 type description struct {
 	doc     map[string]any
 	schemas *jsonschema.Compiler
@@ -45,11 +45,11 @@ func readDescription() *description {
 		panic(err)
 	}
 	d := &description{
-		doc:      value.(map[string]any), //nolint:forcetypeassert // a test
+		doc:      value.(map[string]any),
 		schemas:  jsonschema.NewCompiler(),
 		compiled: map[string]*jsonschema.Schema{}, answered: map[string]bool{}, headers: map[string]bool{},
 	}
-	// The document leaves room for fields to come, as clients must; for its own tests it has to name every field there is.
+	// The document allows unknown fields, as clients must. For our own tests it must name every field.
 	for _, name := range []string{"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health"} {
 		d.at("components", "schemas", name).(map[string]any)["additionalProperties"] = false
 	}
@@ -60,7 +60,7 @@ func readDescription() *description {
 	return d
 }
 
-// at follows names into the document, and references on the way. nil: there is nothing.
+// at follows names, and references on the way, into the document. It returns nil if nothing is there.
 func (d *description) at(path ...string) any {
 	var v any = d.doc
 	for _, name := range path {
@@ -85,7 +85,7 @@ func (d *description) resolved(v any) any {
 // schema compiles the schema at a place of the document.
 func (d *description) schema(path ...string) (*jsonschema.Schema, error) {
 	escape := strings.NewReplacer("~", "~0", "/", "~1")
-	// References are followed by hand, because the pointer must not lead through one.
+	// The pointer must not lead through a reference, so this loop follows references itself.
 	var at []string
 	var v any = d.doc
 	for _, name := range path {
@@ -129,12 +129,12 @@ func (d *description) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// CloseIdleConnections lets http.Client do so.
+// CloseIdleConnections is what http.Client calls.
 func (d *description) CloseIdleConnections() {
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
-// place is where the document describes an answer.
+// place returns where the document describes an answer.
 func (d *description) place(method, path string, status int) []string {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -201,8 +201,8 @@ func (d *description) checkBody(place []string, answer map[string]any, method st
 	return code, schema.Validate(value)
 }
 
-// checkCode holds an answer's code, and whether to send again, against the examples of the status: the schema of a refusal is
-// the same for all, because generators do not understand what narrows it.
+// checkCode compares an answer's code, and whether it is retryable, with the examples of the status. The schema of a
+// refusal is the same for all statuses, because generators do not understand narrower ones.
 func checkCode(answer, body map[string]any) error {
 	code, refused := body["code"]
 	examples, _ := described.resolved(answer["content"].(map[string]any)["application/json"].(map[string]any)["examples"]).(map[string]any)
@@ -221,7 +221,7 @@ func checkCode(answer, body map[string]any) error {
 	return fmt.Errorf("the code %s is in none of the examples", code)
 }
 
-// TestOpenAPIIsForGenerators: no schema is of a form that a generator of clients is known to refuse or to misread.
+// TestOpenAPIIsForGenerators: no schema has a form that a generator of clients is known to refuse or misread.
 func TestOpenAPIIsForGenerators(t *testing.T) {
 	var look func(at string, v any)
 	look = func(at string, v any) {
@@ -292,7 +292,7 @@ func (d *description) checkHeaders(answer map[string]any, got http.Header) error
 	return nil
 }
 
-// hasFold: net/http writes Www-Authenticate and Etag.
+// hasFold ignores case, because net/http writes Www-Authenticate and Etag.
 func hasFold(named map[string]any, name string) bool {
 	for n := range named {
 		if strings.EqualFold(n, name) {
@@ -358,15 +358,15 @@ func produce(t *testing.T) {
 	}
 }
 
-// unseen are answers that the document describes and produce does not get, and why.
+// unseen lists statuses that the document describes and produce does not get, with the reason.
 var unseen = map[string]string{
 	"408": "takes ten seconds; TestSilentClientIsCutOff gets it",
 	"414": "is what a proxy may answer; the gateway answers 431",
 	"500": "takes a batch that Kafka refuses while it takes others; TestTopicRefusesOne gets that",
 }
 
-// TestOpenAPIDescribesWhatIsThere: what the gateway answers is in the document (the transport checks that), and what is in
-// the document is answered: statuses, codes, headers.
+// TestOpenAPIDescribesWhatIsThere: the gateway gives every status, code and header that the document describes. The
+// transport checks the reverse.
 func TestOpenAPIDescribesWhatIsThere(t *testing.T) {
 	produce(t)
 	d := described
@@ -405,8 +405,8 @@ func TestOpenAPIDescribesWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestOpenAPIHasTheRoutes: the document has the paths and methods of the table of routes, and no others. HEAD is GET without a
-// body, and OPTIONS is the browsers' own; the document names neither.
+// TestOpenAPIHasTheRoutes: the document has exactly the paths and methods of the table of routes, except HEAD and
+// OPTIONS, which it does not name.
 func TestOpenAPIHasTheRoutes(t *testing.T) {
 	want := map[string]bool{}
 	for _, r := range routes {
@@ -427,7 +427,7 @@ func TestOpenAPIHasTheRoutes(t *testing.T) {
 	}
 }
 
-// seen lists the answers so far that begin so.
+// seen returns the answers so far that begin with a prefix.
 func (d *description) seen(prefix string) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -436,7 +436,7 @@ func (d *description) seen(prefix string) []string {
 	})
 }
 
-// TestOpenAPIExamples: the requests are accepted, and what is shown as an answer has an answer's shape.
+// TestOpenAPIExamples: the example requests are accepted, and the example answers match their schemas.
 func TestOpenAPIExamples(t *testing.T) {
 	s := serve(t)
 	for path, methods := range described.at("paths").(map[string]any) {
@@ -489,7 +489,7 @@ func sendExamples(t *testing.T, s *served, path, media string, place []string) {
 	}
 }
 
-// TestOpenAPIEventSchema: the schema of an event takes what the gateway takes and refuses what it refuses, field by field.
+// TestOpenAPIEventSchema: the schema of an event accepts and refuses the same fields as the gateway.
 func TestOpenAPIEventSchema(t *testing.T) {
 	schema, err := described.schema("components", "schemas", "Event")
 	if err != nil {
@@ -539,7 +539,7 @@ func TestOpenAPIIsServed(t *testing.T) {
 	}
 }
 
-// TestOpenAPINamesTheLimits: the numbers of the text are those of the code.
+// TestOpenAPINamesTheLimits: the document has the code's numbers.
 func TestOpenAPINamesTheLimits(t *testing.T) {
 	for _, name := range []string{limitEventBytes, limitBulkBytes, "max_bulk_events", limitRate} {
 		if !slices.Contains(described.at("components", "schemas", "Error", "properties", "limit", "enum").([]any), any(name)) {

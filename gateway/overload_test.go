@@ -19,12 +19,12 @@ import (
 )
 
 var (
-	overload         = flag.Bool("overload", false, "run TestOverload")
+	runOverload      = flag.Bool("overload", false, "run TestOverload")
 	overloadCapacity = flag.Int("overload.capacity", 4<<20, "bytes a second that the slow Kafka takes")
 	overloadSeconds  = flag.Int("overload.seconds", 15, "how long each measurement lasts")
 )
 
-// slowKafka takes so many bytes a second, whatever comes.
+// slowKafka takes a fixed number of bytes a second.
 type slowKafka struct {
 	brokertest.Memory
 	perSecond int
@@ -48,12 +48,12 @@ func (s *slowKafka) Produce(ctx context.Context, partition int, batch []byte) er
 	return nil
 }
 
-// TestOverload offers what Kafka can take, and ten times that, on a schedule that no answer slows down: what is kept must
-// stay near what can be, and what is accepted must be answered soon.
+// TestOverload offers as much as Kafka can take, and ten times that, on a schedule that answers do not slow down.
+// Almost as much as Kafka can take must be kept, and accepted events must be answered soon.
 //
 //	go test ./gateway -run TestOverload -v -overload
 func TestOverload(t *testing.T) {
-	if !*overload {
+	if !*runOverload {
 		t.Skip("takes a minute and measures: add -overload")
 	}
 	for _, c := range []struct {
@@ -90,7 +90,7 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-// offered is what came of a load.
+// offered is the result of a load.
 type offered struct {
 	offered, kept     float64 // requests a second
 	accepted, refused []time.Duration
@@ -105,7 +105,7 @@ func (o *offered) at(of []time.Duration, percent int) time.Duration {
 	return of[len(of)*percent/100].Round(time.Millisecond)
 }
 
-// offer sends requests at a rate over as many connections as it takes.
+// offer sends requests at a rate, over as many connections as it needs.
 func offer(s *served, request string, rate float64, d time.Duration) *offered {
 	out := &offered{offered: rate}
 	var mu sync.Mutex
@@ -157,7 +157,8 @@ func offer(s *served, request string, rate float64, d time.Duration) *offered {
 	return out
 }
 
-// post sends a request over a connection, a new one for nil, and returns the status and the connection if it is still good.
+// post sends a request over a connection, or over a new one for nil. It returns the status, and the connection if it
+// is still good.
 func post(addr string, conn net.Conn, request string) (status int, again net.Conn) {
 	if conn == nil {
 		var err error

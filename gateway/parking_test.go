@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// parkedSoon is an option: connections park as soon as they are idle.
+// parkedSoon parks connections as soon as they are idle.
 func parkedSoon(_ *Config, d *Deps) { d.parkAfter = time.Millisecond }
 
-// TestIdleConnectionsPark: a connection that is idle leaves the server, still counts, and is served as ever with its next
-// request: a small one, one with the largest head, one that is refused, several at once, or one that comes a byte at a time.
+// TestIdleConnectionsPark: an idle connection leaves the server and still counts as open. Its next request is served:
+// a small one, one with the largest head, a refused one, several at once, and one that comes byte by byte.
 func TestIdleConnectionsPark(t *testing.T) {
 	s := serve(t, parkedSoon)
 	const body = `{"message":"x"}`
@@ -39,7 +39,9 @@ func TestIdleConnectionsPark(t *testing.T) {
 		if c.status == 100 {
 			continue
 		}
-		waitUntil(t, func() bool { return s.conns.Parked() == 1 && s.app.Server().GetOpenConnectionsCount() == 0 })
+		waitUntil(t, func() bool {
+			return s.server.conns.Parked() == 1 && s.server.app.Server().GetOpenConnectionsCount() == 0
+		})
 		if got := s.counter("sluice_gateway_connections", ""); got != 1 {
 			t.Errorf("the gauge says %v", got)
 		}
@@ -52,15 +54,15 @@ func TestIdleConnectionsPark(t *testing.T) {
 	if resp := ask(t, conn, rawEvent[len(rawEvent)-1:]); resp == nil || resp.StatusCode != 202 {
 		t.Fatalf("a byte at a time: got %v", resp)
 	}
-	waitUntil(t, func() bool { return s.conns.Parked() == 1 })
+	waitUntil(t, func() bool { return s.server.conns.Parked() == 1 })
 	if status, _, more := s.raw(rawEvent + rawEvent); status != 202 || !more {
 		t.Errorf("two at once: got %d, more %v", status, more)
 	}
 	_ = conn.Close()
-	waitUntil(t, func() bool { return s.conns.Open() == 0 })
+	waitUntil(t, func() bool { return s.server.conns.Open() == 0 })
 }
 
-// TestParkedConnectionsEnd with their idle time, which began when they were last used.
+// TestParkedConnectionsEnd: parked connections end after the idle time since their last use.
 func TestParkedConnectionsEnd(t *testing.T) {
 	s := serve(t, parkedSoon, func(c *Config, _ *Deps) { c.HTTPIdleTimeout = time.Second })
 	conn := s.dial()
@@ -74,23 +76,23 @@ func TestParkedConnectionsEnd(t *testing.T) {
 	if took := time.Since(start); took < 900*time.Millisecond || took > 10*time.Second {
 		t.Errorf("it ended after %s", took)
 	}
-	waitUntil(t, func() bool { return s.conns.Open() == 0 })
+	waitUntil(t, func() bool { return s.server.conns.Open() == 0 })
 }
 
-// TestParkedConnectionsCount for the bound on connections.
+// TestParkedConnectionsCount: parked connections count against the bound on connections.
 func TestParkedConnectionsCount(t *testing.T) {
 	s := serve(t, parkedSoon, func(c *Config, _ *Deps) { c.MaxConnections = 1 })
 	if resp := ask(t, s.dial(), rawEvent); resp == nil || resp.StatusCode != 202 {
 		t.Fatalf("got %v", resp)
 	}
-	waitUntil(t, func() bool { return s.conns.Parked() == 1 })
+	waitUntil(t, func() bool { return s.server.conns.Parked() == 1 })
 	if resp := ask(t, s.dial(), rawEvent); resp == nil || resp.StatusCode != 503 {
 		t.Errorf("one more: got %v", resp)
 	}
 }
 
-// TestDrainWithParkedConnections: they are closed, those that wake at that moment are answered or closed, and none is answered
-// 202 for an event that is not kept.
+// TestDrainWithParkedConnections: a drain closes parked connections. One that wakes at that moment is answered or
+// closed, and never answered 202 for an event that is not kept.
 func TestDrainWithParkedConnections(t *testing.T) {
 	s := serve(t, parkedSoon)
 	var conns []net.Conn
@@ -101,7 +103,7 @@ func TestDrainWithParkedConnections(t *testing.T) {
 		}
 		conns = append(conns, conn)
 	}
-	waitUntil(t, func() bool { return s.conns.Parked() == len(conns) })
+	waitUntil(t, func() bool { return s.server.conns.Parked() == len(conns) })
 	before := len(s.producer.Stored())
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -131,7 +133,7 @@ func TestDrainWithParkedConnections(t *testing.T) {
 	if kept := len(s.producer.Stored()) - before; accepted > kept {
 		t.Errorf("%d accepted, %d kept", accepted, kept)
 	}
-	if n := s.conns.Parked(); n != 0 {
+	if n := s.server.conns.Parked(); n != 0 {
 		t.Errorf("%d are still parked", n)
 	}
 }

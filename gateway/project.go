@@ -1,16 +1,15 @@
 package gateway
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/gateway/projects"
 	"sluice/gateway/ratelimit"
 )
 
-// project is who a key belongs to.
+// project is the owner of a key.
 type project struct {
 	id       string
 	disabled bool
@@ -21,6 +20,9 @@ type project struct {
 // origins are the web origins whose pages may send.
 type origins struct{ *projects.Origins }
 
+// inForce holds the projects that are in force. Safe for concurrent use.
+type inForce struct{ atomic.Pointer[projectSet] }
+
 // projectSet is one reading of the projects file with the limiters of its projects. A project is made when it first
 // sends: most of a million never do.
 type projectSet struct {
@@ -28,7 +30,7 @@ type projectSet struct {
 	origins  origins                   // of all projects together
 	made     []atomic.Pointer[project] // by the project's number in the set
 	limiters *limiters
-	since    time.Time // limits that are new with this reading are full from this time on
+	since    time.Time // when limits that are new with this reading are full
 }
 
 func newProjectSet(set *projects.Set, limiters *limiters, now time.Time) *projectSet {
@@ -50,7 +52,7 @@ func (s *projectSet) find(key []byte) *project {
 	return s.make(number)
 }
 
-// make makes the project of that number. If several goroutines do so at once, all get the first one's.
+// make makes the project of a number. Goroutines that do so at once all get the first one's project.
 func (s *projectSet) make(number int) *project {
 	of := s.Project(number)
 	made := &project{id: of.ID, disabled: of.Disabled, origins: origins{&of.Origins}}
@@ -61,48 +63,56 @@ func (s *projectSet) make(number int) *project {
 	return s.made[number].Load()
 }
 
-// loadProjects reads the projects for the first time.
-func (g *Gateway) loadProjects() error {
-	set := g.deps.Projects
-	if set == nil {
-		if g.cfg.ProjectsFile == "" {
-			return projects.ErrNoFile
-		}
-		g.file = projects.NewFile(g.cfg.ProjectsFile, g.log)
-		var err error
-		if set, err = g.file.Load(); err != nil {
-			return err
-		}
-	}
-	g.limiters = newLimiters(g.store)
-	g.useProjects(set)
-	return nil
+// limiters holds the limiters in use, across all readings of the projects file: a reading that does not change a
+// project's limit gives the project no fresh burst. A limiter is made when its project first sends. Safe for concurrent
+// use.
+type limiters struct {
+	mu    sync.Mutex
+	inUse map[limitKey]*ratelimit.Limiter
+	store *ratelimit.Store // nil: each gateway limits by itself
 }
 
-// useProjects puts a reading of the projects into force. Limits that did not change go on where they are.
-func (g *Gateway) useProjects(set *projects.Set) {
-	g.projects.Store(newProjectSet(set, g.limiters, g.now()))
-	g.limiters.retain(set)
+type limitKey struct {
+	project string
+	limit   projects.Limit
 }
 
-// projectsGauges report what is in force.
-func projectsGauges(g *Gateway) []prometheus.Collector {
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+// The limits of a projects file are within the bounds of a limiter. Otherwise this does not compile.
+const (
+	_ = uint(ratelimit.MaxEvents - projects.MaxLimitEvents)
+	_ = uint(ratelimit.MaxWindow - projects.MaxLimitWindow)
+)
+
+func newLimiters(store *ratelimit.Store) *limiters {
+	return &limiters{inUse: map[limitKey]*ratelimit.Limiter{}, store: store}
+}
+
+// of returns the limiter of a project, or nil if it has no limit.
+func (l *limiters) of(project string, limit projects.Limit, now time.Time) *ratelimit.Limiter {
+	if limit == (projects.Limit{}) {
+		return nil
 	}
-	return []prometheus.Collector{
-		gauge("sluice_gateway_projects", "Projects in force.", func() float64 {
-			return float64(g.projects.Load().Len())
-		}),
-		gauge("sluice_gateway_project_keys", "Keys of projects in force.", func() float64 {
-			return float64(g.projects.Load().Keys())
-		}),
-		gauge("sluice_gateway_projects_file_broken",
-			"1 while the projects file is broken and the last good one stays in force, else 0.", func() float64 {
-				if g.file != nil && g.file.Broken() {
-					return 1
-				}
-				return 0
-			}),
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := limitKey{project, limit}
+	limiter := l.inUse[key]
+	if limiter == nil {
+		limiter = ratelimit.New(ratelimit.Limit(limit), now)
+		if l.store != nil {
+			l.store.Attach(project, limiter)
+		}
+		l.inUse[key] = limiter
+	}
+	return limiter
+}
+
+// retain forgets the limiters that the projects no longer have.
+func (l *limiters) retain(set *projects.Set) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key := range l.inUse {
+		if limit, ok := set.LimitOf(key.project); !ok || limit != key.limit {
+			delete(l.inUse, key)
+		}
 	}
 }

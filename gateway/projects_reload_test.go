@@ -17,7 +17,7 @@ import (
 	"sluice/gateway/ratelimit"
 )
 
-// logged is a log that a test may read while it is written.
+// logged is a log that a test may read while others write it.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -29,7 +29,7 @@ func (l *logged) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// count counts the lines that hold all of these words.
+// count returns how many lines hold all of these words.
 func (l *logged) count(words ...string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,9 +52,10 @@ func replaceFile(t testing.TB, path, text string) {
 	require.NoError(t, os.Rename(path+".next", path))
 }
 
-// TestReloadIsSaid: what a reload changed is a line of the log; a broken file is one line for each thing that is wrong
-// with it, and a figure as long as it lasts.
+// TestReloadIsSaid: a reload logs what it changed. A broken file logs each of its faults once, and sets a metric
+// while it is broken.
 func TestReloadIsSaid(t *testing.T) {
+	t.Parallel()
 	file := func(entries ...string) string { return "projects:\n- " + strings.Join(entries, "\n- ") + "\n" }
 	a, b, c := "{id: a, keys: [{name: k, sha256: \""+hash(testKey)+"\"}]}", "{id: b, keys: []}", "{id: c, keys: []}"
 	var log logged
@@ -101,8 +102,8 @@ func projectsIn(t testing.TB, text string) *projects.Set {
 	return set
 }
 
-// TestLimitersOutliveReloads: a limit that did not change goes on, a changed one begins anew, and one that no project
-// has any more is forgotten.
+// TestLimitersOutliveReloads: an unchanged limit keeps its state, a changed one starts full, and one without a
+// project is forgotten.
 func TestLimitersOutliveReloads(t *testing.T) {
 	read := func(old *projectSet, limit string) *projectSet {
 		t.Helper()
@@ -121,17 +122,17 @@ func TestLimitersOutliveReloads(t *testing.T) {
 	assert.Same(t, first, limiterOf(two), "the same limit")
 	three := read(two, "{events: 6}")
 	assert.NotSame(t, first, limiterOf(three), "a changed limit")
-	assert.EqualValues(t, 6, limiterOf(three).Events)
+	assert.EqualValues(t, 6, limiterOf(three).Limit().Events)
 	assert.Len(t, three.limiters.inUse, 1)
 	assert.Nil(t, limiterOf(read(three, "{unlimited: true}")))
 	assert.Empty(t, three.limiters.inUse)
-	// A request that found the project before the change made its limiter after it: the same one is used.
+	// This request found its project before the change and made its limiter after it. The limiter is the same.
 	old := read(nil, "{events: 7}")
 	next := read(old, "{events: 7}")
 	assert.Same(t, limiterOf(old), limiterOf(next))
 }
 
-// TestProjectIsMadeOnce: all requests of a project get the same one, however many ask for it at once.
+// TestProjectIsMadeOnce: all requests of a project get the same one, however many ask at once.
 func TestProjectIsMadeOnce(t *testing.T) {
 	var text strings.Builder
 	const n = 10_000
@@ -169,7 +170,7 @@ func TestProjectIsMadeOnce(t *testing.T) {
 	assert.False(t, inForce.origins.Admits([]byte("https://o100.example")), "the origins of all")
 }
 
-// BenchmarkFindProject is the look-up that each request makes, with the project's limiter.
+// BenchmarkFindProject measures the look-up that each request makes, with the project's limiter.
 func BenchmarkFindProject(b *testing.B) {
 	for _, n := range []int{1, 100_000} {
 		var text strings.Builder

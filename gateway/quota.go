@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// limit charges the valid events to the project's rate limit. What exceeds it gets a problem and is not kept.
+// limit charges the valid events to the project's rate limit. Events over the limit get a problem and are not kept.
 func (s *submission) limit() {
 	if s.atomic {
 		s.limitWhole()
@@ -14,7 +14,7 @@ func (s *submission) limit() {
 	}
 }
 
-// limitPart charges the valid events that fit into the limit, in order; the others are to be sent again. A request costs at
+// limitPart charges the valid events that fit into the limit, in order, and refuses the others. A request costs at
 // least one event.
 func (s *submission) limitPart() {
 	got := min(len(s.valid), s.charge(max(1, len(s.valid))))
@@ -27,7 +27,7 @@ func (s *submission) limitPart() {
 	s.valid = s.valid[:got]
 }
 
-// limitWhole charges all events of an atomic submission, or refuses every event that has no problem of its own.
+// limitWhole charges all events of an atomic submission, or refuses all of them.
 func (s *submission) limitWhole() {
 	if s.whole = s.chargeWhole(); s.whole == nil {
 		return
@@ -48,8 +48,8 @@ func (s *submission) chargeWhole() *problem {
 	if limit == nil {
 		return nil
 	}
-	if int64(len(s.valid)) > limit.Events {
-		return tooLarge("The atomic bulk has more events than", limitRate, limit.Events, "events")
+	if most := limit.Limit().Events; len(s.valid) > most {
+		return tooLarge("The atomic bulk has more events than", limitRate, int64(most), "events")
 	}
 	if !limit.TakeAll(len(s.valid), s.now()) {
 		return s.rateLimited(len(s.valid))
@@ -65,40 +65,40 @@ func (s *submission) charge(n int) int {
 	return s.project.limit.Take(n, s.now())
 }
 
-// refund gives back the charge of n events that were not kept.
+// refund returns n events to the project's limit.
 func (s *submission) refund(n int) {
 	if s.project.limit != nil && n > 0 {
 		s.project.limit.Refund(n)
 	}
 }
 
-// rateLimited refuses so many events.
+// rateLimited refuses that many events.
 func (s *submission) rateLimited(events int) *problem {
 	p := refuse(kindRateLimited, "The project's rate limit is reached.")
 	p.retryAfter = s.project.limit.RetryAfter(events, s.now())
 	return p
 }
 
-// rateLimitFields tells the client where it stands, on every 202 and 429 of a project with a limit (the fields are those of
-// the IETF draft "RateLimit header fields for HTTP").
+// rateLimitFields tells the client what is left of the limit, on every 202 and 429 of a project with a limit. k is 0
+// for a 202. The fields are those of the IETF draft "RateLimit header fields for HTTP".
 func (s *submission) rateLimitFields(k kind) {
 	limit := s.project.limit
 	if limit == nil || k != 0 && k != kindRateLimited {
 		return
 	}
 	q := limit.Quota(s.now())
-	window := int((limit.Window + time.Second - 1) / time.Second)
-	whole := int((q.Whole + time.Second - 1) / time.Second)
+	window := int((limit.Limit().Window + time.Second - 1) / time.Second)
+	reset := int((q.Reset + time.Second - 1) / time.Second)
 	h := &s.ctx.Response.Header
 	var text [64]byte
 	b := append(text[:0], `"events";q=`...)
-	b = strconv.AppendInt(b, limit.Events, 10)
+	b = strconv.AppendInt(b, int64(limit.Limit().Events), 10)
 	b = append(b, ";w="...)
 	b = strconv.AppendInt(b, int64(window), 10)
 	h.SetBytesV("RateLimit-Policy", b)
 	b = append(text[:0], `"events";r=`...)
-	b = strconv.AppendInt(b, int64(q.Left), 10)
+	b = strconv.AppendInt(b, int64(q.Remaining), 10)
 	b = append(b, ";t="...)
-	b = strconv.AppendInt(b, int64(whole), 10)
+	b = strconv.AppendInt(b, int64(reset), 10)
 	h.SetBytesV("RateLimit", b)
 }

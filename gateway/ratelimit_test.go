@@ -1,56 +1,56 @@
 package gateway
 
 import (
-	"reflect"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestRateLimitSingles(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(100, "60s")))
 	for i := 1; i <= 100; i++ {
-		if got := s.single(`{"message":"x"}`); got.status != 202 {
-			t.Fatalf("event %d: got %d %s", i, got.status, got.text)
-		} else if i == 100 && got.header.Get("RateLimit") != `"events";r=0;t=60` {
-			t.Errorf("RateLimit: %q", got.header.Get("RateLimit"))
+		got := s.single(`{"message":"x"}`)
+		require.Equal(t, 202, got.status, "event %d: %s", i, got.text)
+		if i == 100 {
+			assert.Equal(t, `"events";r=0;t=60`, got.header.Get("RateLimit"))
 		}
 	}
 	got := s.single(`{"message":"x"}`)
-	if got.status != 429 || got.header.Get("Retry-After") != "60" || got.body.Code != "rate_limited" || !*got.body.Retryable {
-		t.Fatalf("event 101: got %d %v %s", got.status, got.header, got.text)
-	}
-	if got.header.Get("RateLimit-Policy") != `"events";q=100;w=60` || got.header.Get("RateLimit") != `"events";r=0;t=60` {
-		t.Errorf("fields: %v", got.header)
-	}
+	require.Equal(t, 429, got.status, "event 101: %s", got.text)
+	assert.Equal(t, "60", got.header.Get("Retry-After"))
+	assert.Equal(t, "rate_limited", got.body.Code)
+	assert.True(t, *got.body.Retryable)
+	assert.Equal(t, `"events";q=100;w=60`, got.header.Get("RateLimit-Policy"))
+	assert.Equal(t, `"events";r=0;t=60`, got.header.Get("RateLimit"))
 	s.clock.advance(60 * time.Second)
-	if got := s.bulkOf(events(100, nil)); got.status != 202 || got.body.Accepted != 100 {
-		t.Fatalf("a window later: got %d %.300s", got.status, got.text)
-	}
+	got = s.bulkOf(events(100, nil))
+	require.Equal(t, 202, got.status, "a window later: %.300s", got.text)
+	assert.Equal(t, 100, got.body.Accepted)
 }
 
 func TestRateLimitBulkKeepsWhatFits(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(100, "60s")))
-	if got := s.bulkOf(events(80, nil)); got.body.Accepted != 80 {
-		t.Fatalf("got %s", got.text)
-	}
+	require.Equal(t, 80, s.bulkOf(events(80, nil)).body.Accepted)
 	got := s.bulkOf(events(50, nil))
-	if got.status != 202 || got.body.Accepted != 20 || got.body.Rejected != 30 || !reflect.DeepEqual(got.body.Retry, [][2]int{{20, 49}}) || got.header.Get("Retry-After") != "60" {
-		t.Fatalf("got %d %v %s", got.status, got.header, got.text)
-	}
-	if got := s.bulkOf(events(3, nil)); got.status != 429 || got.header.Get("Retry-After") != "60" {
-		t.Fatalf("got %d %s", got.status, got.text)
-	}
-	if n := len(s.producer.Stored()); n != 100 {
-		t.Errorf("%d events reached Kafka", n)
-	}
+	require.Equal(t, 202, got.status, got.text)
+	assert.Equal(t, 20, got.body.Accepted)
+	assert.Equal(t, 30, got.body.Rejected)
+	assert.Equal(t, [][2]int{{20, 49}}, got.body.Retry)
+	assert.Equal(t, "60", got.header.Get("Retry-After"))
+	got = s.bulkOf(events(3, nil))
+	assert.Equal(t, 429, got.status, got.text)
+	assert.Equal(t, "60", got.header.Get("Retry-After"))
+	assert.Len(t, s.producer.Stored(), 100, "events on Kafka")
 }
 
 func TestWhatIsCharged(t *testing.T) {
+	t.Parallel()
 	s := serve(t, withProjects(t, limited(10, "60s")))
-	left := func() int {
-		return s.projects.Load().find([]byte(testKey)).limit.Quota(s.clock.now()).Left
-	}
-	steps := []struct {
+	for _, step := range []struct {
 		name string
 		r    request
 		left int
@@ -61,12 +61,12 @@ func TestWhatIsCharged(t *testing.T) {
 		{"a bulk without a valid event: the request", request{path: pathBulk, body: `[{},{}]`}, 6},
 		{"the valid ones of a bulk", request{path: pathBulk, body: `[{},{"message":"x"},{"message":"y"}]`}, 4},
 		{"no key: nobody", request{path: pathEvents, body: `{"message":"x"}`, noKey: true}, 4},
-		{"unsupported type: the request", request{path: pathEvents, body: `x`, header: map[string]string{"Content-Type": "text/css"}}, 3},
-	}
-	for _, step := range steps {
+		{"unsupported type: the request", request{
+			path: pathEvents, body: `x`, header: map[string]string{"Content-Type": "text/css"},
+		}, 3},
+	} {
 		s.do(step.r)
-		if got := left(); got != step.left {
-			t.Fatalf("after %s: %d left, want %d", step.name, got, step.left)
-		}
+		limit := s.projects.Load().find([]byte(testKey)).limit
+		require.Equal(t, step.left, limit.Quota(s.clock.now()).Remaining, step.name)
 	}
 }

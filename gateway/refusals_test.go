@@ -1,61 +1,23 @@
 package gateway
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
-	"sluice/gateway/broker"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"sluice/gateway/broker"
+	"sluice/internal/testlog"
 )
 
-// jsonLog collects JSON log lines.
-type jsonLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write is part of io.Writer.
-func (l *jsonLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *jsonLog) logger(level slog.Level) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: level}))
-}
-
-// lines are those with a message, without their times, and takes them away.
-func (l *jsonLog) lines(t *testing.T, message string) (out []map[string]any) {
-	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
-		var fields map[string]any
-		if err := json.Unmarshal([]byte(line), &fields); err != nil {
-			t.Fatal(err)
-		}
-		if fields["msg"] == message {
-			delete(fields, "msg")
-			delete(fields, "time")
-			out = append(out, fields)
-		}
-	}
-	l.text.Reset()
-	return out
-}
-
-// TestRefusalsAreLogged: a line says who was refused what, at once, and has nothing of the request but its id.
+// TestRefusalsAreLogged: the first refusal of a kind logs a line at once, which names the project and the code, and
+// holds nothing of the request but its id.
 func TestRefusalsAreLogged(t *testing.T) {
-	var log jsonLog
+	t.Parallel()
+	var log testlog.JSON
 	s := serve(t, withProjects(t, limited(3, "60s")), func(c *Config, d *Deps) {
-		c.RequestTimeout, d.Log = time.Second, log.logger(slog.LevelInfo)
+		c.RequestTimeout, d.Log = time.Second, log.Logger(slog.LevelInfo)
 	})
 	id := map[string]string{"X-Request-Id": "r-1"}
 	for _, c := range []struct {
@@ -71,7 +33,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 		{request{path: pathEvents, body: `{}`, header: map[string]string{"Secret": strings.Repeat("s", 17_000)}}, "INFO other 431 too_large <nil> <nil>"},
 	} {
 		got := s.do(c.r)
-		lines := log.lines(t, "requests refused")
+		lines := log.Take(t, "requests refused")
 		if len(lines) != 1 {
 			t.Fatalf("%s: got %d, %d lines %v", c.want, got.status, len(lines), lines)
 		}
@@ -86,34 +48,35 @@ func TestRefusalsAreLogged(t *testing.T) {
 	s.clock.advance(time.Hour)
 	s.producer.Failing(func() (bool, error) { return false, broker.ErrNotWritten })
 	s.single(`{"message":"x"}`)
-	if lines := log.lines(t, "requests refused"); len(lines) != 1 || lines[0]["level"] != "WARN" || lines[0]["code"] != "unavailable" {
+	if lines := log.Take(t, "requests refused"); len(lines) != 1 || lines[0]["level"] != "WARN" || lines[0]["code"] != "unavailable" {
 		t.Errorf("got %v", lines)
 	}
 	s.single(`{"message":"x"}`)
-	if lines := log.lines(t, "requests refused"); len(lines) != 0 {
+	if lines := log.Take(t, "requests refused"); len(lines) != 0 {
 		t.Errorf("the second of its kind: %v", lines)
 	}
 	s.producer.Failing(nil)
 	if got := s.single(`{"message":"x"}`); got.status != 202 {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}
-	if err := s.stop(); err != nil { // what was not summed up yet is jsonLog in the end
+	if err := s.stop(); err != nil { // what was not summed up yet is logged in the end
 		t.Fatal(err)
 	}
-	if lines := log.lines(t, "requests refused"); len(lines) != 1 || lines[0]["requests"] != 1.0 {
+	if lines := log.Take(t, "requests refused"); len(lines) != 1 || lines[0]["requests"] != 1.0 {
 		t.Errorf("at the end: %v", lines)
 	}
 }
 
-// TestDebugLogsEachRequest, those that are kept too.
+// TestDebugLogsEachRequest: at debug level accepted requests are logged too.
 func TestDebugLogsEachRequest(t *testing.T) {
-	var log jsonLog
-	s := serve(t, func(_ *Config, d *Deps) { d.Log = log.logger(slog.LevelDebug) })
+	t.Parallel()
+	var log testlog.JSON
+	s := serve(t, func(_ *Config, d *Deps) { d.Log = log.Logger(slog.LevelDebug) })
 	for _, c := range []struct{ body, want string }{
 		{`{"message":"secret"}`, "events 202  demo"}, {`{"message":1}`, "events 400 invalid_event demo"}, {`{"message":"secret"}`, "events 202  demo"},
 	} {
 		got := s.single(c.body)
-		lines := log.lines(t, "request answered")
+		lines := log.Take(t, "request answered")
 		if len(lines) != 1 {
 			t.Fatalf("%d lines", len(lines))
 		}
@@ -127,63 +90,7 @@ func TestDebugLogsEachRequest(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreSummedUp: however many come, a kind has one line at once and one for each interval in which more came.
-func TestRefusalsAreSummedUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log jsonLog
-		r := newRefusals(log.logger(slog.LevelInfo))
-		done := make(chan struct{})
-		ctx, stop := context.WithCancel(t.Context())
-		go func() { defer close(done); r.run(ctx) }()
-		kind := refusalKind{routeBulk, 429, "rate_limited", "demo"}
-		for i := range 1000 {
-			r.note(kind, 2, fmt.Appendf(nil, "id-%d", i))
-		}
-		if lines := log.lines(t, "requests refused"); len(lines) != 1 || lines[0]["request_id"] != "id-0" {
-			t.Errorf("at first: %v", lines)
-		}
-		time.Sleep(refusalsEvery + time.Second)
-		synctest.Wait()
-		lines := log.lines(t, "requests refused")
-		if len(lines) != 1 || lines[0]["requests"] != 999.0 || lines[0]["events"] != 1998.0 || lines[0]["request_id"] != "id-999" {
-			t.Errorf("then: %v", lines)
-		}
-		r.note(kind, 0, []byte("again"))
-		if lines := log.lines(t, "requests refused"); len(lines) != 0 {
-			t.Errorf("while it lasts: %v", lines)
-		}
-		time.Sleep(2 * refusalsEvery)
-		synctest.Wait()
-		if lines := log.lines(t, "requests refused"); len(lines) != 1 || len(r.kinds) != 0 {
-			t.Errorf("in the end: %v, %d kinds kept", lines, len(r.kinds))
-		}
-		r.note(kind, 0, []byte("new"))
-		if lines := log.lines(t, "requests refused"); len(lines) != 1 {
-			t.Errorf("after a quiet time: %v", lines)
-		}
-		stop()
-		<-done
-	})
-}
-
-// TestRefusalsOfManyProjects: the number of kinds is bounded.
-func TestRefusalsOfManyProjects(t *testing.T) {
-	var log jsonLog
-	r := newRefusals(log.logger(slog.LevelInfo))
-	for i := range 10 * refusalProjects {
-		r.note(refusalKind{routeEvents, 429, "rate_limited", fmt.Sprint("project-", i)}, 0, nil)
-	}
-	if lines := log.lines(t, "requests refused"); len(lines) != refusalProjects+1 {
-		t.Errorf("%d lines", len(lines))
-	}
-	r.sumUp()
-	lines := log.lines(t, "requests refused")
-	if len(lines) != 1 || lines[0]["project"] != nil || lines[0]["requests"] != float64(9*refusalProjects-1) {
-		t.Errorf("got %v", lines)
-	}
-}
-
-// series are the names of all counters with labels, each with its labels' values.
+// series returns the names of all series, each with its labels' values.
 func (s *served) series() map[string]bool {
 	s.t.Helper()
 	families, err := s.registry.Gather()
@@ -203,8 +110,9 @@ func (s *served) series() map[string]bool {
 	return out
 }
 
-// TestCountersBeginAtZero: increase does not see the first value of a counter that was not there before.
+// TestCountersBeginAtZero: increase() misses the first value of a counter that appears with it.
 func TestCountersBeginAtZero(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	before := s.series()
 	for _, a := range answers[1:] {
@@ -225,7 +133,7 @@ func TestCountersBeginAtZero(t *testing.T) {
 	}
 }
 
-// produceRefusals has some answers of each route.
+// produceRefusals gets some answers of each route.
 func produceRefusals(s *served) {
 	for _, path := range []string{pathEvents, pathBulk, pathOpenAPI, pathHealth, "/nowhere"} {
 		for _, method := range []string{"GET", "POST", "OPTIONS", "DELETE"} {

@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/valyala/fasthttp"
+
+	"sluice/gateway/body"
 )
 
 // The public paths.
@@ -14,7 +18,7 @@ const (
 	pathHealth  = "/healthz"
 )
 
-// The routes' names in metrics and log lines.
+// Names of the routes in metrics and log lines.
 const (
 	routeEvents  = "events"
 	routeBulk    = "bulk"
@@ -25,30 +29,30 @@ const (
 
 // route is one row of the table of public paths.
 type route struct {
-	path    string   // as OpenAPI and Fiber write it
+	path    string   // exact: case and a trailing slash count
 	methods []string // that the path takes beside OPTIONS, which every path takes
 	label   string   // in metrics and log lines
-	// statuses are the answers that the route is known to give. Their counters start at zero.
+	// statuses are the statuses that the route answers. Their counters start at zero.
 	statuses []int
-	// words are the last words, in lower case, of wrong paths by which clients mean this one.
+	// words are the last words, in lower case, of wrong paths that mean this route.
 	words []string
 
-	// A route has one of these two.
-	protocol *eventProtocol // takes events
-	get      func(g *Gateway, ctx *fasthttp.RequestCtx) *problem
+	// Each route has one of these two.
+	protocol *protocol // takes events
+	get      func(s *server, ctx *fasthttp.RequestCtx) *problem
 
-	// Derived from the above.
+	// Derived from the fields above.
 	allow       string   // the Allow header
 	wrongMethod *problem // 405
 	misspelt    *problem // 404 to a path that is nearly this one
 }
 
-// ingestStatuses are the answers of a route that takes events.
+// ingestStatuses are the statuses of a route that takes events.
 var ingestStatuses = []int{202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503}
 
-// routes is the whole public surface. The router, the Allow header, the hints of a 404, the labels of the metrics and the body
-// limits come from this table; a test compares it with openapi.json. Another protocol is another row, with a protocol of its
-// own.
+// routes is the whole public surface. The router, the Allow header, the hints of a 404, the labels of the metrics and
+// the body limits come from this table, and a test compares it with openapi.json. A new protocol is a new row with
+// its own protocol value.
 var routes = derived(
 	&route{
 		path: pathEvents, methods: onlyPost, label: routeEvents, statuses: ingestStatuses,
@@ -60,11 +64,11 @@ var routes = derived(
 	},
 	&route{
 		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},
-		words: []string{"openapi.json", "openapi", "swagger.json"}, get: (*Gateway).openAPI,
+		words: []string{"openapi.json", "openapi", "swagger.json"}, get: (*server).openAPI,
 	},
 	&route{
 		path: pathHealth, methods: getAndHead, label: routeHealth, statuses: []int{200, 204, 405, 503},
-		words: []string{"healthz", "health"}, get: (*Gateway).health,
+		words: []string{"healthz", "health"}, get: (*server).health,
 	},
 )
 
@@ -82,10 +86,19 @@ func derived(rows ...*route) []*route {
 		r.allow = strings.Join(r.methods, ", ")
 		r.wrongMethod = refuse(kindMethodNotAllowed, "This path takes only "+strings.Join(r.methods, " and ")+".")
 		r.wrongMethod.allow = r.allow
-		r.misspelt = refuse(kindNotFound, "There is nothing at this path, and paths are exact (prefix, case, a slash at the end): "+
-			"did you mean "+r.methods[0]+" "+r.path+"?")
+		r.misspelt = refuse(kindNotFound,
+			"There is nothing at this path, and paths are exact (prefix, case, a slash at the end): did you mean "+r.methods[0]+" "+r.path+"?")
 	}
 	return rows
+}
+
+// routeStatuses returns the statuses of each label.
+func routeStatuses() map[string][]int {
+	statuses := map[string][]int{otherRoute.label: otherRoute.statuses}
+	for _, r := range routes {
+		statuses[r.label] = r.statuses
+	}
+	return statuses
 }
 
 var routeByPath = func() map[string]*route {
@@ -96,7 +109,7 @@ var routeByPath = func() map[string]*route {
 	return byPath
 }()
 
-// routeOf returns the row of a path: otherRoute if the table has none.
+// routeOf returns the route of a request's path, or otherRoute.
 func routeOf(ctx *fasthttp.RequestCtx) *route {
 	if r, known := routeByPath[string(ctx.URI().PathOriginal())]; known {
 		return r
@@ -114,13 +127,51 @@ func (r *route) takes(method []byte) bool {
 	return false
 }
 
-// serve answers a request whose path and method are the route's.
-func (g *Gateway) serve(ctx *fasthttp.RequestCtx, r *route) {
+// answer answers a request that has the route's path and one of its methods.
+func (s *server) answer(ctx *fasthttp.RequestCtx, r *route) {
 	if r.protocol != nil {
-		g.ingest(ctx, r.protocol)
+		s.ingester.ingest(ctx, r.protocol)
 		return
 	}
-	if p := r.get(g, ctx); p != nil {
+	if p := r.get(s, ctx); p != nil {
 		p.write(ctx)
 	}
+}
+
+// notFound answers 404 to a path that is not in the table, and 405 to a method that the path does not take.
+func (s *server) notFound(ctx *fasthttp.RequestCtx, r *route) {
+	body.Discard(ctx, s.ingester.bulkLimit.bytes)
+	switch near := nearestRoute(ctx.URI().PathOriginal()); {
+	case r != otherRoute:
+		r.wrongMethod.write(ctx)
+	case near != nil:
+		near.misspelt.write(ctx)
+	default:
+		errNotFound.write(ctx)
+	}
+}
+
+var errNotFound = refuse(kindNotFound, "There is nothing at this path: send one event with POST to "+pathEvents+
+	", several with POST to "+pathBulk+"; GET "+pathOpenAPI+" describes all paths.")
+
+// longestMisspelt is the length, in bytes, up to which a wrong path is compared with the right ones.
+const longestMisspelt = 128
+
+// nearestRoute returns the route that the last word of a wrong path probably means, or nil. The answer names the right
+// path and never repeats the client's.
+func nearestRoute(path []byte) *route {
+	if len(path) > longestMisspelt {
+		return nil
+	}
+	words := bytes.FieldsFunc(bytes.ToLower(path), func(r rune) bool { return r == '/' || r == ' ' })
+	if len(words) == 0 {
+		return nil
+	}
+	last := string(bytes.TrimSuffix(words[len(words)-1], []byte("%20")))
+	for _, r := range routes {
+		if slices.Contains(r.words, last) {
+			return r
+		}
+	}
+	return nil
 }

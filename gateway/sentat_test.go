@@ -15,7 +15,7 @@ import (
 	"sluice/internal/event"
 )
 
-// lastEnvelope is what Kafka was told about the last event that was kept.
+// lastEnvelope returns the envelope of the last event on Kafka.
 func (s *served) lastEnvelope() event.Envelope {
 	s.t.Helper()
 	records := s.producer.Stored()
@@ -27,6 +27,7 @@ func (s *served) lastEnvelope() event.Envelope {
 }
 
 func TestTimeSent(t *testing.T) {
+	t.Parallel()
 	s := serve(t) // whose clock stands at 2026-11-23T12:00:00Z
 	event := `{"message":"x"}`
 	header := func(v string) map[string]string { return map[string]string{headerSentAt: v} }
@@ -73,8 +74,9 @@ func TestTimeSent(t *testing.T) {
 	}
 }
 
-// TestTimeSentCorrects: what the consumer makes of it.
+// TestTimeSentCorrects: the consumer corrects the event's time by the time sent.
 func TestTimeSentCorrects(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	for sent, correction := range map[string]time.Duration{
 		"2026-11-23T12:00:02Z":     0,
@@ -88,7 +90,8 @@ func TestTimeSentCorrects(t *testing.T) {
 	}
 }
 
-// TestSlowBodyIsNoSlowClock: the client says when it began to send, and is held against when we began to receive.
+// TestSlowBodyIsNoSlowClock: the time sent, when the client began to send, is compared with the time when we began to
+// receive.
 func TestSlowBodyIsNoSlowClock(t *testing.T) {
 	var asked atomic.Int32
 	s := serve(t, func(_ *Config, d *Deps) {
@@ -100,7 +103,7 @@ func TestSlowBodyIsNoSlowClock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()                                      //nolint:errcheck // a test
+	defer conn.Close()
 	body := `{"message":"x"}` + strings.Repeat(" ", 16<<10) // more than is read together with the headers
 	half := len(body) - 10
 	if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nX-Sent-At: 2026-11-23T12:00:00Z\r\nContent-Length: %d\r\n\r\n%s",

@@ -1,166 +1,118 @@
 package gateway
 
 import (
-	"encoding/binary"
 	"errors"
-	"math/rand/v2"
-	"runtime/debug"
+	"log/slog"
+	"net"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/body"
 	"sluice/gateway/conn"
-	"sluice/internal/event"
+	"sluice/gateway/refusals"
 )
 
-const headerRequestID = "X-Request-Id"
+// server is the public port. It routes requests, and answers those that bring no events.
+type server struct {
+	app      *fiber.App
+	conns    *conn.Set
+	ingester *ingester
+	draining *atomic.Bool
+	refusals *refusals.Log
+	log      *slog.Logger
 
-// newApp makes the server of the public port out of the table of routes.
-func (g *Gateway) newApp() *fiber.App {
+	maxHeaderBytes int
+}
+
+type serverConfig struct {
+	maxHeaderBytes int           // of the request line with headers
+	maxConnections int           // 0: no bound
+	idleTimeout    time.Duration // of a connection between requests
+	parkAfter      time.Duration // 0: the default
+}
+
+func newServer(cfg serverConfig, in *ingester, draining *atomic.Bool, log *slog.Logger) *server {
+	s := &server{
+		ingester: in, draining: draining, refusals: refusals.New(log), log: log, maxHeaderBytes: cfg.maxHeaderBytes,
+	}
+	s.app = s.newApp(cfg)
+	s.conns = conn.New(s.app.Server(), conn.Config{
+		Max: cfg.maxConnections, ParkAfter: cfg.parkAfter, Log: log,
+		TurnedAway: func() { in.metrics.turnedAway(limitConnections) },
+	})
+	return s
+}
+
+// serve answers the requests that come over l until the app is shut down.
+func (s *server) serve(l net.Listener) error { return s.app.Listener(s.conns.Bound(l)) }
+
+// newApp puts the middleware in front of the table of routes.
+func (s *server) newApp(cfg serverConfig) *fiber.App {
 	app := fiber.New(fiber.Config{
-		ErrorHandler:                 func(c *fiber.Ctx, err error) error { return g.failed(c, err) },
+		ErrorHandler:                 func(c *fiber.Ctx, err error) error { return s.failed(c, err) },
 		CaseSensitive:                true,
 		StrictRouting:                true,
 		DisableStartupMessage:        true,
 		DisablePreParseMultipartForm: true,
 		StreamRequestBody:            true, // the key is checked before the body is read
-		BodyLimit:                    g.cfg.MaxBulkBytes,
+		BodyLimit:                    s.ingester.bulkLimit.bytes,
 		ReadTimeout:                  body.Silence,
 		WriteTimeout:                 30 * time.Second,
-		IdleTimeout:                  g.cfg.HTTPIdleTimeout,
-		ReadBufferSize:               g.cfg.MaxHeaderBytes, // the largest request line with headers
-		WriteBufferSize:              1 << 10,              // a usual answer; each open connection holds one
+		IdleTimeout:                  cfg.idleTimeout,
+		ReadBufferSize:               cfg.maxHeaderBytes,
+		WriteBufferSize:              1 << 10, // a usual answer; each open connection holds one
 	})
-	app.Use(g.measure, g.recoverPanic, g.identify, g.checkFraming, g.answerBrowser, g.answerExpect)
+	app.Use(s.middleware()...)
 	for _, r := range routes {
 		for _, method := range r.methods {
 			app.Add(method, r.path, func(c *fiber.Ctx) error {
-				g.serve(c.Context(), r)
+				s.answer(c.Context(), r)
 				return nil
 			})
 		}
 	}
 	app.Use(func(c *fiber.Ctx) error {
-		g.notFound(c.Context(), routeOf(c.Context()))
+		s.notFound(c.Context(), routeOf(c.Context()))
 		return nil
 	})
 
-	server := app.Server()
-	server.CloseOnShutdown = true
-	server.SecureErrorLogMessage = true
-	server.HeaderReceived = g.headerReceived
+	under := app.Server()
+	under.CloseOnShutdown = true
+	under.SecureErrorLogMessage = true
+	under.HeaderReceived = s.headerReceived
 	handler := nameUnknownMethods(app.Handler())
-	server.Handler = handler
-	server.ExpectHandler = func(ctx *fasthttp.RequestCtx) int { return expect(ctx, handler) }
+	under.Handler = handler
+	under.ExpectHandler = func(ctx *fasthttp.RequestCtx) int { return expect(ctx, handler) }
 	return app
 }
 
-// The middleware, from the outermost in. These six cost 30 ns a request, 0.4 % of a single event without network and Kafka
-// (BenchmarkHandler). Fiber's own are not used: its request id echoes whatever a client sends, its CORS knows one list of
-// origins for all projects, and its recovery writes to stderr.
-
-// measure counts and logs each request once it is answered.
-func (g *Gateway) measure(c *fiber.Ctx) error {
-	start, ctx := time.Now(), c.Context()
-	if err := c.Next(); err != nil {
-		_ = g.failed(c, err)
-	}
-	if mayContinue(ctx) {
-		return nil // no answer yet: it comes here again, with its body
-	}
-	if conn.IsSurplus(ctx) {
-		ctx.SetConnectionClose()
-	}
-	r, took := routeOf(ctx), time.Since(start)
-	g.metrics.request(r.label, ctx.Response.StatusCode(), took)
-	g.logRequest(ctx, r.label, took)
-	return nil
-}
-
-// recoverPanic makes a panic one request's 500. The bytes that strangers send go through decoders of many authors, and none of
-// them should be able to end the process.
-func (g *Gateway) recoverPanic(c *fiber.Ctx) error {
-	defer func() {
-		if cause := recover(); cause != nil {
-			g.log.Error("handler panicked", "panic", cause, "stack", string(debug.Stack()))
-			c.Context().SetConnectionClose() // nobody knows how far the body was read
-			refuse(kindInternal, "Something went wrong on our side.").write(c.Context())
+// nameUnknownMethods renames methods that Fiber does not know to one that it knows and no route takes. Otherwise Fiber
+// would answer them in front of the middleware.
+func nameUnknownMethods(handler fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if !slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+			ctx.Request.Header.SetMethod(fiber.MethodTrace)
 		}
-	}()
-	return c.Next()
-}
-
-// identify gives the request its id.
-func (*Gateway) identify(c *fiber.Ctx) error {
-	setRequestID(c.Context())
-	return c.Next()
-}
-
-// checkFraming refuses a request whose head has several readings. Nobody knows where it ends, so the connection closes.
-func (g *Gateway) checkFraming(c *fiber.Ctx) error {
-	ctx := c.Context()
-	if conn.Framed(&ctx.Request.Header) {
-		return c.Next()
+		handler(ctx)
 	}
-	g.projects.Load().origins.answer(ctx)
-	ctx.SetConnectionClose()
-	errNotHTTP.write(ctx)
-	return nil
 }
 
-// answerBrowser tells browsers what they may do, and answers OPTIONS.
-func (g *Gateway) answerBrowser(c *fiber.Ctx) error {
-	ctx := c.Context()
-	welcome := g.projects.Load().origins.answer(ctx)
-	if !ctx.IsOptions() {
-		return c.Next()
-	}
-	g.options(ctx, routeOf(ctx), welcome)
-	return nil
-}
-
-// headerReceived lets a body that is announced as too large through to the handler, which refuses it, with next to none of it
-// read: by default the server would first wait for several kilobytes.
-func (g *Gateway) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	if h.ContentLength() > g.cfg.MaxBulkBytes {
+// headerReceived hands a body that is announced as too large to the handler, which refuses it almost unread. By default
+// the server first waits for several kilobytes of the body.
+func (s *server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if h.ContentLength() > s.ingester.bulkLimit.bytes {
 		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
 	}
 	return fasthttp.RequestConfig{}
 }
 
-// setRequestID echoes the client's id if it is one that cannot hurt a log, and makes one otherwise.
-func setRequestID(ctx *fasthttp.RequestCtx) {
-	id := ctx.Request.Header.Peek(headerRequestID)
-	if validRequestID(id) {
-		ctx.Response.Header.SetBytesV(headerRequestID, id)
-		return
-	}
-	// Not for secrets: it need only be unlikely to occur twice.
-	fresh := uuid.UUID{}
-	binary.BigEndian.PutUint64(fresh[:8], rand.Uint64())
-	binary.BigEndian.PutUint64(fresh[8:], rand.Uint64())
-	fresh[6], fresh[8] = fresh[6]&0x0F|0x40, fresh[8]&0x3F|0x80 // version 4 (RFC 9562, section 5.4)
-	var text [36]byte
-	event.PutID(text[:], fresh)
-	ctx.Response.Header.SetBytesV(headerRequestID, text[:])
-}
-
-func validRequestID(id []byte) bool {
-	if len(id) < 1 || len(id) > 64 {
-		return false
-	}
-	return !slices.ContainsFunc(id, func(c byte) bool {
-		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-'
-	})
-}
-
-// health answers load balancers, which should look away from a gateway that drains.
-func (g *Gateway) health(ctx *fasthttp.RequestCtx) *problem {
-	if g.draining.Load() {
+// health answers load balancers: 200, or 503 while the gateway drains.
+func (s *server) health(ctx *fasthttp.RequestCtx) *problem {
+	if s.draining.Load() {
 		return refuse(kindUnavailable, "The gateway is shutting down.")
 	}
 	writeJSON(ctx, struct {
@@ -169,47 +121,44 @@ func (g *Gateway) health(ctx *fasthttp.RequestCtx) *problem {
 	return nil
 }
 
-// failed answers what a handler returned as an error and what never reached one: requests that are not HTTP as they should
-// be. Texts are fixed, because the server's own would quote the request, key included.
-func (g *Gateway) failed(c *fiber.Ctx, err error) error {
+// failed answers requests that Fiber or fasthttp refused, most of them before any middleware: they are not valid
+// HTTP, or too large. The texts are our own: fasthttp's quote the request, with its key.
+func (s *server) failed(c *fiber.Ctx, err error) error {
 	ctx := c.Context()
 	unread := len(ctx.Response.Header.Peek(headerRequestID)) == 0
 	if unread {
 		setRequestID(ctx)
-		g.projects.Load().origins.general(ctx)
+		s.ingester.projects.Load().origins.general(ctx)
 	}
-	var p *problem
-	if !errors.As(err, &p) {
-		p = g.foreign(err)
-	}
-	p.write(ctx)
+	s.fromFiberError(err).write(ctx)
 	if unread && isRequest(err) {
-		g.metrics.request(routeOther, ctx.Response.StatusCode(), 0)
-		g.logRequest(ctx, routeOther, 0)
+		s.ingester.metrics.request(routeOther, ctx.Response.StatusCode(), 0)
+		s.logRequest(ctx, routeOther, 0)
 	}
 	return nil
 }
 
-// isRequest reports whether an error is about what a client sent. The others are of connections that ended, or over which
-// nothing came.
+// isRequest reports whether an error is about what a client sent. Other errors are about connections that ended or were
+// silent.
 func isRequest(err error) bool {
 	var e *fiber.Error
 	return errors.As(err, &e) && e.Code != fasthttp.StatusRequestTimeout && e.Code != fasthttp.StatusBadGateway
 }
 
-func (g *Gateway) foreign(err error) *problem {
+func (s *server) fromFiberError(err error) *problem {
 	var e *fiber.Error
 	if !errors.As(err, &e) {
-		g.log.Error("request failed", "err", err)
+		s.log.Error("request failed", "err", err)
 		return refuse(kindInternal, "Something went wrong on our side.")
 	}
 	switch e.Code {
 	case fasthttp.StatusRequestHeaderFieldsTooLarge:
-		return overLimit(kindHeadersTooLarge, "The request line and its headers are larger than", limitHeaderBytes, int64(g.cfg.MaxHeaderBytes), "bytes")
+		return overLimit(kindHeadersTooLarge, "The request line and its headers are larger than", limitHeaderBytes,
+			int64(s.maxHeaderBytes), "bytes")
 	case fasthttp.StatusRequestTimeout:
 		return refuse(kindTimeout, "The request came too slowly.")
 	case fasthttp.StatusRequestEntityTooLarge:
-		return g.bulkLimit.exceeded("The body is larger than")
+		return s.ingester.bulkLimit.exceeded("The body is larger than")
 	case fasthttp.StatusMethodNotAllowed:
 		return refuse(kindMethodNotAllowed, "The path does not take this method.")
 	default:

@@ -10,15 +10,16 @@ import (
 )
 
 // nativeSingle is POST /api/v1/events: one event, kept before the answer says so.
-var nativeSingle = &eventProtocol{
+var nativeSingle = &protocol{
 	key:    findKey,
-	limit:  func(g *Gateway) *bodyLimit { return &g.eventLimit },
+	form:   bodyForm,
+	limit:  func(in *ingester) *bodyLimit { return &in.eventLimit },
 	split:  splitSingle,
 	answer: answerSingle,
 	refuse: writeProblem,
 }
 
-// decoders are reused with the event they fill: both keep their memory.
+// decoders are reused together with the event that they fill.
 var decoders = sync.Pool{New: func() any { return new(decoding) }}
 
 type decoding struct {
@@ -28,21 +29,21 @@ type decoding struct {
 
 // splitSingle validates the body as one event.
 func splitSingle(s *submission) *problem {
-	d := decoders.Get().(*decoding) //nolint:forcetypeassert // the pool holds nothing else
+	d := decoders.Get().(*decoding)
 	defer decoders.Put(d)
 	raw := s.body.Bytes()
 	if err := d.decoder.Decode(raw, &d.event); err != nil {
 		return fromDecoder(err)
 	}
-	s.accept(raw, s.stamp.id(&d.event, 0))
+	s.accept(raw, s.eventID(&d.event, 0))
 	return nil
 }
 
-// answerSingle writes the 202, or refuses the request for what became of its event.
+// answerSingle writes the 202, or refuses the request with its event's problem.
 func answerSingle(s *submission) *problem {
 	it := &s.items[0]
 	if p := it.problem; p != nil {
-		if p.kind != kindRateLimited { // it was on its way to Kafka: the client sends it again under this id
+		if p.kind != kindRateLimited { // Kafka may have the event: the client must send the same id again
 			p.eventID = it.id
 		}
 		return p
@@ -53,8 +54,8 @@ func answerSingle(s *submission) *problem {
 	return nil
 }
 
-// writeAccepted writes the 202 of a single event. It is put together by hand because nothing in it comes from a client but a parsed UUID, and
-// it is the answer that is written most.
+// writeAccepted writes the 202 of a single event, the most frequent answer. It needs no JSON encoder: the only variable
+// part is a parsed UUID.
 func writeAccepted(ctx *fasthttp.RequestCtx, id uuid.UUID) {
 	const before, after = `{"status":"accepted","event_id":"`, `"}`
 	var text [len(before) + 36 + len(after)]byte

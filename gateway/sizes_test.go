@@ -9,15 +9,16 @@ import (
 	"sluice/gateway/body/bodytest"
 )
 
-// event of exactly n bytes.
+// eventOf returns an event of exactly n bytes.
 func eventOf(n int) string {
 	const frame = `{"message":"x","fill":""}`
 	return frame[:len(frame)-2] + strings.Repeat("a", n-len(frame)) + `"}`
 }
 
 // TestSizeLimits tries every size limit at one below, at, and one above it: plain and in each encoding, with and
-// without Content-Length; and in wire bytes, of which there are as many.
+// without Content-Length.
 func TestSizeLimits(t *testing.T) {
+	t.Parallel()
 	const eventLimit, bulkLimit = 1000, 3000
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes = eventLimit, bulkLimit })
 	bulkOf := func(n int) string { // three events, padded with white space
@@ -55,8 +56,9 @@ func TestSizeLimits(t *testing.T) {
 	}
 }
 
-// TestWireSizeLimit: a body that grows when it is compressed has the same limit before decompression.
+// TestWireSizeLimit: a body that compression makes larger has the same limit before decompression.
 func TestWireSizeLimit(t *testing.T) {
+	t.Parallel()
 	const limit = 1000
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes = limit })
 	event := `{"message":"x"}`
@@ -74,6 +76,7 @@ func TestWireSizeLimit(t *testing.T) {
 }
 
 func TestOneLargeEventInABulkIsRefusedAlone(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes = 1000 })
 	for off, status := range map[int]int{-1: 202, 0: 202, 1: 202} {
 		got := s.bulkOf("[" + eventOf(1000+off) + `,{"message":"y"}]`)
@@ -91,6 +94,7 @@ func TestOneLargeEventInABulkIsRefusedAlone(t *testing.T) {
 }
 
 func TestEventsInABulk(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	for n, status := range map[int]int{9_999: 202, 10_000: 202, 10_001: 413} {
 		got := s.bulkOf(events(n, nil))
@@ -103,7 +107,7 @@ func TestEventsInABulk(t *testing.T) {
 	}
 }
 
-// TestRefusedBodyIsReadToItsEnd: a client that sends a large body without a key sees the answer, not a reset.
+// TestRefusedBodyIsReadToItsEnd: a client that sends a large body without a key sees the answer and no reset.
 func TestRefusedBodyIsReadToItsEnd(t *testing.T) {
 	s := serve(t)
 	body := strings.Repeat("x", 4<<20)

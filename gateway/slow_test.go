@@ -20,8 +20,8 @@ import (
 	"sluice/gateway/projects"
 )
 
-// slowly runs a gateway in a bubble of time, where minutes pass in no time, and lets send write to a connection to it. It
-// returns the answer, or nil if the connection ended without one, and how long it took to come.
+// slowly runs a gateway in a bubble of time, where minutes take no time, and lets send write to a connection. It
+// returns the answer, or nil if the connection ended without one, and how long the answer took.
 func slowly(t *testing.T, send func(w io.Writer)) (resp *http.Response, took time.Duration) {
 	t.Helper()
 	serve(t).single(`{"message":"x"}`) // what the server starts once, for ever, starts outside
@@ -39,7 +39,7 @@ func slowly(t *testing.T, send func(w io.Writer)) (resp *http.Response, took tim
 		published, served := make(chan struct{}), make(chan struct{})
 		go func() { defer close(published); g.publisher.Run(ctx) }()
 		client, server := net.Pipe()
-		go func() { defer close(served); _ = g.app.Server().ServeConn(server) }()
+		go func() { defer close(served); _ = g.server.app.Server().ServeConn(server) }()
 		start := time.Now()
 		sent := make(chan struct{})
 		go func() { defer close(sent); send(client) }()
@@ -52,21 +52,21 @@ func slowly(t *testing.T, send func(w io.Writer)) (resp *http.Response, took tim
 		<-served
 		stop()
 		<-published
-		if held := g.bodies.Used(); held != 0 {
+		if held := g.ingester.bodies.Used(); held != 0 {
 			t.Errorf("%d bytes are still held", held)
 		}
 	})
 	return resp, took
 }
 
-// head is a request's head that announces n bytes.
+// head returns a request's head that announces n bytes.
 func head(path string, n int) string {
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nContent-Length: %d\r\n\r\n", path, testKey, n)
 }
 
 const chunkedHead = "POST " + pathBulk + " HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + testKey + "\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-// trickle writes text in pieces of n bytes, one at every interval, until nobody reads any more.
+// trickle writes text in pieces of n bytes, one every interval, until nobody reads any more.
 func trickle(w io.Writer, text string, n int, every time.Duration) {
 	for len(text) > 0 {
 		piece := text[:min(n, len(text))]
@@ -78,8 +78,8 @@ func trickle(w io.Writer, text string, n int, every time.Duration) {
 	}
 }
 
-// TestBodiesAreCutByProgress: a body may take as long as it likes while it comes on; one that stands still, or only pretends
-// to move, is answered 408.
+// TestBodiesAreCutByProgress: a body that makes progress may take any time. A body that stands still, or moves too
+// slowly, is answered 408.
 func TestBodiesAreCutByProgress(t *testing.T) {
 	whole := func(n int) string { return "[" + eventOf(900<<10) + strings.Repeat(" ", n-(900<<10)-2) + "]" }
 	for _, c := range []struct {

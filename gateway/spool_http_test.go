@@ -44,9 +44,10 @@ func withSpool(t *testing.T, dir string) (option, func(name string) float64) {
 		}
 }
 
-// Over HTTP, from the outage to its end: 202 all along, and every event on the topic; then a full spool is a 503 that says when
-// to come again.
+// Over HTTP, from the outage to its end: 202 all along, and every event on the topic; then a full spool is a 503 that
+// says when to come again.
 func TestSpoolOverHTTP(t *testing.T) {
+	t.Parallel()
 	spool, metric := withSpool(t, t.TempDir())
 	s := serve(t, spool)
 	s.producer.Down(brokertest.ErrDown)
@@ -103,6 +104,7 @@ func TestSpoolOverHTTP(t *testing.T) {
 
 // A drain ends at once although Kafka is away, and what was kept is sent by the next gateway on the directory.
 func TestSpoolAcrossADrain(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	spool, _ := withSpool(t, dir)
 	s := serve(t, spool)
@@ -126,6 +128,7 @@ func TestSpoolAcrossADrain(t *testing.T) {
 
 // Somebody else has the directory: Run says so and serves nobody.
 func TestSpoolTakenAtTheStart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	spool, _ := withSpool(t, dir)
 	serve(t, spool)
@@ -149,6 +152,7 @@ func TestSpoolTakenAtTheStart(t *testing.T) {
 
 // Over HTTP: 503 instead of a 202 that is none, and 202 again when the directory is back.
 func TestSpoolPlaceLostOverHTTP(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "spool")
 	spool, metric := withSpool(t, dir)
 	s := serve(t, spool)

@@ -1,96 +1,134 @@
 package gateway
 
 import (
+	"bytes"
+	"time"
+
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
-	"sluice/gateway/publish"
 	"sluice/internal/event"
 	"sluice/internal/recordbatch"
 )
 
-// stamp is what all records of one request share. It aliases the request and must not outlive it; the records it makes do not.
+// stamp is what all records of one request share.
 type stamp struct {
-	project   *project
-	envelope  event.Envelope
-	publisher *publish.Publisher
-	byKey     string
-	key       []byte // of every record; the key of an event's own comes with the event
-	partition int    // of key
-	// idempotencyKey makes the ids of events without one; nil: they are new each time.
+	envelope event.Envelope
+	header   recordbatch.Headers // of the envelope
+	// key and partition are those of every record, unless each event has a key of its own.
+	key       []byte
+	partition int // −1: any
+	// idempotencyKey makes the ids of events without one. nil: such ids are new each time. It aliases the request.
 	idempotencyKey []byte
-
-	header recordbatch.Headers // of the envelope
 }
 
-// clear forgets the request, but not the memory.
+// clear forgets the request and keeps the memory.
 func (s *stamp) clear() {
-	s.project, s.envelope, s.key, s.idempotencyKey = nil, event.Envelope{}, nil, nil
+	s.envelope, s.key, s.idempotencyKey = event.Envelope{}, nil, nil
 }
 
-// stampHead fills the stamp from the request's headers. The time received is now, before the body is read: that is when the
-// client says it sent, and a body may take minutes.
+// Values of the setting partition-by, besides none.
+const (
+	byProject = "project"
+	byEventID = "event_id"
+)
+
+// stampHead fills the stamp from the request's headers. The time received is taken before the body is read: the client
+// says when it began to send, and a body may take minutes.
 func (s *submission) stampHead() *problem {
 	key, problem := idempotencyKey(s.ctx)
 	if problem != nil {
 		return problem
 	}
-	st := &s.stamp
-	st.project, st.publisher, st.idempotencyKey = s.project, s.publisher, key
-	st.envelope = event.Envelope{Project: s.project.id, ReceivedAt: s.now(), SentAt: sentAt(s.ctx), Traceparent: traceparent(s.ctx)}
-	st.byKey, st.partition = s.cfg.PartitionBy, -1
-	if st.byKey == byProject {
-		st.key = []byte(s.project.id)
-		st.partition = s.publisher.PartitionOf(st.key)
+	s.stamp.idempotencyKey = key
+	s.stamp.envelope = event.Envelope{
+		Project: s.project.id, ReceivedAt: s.now(), SentAt: sentAt(s.ctx), Traceparent: traceparent(s.ctx),
+	}
+	s.stamp.partition = -1
+	if s.partitionBy == byProject {
+		s.stamp.key = []byte(s.project.id)
+		s.stamp.partition = s.publisher.PartitionOf(s.stamp.key)
 	}
 	return nil
 }
 
-// sentInBody notes the time sent that a bulk's body gives, unless the request gave one outside it.
+// sentInBody notes the time sent that a bulk's body gives, unless a header or the query gave one.
 func (s *stamp) sentInBody(ts event.Timestamp) {
 	if t, understood := ts.Time(); understood && s.envelope.SentAt.IsZero() {
 		s.envelope.SentAt = t
 	}
 }
 
-// seal writes the headers that all records have. Nothing about the request is unknown then.
+// seal writes the headers that all records share. Call it after the body is read, because the body may give the time
+// sent.
 func (s *stamp) seal() { s.header.Set(&s.envelope) }
 
-// id is the event's own id, or one for it: under an Idempotency-Key the same each time, else a new UUIDv7. index is the
-// event's place in the bulk, counting every item; 0 for a single event.
-func (s *stamp) id(ev *event.Event, index int) uuid.UUID {
+// eventID returns the event's own id, or makes one: the same each time under an Idempotency-Key, else a new UUIDv7.
+// index is the event's place among all events of the request.
+func (s *submission) eventID(ev *event.Event, index int) uuid.UUID {
 	switch {
 	case ev.HasID:
 		return ev.ID
-	case s.idempotencyKey != nil:
-		return derivedID(s.project.id, s.idempotencyKey, index)
+	case s.stamp.idempotencyKey != nil:
+		return derivedID(s.project.id, s.stamp.idempotencyKey, index)
 	default:
 		return event.NewID()
 	}
 }
 
-// The values of the setting partition-by, besides none.
-const (
-	byProject = "project"
-	byEventID = "event_id"
-)
-
-// record adds an event's Kafka record to the parcel, which copies its bytes. expect is how many bytes of events, this one
-// included, the request may still have.
-func (s *stamp) record(to *publish.Request, raw []byte, id uuid.UUID, expect int) {
-	key, partition := s.key, s.partition
-	if s.byKey == byEventID {
+// addRecord makes an event's record, which copies raw. expect is how many bytes of events, this one included, may still
+// come; 0 for a single event.
+func (s *submission) addRecord(raw []byte, id uuid.UUID, expect int) {
+	key, partition := s.stamp.key, s.stamp.partition
+	if s.partitionBy == byEventID {
 		var text [36]byte
 		event.PutID(text[:], id)
 		key, partition = text[:], s.publisher.PartitionOf(text[:])
 	}
-	to.Add(partition, key, raw, &s.header, id, expect+expect/2+s.header.Size()) // headers are about half of an event of 200 bytes
+	h := &s.stamp.header
+	// The headers of an event of 200 bytes have about 100.
+	s.records.Add(partition, key, raw, h, id, expect+expect/2+h.Size())
 }
 
-// traceparent is the W3C trace context of the request, if it is one. It is a copy.
+// traceparent returns a copy of the request's W3C trace context, or "" if it has no valid one.
 func traceparent(ctx *fasthttp.RequestCtx) string {
 	if v := string(ctx.Request.Header.Peek("Traceparent")); event.ValidTraceparent(v) {
 		return v
 	}
 	return ""
+}
+
+const (
+	headerSentAt = "X-Sent-At"
+	querySentAt  = "sent_at"
+)
+
+// sentAt returns when the client sent the request by its own clock: RFC 3339 or Unix milliseconds, from X-Sent-At or
+// else from ?sent_at=. An invalid value counts as absent, because an event is worth more than the correction of its
+// time. sentAt returns the zero time if the client did not say.
+func sentAt(ctx *fasthttp.RequestCtx) time.Time {
+	if v := ctx.Request.Header.Peek(headerSentAt); len(v) > 0 {
+		if t, understood := event.ParseTimestamp(v).Time(); understood {
+			return t
+		}
+	}
+	if len(ctx.URI().QueryString()) == 0 {
+		return time.Time{}
+	}
+	if v := ctx.QueryArgs().Peek(querySentAt); len(v) > 0 {
+		if t, understood := event.ParseTimestamp(withPlus(v)).Time(); understood {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// withPlus restores the plus of an offset such as +01:00. In a query a bare plus means a space.
+func withPlus(v []byte) []byte {
+	const offset = len("+01:00")
+	if at := len(v) - offset; at > 0 && v[at] == ' ' {
+		v = bytes.Clone(v)
+		v[at] = '+'
+	}
+	return v
 }

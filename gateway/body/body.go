@@ -11,23 +11,23 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// The errors of bodyReader. What they wrap is for a log; no text of them repeats a byte of the body.
+// The errors of Reader. They may wrap a cause. No text repeats a byte of the body.
 var (
-	// errBodyTooLarge: the body has more bytes than the reader's limit, as it was sent or, if the error is
-	// errDecodedTooLarge, once decompressed.
+	// ErrTooLarge: the body has more bytes than the reader's limit, as it was sent or, if the error is
+	// ErrDecodedTooLarge, once decompressed.
 	ErrTooLarge        = errors.New("body larger than the limit")
 	ErrDecodedTooLarge = fmt.Errorf("%w once decompressed", ErrTooLarge)
-	// errBodyTooSlow: no byte came for bodySilence, or fewer than 1 KiB/s over 30 seconds.
+	// ErrTooSlow: no byte came for Config.Silence, or fewer than 1 KiB/s over 30 seconds.
 	ErrTooSlow = errors.New("body too slow")
-	// errTruncated: the connection ended before the body did, or the body's chunks are malformed.
+	// ErrTruncated: the connection ended before the body did, or the body's chunks are malformed.
 	ErrTruncated = errors.New("body ends early")
-	// errEncoding: the Content-Encoding is none of acceptedEncodings, or there are several.
+	// ErrEncoding: the Content-Encoding is none of AcceptedEncodings, or there are several.
 	ErrEncoding = errors.New("content encoding not supported")
-	// errCorrupt: the body is not valid in its Content-Encoding. errZstdWindow is the one cause that has an error of
+	// ErrCorrupt: the body is not valid in its Content-Encoding. ErrZstdWindow is the one cause that has an error of
 	// its own.
-	errCorrupt    = errors.New("body not valid in its content encoding")
-	ErrZstdWindow = fmt.Errorf("%w: zstd window or block too large", errCorrupt)
-	// errNoRoom: the memory that all bodies share is used up.
+	ErrCorrupt    = errors.New("body not valid in its content encoding")
+	ErrZstdWindow = fmt.Errorf("%w: zstd window or block too large", ErrCorrupt)
+	// ErrNoRoom: the memory that all bodies share is used up.
 	ErrNoRoom = errors.New("no memory left for bodies")
 )
 
@@ -38,13 +38,13 @@ type Pool struct {
 	silence time.Duration
 }
 
-// Config configures a bodyPool.
+// Config configures a Pool.
 type Config struct {
 	// Budget is how many bytes all bodies together may hold, without the first 8 KiB of each. 0 is no bound.
 	Budget int64
 	// Largest is the largest limit of any reader, in bytes.
 	Largest int
-	// Silence is how long a client may send nothing in the middle of a body. 0 is the default, bodySilence.
+	// Silence is how long a client may send nothing in the middle of a body. 0 is the default of 10 s.
 	Silence time.Duration
 	// Refused is called each time that a body finds no room in the budget. It must be safe for concurrent use.
 	Refused func()
@@ -61,7 +61,7 @@ func NewPool(cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Used returns how many bytes the bodies hold now, without the first freeBody of each.
+// Used returns how many bytes the bodies hold now, without the first 8 KiB of each.
 func (p *Pool) Used() int64 { return p.budget.used.Load() }
 
 // Reader returns a reader of bodies of at most limit bytes, before and after decompression.
@@ -73,7 +73,7 @@ type Reader struct {
 	pool  *Pool
 }
 
-// CheckHead checks what a request's headers say about its body. It returns errEncoding or errBodyTooLarge.
+// CheckHead checks what a request's headers say about its body. It returns ErrEncoding or ErrTooLarge.
 func (r *Reader) CheckHead(ctx *fasthttp.RequestCtx) error {
 	_, err := r.coding(ctx)
 	return err
@@ -90,8 +90,8 @@ func (r *Reader) coding(ctx *fasthttp.RequestCtx) (encoding, error) {
 	return coding, nil
 }
 
-// Read reads the request's body into dst, decompressed. dst must be empty; its content is undefined after an error. The
-// errors are those above.
+// Read reads the request's body into dst, decompressed. dst must be empty; its content is undefined after an error.
+// Read returns the errors above.
 func (r *Reader) Read(ctx *fasthttp.RequestCtx, dst *Buffer) error {
 	coding, err := r.coding(ctx)
 	if err != nil {

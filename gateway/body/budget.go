@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// slowBody is how long a body may take before it counts as slow.
-const slowBody = 10 * time.Second
+// slowAfter is how long a body may take before it counts as slow.
+const slowAfter = 10 * time.Second
 
 // budget bounds the bytes of all bodies in memory: being read, decompressed or parsed. A body takes from it as its
 // bytes arrive; a Content-Length alone reserves nothing, because it costs the client nothing. Safe for concurrent

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// freeBody is how many bytes of each body do not count against the budget: a small event never depends on what others
+// freeBytes is how many bytes of each body do not count against the budget: a small event never depends on what others
 // send. --max-inflight-requests bounds their sum.
-const freeBody = 8 << 10
+const freeBytes = 8 << 10
 
 // keepBuffer is the largest buffer, in bytes, that goes back to the pool. The garbage collector takes rare larger ones.
 const keepBuffer = 8 << 20
@@ -22,7 +22,7 @@ type Buffer struct {
 	budget *budget   // nil: no budget
 	held   int64     // bytes taken from the budget
 	since  time.Time // when it first took some
-	meter  bodyMeter // part of the buffer, so that a body does not allocate one
+	meter  meter     // part of the buffer, so that a body does not allocate one
 }
 
 // GetBuffer returns an empty buffer. The caller must release it.
@@ -41,24 +41,24 @@ func (b *Buffer) Release() {
 	}
 }
 
-// ReadFrom implements io.ReaderFrom. It returns errNoRoom when the budget is used up.
+// ReadFrom implements io.ReaderFrom. It returns ErrNoRoom when the budget is used up.
 func (b *Buffer) ReadFrom(r io.Reader) (int64, error) {
 	if b.budget == nil {
 		return b.Buffer.ReadFrom(r)
 	}
-	b.meter = bodyMeter{r, b}
-	defer func() { b.meter = bodyMeter{} }()
+	b.meter = meter{r, b}
+	defer func() { b.meter = meter{} }()
 	return b.Buffer.ReadFrom(&b.meter)
 }
 
-// bodyMeter takes from the budget before it reads.
-type bodyMeter struct {
+// meter takes from the budget before it reads.
+type meter struct {
 	r  io.Reader
 	of *Buffer
 }
 
 // Read implements io.Reader.
-func (m *bodyMeter) Read(p []byte) (int, error) {
+func (m *meter) Read(p []byte) (int, error) {
 	room, ok := m.of.room()
 	if !ok {
 		return 0, ErrNoRoom
@@ -68,7 +68,7 @@ func (m *bodyMeter) Read(p []byte) (int, error) {
 
 // room returns how many bytes may follow. What the buffer takes from the budget doubles each time, as its memory does.
 func (b *Buffer) room() (int, bool) {
-	if room := freeBody + b.held - int64(b.Len()); room > 0 {
+	if room := freeBytes + b.held - int64(b.Len()); room > 0 {
 		return int(room), true
 	}
 	now := time.Now()
@@ -76,7 +76,7 @@ func (b *Buffer) room() (int, bool) {
 		b.since = now
 	}
 	more := int64(b.Len())
-	if !b.budget.take(more, now.Sub(b.since) > slowBody) {
+	if !b.budget.take(more, now.Sub(b.since) > slowAfter) {
 		return 0, false
 	}
 	b.held += more

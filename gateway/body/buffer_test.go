@@ -37,7 +37,7 @@ func TestBudget(t *testing.T) {
 // back.
 func TestBodyBuffer(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{0, 1, freeBody - 1, freeBody, freeBody + 1, 100_000, 1 << 20, 5 << 20} {
+	for _, n := range []int{0, 1, freeBytes - 1, freeBytes, freeBytes + 1, 100_000, 1 << 20, 5 << 20} {
 		budget := &budget{most: 16 << 20, refused: func() {}}
 		text := bytes.Repeat([]byte("x"), n)
 		b := GetBuffer()
@@ -46,10 +46,10 @@ func TestBodyBuffer(t *testing.T) {
 		require.NoError(t, err, n)
 		require.True(t, bytes.Equal(text, b.Bytes()), n)
 		held := budget.used.Load()
-		if n < freeBody {
+		if n < freeBytes {
 			assert.Zero(t, held, n)
 		}
-		assert.LessOrEqual(t, int64(n), held+freeBody)
+		assert.LessOrEqual(t, int64(n), held+freeBytes)
 		assert.LessOrEqual(t, held, 2*int64(n))
 		b.Release()
 		assert.Zero(t, budget.used.Load(), "%d bytes are not given back", n)
@@ -57,7 +57,7 @@ func TestBodyBuffer(t *testing.T) {
 	small := &Buffer{budget: &budget{most: 10_000, refused: func() {}}}
 	n, err := small.ReadFrom(strings.NewReader(strings.Repeat("x", 100_000)))
 	assert.ErrorIs(t, err, ErrNoRoom)
-	assert.LessOrEqual(t, n, int64(freeBody+10_000), "it stops at the budget")
+	assert.LessOrEqual(t, n, int64(freeBytes+10_000), "it stops at the budget")
 	small.Release()
 }
 
@@ -67,7 +67,7 @@ func TestSlowBodiesHaveHalf(t *testing.T) {
 	for _, c := range []struct {
 		wait time.Duration
 		err  error
-	}{{slowBody, nil}, {slowBody + time.Millisecond, ErrNoRoom}} {
+	}{{slowAfter, nil}, {slowAfter + time.Millisecond, ErrNoRoom}} {
 		synctest.Test(t, func(t *testing.T) {
 			b := &Buffer{budget: &budget{most: 64 << 10, refused: func() {}}}
 			first := io.MultiReader(strings.NewReader(strings.Repeat("x", 30<<10)), readerFunc(func([]byte) (int, error) {

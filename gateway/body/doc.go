@@ -5,8 +5,8 @@
 // together stay within the budget of their Pool; a decoder reserves no more than a window of 8 MiB (zstd) or 16 MiB
 // (brotli), in as many decoders as there are processors; and a client that stalls is cut off.
 //
-// It does not know what a body means or what a client is told: the gateway maps the errors to answers, and
-// internal/event reads the events.
+// The package knows neither the meaning of a body nor the answer to a client. The gateway maps the errors to answers,
+// and internal/event reads the events.
 //
 // To change which encodings are accepted, see encoding.go; how slow a client may be, progress.go; how much memory
 // bodies may hold, budget.go and buffer.go.

@@ -84,7 +84,7 @@ func (r *Reader) decompress(coding encoding, wire *bytes.Buffer, dst *Buffer) er
 	case err == nil, errors.Is(err, ErrNoRoom), errors.Is(err, ErrDecodedTooLarge), errors.Is(err, ErrZstdWindow):
 		return err
 	default:
-		return fmt.Errorf("%w: %w", errCorrupt, err)
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 }
 

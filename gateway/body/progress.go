@@ -8,17 +8,16 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// The server reads the first bytes of a body together with the headers. The rest is cut by its progress and not by
-// its total time: a phone on a slow line may take minutes, a client that sends a byte now and then to hold a
-// connection may not.
+// Progress limits a body, not its total time. A phone on a slow line may take minutes. A client that sends a byte now
+// and then, to hold a connection open, may not.
 const (
 	// Silence is how long a client may send nothing in the middle of a request.
 	Silence = 10 * time.Second
 	// discardSilence is the same for a body that is refused already. It is shorter, because nobody waits for that body.
 	discardSilence = time.Second
-	// bodyWindow is how often the rate is checked. It must be at least 1 KiB/s.
-	bodyWindow      = 30 * time.Second
-	bodyWindowLeast = 30 << 10 // bytes
+	// window is how often the rate is checked. It must be at least 1 KiB/s.
+	window      = 30 * time.Second
+	windowLeast = 30 << 10 // bytes
 	// prefetched is how many bytes of a body fasthttp reads together with the headers, within the server's read
 	// timeout.
 	prefetched = 8 << 10
@@ -54,7 +53,7 @@ func (r *progressReader) release() {
 // malformed, so its error does not tell.
 func (r *progressReader) late() bool { return !r.until.IsZero() && !time.Now().Before(r.until) }
 
-// Read implements io.Reader. It returns io.EOF after the allowed number of bytes and errBodyTooSlow when the rate is
+// Read implements io.Reader. It returns io.EOF after the allowed number of bytes and ErrTooSlow when the rate is
 // too low.
 func (r *progressReader) Read(p []byte) (int, error) {
 	if r.left <= 0 {
@@ -74,8 +73,8 @@ func (r *progressReader) read(p []byte) (int, error) {
 	switch {
 	case r.since.IsZero():
 		r.since = now
-	case now.Sub(r.since) >= bodyWindow:
-		if r.got < bodyWindowLeast {
+	case now.Sub(r.since) >= window:
+		if r.got < windowLeast {
 			return 0, ErrTooSlow
 		}
 		r.since, r.got = now, 0
@@ -90,7 +89,7 @@ func (r *progressReader) read(p []byte) (int, error) {
 }
 
 // Discard reads the rest of a refused body. A client that is still sending would otherwise see a reset connection
-// in place of the answer. discardBody gives up after twice limit bytes, or when the client stalls; the connection
+// in place of the answer. Discard gives up after twice limit bytes, or when the client stalls; the connection
 // then closes after the answer.
 func Discard(ctx *fasthttp.RequestCtx, limit int) {
 	stream := ctx.RequestBodyStream()

@@ -9,7 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Config configures a connSet.
+// Config configures a Set.
 type Config struct {
 	// Max is how many connections may be open at once; 0 is no bound. The limit of open files may lower it.
 	Max int
@@ -26,29 +26,29 @@ const defaultParkAfter = 2 * time.Second
 
 // Set holds the open connections of one server. Safe for concurrent use.
 type Set struct {
-	cfg         Config
-	surplusTime time.Duration // tests shorten it
-	server      *fasthttp.Server
-	parking     *parking
+	cfg        Config
+	excessTime time.Duration // tests shorten it
+	server     *fasthttp.Server
+	parking    *parking
 }
 
 // New returns the set of a server. It uses the server's ConnState hook. The server must already have an
 // IdleTimeout, and a ReadTimeout: without one, fasthttp sets no deadlines.
 func New(server *fasthttp.Server, cfg Config) *Set {
 	parking := newParking(server, cmp.Or(cfg.ParkAfter, defaultParkAfter))
-	return &Set{cfg: cfg, surplusTime: defaultSurplusTime, server: server, parking: parking}
+	return &Set{cfg: cfg, excessTime: defaultExcessTime, server: server, parking: parking}
 }
 
 // Bound returns a listener that bounds how many connections of l are open, and parks idle ones. Closing the listener
 // closes the parked connections.
 func (s *Set) Bound(l net.Listener) net.Listener {
 	most := s.cfg.Max
-	if files := openFilesLimit(); files > 0 && most > 0 && most > files-surplus-otherFiles {
-		most = max(1, files-surplus-otherFiles)
+	if files := openFilesLimit(); files > 0 && most > 0 && most > files-maxExcess-otherFiles {
+		most = max(1, files-maxExcess-otherFiles)
 		s.cfg.Log.Warn("limit of open files lowers the limit of connections", "connections", most, "files", files)
 	}
 	return &boundedListener{
-		Listener: l, most: most, surplusTime: s.surplusTime, open: s.Open, turnedAway: s.cfg.TurnedAway, log: s.cfg.Log,
+		Listener: l, most: most, excessTime: s.excessTime, open: s.Open, turnedAway: s.cfg.TurnedAway, log: s.cfg.Log,
 		parking: s.parking, closed: make(chan struct{}),
 	}
 }
@@ -59,9 +59,9 @@ func (s *Set) Open() int { return int(s.server.GetOpenConnectionsCount()) + s.pa
 // Parked returns how many connections are parked now.
 func (s *Set) Parked() int { return s.parking.count() }
 
-// IsSurplus reports whether a request came over a connection beyond the bound. The connection should close after the
+// IsExcess reports whether a request came over a connection beyond the bound. The connection should close after the
 // answer.
-func IsSurplus(ctx *fasthttp.RequestCtx) bool {
-	_, is := ctx.Conn().(*surplusConn)
+func IsExcess(ctx *fasthttp.RequestCtx) bool {
+	_, is := ctx.Conn().(*excessConn)
 	return is
 }

@@ -5,8 +5,8 @@
 // server its buffers, until its next byte. Parking is invisible to the client. Framed tells heads that proxies may
 // read in two ways, which is how requests are smuggled.
 //
-// The package answers nothing itself. The gateway answers 503 where IsSurplus is true and 400 where Framed is false.
+// The package answers nothing itself. The gateway answers 503 where IsExcess is true and 400 where Framed is false.
 //
-// To change the bound or what happens beyond it, see listener.go; how idle connections wait, parking.go; which heads
-// are refused, framing.go.
+// To change the bound and the treatment beyond it, see listener.go; the wait of idle connections, parking.go; the heads
+// that are refused, framing.go.
 package conn

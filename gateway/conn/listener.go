@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// surplus is how many connections beyond the bound still get an answer, 503. More are closed on accept.
-	surplus = 256
-	// defaultSurplusTime is how long such a connection has to send its request.
-	defaultSurplusTime = 2 * time.Second
+	// maxExcess is how many connections beyond the bound still get an answer, 503. More are closed on accept.
+	maxExcess = 256
+	// defaultExcessTime is how long such a connection has to send its request.
+	defaultExcessTime = 2 * time.Second
 	// otherFiles is how many open files are reserved for everything but clients: Kafka, the admin port, the log.
 	otherFiles = 128
 )
@@ -25,26 +25,26 @@ const (
 // error.
 type boundedListener struct {
 	net.Listener
-	most        int           // 0: no bound
-	surplusTime time.Duration // how long a connection beyond the bound has to send its request
-	open        func() int    // connections now
-	turnedAway  func()
-	log         *slog.Logger
-	parking     *parking // nil: idle connections stay in the server
+	most       int           // 0: no bound
+	excessTime time.Duration // how long a connection beyond the bound has to send its request
+	open       func() int    // connections now
+	turnedAway func()
+	log        *slog.Logger
+	parking    *parking // nil: idle connections stay in the server
 
 	once   sync.Once
 	closed chan struct{}
 }
 
-// surplusConn is a connection beyond the bound. It closes after its first request. The answer is 503 for events and
+// excessConn is a connection beyond the bound. It closes after its first request. The answer is 503 for events and
 // the usual one for a health check: a load balancer that removes a busy gateway makes the others busier.
-type surplusConn struct {
+type excessConn struct {
 	net.Conn
 	until time.Time
 }
 
 // SetReadDeadline implements net.Conn. No deadline is later than the connection's own.
-func (c *surplusConn) SetReadDeadline(t time.Time) error {
+func (c *excessConn) SetReadDeadline(t time.Time) error {
 	if t.IsZero() || t.After(c.until) {
 		t = c.until
 	}
@@ -74,8 +74,8 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 			return c, nil
 		default:
 			l.turnedAway()
-			if l.open() < l.most+surplus {
-				return &surplusConn{c, time.Now().Add(l.surplusTime)}, nil
+			if l.open() < l.most+maxExcess {
+				return &excessConn{c, time.Now().Add(l.excessTime)}, nil
 			}
 			_ = c.Close()
 		}

@@ -51,6 +51,7 @@ func (p *parking) close() {
 	for conn := range p.conns {
 		_ = conn.Close()
 	}
+	clear(p.conns)
 	p.mu.Unlock()
 	p.waking.Wait()
 }

@@ -45,11 +45,11 @@ func (s *Store) inGrace() bool { return time.Now().Before(s.graceUntil) }
 func (s *Store) connect(ctx context.Context) error {
 	options, err := s.cfg.options()
 	if err != nil {
-		return fmt.Errorf("%w: %w", errStoreSettings, err)
+		return fmt.Errorf("%w: %w", errSettings, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeConnect)
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	s.conn, err = connectStore(ctx, options, s.id, s.script, s.clock)
+	s.conn, err = dial(ctx, options, s.id, s.script, s.clock)
 	return err
 }
 
@@ -72,9 +72,9 @@ func (s *Store) beat() {
 	}
 }
 
-// dataLost tells a store that lost its data what is missing from each bucket.
+// dataLost charges a store that lost its data for the events that each bucket lacks.
 func (s *Store) dataLost() {
-	s.log.Warn("limit store lost its data, gateways tell it what they know", "gateways", s.Gateways())
+	s.log.Warn("limit store lost its data, gateways report what is missing", "gateways", s.Gateways())
 	s.applyShares()
 	s.beginGrace()
 	s.exchangeAll(true)
@@ -86,7 +86,7 @@ func (s *Store) rejoin() {
 		s.log.Info("limit store is back",
 			"gateways", s.Gateways(), "failures", s.causes.tries, "causes", s.causes.summary())
 	}
-	s.causes = storeCauses{}
+	s.causes = causes{}
 	s.connected.Store(true)
 	s.exchangeAll(false)
 }
@@ -94,11 +94,12 @@ func (s *Store) rejoin() {
 // fail begins the use of the shares and closes the connection. After an error the connection may still deliver
 // answers to other questions.
 func (s *Store) fail(err error) {
-	s.metrics.Errors.WithLabelValues(storeReason(err)).Inc()
+	s.metrics.Errors.WithLabelValues(reasonOf(err)).Inc()
 	fresh := s.causes.note(err)
 	switch {
 	case !s.away():
-		s.log.Warn("limit store is away, each gateway applies its share of the limits", "gateways", s.Gateways(), "err", err)
+		s.log.Warn("limit store is away, each gateway applies its share of the limits",
+			"gateways", s.Gateways(), "err", err)
 	case fresh:
 		s.log.Warn("limit store is still away, for another reason", "gateways", s.Gateways(), "err", err)
 	}
@@ -125,7 +126,7 @@ func (s *Store) leave() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Timeout)
 	defer cancel()
-	var ops []storeOp
+	var ops []operation
 	s.queue.filter(func(l *sharedLimit) bool {
 		if op := l.giveBack(); op.give > 0 {
 			ops = append(ops, op)

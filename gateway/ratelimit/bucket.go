@@ -14,9 +14,9 @@ import (
 // The arithmetic is in whole microseconds × events, so rounding neither adds nor loses anything: an event costs as
 // many units as the window has microseconds, and each microsecond pays back `events` units.
 type Limiter struct {
-	Events int64
-	Window time.Duration
-	exact  bool // Retry-After is the shortest wait that helps; else it is the window
+	limit  Limit
+	events int64
+	window time.Duration
 
 	start time.Time // has a monotonic reading, so a clock that is set changes nothing
 
@@ -52,22 +52,33 @@ type snapshot struct {
 // seconds returns how long the bucket takes to reach a level.
 func (s snapshot) seconds(level float64) float64 { return max(0, level-s.level) / s.perSecond }
 
-// Bounds of a limit. The product of the two, in units, fits an int64.
+// Bounds of a limit. The product of MaxEvents and the microseconds of MaxWindow fits an int64.
 const (
-	maxLimitEvents = 100_000_000
-	maxLimitWindow = 24 * time.Hour
+	MaxEvents = 100_000_000
+	MaxWindow = 24 * time.Hour
 )
 
-// New returns a limiter with a full bucket. events is 1 to maxLimitEvents; window is 1 s to maxLimitWindow, in
-// whole microseconds. exact says whether Retry-After is the shortest wait that helps, in place of the window.
-func New(events int, window time.Duration, exact bool, now time.Time) *Limiter {
-	l := &Limiter{Events: int64(events), Window: window, exact: exact, start: now}
+// Limit is a rate limit: Events in each Window.
+type Limit struct {
+	Events int           // 1 to MaxEvents
+	Window time.Duration // 1 s to MaxWindow, in whole microseconds
+	// ExactRetryAfter makes RetryAfter return the shortest wait that helps, in place of the window.
+	ExactRetryAfter bool
+}
+
+// New returns a limiter with a full bucket, for a limit within its bounds. now is a reading of the clock whose later
+// readings the other methods get.
+func New(limit Limit, now time.Time) *Limiter {
+	l := &Limiter{limit: limit, events: int64(limit.Events), window: limit.Window, start: now}
 	l.level = l.full()
 	return l
 }
 
-func (l *Limiter) full() int64 { return l.Events * l.cost() }
-func (l *Limiter) cost() int64 { return l.Window.Microseconds() }
+// Limit returns the limit that the limiter was made for.
+func (l *Limiter) Limit() Limit { return l.limit }
+
+func (l *Limiter) full() int64 { return l.events * l.cost() }
+func (l *Limiter) cost() int64 { return l.window.Microseconds() }
 
 // refill brings the level up to now. Callers read the clock before they hold the lock, so now may be older than the
 // last one. Such a reading pays nothing, and `at` stays: otherwise the time between the two would be paid twice.
@@ -79,11 +90,11 @@ func (l *Limiter) refill(now time.Time) {
 	}
 	l.at = t
 	// The comparison is of times because level + passed × events may overflow an int64.
-	if missing := l.full() - l.level; passed >= (missing+l.Events-1)/l.Events {
+	if missing := l.full() - l.level; passed >= (missing+l.events-1)/l.events {
 		l.level = l.full()
 		return
 	}
-	l.level += passed * l.Events
+	l.level += passed * l.events
 }
 
 // Take charges up to n events and returns how many it charged. A shared limiter may wait for the store, for a bounded
@@ -126,46 +137,47 @@ func (l *Limiter) Refund(n int) {
 	l.level = min(l.full(), l.level+int64(n)*l.cost())
 }
 
-// quota is what a client is told about its limit.
-type quota struct {
-	Left  int           // events that would pass now
-	Whole time.Duration // until the whole limit is available
+// Quota is what is left of a limit.
+type Quota struct {
+	Remaining int           // events that would pass now
+	Reset     time.Duration // until the whole limit is available
 }
 
 // Quota returns what is left of the limit. It does not wait.
-func (l *Limiter) Quota(now time.Time) quota {
+func (l *Limiter) Quota(now time.Time) Quota {
 	if l.shared != nil {
 		s := l.shared.snapshot(now)
-		return quota{Left: wholeEvents(s.level), Whole: time.Duration(math.Round(s.seconds(s.full)*1e6)) * time.Microsecond}
+		reset := time.Duration(math.Round(s.seconds(s.full)*1e6)) * time.Microsecond
+		return Quota{Remaining: wholeEvents(s.level), Reset: reset}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill(now)
 	missing := l.full() - l.level
-	return quota{
-		Left:  int(l.level / l.cost()),
-		Whole: time.Duration((missing+l.Events-1)/l.Events) * time.Microsecond,
+	return Quota{
+		Remaining: int(l.level / l.cost()),
+		Reset:     time.Duration((missing+l.events-1)/l.events) * time.Microsecond,
 	}
 }
 
 // RetryAfter returns how many seconds a client should wait after n of its events were refused. It is at least 1. It
 // does not wait for the store.
 func (l *Limiter) RetryAfter(n int, now time.Time) int {
-	if !l.exact {
-		return max(1, int((l.Window+time.Second-1)/time.Second))
+	if !l.limit.ExactRetryAfter {
+		return max(1, int((l.window+time.Second-1)/time.Second))
 	}
 	if l.shared != nil {
 		// Fractions of events may be off by a millionth of a second.
-		seconds := l.shared.snapshot(now).seconds(float64(min(int64(n), l.Events)))
+		seconds := l.shared.snapshot(now).seconds(float64(min(int64(n), l.events)))
 		return int(max(1, math.Ceil(seconds-1e-6)))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill(now)
-	missing := min(int64(n), l.Events)*l.cost() - l.level
+	missing := min(int64(n), l.events)*l.cost() - l.level
 	if missing <= 0 {
 		return 1
 	}
-	perSecond := l.Events * time.Second.Microseconds()
+	perSecond := l.events * time.Second.Microseconds()
 	return int(max(1, (missing+perSecond-1)/perSecond))
 }

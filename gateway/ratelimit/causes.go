@@ -11,17 +11,17 @@ import (
 // maxCauses bounds how many causes of one outage are told apart.
 const maxCauses = 16
 
-// storeCauses counts the causes of one outage of the store. Each cause is logged once.
-type storeCauses struct {
+// causes counts the causes of one outage of the store. Each cause is logged once.
+type causes struct {
 	tries int      // failed exchanges and connects
 	seen  []string // the causes
 	times []int    // how often each came
 }
 
 // note counts the cause of an error and reports whether it is new.
-func (c *storeCauses) note(err error) bool {
+func (c *causes) note(err error) bool {
 	c.tries++
-	cause := storeCause(err)
+	cause := causeOf(err)
 	if i := slices.Index(c.seen, cause); i >= 0 {
 		c.times[i]++
 		return false
@@ -34,7 +34,7 @@ func (c *storeCauses) note(err error) bool {
 }
 
 // summary lists the causes, each with how often it came.
-func (c *storeCauses) summary() string {
+func (c *causes) summary() string {
 	var out []string
 	for i, cause := range c.seen {
 		out = append(out, fmt.Sprintf("%s: %d", cause, c.times[i]))
@@ -44,12 +44,12 @@ func (c *storeCauses) summary() string {
 
 var causeDigits = regexp.MustCompile(`[0-9]+`)
 
-// storeCause returns the cause of an error: Redis' own word for it, such as READONLY, or else the innermost error.
+// causeOf returns the cause of an error: Redis' own word for it, such as READONLY, or else the innermost error.
 // Digits become #, because the ports of connections differ.
-func storeCause(err error) string {
+func causeOf(err error) string {
 	var replied interface {
 		error
-		RedisError() // as go-redis marks what Redis answered
+		RedisError() // as go-redis marks the errors that Redis answers
 	}
 	if errors.As(err, &replied) {
 		word, _, _ := strings.Cut(replied.Error(), " ")

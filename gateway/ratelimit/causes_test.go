@@ -50,7 +50,7 @@ func TestEachCauseOfAnOutageIsLogged(t *testing.T) {
 // TestCausesAreBounded: an outage with ever new errors does not use ever more memory.
 func TestCausesAreBounded(t *testing.T) {
 	t.Parallel()
-	var c storeCauses
+	var c causes
 	fresh := 0
 	for i := range maxCauses + 5 {
 		if c.note(errors.New(strings.Repeat("x", i+1))) {

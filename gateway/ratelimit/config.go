@@ -66,14 +66,14 @@ func (c Config) options() (*redis.Options, error) {
 		}
 		text = strings.TrimSpace(string(raw))
 	}
-	options, wrong := parseStore(text)
+	options, wrong := parseURL(text)
 	if wrong != "" {
 		return nil, fmt.Errorf("%s: %s; it is redis://[user:password@]host:port[/db], or rediss:// for TLS", flag, wrong)
 	}
 	options.CredentialsProviderContext = func(context.Context) (user, password string, err error) {
 		again, err := c.options()
 		if err != nil {
-			return "", "", fmt.Errorf("%w: %w", errStoreSettings, err)
+			return "", "", fmt.Errorf("%w: %w", errSettings, err)
 		}
 		return again.Username, again.Password, nil
 	}
@@ -100,8 +100,8 @@ func (c Config) trustCA(options *redis.Options) error {
 	return nil
 }
 
-// parseStore parses the store's URL, or says what is wrong with the URL without repeating any of it.
-func parseStore(text string) (options *redis.Options, wrong string) {
+// parseURL parses the store's URL. wrong is the fault of the URL and repeats none of it; "" is no fault.
+func parseURL(text string) (options *redis.Options, wrong string) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, "this is not a URL"

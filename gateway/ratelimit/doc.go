@@ -8,7 +8,7 @@
 //
 // The package does not know projects, requests or answers: callers give a name to each bucket.
 //
-// To change the arithmetic of a bucket, see bucket.go and limit_take.lua, which TestScriptAgainstLimiter holds
-// together; what is taken in advance, shared.go and exchange.go; what happens while Redis is away, away.go and
-// share.go; how Redis is reached, config.go and redis.go.
+// To change the arithmetic of a bucket, see bucket.go and take.lua, which TestScriptAgainstLimiter compares; the
+// lease that a gateway takes in advance, shared.go and exchange.go; the behaviour while Redis is away, away.go and
+// share.go; the connection to Redis, config.go and redis.go.
 package ratelimit

@@ -6,7 +6,7 @@ import "time"
 // they get, then one for each request that takes all or nothing.
 type inquiry struct {
 	limit *sharedLimit
-	ops   []storeOp
+	ops   []operation
 	all   []*waiter // ops[1:] are for them
 	used  int       // of the share; the charge reports it
 }
@@ -41,12 +41,12 @@ func (l *sharedLimit) collect(lost bool, now time.Time) (q inquiry, ok bool) {
 		l.resize(now)
 		first.want += max(0, l.target-l.lease)
 	}
-	q.ops = append([]storeOp{first}, q.ops...)
+	q.ops = append([]operation{first}, q.ops...)
 	return q, first.want > 0 || first.give > 0 || l.share != nil || len(q.all) > 0
 }
 
 // giveBack returns the operation that returns the whole lease.
-func (l *sharedLimit) giveBack() storeOp {
+func (l *sharedLimit) giveBack() operation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	op := l.op()
@@ -54,8 +54,8 @@ func (l *sharedLimit) giveBack() storeOp {
 	return op
 }
 
-func (l *sharedLimit) op() storeOp {
-	return storeOp{key: l.key, events: l.events, window: l.window}
+func (l *sharedLimit) op() operation {
+	return operation{key: l.key, events: l.events, window: l.window}
 }
 
 // excess returns how much of the lease goes back: all of an idle lease, and what exceeds the largest one.
@@ -86,7 +86,7 @@ func (l *sharedLimit) resize(now time.Time) {
 
 // deliver distributes what the store gave: first to the requests of the inquiry, in order, then to later ones that
 // the rest suffices for. The rest is the lease.
-func (l *sharedLimit) deliver(q *inquiry, answers []storeAnswer, now time.Time) {
+func (l *sharedLimit) deliver(q *inquiry, answers []result, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	first := answers[0]

@@ -95,7 +95,7 @@ func idle(t testing.TB, url string, events int, window time.Duration, c *manualC
 		s.script = scriptWithoutExpiry(t)
 		s.clock = func() string { return strconv.FormatInt(c.now().UnixMicro(), 10) }
 	}
-	l := New(events, window, true, now())
+	l := New(Limit{Events: events, Window: window, ExactRetryAfter: true}, now())
 	s.Attach("demo", l)
 	return &member{Limiter: l, store: s, bucket: l.shared.(*sharedLimit)}
 }
@@ -167,23 +167,23 @@ func (m *member) leased() int {
 }
 
 // scriptConn returns a connection to a store whose buckets go by c.
-func scriptConn(t *testing.T, r *redistest.Server, c *manualClock) *storeConn {
+func scriptConn(t *testing.T, r *redistest.Server, c *manualClock) *connection {
 	t.Helper()
 	options, err := Config{URL: r.URL()}.options()
 	require.NoError(t, err)
 	micros := func() string { return strconv.FormatInt(c.now().UnixMicro(), 10) }
-	conn, err := connectStore(t.Context(), options, "test", scriptWithoutExpiry(t), micros)
+	conn, err := dial(t.Context(), options, "test", scriptWithoutExpiry(t), micros)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.close() })
 	return conn
 }
 
-// scriptWithoutExpiry returns limit_take.lua without the expiry of keys, which goes by a clock that a test cannot move.
+// scriptWithoutExpiry returns take.lua without the expiry of keys, which goes by a clock that a test cannot move.
 func scriptWithoutExpiry(t testing.TB) string {
 	t.Helper()
 	const expiry = ", 'PX', string.format('%.0f', full)"
-	require.Equal(t, 1, strings.Count(takeText, expiry))
-	return strings.Replace(takeText, expiry, "", 1)
+	require.Equal(t, 1, strings.Count(takeScript, expiry))
+	return strings.Replace(takeScript, expiry, "", 1)
 }
 
 // wire is a connection to a server that can be cut or stalled.

@@ -2,9 +2,9 @@ package ratelimit
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics are the metrics that a limitStore updates.
+// Metrics are the metrics that a Store updates.
 type Metrics struct {
-	Errors   *prometheus.CounterVec // failed exchanges and connects, by one label: a reason of storeReasons
+	Errors   *prometheus.CounterVec // failed exchanges and connects, by one label: a reason of Reasons
 	Duration prometheus.Observer    // seconds of one exchange
 }
 

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// storeBatch is how many limits are part of one exchange.
-const storeBatch = 256
+// maxBatch is how many limits are part of one exchange.
+const maxBatch = 256
 
-// queued is where in a storeQueue a limit is.
+// queued is where in a queue a limit is.
 type queued uint8
 
 const (
@@ -17,8 +17,8 @@ const (
 	queuedNow
 )
 
-// storeQueue holds the limits that the store's loop has work for. Safe for concurrent use.
-type storeQueue struct {
+// queue holds the limits that the store's loop has work for. Safe for concurrent use.
+type queue struct {
 	wake chan struct{} // has room for one; a value tells the loop that the queue changed
 
 	mu      sync.Mutex
@@ -28,7 +28,7 @@ type storeQueue struct {
 }
 
 // want queues a limit for the next exchange, or for the one after the pause.
-func (q *storeQueue) want(l *sharedLimit, afterPause bool) {
+func (q *queue) want(l *sharedLimit, afterPause bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -48,14 +48,14 @@ func (q *storeQueue) want(l *sharedLimit, afterPause bool) {
 }
 
 // pausing reports whether a limit waits for the end of the pause.
-func (q *storeQueue) pausing() bool {
+func (q *queue) pausing() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.later) > 0
 }
 
 // resume moves the limits that waited for the end of the pause to the next exchange.
-func (q *storeQueue) resume() {
+func (q *queue) resume() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, l := range q.later {
@@ -69,10 +69,10 @@ func (q *storeQueue) resume() {
 }
 
 // next removes and returns the limits of the next exchange.
-func (q *storeQueue) next() []*sharedLimit {
+func (q *queue) next() []*sharedLimit {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := min(len(q.ready), storeBatch)
+	n := min(len(q.ready), maxBatch)
 	batch := slices.Clone(q.ready[:n])
 	for _, l := range batch {
 		l.queued = queuedNot
@@ -84,7 +84,7 @@ func (q *storeQueue) next() []*sharedLimit {
 }
 
 // clear empties the queue, but for the tracked limits.
-func (q *storeQueue) clear() {
+func (q *queue) clear() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, l := range slices.Concat(q.ready, q.later) {
@@ -94,14 +94,14 @@ func (q *storeQueue) clear() {
 }
 
 // track adds a limit to the tracked ones.
-func (q *storeQueue) track(l *sharedLimit) {
+func (q *queue) track(l *sharedLimit) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.tracked = append(q.tracked, l)
 }
 
 // all returns the tracked limits.
-func (q *storeQueue) all() []*sharedLimit {
+func (q *queue) all() []*sharedLimit {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.Clone(q.tracked)
@@ -109,7 +109,7 @@ func (q *storeQueue) all() []*sharedLimit {
 
 // filter stops to track the limits for which keep returns false. keep runs without the queue's lock, so it may call
 // the queue.
-func (q *storeQueue) filter(keep func(*sharedLimit) bool) {
+func (q *queue) filter(keep func(*sharedLimit) bool) {
 	q.mu.Lock()
 	all := q.tracked
 	q.tracked = nil

@@ -28,8 +28,8 @@ func testScriptAgainstLimiter(t *testing.T, r *redistest.Server) {
 		window time.Duration
 	}
 	limits := []limit{
-		{1, time.Second}, {1, maxLimitWindow}, {maxLimitEvents, time.Second}, {maxLimitEvents, maxLimitWindow},
-		{99_999_989, maxLimitWindow - time.Microsecond},
+		{1, time.Second}, {1, MaxWindow}, {MaxEvents, time.Second}, {MaxEvents, MaxWindow},
+		{99_999_989, MaxWindow - time.Microsecond},
 	}
 	for seed := range uint64(40) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
@@ -39,7 +39,7 @@ func testScriptAgainstLimiter(t *testing.T, r *redistest.Server) {
 	for i, limit := range limits {
 		rnd := rand.New(rand.NewPCG(uint64(i), 3))
 		c.t = c.now().Truncate(time.Microsecond)
-		model := New(limit.events, limit.window.Truncate(time.Microsecond), false, c.now())
+		model := New(Limit{Events: limit.events, Window: limit.window.Truncate(time.Microsecond)}, c.now())
 		key := "bucket:" + strconv.Itoa(i)
 		for step := range 200 {
 			switch rnd.IntN(4) {
@@ -52,8 +52,8 @@ func testScriptAgainstLimiter(t *testing.T, r *redistest.Server) {
 			}
 			now := c.now().Truncate(time.Microsecond)
 			c.t = now
-			op := storeOp{
-				key: key, events: model.Events, window: model.Window,
+			op := operation{
+				key: key, events: model.events, window: model.window,
 				want: rnd.IntN(limit.events + 2), all: rnd.IntN(3) == 0,
 			}
 			if rnd.IntN(5) == 0 {
@@ -69,10 +69,12 @@ func testScriptAgainstLimiter(t *testing.T, r *redistest.Server) {
 			} else {
 				want = model.Take(op.want, now)
 			}
-			got, err := conn.exchange(t.Context(), []storeOp{op})
+			got, err := conn.exchange(t.Context(), []operation{op})
 			require.NoError(t, err)
-			require.Equal(t, want, got[0].got, "%+v, step %d, %+v: events taken", limit, step, op)
-			require.Equal(t, model.Quota(now).Left, int(got[0].level), "%+v, step %d, %+v: events left", limit, step, op)
+			if left := model.Quota(now).Remaining; got[0].got != want || int(got[0].level) != left {
+				t.Fatalf("%+v, step %d, %+v: the script gave %d and has %d left, the limiter %d and %d",
+					limit, step, op, got[0].got, int(got[0].level), want, left)
+			}
 		}
 	}
 }
@@ -102,12 +104,16 @@ func testChargesArePaidLater(t *testing.T, r *redistest.Server) {
 		{0, 100, 0, 0, -100},
 		{119_400 * time.Millisecond, 0, 0, 0, 99},
 		{time.Minute, 0, 101, 100, 0},
+		{-time.Hour, 0, 1, 0, 0}, // a clock that is set back pays nothing
+		{0, 1, 0, 0, -1},
+		{600 * time.Millisecond, 0, 1, 0, 0},
+		{600 * time.Millisecond, 0, 2, 1, 0},
 	} {
 		c.advance(step.after)
-		op := storeOp{key: "bucket", events: 100, window: time.Minute, charge: step.charge, want: step.want}
-		got, err := conn.exchange(t.Context(), []storeOp{op})
+		op := operation{key: "bucket", events: 100, window: time.Minute, charge: step.charge, want: step.want}
+		got, err := conn.exchange(t.Context(), []operation{op})
 		require.NoError(t, err)
-		require.Equal(t, storeAnswer{step.got, step.level}, got[0], "%+v", step)
+		require.Equal(t, result{step.got, step.level}, got[0], "%+v", step)
 	}
 }
 
@@ -119,7 +125,7 @@ func TestFullBucketsExpire(t *testing.T) {
 
 func testFullBucketsExpire(t *testing.T, r *redistest.Server) {
 	a := join(t, r.URL(), 1000, 10*time.Second, nil)
-	client, key := r.Client(), storeKey("demo", a.Limiter)
+	client, key := r.Client(), bucketKey("demo", a.Limiter)
 	a.TakeAll(1000, time.Now())
 	ttl := client.PTTL(t.Context(), key).Val()
 	assert.GreaterOrEqual(t, ttl, 5*time.Second, "an empty bucket is full in 10 s")

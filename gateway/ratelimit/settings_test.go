@@ -123,7 +123,7 @@ func TestStoreTLS(t *testing.T) {
 	for ca, trusted := range map[string]bool{cert: true, "": false} {
 		options, err := Config{URL: "rediss://" + r.Addr(), TLSCAFile: ca}.options()
 		require.NoError(t, err)
-		conn, err := connectStore(t.Context(), options, "test", takeText, func() string { return "" })
+		conn, err := dial(t.Context(), options, "test", takeScript, func() string { return "" })
 		if !trusted {
 			assert.Error(t, err, "the system's authorities")
 			continue

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// storeWait is how long a request waits for the store before its gateway decides.
-	storeWait = 50 * time.Millisecond
-	// storeTimeout is how long an exchange may take before the store counts as away.
-	storeTimeout = 250 * time.Millisecond
-	// storeConnect is how long a connect may take. No request waits for it.
-	storeConnect = time.Second
+	// defaultWait is how long a request waits for the store before its gateway decides.
+	defaultWait = 50 * time.Millisecond
+	// defaultTimeout is how long an exchange may take before the store counts as away.
+	defaultTimeout = 250 * time.Millisecond
+	// connectTimeout is how long a connect may take. No request waits for it.
+	connectTimeout = time.Second
 	// scarcePause bounds the random pause before a bucket that was empty is asked again. The pause gives gateways
 	// near the store and far from it the same chance to find a new token.
 	scarcePause = 10 * time.Millisecond
 )
 
-// storePace is how often the loop does what no request causes.
-type storePace struct {
+// pace is how often the loop does what no request causes.
+type pace struct {
 	// tick is how often idle leases go back and, while the store is away, the loop tries to connect.
 	tick time.Duration
 	// heartbeat is how often a gateway tells the store that it is there.
@@ -34,7 +34,7 @@ type storePace struct {
 	grace time.Duration
 }
 
-var defaultPace = storePace{tick: 250 * time.Millisecond, heartbeat: time.Second, grace: time.Second}
+var defaultPace = pace{tick: 250 * time.Millisecond, heartbeat: time.Second, grace: time.Second}
 
 // Store shares the projects' limits with other gateways through Redis.
 //
@@ -51,30 +51,30 @@ type Store struct {
 
 	// Tests replace these.
 	clock  func() string // the µs that buckets go by; "" is the store's own clock
-	script string        // limit_take.lua
-	pace   storePace
+	script string        // take.lua
+	pace   pace
 
 	isAway    atomic.Bool
 	connected atomic.Bool  // it was connected at least once
 	known     atomic.Int64 // gateways, this one included
 
-	queue storeQueue
+	queue queue
 
 	// Only Run uses these.
-	conn       *storeConn
+	conn       *connection
 	epoch      string    // of the store's data
 	heartbeat  time.Time // the last one
 	graceUntil time.Time // the shares apply until then, although the store is connected
-	causes     storeCauses
+	causes     causes
 }
 
 // NewStore returns a store for cfg, which must be enabled. It opens nothing. now is the clock of the limiters.
 func NewStore(cfg Config, metrics Metrics, log *slog.Logger, now func() time.Time) *Store {
-	cfg.Wait, cfg.Timeout = cmp.Or(cfg.Wait, storeWait), cmp.Or(cfg.Timeout, storeTimeout)
+	cfg.Wait, cfg.Timeout = cmp.Or(cfg.Wait, defaultWait), cmp.Or(cfg.Timeout, defaultTimeout)
 	s := &Store{
 		cfg: cfg, log: log, now: now, metrics: metrics, id: uuid.NewString(),
-		clock: func() string { return "" }, script: takeText, pace: defaultPace,
-		queue: storeQueue{wake: make(chan struct{}, 1)},
+		clock: func() string { return "" }, script: takeScript, pace: defaultPace,
+		queue: queue{wake: make(chan struct{}, 1)},
 	}
 	s.known.Store(1)
 	return s
@@ -83,7 +83,7 @@ func NewStore(cfg Config, metrics Metrics, log *slog.Logger, now func() time.Tim
 // Attach makes a limiter draw on the store. The limiters of all gateways that have the same project, events and
 // window share one bucket. Call it before the limiter is used.
 func (s *Store) Attach(project string, l *Limiter) {
-	l.shared = newSharedLimit(s, storeKey(project, l), l.Events, l.Window)
+	l.shared = newSharedLimit(s, bucketKey(project, l), l.events, l.window)
 }
 
 // Up reports whether the limits are shared now. They are not before the first connect, and while the store is away.
@@ -160,7 +160,7 @@ func (s *Store) exchangeNext() bool {
 func (s *Store) exchangeAll(lost bool) {
 	all := s.queue.all()
 	for len(all) > 0 {
-		n := min(len(all), storeBatch)
+		n := min(len(all), maxBatch)
 		if !s.exchange(all[:n], lost) {
 			return
 		}
@@ -173,7 +173,7 @@ func (s *Store) exchangeAll(lost bool) {
 func (s *Store) exchange(batch []*sharedLimit, lost bool) bool {
 	now := s.now()
 	var inquiries []inquiry
-	var ops []storeOp
+	var ops []operation
 	for _, l := range batch {
 		if q, ok := l.collect(lost, now); ok {
 			inquiries, ops = append(inquiries, q), append(ops, q.ops...)

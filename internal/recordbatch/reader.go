@@ -120,7 +120,7 @@ func nextBatch(set []byte) (h *batchHeader, rest []byte, err error) {
 	if magic := r.Int8(); magic != 2 {
 		return nil, nil, fmt.Errorf("the batch at %d has the format of Kafka before 0.11 (magic %d)", base, magic)
 	}
-	if sum := uint32(r.Int32()); crc32.Checksum(r.Rest, crcTable) != sum { //nolint:gosec // as it is on the wire
+	if sum := uint32(r.Int32()); crc32.Checksum(r.Rest, crcTable) != sum {
 		return nil, nil, fmt.Errorf("the checksum of the batch at %d is wrong", base)
 	}
 	h = &batchHeader{

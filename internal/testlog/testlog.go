@@ -1,4 +1,4 @@
-// Package testlog counts log messages for tests.
+// Package testlog collects log messages for tests.
 package testlog
 
 import (

@@ -1,5 +1,5 @@
-// Package bodytest makes compressed bodies for tests: valid ones in each supported encoding, and hostile ones that grow to
-// many times their size.
+// Package bodytest makes compressed bodies for tests: valid ones in each supported encoding, and hostile ones that
+// grow to many times their size.
 //
 // Its functions panic if a compressor fails, which none does.
 package bodytest
@@ -28,8 +28,12 @@ func Encoding(name string) string {
 
 // Compress returns text in a form of Names.
 func Compress(name, text string) string {
+	return compress(name, text, false)
+}
+
+func compress(name, text string, fast bool) string {
 	var b bytes.Buffer
-	w := writer(name, &b)
+	w := writer(name, &b, fast)
 	if _, err := io.WriteString(w, text); err != nil {
 		panic(err)
 	}
@@ -39,18 +43,23 @@ func Compress(name, text string) string {
 	return b.String()
 }
 
-func writer(name string, w io.Writer) io.WriteCloser {
+// writer returns a compressor. fast selects its fastest level.
+func writer(name string, w io.Writer, fast bool) io.WriteCloser {
+	level, brotliLevel, zstdLevel := flate.DefaultCompression, 5, zstd.SpeedDefault
+	if fast {
+		level, brotliLevel, zstdLevel = flate.BestSpeed, brotli.BestSpeed, zstd.SpeedFastest
+	}
 	switch name {
 	case "br":
-		return brotli.NewWriterLevel(w, 5)
+		return brotli.NewWriterLevel(w, brotliLevel)
 	case "deflate":
-		return zlib.NewWriter(w)
+		return must(zlib.NewWriterLevel(w, level))
 	case "deflate, bare":
-		return must(flate.NewWriter(w, flate.DefaultCompression))
+		return must(flate.NewWriter(w, level))
 	case "gzip":
-		return gzip.NewWriter(w)
+		return must(gzip.NewWriterLevel(w, level))
 	case "zstd":
-		return must(zstd.NewWriter(w))
+		return must(zstd.NewWriter(w, zstd.WithEncoderLevel(zstdLevel)))
 	}
 	panic("no encoding is called " + name)
 }
@@ -68,7 +77,7 @@ func Bomb(name string) string { return bombs()[name]() }
 var bombs = sync.OnceValue(func() map[string]func() string {
 	out := map[string]func() string{}
 	for _, name := range Names {
-		out[name] = sync.OnceValue(func() string { return Compress(name, strings.Repeat(" ", 16<<20)) })
+		out[name] = sync.OnceValue(func() string { return compress(name, strings.Repeat(" ", 16<<20), true) })
 	}
 	return out
 })

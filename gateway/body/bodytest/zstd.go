@@ -11,7 +11,8 @@ const ZstdBlock = 128 << 10
 // zstdSmallWindow is the window descriptor of 1 MiB.
 const zstdSmallWindow = 10 << 3
 
-// ZstdFrame returns a frame with a window descriptor, and without a content size and a checksum (RFC 8878, section 3.1.1).
+// ZstdFrame returns a frame with a window descriptor, and without a content size and a checksum (RFC 8878, section
+// 3.1.1).
 func ZstdFrame(window byte, blocks ...string) string {
 	return "\x28\xB5\x2F\xFD\x00" + string([]byte{window}) + strings.Join(blocks, "")
 }

@@ -1,5 +1,5 @@
-// Package redistest runs a Redis for a test, on a port of its own: in the test's process, which always works, or as a real
-// redis-server, which skips the test where that program is missing.
+// Package redistest runs a Redis for a test, on a port of its own: in the test's process, which always works, or as a
+// real redis-server, which skips the test where that program is missing.
 //
 // Use the real one for what is Redis' own behaviour, such as a crash or the pace of its scripts.
 package redistest
@@ -42,8 +42,8 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// StartProcess returns a redis-server. config has more lines of redis.conf. Without the program, the test is skipped, or fails
-// if the environment says CI=true.
+// StartProcess returns a redis-server. config has more lines of redis.conf. Without the program, the test is skipped,
+// or fails if the environment says CI=true.
 func StartProcess(t testing.TB, config string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -90,7 +90,8 @@ func (s *Server) Start() {
 	_, port, _ := net.SplitHostPort(s.addr)
 	s.process = exec.Command("redis-server", "-")
 	// redis-server takes the last of two lines of one name, so config can override each of these.
-	s.process.Stdin = strings.NewReader("bind 127.0.0.1\nport " + port + "\nsave \"\"\nappendonly no\ndir " + s.t.TempDir() + "\n" + s.config + "\n")
+	s.process.Stdin = strings.NewReader("bind 127.0.0.1\nport " + port + "\nsave \"\"\nappendonly no\n" +
+		"dir " + s.t.TempDir() + "\n" + s.config + "\n")
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)
 	}
