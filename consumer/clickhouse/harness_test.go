@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/consumer/rows"
 )
@@ -32,15 +34,45 @@ func nodeOf(cfg Config) node {
 // sendTo inserts a block over a connection of its own.
 func sendTo(t *testing.T, cfg Config, b *rows.Block) error {
 	t.Helper()
-	to := newInserter(cfg)
+	to := quiet(cfg)
 	defer to.Close()
 	return to.Insert(t.Context(), b, "")
 }
 
-// clusterOf is a cluster's table with the given shards, of equal weights unless said.
-func clusterOf(t *testing.T, quorum string, shape clusterShape) *clusterTable {
+// quiet is a table that does not log.
+func quiet(cfg Config) *Table { return New(cfg, slog.New(slog.DiscardHandler)) }
+
+// local is the table of a cluster's only server.
+func local(t *testing.T, cfg Config) *Table {
 	t.Helper()
-	c := newClusterTable(Config{Cluster: "two", Quorum: quorum}, slog.New(slog.DiscardHandler))
+	table, err := NewSharded(Config{Cluster: "two", Quorum: "1"}, slog.New(slog.DiscardHandler), [][]Config{{cfg}})
+	require.NoError(t, err)
+	t.Cleanup(table.Close)
+	return table
+}
+
+// newCluster is the table of a cluster that is discovered.
+func newCluster(cfg Config, log *slog.Logger) *Table { return tableOf(newTopology(cfg, log)) }
+
+// shardsOf are the shards that a table knows, which it may have to read first.
+func shardsOf(c *Table, ctx context.Context) ([]*shard, error) { //nolint:revive // the table first, as in a method
+	at, err := c.topology.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return at.shards, nil
+}
+
+// shardingOf is how a table distributes rows now.
+func shardingOf(c *Table) *sharding { return c.topology.layout.sharding }
+
+func isSetup(err error) bool { return FaultOf(err) == FaultSetup }
+func isData(err error) bool  { return FaultOf(err) == FaultData }
+
+// clusterOf is a cluster's table with the given shards, of equal weights unless said.
+func clusterOf(t *testing.T, quorum string, shape clusterShape) *Table {
+	t.Helper()
+	c := newCluster(Config{Cluster: "two", Quorum: quorum}, slog.New(slog.DiscardHandler))
 	for n, nodes := range shape.nodes {
 		if len(shape.weights) == n {
 			shape.weights = append(shape.weights, 1)
@@ -49,7 +81,7 @@ func clusterOf(t *testing.T, quorum string, shape clusterShape) *clusterTable {
 			shape.replicas = append(shape.replicas, len(nodes))
 		}
 	}
-	c.shape = func(context.Context) (clusterShape, error) { return shape, nil }
+	c.topology.read = func(context.Context) (clusterShape, error) { return shape, nil }
 	t.Cleanup(c.Close)
 	return c
 }

@@ -36,13 +36,13 @@ func TestInsertSettings(t *testing.T) {
 			}
 			_, _ = fmt.Fprintln(w, "version 25.8.1.1")
 		}))
-		to := newInserter(Config{DSN: "http://" + s.Listener.Addr().String() + "/db"})
+		to := newSession(Config{DSN: "http://" + s.Listener.Addr().String() + "/db"})
 		said := ""
-		to.said = func(s *Server) { said = s.Fault() }
-		if err := to.Insert(t.Context(), rowstest.Block(t, rowstest.Plain(1)), "the token"); err != nil {
+		to.connected = func(s *Server) { said = s.Fault() }
+		if err := to.send(t.Context(), rowstest.Block(t, rowstest.Plain(1)), "the token"); err != nil {
 			t.Fatal(err)
 		}
-		to.Close()
+		to.close()
 		s.Close()
 		got := <-sent
 		for key, want := range all {
@@ -64,7 +64,7 @@ func TestServerTooOld(t *testing.T) {
 	for version, old := range map[string]bool{"25.8.1.1": false, "26.7.2.1": false, "25.7.9.9": true, "25.9.1.1": false, "24.12.1": true, "25.10.1": false, "": false, "x": false} {
 		s := &Server{}
 		s.learn("version " + version)
-		if got := s.Unfit(); (got != nil) != old {
+		if got := s.Unsuitable(); (got != nil) != old {
 			t.Errorf("%s: %v", version, got)
 		}
 	}
@@ -78,7 +78,7 @@ func TestErrorCodes(t *testing.T) {
 		fails := func(what string, code int) {
 			t.Helper()
 			err := sendTo(t, reach(dsn), rowstest.Block(t, traced))
-			if Code(err) != code || !IsSetup(err) || !strings.Contains(Hint(err), "consumer migrate") {
+			if Code(err) != code || !isSetup(err) || !strings.Contains(Hint(err), "consumer migrate") {
 				t.Errorf("%s: code %d, hint %q, error %v; want code %d", what, Code(err), Hint(err), err, code)
 			}
 		}
@@ -94,7 +94,7 @@ func TestErrorCodes(t *testing.T) {
 // An inserter that failed is good again once the cause is clickhousetest.Gone: the next try connects anew, with the DSN as it then is.
 func TestInserterRecovers(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
-		to := newInserter(reach(dsn))
+		to := quiet(reach(dsn))
 		defer to.Close()
 		b := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2))
 		if err := to.Insert(t.Context(), b, ""); Code(err) != 81 {
@@ -122,7 +122,7 @@ func TestUnreachable(t *testing.T) {
 	l.Close()
 	for _, scheme := range []string{"clickhouse", "http"} {
 		err := sendTo(t, Config{DSN: scheme + "://u:hunter2@" + closed + "/db"}, rowstest.Block(t, rowstest.Plain(1)))
-		if err == nil || Code(err) != 0 || CodeLabel(err) != "network" || IsSetup(err) || strings.Contains(err.Error(), "hunter2") {
+		if err == nil || Code(err) != 0 || CodeLabel(err) != "network" || isSetup(err) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", scheme, err)
 		}
 	}
@@ -153,7 +153,7 @@ func TestSilentServer(t *testing.T) {
 	}()
 	for _, scheme := range []string{"clickhouse", "http"} {
 		ctx, cancel := context.WithCancel(t.Context())
-		to := newInserter(Config{DSN: scheme + "://" + l.Addr().String() + "/db"})
+		to := quiet(Config{DSN: scheme + "://" + l.Addr().String() + "/db"})
 		done := make(chan error, 1)
 		b := rowstest.Block(t, rowstest.Plain(1))
 		go func() { done <- to.Insert(ctx, b, "") }()

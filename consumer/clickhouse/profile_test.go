@@ -27,7 +27,7 @@ func TestReadUnderProfiles(t *testing.T) {
 		}
 		more := 250
 		for protocol, dsn := range d.OfUser(user) {
-			p := newPool(reach(dsn), slog.New(slog.DiscardHandler))
+			p := New(reach(dsn), slog.New(slog.DiscardHandler))
 			b := rowstest.Block(t, rowsWithPayload(260, func(i int) string { return fmt.Sprintf(`{"message":"event %d"}`, i) })...)
 			missing, err := p.Missing(t.Context(), "events", 0, b)
 			if err != nil || len(missing) != 260-more || missing[0] != int32(more) { //nolint:gosec // small
@@ -54,12 +54,12 @@ func TestReadUnderProfiles(t *testing.T) {
 func TestPinnedAsWanted(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	for protocol, dsn := range d.OfUser("not_async") {
-		to := newInserter(reach(dsn))
-		if err := to.Insert(t.Context(), rowstest.Many(t, 3), "a token of "+protocol); err != nil {
+		to := newSession(reach(dsn))
+		if err := to.send(t.Context(), rowstest.Many(t, 3), "a token of "+protocol); err != nil {
 			t.Errorf("%s: %v", protocol, err)
-		} else if _, sent := to.known.settings("t", nil)["async_insert"]; sent {
+		} else if _, sent := to.server.settings("t", nil)["async_insert"]; sent {
 			t.Errorf("%s: async_insert is sent", protocol)
 		}
-		to.Close()
+		to.close()
 	}
 }

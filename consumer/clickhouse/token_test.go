@@ -12,12 +12,12 @@ import (
 )
 
 // overBothMigrated runs a test for an inserter of each protocol, on tables of their own.
-func overBothMigrated(t *testing.T, test func(t *testing.T, d *clickhousetest.Database, to *inserter)) {
+func overBothMigrated(t *testing.T, test func(t *testing.T, d *clickhousetest.Database, to *Table)) {
 	t.Helper()
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		store := reach(dsn)
 		d.Migrate()
-		to := newInserter(store)
+		to := quiet(store)
 		defer to.Close()
 		test(t, d, to)
 	})
@@ -37,7 +37,7 @@ func months(t *testing.T, n int) *rowsroom.Block {
 // A block that comes again under its token changes nothing, however large it is, and it was one block: one part in each table
 // partition.
 func TestTokenDropsTheSameBlock(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		const rows = 75_000 // more than ClickHouse's own block size, which is 65,409
 		b := months(t, rows)
 		for range 3 {
@@ -52,7 +52,7 @@ func TestTokenDropsTheSameBlock(t *testing.T) {
 
 // Of a block that got in only in part the rest is added, without a second row of what was there.
 func TestTokenAddsWhatIsMissing(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		b := months(t, 9)
 		if err := to.Insert(t.Context(), b.Pick([]int32{1, 4, 7}), "token"); err != nil {
 			t.Fatal(err)
@@ -76,7 +76,7 @@ func TestTokenAddsWhatIsMissing(t *testing.T) {
 // What rests on it: other rows under a token that was used are dropped, and answered as if they were in. So the token has the hash of
 // the content, and a doubtful insert is looked for afterwards.
 func TestTokenDropsOtherRows(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		old, fresh := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2)), rowstest.Block(t, rowstest.From(1, "demo", rowstest.ID(101), rowstest.Noon, `{"message":"another"}`))
 		for _, b := range []*rowsroom.Block{old, fresh} {
 			if err := to.Insert(t.Context(), b, "token"); err != nil {
@@ -97,7 +97,7 @@ func TestTokenDropsOtherRows(t *testing.T) {
 
 // The table is asked for a topic's and a partition's own rows.
 func TestHighest(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		ask := func(topic string, partition int, from, want int64) {
 			t.Helper()
 			if got, err := to.Highest(t.Context(), topic, partition, from); got != want || err != nil {

@@ -22,6 +22,6 @@ func appendEvent(t *testing.T, b *Block, offset int64, value string) {
 		t.Fatal(err)
 	}
 	b.Append(&ev, &Row{
-		Envelope: envelope, IdTime: event.IDTime(id, ev.Timestamp), Raw: []byte(value), Topic: "events", Offset: offset, MaxAge: 24 * time.Hour,
+		Envelope: envelope, IDTime: event.IDTime(id, ev.Timestamp), Payload: []byte(value), Topic: "events", Offset: offset, MaxAge: 24 * time.Hour,
 	})
 }

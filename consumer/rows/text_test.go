@@ -35,7 +35,7 @@ func TestTextColumn(t *testing.T) {
 				if rnd.IntN(4) == 0 {
 					c.appendString(v)
 				} else {
-					c.Append([]byte(v))
+					c.append([]byte(v))
 				}
 			}
 			if c.Rows() != len(texts) || c.size() != len(wire(texts)) || c.isEmpty() != (strings.Join(texts, "") == "") {

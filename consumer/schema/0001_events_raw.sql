@@ -39,7 +39,7 @@
 -- merge_selector_base of 64 ClickHouse waits for about 32 of a size, with 16 for 15, and from 50 parts on for fewer, whatever it is.
 -- Rows a second while 4 million of 200 bytes are worked off, with event_id itself in the key, two runs each: 348,000 and 362,000 with 16, 378,000 and 398,000 with 32, 444,000
 -- and 443,000 with 64. At twelve inserts a second 5 to 50 parts are active (3 to 25 with 16), which FINAL reads until they are merged.
-CREATE TABLE IF NOT EXISTS events_raw
+CREATE TABLE IF NOT EXISTS {{.Table}}{{.OnCluster}}
 (
     project_id         LowCardinality(String) CODEC(LZ4),
     event_id           UUID CODEC(ZSTD(1)),
@@ -75,9 +75,28 @@ CREATE TABLE IF NOT EXISTS events_raw
     INDEX timestamp_range timestamp TYPE minmax GRANULARITY 1,
     INDEX offset_range (_partition, _offset) TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree(_ver)
+ENGINE = {{if .Cluster}}ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{{.Table}}', '{replica}', _ver)
+{{- else}}ReplacingMergeTree(_ver){{end}}
 PARTITION BY toYYYYMM(id_time)
 ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
-    min_bytes_for_wide_part = 67108864, merge_selector_base = 64,
-    min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
+{{- with .TTL}}
+TTL {{.}}
+{{- end}}
+SETTINGS
+{{- if .Replicated}} replicated_deduplication_window = 10000,
+    replicated_deduplication_window_seconds = {{.TokenSeconds}},
+{{- else}} non_replicated_deduplication_window = 10000,
+{{- end}}
+{{- if not .Cloud}}
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_bytes_for_wide_part = 67108864,
+    merge_selector_base = 64,
+{{- end}}
+    min_age_to_force_merge_seconds = 3600,
+    min_age_to_force_merge_on_partition_only = 1;
+{{- if .Cluster}}
+
+CREATE TABLE IF NOT EXISTS events_raw{{.OnCluster}} AS {{.Table}}
+ENGINE = Distributed({{quote .Cluster}}, {{quote .Database}}, {{quote .Table}}, {{.ShardKey}});
+{{- end}}

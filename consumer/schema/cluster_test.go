@@ -16,7 +16,7 @@ import (
 // compared compares the cluster's schema with what a number of servers have, who are told what they lack.
 func compared(t *testing.T, servers int, lack func(map[string][]found)) comparison {
 	t.Helper()
-	f := flavour{database: "db", cluster: "c", ttl: ttlOf(defaultRetention)}
+	f := variant{Database: "db", Cluster: "c", TTL: ttlOf(defaultRetention)}
 	texts, err := statements(f)
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +24,7 @@ func compared(t *testing.T, servers int, lack func(map[string][]found)) comparis
 	inv := inventory{servers: servers, databases: servers, objects: map[string][]found{}}
 	var all []wanted
 	for _, s := range texts {
-		d, err := parseDefinition(strings.Join(strings.Fields(strings.Replace(s.text, f.onCluster(), "", 1)), " "))
+		d, err := parseDefinition(strings.Join(strings.Fields(strings.Replace(s.text, f.OnCluster(), "", 1)), " "))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func compared(t *testing.T, servers int, lack func(map[string][]found)) comparis
 	if lack != nil {
 		lack(inv.objects)
 	}
-	c := comparison{flavour: f, inventory: inv}
+	c := comparison{variant: f, inventory: inv}
 	c.compare(all)
 	return c
 }
@@ -76,7 +76,7 @@ func TestRetentionOfACluster(t *testing.T) {
 	if got := newTTL([]string{"a", "b"}, new(settings.Duration(time.Hour))); got != "a" {
 		t.Errorf("a server that joined gets %s", got)
 	}
-	c := comparison{flavour: flavour{cluster: "c"}}
+	c := comparison{variant: variant{Cluster: "c"}}
 	have := []string{ttlOf(90 * day), ttlOf(30 * day)}
 	count := func(time.Duration) (loss, error) { return loss{rows: 7}, nil }
 	if err := c.retention(have, nil, false, count); err != nil || len(c.steps) > 0 || len(c.left()) != 1 {
@@ -85,7 +85,7 @@ func TestRetentionOfACluster(t *testing.T) {
 	for d, want := range map[time.Duration]struct{ steps, refused bool }{
 		90 * day: {steps: true}, 91 * day: {steps: true}, 89 * day: {refused: true}, 30 * day: {refused: true},
 	} {
-		c := comparison{flavour: flavour{cluster: "c"}}
+		c := comparison{variant: variant{Cluster: "c"}}
 		err := c.retention(have, new(settings.Duration(d)), false, count)
 		if err != nil || len(c.steps) > 0 != want.steps || (c.refused != "") != want.refused {
 			t.Errorf("%s: %v %v, error %v", d, c.findings, c.steps, err)
@@ -104,24 +104,20 @@ func TestInventoryOfACluster(t *testing.T) {
 	d.Ask("ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + INTERVAL 1000 DAY")
 	received(d, 0, 100, 200)
 	d.Ask("RENAME TABLE events_raw TO events_local")
-	opts, err := storeOf(d).ClickHouse.Options()
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := openDefault(t.Context(), *opts)
+	db, err := openDefault(t.Context(), storeOf(d).ClickHouse)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	f := flavour{database: d.Name, cluster: "single"} // twice the same server, which ClickHouse asks once
-	all, err := want(t.Context(), db, f)
+	f := variant{Database: d.Name, Cluster: "single"} // twice the same server, which ClickHouse asks once
+	all, err := readWanted(t.Context(), db, f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if names := []string{all[0].name, all[1].name}; !slices.Equal(names, []string{"events_local", "events_raw"}) || len(all[1].columns) != len(all[0].columns) {
 		t.Errorf("wanted are %v", names)
 	}
-	inv, err := take(t.Context(), db, f, all)
+	inv, err := readInventory(t.Context(), db, f, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +142,7 @@ func TestParseDefinition(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantColumns := []part{
-		{name: "a", text: "String", kind: `DEFAULT concat('x, )\'', 'TTL')`, code: "CODEC(Delta, ZSTD(1))"},
+		{name: "a", text: "String", defaultValue: `DEFAULT concat('x, )\'', 'TTL')`, codec: "CODEC(Delta, ZSTD(1))"},
 		{name: "b", text: "Map(String, Enum8('a b' = 1, 'c,)' = 2))"},
 	}
 	if d.name != "t" || d.view || !slices.Equal(d.columns, wantColumns) || !slices.Equal(d.indices, []part{{name: "i", text: "(a, b) TYPE set(100) GRANULARITY 4"}}) {

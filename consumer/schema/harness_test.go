@@ -19,7 +19,7 @@ func storeAt(dsn string) Config {
 func storeOf(d *clickhousetest.Database) Config { return storeAt(d.Native()) }
 
 // tableAt is the table of a store, until the test ends.
-func tableAt(t testing.TB, store Config) clickhouse.Table {
+func tableAt(t testing.TB, store Config) *clickhouse.Table {
 	t.Helper()
 	table := clickhouse.New(store.ClickHouse, nil)
 	t.Cleanup(table.Close)

@@ -9,7 +9,7 @@ import (
 )
 
 // Levels compare by their weight. A word that is no level compares with nothing, unless the server is told to refuse it, as the
-// docs/queries.md says and as sluice dev's is.
+// README says and as sluice dev's is.
 func TestLevelsInQueries(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	var records []rowstest.Record

@@ -158,11 +158,7 @@ func TestLossIsCounted(t *testing.T) {
 		}
 		putRows(t, storeOf(d), records...)
 	}
-	opts, err := storeOf(d).ClickHouse.Options()
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := openDefault(t.Context(), *opts)
+	db, err := openDefault(t.Context(), storeOf(d).ClickHouse)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +168,7 @@ func TestLossIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for days, rows := range map[int]uint64{300: 0, 150: 1000, 50: 2000} {
-		l, err := lostBy(t.Context(), db, flavour{database: d.Name}, time.Duration(days)*day)
+		l, err := lostBy(t.Context(), db, variant{Database: d.Name}, time.Duration(days)*day)
 		if err != nil || l.rows != rows || l.bytes > all*rows/3000*3/2 || l.bytes < all*rows/3000/2 {
 			t.Errorf("%d days: %+v of %d bytes, error %v", days, l, all, err)
 		}

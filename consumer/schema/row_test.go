@@ -150,7 +150,7 @@ func TestIssueID(t *testing.T) {
 	for n := 0; len(want) < 6; n++ {
 		value := fmt.Sprintf(`{"message":"m","fingerprint":"%d"}`, n)
 		r := rowstest.From(int64(n), "demo", rowstest.ID(uint64(n)), rowstest.Noon, value)
-		hash := rowstest.Block(t, r).Fingerprint[0]
+		hash := rowstest.Block(t, r).Fingerprint(0)
 		if least := uint64(1) << (60 - 4*(len(want)%3)); hash >= least {
 			continue // one below 2^60, the next below 2^56, the next below 2^52
 		}

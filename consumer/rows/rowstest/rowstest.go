@@ -1,3 +1,4 @@
+// Package rowstest makes records and blocks for the tests of packages that use rows.
 package rowstest
 
 import (
@@ -65,7 +66,7 @@ func Block(tb testing.TB, records ...Record) *rows.Block {
 			tb.Fatalf("record %d: %v", r.Offset, err)
 		}
 		b.Append(&ev, &rows.Row{
-			Envelope: envelope, IdTime: event.IDTime(envelope.ID, ev.Timestamp), Raw: []byte(r.Value), Topic: "events", Partition: r.Partition, Offset: r.Offset,
+			Envelope: envelope, IDTime: event.IDTime(envelope.ID, ev.Timestamp), Payload: []byte(r.Value), Topic: "events", Partition: r.Partition, Offset: r.Offset,
 			MaxAge: 90 * 24 * time.Hour,
 		})
 	}

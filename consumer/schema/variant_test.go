@@ -13,16 +13,16 @@ import (
 	"sluice/internal/settings"
 )
 
-var updateGolden = flag.Bool("consumer.golden", false, "write the golden files of the schema's renderings anew")
+var updateGolden = flag.Bool("schema.golden", false, "write the golden files of the schema's renderings anew")
 
 // renderings are the schema for each kind of ClickHouse, as a dry run prints it.
 func renderings(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for name, f := range map[string]flavour{"plain": {}, "cluster": {cluster: "my-cluster_1.a"}, "cloud": {cloud: true}} {
-		store := Config{ClickHouse: clickhouse.Config{DSN: "clickhouse://127.0.0.1:1/elsewhere", Cluster: f.cluster}, Retention: new(settings.Duration(48 * time.Hour))}
+	for name, f := range map[string]variant{"plain": {}, "cluster": {Cluster: "my-cluster_1.a"}, "cloud": {Cloud: true}} {
+		store := Config{ClickHouse: clickhouse.Config{DSN: "clickhouse://127.0.0.1:1/elsewhere", Cluster: f.Cluster}, Retention: new(settings.Duration(48 * time.Hour))}
 		var said bytes.Buffer
-		if err := NewMigrator(store, &said).printAll(f.cloud); err != nil {
+		if err := NewMigrator(store, &said).printAll(f.Cloud); err != nil {
 			t.Fatal(err)
 		}
 		out[name] = said.String()
@@ -105,7 +105,7 @@ func TestRenderRefuses(t *testing.T) {
 		"CREATE VIEW IF NOT EXISTS a AS\nSELECT 1;\nCREATE VIEW IF NOT EXISTS b AS\nSELECT 1;\n",
 		"",
 	} {
-		for _, f := range []flavour{{}, {cluster: "c"}, {cloud: true}} {
+		for _, f := range []variant{{}, {Cluster: "c"}, {Cloud: true}} {
 			if got, err := f.render("-- A comment.\n" + text); err == nil {
 				t.Errorf("%+v makes of %q\n%s", f, text, got)
 			}

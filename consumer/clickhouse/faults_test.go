@@ -77,8 +77,8 @@ func TestRefusals(t *testing.T) {
 			"http://u:hunter2@" + refusingOverHTTP(t, http.StatusOK, code) + "/d": true, // it had begun to answer
 		} {
 			err := sendTo(t, Config{DSN: dsn}, rowstest.Block(t, rowstest.Plain(1)))
-			if err == nil || Code(err) != code || CodeLabel(err) != fmt.Sprint(code) || IsSetup(err) != setup {
-				t.Errorf("%d from %.5s: code %d, set-up %v, error %v", code, dsn, Code(err), IsSetup(err), err)
+			if err == nil || Code(err) != code || CodeLabel(err) != fmt.Sprint(code) || isSetup(err) != setup {
+				t.Errorf("%d from %.5s: code %d, set-up %v, error %v", code, dsn, Code(err), isSetup(err), err)
 				continue
 			}
 			if !strings.Contains(Hint(err), tell) || strings.Contains(err.Error(), "hunter2") {
@@ -92,7 +92,7 @@ func TestRefusals(t *testing.T) {
 func TestProxyErrors(t *testing.T) {
 	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusNotFound, http.StatusNoContent, http.StatusUnauthorized} {
 		err := sendTo(t, Config{DSN: "http://" + refusingOverHTTP(t, status, 0) + "/db"}, rowstest.Block(t, rowstest.Plain(1)))
-		if err == nil || Code(err) != 0 || IsSetup(err) {
+		if err == nil || Code(err) != 0 || isSetup(err) {
 			t.Errorf("status %d: %v", status, err)
 		}
 	}
@@ -104,7 +104,7 @@ func TestWrongPassword(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	for _, user := range []string{"default:hunter2@", "nobody:hunter2@"} {
 		err := sendTo(t, reach("http://"+user+clickhousetest.Engine(t).HTTPAddr()+"/"+d.Name), rowstest.Block(t, rowstest.Plain(1)))
-		if !IsSetup(err) || !strings.Contains(Hint(err), "password") || strings.Contains(err.Error(), "hunter2") {
+		if !isSetup(err) || !strings.Contains(Hint(err), "password") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v", err)
 		}
 	}

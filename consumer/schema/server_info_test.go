@@ -14,8 +14,8 @@ import (
 )
 
 // surveyed is a server as a migration may meet one.
-func surveyed(edit func(*survey)) *survey {
-	s := &survey{clusters: []string{"one", "two"}, macros: []string{"replica", "shard"}}
+func surveyed(edit func(*serverInfo)) *serverInfo {
+	s := &serverInfo{clusters: []string{"one", "two"}, macros: []string{"replica", "shard"}}
 	s.Version = "25.8.1.1"
 	if edit != nil {
 		edit(s)
@@ -27,26 +27,26 @@ func surveyed(edit func(*survey)) *survey {
 func TestSurveyFits(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cluster string
-		edit    func(*survey)
+		edit    func(*serverInfo)
 		want    string // empty: it fits
 	}{
 		"single":                   {},
-		"single, again":            {edit: func(s *survey) { s.engine = "ReplacingMergeTree" }},
-		"single, without clusters": {edit: func(s *survey) { s.clusters, s.macros = nil, nil }},
-		"single, of a cluster":     {edit: func(s *survey) { s.engine = "Distributed" }, want: "--clickhouse-cluster"},
-		"cloud":                    {edit: func(s *survey) { s.Cloud, s.engine = true, "SharedReplacingMergeTree" }},
-		"cloud as a cluster":       {cluster: "one", edit: func(s *survey) { s.Cloud = true }, want: "ClickHouse Cloud"},
+		"single, again":            {edit: func(s *serverInfo) { s.engine = "ReplacingMergeTree" }},
+		"single, without clusters": {edit: func(s *serverInfo) { s.clusters, s.macros = nil, nil }},
+		"single, of a cluster":     {edit: func(s *serverInfo) { s.engine = "Distributed" }, want: "--clickhouse-cluster"},
+		"cloud":                    {edit: func(s *serverInfo) { s.Cloud, s.engine = true, "SharedReplacingMergeTree" }},
+		"cloud as a cluster":       {cluster: "one", edit: func(s *serverInfo) { s.Cloud = true }, want: "ClickHouse Cloud"},
 		"cluster":                  {cluster: "two"},
-		"cluster, again":           {cluster: "two", edit: func(s *survey) { s.engine = "Distributed" }},
-		"cluster, of a single":     {cluster: "two", edit: func(s *survey) { s.engine = "ReplacingMergeTree" }, want: "single server"},
+		"cluster, again":           {cluster: "two", edit: func(s *serverInfo) { s.engine = "Distributed" }},
+		"cluster, of a single":     {cluster: "two", edit: func(s *serverInfo) { s.engine = "ReplacingMergeTree" }, want: "single server"},
 		"unknown cluster":          {cluster: "three", want: "one, two"},
-		"no shard":                 {cluster: "two", edit: func(s *survey) { s.macros = []string{"replica"} }, want: "{shard}"},
-		"no replica":               {cluster: "two", edit: func(s *survey) { s.macros = []string{"shard"} }, want: "{replica}"},
-		"too old":                  {edit: func(s *survey) { s.Version = "25.7.9.9" }, want: "25.7.9.9 is older than 25.8"},
-		"too old a cluster":        {cluster: "two", edit: func(s *survey) { s.Version = "25.3.1.1" }, want: "older than 25.8"},
-		"the first that will do":   {edit: func(s *survey) { s.Version = "25.8.0.0" }},
+		"no shard":                 {cluster: "two", edit: func(s *serverInfo) { s.macros = []string{"replica"} }, want: "{shard}"},
+		"no replica":               {cluster: "two", edit: func(s *serverInfo) { s.macros = []string{"shard"} }, want: "{replica}"},
+		"too old":                  {edit: func(s *serverInfo) { s.Version = "25.7.9.9" }, want: "25.7.9.9 is older than 25.8"},
+		"too old a cluster":        {cluster: "two", edit: func(s *serverInfo) { s.Version = "25.3.1.1" }, want: "older than 25.8"},
+		"the first that will do":   {edit: func(s *serverInfo) { s.Version = "25.8.0.0" }},
 	} {
-		err := surveyed(tc.edit).fits(flavour{database: "db", cluster: tc.cluster})
+		err := surveyed(tc.edit).fits(variant{Database: "db", Cluster: tc.cluster})
 		if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
 		}
@@ -57,11 +57,7 @@ func TestSurveyFits(t *testing.T) {
 func TestLook(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		store := storeAt(dsn)
-		opts, err := store.ClickHouse.Options()
-		if err != nil {
-			t.Fatal(err)
-		}
-		db, err := openDefault(t.Context(), *opts)
+		db, err := openDefault(t.Context(), store.ClickHouse)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,11 +68,11 @@ func TestLook(t *testing.T) {
 				apply(t, store)
 				engine = "ReplacingMergeTree"
 			}
-			s, err := look(t.Context(), db, flavour{database: d.Name, cluster: cluster})
+			s, err := inspect(t.Context(), db, variant{Database: d.Name, Cluster: cluster})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.Cloud || s.engine != engine || s.Unfit() != nil || s.Fault() != "" || slices.Contains(s.clusters, "two") != (cluster != "") || len(s.macros) > 0 != (cluster != "") {
+			if s.Cloud || s.engine != engine || s.Unsuitable() != nil || s.Fault() != "" || slices.Contains(s.clusters, "two") != (cluster != "") || len(s.macros) > 0 != (cluster != "") {
 				t.Errorf("%q: %+v", cluster, s)
 			}
 		}
@@ -84,11 +80,11 @@ func TestLook(t *testing.T) {
 }
 
 // applied migrates a server that is said to be another one.
-func applied(t *testing.T, store Config, edit func(*survey)) error {
+func applied(t *testing.T, store Config, edit func(*serverInfo)) error {
 	t.Helper()
 	m := NewMigrator(store, &bytes.Buffer{})
-	m.look = func(ctx context.Context, db *sql.DB, f flavour) (*survey, error) {
-		s, err := look(ctx, db, f)
+	m.inspect = func(ctx context.Context, db *sql.DB, f variant) (*serverInfo, error) {
+		s, err := inspect(ctx, db, f)
 		if err == nil {
 			edit(s)
 		}
@@ -103,10 +99,10 @@ func TestApplyRefuses(t *testing.T) {
 	cluster := storeOf(d)
 	cluster.ClickHouse.Cluster = "nowhere"
 	for name, err := range map[string]error{
-		"too old":         applied(t, storeOf(d), func(s *survey) { s.Version = "25.7.1.1" }),
+		"too old":         applied(t, storeOf(d), func(s *serverInfo) { s.Version = "25.7.1.1" }),
 		"unknown cluster": NewMigrator(cluster, &bytes.Buffer{}).Apply(t.Context()),
 	} {
-		if err == nil || !clickhouse.IsSetup(err) || !strings.Contains(err.Error(), "clickhouse at 127.0.0.1") {
+		if err == nil || clickhouse.FaultOf(err) != clickhouse.FaultSetup || !strings.Contains(err.Error(), "clickhouse at 127.0.0.1") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -122,7 +118,7 @@ func TestApplyWithoutTheCluster(t *testing.T) {
 		for _, statement := range clickhousetest.ClusterTables(d.Name) {
 			d.Ask(statement)
 		}
-		if err := applied(t, storeAt(dsn), func(*survey) {}); err == nil || !strings.Contains(err.Error(), "--clickhouse-cluster") {
+		if err := applied(t, storeAt(dsn), func(*serverInfo) {}); err == nil || !strings.Contains(err.Error(), "--clickhouse-cluster") {
 			t.Errorf("a migration without the cluster's name: %v", err)
 		}
 	})
@@ -132,7 +128,7 @@ func TestApplyWithoutTheCluster(t *testing.T) {
 func TestApplyToCloud(t *testing.T) {
 	d := clickhousetest.New(t)
 	for range 2 {
-		if err := applied(t, storeOf(d), func(s *survey) { s.Cloud = true }); err != nil {
+		if err := applied(t, storeOf(d), func(s *serverInfo) { s.Cloud = true }); err != nil {
 			t.Fatal(err)
 		}
 	}

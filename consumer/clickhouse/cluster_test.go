@@ -16,7 +16,7 @@ import (
 )
 
 // twoShards is a cluster of two shards with a replica each, reached on ways that can fail.
-func twoShards(t *testing.T) (c *clusterTable, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
+func twoShards(t *testing.T) (c *Table, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
 	t.Helper()
 	servers, ways = []*clickhousetest.Database{clickhousetest.NewShard(t), clickhousetest.NewShard(t)}, []*clickhousetest.Proxy{clickhousetest.NewProxy(t), clickhousetest.NewProxy(t)}
 	c = clusterOf(t, "auto", clusterShape{nodes: [][]node{{nodeOf(viaProxy(servers[0], ways[0]))}, {nodeOf(viaProxy(servers[1], ways[1]))}}})
@@ -39,13 +39,13 @@ func TestClusterInsert(t *testing.T) {
 	for shard, d := range servers {
 		d.Asks(fmt.Sprintf("SELECT countIf(%s %% 2 != %d) FROM events_local", ShardKey, shard), "0")
 		d.Asks("SELECT count() > 400, uniqExact(_part) FROM events_local", "1\t1")
-		want := c.spread.token("range", shard)
+		want := shardingOf(c).token("range", shard)
 		if got := ways[shard].Tokens(); !slices.Equal(got, []string{want, want, want}) {
 			t.Errorf("shard %d was sent %v, want three times %s", shard+1, got, want)
 		}
 	}
-	if len(c.in) != 0 {
-		t.Errorf("remembered for nothing: %v", c.in)
+	if len(c.inserted) != 0 {
+		t.Errorf("remembered for nothing: %v", c.inserted)
 	}
 }
 
@@ -72,8 +72,8 @@ func TestClusterRetriesOneShard(t *testing.T) {
 			if got := addedUp(t, servers, "SELECT count() FROM events_local"); got != 100 {
 				t.Errorf("%d rows", got)
 			}
-			if len(c.in) != 0 {
-				t.Errorf("remembered for nothing: %v", c.in)
+			if len(c.inserted) != 0 {
+				t.Errorf("remembered for nothing: %v", c.inserted)
 			}
 		})
 	}
@@ -87,9 +87,9 @@ func TestClusterNextOwner(t *testing.T) {
 	if err := c.Insert(t.Context(), b, "range"); err == nil {
 		t.Fatal("no error")
 	}
-	next := clusterOf(t, "auto", *c.known)
+	next := clusterOf(t, "auto", *c.topology.known)
 	missing, err := next.Missing(t.Context(), "events", 0, b)
-	if err != nil || !slices.Equal(missing, c.spread.split(b)[0]) {
+	if err != nil || !slices.Equal(missing, shardingOf(c).split(b)[0]) {
 		t.Errorf("missing %v, error %v; want all of shard 1", missing, err)
 	}
 	if err := next.Insert(t.Context(), b, "range"); err != nil {
@@ -103,11 +103,11 @@ func TestClusterNextOwner(t *testing.T) {
 // A block whose events are all of one shard is that shard's alone.
 func TestClusterOneShardsBlock(t *testing.T) {
 	c, servers, ways := twoShards(t)
-	if _, _, err := c.look(t.Context()); err != nil {
+	if _, err := shardsOf(c, t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b := rowstest.Many(t, 100)
-	b = b.Pick(c.spread.split(b)[1])
+	b = b.Pick(shardingOf(c).split(b)[1])
 	if err := c.Insert(t.Context(), b, "range"); err != nil {
 		t.Fatal(err)
 	}
@@ -155,14 +155,11 @@ func TestClusterDoubt(t *testing.T) {
 
 func insertLocally(t *testing.T, d *clickhousetest.Database, b *rows.Block) error {
 	t.Helper()
-	to := newInserter(reach(d.Native()))
-	to.table = LocalTable
-	defer to.Close()
-	return to.Insert(t.Context(), b, "")
+	return local(t, reach(d.Native())).Insert(t.Context(), b, "")
 }
 
 // replicated is one shard with replicas that have different rows, as they do while one lags.
-func replicated(t *testing.T, quorum string, n int) (c *clusterTable, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
+func replicated(t *testing.T, quorum string, n int) (c *Table, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
 	t.Helper()
 	var nodes []node
 	for range n {
@@ -201,7 +198,7 @@ func TestClusterCountsReplicas(t *testing.T) {
 			missing, err := c.Missing(t.Context(), "events", 0, b)
 			got := "in"
 			switch {
-			case errors.Is(err, errFewer):
+			case errors.Is(err, errBelowQuorum):
 				got = "ask again"
 			case err != nil:
 				got = "no answer"
@@ -222,10 +219,10 @@ func TestClusterCountsReplicas(t *testing.T) {
 func TestClusterOtherReplica(t *testing.T) {
 	for name, m := range map[string]clickhousetest.Fault{"gone": clickhousetest.Gone, "lost": clickhousetest.Lost, "read-only": clickhousetest.ReadOnly} {
 		c, _, ways := replicated(t, "1", 2)
-		if _, _, err := c.look(t.Context()); err != nil {
+		if _, err := shardsOf(c, t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		c.shards[0].turn.Store(0)
+		c.topology.layout.shards[0].next.Store(0)
 		ways[0].Stay(m)
 		tries := 1
 		for ; c.Insert(t.Context(), rowstest.Many(t, 3), "range") != nil && tries < 5; tries++ {
@@ -268,8 +265,8 @@ func TestClusterNamesTooFew(t *testing.T) {
 		log := &logText{}
 		nodes := []node{newNode(Config{}, "a:1"), newNode(Config{}, "b:1"), newNode(Config{}, "c:1")}
 		c := clusterOf(t, "auto", clusterShape{replicas: []int{3}, nodes: [][]node{nodes[:n]}})
-		c.log = slog.New(slog.NewTextHandler(log, nil))
-		if _, _, err := c.look(t.Context()); err != nil || strings.Contains(log.String(), "level=WARN") != said {
+		c.topology.log = slog.New(slog.NewTextHandler(log, nil))
+		if _, err := shardsOf(c, t.Context()); err != nil || strings.Contains(log.String(), "level=WARN") != said {
 			t.Errorf("%d named: error %v, said %s", n, err, log)
 		}
 	}
@@ -300,17 +297,17 @@ func TestClusterWorst(t *testing.T) {
 // What is remembered of blocks that nobody finishes has a bound.
 func TestClusterForgets(t *testing.T) {
 	c := clusterOf(t, "1", clusterShape{})
-	for n := range mostHalfIn + 1 {
-		c.note(fmt.Sprint(n))
-		if want := min(n+1, mostHalfIn); n < mostHalfIn && len(c.in) != want {
-			t.Fatalf("%d are remembered after %d", len(c.in), n+1)
+	for n := range maxPartialTokens + 1 {
+		c.remember(fmt.Sprint(n))
+		if want := min(n+1, maxPartialTokens); n < maxPartialTokens && len(c.inserted) != want {
+			t.Fatalf("%d are remembered after %d", len(c.inserted), n+1)
 		}
 	}
-	if len(c.in) != 1 || !c.isIn(fmt.Sprint(mostHalfIn)) {
-		t.Errorf("%d are remembered", len(c.in))
+	if len(c.inserted) != 1 || !c.isInserted(fmt.Sprint(maxPartialTokens)) {
+		t.Errorf("%d are remembered", len(c.inserted))
 	}
-	c.note("")
-	if c.isIn("") {
+	c.remember("")
+	if c.isInserted("") {
 		t.Error("an insert without a token is remembered")
 	}
 }
@@ -323,7 +320,7 @@ func TestClusterUnnamed(t *testing.T) {
 			d.Ask(statement)
 		}
 		err := sendTo(t, reach(dsn), rowstest.Many(t, 1))
-		if !IsSetup(err) || IsUncertain(err) || !strings.Contains(err.Error(), "--clickhouse-cluster") {
+		if !isSetup(err) || IsUncertain(err) || !strings.Contains(err.Error(), "--clickhouse-cluster") {
 			t.Errorf("error %v", err)
 		}
 		d.Asks("SELECT count() FROM events_local", "0")
