@@ -13,7 +13,7 @@ import (
 	"sluice/internal/settings"
 )
 
-// databaseName keeps names out of SQL that would need quoting.
+// databaseName allows names that SQL needs no quotes for.
 var databaseName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,62}$`)
 
 // Options reads the DSN, from its file if the settings name one. No error repeats the DSN, which may hold a password.
@@ -79,7 +79,7 @@ func nodeAddr(opts *clickhouse.Options, host, port string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// withTLS adds to an https DSN the parameter without which clickhouse-go refuses it.
+// withTLS adds secure=true to an https DSN. clickhouse-go refuses such a DSN without it.
 func withTLS(dsn string) string {
 	switch {
 	case !strings.HasPrefix(dsn, "https://") || strings.Contains(dsn, "secure="):

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/consumer/rows/rowstest"
 )
@@ -91,23 +93,17 @@ func TestErrorCodes(t *testing.T) {
 	})
 }
 
-// An inserter that failed is good again once the cause is clickhousetest.Gone: the next try connects anew, with the DSN as it then is.
-func TestInserterRecovers(t *testing.T) {
+// A session that failed is good again once the cause is gone: the next try connects anew, with the DSN as it then is.
+func TestSessionRecovers(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
-		to := quiet(reach(dsn))
-		defer to.Close()
+		to := newSession(reach(dsn))
+		defer to.close()
 		b := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2))
-		if err := to.Insert(t.Context(), b, ""); Code(err) != 81 {
-			t.Fatalf("before the schema: %v", err)
-		}
+		require.Equal(t, 81, Code(to.send(t.Context(), b, "")), "before the schema")
 		d.Migrate()
-		if err := to.Insert(t.Context(), b, ""); err != nil {
-			t.Fatal(err)
-		}
-		to.Close() // twice does no harm
-		if err := to.Insert(t.Context(), b, ""); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, to.send(t.Context(), b, ""))
+		to.close() // twice does no harm
+		require.NoError(t, to.send(t.Context(), b, ""))
 		d.Asks("SELECT count() FROM events", "2")
 	})
 }
