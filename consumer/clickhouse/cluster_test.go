@@ -23,7 +23,8 @@ func twoShards(t *testing.T) (c *Table, servers []*clickhousetest.Database, ways
 	return c, servers, ways
 }
 
-// A block is in when each shard has its rows of it, as one block under a token of the shard's own; sent again it changes nothing.
+// A block is in when each shard has its rows of it, as one block under a token of the shard's own; sent again it
+// changes nothing.
 func TestClusterInsert(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	const n = 1000
@@ -49,8 +50,8 @@ func TestClusterInsert(t *testing.T) {
 	}
 }
 
-// A shard that has its rows is not sent them again while another one fails: not when that one was not reached, not when it refused for a while, and
-// not when its answer was lost. Then its token drops what was in already.
+// A shard that has its rows is not sent them again while another one fails: not when that one was not reached, not when
+// it refused for a while, and not when its answer was lost. Then its token drops what was in already.
 func TestClusterRetriesOneShard(t *testing.T) {
 	for name, m := range map[string]clickhousetest.Fault{"lost": clickhousetest.Lost, "answer lost": clickhousetest.AnswerLost, "read-only": clickhousetest.ReadOnly} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +80,8 @@ func TestClusterRetriesOneShard(t *testing.T) {
 	}
 }
 
-// Whoever takes a range over knows nothing of what its owner had sent: it sends all of it again, and each shard drops what it has.
+// Whoever takes a range over knows nothing of what its owner had sent: it sends all of it again, and each shard drops
+// what it has.
 func TestClusterNextOwner(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	b := rowstest.Many(t, 100)
@@ -117,8 +119,8 @@ func TestClusterOneShardsBlock(t *testing.T) {
 	}
 }
 
-// The question which rows are missing is asked of all shards, about all rows: a row is in wherever it is, as after a change of the weights.
-// While a shard does not answer nothing is missing and nothing is in.
+// The question which rows are missing is asked of all shards, about all rows: a row is in wherever it is, as after a
+// change of the weights. While a shard does not answer nothing is missing and nothing is in.
 func TestClusterDoubt(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	b := rowstest.Many(t, 20)
@@ -169,7 +171,8 @@ func replicated(t *testing.T, quorum string, n int) (c *Table, servers []*clickh
 	return clusterOf(t, quorum, clusterShape{nodes: [][]node{nodes}}), servers, ways
 }
 
-// A row is in when as many replicas have it as must. One that fewer have is on its way, or will be taken back: it is asked for again.
+// A row is in when as many replicas have it as must. One that fewer have is on its way, or will be taken back: it is
+// asked for again.
 func TestClusterCountsReplicas(t *testing.T) {
 	b := rowstest.Many(t, 3)
 	for _, tc := range []struct {
@@ -240,7 +243,8 @@ func TestClusterOtherReplica(t *testing.T) {
 	}
 }
 
-// An insert waits for the quorum of its own shard, for less time than an attempt may take, and the server knows all the words, over both protocols.
+// An insert waits for the quorum of its own shard, for less time than an attempt may take, and the server knows all the
+// words, over both protocols.
 func TestClusterQuorumIsSent(t *testing.T) {
 	for quorum, want := range map[string]string{"auto": "2", "3": "3", "1": ""} {
 		c, servers, ways := replicated(t, quorum, 3)
@@ -312,7 +316,8 @@ func TestClusterForgets(t *testing.T) {
 	}
 }
 
-// A consumer that was not told of the cluster does not send to the Distributed table, which would answer before the rows are in.
+// A consumer that was not told of the cluster does not send to the Distributed table, which would answer before the
+// rows are in.
 func TestClusterUnnamed(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		d.AskServer("CREATE DATABASE " + d.Name)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Column names the column that an insert failed at: the one that ClickHouse's message names, or the one whose expression failed. It asks
-// the server for the table's columns. It returns nothing where it cannot tell.
+// Column names the column that an insert failed at: the one that ClickHouse's message names, or the one whose
+// expression failed. It asks the server for the table's columns. It returns nothing where it cannot tell.
 func (t *Table) Column(ctx context.Context, why error) string {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -21,8 +21,8 @@ func (t *Table) Column(ctx context.Context, why error) string {
 	if cfg.Cluster != "" {
 		table = LocalTable
 	}
-	lines, err := discovery{cfg}.ask(ctx, "SELECT concat(name, ' ', default_expression) FROM system.columns WHERE database = "+
-		Quote(opts.Auth.Database)+" AND table = "+Quote(table))
+	lines, err := discovery{cfg}.ask(ctx, "SELECT concat(name, ' ', default_expression) FROM system.columns"+
+		" WHERE database = "+Quote(opts.Auth.Database)+" AND table = "+Quote(table))
 	if err != nil {
 		return ""
 	}
@@ -59,12 +59,14 @@ var (
 
 // operators are functions that a column's definition may write as signs.
 var operators = []string{
-	"equals", "notEquals", "less", "greater", "lessOrEquals", "greaterOrEquals", "plus", "minus", "multiply", "divide", "modulo", "negate",
-	"and", "or", "not", "AND", "OR", "NOT", "concat", "in", "notIn", "IN", "like", "LIKE", "if", "array", "tuple", "arrayElement", "tupleElement",
+	"equals", "notEquals", "less", "greater", "lessOrEquals", "greaterOrEquals", "plus", "minus", "multiply", "divide",
+	"modulo", "negate", "and", "or", "not", "AND", "OR", "NOT", "concat", "in", "notIn", "IN", "like", "LIKE", "if",
+	"array", "tuple", "arrayElement", "tupleElement",
 }
 
-// words lists the names and literals of an expression in their order. It leaves operators out, because a definition writes a sign where a
-// message writes a function, and the types that messages add to literals. A message may cut an expression short; the rest is left out.
+// words lists the names and literals of an expression in their order. It leaves operators out, because a definition
+// writes a sign where a message writes a function, and the types that messages add to literals. A message may cut an
+// expression short; the rest is left out.
 func words(expression string) []string {
 	expression, _, _ = strings.Cut(expression, "...")
 	expression = strings.ReplaceAll(literalType.ReplaceAllString(expression, "$1"), `\'`, `'`)

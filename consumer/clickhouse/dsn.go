@@ -46,8 +46,8 @@ func (c Config) Options() (*clickhouse.Options, error) {
 	return opts, nil
 }
 
-// OpenDB returns a clickhouse-go handle to a database on the DSN's servers, whatever database the DSN names. It connects at its first use, to
-// the first server that answers.
+// OpenDB returns a clickhouse-go handle to a database on the DSN's servers, whatever database the DSN names. It
+// connects at its first use, to the first server that answers.
 func OpenDB(opts *clickhouse.Options, database string) *sql.DB {
 	of := *opts
 	of.Auth.Database, of.DialTimeout = database, dialTimeout

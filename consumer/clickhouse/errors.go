@@ -9,7 +9,8 @@ import (
 )
 
 var (
-	// ErrNotSent is in the error of an insert or a question of which nothing was sent: there was no connection, or no suitable server.
+	// ErrNotSent is in the error of an insert or a question of which nothing was sent: there was no connection, or no
+	// suitable server.
 	ErrNotSent = errors.New("nothing was sent")
 	// ErrRead marks the error of a question to the table. Callers wrap it, so that [FaultOf] blames no row.
 	ErrRead = errors.New("compare with the table")
@@ -46,8 +47,8 @@ func CodeLabel(err error) string {
 	return "network"
 }
 
-// IsUncertain reports whether the rows of a failed insert may be in the table all the same: the block was sent, and ClickHouse did not
-// answer.
+// IsUncertain reports whether the rows of a failed insert may be in the table all the same: the block was sent, and
+// ClickHouse did not answer.
 func IsUncertain(err error) bool {
 	return Code(err) == 0 && !errors.Is(err, ErrNotSent) && FaultOf(err) != FaultSize
 }

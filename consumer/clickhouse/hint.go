@@ -6,9 +6,11 @@ import (
 	"strings"
 )
 
-// settingName finds the setting in a message such as "Setting async_insert should not be changed", "Cannot modify 'async_insert' setting in
-// readonly mode", "(controlled by 'max_rows_to_read' setting)" or "setting 'force_primary_key' is set".
-var settingName = regexp.MustCompile("(?:[Ss]etting [`'\"]?|[Mm]odify [`'\"]?|controlled by [`'\"]?)([a-z][a-z0-9]*_[a-z0-9_]+)")
+// settingName finds the setting in a message such as "Setting async_insert should not be changed", "Cannot modify
+// 'async_insert' setting in readonly mode", "(controlled by 'max_rows_to_read' setting)" or "setting
+// 'force_primary_key' is set".
+var settingName = regexp.MustCompile("(?:[Ss]etting [`'\"]?|[Mm]odify [`'\"]?|controlled by [`'\"]?)" +
+	"([a-z][a-z0-9]*_[a-z0-9_]+)")
 
 // settingOf is the setting that an error names. Empty: it names none.
 func settingOf(err error) string {
@@ -82,12 +84,14 @@ func sentValue(setting string) (value string, sent bool) {
 	return value, sent
 }
 
-// hintSize is the hint about a limit. A limit that small blocks exceed too is set too low, unless the error passes by itself.
+// hintSize is the hint about a limit. A limit that small blocks exceed too is set too low, unless the error passes by
+// itself.
 func hintSize(err error, setting string) string {
 	switch code := Code(err); {
 	case setting != "":
 	case httpStatus(err) != 0 && code == 0:
-		return "the proxy in front of ClickHouse takes no larger bodies: raise its limit (nginx: client_max_body_size) if this does not pass"
+		return "the proxy in front of ClickHouse takes no larger bodies: " +
+			"raise its limit (nginx: client_max_body_size) if this does not pass"
 	case code == 159 || code == 160:
 		setting = "max_execution_time"
 	case code == 241 && strings.Contains(err.Error(), "User memory"):

@@ -22,9 +22,10 @@ import (
 
 // httpConnection posts blocks in the Native format, each as one, to servers that are reached over HTTP or HTTPS only.
 //
-// clickhouse-go 2.50 could post the bytes (InsertFormat), but not safely: it takes an answer with status 200 and an exception's code in its
-// header for a success, which would lose the block. It also sends max_execution_time with every request that has a deadline, which a
-// profile may forbid, and it wants a client certificate from a user without a password.
+// clickhouse-go 2.50 could post the bytes (InsertFormat), but not safely: it takes an answer with status 200 and an
+// exception's code in its header for a success, which would lose the block. It also sends max_execution_time with every
+// request that has a deadline, which a profile may forbid, and it wants a client certificate from a user without a
+// password.
 type httpConnection struct {
 	opts       *clickhouse.Options
 	table      string
@@ -39,7 +40,8 @@ func newHTTPConnection(opts *clickhouse.Options, table string) *httpConnection {
 	return &httpConnection{
 		opts: opts, table: table,
 		client: &http.Client{Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSClientConfig: opts.TLS, MaxIdleConns: 1,
+			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext,
+			TLSClientConfig: opts.TLS, MaxIdleConns: 1,
 		}},
 		compressor: compress.NewWriter(compress.LevelZero, compress.LZ4),
 	}
@@ -109,7 +111,8 @@ func (h *httpConnection) post(ctx context.Context, query url.Values, body []byte
 	if h.opts.TLS != nil {
 		scheme = "https"
 	}
-	target := url.URL{Scheme: scheme, Host: h.opts.Addr[0], Path: "/" + strings.TrimPrefix(h.opts.HttpUrlPath, "/"), RawQuery: query.Encode()}
+	path := "/" + strings.TrimPrefix(h.opts.HttpUrlPath, "/")
+	target := url.URL{Scheme: scheme, Host: h.opts.Addr[0], Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return err

@@ -17,8 +17,8 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// An insert is in the table when it is answered, is one block, and its token counts, whatever the server's defaults are; so every
-// insert says so, as far as the server knows the words. The settings are looked at on their way.
+// An insert is in the table when it is answered, is one block, and its token counts, whatever the server's defaults
+// are; so every insert says so, as far as the server knows the words. The settings are looked at on their way.
 func TestInsertSettings(t *testing.T) {
 	all := map[string]string{
 		"async_insert": "0", "max_partitions_per_insert_block": "300", "use_strict_insert_block_limits": "0",
@@ -72,8 +72,8 @@ func TestServerTooOld(t *testing.T) {
 	}
 }
 
-// What ClickHouse refuses is recognised by its code over both protocols, and called what it is: something that somebody must
-// set up.
+// What ClickHouse refuses is recognised by its code over both protocols, and called what it is: something that somebody
+// must set up.
 func TestErrorCodes(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		traced := rowstest.From(1, "demo", rowstest.ID(1), rowstest.Noon, `{"message":"m","trace_id":"t"}`)

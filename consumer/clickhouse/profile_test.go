@@ -17,8 +17,8 @@ func rowsWithPayload(n int, payload func(i int) string) []rowstest.Record {
 	return out
 }
 
-// With a profile that forbids the reads, or cuts their answers short, rows are compared with the table all the same: what it sets is set
-// otherwise for them.
+// With a profile that forbids the reads, or cuts their answers short, rows are compared with the table all the same:
+// what it sets is set otherwise for them.
 func TestReadUnderProfiles(t *testing.T) {
 	for _, user := range []string{"keyed", "cut_short", "few_results", "cached", "not_async"} {
 		d := clickhousetest.Migrated(t)

@@ -10,9 +10,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// readSettings are what the questions need, whatever the user's profile has. The questions are small, and an answer that is cut short
-// without an error would make rows seem to be missing, which would then be inserted twice. A setting is sent where the profile has another
-// value and lets it be changed.
+// readSettings are what the questions need, whatever the user's profile has. The questions are small, and an answer
+// that is cut short without an error would make rows seem to be missing, which would then be inserted twice. A setting
+// is sent where the profile has another value and lets it be changed.
 var readSettings = map[string]string{
 	"force_primary_key":           "0",
 	"force_index_by_date":         "0",
@@ -34,8 +34,8 @@ var readSettings = map[string]string{
 	"additional_table_filters":    "{}",
 }
 
-// readClause is the SETTINGS clause of a question, or nothing. On ClickHouse Cloud another server may have answered the insert: the
-// question waits until this server knows what all of them know.
+// readClause is the SETTINGS clause of a question, or nothing. On ClickHouse Cloud another server may have answered the
+// insert: the question waits until this server knows what all of them know.
 func (s *Server) readClause() string {
 	var parts []string
 	if s.Cloud {
@@ -72,9 +72,11 @@ func ofPartition(topic string, partition int) string {
 	return fmt.Sprintf("_topic = %s AND _partition = %d", Quote(topic), partition)
 }
 
-// present returns the rows that the table has between two offsets of a partition. Where the answer, or the way to it, is larger than the
-// server allows, it asks for the halves.
-func (s *session) present(ctx context.Context, topic string, partition int, first, last int64) (map[storedRow]struct{}, error) {
+// present returns the rows that the table has between two offsets of a partition. Where the answer, or the way to it,
+// is larger than the server allows, it asks for the halves.
+func (s *session) present(
+	ctx context.Context, topic string, partition int, first, last int64,
+) (map[storedRow]struct{}, error) {
 	there := make(map[storedRow]struct{})
 	err := s.collect(ctx, ofPartition(topic, partition), first, last, there)
 	return there, err
@@ -83,7 +85,9 @@ func (s *session) present(ctx context.Context, topic string, partition int, firs
 func (s *session) collect(ctx context.Context, of string, first, last int64, into map[storedRow]struct{}) error {
 	var got []storedRow
 	condition := fmt.Sprintf("%s AND _offset BETWEEN %d AND %d", of, first, last)
-	err := s.ask(ctx, "SELECT _offset, event_id", condition, func(offset int64, id uuid.UUID) { got = append(got, storedRow{offset, id}) })
+	err := s.ask(ctx, "SELECT _offset, event_id", condition, func(offset int64, id uuid.UUID) {
+		got = append(got, storedRow{offset, id})
+	})
 	if err == nil {
 		for _, row := range got {
 			into[row] = struct{}{}
@@ -104,13 +108,18 @@ func (s *session) collect(ctx context.Context, of string, first, last int64, int
 func (s *session) highest(ctx context.Context, topic string, partition int, from int64) (int64, error) {
 	highest := int64(-1)
 	condition := fmt.Sprintf("%s AND _offset >= %d HAVING count() > 0", ofPartition(topic, partition), from)
-	err := s.ask(ctx, "SELECT max(_offset), any(event_id)", condition, func(offset int64, _ uuid.UUID) { highest = offset })
+	err := s.ask(ctx, "SELECT max(_offset), any(event_id)", condition, func(offset int64, _ uuid.UUID) {
+		highest = offset
+	})
 	return highest, err
 }
 
 // held counts the offsets of a partition between two, both included, that have a row.
 func (s *session) held(ctx context.Context, topic string, partition int, from, to int64) (n int64, err error) {
-	condition := fmt.Sprintf("%s AND _offset BETWEEN %d AND %d HAVING count() > 0", ofPartition(topic, partition), from, to)
-	err = s.ask(ctx, "SELECT toInt64(uniqExact(_offset)), any(event_id)", condition, func(count int64, _ uuid.UUID) { n = count })
+	of := ofPartition(topic, partition)
+	condition := fmt.Sprintf("%s AND _offset BETWEEN %d AND %d HAVING count() > 0", of, from, to)
+	err = s.ask(ctx, "SELECT toInt64(uniqExact(_offset)), any(event_id)", condition, func(count int64, _ uuid.UUID) {
+		n = count
+	})
 	return n, err
 }

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// maxConnections is how many inserts run at a time on one server, over all partitions. Each connection holds a block's bytes twice, plain
-// and compressed, and a server gets no faster with more than a few inserts at a time.
+// maxConnections is how many inserts run at a time on one server, over all partitions. Each connection holds a block's
+// bytes twice, plain and compressed, and a server gets no faster with more than a few inserts at a time.
 const maxConnections = 4
 
 // replica lends the few sessions with one server to all partitions, first come, first served.

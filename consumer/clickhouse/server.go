@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// insertSettings go with every insert, where the server knows them. Since ClickHouse 26.3 inserts are asynchronous unless told otherwise,
-// and an asynchronous insert is not on disk when it is answered. A block's rows may fall into more table partitions than the default of 100
-// allows: 240 months and one. A block must stay one block, and its token must count.
+// insertSettings go with every insert, where the server knows them. Since ClickHouse 26.3 inserts are asynchronous
+// unless told otherwise, and an asynchronous insert is not on disk when it is answered. A block's rows may fall into
+// more table partitions than the default of 100 allows: 240 months and one. A block must stay one block, and its token
+// must count.
 //
-// Without optimize_on_insert = 0 the server merges each block in itself before it writes the block, a row at a time over all columns. That
-// took half of an insert: 100,000 rows of 200 bytes took 495 ms with it, and 236 ms without. Two copies of an event in one block then merge
-// later, with those of other blocks. The view events hides them until then.
+// Without optimize_on_insert = 0 the server merges each block in itself before it writes the block, a row at a time
+// over all columns. That took half of an insert: 100,000 rows of 200 bytes took 495 ms with it, and 236 ms without. Two
+// copies of an event in one block then merge later, with those of other blocks. The view events hides them until then.
 var insertSettings = map[string]string{
 	"async_insert":                    "0",
 	"max_partitions_per_insert_block": "300",
@@ -30,8 +31,8 @@ var insertSettings = map[string]string{
 // tokenSetting names a block, so that ClickHouse recognises the block when it comes again.
 const tokenSetting = "insert_deduplication_token"
 
-// clusterSettings go with every insert that waits for other replicas. The server waits for less time than an attempt takes, so that the
-// server's answer arrives.
+// clusterSettings go with every insert that waits for other replicas. The server waits for less time than an attempt
+// takes, so that the server's answer arrives.
 func clusterSettings(quorum string) map[string]string {
 	if quorum == "" || quorum == "1" {
 		return nil
@@ -39,16 +40,17 @@ func clusterSettings(quorum string) map[string]string {
 	return map[string]string{"insert_quorum": quorum, "insert_quorum_parallel": "1", "insert_quorum_timeout": "60000"}
 }
 
-// needed are the settings that no server should lack, and what happens on a server that lacks them. The other settings replace an older
-// one, or lift a limit that an older server does not have.
+// needed are the settings that no server should lack, and what happens on a server that lacks them. The other settings
+// replace an older one, or lift a limit that an older server does not have.
 var needed = map[string]string{
 	tokenSetting:                      "after a crash rows may be there twice until they merge",
 	"async_insert":                    "inserts may be answered before they are on disk",
 	"max_partitions_per_insert_block": "blocks of many months may be refused",
 }
 
-// serverQuery asks a server which settings it knows and which values the user has, in which databases events_raw is a Distributed table,
-// whether it is ClickHouse Cloud, its time, and its version. The query cache refuses such a question.
+// serverQuery asks a server which settings it knows and which values the user has, in which databases events_raw is a
+// Distributed table, whether it is ClickHouse Cloud, its time, and its version. The query cache refuses such a
+// question.
 var serverQuery = func() string {
 	names := []string{Quote(tokenSetting)}
 	for _, settings := range []map[string]string{insertSettings, clusterSettings("auto")} {
@@ -66,7 +68,8 @@ var serverQuery = func() string {
 		" UNION ALL SELECT concat('value ', name, ' ', toString(readonly), ' ', value) FROM system.settings" +
 		" WHERE name IN (" + strings.Join(asked, ", ") + ")" +
 		" UNION ALL SELECT 'cloud' FROM system.settings WHERE name = 'cloud_mode' AND value = '1'" +
-		" UNION ALL SELECT concat('distributed ', database) FROM system.tables WHERE name = " + Quote(TableName) + " AND engine = 'Distributed'" +
+		" UNION ALL SELECT concat('distributed ', database) FROM system.tables" +
+		" WHERE name = " + Quote(TableName) + " AND engine = 'Distributed'" +
 		" UNION ALL SELECT concat('clock ', toString(toUnixTimestamp64Milli(now64(3))))" +
 		" UNION ALL SELECT concat('version ', version()) SETTINGS use_query_cache = 0"
 }()
@@ -156,8 +159,8 @@ func (s *Server) learnValue(line string) {
 	}
 }
 
-// settings are the settings of one insert. A setting that the user's profile pins to the wanted value is left out, because some versions
-// forbid sending it even so.
+// settings are the settings of one insert. A setting that the user's profile pins to the wanted value is left out,
+// because some versions forbid sending it even so.
 func (s *Server) settings(token string, extra map[string]string) map[string]string {
 	out := make(map[string]string, len(insertSettings)+len(extra)+1)
 	for _, settings := range []map[string]string{insertSettings, extra} {
@@ -181,18 +184,20 @@ func (e UnsuitableError) Error() string { return string(e) }
 // ErrCloud is returned when a cluster is named on ClickHouse Cloud.
 const ErrCloud = UnsuitableError("this is ClickHouse Cloud, which replicates by itself: leave --clickhouse-cluster out")
 
-// maxClockAhead is how far ClickHouse's clock may be ahead of this process's. ClickHouse removes events by its own clock, some of them
-// within the insert. The shortest retention is a day.
+// maxClockAhead is how far ClickHouse's clock may be ahead of this process's. ClickHouse removes events by its own
+// clock, some of them within the insert. The shortest retention is a day.
 const maxClockAhead = 12 * time.Hour
 
-// Unsuitable says why nothing is sent to the server, or returns nil. A server whose version cannot be read may be a good one.
+// Unsuitable says why nothing is sent to the server, or returns nil. A server whose version cannot be read may be a
+// good one.
 func (s *Server) Unsuitable() error {
 	if year, month, ok := s.release(); ok && (year < 25 || year == 25 && month < 8) {
-		return UnsuitableError("clickhouse " + s.Version + " is older than 25.8, the first version that Sluice works with")
+		return UnsuitableError("clickhouse " + s.Version +
+			" is older than 25.8, the first version that Sluice works with")
 	}
 	if s.ahead > maxClockAhead {
-		return UnsuitableError(fmt.Sprintf("clickhouse's clock is %s ahead of this machine's: clickhouse would remove events as too old; set the clocks",
-			s.ahead.Round(time.Minute)))
+		return UnsuitableError(fmt.Sprintf("clickhouse's clock is %s ahead of this machine's: "+
+			"clickhouse would remove events as too old; set the clocks", s.ahead.Round(time.Minute)))
 	}
 	return nil
 }

@@ -62,7 +62,8 @@ func (s *someServer) store() Config {
 
 var modern = []string{tokenSetting, "async_insert", "max_partitions_per_insert_block", "insert_deduplicate"}
 
-// To a server that is too old nothing is sent: not an insert and not a question. Once it is upgraded the next try succeeds.
+// To a server that is too old nothing is sent: not an insert and not a question. Once it is upgraded the next try
+// succeeds.
 func TestTooOldIsRefused(t *testing.T) {
 	s := newSomeServer(t, append(modern, "version 25.7.9.9")...)
 	log := &logText{}
@@ -87,7 +88,8 @@ func TestTooOldIsRefused(t *testing.T) {
 	}
 }
 
-// A setting that matters and that the server does not know is named in the log, once, and one that does not matter is not.
+// A setting that matters and that the server does not know is named in the log, once, and one that does not matter is
+// not.
 func TestUnknownSettingIsSaid(t *testing.T) {
 	s := newSomeServer(t, "insert_deduplicate", tokenSetting, "version 26.7.1.1")
 	log := &logText{}

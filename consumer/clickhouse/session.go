@@ -34,8 +34,8 @@ type connection interface {
 	close()
 }
 
-// session is one connection to a server, made when it is needed. It reads the DSN at each connect and speaks the protocol that the DSN
-// names. It is used by one caller at a time.
+// session is one connection to a server, made when it is needed. It reads the DSN at each connect and speaks the
+// protocol that the DSN names. It is used by one caller at a time.
 type session struct {
 	options   func() (*clickhouse.Options, error)
 	table     string
@@ -78,12 +78,13 @@ func (s *session) connect(ctx context.Context) error {
 	return nil
 }
 
-// unsuitable says why nothing is inserted into the server, or returns nil. A Distributed table would answer before the rows are in, and does
-// not know a token again.
+// unsuitable says why nothing is inserted into the server, or returns nil. A Distributed table would answer before the
+// rows are in, and does not know a token again.
 func (s *session) unsuitable(server *Server) error {
 	switch {
 	case s.table == TableName && server.distributed[s.database]:
-		return UnsuitableError(s.database + "." + TableName + " belongs to a cluster: name the cluster with --clickhouse-cluster")
+		return UnsuitableError(s.database + "." + TableName +
+			" belongs to a cluster: name the cluster with --clickhouse-cluster")
 	case s.table == LocalTable && server.Cloud:
 		return ErrCloud
 	}
@@ -125,9 +126,9 @@ func (s *session) close() {
 	}
 }
 
-// insertStatement names the columns, so that columns that a migration adds later take their defaults. It names the database too: a
-// connection into a database that is not there yet is refused at its handshake, which says less than an insert's answer does, and ends an
-// embedded engine.
+// insertStatement names the columns, so that columns that a migration adds later take their defaults. It names the
+// database too: a connection into a database that is not there yet is refused at its handshake, which says less than an
+// insert's answer does, and ends an embedded engine.
 func insertStatement(database, table string, columns proto.Input) string {
 	names := make([]string, len(columns))
 	for i, c := range columns {

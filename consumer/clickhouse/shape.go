@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -22,15 +23,17 @@ type clusterShape struct {
 }
 
 // errOtherShards: rows would go to other shards than their first copies did.
-const errOtherShards = UnsuitableError("the cluster's shards or their weights have changed since this consumer started: " +
-	"stop all consumers that work with the old shards, then start them again")
+const errOtherShards = UnsuitableError("the cluster's shards or their weights have changed since this consumer " +
+	"started: stop all consumers that work with the old shards, then start them again")
 
-// errBelowQuorum: some replicas have the rows, but fewer than the quorum. That passes: the others fetch the rows, or the insert failed and
-// ClickHouse removes them.
-var errBelowQuorum = fmt.Errorf("rows are on fewer replicas than the quorum, until the others fetch them or clickhouse removes them")
+// errBelowQuorum: some replicas have the rows, but fewer than the quorum. That passes: the others fetch the rows, or
+// the insert failed and ClickHouse removes them.
+var errBelowQuorum = errors.New("rows are on fewer replicas than the quorum, until the others fetch them " +
+	"or clickhouse removes them")
 
-// discovery asks one of the DSN's servers, over clickhouse-go, which chooses the server and speaks TLS. It asks for the topology of a
-// cluster and for the columns of the table: rare questions, for each of which a fresh connection costs nothing that matters.
+// discovery asks one of the DSN's servers, over clickhouse-go, which chooses the server and speaks TLS. It asks for the
+// topology of a cluster and for the columns of the table: rare questions, for each of which a fresh connection costs
+// nothing that matters.
 type discovery struct{ cfg Config }
 
 // ask returns the texts of an answer with one column. It fails with an UnsuitableError where nothing may be inserted.
@@ -59,17 +62,19 @@ func (d discovery) ask(ctx context.Context, query string) ([]string, error) {
 	return Texts(late, db, query)
 }
 
-// readShape asks for the shards of the cluster. With one shard the DSN says where the replicas are reached. With more, each replica is
-// reached where the cluster's own servers reach it, with the DSN's user: at its native port if that is what the DSN has, and otherwise at
-// the DSN's port.
-func readShape(ctx context.Context, cfg Config, ask func(ctx context.Context, query string) ([]string, error)) (clusterShape, error) {
+// readShape asks for the shards of the cluster. With one shard the DSN says where the replicas are reached. With more,
+// each replica is reached where the cluster's own servers reach it, with the DSN's user: at its native port if that is
+// what the DSN has, and otherwise at the DSN's port.
+func readShape(
+	ctx context.Context, cfg Config, ask func(ctx context.Context, query string) ([]string, error),
+) (clusterShape, error) {
 	var shape clusterShape
 	opts, err := cfg.Options()
 	if err != nil {
 		return shape, err
 	}
-	lines, err := ask(ctx, "SELECT concat(toString(shard_num), ' ', toString(shard_weight), ' ', toString(port), ' ', host_name) "+
-		"FROM system.clusters WHERE cluster = "+Quote(cfg.Cluster)+" ORDER BY shard_num, replica_num")
+	lines, err := ask(ctx, "SELECT concat(toString(shard_num), ' ', toString(shard_weight), ' ', "+
+		"toString(port), ' ', host_name) FROM system.clusters WHERE cluster = "+Quote(cfg.Cluster)+" ORDER BY shard_num, replica_num")
 	if err != nil {
 		return shape, err
 	}
@@ -82,7 +87,9 @@ func readShape(ctx context.Context, cfg Config, ask func(ctx context.Context, qu
 		}
 		if shard != last {
 			last = shard
-			shape.weights, shape.replicas, shape.nodes = append(shape.weights, weight), append(shape.replicas, 0), append(shape.nodes, nil)
+			shape.weights = append(shape.weights, weight)
+			shape.replicas = append(shape.replicas, 0)
+			shape.nodes = append(shape.nodes, nil)
 		}
 		n := len(shape.nodes) - 1
 		shape.replicas[n]++
@@ -111,8 +118,8 @@ func newNode(cfg Config, addr string) node {
 	}}
 }
 
-// sameShards reports whether rows go where they went before: there are as many shards, they weigh as much, and no server has moved to
-// another shard. With one shard the servers are the DSN's.
+// sameShards reports whether rows go where they went before: there are as many shards, they weigh as much, and no
+// server has moved to another shard. With one shard the servers are the DSN's.
 func (c clusterShape) sameShards(other clusterShape) bool {
 	if !slices.Equal(c.weights, other.weights) {
 		return false
@@ -133,7 +140,8 @@ func (c clusterShape) sameShards(other clusterShape) bool {
 	return true
 }
 
-// names lists the servers, with the number of their shard's replicas. Two shapes with the same names need no new connections.
+// names lists the servers, with the number of their shard's replicas. Two shapes with the same names need no new
+// connections.
 func (c clusterShape) names() []string {
 	var out []string
 	for n, nodes := range c.nodes {

@@ -92,7 +92,8 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
-// A change of the replicas is followed; other shards than before are refused, because rows would not meet their first copies.
+// A change of the replicas is followed; other shards than before are refused, because rows would not meet their first
+// copies.
 func TestShapeChanges(t *testing.T) {
 	a, b := clickhousetest.NewShard(t), clickhousetest.NewShard(t)
 	one := clusterShape{weights: []uint64{1, 1}, replicas: []int{1, 1}, nodes: [][]node{{nodeOf(reach(a.Native()))}, {nodeOf(reach(b.Native()))}}}

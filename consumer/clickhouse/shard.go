@@ -10,16 +10,16 @@ import (
 	"sluice/consumer/rows"
 )
 
-// shard is a set of replicas that hold the same rows. An insert goes to one of them, and to the next one when that one does not take it.
-// The replicas share the tokens that they know.
+// shard is a set of replicas that hold the same rows. An insert goes to one of them, and to the next one when that one
+// does not take it. The replicas share the tokens that they know.
 type shard struct {
 	replicas []*replica
 	quorum   int // how many replicas must have a row
 	next     atomic.Int64
 }
 
-// write inserts a block. Where nothing was sent it tries the next replica at once. After any other failure the next replica gets the next
-// attempt.
+// write inserts a block. Where nothing was sent it tries the next replica at once. After any other failure the next
+// replica gets the next attempt.
 func (s *shard) write(ctx context.Context, b *rows.Block, token string) (err error) {
 	for range s.replicas {
 		next := s.next.Load()
@@ -35,8 +35,8 @@ func (s *shard) write(ctx context.Context, b *rows.Block, token string) (err err
 	return err
 }
 
-// ask asks all replicas at once. It needs answers from a quorum: if the quorum is a majority, one of the replicas that answer has every
-// acknowledged row.
+// ask asks all replicas at once. It needs answers from a quorum: if the quorum is a majority, one of the replicas that
+// answer has every acknowledged row.
 func (s *shard) ask(ctx context.Context, question func(*session) error) error {
 	errs := make([]error, len(s.replicas))
 	var all sync.WaitGroup
@@ -133,8 +133,8 @@ func each(all []*shard, ask func(int, *shard) error) error {
 	return worst(errs)
 }
 
-// worst returns the error that decides what is done next. An answer that never came goes before an error that time or somebody mends. An
-// error that may be the block's fault counts only when nothing else is in the way.
+// worst returns the error that decides what is done next. An answer that never came goes before an error that time or
+// somebody mends. An error that may be the block's fault counts only when nothing else is in the way.
 func worst(errs []error) (err error) {
 	at, severest := 0, 0
 	for n, e := range errs {

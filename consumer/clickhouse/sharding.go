@@ -10,11 +10,12 @@ import (
 	"sluice/consumer/rows"
 )
 
-// ShardKey is the sharding key of the Distributed table. [sharding.of] computes the same hash, so that a resend meets its first copy, and so
-// that ClickHouse asks one shard only for one event.
+// ShardKey is the sharding key of the Distributed table. [sharding.of] computes the same hash, so that a resend meets
+// its first copy, and so that ClickHouse asks one shard only for one event.
 const ShardKey = "xxHash64(concat(project_id, toString(event_id)))"
 
-// sharding distributes rows over the shards of a cluster, by weight. Each event has one shard, by a hash of its project and its id.
+// sharding distributes rows over the shards of a cluster, by weight. Each event has one shard, by a hash of its project
+// and its id.
 type sharding struct {
 	weights []uint64
 	total   uint64
@@ -72,8 +73,8 @@ func (s *sharding) split(b *rows.Block) [][]int32 {
 	return out
 }
 
-// token names a shard's part of a block. It contains the weights: with other weights the shard gets other rows, and would drop them under a
-// token that it knows.
+// token names a shard's part of a block. It contains the weights: with other weights the shard gets other rows, and
+// would drop them under a token that it knows.
 func (s *sharding) token(block string, shard int) string {
 	if block == "" {
 		return ""

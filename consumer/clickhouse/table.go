@@ -16,12 +16,12 @@ const (
 	LocalTable = "events_local"
 )
 
-// maxPartialTokens bounds what is remembered of blocks that were given up when only some shards had their rows. The partition's next owner
-// asks the shards again.
+// maxPartialTokens bounds what is remembered of blocks that were given up when only some shards had their rows. The
+// partition's next owner asks the shards again.
 const maxPartialTokens = 4096
 
-// Table is the table of the rows: on one server, or on the shards of a cluster. On a cluster a block is in once each shard has its rows,
-// which it gets as one block under a token of its own.
+// Table is the table of the rows: on one server, or on the shards of a cluster. On a cluster a block is in once each
+// shard has its rows, which it gets as one block under a token of its own.
 //
 //	block ─split─┬▶ shard 1: one block, one token ─▶ one of its replicas
 //	             └▶ shard 2: …
@@ -42,8 +42,8 @@ func New(cfg Config, log *slog.Logger) *Table {
 	return tableOf(newTopology(cfg, log))
 }
 
-// NewSharded returns a cluster's table whose shards are given, each as the ways to its replicas. The shards weigh the same. It fails if a
-// DSN cannot be used.
+// NewSharded returns a cluster's table whose shards are given, each as the ways to its replicas. The shards weigh the
+// same. It fails if a DSN cannot be used.
 func NewSharded(cfg Config, log *slog.Logger, shards [][]Config) (*Table, error) {
 	var shape clusterShape
 	for _, replicas := range shards {
@@ -66,11 +66,13 @@ func NewSharded(cfg Config, log *slog.Logger, shards [][]Config) (*Table, error)
 
 func tableOf(t *topology) *Table { return &Table{topology: t, inserted: map[string]struct{}{}} }
 
-// Insert sends a block under a token. It returns nil only when all rows of the block are in the table, or were inserted under that token
-// before. An error that is ErrNotSent says that nothing was sent. After an error without a code of ClickHouse's (see [Code]) the rows may
-// be in the table, all or some of them. An attempt takes at most [InsertTimeout]. The block is not kept.
+// Insert sends a block under a token. It returns nil only when all rows of the block are in the table, or were inserted
+// under that token before. An error that is ErrNotSent says that nothing was sent. After an error without a code of
+// ClickHouse's (see [Code]) the rows may be in the table, all or some of them. An attempt takes at most
+// [InsertTimeout]. The block is not kept.
 //
-// A retry of the same block under the same token sends only what is missing: a shard that has its rows is not sent them again.
+// A retry of the same block under the same token sends only what is missing: a shard that has its rows is not sent them
+// again.
 func (t *Table) Insert(ctx context.Context, b *rows.Block, token string) error {
 	at, err := t.topology.current(ctx)
 	if err != nil {
@@ -106,9 +108,9 @@ func (t *Table) Insert(ctx context.Context, b *rows.Block, token string) error {
 	return nil
 }
 
-// Missing lists the rows of b, ascending, that the table does not have: not with their offset and their event. On a cluster a row is in
-// where a quorum of one shard's replicas has it. A row that fewer replicas have is neither in nor missing: Missing fails, and the caller
-// asks again.
+// Missing lists the rows of b, ascending, that the table does not have: not with their offset and their event. On a
+// cluster a row is in where a quorum of one shard's replicas has it. A row that fewer replicas have is neither in nor
+// missing: Missing fails, and the caller asks again.
 //
 // All shards are asked for all rows, because a row may be on another shard than the weights of today say.
 func (t *Table) Missing(ctx context.Context, topic string, partition int, b *rows.Block) ([]int32, error) {
@@ -177,7 +179,8 @@ func (t *Table) ofShards(ctx context.Context, ask func(*shard) (int64, error)) (
 	return answers, t.topology.noted(err)
 }
 
-// ShardOf returns, for each row of b, the number of the shard that the row goes to, from 0. Rows of different shards have different tokens.
+// ShardOf returns, for each row of b, the number of the shard that the row goes to, from 0. Rows of different shards
+// have different tokens.
 func (t *Table) ShardOf(ctx context.Context, b *rows.Block) ([]int, error) {
 	at, err := t.topology.current(ctx)
 	if err != nil {

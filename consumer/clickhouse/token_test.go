@@ -34,8 +34,8 @@ func months(t *testing.T, n int) *rowsroom.Block {
 	return rowstest.Block(t, records...)
 }
 
-// A block that comes again under its token changes nothing, however large it is, and it was one block: one part in each table
-// partition.
+// A block that comes again under its token changes nothing, however large it is, and it was one block: one part in each
+// table partition.
 func TestTokenDropsTheSameBlock(t *testing.T) {
 	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		const rows = 75_000 // more than ClickHouse's own block size, which is 65,409
@@ -73,8 +73,8 @@ func TestTokenAddsWhatIsMissing(t *testing.T) {
 	})
 }
 
-// What rests on it: other rows under a token that was used are dropped, and answered as if they were in. So the token has the hash of
-// the content, and a doubtful insert is looked for afterwards.
+// What rests on it: other rows under a token that was used are dropped, and answered as if they were in. So the token
+// has the hash of the content, and a doubtful insert is looked for afterwards.
 func TestTokenDropsOtherRows(t *testing.T) {
 	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		old, fresh := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2)), rowstest.Block(t, rowstest.From(1, "demo", rowstest.ID(101), rowstest.Noon, `{"message":"another"}`))

@@ -24,7 +24,7 @@ type layout struct {
 type topology struct {
 	cfg  Config
 	log  *slog.Logger
-	read func(context.Context) (clusterShape, error) // asks the cluster; nil: a single server, whose layout never changes
+	read func(context.Context) (clusterShape, error) // asks the cluster; nil: a single server
 
 	reading chan struct{} // holds the one caller that reads
 
@@ -41,7 +41,8 @@ type topology struct {
 func singleServer(cfg Config, log *slog.Logger) *topology {
 	one := newReplica(maxConnections, log, func() *session { return newSession(cfg) })
 	all := []*shard{{replicas: []*replica{one}, quorum: 1}}
-	return &topology{cfg: cfg, log: log, layout: &layout{sharding: &sharding{weights: []uint64{1}, total: 1}, shards: all}}
+	only := &sharding{weights: []uint64{1}, total: 1}
+	return &topology{cfg: cfg, log: log, layout: &layout{sharding: only, shards: all}}
 }
 
 // newTopology is the layout of the cluster that the settings name. Nothing is read before the first use.
@@ -52,11 +53,12 @@ func newTopology(cfg Config, log *slog.Logger) *topology {
 	}
 }
 
-// current returns the layout. It re-reads the cluster on first use, every minute, and after a failure. Replicas may come and go. Other
-// shards than before are refused: a consumer that knows other shards than its peers puts rows where their first copies are not.
+// current returns the layout. It re-reads the cluster on first use, every minute, and after a failure. Replicas may
+// come and go. Other shards than before are refused: a consumer that knows other shards than its peers puts rows where
+// their first copies are not.
 //
-// One caller at a time reads, without the lock. A server that hangs must not block the other callers, who go on with the layout they know,
-// unless the last answer was refused.
+// One caller at a time reads, without the lock. A server that hangs must not block the other callers, who go on with
+// the layout they know, unless the last answer was refused.
 func (t *topology) current(ctx context.Context) (*layout, error) {
 	if t.read == nil {
 		return t.layout, nil
@@ -89,7 +91,8 @@ func (t *topology) current(ctx context.Context) (*layout, error) {
 	return at, err
 }
 
-// cached returns the known layout if it was read lately. With old, it also returns one that is due for reading, unless it was refused.
+// cached returns the known layout if it was read lately. With old, it also returns one that is due for reading, unless
+// it was refused.
 func (t *topology) cached(old bool) (*layout, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -97,7 +100,8 @@ func (t *topology) cached(old bool) (*layout, bool) {
 	return t.layout, t.known != nil && (fresh || old && !t.refused)
 }
 
-// learn takes the answer of the cluster. When the server that was asked is away, the known layout stays: its servers may be there.
+// learn takes the answer of the cluster. When the server that was asked is away, the known layout stays: its servers
+// may be there.
 func (t *topology) learn(shape clusterShape, err error) (*layout, error) {
 	switch _, unsuitable := errors.AsType[UnsuitableError](err); {
 	case err != nil && (t.known == nil || t.refused || unsuitable):
@@ -122,7 +126,8 @@ func (t *topology) adopt(shape clusterShape) (*layout, error) {
 	for n, nodes := range shape.nodes {
 		quorum, err := quorumOf(t.cfg.Quorum, shape.replicas[n])
 		if err == nil && quorum > shape.replicas[n] {
-			err = UnsuitableError(fmt.Sprintf("--clickhouse-quorum is %d, and shard %d has only %d replicas", quorum, n+1, shape.replicas[n]))
+			err = UnsuitableError(fmt.Sprintf("--clickhouse-quorum is %d, and shard %d has only %d replicas",
+				quorum, n+1, shape.replicas[n]))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
@@ -148,8 +153,8 @@ func (t *topology) adopt(shape clusterShape) (*layout, error) {
 	return t.layout, nil
 }
 
-// noted returns the error of an insert or a question. An error that did not come from ClickHouse has the cluster read again before the next
-// use.
+// noted returns the error of an insert or a question. An error that did not come from ClickHouse has the cluster read
+// again before the next use.
 func (t *topology) noted(err error) error {
 	if err != nil && Code(err) == 0 {
 		t.mu.Lock()

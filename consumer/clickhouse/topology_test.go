@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// A server that stands still holds up nobody who knows the shards, nor anybody whose context ends; those that must know wait.
+// A server that stands still holds up nobody who knows the shards, nor anybody whose context ends; those that must know
+// wait.
 func TestLookHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(Config{Cluster: "x", Quorum: "auto", DSN: "clickhouse://127.0.0.1:1/sluice"}, slog.New(slog.DiscardHandler))
@@ -44,7 +45,8 @@ func TestLookHoldsUpNobody(t *testing.T) {
 		close(hang)
 		synctest.Wait()
 
-		// The shards are others now. Until they are what they were nobody works with those of before, also while somebody asks.
+		// The shards are others now. Until they are what they were nobody works with those of before, also while
+		// somebody asks.
 		if _, err := shardsOf(c, t.Context()); !errors.Is(err, errOtherShards) {
 			t.Errorf("other shards: %v", err)
 		}

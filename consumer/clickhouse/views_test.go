@@ -9,8 +9,8 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// On a Distributed table over two shards the views answer as they do on one server: resends are one row, because they are on one shard, and the
-// first copy wins.
+// On a Distributed table over two shards the views answer as they do on one server: resends are one row, because they
+// are on one shard, and the first copy wins.
 func TestClusterViews(t *testing.T) {
 	a := clickhousetest.New(t)
 	t.Cleanup(func() {

@@ -8,7 +8,8 @@ import (
 	"sluice/internal/event"
 )
 
-// Block is the rows of one insert, as ClickHouse's columns. A block is used by one goroutine at a time, but several may read it.
+// Block is the rows of one insert, as ClickHouse's columns. A block is used by one goroutine at a time, but several may
+// read it.
 //
 // It is used again for later inserts: fresh memory for each block costs several times what filling the block does.
 type Block struct {
@@ -113,9 +114,10 @@ func (b *Block) Rows() int { return len(b.eventID) }
 // Reset removes all rows and keeps the memory.
 func (b *Block) Reset() { b.input.Reset() }
 
-// Columns returns the columns to insert. It leaves out the columns that are empty in every row, because the table's default is the same.
-// Small events lack a dozen fields, and reading a dozen empty columns costs ClickHouse a sixth of an insert. The result depends on the rows
-// only, so that a block that is sent again is the same. It is good until the next call.
+// Columns returns the columns to insert. It leaves out the columns that are empty in every row, because the table's
+// default is the same. Small events lack a dozen fields, and reading a dozen empty columns costs ClickHouse a sixth of
+// an insert. The result depends on the rows only, so that a block that is sent again is the same. It is good until the
+// next call.
 func (b *Block) Columns() proto.Input {
 	b.sent = b.sent[:0]
 	for _, c := range b.input {

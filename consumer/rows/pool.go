@@ -2,7 +2,8 @@ package rows
 
 import "sync"
 
-// Pool keeps empty blocks, because fresh memory is a fifth of what filling a block costs. It is safe for concurrent use.
+// Pool keeps empty blocks, because fresh memory is a fifth of what filling a block costs. It is safe for concurrent
+// use.
 type Pool struct {
 	mu    sync.Mutex
 	total int64
@@ -37,8 +38,9 @@ func (p *Pool) Get() *Block {
 	return out
 }
 
-// Put takes a full block back. It drops a block whose memory is much larger than its rows, and the oldest blocks when it keeps too many
-// bytes. Blocks in use do not count: in a backlog the budget is used up, and no block would be kept beside it.
+// Put takes a full block back. It drops a block whose memory is much larger than its rows, and the oldest blocks when
+// it keeps too many bytes. Blocks in use do not count: in a backlog the budget is used up, and no block would be kept
+// beside it.
 func (p *Pool) Put(used *Block) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

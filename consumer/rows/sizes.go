@@ -28,9 +28,9 @@ func (s *sizes) expect(b *Block) {
 	}
 }
 
-// enlarge returns a copy of s with room for n more items. It doubles the capacity, but does not exceed the expected number of items. If
-// there are a few more items than expected, it adds a quarter. append would make a large slice a quarter larger each time, which copies
-// the slice five times in all.
+// enlarge returns a copy of s with room for n more items. It doubles the capacity, but does not exceed the expected
+// number of items. If there are a few more items than expected, it adds a quarter. append would make a large slice a
+// quarter larger each time, which copies the slice five times in all.
 func enlarge[T any](s []T, n, expect int) []T {
 	size, all := 2*len(s), len(s)+n
 	switch {

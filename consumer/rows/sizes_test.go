@@ -16,8 +16,8 @@ func filled(t *testing.T, p *Pool, rows int) *Block {
 	return out
 }
 
-// TestBlocksKnowTheirSize: fresh memory for a block like the last one has hardly more room than it needs, and is not copied more often
-// than it was doubled.
+// TestBlocksKnowTheirSize: fresh memory for a block like the last one has hardly more room than it needs, and is not
+// copied more often than it was doubled.
 func TestBlocksKnowTheirSize(t *testing.T) {
 	b := NewPool(0) // keeps no block: all memory is fresh
 	const rows = 20_000

@@ -6,11 +6,11 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// textColumn is a column of strings, kept as ClickHouse receives them: each behind its length. The column of ch-go keeps two numbers beside
-// every string, which are larger than a short string.
+// textColumn is a column of strings, kept as ClickHouse receives them: each behind its length. The column of ch-go
+// keeps two numbers beside every string, which are larger than a short string.
 //
-// Most columns are empty in most rows. Empty strings at the end of the column are only counted, until another string follows or the column
-// is sent.
+// Most columns are empty in most rows. Empty strings at the end of the column are only counted, until another string
+// follows or the column is sent.
 type textColumn struct {
 	buf    []byte
 	count  int
@@ -82,8 +82,8 @@ func (c *textColumn) appendString(v string) {
 // isEmpty reports whether all strings are empty.
 func (c *textColumn) isEmpty() bool { return c.size() == c.count }
 
-// ends appends to out where each string ends in buf. It leaves out the counted empty strings. It changes nothing, so that several goroutines
-// may call it.
+// ends appends to out where each string ends in buf. It leaves out the counted empty strings. It changes nothing, so
+// that several goroutines may call it.
 func (c *textColumn) ends(out []int) []int {
 	at := 0
 	for range c.count - c.absent {

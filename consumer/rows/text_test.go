@@ -11,7 +11,8 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// A column is on the wire what its strings are, whichever of them are empty, and however often it is looked at meanwhile.
+// A column is on the wire what its strings are, whichever of them are empty, and however often it is looked at
+// meanwhile.
 func TestTextColumn(t *testing.T) {
 	wire := func(texts []string) (out []byte) {
 		for _, v := range texts {

@@ -26,7 +26,8 @@ func (b *Block) Fingerprint(row int) uint64 { return b.fingerprint[row] }
 // Project is the project of a row. It walks over all rows before: use it for few rows only.
 func (b *Block) Project(row int) string { return string(b.texts[projectID].row(row)) }
 
-// Payload is the event of a row as JSON. It walks over all rows before: use it for few rows only. The bytes are good until the block changes.
+// Payload is the event of a row as JSON. It walks over all rows before: use it for few rows only. The bytes are good
+// until the block changes.
 func (b *Block) Payload(row int) []byte { return b.texts[payload].row(row) }
 
 // Message is the message of a row. It walks over all rows before: use it for few rows only.
@@ -47,7 +48,8 @@ func (b *Block) Projects() iter.Seq2[int, []byte] {
 	}
 }
 
-// TablePartitions returns, for each row, the partition of the table that the row goes into: the months since the year 0 of its id_time.
+// TablePartitions returns, for each row, the partition of the table that the row goes into: the months since the year 0
+// of its id_time.
 func (b *Block) TablePartitions() []int32 {
 	out := make([]int32, b.Rows())
 	for i, at := range b.idTime.Data {

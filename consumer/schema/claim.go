@@ -10,8 +10,9 @@ import (
 // claimComment begins the comment of a database that a program made for itself.
 const claimComment = "made by "
 
-// Claim makes the database for the program called by, and marks the database as the program's own in the database's comment. It returns the
-// database's name and whether the database is the program's own. A database that exists with another comment is not, and is left alone.
+// Claim makes the database for the program called by, and marks the database as the program's own in the database's
+// comment. It returns the database's name and whether the database is the program's own. A database that exists with
+// another comment is not, and is left alone.
 func (m *Migrator) Claim(ctx context.Context, by string) (database string, own bool, err error) {
 	opts, err := m.cfg.ClickHouse.Options()
 	if err != nil {

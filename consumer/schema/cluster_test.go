@@ -71,7 +71,8 @@ func TestCompareServersOfACluster(t *testing.T) {
 	}
 }
 
-// A server that joined gets the retention of the others, and servers that differ are said and made alike when a retention is given.
+// A server that joined gets the retention of the others, and servers that differ are said and made alike when a
+// retention is given.
 func TestRetentionOfACluster(t *testing.T) {
 	if got := newTTL([]string{"a", "b"}, new(settings.Duration(time.Hour))); got != "a" {
 		t.Errorf("a server that joined gets %s", got)
@@ -168,8 +169,8 @@ func TestParseDefinition(t *testing.T) {
 	}
 }
 
-// A migration of a cluster as a whole, with all of its steps in their order. On the way to the engine, which has neither Keeper nor peers, the
-// statements lose what takes them.
+// A migration of a cluster as a whole, with all of its steps in their order. On the way to the engine, which has
+// neither Keeper nor peers, the statements lose what takes them.
 func TestApplyToCluster(t *testing.T) {
 	d := clickhousetest.New(t)
 	w := clickhousetest.NewProxy(t)

@@ -59,8 +59,8 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// One block may have a row of every month there can be, and one without a time: more table partitions than ClickHouse takes by
-// default. Absurd times of clients must not stop a partition.
+// One block may have a row of every month there can be, and one without a time: more table partitions than ClickHouse
+// takes by default. Absurd times of clients must not stop a partition.
 func TestManyTablePartitions(t *testing.T) {
 	for _, over := range []string{"native", "http"} {
 		t.Run(over, func(t *testing.T) {

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// definition is what a CREATE statement says about a table or a view. It is read from ClickHouse's own one-line form, in which the server
-// writes its tables and, with formatQuerySingleLine, the statements of the schema. Both can therefore be compared as text.
+// definition is what a CREATE statement says about a table or a view. It is read from ClickHouse's own one-line form,
+// in which the server writes its tables and, with formatQuerySingleLine, the statements of the schema. Both can
+// therefore be compared as text.
 type definition struct {
 	name    string
 	view    bool
@@ -75,7 +76,8 @@ func (d *definition) parseBody(body string) {
 	}
 }
 
-// codecSize matches the argument that ClickHouse adds to a codec that is written without one: the size of the column's values.
+// codecSize matches the argument that ClickHouse adds to a codec that is written without one: the size of the column's
+// values.
 var codecSize = regexp.MustCompile(`\b(Delta|DoubleDelta|Gorilla)\(\d+\)`)
 
 func parseColumn(words []string) part {

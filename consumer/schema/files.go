@@ -11,8 +11,9 @@ import (
 	"sluice/consumer/clickhouse"
 )
 
-// files holds the schema: one object a file, as a template over a variant, in the order in which the objects need each other. A file says
-// how an object must look. A column, an index or a setting that is added to a file is also added to a table that exists.
+// files holds the schema: one object a file, as a template over a variant, in the order in which the objects need each
+// other. A file says how an object must look. A column, an index or a setting that is added to a file is also added to
+// a table that exists.
 //
 //go:embed *.sql
 var files embed.FS
@@ -66,8 +67,8 @@ func (v variant) render(file string) ([]string, error) {
 	return out, v.check(out)
 }
 
-// check reports what must not be sent: a file makes one object, on all servers of a cluster, and a table whose rows are inserted knows tokens.
-// On a cluster the Distributed table comes with its local table.
+// check reports what must not be sent: a file makes one object, on all servers of a cluster, and a table whose rows are
+// inserted knows tokens. On a cluster the Distributed table comes with its local table.
 func (v variant) check(statements []string) error {
 	objects := 0
 	for _, s := range statements {

@@ -20,8 +20,8 @@ type sent struct {
 	timestamps [2]string // as written in the first copy and in the second; empty: absent
 }
 
-// resends are the ways in which a client can send an event again. Its own fields are the same, but a client with a UUIDv7 may
-// write another timestamp.
+// resends are the ways in which a client can send an event again. Its own fields are the same, but a client with a
+// UUIDv7 may write another timestamp.
 func resends() []sent {
 	monthEnd := time.Date(2026, 11, 30, 23, 59, 59, 999_000_000, time.UTC)
 	yearEnd := time.Date(2026, 12, 31, 23, 59, 59, 999_000_000, time.UTC)
@@ -68,8 +68,8 @@ func (s sent) copies(offset int64) [2]rowstest.Record {
 	return both
 }
 
-// Each (project, event_id) is one row, the first copy received: whichever of the two reaches ClickHouse first, in one block or in
-// two, merged already or not.
+// Each (project, event_id) is one row, the first copy received: whichever of the two reaches ClickHouse first, in one
+// block or in two, merged already or not.
 func TestOneRowAnEvent(t *testing.T) {
 	for name, order := range map[string][]int{"in order": {0, 1}, "second first": {1, 0}, "the first again": {1, 0, 1, 0}, "in one block": nil} {
 		t.Run(name, func(t *testing.T) {

@@ -33,8 +33,8 @@ func (v variant) system(table string) string {
 	return "clusterAllReplicas(" + clickhouse.Quote(v.Cluster) + ", system." + table + ")"
 }
 
-// readInventory reads what exists of the wanted objects. It ignores everything else in the database. It asks by way of the default database,
-// because the schema's own may not exist.
+// readInventory reads what exists of the wanted objects. It ignores everything else in the database. It asks by way of
+// the default database, because the schema's own may not exist.
 func readInventory(ctx context.Context, db *sql.DB, v variant, all []wanted) (inventory, error) {
 	inv := inventory{servers: 1, objects: map[string][]found{}}
 	var err error
@@ -144,7 +144,8 @@ func readWanted(ctx context.Context, db *sql.DB, v variant) ([]wanted, error) {
 	return out, nil
 }
 
-// columnsLike are the columns of an earlier table, without their codecs, which a table made AS another one does not have to share.
+// columnsLike are the columns of an earlier table, without their codecs, which a table made AS another one does not
+// have to share.
 func columnsLike(all []wanted, name string) []part {
 	for _, w := range all {
 		if w.name == name {

@@ -8,8 +8,8 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// Levels compare by their weight. A word that is no level compares with nothing, unless the server is told to refuse it, as the
-// README says and as sluice dev's is.
+// Levels compare by their weight. A word that is no level compares with nothing, unless the server is told to refuse
+// it, as the README says and as sluice dev's is.
 func TestLevelsInQueries(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	var records []rowstest.Record

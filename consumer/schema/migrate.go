@@ -13,11 +13,11 @@ import (
 	"sluice/consumer/clickhouse"
 )
 
-// Migrator compares the schema with a ClickHouse server, and makes what is missing. `consumer migrate` runs it, never a consumer that starts:
-// many consumers start at once, and their user should not have the rights.
+// Migrator compares the schema with a ClickHouse server, and makes what is missing. `consumer migrate` runs it, never a
+// consumer that starts: many consumers start at once, and their user should not have the rights.
 //
-// It keeps no list of what was applied. It leaves alone what exists: tables, columns, indices, projections and views that somebody added or
-// changed, settings that have a value, and the retention unless one is given.
+// It keeps no list of what was applied. It leaves alone what exists: tables, columns, indices, projections and views
+// that somebody added or changed, settings that have a value, and the retention unless one is given.
 type Migrator struct {
 	May Permissions // what it may change
 
@@ -26,7 +26,8 @@ type Migrator struct {
 	inspect func(context.Context, *sql.DB, variant) (*serverInfo, error) // tests replace it
 }
 
-// Permissions allow changes that remove or hide something. Without them a Migrator reports such a change and does not make it.
+// Permissions allow changes that remove or hide something. Without them a Migrator reports such a change and does not
+// make it.
 type Permissions struct {
 	ShortenRetention bool // remove the rows that are older than Config.Retention
 	ReplaceViews     bool // replace views whose query is not the schema's
@@ -44,8 +45,9 @@ var (
 	ErrLeft = errors.New("left as it is")
 )
 
-// Apply makes the database and what is missing in it, and sets the retention if one is given. It may be run again at any time, also after it
-// was interrupted: each step is one statement, and does nothing where its work is done. Several may run at a time.
+// Apply makes the database and what is missing in it, and sets the retention if one is given. It may be run again at
+// any time, also after it was interrupted: each step is one statement, and does nothing where its work is done. Several
+// may run at a time.
 func (m *Migrator) Apply(ctx context.Context) error {
 	return m.connect(ctx, func(db *sql.DB, v variant) error {
 		p, err := m.plan(ctx, db, v)
@@ -120,7 +122,8 @@ func (m *Migrator) run(ctx context.Context, server *sql.DB, steps []change) erro
 	return nil
 }
 
-// Status prints what exists, what is missing and what differs. It returns ErrPending unless everything is as the schema says.
+// Status prints what exists, what is missing and what differs. It returns ErrPending unless everything is as the schema
+// says.
 func (m *Migrator) Status(ctx context.Context) error {
 	return m.connect(ctx, func(db *sql.DB, v variant) error {
 		p, err := m.plan(ctx, db, v)
@@ -143,8 +146,8 @@ func (m *Migrator) Status(ctx context.Context) error {
 	})
 }
 
-// DryRun prints the statements that Apply would run. Where the server cannot be reached, and with cloud, it prints the statements for an
-// empty server: of ClickHouse Cloud with cloud. Apply recognises ClickHouse Cloud by itself.
+// DryRun prints the statements that Apply would run. Where the server cannot be reached, and with cloud, it prints the
+// statements for an empty server: of ClickHouse Cloud with cloud. Apply recognises ClickHouse Cloud by itself.
 func (m *Migrator) DryRun(ctx context.Context, cloud bool) error {
 	if cloud {
 		return m.printAll(true)
@@ -257,8 +260,8 @@ func (m *Migrator) connect(ctx context.Context, work func(*sql.DB, variant) erro
 	return work(db, v)
 }
 
-// openDefault connects to the default database, because the schema's own may not exist. The error is one sentence for the author of the DSN.
-// It does not repeat the password.
+// openDefault connects to the default database, because the schema's own may not exist. The error is one sentence for
+// the author of the DSN. It does not repeat the password.
 func openDefault(ctx context.Context, cfg clickhouse.Config) (*sql.DB, error) {
 	opts, err := cfg.Options()
 	if err != nil {
@@ -267,7 +270,8 @@ func openDefault(ctx context.Context, cfg clickhouse.Config) (*sql.DB, error) {
 	db := clickhouse.OpenDB(opts, "default")
 	if err := db.PingContext(ctx); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("clickhouse at %s: %w (check --clickhouse-dsn, and that the server runs)", strings.Join(opts.Addr, ", "), err)
+		return nil, fmt.Errorf("clickhouse at %s: %w (check --clickhouse-dsn, and that the server runs)",
+			strings.Join(opts.Addr, ", "), err)
 	}
 	return db, nil
 }

@@ -17,7 +17,8 @@ const (
 // finding is the state of one thing that the schema asks for.
 type finding struct {
 	state, what, detail string
-	// serious differences may lose, double, refuse or hide events. Other differences, such as a codec, are an operator's tuning.
+	// serious differences may lose, double, refuse or hide events. Other differences, such as a codec, are an
+	// operator's tuning.
 	serious bool
 }
 

@@ -13,8 +13,8 @@ import (
 	"sluice/internal/settings"
 )
 
-// The limits of --retention. ClickHouse counts a table's TTL in seconds of 32 bits, which end in 2106. A TTL beyond that starts again in
-// 1970, and ClickHouse would remove all rows at once.
+// The limits of --retention. ClickHouse counts a table's TTL in seconds of 32 bits, which end in 2106. A TTL beyond
+// that starts again in 1970, and ClickHouse would remove all rows at once.
 const (
 	defaultRetention = 90 * 24 * time.Hour // of a new table
 	minRetention     = 24 * time.Hour
@@ -50,7 +50,8 @@ func ttlOf(d time.Duration) string {
 var simpleTTL = regexp.MustCompile(
 	`^toDateTime\(received_at\) \+ toInterval(Second|Minute|Hour|Day|Week)\((\d{1,10})\)( DELETE)?$`)
 
-// keeps returns for how long a TTL keeps rows. It is not ok if the TTL says something else than a duration after receipt.
+// keeps returns for how long a TTL keeps rows. It is not ok if the TTL says something else than a duration after
+// receipt.
 func keeps(ttl string) (d time.Duration, ok bool) {
 	m := simpleTTL.FindStringSubmatch(ttl)
 	if m == nil {
@@ -123,8 +124,8 @@ func sizeOf(bytes uint64) string {
 	}
 }
 
-// retention compares the servers' TTLs with the retention asked for. A TTL that keeps rows for less time than before may remove rows and
-// needs a permission. So does a TTL that replaces one which cannot be compared.
+// retention compares the servers' TTLs with the retention asked for. A TTL that keeps rows for less time than before
+// may remove rows and needs a permission. So does a TTL that replaces one which cannot be compared.
 func (c *comparison) retention(
 	have []string, asked *settings.Duration, shorten bool, lost func(time.Duration) (loss, error),
 ) error {
@@ -159,8 +160,8 @@ func (c *comparison) retention(
 	return nil
 }
 
-// against compares TTLs with a retention. It returns a TTL that differs, in words, or nothing. shorter reports whether rows would be kept for
-// less time than one of the TTLs says.
+// against compares TTLs with a retention. It returns a TTL that differs, in words, or nothing. shorter reports whether
+// rows would be kept for less time than one of the TTLs says.
 func against(have []string, d time.Duration) (now string, shorter bool) {
 	for _, ttl := range have {
 		keep, known := keeps(ttl)
@@ -195,7 +196,8 @@ func (c *comparison) modifyTTL(d time.Duration, said string) change {
 	}
 }
 
-// lostBy counts the rows that are older than a retention, and estimates their bytes by their share of each table partition.
+// lostBy counts the rows that are older than a retention, and estimates their bytes by their share of each table
+// partition.
 func lostBy(ctx context.Context, db *sql.DB, v variant, d time.Duration) (loss, error) {
 	rows, parts := v.Database+"."+v.Table(), "system.parts"
 	if v.Cluster != "" {

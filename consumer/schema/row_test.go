@@ -128,7 +128,8 @@ func TestPayloadByteForByte(t *testing.T) {
 			t.Errorf("the message is %q", unhex(t, message))
 		}
 	}
-	// And ClickHouse reads the same out of it as we do; but it reads nothing at all where a number is too large for its parser.
+	// And ClickHouse reads the same out of it as we do; but it reads nothing at all where a number is too large for its
+	// parser.
 	d.Asks("SELECT _offset, hex(JSONExtractString(payload, 'message')), hex(message) FROM events WHERE JSONExtractString(payload, 'message') != message AND NOT startsWith(message, 'too much')", "")
 	d.Asks("SELECT project_id, _offset FROM events WHERE message = 'forged'", fmt.Sprintf("demo\t%d", len(payloads)-1))
 }

@@ -55,7 +55,8 @@ func (s *serverInfo) fits(v variant) error {
 	case v.Cluster == "":
 		return nil
 	case s.engine != "" && s.engine != "Distributed":
-		return clickhouse.UnsuitableError(table + " is the table of a single server: give the cluster another database, and copy the rows")
+		return clickhouse.UnsuitableError(table +
+			" is the table of a single server: give the cluster another database, and copy the rows")
 	case !slices.Contains(s.clusters, v.Cluster):
 		return clickhouse.UnsuitableError(fmt.Sprintf("--clickhouse-cluster: the server knows no cluster %s; it knows: %s",
 			v.Cluster, strings.Join(s.clusters, ", ")))

@@ -124,7 +124,8 @@ func TestApplyWithoutTheCluster(t *testing.T) {
 	})
 }
 
-// ClickHouse Cloud is recognised and given what it takes; that the real server takes it as well is all that can be shown here.
+// ClickHouse Cloud is recognised and given what it takes; that the real server takes it as well is all that can be
+// shown here.
 func TestApplyToCloud(t *testing.T) {
 	d := clickhousetest.New(t)
 	for range 2 {

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// table compares a table with the schema. What the table has besides is not compared. A table of another engine is left alone.
+// table compares a table with the schema. What the table has besides is not compared. A table of another engine is left
+// alone.
 func (c *comparison) table(w wanted, o found) {
 	if !c.keys(w, o) {
 		return
@@ -64,7 +65,8 @@ func (c *comparison) columns(w wanted, o found) {
 	for _, column := range w.columns {
 		what := "column " + column.name + " of " + w.name
 		if have, ok := byName(o.columns, column.name); ok {
-			c.differs(what, strings.TrimSpace(have.text+" "+have.defaultValue), strings.TrimSpace(column.text+" "+column.defaultValue), true)
+			c.differs(what, strings.TrimSpace(have.text+" "+have.defaultValue),
+				strings.TrimSpace(column.text+" "+column.defaultValue), true)
 			if column.codec != "" && have.text == column.text {
 				c.differs("codec of "+what, have.codec, column.codec, false)
 			}
@@ -115,8 +117,9 @@ func (c *comparison) settings(w wanted, o found) {
 	}
 }
 
-// endangers reports whether a table's setting with another value than ours may lose or double events. Without fsync an acknowledged block may
-// be lost in a power failure. With a smaller window the table may forget the token of a block that is sent again.
+// endangers reports whether a table's setting with another value than ours may lose or double events. Without fsync an
+// acknowledged block may be lost in a power failure. With a smaller window the table may forget the token of a block
+// that is sent again.
 func endangers(name, have, wanted string) bool {
 	if strings.Contains(name, "deduplication_window") {
 		h, errH := strconv.Atoi(have)

@@ -21,7 +21,8 @@ func (v variant) Table() string {
 	return clickhouse.TableName
 }
 
-// OnCluster is the clause that has a statement carried out on every server of the cluster, after a space. On a single server it is empty.
+// OnCluster is the clause that has a statement carried out on every server of the cluster, after a space. On a single
+// server it is empty.
 func (v variant) OnCluster() string {
 	if v.Cluster == "" {
 		return ""

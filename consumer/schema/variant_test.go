@@ -30,7 +30,8 @@ func renderings(t *testing.T) map[string]string {
 	return out
 }
 
-// What each kind of ClickHouse is given is written down: a change shows in a review. Comments are left out, they are the schema's own.
+// What each kind of ClickHouse is given is written down: a change shows in a review. Comments are left out, they are
+// the schema's own.
 func TestRenderings(t *testing.T) {
 	for name, text := range renderings(t) {
 		var lines strings.Builder
@@ -51,8 +52,8 @@ func TestRenderings(t *testing.T) {
 	}
 }
 
-// Every statement of every rendering is one for ClickHouse's own parser, and means what it says: what it is written back to has all the
-// words that matter.
+// Every statement of every rendering is one for ClickHouse's own parser, and means what it says: what it is written
+// back to has all the words that matter.
 func TestRenderingsParse(t *testing.T) {
 	d := clickhousetest.New(t)
 	for name, text := range renderings(t) {

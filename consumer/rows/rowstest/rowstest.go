@@ -46,12 +46,14 @@ func IDAt(at time.Time, n uint64) uuid.UUID {
 
 // From is a record of an event.
 func From(offset int64, project string, id uuid.UUID, received time.Time, value string) Record {
-	return Record{Offset: offset, Envelope: event.Envelope{Project: project, ID: id, ReceivedAt: received}, Value: value}
+	envelope := event.Envelope{Project: project, ID: id, ReceivedAt: received}
+	return Record{Offset: offset, Envelope: envelope, Value: value}
 }
 
 // Plain is a record whose message says which offset it has. It was received just now.
 func Plain(offset int64) Record {
-	return From(offset, "demo", ID(uint64(offset)), time.Now(), fmt.Sprintf(`{"message":"event %d"}`, offset)) //nolint:gosec // not negative
+	value := fmt.Sprintf(`{"message":"event %d"}`, offset)
+	return From(offset, "demo", ID(uint64(offset)), time.Now(), value) //nolint:gosec // not negative
 }
 
 // Block makes a block of records that are all good.
@@ -66,7 +68,8 @@ func Block(tb testing.TB, records ...Record) *rows.Block {
 			tb.Fatalf("record %d: %v", r.Offset, err)
 		}
 		b.Append(&ev, &rows.Row{
-			Envelope: envelope, IDTime: event.IDTime(envelope.ID, ev.Timestamp), Payload: []byte(r.Value), Topic: "events", Partition: r.Partition, Offset: r.Offset,
+			Envelope: envelope, IDTime: event.IDTime(envelope.ID, ev.Timestamp), Payload: []byte(r.Value),
+			Topic: "events", Partition: r.Partition, Offset: r.Offset,
 			MaxAge: 90 * 24 * time.Hour,
 		})
 	}
