@@ -10,8 +10,6 @@ import (
 // Column names the column that an insert failed at: the one that ClickHouse's message names, or the one whose
 // expression failed. It asks the server for the table's columns. It returns nothing where it cannot tell.
 func (t *Table) Column(ctx context.Context, why error) string {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
 	cfg := t.topology.cfg
 	opts, err := cfg.Options()
 	if err != nil {

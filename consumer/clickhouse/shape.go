@@ -41,6 +41,8 @@ func (d discovery) ask(ctx context.Context, query string) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	opts, err := d.cfg.Options()
 	if err != nil {
 		return nil, err
