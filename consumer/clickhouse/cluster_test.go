@@ -55,6 +55,7 @@ func TestClusterInsert(t *testing.T) {
 func TestClusterRetriesOneShard(t *testing.T) {
 	for name, m := range map[string]clickhousetest.Fault{"lost": clickhousetest.Lost, "answer lost": clickhousetest.AnswerLost, "read-only": clickhousetest.ReadOnly} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c, servers, ways := twoShards(t)
 			b := rowstest.Many(t, 100)
 			ways[1].Plan(m, m)
@@ -189,6 +190,7 @@ func TestClusterCountsReplicas(t *testing.T) {
 		{"3", 3, 2, 0, "ask again"}, {"3", 3, 3, 0, "in"}, {"3", 3, 3, 1, "no answer"},
 	} {
 		t.Run(fmt.Sprintf("%s of %d, %d have it, %d away", tc.quorum, tc.replicas, tc.has, tc.away), func(t *testing.T) {
+			t.Parallel()
 			c, servers, ways := replicated(t, tc.quorum, tc.replicas)
 			for _, d := range servers[:tc.has] {
 				if err := insertLocally(t, d, b.Pick([]int32{1})); err != nil {

@@ -56,6 +56,7 @@ func TestMigrateMakesWhatWasDropped(t *testing.T) {
 			[]string{"setting non_replicated_deduplication_window of events_raw", "setting merge_selector_base of events_raw"}, "3"},
 	} {
 		t.Run(tc.drop[0], func(t *testing.T) {
+			t.Parallel()
 			d := clickhousetest.Migrated(t)
 			putRows(t, storeOf(d), many3()...)
 			before := definitions(d)
@@ -186,6 +187,7 @@ func TestMigrateSaysWhatDiffers(t *testing.T) {
 		{"CREATE OR REPLACE VIEW events_per_minute AS SELECT project_id, minute, environment, level, events FROM (SELECT 1 AS project_id, 2 AS minute, 3 AS environment, 4 AS level, 5 AS events)", "view events_per_minute: it has another query", true},
 	} {
 		t.Run(tc.change, func(t *testing.T) {
+			t.Parallel()
 			d := clickhousetest.Migrated(t)
 			putRows(t, storeOf(d), many3()...)
 			d.Ask(tc.change)

@@ -73,6 +73,7 @@ func (s sent) copies(offset int64) [2]rowstest.Record {
 func TestOneRowAnEvent(t *testing.T) {
 	for name, order := range map[string][]int{"in order": {0, 1}, "second first": {1, 0}, "the first again": {1, 0, 1, 0}, "in one block": nil} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := clickhousetest.Migrated(t)
 			d.Ask("SYSTEM STOP MERGES events_raw")
 			all := resends()

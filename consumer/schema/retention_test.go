@@ -52,6 +52,7 @@ func TestRetentionNotGiven(t *testing.T) {
 		"with something else": "ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + INTERVAL 365 DAY DELETE WHERE level < 'error', toDateTime(received_at) + INTERVAL 1 DAY RECOMPRESS CODEC(ZSTD(9))",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := clickhousetest.New(t)
 			apply(t, keeping(d, 365*day))
 			received(d, 0, 89, 91, 120, 300)
@@ -94,6 +95,7 @@ func TestRetentionGiven(t *testing.T) {
 		{"MODIFY TTL toDateTime(received_at) + INTERVAL 12 MONTH", 10 * day, true, 4, "by TTL toDateTime(received_at) + toIntervalMonth(12)"},
 	} {
 		t.Run(fmt.Sprintf("%s %s", tc.before, tc.to), func(t *testing.T) {
+			t.Parallel()
 			d := clickhousetest.New(t)
 			apply(t, keeping(d, 365*day))
 			received(d, 0, 89, 91, 120, 300)
