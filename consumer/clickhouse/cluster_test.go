@@ -15,7 +15,7 @@ import (
 	"github.com/ClickHouse/ch-go"
 )
 
-// twoShards is a cluster of two shards with a replica each, reached on ways that can fail.
+// twoShards is a cluster of two shards with one replica each, reached through proxies that can fail.
 func twoShards(t *testing.T) (c *Table, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
 	t.Helper()
 	servers, ways = []*clickhousetest.Database{clickhousetest.NewShard(t), clickhousetest.NewShard(t)}, []*clickhousetest.Proxy{clickhousetest.NewProxy(t), clickhousetest.NewProxy(t)}
@@ -23,8 +23,8 @@ func twoShards(t *testing.T) (c *Table, servers []*clickhousetest.Database, ways
 	return c, servers, ways
 }
 
-// A block is in when each shard has its rows of it, as one block under a token of the shard's own; sent again it
-// changes nothing.
+// A block is in when each shard has its rows, as one block under a token of its own. The same block sent again changes
+// nothing.
 func TestClusterInsert(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	const n = 1000
@@ -50,8 +50,9 @@ func TestClusterInsert(t *testing.T) {
 	}
 }
 
-// A shard that has its rows is not sent them again while another one fails: not when that one was not reached, not when
-// it refused for a while, and not when its answer was lost. Then its token drops what was in already.
+// A shard that has its rows is not sent them again while another shard fails: not when the other was not reached, nor
+// when it refused for a while, nor when its answer was lost. In the last case the other shard's token drops the rows
+// that it has.
 func TestClusterRetriesOneShard(t *testing.T) {
 	for name, m := range map[string]clickhousetest.Fault{"lost": clickhousetest.Lost, "answer lost": clickhousetest.AnswerLost, "read-only": clickhousetest.ReadOnly} {
 		t.Run(name, func(t *testing.T) {
@@ -81,8 +82,8 @@ func TestClusterRetriesOneShard(t *testing.T) {
 	}
 }
 
-// Whoever takes a range over knows nothing of what its owner had sent: it sends all of it again, and each shard drops
-// what it has.
+// The next owner of a range does not know what the last owner sent. It sends everything again, and each shard drops the
+// rows that it has.
 func TestClusterNextOwner(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	b := rowstest.Many(t, 100)
@@ -103,7 +104,7 @@ func TestClusterNextOwner(t *testing.T) {
 	}
 }
 
-// A block whose events are all of one shard is that shard's alone.
+// A block whose events all belong to one shard is sent to that shard only.
 func TestClusterOneShardsBlock(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	if _, err := shardsOf(c, t.Context()); err != nil {
@@ -120,8 +121,8 @@ func TestClusterOneShardsBlock(t *testing.T) {
 	}
 }
 
-// The question which rows are missing is asked of all shards, about all rows: a row is in wherever it is, as after a
-// change of the weights. While a shard does not answer nothing is missing and nothing is in.
+// All shards are asked which rows are missing, about all rows: a row is in wherever it is, as after a change of the
+// weights. While a shard does not answer, no row is missing and none is in.
 func TestClusterDoubt(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	b := rowstest.Many(t, 20)
@@ -161,7 +162,7 @@ func insertLocally(t *testing.T, d *clickhousetest.Database, b *rows.Block) erro
 	return local(t, reach(d.Native())).Insert(t.Context(), b, "")
 }
 
-// replicated is one shard with replicas that have different rows, as they do while one lags.
+// replicated is one shard whose replicas have different rows, as they do while one lags.
 func replicated(t *testing.T, quorum string, n int) (c *Table, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
 	t.Helper()
 	var nodes []node
@@ -172,8 +173,8 @@ func replicated(t *testing.T, quorum string, n int) (c *Table, servers []*clickh
 	return clusterOf(t, quorum, clusterShape{nodes: [][]node{nodes}}), servers, ways
 }
 
-// A row is in when as many replicas have it as must. One that fewer have is on its way, or will be taken back: it is
-// asked for again.
+// A row is in when a quorum of the replicas has it. A row that fewer replicas have is asked for again: it will be
+// copied or removed.
 func TestClusterCountsReplicas(t *testing.T) {
 	b := rowstest.Many(t, 3)
 	for _, tc := range []struct {
@@ -220,7 +221,7 @@ func TestClusterCountsReplicas(t *testing.T) {
 	}
 }
 
-// A replica that is not there, or cannot take it, leaves the insert to another one, under the same token.
+// When a replica is away or cannot take an insert, another replica gets the insert, under the same token.
 func TestClusterOtherReplica(t *testing.T) {
 	for name, m := range map[string]clickhousetest.Fault{"gone": clickhousetest.Gone, "lost": clickhousetest.Lost, "read-only": clickhousetest.ReadOnly} {
 		c, _, ways := replicated(t, "1", 2)
@@ -245,8 +246,8 @@ func TestClusterOtherReplica(t *testing.T) {
 	}
 }
 
-// An insert waits for the quorum of its own shard, for less time than an attempt may take, and the server knows all the
-// words, over both protocols.
+// An insert waits for the quorum of its shard, for less time than an attempt takes. The server knows all the settings,
+// over both protocols.
 func TestClusterQuorumIsSent(t *testing.T) {
 	for quorum, want := range map[string]string{"auto": "2", "3": "3", "1": ""} {
 		c, servers, ways := replicated(t, quorum, 3)
@@ -265,7 +266,7 @@ func TestClusterQuorumIsSent(t *testing.T) {
 	}
 }
 
-// Whoever names fewer servers than must have a block is told so: of the others it is not known what they have.
+// A DSN that names fewer servers than the quorum is logged: nobody knows what the other replicas have.
 func TestClusterNamesTooFew(t *testing.T) {
 	for n, said := range map[int]bool{1: true, 2: false, 3: false} {
 		log := &logText{}
@@ -278,7 +279,7 @@ func TestClusterNamesTooFew(t *testing.T) {
 	}
 }
 
-// An answer that never came comes before all else, and a row that is refused after all else.
+// A lost answer goes before every other error, and a refused row after every other.
 func TestClusterWorst(t *testing.T) {
 	unknown, later, data := errors.New("reset"), &ch.Exception{Code: 242}, &ch.Exception{Code: 53}
 	for _, tc := range []struct {
@@ -300,7 +301,7 @@ func TestClusterWorst(t *testing.T) {
 	}
 }
 
-// What is remembered of blocks that nobody finishes has a bound.
+// The number of remembered tokens has a bound.
 func TestClusterForgets(t *testing.T) {
 	c := clusterOf(t, "1", clusterShape{})
 	for n := range maxPartialTokens + 1 {
@@ -318,8 +319,8 @@ func TestClusterForgets(t *testing.T) {
 	}
 }
 
-// A consumer that was not told of the cluster does not send to the Distributed table, which would answer before the
-// rows are in.
+// A consumer that does not know of the cluster does not insert into the Distributed table, which would answer before
+// the rows are in.
 func TestClusterUnnamed(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		d.AskServer("CREATE DATABASE " + d.Name)
@@ -334,7 +335,7 @@ func TestClusterUnnamed(t *testing.T) {
 	})
 }
 
-// What Cloud and a cluster's insert differ in is in the settings that are sent.
+// An insert sends the settings of a quorum only if there is one to wait for.
 func TestClusterSettings(t *testing.T) {
 	for quorum, want := range map[string]string{"": "", "1": "", "2": "2", "auto": "auto"} {
 		s := Server{knows: map[string]bool{"insert_quorum": true, "insert_quorum_parallel": true}}

@@ -13,7 +13,7 @@ import (
 	"sluice/consumer/clickhouse/clickhousetest"
 )
 
-// forwarded is what passed through a forwarder.
+// forwarded is the result of a forwarder.
 type forwarded struct {
 	unread int64 // bytes that the server sent after the client had closed the connection
 	err    error
@@ -71,8 +71,8 @@ func forward(t *testing.T, text string, seen func()) (addr string, done <-chan f
 	return l.Addr().String(), result
 }
 
-// A look-up whose caller stops waiting reads its answer to the end. A connection that is closed with an answer unread is reset, which ends an
-// embedded engine.
+// A look-up reads its answer to the end although its caller stops waiting. Closing a connection with an answer unread
+// resets it, which ends an embedded engine.
 func TestLookUpIsReadToItsEnd(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	ctx, cancel := context.WithCancel(t.Context())

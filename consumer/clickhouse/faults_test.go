@@ -14,8 +14,8 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// refusing is a server that answers every login with an error of ClickHouse's; it returns its address. Some errors the
-// engine of the tests cannot be brought to: it has no users to make, and one whose login fails is its end.
+// refusing is the address of a server that answers every login with an error of ClickHouse. The engine of the tests
+// cannot produce some of these errors, and a failed native login ends it.
 func refusing(t *testing.T, code int) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +50,7 @@ func refusing(t *testing.T, code int) string {
 	return l.Addr().String()
 }
 
-// refusingOverHTTP is the same over HTTP.
+// refusingOverHTTP is the address of a server that refuses every request.
 func refusingOverHTTP(t *testing.T, status, code int) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -64,8 +64,8 @@ func refusingOverHTTP(t *testing.T, status, code int) string {
 	return s.Listener.Addr().String()
 }
 
-// Every code that somebody must act on is recognised over both protocols, with a hint; every other one passes by
-// itself.
+// Every code that somebody must act on is recognised over both protocols and has a hint. Every other code of the list
+// passes by itself.
 func TestRefusals(t *testing.T) {
 	for code, tell := range map[int]string{
 		16: "consumer migrate", 47: "consumer migrate", 60: "consumer migrate", 81: "consumer migrate", 62: "", 164: "INSERT", 497: "INSERT", 192: "password", 193: "password", 194: "password", 516: "password",
@@ -89,8 +89,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What stands between us and ClickHouse can answer too, without a code of ClickHouse's: never a success, and not the
-// set-up's fault.
+// A proxy in front of ClickHouse can answer without a code of ClickHouse. That is never a success, and not the setup's
+// fault.
 func TestProxyErrors(t *testing.T) {
 	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusNotFound, http.StatusNoContent, http.StatusUnauthorized} {
 		err := sendTo(t, Config{DSN: "http://" + refusingOverHTTP(t, status, 0) + "/db"}, rowstest.Block(t, rowstest.Plain(1)))
@@ -100,8 +100,8 @@ func TestProxyErrors(t *testing.T) {
 	}
 }
 
-// A password that is wrong is the set-up's fault on the real server as well. Over HTTP only: a native login that fails
-// ends an embedded engine.
+// A wrong password is the setup's fault on the real server as well. Only over HTTP: a native login that fails ends an
+// embedded engine.
 func TestWrongPassword(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	for _, user := range []string{"default:hunter2@", "nobody:hunter2@"} {

@@ -8,7 +8,7 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// What a table has of some offsets is counted by offset, over both protocols and over the shards of a cluster.
+// Held counts the offsets that have a row, over both protocols and over the shards of a cluster.
 func TestHeld(t *testing.T) {
 	single, cloud := clickhousetest.Migrated(t), clickhousetest.Migrated(t)
 	c, _, _ := twoShards(t)

@@ -17,8 +17,8 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// An insert is in the table when it is answered, is one block, and its token counts, whatever the server's defaults
-// are; so every insert says so, as far as the server knows the words. The settings are looked at on their way.
+// Whatever the defaults of a server are, an insert is in the table when it is answered, is one block, and its token
+// counts. Every insert therefore sends the settings that the server knows.
 func TestInsertSettings(t *testing.T) {
 	all := map[string]string{
 		"async_insert": "0", "max_partitions_per_insert_block": "300", "use_strict_insert_block_limits": "0",
@@ -61,7 +61,7 @@ func TestInsertSettings(t *testing.T) {
 	}
 }
 
-// A server that is too old is told apart. What says nothing sensible of its age may be new.
+// A version that is too old is recognised. A version that cannot be read may be new.
 func TestServerTooOld(t *testing.T) {
 	for version, old := range map[string]bool{"25.8.1.1": false, "26.7.2.1": false, "25.7.9.9": true, "25.9.1.1": false, "24.12.1": true, "25.10.1": false, "": false, "x": false} {
 		s := &Server{}
@@ -72,8 +72,7 @@ func TestServerTooOld(t *testing.T) {
 	}
 }
 
-// What ClickHouse refuses is recognised by its code over both protocols, and called what it is: something that somebody
-// must set up.
+// ClickHouse's refusals are recognised by their code over both protocols. These are the setup's fault.
 func TestErrorCodes(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		traced := rowstest.From(1, "demo", rowstest.ID(1), rowstest.Noon, `{"message":"m","trace_id":"t"}`)
@@ -93,7 +92,7 @@ func TestErrorCodes(t *testing.T) {
 	})
 }
 
-// A session that failed is good again once the cause is gone: the next try connects anew, with the DSN as it then is.
+// A session that failed works again once the cause is gone: the next use connects anew, with the DSN as it is then.
 func TestSessionRecovers(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		to := newSession(reach(dsn))
@@ -108,7 +107,7 @@ func TestSessionRecovers(t *testing.T) {
 	})
 }
 
-// A server that cannot be reached is time's to mend, not somebody's.
+// A server that cannot be reached is a transient fault.
 func TestUnreachable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -124,7 +123,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// A server that takes the connection and says nothing holds an insert no longer than its context does.
+// A server that accepts the connection and is silent holds an insert no longer than its context.
 func TestSilentServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -17,8 +17,8 @@ func rowsWithPayload(n int, payload func(i int) string) []rowstest.Record {
 	return out
 }
 
-// With a profile that forbids the reads, or cuts their answers short, rows are compared with the table all the same:
-// what it sets is set otherwise for them.
+// Rows are compared with the table although a profile forbids the questions or cuts their answers short: the questions
+// send other settings.
 func TestReadUnderProfiles(t *testing.T) {
 	for _, user := range []string{"keyed", "cut_short", "few_results", "cached", "not_async"} {
 		d := clickhousetest.Migrated(t)
@@ -50,7 +50,7 @@ func TestReadUnderProfiles(t *testing.T) {
 	}
 }
 
-// A setting that is pinned to the value wanted is no obstacle, and is not sent.
+// A setting that a profile pins to the wanted value is not sent.
 func TestPinnedAsWanted(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	for protocol, dsn := range d.OfUser("not_async") {

@@ -18,7 +18,7 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// someServer answers over HTTP as a server would that says of itself what it is told to, and keeps what it was asked.
+// someServer answers over HTTP that it is what its lines say, and keeps the questions.
 type someServer struct {
 	mu    sync.Mutex
 	lines []string
@@ -62,8 +62,7 @@ func (s *someServer) store() Config {
 
 var modern = []string{tokenSetting, "async_insert", "max_partitions_per_insert_block", "insert_deduplicate"}
 
-// To a server that is too old nothing is sent: not an insert and not a question. Once it is upgraded the next try
-// succeeds.
+// A server that is too old is sent nothing: no insert and no question. After an upgrade the next try succeeds.
 func TestTooOldIsRefused(t *testing.T) {
 	s := newSomeServer(t, append(modern, "version 25.7.9.9")...)
 	log := &logText{}
@@ -88,8 +87,7 @@ func TestTooOldIsRefused(t *testing.T) {
 	}
 }
 
-// A setting that matters and that the server does not know is named in the log, once, and one that does not matter is
-// not.
+// A needed setting that the server does not know is logged once. Another setting is not logged.
 func TestUnknownSettingIsSaid(t *testing.T) {
 	s := newSomeServer(t, "insert_deduplicate", tokenSetting, "version 26.7.1.1")
 	log := &logText{}
@@ -106,7 +104,7 @@ func TestUnknownSettingIsSaid(t *testing.T) {
 	}
 }
 
-// On ClickHouse Cloud questions wait until the server that is asked knows what all do.
+// On ClickHouse Cloud a question waits until the server knows what all servers know.
 func TestCloud(t *testing.T) {
 	for _, cloud := range []bool{false, true} {
 		lines := append(slices.Clone(modern), "version 26.7.1.1")
@@ -149,7 +147,7 @@ func TestClusterOnCloud(t *testing.T) {
 	}
 }
 
-// The real server takes a question the way Cloud is asked.
+// The real server accepts the question for ClickHouse Cloud.
 func TestCloudQuestion(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		d.Migrate()
@@ -165,7 +163,7 @@ func TestCloudQuestion(t *testing.T) {
 	})
 }
 
-// A ClickHouse whose clock is ahead removes rows as too old within the insert, and gets none.
+// A server whose clock is ahead would remove rows as too old within the insert. It is sent none.
 func TestClickHouseClockAhead(t *testing.T) {
 	for ahead, unfit := range map[time.Duration]bool{
 		-50 * 365 * 24 * time.Hour: false, -time.Hour: false, 0: false, time.Hour: false,

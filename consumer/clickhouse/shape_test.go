@@ -14,7 +14,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// system.clusters says where rows go; the DSN says how its servers are spoken to.
+// system.clusters says where rows go. The DSN says how the servers are reached.
 func TestReadShape(t *testing.T) {
 	d := clickhousetest.New(t)
 	store := reach(d.Native())
@@ -65,7 +65,7 @@ func TestNodeAddr(t *testing.T) {
 	}
 }
 
-// A node has what the DSN says when it is reached, but for its address.
+// A node has everything of the DSN but the address, as the DSN is when it is used.
 func TestNodeReadsTheDSN(t *testing.T) {
 	n := newNode(Config{DSN: "clickhouse://u:p@front:9000/db"}, "ch-2:9000")
 	opts, err := n.options()
@@ -92,7 +92,7 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
-// A change of the replicas is followed; other shards than before are refused, because rows would not meet their first
+// A change of the replicas is followed. Other shards than before are refused, because rows would not meet their first
 // copies.
 func TestShapeChanges(t *testing.T) {
 	a, b := clickhousetest.NewShard(t), clickhousetest.NewShard(t)
@@ -141,7 +141,7 @@ func TestShapeChanges(t *testing.T) {
 	}
 }
 
-// Once a minute the shards are looked at although nothing failed, and no sooner.
+// The shards are read once a minute although nothing failed, and no sooner.
 func TestShapeIsLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := clusterOf(t, "1", clusterShape{nodes: [][]node{{newNode(Config{}, "a:1")}}})
@@ -162,7 +162,7 @@ func TestShapeIsLookedAtAgain(t *testing.T) {
 	})
 }
 
-// More replicas cannot be waited for than there are.
+// A quorum of more replicas than the shard has is refused.
 func TestQuorumOfTooFew(t *testing.T) {
 	for quorum, wrong := range map[string]bool{"auto": false, "1": false, "2": false, "3": true} {
 		c := clusterOf(t, quorum, clusterShape{nodes: [][]node{{newNode(Config{}, "a:1"), newNode(Config{}, "b:1")}}})

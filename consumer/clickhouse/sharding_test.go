@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// The hash that is computed here is the one that ClickHouse computes of shardKey, for any project and any id.
+// The hash is the one that ClickHouse computes of ShardKey, for any project and any id.
 func TestShardHash(t *testing.T) {
 	d := clickhousetest.NewShard(t)
 	const n = 5000
@@ -70,7 +70,7 @@ func TestShardsWithoutWeight(t *testing.T) {
 	}
 }
 
-// A token names the shard and all weights: rows that go elsewhere come under another one.
+// A token contains the shard and all weights: rows that go elsewhere have another token.
 func TestShardTokens(t *testing.T) {
 	seen := map[string]string{}
 	for _, weights := range [][]uint64{{1, 1}, {1, 2}, {2, 1}, {1, 1, 1}, {1, 11}, {11, 1}} {

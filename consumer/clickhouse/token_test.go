@@ -11,7 +11,7 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// overBothMigrated runs a test for an inserter of each protocol, on tables of their own.
+// overBothMigrated runs a test for a table of each protocol, in databases of their own.
 func overBothMigrated(t *testing.T, test func(t *testing.T, d *clickhousetest.Database, to *Table)) {
 	t.Helper()
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
@@ -23,7 +23,7 @@ func overBothMigrated(t *testing.T, test func(t *testing.T, d *clickhousetest.Da
 	})
 }
 
-// months makes a block whose rows lie in several table partitions.
+// months makes a block whose rows fall into several table partitions.
 func months(t *testing.T, n int) *rowsroom.Block {
 	t.Helper()
 	var records []rowstest.Record
@@ -34,7 +34,7 @@ func months(t *testing.T, n int) *rowsroom.Block {
 	return rowstest.Block(t, records...)
 }
 
-// A block that comes again under its token changes nothing, however large it is, and it was one block: one part in each
+// A block that is sent again under its token changes nothing, however large it is. It is one block: one part in each
 // table partition.
 func TestTokenDropsTheSameBlock(t *testing.T) {
 	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
@@ -50,7 +50,7 @@ func TestTokenDropsTheSameBlock(t *testing.T) {
 	})
 }
 
-// Of a block that got in only in part the rest is added, without a second row of what was there.
+// The missing part of a block is added, without a second row of the part that is there.
 func TestTokenAddsWhatIsMissing(t *testing.T) {
 	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		b := months(t, 9)
@@ -73,8 +73,8 @@ func TestTokenAddsWhatIsMissing(t *testing.T) {
 	})
 }
 
-// What rests on it: other rows under a token that was used are dropped, and answered as if they were in. So the token
-// has the hash of the content, and a doubtful insert is looked for afterwards.
+// Other rows under a used token are dropped, and answered as if they were in. That is why a token has the hash of the
+// content, and why a doubtful insert is compared with the table.
 func TestTokenDropsOtherRows(t *testing.T) {
 	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		old, fresh := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2)), rowstest.Block(t, rowstest.From(1, "demo", rowstest.ID(101), rowstest.Noon, `{"message":"another"}`))
@@ -95,7 +95,7 @@ func TestTokenDropsOtherRows(t *testing.T) {
 	})
 }
 
-// The table is asked for a topic's and a partition's own rows.
+// Highest asks for the rows of one topic and one partition.
 func TestHighest(t *testing.T) {
 	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		ask := func(topic string, partition int, from, want int64) {

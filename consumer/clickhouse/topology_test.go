@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A server that stands still holds up nobody who knows the shards, nor anybody whose context ends; those that must know
-// wait.
+// A server that hangs blocks no caller who knows the shards, and no caller whose context ends. A caller who does not
+// know the shards waits.
 func TestLookHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(Config{Cluster: "x", Quorum: "auto", DSN: "clickhouse://127.0.0.1:1/sluice"}, slog.New(slog.DiscardHandler))
@@ -45,8 +45,7 @@ func TestLookHoldsUpNobody(t *testing.T) {
 		close(hang)
 		synctest.Wait()
 
-		// The shards are others now. Until they are what they were nobody works with those of before, also while
-		// somebody asks.
+		// The shards have changed. Until they change back no caller gets the old ones, nor while another caller reads.
 		if _, err := shardsOf(c, t.Context()); !errors.Is(err, errOtherShards) {
 			t.Errorf("other shards: %v", err)
 		}
@@ -63,7 +62,7 @@ func TestLookHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// Replicas may come and go; a server in another shard means that rows would go elsewhere.
+// Replicas may come and go. A server in another shard means that rows would go elsewhere.
 func TestSameShards(t *testing.T) {
 	shape := func(weights []uint64, shards ...string) clusterShape {
 		out := clusterShape{weights: weights}

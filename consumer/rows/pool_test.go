@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A pool keeps empty blocks up to its size, and none that has grown far beyond its use.
+// A pool keeps empty blocks up to its size, and drops a block whose memory is much larger than its rows.
 func TestPoolKeepsBlocks(t *testing.T) {
 	b := NewPool(4 << 20)
 	full := func(n int) *Block {

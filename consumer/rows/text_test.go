@@ -11,8 +11,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// A column is on the wire what its strings are, whichever of them are empty, and however often it is looked at
-// meanwhile.
+// A column is sent as its strings, whichever of them are empty, and however often it is read in between.
 func TestTextColumn(t *testing.T) {
 	wire := func(texts []string) (out []byte) {
 		for _, v := range texts {

@@ -13,7 +13,7 @@ import (
 	"sluice/internal/settings"
 )
 
-// compared compares the cluster's schema with what a number of servers have, who are told what they lack.
+// compared compares the schema of a cluster with a number of servers, from which something may be missing.
 func compared(t *testing.T, servers int, lack func(map[string][]found)) comparison {
 	t.Helper()
 	f := variant{Database: "db", Cluster: "c", TTL: ttlOf(defaultRetention)}
@@ -43,7 +43,7 @@ func compared(t *testing.T, servers int, lack func(map[string][]found)) comparis
 	return c
 }
 
-// Servers of a cluster that lack an object get it, all others are as they should be.
+// A server of a cluster that lacks an object gets it. The other objects are left alone.
 func TestCompareServersOfACluster(t *testing.T) {
 	if c := compared(t, 3, nil); len(c.steps) > 0 || len(c.with(stateThere)) != len(c.findings) {
 		t.Errorf("%v %v", c.findings, c.steps)
@@ -59,7 +59,7 @@ func TestCompareServersOfACluster(t *testing.T) {
 			t.Errorf("%s: %v %v", object, c.findings, c.steps)
 		}
 	}
-	// One server has another definition: both are looked at.
+	// If one server has another definition, both definitions are compared.
 	c := compared(t, 3, func(objects map[string][]found) {
 		odd := objects["issues"][0]
 		odd.query, odd.servers = "SELECT 1", 1
@@ -71,7 +71,7 @@ func TestCompareServersOfACluster(t *testing.T) {
 	}
 }
 
-// A server that joined gets the retention of the others, and servers that differ are said and made alike when a
+// A server that joined gets the retention of the others. Servers that differ are reported, and made alike when a
 // retention is given.
 func TestRetentionOfACluster(t *testing.T) {
 	if got := newTTL([]string{"a", "b"}, new(settings.Duration(time.Hour))); got != "a" {
@@ -99,7 +99,7 @@ func TestRetentionOfACluster(t *testing.T) {
 	}
 }
 
-// The questions that all servers of a cluster are asked are ones that ClickHouse answers.
+// ClickHouse answers the questions for all servers of a cluster.
 func TestInventoryOfACluster(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	d.Ask("ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + INTERVAL 1000 DAY")
@@ -133,7 +133,7 @@ func TestInventoryOfACluster(t *testing.T) {
 	}
 }
 
-// A definition is read as the server writes it, with all that may be in one.
+// A definition is read in the server's own form, with everything that may be in one.
 func TestParseDefinition(t *testing.T) {
 	d, err := parseDefinition("CREATE TABLE `my db`.t (`a` String DEFAULT concat('x, )\\'', 'TTL') COMMENT 'it''s (' CODEC(Delta(8), ZSTD(1)) TTL b + toIntervalDay(1), " +
 		"`b` Map(String, Enum8('a b' = 1, 'c,)' = 2)), INDEX i (a, b) TYPE set(100) GRANULARITY 4, CONSTRAINT c CHECK a != '', PROJECTION p (SELECT a ORDER BY b)) " +
@@ -169,8 +169,8 @@ func TestParseDefinition(t *testing.T) {
 	}
 }
 
-// A migration of a cluster as a whole, with all of its steps in their order. On the way to the engine, which has
-// neither Keeper nor peers, the statements lose what takes them.
+// A migration of a whole cluster, with all steps in their order. The engine has neither Keeper nor peers, so the proxy
+// removes what needs them.
 func TestApplyToCluster(t *testing.T) {
 	d := clickhousetest.New(t)
 	w := clickhousetest.NewProxy(t)
@@ -214,7 +214,7 @@ func TestApplyToCluster(t *testing.T) {
 	if n := count(" ON CLUSTER 'two'"); n != 0 {
 		t.Errorf("%d statements with nothing to do", n)
 	}
-	// What is missing is made, whether it was there before or not, and a table gets the retention that others have.
+	// A missing object is made whether it existed before or not, and a table gets the retention of the other servers.
 	d.Ask("ALTER TABLE events_local MODIFY TTL toDateTime(received_at) + toIntervalDay(100)")
 	for _, drop := range []string{
 		"DROP VIEW events", "DROP TABLE events_raw SYNC", "ALTER TABLE events_local DROP COLUMN trace_id", "ALTER TABLE events_raw DROP COLUMN message",

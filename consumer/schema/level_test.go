@@ -9,7 +9,7 @@ import (
 )
 
 // Levels compare by their weight. A word that is no level compares with nothing, unless the server is told to refuse
-// it, as the README says and as sluice dev's is.
+// it, as the documentation says and as the engine of sluice dev is.
 func TestLevelsInQueries(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	var records []rowstest.Record

@@ -19,7 +19,7 @@ func ttlIs(d *clickhousetest.Database, want string) {
 	d.Asks("SELECT extract(engine_full, 'TTL (.*) SETTINGS') FROM system.tables WHERE database = currentDatabase() AND name = 'events_raw'", want)
 }
 
-// keeping is the store with a retention, or with none if it is 0.
+// keeping is the configuration with a retention, or with none if it is 0.
 func keeping(d *clickhousetest.Database, retention time.Duration) Config {
 	store := storeOf(d)
 	store.Retention = nil
@@ -29,7 +29,7 @@ func keeping(d *clickhousetest.Database, retention time.Duration) Config {
 	return store
 }
 
-// received inserts rows that were received some days ago.
+// received inserts rows that were received a number of days ago.
 func received(d *clickhousetest.Database, days ...int) {
 	d.T.Helper()
 	var records []rowstest.Record
@@ -39,7 +39,7 @@ func received(d *clickhousetest.Database, days ...int) {
 	putRows(d.T, storeOf(d), records...)
 }
 
-// A new table keeps rows for 90 days unless told otherwise, and one that is there keeps what it has, with all rows.
+// A new table keeps rows for 90 days unless told otherwise. An existing table keeps its retention and all rows.
 func TestRetentionNotGiven(t *testing.T) {
 	fresh := clickhousetest.New(t)
 	apply(t, keeping(fresh, 0))
@@ -73,7 +73,8 @@ func TestRetentionNotGiven(t *testing.T) {
 	}
 }
 
-// A shorter retention says what it removes and removes nothing, unless that is allowed. A longer one is set at once.
+// A shorter retention reports how many rows it would remove, and removes none without permission. A longer retention is
+// set at once.
 func TestRetentionGiven(t *testing.T) {
 	for _, tc := range []struct {
 		before  string
@@ -146,7 +147,7 @@ func rowsAbout(n int) string {
 	return fmt.Sprintf("%d rows (about ", n)
 }
 
-// How much is removed is counted from the rows, and their bytes by their share of each table partition.
+// The rows to be removed are counted, and their bytes estimated by their share of each table partition.
 func TestLossIsCounted(t *testing.T) {
 	d := clickhousetest.New(t)
 	apply(t, keeping(d, 365*day))
@@ -177,7 +178,7 @@ func TestLossIsCounted(t *testing.T) {
 	}
 }
 
-// Sizes are for people.
+// A size is written with a unit that suits it.
 func TestSizeOf(t *testing.T) {
 	for bytes, want := range map[uint64]string{0: "0.0 KiB", 1<<20 - 1: "1024.0 KiB", 1 << 20: "1.0 MiB", 1<<30 - 1: "1024.0 MiB", 1 << 30: "1.0 GiB"} {
 		if got := sizeOf(bytes); got != want {

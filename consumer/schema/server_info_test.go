@@ -13,7 +13,7 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// surveyed is a server as a migration may meet one.
+// surveyed is a server as a migration may find one.
 func surveyed(edit func(*serverInfo)) *serverInfo {
 	s := &serverInfo{clusters: []string{"one", "two"}, macros: []string{"replica", "shard"}}
 	s.Version = "25.8.1.1"
@@ -23,7 +23,7 @@ func surveyed(edit func(*serverInfo)) *serverInfo {
 	return s
 }
 
-// Whoever runs a migration where it cannot work is told why, before anything is changed.
+// A migration of an unsuitable server is refused with the reason, before anything is changed.
 func TestSurveyFits(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cluster string
@@ -53,7 +53,7 @@ func TestSurveyFits(t *testing.T) {
 	}
 }
 
-// The real server is surveyed over both protocols.
+// inspect works on the real server over both protocols.
 func TestLook(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		store := storeAt(dsn)
@@ -79,7 +79,7 @@ func TestLook(t *testing.T) {
 	})
 }
 
-// applied migrates a server that is said to be another one.
+// applied migrates a server that claims to be another one.
 func applied(t *testing.T, store Config, edit func(*serverInfo)) error {
 	t.Helper()
 	m := NewMigrator(store, &bytes.Buffer{})
@@ -93,7 +93,7 @@ func applied(t *testing.T, store Config, edit func(*serverInfo)) error {
 	return m.Apply(t.Context())
 }
 
-// A server that is refused is left as it is.
+// A server that is refused is left alone.
 func TestApplyRefuses(t *testing.T) {
 	d := clickhousetest.New(t)
 	cluster := storeOf(d)
@@ -124,8 +124,8 @@ func TestApplyWithoutTheCluster(t *testing.T) {
 	})
 }
 
-// ClickHouse Cloud is recognised and given what it takes; that the real server takes it as well is all that can be
-// shown here.
+// ClickHouse Cloud is recognised and gets its own variant. The test can only show that the real server accepts the
+// variant.
 func TestApplyToCloud(t *testing.T) {
 	d := clickhousetest.New(t)
 	for range 2 {

@@ -24,7 +24,7 @@ type Record struct {
 // Noon is when the events of tests are received.
 var Noon = time.Date(2026, 11, 23, 12, 0, 0, 123_000_000, time.UTC)
 
-// ID is a UUID of version 4 that is the same for the same number.
+// ID returns a UUID of version 4, the same one for the same number.
 func ID(n uint64) uuid.UUID {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[8:], n)
@@ -33,7 +33,7 @@ func ID(n uint64) uuid.UUID {
 	return id
 }
 
-// IDAt is a UUID of version 7 with a time in it.
+// IDAt returns a UUID of version 7 with a time in it.
 func IDAt(at time.Time, n uint64) uuid.UUID {
 	id := ID(n)
 	ms := uint64(at.UnixMilli()) //nolint:gosec // after 1970
@@ -44,19 +44,19 @@ func IDAt(at time.Time, n uint64) uuid.UUID {
 	return id
 }
 
-// From is a record of an event.
+// From is a record of partition 0.
 func From(offset int64, project string, id uuid.UUID, received time.Time, value string) Record {
 	envelope := event.Envelope{Project: project, ID: id, ReceivedAt: received}
 	return Record{Offset: offset, Envelope: envelope, Value: value}
 }
 
-// Plain is a record whose message says which offset it has. It was received just now.
+// Plain is a record of partition 0 whose message contains the offset. It was received just now.
 func Plain(offset int64) Record {
 	value := fmt.Sprintf(`{"message":"event %d"}`, offset)
 	return From(offset, "demo", ID(uint64(offset)), time.Now(), value) //nolint:gosec // not negative
 }
 
-// Block makes a block of records that are all good.
+// Block makes a block of records. It fails the test if a record is not a good event.
 func Block(tb testing.TB, records ...Record) *rows.Block {
 	tb.Helper()
 	var decoder event.Decoder
@@ -76,7 +76,7 @@ func Block(tb testing.TB, records ...Record) *rows.Block {
 	return b
 }
 
-// Many are n events of one partition.
+// Many makes a block of n plain records.
 func Many(tb testing.TB, n int) *rows.Block {
 	tb.Helper()
 	records := make([]Record, n)
