@@ -107,7 +107,7 @@ func TestClusterNextOwner(t *testing.T) {
 // A block whose events all belong to one shard is sent to that shard only.
 func TestClusterOneShardsBlock(t *testing.T) {
 	c, servers, ways := twoShards(t)
-	if _, err := shardsOf(c, t.Context()); err != nil {
+	if _, err := shardsOf(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	b := rowstest.Many(t, 100)
@@ -225,7 +225,7 @@ func TestClusterCountsReplicas(t *testing.T) {
 func TestClusterOtherReplica(t *testing.T) {
 	for name, m := range map[string]clickhousetest.Fault{"gone": clickhousetest.Gone, "lost": clickhousetest.Lost, "read-only": clickhousetest.ReadOnly} {
 		c, _, ways := replicated(t, "1", 2)
-		if _, err := shardsOf(c, t.Context()); err != nil {
+		if _, err := shardsOf(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 		c.topology.layout.shards[0].next.Store(0)
@@ -273,7 +273,7 @@ func TestClusterNamesTooFew(t *testing.T) {
 		nodes := []node{newNode(Config{}, "a:1"), newNode(Config{}, "b:1"), newNode(Config{}, "c:1")}
 		c := clusterOf(t, "auto", clusterShape{replicas: []int{3}, nodes: [][]node{nodes[:n]}})
 		c.topology.log = slog.New(slog.NewTextHandler(log, nil))
-		if _, err := shardsOf(c, t.Context()); err != nil || strings.Contains(log.String(), "level=WARN") != said {
+		if _, err := shardsOf(t.Context(), c); err != nil || strings.Contains(log.String(), "level=WARN") != said {
 			t.Errorf("%d named: error %v, said %s", n, err, log)
 		}
 	}

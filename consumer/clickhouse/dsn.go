@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"regexp"
@@ -46,11 +47,21 @@ func (c Config) Options() (*clickhouse.Options, error) {
 	return opts, nil
 }
 
-// OpenDB returns a clickhouse-go handle to a database on the DSN's servers, whatever database the DSN names. It
-// connects at its first use, to the first server that answers.
+// OpenDB returns a clickhouse-go handle to a database on the DSN's servers, whatever database the DSN names. It connects
+// at its first use, to the first server that answers.
+//
+// Over HTTPS clickhouse-go asks for a login by certificate where the user has no password. OpenDB asks for a login without
+// a password, unless the DSN brings a certificate.
 func OpenDB(opts *clickhouse.Options, database string) *sql.DB {
 	of := *opts
 	of.Auth.Database, of.DialTimeout = database, dialTimeout
+	if of.Protocol == clickhouse.HTTP && of.TLS != nil && of.Auth.Password == "" && len(of.TLS.Certificates) == 0 {
+		of.HttpHeaders = maps.Clone(of.HttpHeaders)
+		if of.HttpHeaders == nil {
+			of.HttpHeaders = map[string]string{}
+		}
+		of.HttpHeaders["X-ClickHouse-SSL-Certificate-Auth"] = "off"
+	}
 	return clickhouse.OpenDB(&of)
 }
 

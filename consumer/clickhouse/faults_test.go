@@ -38,7 +38,7 @@ func refusing(t *testing.T, code int) string {
 			_, _ = conn.Read(hello)
 			var b proto.Buffer
 			b.PutUVarInt(uint64(proto.ServerCodeException))
-			b.PutInt32(int32(code)) //nolint:gosec // small
+			b.PutInt32(int32(code)) // small
 			b.PutString("DB::Exception")
 			b.PutString("no")
 			b.PutString("")

@@ -55,7 +55,7 @@ func local(t *testing.T, cfg Config) *Table {
 func newCluster(cfg Config, log *slog.Logger) *Table { return tableOf(newTopology(cfg, log)) }
 
 // shardsOf returns the shards, which are read if need be.
-func shardsOf(c *Table, ctx context.Context) ([]*shard, error) { //nolint:revive // the table first, as in a method
+func shardsOf(ctx context.Context, c *Table) ([]*shard, error) {
 	at, err := c.topology.current(ctx)
 	if err != nil {
 		return nil, err

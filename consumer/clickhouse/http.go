@@ -24,8 +24,7 @@ import (
 //
 // clickhouse-go 2.50 could post the bytes (InsertFormat), but not safely: it takes an answer with status 200 and an
 // exception's code in its header for a success, which would lose the block. It also sends max_execution_time with every
-// request that has a deadline, which a profile may forbid, and it wants a client certificate from a user without a
-// password.
+// request that has a deadline, which a profile may forbid.
 type httpConnection struct {
 	opts       *clickhouse.Options
 	table      string

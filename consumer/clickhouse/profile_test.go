@@ -12,7 +12,7 @@ import (
 func rowsWithPayload(n int, payload func(i int) string) []rowstest.Record {
 	out := make([]rowstest.Record, n)
 	for i := range out {
-		out[i] = rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, payload(i)) //nolint:gosec // not negative
+		out[i] = rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, payload(i)) // not negative
 	}
 	return out
 }
@@ -30,7 +30,7 @@ func TestReadUnderProfiles(t *testing.T) {
 			p := New(reach(dsn), slog.New(slog.DiscardHandler))
 			b := rowstest.Block(t, rowsWithPayload(260, func(i int) string { return fmt.Sprintf(`{"message":"event %d"}`, i) })...)
 			missing, err := p.Missing(t.Context(), "events", 0, b)
-			if err != nil || len(missing) != 260-more || missing[0] != int32(more) { //nolint:gosec // small
+			if err != nil || len(missing) != 260-more || missing[0] != int32(more) { // small
 				t.Errorf("%s, %s: missing %v, error %v", user, protocol, missing, err)
 			}
 			if user == "cached" { // an answer of a moment ago would be the same

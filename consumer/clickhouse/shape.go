@@ -47,7 +47,7 @@ func (d discovery) ask(ctx context.Context, query string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := OpenDB(opts, "default")
+	db := OpenDB(opts, "") // the server's default: no database has to exist
 	defer db.Close() //nolint:errcheck // nothing is pending
 	late, end := afterGrace(ctx)
 	defer end()

@@ -103,7 +103,7 @@ func TestShapeChanges(t *testing.T) {
 	c.topology.read = func(context.Context) (clusterShape, error) { return now, failure }
 	look := func() ([]*shard, error) {
 		c.topology.stale = true
-		all, err := shardsOf(c, t.Context())
+		all, err := shardsOf(t.Context(), c)
 		return all, err
 	}
 	failure = errors.New("away")
@@ -131,7 +131,7 @@ func TestShapeChanges(t *testing.T) {
 		if _, err := look(); !errors.Is(err, errOtherShards) || !isSetup(err) || IsUncertain(err) {
 			t.Errorf("%v: %v", weights, err)
 		}
-		if _, err := shardsOf(c, t.Context()); !errors.Is(err, errOtherShards) {
+		if _, err := shardsOf(t.Context(), c); !errors.Is(err, errOtherShards) {
 			t.Errorf("%v, asked again: %v", weights, err)
 		}
 	}
@@ -155,7 +155,7 @@ func TestShapeIsLookedAtAgain(t *testing.T) {
 			want  int
 		}{{0, 1}, {topologyMaxAge - 1, 1}, {1, 2}, {topologyMaxAge - 1, 2}, {2, 3}} {
 			time.Sleep(step.after)
-			if _, err := shardsOf(c, t.Context()); err != nil || looks != step.want {
+			if _, err := shardsOf(t.Context(), c); err != nil || looks != step.want {
 				t.Errorf("%d looks, want %d, error %v", looks, step.want, err)
 			}
 		}
@@ -166,7 +166,7 @@ func TestShapeIsLookedAtAgain(t *testing.T) {
 func TestQuorumOfTooFew(t *testing.T) {
 	for quorum, wrong := range map[string]bool{"auto": false, "1": false, "2": false, "3": true} {
 		c := clusterOf(t, quorum, clusterShape{nodes: [][]node{{newNode(Config{}, "a:1"), newNode(Config{}, "b:1")}}})
-		all, err := shardsOf(c, t.Context())
+		all, err := shardsOf(t.Context(), c)
 		if (err != nil) != wrong || err != nil && !isSetup(err) {
 			t.Errorf("%s of 2: %v", quorum, err)
 		}

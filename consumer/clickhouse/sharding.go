@@ -68,7 +68,7 @@ func (s *sharding) split(b *rows.Block) [][]int32 {
 	ids := b.EventIDs()
 	for row, project := range b.Projects() {
 		n := s.of(project, ids[row])
-		out[n] = append(out[n], int32(row)) //nolint:gosec // rows of one block
+		out[n] = append(out[n], int32(row)) // rows of one block
 	}
 	return out
 }

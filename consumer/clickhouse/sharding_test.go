@@ -17,7 +17,7 @@ import (
 func TestShardHash(t *testing.T) {
 	d := clickhousetest.NewShard(t)
 	const n = 5000
-	rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+	rnd := rand.New(rand.NewPCG(1, 2)) // a test's
 	var records []rowstest.Record
 	for i := range int64(n) {
 		id := uuid.UUID{}

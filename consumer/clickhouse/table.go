@@ -137,7 +137,7 @@ func (t *Table) Missing(ctx context.Context, topic string, partition int, b *row
 		case some:
 			return nil, errBelowQuorum
 		default:
-			missing = append(missing, int32(row)) //nolint:gosec // rows of one block
+			missing = append(missing, int32(row)) // rows of one block
 		}
 	}
 	return missing, nil

@@ -29,7 +29,7 @@ func months(t *testing.T, n int) *rowsroom.Block {
 	var records []rowstest.Record
 	for i := range n {
 		at := time.Date(2024, time.Month(1+i%3), 1, 0, 0, 0, 0, time.UTC)
-		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, fmt.Sprintf(`{"message":"event %d","timestamp":%q}`, i, at.Format(time.RFC3339)))) //nolint:gosec // small
+		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, fmt.Sprintf(`{"message":"event %d","timestamp":%q}`, i, at.Format(time.RFC3339)))) // small
 	}
 	return rowstest.Block(t, records...)
 }

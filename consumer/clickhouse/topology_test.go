@@ -18,27 +18,27 @@ func TestLookHoldsUpNobody(t *testing.T) {
 		shape := clusterShape{weights: []uint64{1}, replicas: []int{1}, nodes: [][]node{{{name: "a:1"}}}}
 		hang := make(chan struct{})
 		c.topology.read = func(context.Context) (clusterShape, error) { <-hang; return shape, nil }
-		go func() { _, _ = shardsOf(c, context.Background()) }()
+		go func() { _, _ = shardsOf(context.Background(), c) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if _, err := shardsOf(c, ctx); !errors.Is(err, ErrNotSent) || time.Since(start) != time.Second {
+		if _, err := shardsOf(ctx, c); !errors.Is(err, ErrNotSent) || time.Since(start) != time.Second {
 			t.Errorf("one who knows nothing yet: %v after %s", err, time.Since(start))
 		}
 		close(hang)
 		synctest.Wait()
-		if all, err := shardsOf(c, t.Context()); err != nil || len(all) != 1 {
+		if all, err := shardsOf(t.Context(), c); err != nil || len(all) != 1 {
 			t.Fatalf("%d shards, %v", len(all), err)
 		}
 
 		hang = make(chan struct{})
 		time.Sleep(topologyMaxAge) // the bubble's clock
 		synctest.Wait()
-		go func() { _, _ = shardsOf(c, context.Background()) }()
+		go func() { _, _ = shardsOf(context.Background(), c) }()
 		synctest.Wait()
 		start = time.Now()
-		if all, err := shardsOf(c, t.Context()); err != nil || len(all) != 1 || time.Since(start) != 0 {
+		if all, err := shardsOf(t.Context(), c); err != nil || len(all) != 1 || time.Since(start) != 0 {
 			t.Errorf("one who knows the shards: %d, %v after %s", len(all), err, time.Since(start))
 		}
 		shape = clusterShape{weights: []uint64{1, 1}, replicas: []int{1, 1}, nodes: [][]node{{{name: "a:1"}}, {{name: "b:1"}}}}
@@ -46,15 +46,15 @@ func TestLookHoldsUpNobody(t *testing.T) {
 		synctest.Wait()
 
 		// The shards have changed. Until they change back no caller gets the old ones, nor while another caller reads.
-		if _, err := shardsOf(c, t.Context()); !errors.Is(err, errOtherShards) {
+		if _, err := shardsOf(t.Context(), c); !errors.Is(err, errOtherShards) {
 			t.Errorf("other shards: %v", err)
 		}
 		hang = make(chan struct{})
-		go func() { _, _ = shardsOf(c, context.Background()) }()
+		go func() { _, _ = shardsOf(context.Background(), c) }()
 		synctest.Wait()
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := shardsOf(c, ctx); !errors.Is(err, ErrNotSent) {
+		if _, err := shardsOf(ctx, c); !errors.Is(err, ErrNotSent) {
 			t.Errorf("other shards, while somebody asks: %v", err)
 		}
 		close(hang)

@@ -34,7 +34,7 @@ func TestClusterViews(t *testing.T) {
 	const n = 300
 	var records, resent []rowstest.Record
 	for i := range int64(n) {
-		id := rowstest.ID(uint64(i)) //nolint:gosec // not negative
+		id := rowstest.ID(uint64(i)) // not negative
 		records = append(records, rowstest.From(i, "demo", id, rowstest.Noon, fmt.Sprintf(`{"message":"first of %d","user":{"id":%d}}`, i, i%7)))
 		resent = append(resent, rowstest.From(n+i, "demo", id, rowstest.Noon.Add(1e9), fmt.Sprintf(`{"message":"second of %d","user":{"id":%d}}`, i, i%7)))
 	}

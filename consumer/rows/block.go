@@ -211,12 +211,12 @@ func (b *Block) Append(ev *event.Event, r *Row) {
 	timestamp, client, adjusted := ev.Times(id, r.Envelope.ReceivedAt, r.Envelope.Correction(), r.MaxAge)
 	b.texts[projectID].appendString(r.Envelope.Project)
 	b.eventID = append(b.eventID, id)
-	b.idTime.AppendRaw(proto.DateTime(r.IDTime.Unix())) //nolint:gosec // 1970, or 2020 to 2039
+	b.idTime.AppendRaw(proto.DateTime(r.IDTime.Unix())) // 1970, or 2020 to 2039
 	b.timestamp.AppendRaw(milli(timestamp))
 	b.client.AppendRaw(milli(client))
 	b.adjusted.Append(adjusted)
 	b.receivedAt.AppendRaw(milli(r.Envelope.ReceivedAt))
-	b.level.Append(int8(ev.Level)) //nolint:gosec // 1 to 5
+	b.level.Append(int8(ev.Level)) // 1 to 5
 	if raw, ok := ev.PlainMessage(); ok {
 		b.texts[message].append(raw)
 	} else {
@@ -250,7 +250,7 @@ func (b *Block) Append(ev *event.Event, r *Row) {
 	}
 	b.texts[payload].append(json)
 	b.texts[topic].appendString(r.Topic)
-	b.partition.Append(int32(r.Partition)) //nolint:gosec // an int32 of Kafka's protocol
+	b.partition.Append(int32(r.Partition)) // an int32 of Kafka's protocol
 	b.offset.Append(r.Offset)
 }
 

@@ -88,7 +88,7 @@ func (c *textColumn) ends(out []int) []int {
 	at := 0
 	for range c.count - c.absent {
 		n, size := binary.Uvarint(c.buf[at:])
-		at += size + int(n) //nolint:gosec // written by append
+		at += size + int(n) // written by append
 		out = append(out, at)
 	}
 	return out
@@ -103,9 +103,9 @@ func (c *textColumn) row(i int) []byte {
 	for {
 		n, size := binary.Uvarint(c.buf[at:])
 		if i == 0 {
-			return c.buf[at+size : at+size+int(n)] //nolint:gosec // written by append
+			return c.buf[at+size : at+size+int(n)] // written by append
 		}
-		at += size + int(n) //nolint:gosec // as above
+		at += size + int(n) // as above
 		i--
 	}
 }
@@ -164,7 +164,7 @@ func (c *tagsColumn) Reset() {
 }
 
 // endRow ends the map of a row.
-func (c *tagsColumn) endRow() { c.ends = append(c.ends, uint64(c.keys.count)) } //nolint:gosec // a count
+func (c *tagsColumn) endRow() { c.ends = append(c.ends, uint64(c.keys.count)) } // a count
 
 func (c *tagsColumn) pick(from *tagsColumn, rows []int32) {
 	var tags []int32
@@ -174,9 +174,9 @@ func (c *tagsColumn) pick(from *tagsColumn, rows []int32) {
 			start = from.ends[i-1]
 		}
 		for j := start; j < from.ends[i]; j++ {
-			tags = append(tags, int32(j)) //nolint:gosec // a count
+			tags = append(tags, int32(j)) // a count
 		}
-		c.ends = append(c.ends, uint64(c.keys.count+len(tags))) //nolint:gosec // a count
+		c.ends = append(c.ends, uint64(c.keys.count+len(tags))) // a count
 	}
 	c.keys.pick(&from.keys, tags)
 	c.values.pick(&from.values, tags)

@@ -25,7 +25,7 @@ func TestTextColumn(t *testing.T) {
 		return b.Buf
 	}
 	for seed := range uint64(300) {
-		rnd := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // repeatable
+		rnd := rand.New(rand.NewPCG(seed, 1)) // repeatable
 		var c textColumn
 		var texts []string
 		for round := range 3 {
@@ -48,7 +48,7 @@ func TestTextColumn(t *testing.T) {
 					var want []string
 					for i := range texts {
 						if i%2 == shard {
-							rows, want = append(rows, int32(i)), append(want, texts[i]) //nolint:gosec // few
+							rows, want = append(rows, int32(i)), append(want, texts[i]) // few
 						}
 						if string(c.row(i)) != texts[i] {
 							t.Errorf("seed %d: row %d", seed, i)

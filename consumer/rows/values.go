@@ -39,7 +39,7 @@ func (b *Block) Projects() iter.Seq2[int, []byte] {
 		c, at := &b.texts[projectID], 0
 		for row := range c.count - c.absent {
 			n, size := binary.Uvarint(c.buf[at:])
-			end := at + size + int(n) //nolint:gosec // written by append
+			end := at + size + int(n) // written by append
 			if !yield(row, c.buf[at+size:end]) {
 				return
 			}
@@ -54,7 +54,7 @@ func (b *Block) TablePartitions() []int32 {
 	out := make([]int32, b.Rows())
 	for i, at := range b.idTime.Data {
 		year, month, _ := time.Unix(int64(at), 0).UTC().Date()
-		out[i] = int32(year*12 + int(month)) //nolint:gosec // 1970 to 2106
+		out[i] = int32(year*12 + int(month)) // 1970 to 2106
 	}
 	return out
 }
@@ -69,8 +69,8 @@ func (b *Block) RowBytes() []int64 {
 		c, at := &b.texts[t], 0
 		for i := range c.count - c.absent {
 			n, size := binary.Uvarint(c.buf[at:])
-			at += size + int(n)              //nolint:gosec // written by append
-			out[i] += int64(size) + int64(n) //nolint:gosec // written by append
+			at += size + int(n)              // written by append
+			out[i] += int64(size) + int64(n) // written by append
 		}
 	}
 	return out

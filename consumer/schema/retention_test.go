@@ -34,7 +34,7 @@ func received(d *clickhousetest.Database, days ...int) {
 	d.T.Helper()
 	var records []rowstest.Record
 	for i, n := range days {
-		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), time.Now().AddDate(0, 0, -n), `{"message":"m"}`)) //nolint:gosec // small
+		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), time.Now().AddDate(0, 0, -n), `{"message":"m"}`)) // small
 	}
 	putRows(d.T, storeOf(d), records...)
 }
@@ -157,7 +157,7 @@ func TestLossIsCounted(t *testing.T) {
 		for j := range int64(1000) {
 			offset := int64(i)*1000 + j
 			text := fmt.Sprintf(`{"message":"m %d","timestamp":%q}`, offset*offset, at.Format(time.RFC3339))
-			records = append(records, rowstest.From(offset, "demo", rowstest.ID(uint64(offset)), at, text)) //nolint:gosec // not negative
+			records = append(records, rowstest.From(offset, "demo", rowstest.ID(uint64(offset)), at, text)) // not negative
 		}
 		putRows(t, storeOf(d), records...)
 	}

@@ -36,7 +36,7 @@ func ID(n uint64) uuid.UUID {
 // IDAt returns a UUID of version 7 with a time in it.
 func IDAt(at time.Time, n uint64) uuid.UUID {
 	id := ID(n)
-	ms := uint64(at.UnixMilli()) //nolint:gosec // after 1970
+	ms := uint64(at.UnixMilli()) // after 1970
 	for i := range 6 {
 		id[i] = byte(ms >> (8 * (5 - i)))
 	}
@@ -53,7 +53,7 @@ func From(offset int64, project string, id uuid.UUID, received time.Time, value 
 // Plain is a record of partition 0 whose message contains the offset. It was received just now.
 func Plain(offset int64) Record {
 	value := fmt.Sprintf(`{"message":"event %d"}`, offset)
-	return From(offset, "demo", ID(uint64(offset)), time.Now(), value) //nolint:gosec // not negative
+	return From(offset, "demo", ID(uint64(offset)), time.Now(), value) // not negative
 }
 
 // Block makes a block of records. It fails the test if a record is not a good event.
