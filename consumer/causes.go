@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// mostCauses bounds what is remembered of one blockage.
+// mostCauses bounds the causes that are remembered of one blockage.
 const mostCauses = 16
 
-// mostCauseBytes is how much of an error's text tells it from another one.
+// mostCauseBytes is how much of an error's text distinguishes it from others.
 const mostCauseBytes = 200
 
-// causes are what one blockage has met so far, so that each is logged once.
+// causes are the causes of one blockage so far, so that each is logged once.
 type causes struct {
 	tries int
 	seen  []string
@@ -23,7 +23,7 @@ type causes struct {
 	hints []string
 }
 
-// advice is a hint that was not given yet, or nothing.
+// advice returns a hint that was not given yet, or nothing.
 func (c *causes) advice(text string) string {
 	if slices.Contains(c.hints, text) {
 		return ""
@@ -32,7 +32,7 @@ func (c *causes) advice(text string) string {
 	return text
 }
 
-// note counts a cause, and says whether it is a new one.
+// note counts a cause, and reports whether it is new.
 func (c *causes) note(reason string, err error) bool {
 	c.tries++
 	key := reason + " " + causeOf(err)
@@ -47,7 +47,7 @@ func (c *causes) note(reason string, err error) bool {
 	return true
 }
 
-// summary is how often each came.
+// summary lists how often each cause came.
 func (c *causes) summary() string {
 	var out []string
 	for i, key := range c.seen {
@@ -56,7 +56,7 @@ func (c *causes) summary() string {
 	return strings.Join(out, ", ")
 }
 
-// causeOf tells one cause from another: ClickHouse's code, or what lies at the bottom of the error. Numbers in it, such as the ports of a
+// causeOf identifies a cause: by ClickHouse's code, or by the innermost error. Numbers, such as the ports of a
 // connection, make no difference.
 func causeOf(err error) string {
 	if code := clickhouse.Code(err); code != 0 {

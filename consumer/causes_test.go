@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Two errors are one cause if only numbers differ.
+// Two errors have one cause if only numbers differ.
 func TestCauseOf(t *testing.T) {
 	a := causeOf(fmt.Errorf("%w: %w", clickhouse.ErrNotSent, errors.New("read tcp 127.0.0.1:51234->127.0.0.1:9000: connection reset")))
 	b := causeOf(fmt.Errorf("%w: %w", clickhouse.ErrNotSent, errors.New("read tcp 127.0.0.1:51299->127.0.0.1:9000: connection reset")))

@@ -5,7 +5,7 @@ import (
 	"sluice/consumer/kafka"
 )
 
-// hint says what to do about an error, where the consumer knows.
+// hint returns what to do about an error, if the consumer knows.
 func hint(err error) string {
 	if text := kafka.Hint(err); text != "" {
 		return text

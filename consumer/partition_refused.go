@@ -200,7 +200,7 @@ func (d *insertion) placed(ctx context.Context) error {
 	if d.Places != nil {
 		return nil
 	}
-	places := d.batch.rows.Partitions()
+	places := d.batch.rows.TablePartitions()
 	if s, ok := d.table.(sharder); ok {
 		shards, err := s.ShardOf(ctx, d.batch.rows)
 		if err != nil {
@@ -210,7 +210,7 @@ func (d *insertion) placed(ctx context.Context) error {
 			places[row] += int32(shard) << 16 //nolint:gosec // a few shards; months are fewer than 1<<16
 		}
 	}
-	d.Places, d.Weights = places, d.batch.rows.Weights()
+	d.Places, d.Weights = places, d.batch.rows.RowBytes()
 	return nil
 }
 

@@ -28,7 +28,7 @@ func (w *wait) failed(ctx context.Context, reason string, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if reason == blockedClickHouse && clickhouse.IsSetup(err) {
+	if reason == blockedClickHouse && clickhouse.FaultOf(err) == clickhouse.FaultSetup {
 		reason = blockedSetup
 	}
 	text := "partition is blocked, retrying"

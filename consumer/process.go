@@ -47,7 +47,7 @@ func (p *processor) process(r *recordbatch.Record, b *rows.Block) error {
 		}
 	}
 	b.Append(&p.event, &rows.Row{
-		Envelope: envelope, IdTime: idTime, Raw: raw, Topic: p.topic, Partition: p.partition, Offset: r.Offset, MaxAge: p.maxAge,
+		Envelope: envelope, IDTime: idTime, Payload: raw, Topic: p.topic, Partition: p.partition, Offset: r.Offset, MaxAge: p.maxAge,
 	})
 	return nil
 }

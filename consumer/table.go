@@ -2,21 +2,24 @@ package consumer
 
 import (
 	"context"
+
 	"sluice/consumer/rows"
 )
 
 // table is what a partition needs of ClickHouse.
 //
-// The implementer owes: insert sends one block under one token and returns nil only when all of its rows are in the table, or were
-// under that token before; after errNotSent nothing was sent, after an error without a code of ClickHouse's anything may have
-// happened. missing, highest and held see what was in the table when they were called. Safe for concurrent use; a block is not kept.
+// The implementer owes: Insert returns nil only when all rows of the block are in the table, or were inserted under the
+// same token before. After clickhouse.ErrNotSent nothing was sent. After an error without a code of ClickHouse's the
+// rows may be in the table, all or some of them. Missing, Highest and Held see what was in the table when they were
+// called. Nothing is retried. All methods are safe for concurrent use, and a block is not kept.
 type table interface {
 	Insert(ctx context.Context, b *rows.Block, token string) error
-	// missing lists the rows of b, ascending, that the table does not have: not with that offset and that event.
+	// Missing lists the rows of b, ascending, that the table does not have: not with their offset and their event.
 	Missing(ctx context.Context, topic string, partition int, b *rows.Block) ([]int32, error)
-	// highest is the highest offset from one on that the table has of a partition, -1 for none.
+	// Highest returns the highest offset, at least from, that the table has of a partition. It returns -1 if there is
+	// none.
 	Highest(ctx context.Context, topic string, partition int, from int64) (int64, error)
-	// held is how many offsets from one to another, both included, have a row.
+	// Held counts the offsets between from and to, both included, that have a row.
 	Held(ctx context.Context, topic string, partition int, from, to int64) (int64, error)
 }
 

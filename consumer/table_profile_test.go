@@ -19,8 +19,8 @@ func withPayload(n int, payload func(i int) string) []recordbatch.Record {
 	return out
 }
 
-// onEngine is a worker whose rows go into the real table, as one of the engine's users. Its topic is in memory, and takes the rows as being
-// in its own table.
+// onEngine is a worker whose rows go into the real table, as one of the engine's users. Its topic is in memory, and its
+// own table counts the rows as inserted.
 func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, edit ...func(*worker)) (*worker, *lines) {
 	t.Helper()
 	topic, table := newMemory(t)
@@ -42,13 +42,14 @@ func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, e
 	return w, log
 }
 
-// What is larger than the user's memory limit goes in by parts, each row once and none as a dead letter; the batches after it are smaller.
-// A range that was recorded before is cut as it was, and goes in as well.
+// A block that exceeds the user's memory limit goes in by parts: each row once, and none as a dead letter. The batches
+// after it are smaller. A range that was recorded before is cut as it was, and goes in as well.
 func TestMemoryLimit(t *testing.T) {
 	const n, size = 8000, 3300
 	filler := strings.Repeat("0123456789abcdefghijklmnopqrstuvwxyz", size/36)
 	for protocol := range map[string]bool{"native": true, "http": true} {
 		t.Run(protocol, func(t *testing.T) {
+			t.Parallel() // it waits between its tries
 			d := migrated(t)
 			store := d.store(d.OfUser("small")[protocol])
 			records := withPayload(n, func(i int) string {
@@ -74,8 +75,8 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// A column that somebody added refuses one event: that becomes a dead letter, which names the column, and all others go in. The code is on
-// no list that matters: the same with a column that fails in its own way.
+// A column that a user added refuses one event. The event becomes a dead letter that names the column, and all others
+// go in. The code does not matter: each column fails in its own way.
 func TestColumnOfTheUser(t *testing.T) {
 	for name, c := range map[string]struct{ column, bad, want string }{
 		"675": {"ip IPv4 MATERIALIZED toIPv4(JSONExtractString(payload, 'user', 'ip_address'))", `"user":{"ip_address":"2001:db8::1"}`, "ip"},
@@ -85,6 +86,7 @@ func TestColumnOfTheUser(t *testing.T) {
 		"469": {"", `"level":"fatal"`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits between its tries
 			d := migrated(t)
 			if c.column == "" {
 				d.ask("ALTER TABLE events_raw ADD CONSTRAINT calm CHECK level < 'fatal'")
@@ -117,7 +119,8 @@ func TestColumnOfTheUser(t *testing.T) {
 	}
 }
 
-// Where a profile pins what forbids a read, or an insert's settings, the partition says which setting it is, and counts the refusal.
+// When a profile pins a setting that an insert or a question needs, the partition names the setting and counts the
+// refusal.
 func TestPinnedProfiles(t *testing.T) {
 	for user, want := range map[string]struct{ code, setting string }{
 		"keyed_pinned": {"277", "force_primary_key"},
@@ -127,6 +130,7 @@ func TestPinnedProfiles(t *testing.T) {
 		"readonly":     {"164", ""},
 	} {
 		t.Run(user, func(t *testing.T) {
+			t.Parallel() // it waits between its tries
 			d := migrated(t)
 			records := withPayload(20, func(i int) string { return fmt.Sprintf(`{"message":"event %d"}`, i) })
 			d.insert(d.native(), records[:5]...)
