@@ -3,40 +3,39 @@ package consumer
 import (
 	"encoding/binary"
 	"errors"
-	"github.com/google/uuid"
-	"sluice/consumer/delivery"
-	"sluice/consumer/kafka"
-	"sluice/consumer/rows"
-	"sluice/consumer/step"
-	"sluice/internal/recordbatch"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
+	"sluice/consumer/rowbuilder"
+	rowsroom "sluice/consumer/rows"
+	"sluice/consumer/step"
+	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
 
-// batch is a run of records on its way: a range and what becomes of it.
+// batch is a run of records on its way into ClickHouse: its range, its rows and its dead letters.
 type batch struct {
 	delivery.Range
-	rows      *rows.Block // from its first record on
+
+	rows      *rowsroom.Block // nil before its first record
 	dead      []kafka.DeadLetter
 	drop      map[string]int // events that a step dropped, by its name
-	corrected int            // rows whose received_at is not what the gateway said
-	hash      xxhash.Digest  // of what is in it so far
+	corrected int            // rows whose received_at is not the gateway's
+	hash      xxhash.Digest  // of the records so far
 
 	bytes   int       // of the events
-	claimed int64     // memory that the budget was told of
+	claimed int64     // bytes that the budget was told of
 	gauged  int       // bytes that the gauge was told of
 	since   time.Time // when its first record was fetched
 	oldest  time.Time // received_at of its oldest event
 
-	replayed bool      // it was recorded by an earlier owner
-	doubt    bool      // its rows may be in the table
-	jump     bool      // it is no range: go on at first, once all else is in
-	topic    uuid.UUID // of a jump: the topic that it goes on with
-	skip     bool      // it is no range, and not of the pool: there is no record up to last
-	sent     bool      // it is sealed, and counted as such
-	finished bool      // it is in; else it was abandoned
-	scratch  []byte
+	sealed    bool // it is on its way to an insertion
+	uncertain bool // its rows may be in the table
+	inserted  bool // its rows are in the table; else the insertion gave up
+	scratch   []byte
 }
 
 func newBatch() *batch {
@@ -45,7 +44,7 @@ func newBatch() *batch {
 	return b
 }
 
-// reset empties it, but for the block, which is the budget's.
+// reset empties the batch. The block is the budget's.
 func (b *batch) reset() {
 	clear(b.dead)
 	b.hash.Reset()
@@ -53,21 +52,21 @@ func (b *batch) reset() {
 }
 
 // add takes a record in: as a row, or as a dead letter if it cannot become one.
-func (b *batch) add(r *recordbatch.Record, proc *processor) {
+func (b *batch) add(r *recordbatch.Record, rows *rowbuilder.Builder) {
 	size := len(r.Value)
-	if err := proc.process(r, b.rows); err != nil {
+	if err := rows.Build(r, b.rows); err != nil {
 		size = b.refuse(r, err)
-	} else if at := proc.receivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
+	} else if at := rows.ReceivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
 		b.oldest = at
 	}
-	b.corrected, proc.corrected = b.corrected+proc.corrected, 0
+	b.corrected, rows.Corrected = b.corrected+rows.Corrected, 0
 	_, _ = b.hash.Write(b.content(r))
 	b.Records++
 	b.bytes += size
 	b.Last, b.Term = r.Offset, r.Term
 }
 
-// refuse notes a record that becomes no row, and says what it takes, in bytes.
+// refuse takes a record that becomes no row, and returns what it takes, in bytes.
 func (b *batch) refuse(r *recordbatch.Record, err error) int {
 	var dropped *step.DroppedError
 	if errors.As(err, &dropped) {
@@ -78,10 +77,10 @@ func (b *batch) refuse(r *recordbatch.Record, err error) int {
 		return len(r.Value)
 	}
 	b.dead = append(b.dead, deadLetterOf(r, err))
-	return b.dead[len(b.dead)-1].Size() // its key and headers are kept too, and nothing says that they are small
+	return b.dead[len(b.dead)-1].Size() // with its key and headers, which may be large
 }
 
-// content is what a range's hash is made of: value and headers as a record batch has them.
+// content is what a range's hash covers of a record: value and headers as a record batch has them.
 func (b *batch) content(r *recordbatch.Record) []byte {
 	if r.Raw != nil {
 		return r.Raw
@@ -104,7 +103,7 @@ func (b *batch) content(r *recordbatch.Record) []byte {
 	return out
 }
 
-// memory is what the budget has to know.
+// memory is what the batch takes, in bytes.
 func (b *batch) memory() int64 {
 	n := 0
 	if b.rows != nil {
@@ -114,4 +113,18 @@ func (b *batch) memory() int64 {
 		n += b.dead[i].Size()
 	}
 	return int64(n)
+}
+
+// deadLetterOf makes the dead letter of a record that cannot become a row.
+func deadLetterOf(r *recordbatch.Record, err error) kafka.DeadLetter {
+	return kafka.NewDeadLetter(r, deadReason(err), err.Error())
+}
+
+// deadReason is what was wrong with a record, as a word from a closed set.
+func deadReason(err error) event.DeadReason {
+	var refused *event.RecordError
+	if errors.As(err, &refused) {
+		return refused.Reason
+	}
+	return event.DeadInvalidEvent
 }

@@ -23,6 +23,7 @@ import (
 
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/rowbuilder"
 	rowsroom "sluice/consumer/rows"
 	"sluice/consumer/schema"
 	"sluice/internal/backoff"
@@ -233,13 +234,13 @@ func (c *consumerBench) prepared(b *testing.B) float64 {
 	var buf proto.Buffer
 	compressor := compress.NewWriter(compress.LevelZero, compress.LZ4)
 	rowsIn := rowsroom.New()
-	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
+	proc := &rowbuilder.Builder{Topic: c.conn.Topic, MaxAge: 90 * 24 * time.Hour}
 	var took time.Duration
 	for i := range blocks {
 		rowsIn.Reset()
 		for n := range rows {
 			r := benchRecord(i*rows+n, c.size)
-			if err := proc.process(&r, rowsIn); err != nil {
+			if err := proc.Build(&r, rowsIn); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -283,10 +284,10 @@ func (c *consumerBench) disk(b *testing.B) (raw, plain float64) {
 	defer c.drop(b, name)
 	const rows = 200_000
 	in := rowsroom.New()
-	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
+	proc := &rowbuilder.Builder{Topic: c.conn.Topic, MaxAge: 90 * 24 * time.Hour}
 	for n := range rows {
 		r := benchRecord(n, c.size)
-		if err := proc.process(&r, in); err != nil {
+		if err := proc.Build(&r, in); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -117,7 +117,7 @@ func TestLagWhileTheGroupIsAway(t *testing.T) {
 	b := kafkatest.New(t, 2)
 	b.Write(t, 0, produced(plain(0))...)
 	c, _ := consumeLogged(t, b.Conn)
-	lag := func() float64 { return testutil.ToFloat64(c.metrics.lags.gauge.WithLabelValues("events", "0")) }
+	lag := func() float64 { return testutil.ToFloat64(c.metrics.lags.Gauge.WithLabelValues("events", "0")) }
 	waitUntil(t, "there is lag", func() bool { return lag() == 1 })
 	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup, kmsg.LeaveGroup}, TopLevel: true, Err: kerr.CoordinatorNotAvailable, Count: -1},
 		kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: kerr.RebalanceInProgress, Count: 1})

@@ -347,7 +347,7 @@ func (m *memoryTopic) Commit(_ context.Context, by kafka.Member, partition int, 
 	if !reflect.DeepEqual(by, m.member) || partition != 0 {
 		m.t.Errorf("commit by %+v for partition %d", by, partition)
 	}
-	spans, ok := delivery.DecodeMetadata(offset, metadata)
+	spans, _, ok := delivery.DecodeMetadata(offset, metadata)
 	if !ok || metadata == "" {
 		m.t.Errorf("commit of %d with metadata %q", offset, metadata)
 	}
@@ -365,7 +365,7 @@ func (m *memoryTopic) Commit(_ context.Context, by kafka.Member, partition int, 
 		m.journal.note("%s failed", what)
 		return o.err
 	}
-	before, _ := delivery.DecodeMetadata(m.head, m.metadata)
+	before, _, _ := delivery.DecodeMetadata(m.head, m.metadata)
 	moved := offset != max(0, m.head)
 	m.head, m.metadata, m.spans = offset, metadata, spans
 	if o.err != nil {
@@ -377,7 +377,7 @@ func (m *memoryTopic) Commit(_ context.Context, by kafka.Member, partition int, 
 	}
 	for i, s := range spans {
 		known := slices.IndexFunc(before, func(o delivery.Range) bool { return o.First == s.First })
-		if s.Split && (known < 0 || !before[known].Split) {
+		if s.Split != delivery.Whole && (known < 0 || before[known].Split == delivery.Whole) {
 			m.journal.note("split %d-%d", s.First, s.Last)
 		}
 		if m.verbose && known < 0 && i == len(spans)-1 {

@@ -15,7 +15,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// ClickHouse is away: what may be recorded is in memory and no more, however much the topic has and however long it lasts.
+// ClickHouse is away: what may be recorded is in memory and no more, however much the topic has and however long it
+// lasts.
 func TestMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

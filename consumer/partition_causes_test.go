@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Each cause of a blockage is logged when it comes first, and not again while the blockage lasts; its end says how often each came. The next
-// blockage begins anew.
+// Each cause of a blockage is logged when it comes first, and not again while the blockage lasts; its end says how
+// often each came. The next blockage begins anew.
 func TestEachCauseIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &lines{}

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// The order of work is the whole promise: the range recorded, dead letters acknowledged, rows inserted, and only then the offset, a
-// second later at most.
+// The order of work is the whole promise: the range recorded, dead letters acknowledged, rows inserted, and only then
+// the offset, a second later at most.
 func TestCommitComesLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -91,7 +91,8 @@ func TestInsertAnswerLost(t *testing.T) {
 	})
 }
 
-// An insert that was lost on its way, as far as anybody can tell, is sent again under the same token, and then looked for.
+// An insert that was lost on its way, as far as anybody can tell, is sent again under the same token, and then looked
+// for.
 func TestInsertLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -106,8 +107,8 @@ func TestInsertLost(t *testing.T) {
 	})
 }
 
-// While the dead-letter topic is away the partition waits: neither the rows nor the offset get past the poison. A dead letter
-// whose acknowledgement was lost may be there twice, never not at all.
+// While the dead-letter topic is away the partition waits: neither the rows nor the offset get past the poison. A dead
+// letter whose acknowledgement was lost may be there twice, never not at all.
 func TestDeadLetterTopicAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -164,8 +165,9 @@ func TestAdvanceAmbiguous(t *testing.T) {
 	}
 }
 
-// Once the broker has said that the partition is another's, this owner does nothing more: it does not insert what it could not record.
-// It keeps still until its generation ends: returning earlier would end it for the other partitions too.
+// Once the broker has said that the partition is another's, this owner does nothing more: it does not insert what it
+// could not record. It keeps still until its generation ends: returning earlier would end it for the other partitions
+// too.
 func TestRecordNotOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -184,7 +186,8 @@ func TestRecordNotOwner(t *testing.T) {
 	})
 }
 
-// An owner that learns it while it inserts abandons the insert: what it sent is recorded, and the next owner's business.
+// An owner that learns it while it inserts abandons the insert: what it sent is recorded, and the next owner's
+// business.
 func TestNotOwnerDuringAnInsert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

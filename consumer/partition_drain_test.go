@@ -60,7 +60,8 @@ func TestDrainBudget(t *testing.T) {
 	})
 }
 
-// The budget is for what is under way. A partition that is blocked gives up within it, whatever blocks it, and commits nothing.
+// The budget is for what is under way. A partition that is blocked gives up within it, whatever blocks it, and commits
+// nothing.
 func TestStopWhileBlocked(t *testing.T) {
 	for name, block := range map[string]func(*worker){
 		"clickhouse":      func(w *worker) { w.table.inserts = always(fails) },

@@ -10,7 +10,8 @@ import (
 
 var outOfRange = outcome{err: kafka.ErrOffsetOutOfRange}
 
-// atRest wants the head at an offset, no lag, a partition that lives, and that many records counted as lost by this owner.
+// atRest wants the head at an offset, no lag, a partition that lives, and that many records counted as lost by this
+// owner.
 func (w *worker) atRest(head int64, lost float64) {
 	w.t.Helper()
 	if w.topic.at() != head || w.lag() != 0 {
@@ -19,7 +20,7 @@ func (w *worker) atRest(head int64, lost float64) {
 	if got := w.gauge(w.metrics.gaps); got != lost {
 		w.t.Errorf("%v records counted as lost, want %v", got, lost)
 	}
-	if err := w.watch.fault(w.readable()); err != nil {
+	if err := w.watch.fault(w.progress.readable()); err != nil {
 		w.t.Errorf("not alive: %v", err)
 	}
 }
@@ -31,8 +32,8 @@ func (w *worker) dealtWith(from, to int64) {
 	}
 }
 
-// Records are removed behind the committed offset while nobody reads, and nothing comes after them. The head moves past them, and they are
-// counted once, however often the partition changes hands.
+// Records are removed behind the committed offset while nobody reads, and nothing comes after them. The head moves past
+// them, and they are counted once, however often the partition changes hands.
 func TestRemovedAtTheEnd(t *testing.T) {
 	for _, removed := range []int64{11, 12, 65} {
 		synctest.Test(t, func(t *testing.T) {
@@ -100,7 +101,8 @@ func TestLossWhoseCommitIsNotAnswered(t *testing.T) {
 	})
 }
 
-// A range that was recorded with a loss before it, and not inserted: the next owner counts the loss, because it moves the head past it.
+// A range that was recorded with a loss before it, and not inserted: the next owner counts the loss, because it moves
+// the head past it.
 func TestLossInARecordedRange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -159,8 +161,8 @@ func TestLossOfARecordedRange(t *testing.T) {
 	})
 }
 
-// The group's offset is set back to before the oldest record. What the table shows to have been dealt with is not lost, whether its rows are there or
-// were merged with others.
+// The group's offset is set back to before the oldest record. What the table shows to have been dealt with is not lost,
+// whether its rows are there or were merged with others.
 func TestResetBelowTheOldestRecord(t *testing.T) {
 	for name, rows := range map[string][]int64{
 		"every row is there":    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
@@ -200,7 +202,8 @@ func TestResetWithinTheLog(t *testing.T) {
 	}
 }
 
-// The group's offset is set forward: what it passes over is counted, once. Where the table has nothing yet, the offset is where to begin.
+// The group's offset is set forward: what it passes over is counted, once. Where the table has nothing yet, the offset
+// is where to begin.
 func TestResetForward(t *testing.T) {
 	for rows, want := range map[int64]float64{10: 5, 14: 1, 15: 0, 0: 0} {
 		synctest.Test(t, func(t *testing.T) {
@@ -225,7 +228,8 @@ func TestResetForward(t *testing.T) {
 	}
 }
 
-// The committed offset has expired, and the records after the last row were removed before anybody read them: they are counted.
+// The committed offset has expired, and the records after the last row were removed before anybody read them: they are
+// counted.
 func TestExpiredOffset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -239,7 +243,8 @@ func TestExpiredOffset(t *testing.T) {
 	})
 }
 
-// Offsets without records at the end (a transaction's marker, aborted records, compaction) are passed, whatever is in flight then.
+// Offsets without records at the end (a transaction's marker, aborted records, compaction) are passed, whatever is in
+// flight then.
 func TestEmptyEnd(t *testing.T) {
 	for _, records := range []int{0, 1, 9, 10, 11, 25} {
 		synctest.Test(t, func(t *testing.T) {
@@ -275,7 +280,7 @@ func TestOpenTransaction(t *testing.T) {
 		if w.topic.at() != 10 || w.lag() != 10 {
 			t.Errorf("committed %d, lag %v", w.topic.at(), w.lag())
 		}
-		if err := w.watch.fault(w.readable()); err != nil {
+		if err := w.watch.fault(w.progress.readable()); err != nil {
 			t.Errorf("not alive: %v", err)
 		}
 		w.topic.mu.Lock()
@@ -287,7 +292,8 @@ func TestOpenTransaction(t *testing.T) {
 	})
 }
 
-// A broker that was away says of a good offset that it is out of range. The partition asks where the topic begins and ends, and stays where it is.
+// A broker that was away says of a good offset that it is out of range. The partition asks where the topic begins and
+// ends, and stays where it is.
 func TestStaleLeader(t *testing.T) {
 	for _, times := range []int{1, 2, 30} {
 		for _, head := range []int64{5, 20} { // the newest offset is one to fetch too
@@ -311,7 +317,8 @@ func TestStaleLeader(t *testing.T) {
 	}
 }
 
-// A broker that was away believes for some seconds that the topic is shorter, or begins later. It is not believed before it has said so for long.
+// A broker that was away believes for some seconds that the topic is shorter, or begins later. It is not believed
+// before it has said so for long.
 func TestStaleBounds(t *testing.T) {
 	for name, bounds := range map[string][2]int64{"shorter": {0, 3}, "empty": {0, 0}} {
 		t.Run(name, func(t *testing.T) {

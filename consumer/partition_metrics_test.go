@@ -13,7 +13,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// The end-to-end time is that of a batch's oldest event, from its receipt at the gateway until its row is there; a dead letter has none.
+// The end-to-end time is that of a batch's oldest event, from its receipt at the gateway until its row is there; a dead
+// letter has none.
 func TestEndToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -47,14 +48,14 @@ func TestInsertDuration(t *testing.T) {
 	})
 }
 
-// Every metric that dashboards name is there under its name from the start, with labels that cannot grow: a first dead letter is an
-// increase of a series that was there.
+// Every metric that dashboards name is there under its name from the start, with labels that cannot grow: a first dead
+// letter is an increase of a series that was there.
 func TestMetricNames(t *testing.T) {
 	m, collectors := newMetrics()
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(collectors...)
 	m.begin(step.New(Config{Sample: 0.5, RedactKeys: []string{"password"}}.steps()))
-	m.lags.of("events", 0).report()
+	m.lags.Of("events", 0).Report()
 	for name, series := range map[string]int{
 		"lag_records": 1, "lag_seconds": 1, "rows_inserted_total": 1, "dead_letters_total": len(event.DeadReasons()), "dropped_total": 2,
 		"insert_duration_seconds": 1, "batch_rows": 1, "insert_errors_total": 1, "rebalances_total": 1, "offset_gaps_total": 1, "blocked": 4,

@@ -38,7 +38,8 @@ func TestGoesOnAtTheCommittedOffset(t *testing.T) {
 	})
 }
 
-// Records that retention took before they were read are counted, and the partition goes on at the oldest there still is.
+// Records that retention took before they were read are counted, and the partition goes on at the oldest there still
+// is.
 func TestOffsetOutOfRange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -86,7 +87,8 @@ func TestOffsetBeyondTheEnd(t *testing.T) {
 	})
 }
 
-// Offsets without a record inside the log, such as markers of transactions and what compaction left, are no loss, and do not stop anything.
+// Offsets without a record inside the log, such as markers of transactions and what compaction left, are no loss, and
+// do not stop anything.
 func TestHoles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

@@ -21,12 +21,12 @@ func TestStepsInTheEngine(t *testing.T) {
 	cfg := goodConfig()
 	cfg.RedactKeys, cfg.RedactPatterns, cfg.Sample = []string{"password"}, []string{"card"}, 0.5
 	p := newProcessor()
-	p.chain.Steps = step.New(cfg.steps())
+	p.Chain.Steps = step.New(cfg.steps())
 	b := newBatch()
 	b.rows = rows.New()
 	const n = 200
 	for i := range int64(n) {
-		r := fromGateway(i, "demo", idV4(uint64(i)), time.Now(), fmt.Sprintf(`{"message":"card 4111111111111111 of %d","password":"hunter2","timestamp":"2026-11-0%dT00:00:00Z"}`, i, 1+i%9)) //nolint:gosec // small
+		r := fromGateway(i, "demo", idV4(uint64(i)), time.Now(), fmt.Sprintf(`{"message":"card 4111111111111111 of %d","password":"hunter2","timestamp":"2026-11-0%dT00:00:00Z"}`, i, 1+i%9))
 		b.add(&r, p)
 	}
 	dropped := b.drop["sample"]
@@ -41,7 +41,8 @@ func TestStepsInTheEngine(t *testing.T) {
 	d.asks("SELECT countIf(id_time = toDateTime(timestamp)) FROM events_raw", fmt.Sprint(n-dropped))
 }
 
-// TestDroppedEventsPass: a batch of which nothing is left moves the offset on, and what was dropped is counted once it does.
+// TestDroppedEventsPass: a batch of which nothing is left moves the offset on, and what was dropped is counted once it
+// does.
 func TestDroppedEventsPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.Sample, w.topic.dropped = math.SmallestNonzeroFloat64, true })
@@ -51,7 +52,7 @@ func TestDroppedEventsPass(t *testing.T) {
 		if got := testutil.ToFloat64(w.metrics.dropped.WithLabelValues("sample")); got != 10 {
 			t.Errorf("%v dropped", got)
 		}
-		if got := w.head.Load(); got != 10 {
+		if got := w.progress.committed.Load(); got != 10 {
 			t.Errorf("committed %d", got)
 		}
 	})
@@ -60,12 +61,12 @@ func TestDroppedEventsPass(t *testing.T) {
 // TestBrokenStep: a step that makes something of an event that is none sends it to the dead-letter topic.
 func TestBrokenStep(t *testing.T) {
 	p := newProcessor()
-	p.chain.Steps = []step.Step{{Name: "broken", Apply: func(in *step.Input) bool {
+	p.Chain.Steps = []step.Step{{Name: "broken", Apply: func(in *step.Input) bool {
 		in.Replace(func(dst, _ []byte) []byte { return append(dst, "[]"...) })
 		return true
 	}}}
 	r := plain(1)
-	err := p.process(&r, rows.New())
+	err := p.Build(&r, rows.New())
 	if err == nil || deadReason(err) != event.DeadInvalidEvent || !strings.Contains(err.Error(), "after processing") {
 		t.Errorf("got %v", err)
 	}

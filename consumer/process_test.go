@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/rowbuilder"
 	"sluice/consumer/rows"
 	"sluice/internal/event"
 	"sluice/internal/recordbatch"
@@ -61,7 +62,7 @@ func poisons() []poison {
 		{"tombstone without headers", recordbatch.Record{}, event.DeadTombstone},
 		{"empty value", value(""), event.DeadEmptyValue},
 		{"white space", value(" \r\n\t"), event.DeadEmptyValue},
-		{"one byte too large", recordbatch.Record{Value: eventOf(maxRecordBytes + 1), Headers: good.Headers}, event.DeadTooLarge},
+		{"one byte too large", recordbatch.Record{Value: eventOf(rowbuilder.MaxRecordBytes + 1), Headers: good.Headers}, event.DeadTooLarge},
 		{"no headers", headers(nil), event.DeadMissingHeader},
 		{"no v", headers(without("v")), event.DeadMissingHeader},
 		{"no project", headers(without("project")), event.DeadMissingHeader},
@@ -100,10 +101,10 @@ func TestPoison(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			before := b.Rows()
 			good := plain(int64(before))
-			if err := p.process(&good, b); err != nil {
+			if err := p.Build(&good, b); err != nil {
 				t.Fatalf("the neighbour before: %v", err)
 			}
-			err := p.process(&c.record, b)
+			err := p.Build(&c.record, b)
 			if err == nil {
 				t.Fatal("became a row")
 			}
@@ -114,7 +115,7 @@ func TestPoison(t *testing.T) {
 				t.Errorf("the error repeats the record: %v", err)
 			}
 			next := plain(int64(before) + 1)
-			if err := p.process(&next, b); err != nil {
+			if err := p.Build(&next, b); err != nil {
 				t.Fatalf("the neighbour after: %v", err)
 			}
 			if b.Rows() != before+2 {
@@ -170,7 +171,7 @@ func TestPoisonIsNoStall(t *testing.T) {
 // The largest event that the topic can hold is a row, whatever the gateway's own limit is now.
 func TestLargestRecord(t *testing.T) {
 	r := plain(0)
-	r.Value = eventOf(maxRecordBytes)
+	r.Value = eventOf(rowbuilder.MaxRecordBytes)
 	if b := blockOf(t, r); !bytes.Equal(b.Payload(0), r.Value) {
 		t.Error("the payload is not the value")
 	}
@@ -203,7 +204,7 @@ func FuzzProcess(f *testing.F) {
 		for _, headers := range [][]event.Header{with(key, string(header)), {{Key: key, Value: header}}} {
 			r := recordbatch.Record{Value: value, Headers: headers}
 			before := b.Rows()
-			err := p.process(&r, b)
+			err := p.Build(&r, b)
 			if (err == nil) != (b.Rows() == before+1) {
 				t.Fatalf("%d rows after %d, and the error %v", b.Rows(), before, err)
 			}
@@ -217,4 +218,27 @@ func FuzzProcess(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What decides is looked up only where a record's own times do not, and the rows have it.
+func TestRowsAreReceivedWhenTheClocksSay(t *testing.T) {
+	looks := 0
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	p, b := newProcessor(), rows.New()
+	p.Clock = func() time.Time { looks++; return now }
+	for i, received := range []time.Duration{0, -time.Hour, time.Hour, -100 * 24 * time.Hour} {
+		r := fromGateway(int64(i), "demo", idV4(uint64(i+1)), now.Add(received), `{"message":"m"}`)
+		r.Timestamp, r.LogAppendTime = now.UnixMilli(), true
+		if err := p.Build(&r, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.Corrected != 2 || looks != 2 {
+		t.Errorf("%d corrected with %d looks at the clock", p.Corrected, looks)
+	}
+	for i, want := range []time.Time{now, now.Add(-time.Hour), now, now} {
+		if got := b.ReceivedAt(i); !got.Equal(want) {
+			t.Errorf("row %d: %s, want %s", i, got, want)
+		}
+	}
 }

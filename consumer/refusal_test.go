@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"fmt"
+	"sluice/consumer/budget"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,7 +70,7 @@ func eachRefusal(t *testing.T, edit func(*worker), check func(w *worker, r int))
 			t.Run(fmt.Sprint(code), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorker(t, edit)
-					w.size = &batchSize{}
+					w.size = &budget.Size{}
 					w.table.code = code
 					w.topic.add(20)
 					w.start()

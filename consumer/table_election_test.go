@@ -13,7 +13,7 @@ func TestTableAfterUncleanElection(t *testing.T) {
 	topic.dropped = true // the rows go elsewhere in this test
 	owner := func() *worker {
 		return newWorker(t, func(w *worker) {
-			w.topic, w.kafka, w.ledger, w.graves = topic, topic, topic, topic
+			w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
 			w.partition.table, w.table = real, memory
 		})
 	}

@@ -18,7 +18,7 @@ func TestMigrateLater(t *testing.T) {
 	log := &lines{}
 	real := tableOf(t, d.native())
 	w := newWorker(t, func(w *worker) {
-		w.topic, w.kafka, w.ledger, w.graves = topic, topic, topic, topic
+		w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
 		w.partition.table, w.table = real, table
 		w.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})

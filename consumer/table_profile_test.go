@@ -3,6 +3,7 @@ package consumer
 import (
 	"fmt"
 	"log/slog"
+	"sluice/consumer/budget"
 	"sluice/consumer/schema"
 	"sluice/internal/recordbatch"
 	"strings"
@@ -31,10 +32,10 @@ func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, e
 	log := &lines{}
 	real := tableOf(t, store)
 	w := newWorker(t, func(w *worker) {
-		w.topic, w.kafka, w.ledger, w.graves = topic, topic, topic, topic
+		w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
 		w.partition.table, w.table = real, table
 		w.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))
-		w.size = &batchSize{}
+		w.size = &budget.Size{}
 		for _, e := range edit {
 			e(w)
 		}
@@ -64,7 +65,7 @@ func TestMemoryLimit(t *testing.T) {
 			if got := testutil.ToFloat64(w.metrics.insertErrors.WithLabelValues("241")); got == 0 {
 				t.Error("nothing was too large: the test shows nothing")
 			}
-			if limit := w.size.limit(16 << 20); limit >= 16<<20 || limit < leastBatch {
+			if limit := w.size.Limit(16 << 20); limit >= 16<<20 || limit < budget.LeastBatch {
 				t.Errorf("the next batches have up to %d bytes", limit)
 			}
 			if !strings.Contains(log.String(), "too large") || !strings.Contains(log.String(), "max_memory_usage") {

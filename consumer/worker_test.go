@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sluice/consumer/budget"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,10 +33,11 @@ func newWorker(t *testing.T, edit ...func(*worker)) *worker {
 	t.Helper()
 	topic, table := newMemory(t)
 	m, _ := newMetrics()
-	claim := newBudget(1 << 30).join()
+	claim := budget.New(1 << 30).Join()
 	w := &worker{t: t, topic: topic, table: table, ended: make(chan struct{}), partition: &partition{
-		id: 0, member: topic.member, flushAge: time.Second, cfg: Config{BatchRows: 10, BatchBytes: 1 << 20},
-		kafka: topic, ledger: topic, graves: topic, table: table, claim: claim, accepted: new(atomic.Uint64), metrics: m, log: slog.New(slog.DiscardHandler), topic: "events",
+		id: 0, topic: "events", member: topic.member, flushAge: time.Second, cfg: Config{BatchRows: 10, BatchBytes: 1 << 20},
+		kafka: topic, offsets: topic, deadLetters: topic, table: table, shares: shares{claim: claim, accepted: new(atomic.Uint64)},
+		metrics: m, log: slog.New(slog.DiscardHandler),
 	}}
 	for _, e := range edit {
 		e(w)
@@ -73,16 +75,13 @@ func (w *worker) stop() {
 				w.t.Errorf("blocked by %s is %v after the end", reason, got)
 			}
 		}
-		if n := testutil.CollectAndCount(w.metrics.lags.gauge); n > 1 {
+		if n := testutil.CollectAndCount(w.metrics.lags.Gauge); n > 1 {
 			w.t.Errorf("%d lags are reported for a partition", n)
 		}
-		if w.claim.used != 0 {
-			w.t.Errorf("%d bytes of the budget are still taken after the end", w.claim.used)
+		if bytes, batches := w.claim.Outstanding(); bytes != 0 || batches != 0 {
+			w.t.Errorf("%d bytes of the budget are still taken after the end, and %d batches are on their way", bytes, batches)
 		}
-		if b := w.claim.budget; len(b.claims) == 1 && b.sealed != 0 {
-			w.t.Errorf("%d batches are said to be on their way after the end", b.sealed)
-		}
-		if w.turn.held {
+		if w.turn.Holds() {
 			w.t.Error("the partition keeps its turn after the end")
 		}
 	})
@@ -101,7 +100,7 @@ func (w *worker) blocked(reason string) float64 {
 }
 
 func (w *worker) lag() float64 {
-	return testutil.ToFloat64(w.metrics.lags.gauge.WithLabelValues("events", "0"))
+	return testutil.ToFloat64(w.metrics.lags.Gauge.WithLabelValues("events", "0"))
 }
 
 // expect compares the journal, written as lines joined by commas.

@@ -79,7 +79,8 @@ func (g *group) join(ids ...string) {
 	}
 }
 
-// TestOneMoreConsumerMovesAQuarter: adding one to three moves what the new one gets and nothing else; and the other way.
+// TestOneMoreConsumerMovesAQuarter: adding one to three moves what the new one gets and nothing else; and the other
+// way.
 func TestOneMoreConsumerMovesAQuarter(t *testing.T) {
 	g := newGroup(t, 12)
 	g.join("a", "b", "c")

@@ -51,13 +51,14 @@ func New(conn kafkaconn.Config, group string, log *slog.Logger) (*Client, error)
 // Close closes the connections that no request uses.
 func (k *Client) Close() { k.transport.CloseIdleConnections() }
 
-// Bounds asks a partition's leader for the oldest offset on the topic and for the offset that the next record will get. The transport
-// may send it to an old leader for up to a second after a change.
+// Bounds asks a partition's leader for the oldest offset on the topic and for the offset that the next record will get.
+// The transport may send it to an old leader for up to a second after a change.
 func (k *Client) Bounds(ctx context.Context, partition int) (first, end int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	resp, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{k.conn.Topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)}},
+		Topics: map[string][]kafka.OffsetRequest{k.conn.Topic: {kafka.FirstOffsetOf(partition),
+			kafka.LastOffsetOf(partition)}},
 	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("bounds: %w", err)

@@ -72,8 +72,8 @@ func TestGenerationOutlivesItsCoordinator(t *testing.T) {
 	assert.NoError(t, b.Commit(t.Context(), gen.Member, 0, 1, ""))
 }
 
-// A rebalance waits while the coordinator is away, and the member keeps its id. A new member would have to wait for the end of the old
-// member's session.
+// A rebalance waits while the coordinator is away, and the member keeps its id. A new member would have to wait for the
+// end of the old member's session.
 func TestMemberKeepsItsID(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 3)
@@ -115,7 +115,8 @@ func TestHeartbeatsGoOnWhileWorkFinishes(t *testing.T) {
 	<-ended
 }
 
-// A consumer whose topic does not exist names the topic and stays out of the group. It gets all partitions once the topic is created.
+// A consumer whose topic does not exist names the topic and stays out of the group. It gets all partitions once the
+// topic is created.
 func TestTopicIsMadeLater(t *testing.T) {
 	t.Parallel()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1))

@@ -63,7 +63,8 @@ func TestRedactPatterns(t *testing.T) {
 	}
 }
 
-// FuzzRedact: whatever a valid event holds, it is one afterwards, with the same id and time, and no secret under the name.
+// FuzzRedact: whatever a valid event holds, it is one afterwards, with the same id and time, and no secret under the
+// name.
 func FuzzRedact(f *testing.F) {
 	f.Add([]byte(`{"message":"4111111111111111","password":{"a":["b",1]},"exception":{"type":"x"},"stacktrace":[{"lineno":4,"in_app":true}]}`))
 	f.Add([]byte(`{"message":"\ud83d 4111111111111111","password":"\ud83d","tags":[["a",{"password":[]}]]}`))

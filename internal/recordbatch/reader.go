@@ -26,16 +26,16 @@ type Record struct {
 	Term int32
 	// baseOffset is the first offset of the record's batch.
 	BaseOffset int64
-	// previousEnd is the offset behind the batch before, or the offset that reading began at, if that is higher. The log has no batch
-	// between previousEnd and baseOffset.
+	// previousEnd is the offset behind the batch before, or the offset that reading began at, if that is higher. The
+	// log has no batch between previousEnd and baseOffset.
 	PreviousEnd int64
 }
 
-// Reader reads record batches as they lie in a log. It reuses its memory, so that a record costs no allocation; it is not safe for
-// concurrent use. The zero value is ready.
+// Reader reads record batches as they lie in a log. It reuses its memory, so that a record costs no allocation; it
+// is not safe for concurrent use. The zero value is ready.
 //
-// It is written by hand because kafka-go allocates for each record, and because a range's hash needs a record's bytes as they are
-// in the batch.
+// It is written by hand because kafka-go allocates for each record, and because a range's hash needs a record's bytes
+// as they are in the batch.
 type Reader struct {
 	record Record
 	names  map[string]string // of headers that event does not know, so that a name is allocated once
@@ -46,8 +46,8 @@ type Reader struct {
 }
 
 const (
-	// batchHeaderSize is a batch's size before its records: offset, length, epoch, magic, checksum, attributes, last offset, two
-	// times, producer id, its epoch and sequence, count.
+	// batchHeaderSize is a batch's size before its records: offset, length, epoch, magic, checksum, attributes, last
+	// offset, two times, producer id, its epoch and sequence, count.
 	batchHeaderSize = 8 + 4 + 4 + 1 + 4 + 2 + 4 + 8 + 8 + 8 + 2 + 4 + 4
 	// uncountedSize is what the length of a batch does not count: offset and length.
 	uncountedSize = 8 + 4
@@ -71,9 +71,9 @@ type batchHeader struct {
 	packed                 []byte // the records, perhaps compressed
 }
 
-// Read yields the records of a set from an offset on, in the order of offsets, without markers and without the records of the aborted
-// transactions. It sorts aborted. A batch that is cut off at the end of the set is not read. The last pair that it yields may be an
-// error; nothing comes after one. end says how far the set was read.
+// Read yields the records of a set from an offset on, in the order of offsets, without markers and without the records
+// of the aborted transactions. It sorts aborted. A batch that is cut off at the end of the set is not read. The last
+// pair that it yields may be an error; nothing comes after one. end says how far the set was read.
 func (br *Reader) Read(set []byte, from int64, undone []Aborted) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
 		br.next, br.term = 0, 0
@@ -100,8 +100,8 @@ func (br *Reader) Read(set []byte, from int64, undone []Aborted) iter.Seq2[*Reco
 	}
 }
 
-// End is the offset behind the last batch that was read whole, and the term of the leader that appended that batch; 0 and 0 if there was
-// none. It is known when the loop over read has ended, by itself or not.
+// End is the offset behind the last batch that was read whole, and the term of the leader that appended that batch; 0
+// and 0 if there was none. It is known when the loop over read has ended, by itself or not.
 func (br *Reader) End() (next int64, term int32) { return br.next, br.term }
 
 // nextBatch takes the first batch off a set and checks its checksum. It returns nil if the set holds no whole batch.
@@ -120,7 +120,7 @@ func nextBatch(set []byte) (h *batchHeader, rest []byte, err error) {
 	if magic := r.Int8(); magic != 2 {
 		return nil, nil, fmt.Errorf("the batch at %d has the format of Kafka before 0.11 (magic %d)", base, magic)
 	}
-	if sum := uint32(r.Int32()); crc32.Checksum(r.Rest, crcTable) != sum { //nolint:gosec // as it is on the wire
+	if sum := uint32(r.Int32()); crc32.Checksum(r.Rest, crcTable) != sum {
 		return nil, nil, fmt.Errorf("the checksum of the batch at %d is wrong", base)
 	}
 	h = &batchHeader{
@@ -148,7 +148,9 @@ func (br *Reader) batch(h *batchHeader, from int64, yield func(*Record, error) b
 
 var errShortRecord = errors.New("a record ends too early")
 
-func (br *Reader) records(h *batchHeader, plain []byte, from int64, yield func(*Record, error) bool) (more bool, err error) {
+func (br *Reader) records(
+	h *batchHeader, plain []byte, from int64, yield func(*Record, error) bool,
+) (more bool, err error) {
 	w := kafkawire.Reader{Rest: plain}
 	r := &br.record
 	r.LogAppendTime, r.Timestamp = h.attributes&attributeLogAppendTime != 0, h.maxTime

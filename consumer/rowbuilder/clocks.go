@@ -1,13 +1,15 @@
-package consumer
+package rowbuilder
 
 import "time"
 
 const (
-	// clockSlack is how far two of our clocks may differ without either being called wrong.
+	// clockSlack is how far two clocks may differ without one of them being wrong.
 	clockSlack = time.Minute
-	// longestSpooled is how long after its receipt an event may reach Kafka. It is the gateway's default for --spool-max-age.
+	// longestSpooled is how long after its receipt an event may reach Kafka. It is the gateway's default for
+	// --spool-max-age.
 	longestSpooled = 24 * time.Hour
-	// longestLag is how long after Kafka took it an event is believed to be read when the broker's clock is no help.
+	// longestLag is how long after its receipt an event may be read. It is used if the record has no broker's time, or
+	// a wrong one.
 	longestLag = 30 * 24 * time.Hour
 )
 
@@ -15,35 +17,35 @@ const (
 type witness struct {
 	received int64 // by the gateway's clock
 	stamped  int64 // the record's own time; 0: none
-	byBroker bool  // stamped is the broker's; otherwise it is the gateway's too, or another producer's
+	byBroker bool  // stamped is the broker's; otherwise it is the gateway's, or another producer's
 }
 
-// agree reports whether the record reached Kafka within a day after it was received, as far as its two times say.
+// agree says whether by its two times the record reached Kafka within a day after it was received.
 func (w witness) agree() bool {
 	behind := w.stamped - w.received
 	return w.stamped != 0 && behind >= -clockSlack.Milliseconds() && behind <= longestSpooled.Milliseconds()
 }
 
-// receivedAt is the time an event counts as received at, judged by the clocks of the gateway, of the broker (where the topic keeps
-// the broker's times) and of this process, which says now. Retention counts from this time, so an event from a gateway whose clock is
-// wrong would be removed as too old in the moment it is inserted, or would stay for decades. corrected says that the gateway
-// was not believed.
+// receivedAt decides when an event counts as received, by the clocks of the gateway, of the broker (if the topic keeps
+// the broker's times) and of this process, which says now. Retention counts from this time. So without a correction, an
+// event from a gateway whose clock is wrong would be removed as soon as it is inserted, or would stay for decades.
+// corrected says that the result is not the gateway's time.
 //
-// Two clocks that agree outvote the third. Where they cannot, the later time counts, because an event that is kept for too
-// long does less harm than one that vanishes.
+// Two clocks that agree outvote the third. If no two agree, the later time counts: an event that is kept for too long
+// does less harm than one that vanishes.
 //
 //	received, compared with the broker's time   this clock says            result
 //	at most a day before                        anything                   received
 //	later                                       received is not ahead      received: the broker is behind
 //	later                                       only received is ahead     the broker's: the gateway is ahead
 //	later                                       both are ahead             the broker's: the gateway is further ahead
-//	more than a day before                      the broker is not ahead    the broker's: the gateway is behind, or the event spent long
-//	                                                                       in a spool or among the dead letters
-//	more than a day before                      the broker is ahead        received; this clock if that is more than 30 days ago,
-//	                                                                       because both are wrong then
+//	more than a day before                      the broker is not ahead    the broker's: the gateway is behind, or the event
+//	                                                                       spent long in a spool or among dead letters
+//	more than a day before                      the broker is ahead        received; this clock if that is more than 30 days
+//	                                                                       ago, because both are wrong then
 //
-// Without a broker's time, this clock decides alone: what is ahead of it, or more than 30 days behind, counts as received now, and
-// what its producer stamped more than a day later counts from that time.
+// Without a broker's time, this clock decides alone. A time ahead of it, or more than 30 days behind, is replaced by
+// now. An event whose producer set the record's time more than a day later counts from that time.
 func receivedAt(w witness, now int64) (at int64, corrected bool) {
 	if !w.byBroker {
 		return receivedWithoutBroker(w, now)
@@ -76,7 +78,7 @@ func receivedWithoutBroker(w witness, now int64) (at int64, corrected bool) {
 	return at, at != w.received
 }
 
-// plausible reports whether this clock can believe that an event was received at a time.
+// plausible says whether, by this clock, an event can have been received at a time.
 func plausible(at, now int64) bool {
 	return at <= now+clockSlack.Milliseconds() && at >= now-longestLag.Milliseconds()
 }

@@ -1,8 +1,7 @@
-package consumer
+package rowbuilder
 
 import (
 	"fmt"
-	"sluice/consumer/rows"
 	"testing"
 	"time"
 )
@@ -109,28 +108,5 @@ func TestReceivedAtWithTwoWrongClocks(t *testing.T) {
 	at, corrected := receivedAt(witness{now.Add(-50 * year).UnixMilli(), now.Add(50 * year).UnixMilli(), true}, now.UnixMilli())
 	if at != now.UnixMilli() || !corrected {
 		t.Errorf("at %s, corrected %v", time.UnixMilli(at), corrected)
-	}
-}
-
-// What decides is looked up only where a record's own times do not, and the rows have it.
-func TestRowsAreReceivedWhenTheClocksSay(t *testing.T) {
-	looks := 0
-	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
-	p, b := newProcessor(), rows.New()
-	p.clock = func() time.Time { looks++; return now }
-	for i, received := range []time.Duration{0, -time.Hour, time.Hour, -100 * 24 * time.Hour} {
-		r := fromGateway(int64(i), "demo", idV4(uint64(i+1)), now.Add(received), `{"message":"m"}`)
-		r.Timestamp, r.LogAppendTime = now.UnixMilli(), true
-		if err := p.process(&r, b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if p.corrected != 2 || looks != 2 {
-		t.Errorf("%d corrected with %d looks at the clock", p.corrected, looks)
-	}
-	for i, want := range []time.Time{now, now.Add(-time.Hour), now, now} {
-		if got := b.ReceivedAt(i); !got.Equal(want) {
-			t.Errorf("row %d: %s, want %s", i, got, want)
-		}
 	}
 }

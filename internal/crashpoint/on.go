@@ -1,6 +1,6 @@
 //go:build crashpoints
 
-package consumer
+package crashpoint
 
 import (
 	"os"
@@ -10,7 +10,6 @@ import (
 	"syscall"
 )
 
-// The environment variable CRASHPOINT=point:n[:STOP] kills, or stops, the program when it comes to a point for the nth time.
 var crashAt, crashSignal, crashAfter = func() (string, syscall.Signal, int64) {
 	point, rest, _ := strings.Cut(os.Getenv("CRASHPOINT"), ":")
 	count, how, _ := strings.Cut(rest, ":")
@@ -21,10 +20,11 @@ var crashAt, crashSignal, crashAfter = func() (string, syscall.Signal, int64) {
 	return point, syscall.SIGKILL, n
 }()
 
-var crashCount atomic.Int64
+var reached atomic.Int64
 
-func crash(point string) {
-	if point == crashAt && crashCount.Add(1) == crashAfter {
+// Reach kills or stops the program if CRASHPOINT says so.
+func Reach(point string) {
+	if point == crashAt && reached.Add(1) == crashAfter {
 		_ = syscall.Kill(os.Getpid(), crashSignal)
 	}
 }

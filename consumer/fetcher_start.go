@@ -1,0 +1,140 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"sluice/consumer/delivery"
+	"sluice/internal/backoff"
+)
+
+// start is where a partition begins.
+type start struct {
+	head     int64
+	metadata string
+	end      int64 // of the topic; the head if it is unknown
+	lost     int64 // offsets before the head that somebody skipped by setting the group's offset forward
+}
+
+// begin makes the fetcher and the recorder. They start at the committed offset, with the ranges that are recorded
+// behind it, or at the oldest record if nothing was ever committed. begin also looks up what the table has from there
+// on, because metadata can be lost, foreign or old. It returns false if ctx ended.
+func (p *partition) begin(ctx context.Context) (*fetcher, *recorder, bool) {
+	s, ok := p.findStart(ctx)
+	if !ok {
+		return nil, nil, false
+	}
+	p.progress.owned.Store(time.Now().UnixNano())
+	recorded, origin, ok := delivery.DecodeMetadata(s.head, s.metadata)
+	if !ok {
+		p.log.Warn("cannot read the metadata of the committed offset; comparing what follows with the table first",
+			"offset", s.head)
+	}
+	seen, err := p.highest(ctx, loopFetch, s.head)
+	if err != nil {
+		return nil, nil, false
+	}
+	r := newRecorder(p, delivery.NewRanges(s.head, recorded, origin, seen), s.lost)
+	f := newFetcher(p, s.head, recorded, origin, seen)
+	p.lag.Owns(s.head) // also if nothing was ever committed
+	p.progress.committed.Store(s.head)
+	p.progress.highWatermark.Store(s.end)
+	p.progress.lastStable.Store(s.end)
+	// A partition with a backlog waits for a turn before its first fetch. Otherwise the first fetches of all partitions
+	// would hold half of the memory.
+	f.noteBacklog(s.head < s.end)
+	if len(recorded) > 0 {
+		p.log.Info("partition replays recorded ranges", "from", s.head, "to", r.ranges.End()-1, "ranges", len(recorded))
+	}
+	return f, r, true
+}
+
+// findStart asks Kafka where to begin. If there is a committed offset, it does not wait for the topic's bounds: a
+// leader that has just taken over, or a partition with too few replicas in sync, does not tell them, and fetching may
+// work all the same.
+func (p *partition) findStart(ctx context.Context) (s start, ok bool) {
+	var first int64
+	try := func() (err error) {
+		if s.head, s.metadata, err = p.offsets.Committed(ctx, p.id); err != nil {
+			return err
+		}
+		first, s.end, err = p.kafka.Bounds(ctx, p.id)
+		if err != nil && s.head >= 0 {
+			p.log.Warn("the oldest and the newest offset are unknown, starting at the committed offset", "offset",
+				s.head, "err", err)
+			s.end, err = s.head, nil
+		}
+		return err
+	}
+	if !p.untilKafkaAnswers(ctx, "cannot read the committed offset, retrying", try) {
+		return s, false
+	}
+	if s.head < 0 {
+		s.head, s.metadata = first, ""
+		return p.startUncommitted(ctx, s)
+	}
+	if s.metadata == "" {
+		return p.startSetByHand(ctx, s)
+	}
+	return s, true
+}
+
+// startSetByHand begins at an offset that somebody has set by hand: a consumer's offset has metadata. If it was set
+// forward, the records that it skips count as lost.
+func (p *partition) startSetByHand(ctx context.Context, s start) (start, bool) {
+	highest, err := p.highest(ctx, loopFetch, 0)
+	if err != nil {
+		return s, false
+	}
+	if highest >= 0 && highest+1 < s.head {
+		s.lost = s.head - highest - 1
+		p.log.Error("the group's offset was set forward: the skipped offsets are not read, and count as lost",
+			"from", highest+1, "to", s.head-1, "lost", s.lost)
+	}
+	return s, true
+}
+
+// startUncommitted begins at the oldest record, for a group that has nothing committed. If the table has records from
+// before that one, the committed offset has expired: then records between them and the oldest record were removed
+// before they were read.
+func (p *partition) startUncommitted(ctx context.Context, s start) (start, bool) {
+	highest, err := p.highest(ctx, loopFetch, 0)
+	if err != nil {
+		return s, false
+	}
+	if highest >= 0 && highest+1 < s.head {
+		p.log.Warn("no committed offset, but the table has rows from before the oldest record; going on after them",
+			"offset", highest+1, "oldest", s.head)
+		s.head = highest + 1
+	}
+	return s, true
+}
+
+// highest is the highest offset from one on that the table has. It asks until ClickHouse answers.
+func (p *partition) highest(ctx context.Context, loop loop, from int64) (offset int64, err error) {
+	err = p.untilClickHouseAnswers(ctx, loop, func() error {
+		offset, err = p.table.Highest(ctx, p.topic, p.id, from)
+		return err
+	})
+	return offset, err
+}
+
+// untilKafkaAnswers tries until there is no error. It returns false if ctx ended. The fetcher's goroutine calls it.
+func (p *partition) untilKafkaAnswers(ctx context.Context, message string, try func() error) bool {
+	var pause backoff.Backoff
+	for {
+		p.watch.beat(loopFetch)
+		err := try()
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		p.watch.outside()
+		p.log.Warn(message, "err", err) //nolint:sloglint // the callers' constants
+		if !pause.Wait(ctx) {
+			return false
+		}
+	}
+}
