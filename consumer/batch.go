@@ -10,7 +10,7 @@ import (
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
 	"sluice/consumer/rowbuilder"
-	rowsroom "sluice/consumer/rows"
+	"sluice/consumer/rows"
 	"sluice/consumer/step"
 	"sluice/internal/event"
 	"sluice/internal/recordbatch"
@@ -20,7 +20,7 @@ import (
 type batch struct {
 	delivery.Range
 
-	rows      *rowsroom.Block // nil before its first record
+	rows      *rows.Block // nil before its first record
 	dead      []kafka.DeadLetter
 	drop      map[string]int // events that a step dropped, by its name
 	corrected int            // rows whose received_at is not the gateway's
@@ -52,14 +52,14 @@ func (b *batch) reset() {
 }
 
 // add takes a record in: as a row, or as a dead letter if it cannot become one.
-func (b *batch) add(r *recordbatch.Record, rows *rowbuilder.Builder) {
+func (b *batch) add(r *recordbatch.Record, builder *rowbuilder.Builder) {
 	size := len(r.Value)
-	if err := rows.Build(r, b.rows); err != nil {
+	if err := builder.Build(r, b.rows); err != nil {
 		size = b.refuse(r, err)
-	} else if at := rows.ReceivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
+	} else if at := builder.ReceivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
 		b.oldest = at
 	}
-	b.corrected, rows.Corrected = b.corrected+rows.Corrected, 0
+	b.corrected, builder.Corrected = b.corrected+builder.Corrected, 0
 	_, _ = b.hash.Write(b.content(r))
 	b.Records++
 	b.bytes += size

@@ -15,7 +15,7 @@ import (
 
 	"sluice/consumer/budget"
 	"sluice/consumer/clickhouse"
-	kafkaroom "sluice/consumer/kafka"
+	"sluice/consumer/kafka"
 	"sluice/consumer/step"
 	"sluice/internal/kafkaconn"
 )
@@ -37,7 +37,7 @@ type Consumer struct {
 	deps    Deps
 	log     *slog.Logger
 	metrics *metrics
-	kafka   *kafkaroom.Client
+	kafka   *kafka.Client
 	table   closingTable
 	budget  *budget.Budget
 	turns   budget.Turns
@@ -61,11 +61,11 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 	if err := errors.Join(cfg.Check(), deps.Kafka.Check()); err != nil {
 		return nil, err
 	}
-	kafka, err := kafkaroom.New(deps.Kafka, cfg.Group, deps.Log)
+	client, err := kafka.New(deps.Kafka, cfg.Group, deps.Log)
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, kafka: kafka, owned: map[int]*partition{}}
+	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, kafka: client, owned: map[int]*partition{}}
 	c.table, c.budget = clickhouse.New(cfg.Store.ClickHouse, deps.Log), budget.New(cfg.BufferBytes)
 	c.turns = budget.NewTurns(max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
@@ -120,7 +120,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 }
 
 // generations takes part in one generation of the group after the other, until ctx ends.
-func (c *Consumer) generations(ctx context.Context, group *kafkaroom.Membership) {
+func (c *Consumer) generations(ctx context.Context, group *kafka.Membership) {
 	logged := ""
 	for {
 		gen, err := group.Next(ctx)
@@ -146,7 +146,7 @@ func (c *Consumer) generations(ctx context.Context, group *kafkaroom.Membership)
 }
 
 // start runs the partitions of a generation.
-func (c *Consumer) start(ctx context.Context, gen *kafkaroom.Generation) {
+func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 	partitions, err := c.kafka.Partitions(ctx)
 	if err != nil {
 		partitions = len(gen.Partitions) // all that is known
@@ -173,7 +173,7 @@ func (c *Consumer) start(ctx context.Context, gen *kafkaroom.Generation) {
 	}
 }
 
-func (c *Consumer) newPartition(m kafkaroom.Member, id, partitions int) *partition {
+func (c *Consumer) newPartition(m kafka.Member, id, partitions int) *partition {
 	age := c.cfg.flushAge(partitions)
 	return &partition{
 		id: id, topic: c.deps.Kafka.Topic, member: m, cfg: c.cfg, flushAge: age, phase: flushPhase(id, partitions, age),
@@ -185,7 +185,7 @@ func (c *Consumer) newPartition(m kafkaroom.Member, id, partitions int) *partiti
 }
 
 // warnIfIdle warns, once, if the group has no partition for this member although the topic has some.
-func (c *Consumer) warnIfIdle(gen *kafkaroom.Generation, partitions int) {
+func (c *Consumer) warnIfIdle(gen *kafka.Generation, partitions int) {
 	idle := len(gen.Partitions) == 0 && partitions > 0
 	if idle && !c.idle {
 		c.log.Warn("this consumer has no partitions and does nothing: the group's other consumers have them all",

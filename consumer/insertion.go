@@ -6,7 +6,7 @@ import (
 
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/delivery"
-	rowsroom "sluice/consumer/rows"
+	"sluice/consumer/rows"
 	"sluice/internal/crashpoint"
 )
 
@@ -126,15 +126,15 @@ func (i *insertion) insertPiece(ctx context.Context) bool {
 		}
 	}
 	piece := i.settlement.Piece()
-	rows := i.batch.rows
+	block := i.batch.rows
 	if piece.Rows != nil {
-		rows = rows.Pick(piece.Rows)
+		block = block.Pick(piece.Rows)
 	}
 	start := time.Now()
-	err := i.p.table.Insert(ctx, rows, piece.Token)
+	err := i.p.table.Insert(ctx, block, piece.Token)
 	if err == nil {
 		crashpoint.Reach("after_insert")
-		i.accepted(rows, time.Since(start))
+		i.accepted(block, time.Since(start))
 		return true
 	}
 	i.p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
@@ -145,7 +145,7 @@ func (i *insertion) insertPiece(ctx context.Context) bool {
 	case clickhouse.FaultData:
 		return i.refused(ctx, err)
 	case clickhouse.FaultSize:
-		return i.tooLarge(ctx, rows, err)
+		return i.tooLarge(ctx, block, err)
 	case clickhouse.FaultUnclear:
 		return i.refusedUnclearly(ctx, err)
 	}
@@ -156,14 +156,14 @@ func (i *insertion) insertPiece(ctx context.Context) bool {
 }
 
 // accepted takes a piece that went in.
-func (i *insertion) accepted(rows *rowsroom.Block, took time.Duration) {
+func (i *insertion) accepted(block *rows.Block, took time.Duration) {
 	p := i.p
 	i.settlement.Accepted()
 	p.accepted.Add(1)
-	p.size.Fits(rows.Bytes())
+	p.size.Fits(block.Bytes())
 	i.evidence.accepted()
 	i.blocked.end()
-	n := rows.Rows()
+	n := block.Rows()
 	p.metrics.rows.Add(float64(n))
 	p.metrics.batchRows.Observe(float64(n))
 	p.metrics.insertDuration.Observe(took.Seconds())

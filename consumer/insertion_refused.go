@@ -7,7 +7,7 @@ import (
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
-	rowsroom "sluice/consumer/rows"
+	"sluice/consumer/rows"
 )
 
 // evidence is what an insertion has seen of refusals. It decides whether rows are at fault, or the table.
@@ -196,7 +196,7 @@ func (i *insertion) writeDeadLetter(ctx context.Context, row int32) bool {
 // tooLarge deals with a block that is larger than ClickHouse takes: it goes in by smaller pieces. If the block was of
 // one table partition, the next batches are cut smaller. Batches of several table partitions may stay as large as they
 // are.
-func (i *insertion) tooLarge(ctx context.Context, rows *rowsroom.Block, err error) bool {
+func (i *insertion) tooLarge(ctx context.Context, block *rows.Block, err error) bool {
 	if !i.settlement.KnowsPlaces() {
 		if failed := i.findPlaces(ctx); failed != nil {
 			return i.blocked.wait(ctx, blockedClickHouse, failed)
@@ -211,7 +211,7 @@ func (i *insertion) tooLarge(ctx context.Context, rows *rowsroom.Block, err erro
 	if !claim && places == 1 {
 		if bytes, smaller := i.p.size.TooLarge(weight); smaller {
 			i.p.log.Warn("a block is too large for clickhouse: it goes in by pieces, and the next batches are smaller",
-				"rows", rows.Rows(), "batch_bytes", bytes, "err", clickhouse.ReasonText(err), "hint", hint(err))
+				"rows", block.Rows(), "batch_bytes", bytes, "err", clickhouse.ReasonText(err), "hint", hint(err))
 		}
 	}
 	return next != delivery.SizeMark || i.save(ctx, delivery.SplitForSize)
@@ -245,7 +245,7 @@ func (i *insertion) findPlaces(ctx context.Context) error {
 
 // sharder is a table that is spread over shards, each of which stores its own tokens.
 type sharder interface {
-	ShardOf(ctx context.Context, b *rowsroom.Block) ([]int, error)
+	ShardOf(ctx context.Context, b *rows.Block) ([]int, error)
 }
 
 // explainer is a table that can tell which column an error is about; empty if it does not know.

@@ -17,7 +17,7 @@ import (
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
-	rowsroom "sluice/consumer/rows"
+	"sluice/consumer/rows"
 	"sluice/internal/event"
 	"sluice/internal/recordbatch"
 )
@@ -450,7 +450,7 @@ type memoryTable struct {
 	deaf    bool          // hold does not look at the context either
 	refuses func(offset int64) bool
 	code    int                  // of the refusal; 0: 6
-	limit   func(rows int) error // if set: the error of a block that is too large
+	limit   func(n int) error // if set: the error of a block that is too large
 
 	busy   atomic.Int32
 	mu     sync.Mutex
@@ -510,7 +510,7 @@ func (m *memoryTable) Held(_ context.Context, topic string, partition int, from,
 	return there, nil
 }
 
-func (m *memoryTable) Missing(_ context.Context, topic string, partition int, b *rowsroom.Block) ([]int32, error) {
+func (m *memoryTable) Missing(_ context.Context, topic string, partition int, b *rows.Block) ([]int32, error) {
 	if topic != "events" || partition != 0 {
 		m.t.Errorf("missing of %s %d", topic, partition)
 	}
@@ -529,7 +529,7 @@ func (m *memoryTable) Missing(_ context.Context, topic string, partition int, b 
 	return missing, nil
 }
 
-func (m *memoryTable) Insert(ctx context.Context, b *rowsroom.Block, token string) error {
+func (m *memoryTable) Insert(ctx context.Context, b *rows.Block, token string) error {
 	if m.busy.Add(1) > inserters {
 		m.t.Error("too many inserts at once")
 	}

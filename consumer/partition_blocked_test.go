@@ -8,7 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	clickhouseroom "sluice/consumer/clickhouse"
+	"sluice/consumer/clickhouse"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
 	"sluice/internal/backoff"
@@ -74,10 +74,10 @@ func TestBlockedPartitionStopsFetching(t *testing.T) {
 func TestBlockedGauge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
-		gauges := func(clickhouse, setup float64) {
+		gauges := func(server, setup float64) {
 			t.Helper()
-			if c, s := w.blocked(blockedClickHouse), w.blocked(blockedSetup); c != clickhouse || s != setup {
-				t.Errorf("blocked by clickhouse %v, by setup %v; want %v and %v", c, s, clickhouse, setup)
+			if c, s := w.blocked(blockedClickHouse), w.blocked(blockedSetup); c != server || s != setup {
+				t.Errorf("blocked by clickhouse %v, by setup %v; want %v and %v", c, s, server, setup)
 			}
 		}
 		w.start()
@@ -88,7 +88,7 @@ func TestBlockedGauge(t *testing.T) {
 		gauges(1, 0)
 		pass(time.Minute)
 		gauges(1, 0) // once, not once a try
-		w.table.inserts.change(outcome{err: &clickhouseroom.ServerError{Code: 60, Text: "no such table"}})
+		w.table.inserts.change(outcome{err: &clickhouse.ServerError{Code: 60, Text: "no such table"}})
 		pass(time.Minute)
 		gauges(0, 1)
 		w.table.inserts.change(fails)
@@ -119,7 +119,7 @@ func TestRetriesBackOff(t *testing.T) {
 func TestLiveWhileBlocked(t *testing.T) {
 	for name, block := range map[string]func(*worker){
 		"clickhouse":   func(w *worker) { w.table.inserts = always(fails) },
-		"setup":        func(w *worker) { w.table.inserts = always(outcome{err: &clickhouseroom.ServerError{Code: 516}}) },
+		"setup":        func(w *worker) { w.table.inserts = always(outcome{err: &clickhouse.ServerError{Code: 516}}) },
 		"dead letters": func(w *worker) { w.topic.put(recordbatch.Record{}); w.topic.burials = always(fails) },
 		"commit":       func(w *worker) { w.topic.commits = always(fails) },
 		"kafka":        func(w *worker) { w.topic.fetches = always(fails) },
@@ -171,11 +171,11 @@ func TestStandingStill(t *testing.T) {
 				c := &Consumer{owned: map[int]*partition{}}
 				c.own(w.partition)
 				w.start()
-				pass(clickhouseroom.InsertTimeout)
+				pass(clickhouse.InsertTimeout)
 				if err := c.Live(); err != nil {
 					t.Errorf("an insert may take its timeout: %v", err)
 				}
-				pass(stalled - clickhouseroom.InsertTimeout + time.Second)
+				pass(stalled - clickhouse.InsertTimeout + time.Second)
 				if err := c.Live(); err == nil || !strings.Contains(err.Error(), "partition 0") {
 					t.Errorf("a loop stood still for %s, and liveness says %v", stalled, err)
 				}

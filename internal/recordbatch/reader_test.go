@@ -24,7 +24,7 @@ func setOf(base int64, attributes int16, producer int64, records ...[]byte) []by
 	}
 	b := set.AppendTo(nil)
 	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
-	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], crcTable))
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], castagnoli))
 	return b
 }
 

@@ -10,7 +10,9 @@ import (
 // Aborted is a transaction that was rolled back: what its producer wrote on the partition from an offset on, up to the
 // transaction's marker, must not be read. A broker lists the aborted transactions in its answer to a fetch.
 type Aborted struct {
-	Producer    int64
+	// Producer is the producer's id.
+	Producer int64
+	// FirstOffset is that of the transaction's first record on the partition.
 	FirstOffset int64
 }
 
