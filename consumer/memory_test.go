@@ -449,7 +449,7 @@ type memoryTable struct {
 	hold    chan struct{} // if set: insert waits for it to be closed, or for its context
 	deaf    bool          // hold does not look at the context either
 	refuses func(offset int64) bool
-	code    int                  // of the refusal; 0: 6
+	code    int               // of the refusal; 0: 6
 	limit   func(n int) error // if set: the error of a block that is too large
 
 	busy   atomic.Int32

@@ -39,7 +39,7 @@ const (
 func newMetrics() (*metrics, []prometheus.Collector) {
 	seconds := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 	m := &metrics{
-		lags: lag.NewLags(),
+		lags: lag.New(),
 		assigned: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_consumer_assigned_partitions", Help: "Partitions that the group has given to this consumer.",
 		}),

@@ -55,7 +55,7 @@ func TestMetricNames(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(collectors...)
 	m.begin(step.New(Config{Sample: 0.5, RedactKeys: []string{"password"}}.steps()))
-	m.lags.Of("events", 0).Report()
+	m.lags.Of("events", 0).Ends(0)
 	for name, series := range map[string]int{
 		"lag_records": 1, "lag_seconds": 1, "rows_inserted_total": 1, "dead_letters_total": len(event.DeadReasons()), "dropped_total": 2,
 		"insert_duration_seconds": 1, "batch_rows": 1, "insert_errors_total": 1, "rebalances_total": 1, "offset_gaps_total": 1, "blocked": 4,

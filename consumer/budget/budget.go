@@ -1,8 +1,9 @@
 package budget
 
 import (
-	"sluice/consumer/rows"
 	"sync"
+
+	"sluice/consumer/rows"
 )
 
 // Budget shares memory for records among the partitions of a process. A quarter of it is divided into equal shares, so
@@ -40,8 +41,9 @@ func (c *Claim) Outstanding() (bytes int64, batches int) {
 
 // New makes a budget of a number of bytes.
 func New(total int) *Budget {
-	return &Budget{total: int64(total), blocks: rows.NewPool(int64(total)), claims: map[*Claim]struct{}{},
-		freed: make(chan struct{})}
+	return &Budget{
+		total: int64(total), blocks: rows.NewPool(int64(total)), claims: map[*Claim]struct{}{}, freed: make(chan struct{}),
+	}
 }
 
 // Join adds a partition.

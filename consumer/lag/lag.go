@@ -47,11 +47,11 @@ func (l *Lag) Owns(head int64) {
 	}
 	l.committed, l.next, l.end = head, max(l.next, head), max(l.end, head)
 	l.move(head)
-	l.Report()
+	l.report()
 }
 
-// Arrives takes the first record of an answer.
-func (l *Lag) Arrives(offset, atMillis int64) {
+// Arrives takes the offset and the timestamp, in Unix milliseconds, of the first record of an answer.
+func (l *Lag) Arrives(offset, timestamp int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.read); n > 0 && l.read[n-1].offset >= offset {
@@ -63,16 +63,16 @@ func (l *Lag) Arrives(offset, atMillis int64) {
 		}
 		l.read = l.read[:maxReadAt/2]
 	}
-	l.read = append(l.read, readAt{offset, l.believe(atMillis)})
+	l.read = append(l.read, readAt{offset, l.believe(timestamp)})
 }
 
 // believe bounds a record's time by what this process knows.
-func (l *Lag) believe(atMillis int64) time.Time {
-	at, now := time.UnixMilli(atMillis), time.Now()
+func (l *Lag) believe(timestamp int64) time.Time {
+	at, now := time.UnixMilli(timestamp), time.Now()
 	if at.Before(l.caughtUp) {
 		at = l.caughtUp
 	}
-	if atMillis <= 0 || at.After(now) {
+	if timestamp <= 0 || at.After(now) {
 		at = now
 	}
 	return at
@@ -80,18 +80,18 @@ func (l *Lag) believe(atMillis int64) time.Time {
 
 // Fetched takes an answer: everything before next was read, and end is the end of the topic. If records is true,
 // timestamp is that of the newest record.
-func (l *Lag) Fetched(next, end int64, records bool, atMillis int64) {
+func (l *Lag) Fetched(next, end int64, records bool, timestamp int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.answered = time.Now()
 	if records {
-		l.last = l.believe(atMillis)
+		l.last = l.believe(timestamp)
 	}
 	l.next, l.end = max(l.next, next), end
 	if next >= end {
 		l.caughtUp = l.answered
 	}
-	l.Report()
+	l.report()
 }
 
 // Ends takes the end of the topic from another request. A fetch knows it better, unless this one is higher.
@@ -100,7 +100,7 @@ func (l *Lag) Ends(end int64) {
 	defer l.mu.Unlock()
 	l.answered = time.Now()
 	l.end = max(l.end, end)
-	l.Report()
+	l.report()
 }
 
 // Commits takes a new committed offset. If it is before what was in, the topic was created anew.
@@ -112,7 +112,7 @@ func (l *Lag) Commits(head int64) {
 	}
 	l.committed = head
 	l.move(head)
-	l.Report()
+	l.report()
 }
 
 // Enters takes the offset before which everything is in ClickHouse. It is committed a little later.
@@ -130,7 +130,7 @@ func (l *Lag) move(in int64) {
 	}
 }
 
-func (l *Lag) Report() { l.records(l.end - l.committed) }
+func (l *Lag) report() { l.records(l.end - l.committed) }
 
 // age is the age of the oldest record that is not in ClickHouse; 0 if there is none.
 func (l *Lag) age(now time.Time) time.Duration {
@@ -174,7 +174,8 @@ type Lags struct {
 	all map[int]*Lag
 }
 
-func NewLags() *Lags {
+// New makes Lags without partitions.
+func New() *Lags {
 	return &Lags{
 		Gauge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sluice_consumer_lag_records", Help: "Records on the partition that are not yet in ClickHouse.",

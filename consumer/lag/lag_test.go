@@ -9,7 +9,7 @@ import (
 // What is remembered of an outage that lasts is bounded, and the oldest stays.
 func TestLagRemembersLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLags().Of("events", 0)
+		l := New().Of("events", 0)
 		l.Owns(0)
 		for i := range int64(10 * maxReadAt) {
 			l.Arrives(i, time.Now().UnixMilli())

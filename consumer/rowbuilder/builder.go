@@ -13,23 +13,30 @@ import (
 // Builder makes rows of records. It trusts nothing that is on the topic: each record becomes a row, or an error says
 // why not. It is used again and again, and is not safe for concurrent use.
 type Builder struct {
+	// Topic and Partition are where the records come from.
 	Topic     string
 	Partition int
-	MaxAge    time.Duration // of an event's timestamp
-	Chain     step.Chain
+	// MaxAge bounds how far an event's timestamp may be before its receipt.
+	MaxAge time.Duration
+	// Chain has the processing steps.
+	Chain step.Chain
+	// Clock is time.Now if it is nil.
+	Clock func() time.Time
 
-	decoder    event.Decoder
-	event      event.Event
-	ReceivedAt time.Time // of the last row
-	Corrected  int       // rows whose received_at is not the gateway's, since it was last reset
-	Clock      func() time.Time
-	now        int64 // when clock was last read, in Unix milliseconds
+	// ReceivedAt is that of the last row.
+	ReceivedAt time.Time
+	// Corrected counts rows whose received_at is not the gateway's. The user may set it back to 0.
+	Corrected int
+
+	decoder event.Decoder
+	event   event.Event
+	now     int64 // when Clock was last read, in Unix milliseconds
 }
 
 // MaxRecordBytes is the largest value that may become a row: what the topic takes in one batch.
 const MaxRecordBytes = 2 << 20
 
-// Build appends the record's row to b. The error is a *DroppedError, or says why the record is a dead letter.
+// Build appends the record's row to b. The error is a *step.DroppedError, or says why the record is a dead letter.
 func (p *Builder) Build(r *recordbatch.Record, b *rows.Block) error {
 	envelope, err := event.DecodeRecord(&p.decoder, r.Value, r.Headers, MaxRecordBytes, &p.event)
 	if err != nil {
