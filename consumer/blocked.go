@@ -50,7 +50,7 @@ func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 	} else {
 		p.log.Debug("partition is still blocked", "by", reason, "err", clickhouse.ReasonText(err))
 	}
-	return w.pause.Wait(ctx)
+	return w.pause.WaitAtMost(ctx, p.maxPause)
 }
 
 // waitAfterRead is wait after a question to ClickHouse, which counts with the inserts that need it. A refused question

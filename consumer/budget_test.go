@@ -53,7 +53,7 @@ func TestBudgetBoundsAndNobodyStarves(t *testing.T) {
 // A range's hash is the same whether a record came off the wire or not, and differs with value and headers.
 func TestContent(t *testing.T) {
 	b := kafkatest.New(t, 1)
-	client, err := kafka.New(b.Conn, "sluice", slog.New(slog.DiscardHandler))
+	client, err := kafka.New(b.Conn, "sluice", kafka.DefaultTiming(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/kafka"
 	"sluice/consumer/step"
+	"sluice/internal/backoff"
 	"sluice/internal/kafkaconn"
 )
 
@@ -35,6 +36,7 @@ type Deps struct {
 type Consumer struct {
 	cfg     Config
 	deps    Deps
+	timing  timing
 	log     *slog.Logger
 	metrics *metrics
 	kafka   *kafka.Client
@@ -56,16 +58,28 @@ type Consumer struct {
 	draining atomic.Bool
 }
 
+// timing is how often a consumer does what it does by itself.
+type timing struct {
+	kafka kafka.Timing
+	// lag is how often the leaders of partitions that are not being fetched, because ClickHouse, the group or the leader
+	// is away, are asked where the partitions end.
+	lag time.Duration
+}
+
+func defaultTiming() timing { return timing{kafka: kafka.DefaultTiming(), lag: 5 * time.Second} }
+
 // New checks the settings and makes a Consumer. It opens no connection and starts no goroutine.
-func New(cfg Config, deps Deps) (*Consumer, error) {
+func New(cfg Config, deps Deps) (*Consumer, error) { return newConsumer(cfg, deps, defaultTiming()) }
+
+func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 	if err := errors.Join(cfg.Check(), deps.Kafka.Check()); err != nil {
 		return nil, err
 	}
-	client, err := kafka.New(deps.Kafka, cfg.Group, deps.Log)
+	client, err := kafka.New(deps.Kafka, cfg.Group, timing.kafka, deps.Log)
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, kafka: client, owned: map[int]*partition{}}
+	c := &Consumer{cfg: cfg, deps: deps, timing: timing, log: deps.Log, kafka: client, owned: map[int]*partition{}}
 	c.table, c.budget = clickhouse.New(cfg.Store.ClickHouse, deps.Log), budget.New(cfg.BufferBytes)
 	c.turns = budget.NewTurns(max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
@@ -180,7 +194,7 @@ func (c *Consumer) newPartition(m kafka.Member, id, partitions int) *partition {
 		kafka: c.kafka, offsets: c.kafka, deadLetters: c.kafka, table: c.table,
 		tokenDurable: c.cfg.Store.ClickHouse.Cluster != "",
 		shares:       shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted},
-		metrics:      c.metrics, log: c.log.With("partition", id),
+		metrics:      c.metrics, log: c.log.With("partition", id), maxPause: backoff.Max,
 	}
 }
 

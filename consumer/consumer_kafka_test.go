@@ -26,7 +26,7 @@ func consumeLogged(t *testing.T, conn kafkaconn.Config) (*Consumer, *lines) {
 	var log lines
 	cfg := goodConfig()
 	cfg.Store.ClickHouse.DSN = "clickhouse://127.0.0.1:1/sluice"
-	c, err := New(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)), DrainTimeout: 20 * time.Second})
+	c, err := newConsumer(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)), DrainTimeout: 20 * time.Second}, quick)
 	if err != nil {
 		t.Fatal(err)
 	}

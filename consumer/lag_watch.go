@@ -8,17 +8,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-const (
-	// lagInterval is how often the leaders of partitions that are not being fetched, because ClickHouse, the group or
-	// the leader is away, are asked where the partitions end.
-	lagInterval = 5 * time.Second
-	// lagAsks is how many leaders are asked at a time.
-	lagAsks = 8
-)
+// lagAsks is how many leaders are asked at a time.
+const lagAsks = 8
 
 // watchLag updates the lag of partitions that are not being fetched, until ctx ends.
 func (c *Consumer) watchLag(ctx context.Context) {
-	ticker := time.NewTicker(lagInterval)
+	ticker := time.NewTicker(c.timing.lag)
 	defer ticker.Stop()
 	for {
 		select {
@@ -29,7 +24,7 @@ func (c *Consumer) watchLag(ctx context.Context) {
 		var asks errgroup.Group
 		asks.SetLimit(lagAsks)
 		for id, l := range c.metrics.lags.List() {
-			if l.Stale(lagInterval) {
+			if l.Stale(c.timing.lag) {
 				asks.Go(func() error { askLag(ctx, c.kafka, id, l); return nil })
 			}
 		}

@@ -109,6 +109,8 @@ type partition struct {
 	lag     *lag.Lag
 	log     *slog.Logger
 
+	maxPause time.Duration // between two tries of what fails
+
 	channels
 	progress progress
 	watch    watch

@@ -8,6 +8,7 @@ import (
 	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -35,7 +36,7 @@ func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, e
 		w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
 		w.partition.table, w.table = real, table
 		w.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))
-		w.size = &budget.Size{}
+		w.size, w.maxPause = &budget.Size{}, 20*time.Millisecond
 		for _, e := range edit {
 			e(w)
 		}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sluice/consumer/budget"
+	"sluice/internal/backoff"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,7 +38,7 @@ func newWorker(t *testing.T, edit ...func(*worker)) *worker {
 	w := &worker{t: t, topic: topic, table: table, ended: make(chan struct{}), partition: &partition{
 		id: 0, topic: "events", member: topic.member, flushAge: time.Second, cfg: Config{BatchRows: 10, BatchBytes: 1 << 20},
 		kafka: topic, offsets: topic, deadLetters: topic, table: table, shares: shares{claim: claim, accepted: new(atomic.Uint64)},
-		metrics: m, log: slog.New(slog.DiscardHandler),
+		metrics: m, log: slog.New(slog.DiscardHandler), maxPause: backoff.Max,
 	}}
 	for _, e := range edit {
 		e(w)

@@ -65,7 +65,7 @@ func (g *Generation) end() {
 // coordinator is away, or moves to another broker, it is asked again. The next coordinator knows the members and their
 // generation, so nobody has to stop. The commits of a member that was expelled without knowing are refused.
 func (k *Client) heartbeats(ctx context.Context, g *Generation) {
-	ticker := time.NewTicker(heartbeatInterval)
+	ticker := time.NewTicker(k.timing.Heartbeat)
 	defer ticker.Stop()
 	for {
 		select {
@@ -104,7 +104,7 @@ func (k *Client) heartbeatUntilAnswered(ctx context.Context, g *Generation) erro
 		if ctx.Err() != nil {
 			return nil
 		}
-		if !logged && time.Since(began) > heartbeatInterval { // a coordinator that moves takes less
+		if !logged && time.Since(began) > k.timing.Heartbeat { // a coordinator that moves takes less
 			k.log.Warn("the group's coordinator does not answer, retrying", "generation", g.Member.Generation, "err",
 				err)
 			logged = true

@@ -173,9 +173,6 @@ func (m *Membership) assign(ctx context.Context, joined *joingroup.Response) (
 	return out, shared, nil
 }
 
-// heartbeatSlack bounds how far apart the members of a generation send their heartbeats.
-const heartbeatSlack = heartbeatInterval / 10
-
 // UntilAfterHeartbeat is the time until all members of the group have just sent their heartbeats; 0 if this member is
 // alone. Members send them in step, because a generation begins for all at once, and learn of a rebalance only by their
 // next heartbeat. So a member that leaves after this time and is back within a heartbeat, as after a restart, causes
@@ -184,11 +181,13 @@ func (m *Membership) UntilAfterHeartbeat(now time.Time) time.Duration {
 	if m.began.IsZero() {
 		return 0
 	}
-	since := (now.Sub(m.began) - heartbeatSlack) % heartbeatInterval
-	if since < 2*heartbeatSlack {
+	interval := m.k.timing.Heartbeat
+	slack := interval / 10 // how far apart the members send their heartbeats
+	since := (now.Sub(m.began) - slack) % interval
+	if since < 2*slack {
 		return max(0, -since)
 	}
-	return heartbeatInterval - since
+	return interval - since
 }
 
 // Leave ends the generation, waits for its functions and leaves the group. If the coordinator does not answer, the

@@ -31,7 +31,7 @@ func patience(t *testing.T) context.Context {
 // inGroup makes a membership of a broker's group. It leaves the group when the test ends.
 func inGroup(t *testing.T, conn kafkaconn.Config, log io.Writer) *Membership {
 	t.Helper()
-	k, err := New(conn, "sluice", slog.New(slog.NewTextHandler(log, nil)))
+	k, err := New(conn, "sluice", quick, slog.New(slog.NewTextHandler(log, nil)))
 	require.NoError(t, err)
 	t.Cleanup(k.Close)
 	m := k.Join()
@@ -254,11 +254,13 @@ func TestAssignments(t *testing.T) {
 func TestUntilAfterHeartbeat(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
+	m := &Membership{k: &Client{timing: DefaultTiming()}, began: began}
+	const interval, slack = 3 * time.Second, 300 * time.Millisecond
 	for _, c := range []struct{ after, want time.Duration }{
-		{0, heartbeatSlack}, {heartbeatSlack, 0}, {2 * heartbeatSlack, 0}, {heartbeatInterval / 2, heartbeatInterval/2 + heartbeatSlack},
-		{heartbeatInterval, heartbeatSlack}, {7*heartbeatInterval + heartbeatSlack, 0}, {8*heartbeatInterval - 1, heartbeatSlack + 1},
+		{0, slack}, {slack, 0}, {2 * slack, 0}, {interval / 2, interval/2 + slack},
+		{interval, slack}, {7*interval + slack, 0}, {8*interval - 1, slack + 1},
 	} {
-		assert.Equal(t, c.want, (&Membership{began: began}).UntilAfterHeartbeat(began.Add(c.after)), "after %s", c.after)
+		assert.Equal(t, c.want, m.UntilAfterHeartbeat(began.Add(c.after)), "after %s", c.after)
 	}
 	assert.Zero(t, new(Membership).UntilAfterHeartbeat(began))
 }
