@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"encoding/binary"
 	"errors"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"sluice/consumer/rowbuilder"
 	"sluice/consumer/rows"
 	"sluice/consumer/step"
-	"sluice/internal/event"
 	"sluice/internal/recordbatch"
 )
 
@@ -35,7 +33,6 @@ type batch struct {
 	sealed    bool // it is on its way to an insertion
 	uncertain bool // its rows may be in the table
 	inserted  bool // its rows are in the table; else the insertion gave up
-	scratch   []byte
 }
 
 func newBatch() *batch {
@@ -48,7 +45,7 @@ func newBatch() *batch {
 func (b *batch) reset() {
 	clear(b.dead)
 	b.hash.Reset()
-	*b = batch{dead: b.dead[:0], hash: b.hash, scratch: b.scratch}
+	*b = batch{dead: b.dead[:0], hash: b.hash}
 }
 
 // add takes a record in: as a row, or as a dead letter if it cannot become one.
@@ -60,7 +57,7 @@ func (b *batch) add(r *recordbatch.Record, builder *rowbuilder.Builder) {
 		b.oldest = at
 	}
 	b.corrected, builder.Corrected = b.corrected+builder.Corrected, 0
-	_, _ = b.hash.Write(b.content(r))
+	_, _ = b.hash.Write(r.Content())
 	b.Records++
 	b.bytes += size
 	b.Last, b.Term = r.Offset, r.Term
@@ -80,29 +77,6 @@ func (b *batch) refuse(r *recordbatch.Record, err error) int {
 	return b.dead[len(b.dead)-1].Size() // with its key and headers, which may be large
 }
 
-// content is what a range's hash covers of a record: value and headers as a record batch has them.
-func (b *batch) content(r *recordbatch.Record) []byte {
-	if r.Raw != nil {
-		return r.Raw
-	}
-	out := b.scratch[:0]
-	nullable := func(v []byte) {
-		n := int64(len(v))
-		if v == nil {
-			n = -1
-		}
-		out = append(binary.AppendVarint(out, n), v...)
-	}
-	nullable(r.Value)
-	out = binary.AppendVarint(out, int64(len(r.Headers)))
-	for _, h := range r.Headers {
-		out = append(binary.AppendVarint(out, int64(len(h.Key))), h.Key...)
-		nullable(h.Value)
-	}
-	b.scratch = out
-	return out
-}
-
 // memory is what the batch takes, in bytes.
 func (b *batch) memory() int64 {
 	n := 0
@@ -117,14 +91,5 @@ func (b *batch) memory() int64 {
 
 // deadLetterOf makes the dead letter of a record that cannot become a row.
 func deadLetterOf(r *recordbatch.Record, err error) kafka.DeadLetter {
-	return kafka.NewDeadLetter(r, deadReason(err), err.Error())
-}
-
-// deadReason is what was wrong with a record, as a word from a closed set.
-func deadReason(err error) event.DeadReason {
-	var refused *event.RecordError
-	if errors.As(err, &refused) {
-		return refused.Reason
-	}
-	return event.DeadInvalidEvent
+	return kafka.NewDeadLetter(r, rowbuilder.DeadReason(err), err.Error())
 }

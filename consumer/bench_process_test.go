@@ -3,15 +3,16 @@ package consumer
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"sluice/consumer/rows"
-	"sluice/internal/recordbatch"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/consumer/rows"
+	"sluice/internal/recordbatch"
 )
 
-// BenchmarkProcess measures the way of a record from its uncompressed batch into the block of its row: in a block that is used again, and
-// in one whose memory is fresh.
+// BenchmarkProcess measures the way of a record from its uncompressed batch into the block of its row: in a block that
+// is used again, and in one whose memory is fresh.
 //
 //	go test ./consumer -run '^$' -bench Process
 func BenchmarkProcess(b *testing.B) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"sluice/consumer/causes"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/kafka"
 	"sluice/internal/backoff"
@@ -17,7 +18,7 @@ type blockage struct {
 	loop   loop
 	pause  backoff.Backoff
 	reason string // empty: not blocked
-	causes causes
+	causes causes.Log
 }
 
 func (p *partition) newBlockage(loop loop) *blockage { return &blockage{p: p, loop: loop} }
@@ -41,9 +42,9 @@ func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 		p.metrics.blocked.WithLabelValues(reason).Inc()
 		p.watch.blocked.Add(1)
 	}
-	if w.causes.note(reason, err) {
+	if w.causes.Note(reason, clickhouse.Code(err), err) {
 		attrs := []any{"by", reason, "err", clickhouse.ReasonText(err)}
-		if advice := w.causes.advice(hintFor(reason, err)); advice != "" {
+		if advice := w.causes.Advice(hintFor(reason, err)); advice != "" {
 			attrs = append(attrs, "hint", advice)
 		}
 		p.log.Log(ctx, severity(reason, err), message, attrs...) //nolint:sloglint // one of the two above
@@ -70,6 +71,16 @@ func blockedByRead(err error) string {
 		return blockedClickHouse
 	case clickhouse.FaultSize:
 		return blockedBySize(err)
+	}
+	return blockedSetup
+}
+
+// blockedBySize says who must act if a single row is too large. A query that takes too long, or a server that is out of
+// memory, passes.
+func blockedBySize(err error) string {
+	switch clickhouse.Code(err) {
+	case 159, 160, 173:
+		return blockedClickHouse
 	}
 	return blockedSetup
 }
@@ -102,11 +113,11 @@ func hint(err error) string {
 // end says that the partition is not blocked any more.
 func (w *blockage) end() {
 	if w.reason != "" {
-		w.p.log.Info("partition goes on", "was_blocked_by", w.reason, "tries", w.causes.tries, "causes",
-			w.causes.summary())
+		w.p.log.Info("partition goes on", "was_blocked_by", w.reason, "tries", w.causes.Tries(), "causes",
+			w.causes.Summary())
 	}
 	w.clear()
-	w.pause, w.causes = backoff.Backoff{}, causes{}
+	w.pause, w.causes = backoff.Backoff{}, causes.Log{}
 }
 
 func (w *blockage) clear() {
@@ -127,6 +138,35 @@ func (p *partition) untilClickHouseAnswers(ctx context.Context, loop loop, try f
 		err := try()
 		if err == nil || !w.waitAfterRead(ctx, err) {
 			return err
+		}
+	}
+}
+
+// highest is the highest offset from one on that the table has. It asks until ClickHouse answers.
+func (p *partition) highest(ctx context.Context, loop loop, from int64) (offset int64, err error) {
+	err = p.untilClickHouseAnswers(ctx, loop, func() error {
+		offset, err = p.table.Highest(ctx, p.topic, p.id, from)
+		return err
+	})
+	return offset, err
+}
+
+// untilKafkaAnswers tries until there is no error. It returns false if ctx ended. The fetcher's goroutine calls it.
+func (p *partition) untilKafkaAnswers(ctx context.Context, message string, try func() error) bool {
+	var pause backoff.Backoff
+	for {
+		p.watch.beat(loopFetch)
+		err := try()
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		p.watch.outside()
+		p.log.Warn(message, "err", err) //nolint:sloglint // the callers' constants
+		if !pause.Wait(ctx) {
+			return false
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// With a small budget and ClickHouse away, the partitions of a process hold no more than it allows and a record each; when ClickHouse is
-// back all of them get on.
+// With a small budget and ClickHouse away, the partitions of a process hold no more than it allows and a record each;
+// when ClickHouse is back all of them get on.
 func TestBudgetBoundsAndNobodyStarves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const total = 64 << 10
@@ -123,7 +123,8 @@ func TestWatchSeesNoProgress(t *testing.T) {
 	})
 }
 
-// One fetch can hold many times what there is room for: it is left where the budget ends, and the rest is fetched again later.
+// One fetch can hold many times what there is room for: it is left where the budget ends, and the rest is fetched again
+// later.
 func TestBudgetEndsAFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.claim = budget.New(16 << 10).Join() })

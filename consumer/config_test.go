@@ -79,8 +79,8 @@ func TestCheckSaysAll(t *testing.T) {
 	}
 }
 
-// More partitions do not mean more inserts: together they insert as often as inserts-per-second allows, and a batch never gets
-// less time than the flush age.
+// More partitions do not mean more inserts: together they insert as often as inserts-per-second allows, and a batch
+// never gets less time than the flush age.
 func TestFlushAge(t *testing.T) {
 	for _, c := range []struct {
 		partitions int

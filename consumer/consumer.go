@@ -61,8 +61,8 @@ type Consumer struct {
 // timing is how often a consumer does what it does by itself.
 type timing struct {
 	kafka kafka.Timing
-	// lag is how often the leaders of partitions that are not being fetched, because ClickHouse, the group or the leader
-	// is away, are asked where the partitions end.
+	// lag is how often the leaders of partitions that are not being fetched, because ClickHouse, the group or the
+	// leader is away, are asked where the partitions end.
 	lag time.Duration
 }
 

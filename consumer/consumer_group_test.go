@@ -67,8 +67,8 @@ func (r *running) owns() int {
 	return len(r.owned)
 }
 
-// Two consumers share a topic's partitions, and all events become rows. One stops, the other takes over, and goes on where the first
-// one stopped: nothing is missing and no record is in the table twice.
+// Two consumers share a topic's partitions, and all events become rows. One stops, the other takes over, and goes on
+// where the first one stopped: nothing is missing and no record is in the table twice.
 func TestGroup(t *testing.T) {
 	t.Parallel() // most of it is waiting for heartbeats
 	const partitions, each = 6, 100
@@ -205,8 +205,9 @@ var quick = timing{
 	kafka: kafka.Timing{Heartbeat: 150 * time.Millisecond, Topic: 150 * time.Millisecond}, lag: 150 * time.Millisecond,
 }
 
-// TestRestartIsOneRebalance: a consumer is stopped just before the others send their heartbeats, by which they learn that one has left,
-// and is back a second later. It leaves after the heartbeats, so that leaving and coming back are one rebalance.
+// TestRestartIsOneRebalance: a consumer is stopped just before the others send their heartbeats, by which they learn
+// that one has left, and is back a second later. It leaves after the heartbeats, so that leaving and coming back are
+// one rebalance.
 func TestRestartIsOneRebalance(t *testing.T) {
 	t.Parallel()
 	d := migrated(t)

@@ -20,7 +20,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// consumeLogged starts a consumer whose log is read, and whose ClickHouse does not exist. It is stopped when the test ends.
+// consumeLogged starts a consumer whose log is read, and whose ClickHouse does not exist. It is stopped when the test
+// ends.
 func consumeLogged(t *testing.T, conn kafkaconn.Config) (*Consumer, *lines) {
 	t.Helper()
 	var log lines
@@ -46,8 +47,8 @@ func (c *Consumer) blockedByKafka() float64 {
 	return testutil.ToFloat64(c.metrics.blocked.WithLabelValues(blockedKafka))
 }
 
-// A consumer without its topic says so once, in the log, to whoever asks whether it is ready, and in a metric. It is alive, and goes to
-// work when the topic is there.
+// A consumer without its topic says so once, in the log, to whoever asks whether it is ready, and in a metric. It is
+// alive, and goes to work when the topic is there.
 func TestConsumerWithoutItsTopic(t *testing.T) {
 	t.Parallel()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
@@ -110,8 +111,8 @@ func TestConsumerWithoutPartitions(t *testing.T) {
 	}
 }
 
-// While the group has no coordinator that answers, the lag of the partitions goes on being reported, with the ends that their leaders
-// tell, and the consumer is alive.
+// While the group has no coordinator that answers, the lag of the partitions goes on being reported, with the ends that
+// their leaders tell, and the consumer is alive.
 func TestLagWhileTheGroupIsAway(t *testing.T) {
 	t.Parallel()
 	b := kafkatest.New(t, 2)

@@ -3,10 +3,11 @@ package consumer
 import (
 	"context"
 	"errors"
-	"sluice/consumer/kafka"
 	"time"
 
 	"github.com/google/uuid"
+
+	"sluice/consumer/kafka"
 )
 
 // errOtherTerm ends the reading of an answer, because another leader appended the next record.

@@ -217,16 +217,6 @@ func (i *insertion) tooLarge(ctx context.Context, block *rows.Block, err error) 
 	return next != delivery.SizeMark || i.save(ctx, delivery.SplitForSize)
 }
 
-// blockedBySize says who must act if a single row is too large. A query that takes too long, or a server that is out of
-// memory, passes.
-func blockedBySize(err error) string {
-	switch clickhouse.Code(err) {
-	case 159, 160, 173:
-		return blockedClickHouse
-	}
-	return blockedSetup
-}
-
 // findPlaces tells the settlement where each row goes and what it weighs.
 func (i *insertion) findPlaces(ctx context.Context) error {
 	places := i.batch.rows.Partitions()

@@ -2,10 +2,11 @@ package consumer
 
 import (
 	"context"
-	"sluice/consumer/lag"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"sluice/consumer/lag"
 )
 
 // lagAsks is how many leaders are asked at a time.

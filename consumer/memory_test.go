@@ -40,7 +40,8 @@ func (j *journal) read() []string {
 	return slices.Clone(j.lines)
 }
 
-// outcome is how an attempt at something outside ends: it can fail with nothing done, and with all done and the answer lost.
+// outcome is how an attempt at something outside ends: it can fail with nothing done, and with all done and the answer
+// lost.
 type outcome struct {
 	done bool
 	err  error
@@ -82,9 +83,9 @@ func (p *plan) take() outcome {
 	return o
 }
 
-// memoryTopic is a source in memory: one partition, and its committed offset. It is as unkind as its contract allows: a record's
-// bytes are spoilt once each has returned. And it checks the one thing that matters: a commit that passes a record which is
-// neither in the table nor a dead letter fails the test.
+// memoryTopic is a source in memory: one partition, and its committed offset. It is as unkind as its contract allows: a
+// record's bytes are spoilt once each has returned. And it checks the one thing that matters: a commit that passes a
+// record which is neither in the table nor a dead letter fails the test.
 type memoryTopic struct {
 	dropped bool // a step drops every event: none needs to be anywhere
 
@@ -342,7 +343,8 @@ func (m *memoryTopic) Committed(context.Context, int) (int64, string, error) {
 	return m.head, m.metadata, nil
 }
 
-// Commit notes a head that moves, a range that is marked as split, and whatever fails; with m.verbose also what is recorded.
+// Commit notes a head that moves, a range that is marked as split, and whatever fails; with m.verbose also what is
+// recorded.
 func (m *memoryTopic) Commit(_ context.Context, by kafka.Member, partition int, offset int64, metadata string) error {
 	if !reflect.DeepEqual(by, m.member) || partition != 0 {
 		m.t.Errorf("commit by %+v for partition %d", by, partition)

@@ -3,13 +3,14 @@ package consumer
 import (
 	"context"
 	"errors"
-	"sluice/consumer/kafka"
-	"sluice/consumer/lag"
-	"sluice/internal/recordbatch"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/consumer/kafka"
+	"sluice/consumer/lag"
+	"sluice/internal/recordbatch"
 )
 
 // kafkaHangs is how long Kafka may take for an answer, besides what it was told to wait, before the partition counts as

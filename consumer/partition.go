@@ -6,10 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"sluice/consumer/budget"
-	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
 	"sluice/consumer/lag"
 	"sluice/consumer/rows"
@@ -21,9 +18,6 @@ const (
 	drainBudget = 10 * time.Second
 	// advanceAge is the longest time between an insert and the commit that moves the committed offset past it.
 	advanceAge = time.Second
-	// inserters is how many ranges of a partition are inserted at a time. While one is inserted, the next is built and
-	// recorded, and a bad range does not hold up what lies behind it.
-	inserters = 2
 )
 
 // source is where a partition reads from.
@@ -124,30 +118,6 @@ type shares struct {
 	accepted *atomic.Uint64 // blocks that ClickHouse took
 }
 
-// channels connect the goroutines of a partition.
-type channels struct {
-	free     chan *batch   // empty batches, to the fetcher
-	reports  chan report   // fetcher to recorder
-	recorded chan *batch   // recorder to insertions
-	done     chan *batch   // insertions to recorder
-	requests chan saveCall // insertions to recorder
-}
-
-func newChannels() channels {
-	c := channels{
-		free: make(chan *batch, delivery.MaxRanges), reports: make(chan report), recorded: make(chan *batch,
-			delivery.MaxRanges),
-		done: make(chan *batch, delivery.MaxRanges), requests: make(chan saveCall),
-	}
-	for range cap(c.free) {
-		c.free <- newBatch()
-	}
-	return c
-}
-
-// sealed is how many batches are sealed and not yet done with. The fetcher has one more.
-func (c *channels) sealed() int { return cap(c.free) - 1 - len(c.free) }
-
 // progress is how far a partition has come. All of it may be read at any time.
 type progress struct {
 	committed     atomic.Int64 // the committed offset
@@ -159,34 +129,6 @@ type progress struct {
 // readable is how many offsets behind the committed one can be read.
 func (p *progress) readable() int64 {
 	return min(p.highWatermark.Load(), p.lastStable.Load()) - p.committed.Load()
-}
-
-// run works until ctx ends, which is when the generation is over, even if the partition is lost before. It returns
-// after the inserts under way are finished, or given up after the drain budget, and the recorded ranges are committed.
-func (p *partition) run(ctx context.Context) {
-	defer p.observeKafka()()
-	life, end := context.WithCancel(ctx)
-	defer end()
-	// Work under way outlives its partition by the drain budget, unless another member has the partition already.
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	stop := context.AfterFunc(life, func() { time.AfterFunc(drainBudget, cancel) })
-	defer stop()
-
-	p.channels = newChannels()
-	if f, r, ok := p.begin(life); ok {
-		r.lose = func() { cancel(); end() }
-		var loops errgroup.Group
-		loops.Go(func() error { f.run(life); return nil })
-		loops.Go(func() error { r.run(life, work); return nil })
-		for i := range inserters {
-			loops.Go(func() error { p.insertLoop(life, work, loopInsert+loop(i)); return nil })
-		}
-		_ = loops.Wait() // they retry until they are stopped, and have no errors
-	}
-	p.watch.rest()
-	// A partition that was lost keeps its place until the generation ends.
-	<-ctx.Done()
 }
 
 // discard takes a batch out of budget and gauge, and empties it.

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sluice/consumer/clickhouse"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/clickhouse"
 )
 
 // Each cause of a blockage is logged when it comes first, and not again while the blockage lasts; its end says how

@@ -3,15 +3,16 @@ package consumer
 import (
 	"errors"
 	"fmt"
-	"sluice/consumer/clickhouse"
-	"sluice/consumer/kafka"
-	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/kafka"
+	"sluice/internal/recordbatch"
 )
 
 // The order of work is the whole promise: the range recorded, dead letters acknowledged, rows inserted, and only then

@@ -2,11 +2,12 @@ package consumer
 
 import (
 	"fmt"
-	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/internal/recordbatch"
 )
 
 // A batch is full at its limit of rows: not one row earlier, not one later.

@@ -3,13 +3,14 @@ package consumer
 import (
 	"fmt"
 	"log/slog"
-	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"sluice/internal/recordbatch"
 )
 
 // If the dead-letter topic refuses a letter for good, the log has an error and says what to do. What passes is a

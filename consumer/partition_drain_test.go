@@ -1,11 +1,12 @@
 package consumer
 
 import (
-	"sluice/consumer/clickhouse"
-	"sluice/internal/recordbatch"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/clickhouse"
+	"sluice/internal/recordbatch"
 )
 
 // The generation ends during inserts: those are finished and committed; what is recorded and not begun, and what is not

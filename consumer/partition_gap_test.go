@@ -2,10 +2,11 @@ package consumer
 
 import (
 	"fmt"
-	"sluice/consumer/kafka"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/kafka"
 )
 
 var outOfRange = outcome{err: kafka.ErrOffsetOutOfRange}

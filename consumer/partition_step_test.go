@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/rowbuilder"
 	"sluice/consumer/rows"
 	"sluice/consumer/step"
 	"sluice/internal/event"
@@ -67,7 +68,7 @@ func TestBrokenStep(t *testing.T) {
 	}}}
 	r := plain(1)
 	err := p.Build(&r, rows.New())
-	if err == nil || deadReason(err) != event.DeadInvalidEvent || !strings.Contains(err.Error(), "after processing") {
+	if err == nil || rowbuilder.DeadReason(err) != event.DeadInvalidEvent || !strings.Contains(err.Error(), "after processing") {
 		t.Errorf("got %v", err)
 	}
 }

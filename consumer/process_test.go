@@ -126,7 +126,8 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// checkColumns makes sure that no column of a block has lost or doubled a value: ClickHouse would refuse the block for ever.
+// checkColumns makes sure that no column of a block has lost or doubled a value: ClickHouse would refuse the block for
+// ever.
 func checkColumns(t *testing.T, b *rows.Block) {
 	t.Helper()
 	if err := b.Check(); err != nil {
@@ -186,12 +187,13 @@ func TestForeignHeaders(t *testing.T) {
 
 // What is not a refusal of the decoder's still gets a reason from the closed list.
 func TestReasonOfAnyError(t *testing.T) {
-	if got := deadReason(errors.New("something else")); got != event.DeadInvalidEvent {
+	if got := rowbuilder.DeadReason(errors.New("something else")); got != event.DeadInvalidEvent {
 		t.Errorf("reason %q", got)
 	}
 }
 
-// FuzzProcess: any bytes in value and headers make a row or a dead letter with a reason from the list, and a whole block.
+// FuzzProcess: any bytes in value and headers make a row or a dead letter with a reason from the list, and a whole
+// block.
 func FuzzProcess(f *testing.F) {
 	for _, c := range poisons() {
 		if len(c.record.Value) < 1<<10 {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
 	"sluice/internal/backoff"
@@ -28,35 +26,6 @@ type recorder struct {
 	inserting int  // batches that insertions have
 	replays   int  // recorded ranges that the fetcher has not read again yet
 	jump      *report
-}
-
-// report is what the fetcher tells the recorder.
-type report struct {
-	kind   reportKind
-	batch  *batch
-	offset int64
-	lost   int64
-	term   int32
-	topic  uuid.UUID
-}
-
-type reportKind int
-
-const (
-	reportSealed   reportKind = iota // batch is a new range
-	reportReplayed                   // batch is a recorded range, read again
-	// There is no record before offset; lost of them were some, and term is of what ends there.
-	reportEmpty
-	reportTopic // the id of the topic is topic
-	// Reading goes on at offset, once all ranges are in; lost records were passed on the way there.
-	reportJump
-)
-
-// saveCall is how an insertion asks for a commit, and before it for a mark on its range unless mark is Whole.
-type saveCall struct {
-	first int64
-	mark  delivery.Split
-	owned chan bool // whether the partition is still ours
 }
 
 func newRecorder(p *partition, ranges *delivery.Ranges, lost int64) *recorder {

@@ -2,13 +2,15 @@ package consumer
 
 import (
 	"fmt"
-	"sluice/consumer/budget"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/budget"
 )
 
-// refusals are codes, known and unknown, and what must come of them when everything is refused, and when one row is while others go in.
+// refusals are codes, known and unknown, and what must come of them when everything is refused, and when one row is
+// while others go in.
 var refusals = []struct {
 	codes []int
 	alone string // by what the partition is blocked
@@ -23,7 +25,8 @@ var refusals = []struct {
 	{[]int{74, 198, 201, 202, 203, 209, 210, 236, 242, 243, 252, 285, 319, 394, 425, 439, 745, 999}, blockedClickHouse, false, blockedClickHouse},
 }
 
-// A code that hits everything makes no dead letter, for however long it does. What is not known to pass by itself is the setup's.
+// A code that hits everything makes no dead letter, for however long it does. What is not known to pass by itself is
+// the setup's.
 func TestRefusalOfEverything(t *testing.T) {
 	eachRefusal(t, func(w *worker) { w.table.refuses = func(int64) bool { return true } }, func(w *worker, r int) {
 		if len(w.topic.buried) > 0 || w.topic.at() != 0 || w.blocked(refusals[r].alone) == 0 {
@@ -35,7 +38,8 @@ func TestRefusalOfEverything(t *testing.T) {
 	})
 }
 
-// A code that comes again for one row while others go in is the row's fault, whatever it says, unless it says that it cannot be.
+// A code that comes again for one row while others go in is the row's fault, whatever it says, unless it says that it
+// cannot be.
 func TestRefusalOfOneRow(t *testing.T) {
 	eachRefusal(t, func(w *worker) { w.table.refuses = func(offset int64) bool { return offset == 5 } }, func(w *worker, r int) {
 		want := refusals[r]
@@ -107,7 +111,8 @@ func TestUnclearRefusalThatPasses(t *testing.T) {
 	}
 }
 
-// A block full of bad rows does not stand for ever while others go in: one client can fill it. The same without others is the table's fault.
+// A block full of bad rows does not stand for ever while others go in: one client can fill it. The same without others
+// is the table's fault.
 func TestBlockFullOfBadRows(t *testing.T) {
 	for _, others := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

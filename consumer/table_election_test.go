@@ -4,8 +4,9 @@ import (
 	"testing"
 )
 
-// Offsets that are used again after an unclean election are rows beside those that had them before, in the real table too; and what it has is not
-// counted as lost when the group's offset is set back to where the topic has nothing any more.
+// Offsets that are used again after an unclean election are rows beside those that had them before, in the real table
+// too; and what it has is not counted as lost when the group's offset is set back to where the topic has nothing any
+// more.
 func TestTableAfterUncleanElection(t *testing.T) {
 	d := migrated(t)
 	real := tableOf(t, d.native())

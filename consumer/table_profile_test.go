@@ -3,14 +3,15 @@ package consumer
 import (
 	"fmt"
 	"log/slog"
-	"sluice/consumer/budget"
-	"sluice/consumer/schema"
-	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/consumer/budget"
+	"sluice/consumer/schema"
+	"sluice/internal/recordbatch"
 )
 
 func withPayload(n int, payload func(i int) string) []recordbatch.Record {
@@ -21,8 +22,8 @@ func withPayload(n int, payload func(i int) string) []recordbatch.Record {
 	return out
 }
 
-// onEngine is a worker whose rows go into the real table, as one of the engine's users. Its topic is in memory, and takes the rows as being
-// in its own table.
+// onEngine is a worker whose rows go into the real table, as one of the engine's users. Its topic is in memory, and
+// takes the rows as being in its own table.
 func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, edit ...func(*worker)) (*worker, *lines) {
 	t.Helper()
 	topic, table := newMemory(t)
@@ -44,8 +45,8 @@ func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, e
 	return w, log
 }
 
-// What is larger than the user's memory limit goes in by parts, each row once and none as a dead letter; the batches after it are smaller.
-// A range that was recorded before is cut as it was, and goes in as well.
+// What is larger than the user's memory limit goes in by parts, each row once and none as a dead letter; the batches
+// after it are smaller. A range that was recorded before is cut as it was, and goes in as well.
 func TestMemoryLimit(t *testing.T) {
 	const n, size = 8000, 3300
 	filler := strings.Repeat("0123456789abcdefghijklmnopqrstuvwxyz", size/36)
@@ -76,8 +77,8 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// A column that somebody added refuses one event: that becomes a dead letter, which names the column, and all others go in. The code is on
-// no list that matters: the same with a column that fails in its own way.
+// A column that somebody added refuses one event: that becomes a dead letter, which names the column, and all others go
+// in. The code is on no list that matters: the same with a column that fails in its own way.
 func TestColumnOfTheUser(t *testing.T) {
 	for name, c := range map[string]struct{ column, bad, want string }{
 		"675": {"ip IPv4 MATERIALIZED toIPv4(JSONExtractString(payload, 'user', 'ip_address'))", `"user":{"ip_address":"2001:db8::1"}`, "ip"},
@@ -119,7 +120,8 @@ func TestColumnOfTheUser(t *testing.T) {
 	}
 }
 
-// Where a profile pins what forbids a read, or an insert's settings, the partition says which setting it is, and counts the refusal.
+// Where a profile pins what forbids a read, or an insert's settings, the partition says which setting it is, and counts
+// the refusal.
 func TestPinnedProfiles(t *testing.T) {
 	for user, want := range map[string]struct{ code, setting string }{
 		"keyed_pinned": {"277", "force_primary_key"},

@@ -2,16 +2,17 @@ package consumer
 
 import (
 	"context"
-	"sluice/consumer/budget"
-	"sluice/consumer/rows"
-	"sluice/internal/recordbatch"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/budget"
+	"sluice/consumer/rows"
+	"sluice/internal/recordbatch"
 )
 
-// backlog runs twelve partitions on one processor, each with three blocks of 42 records on the topic that it gets seven at a time,
-// and returns how many inserts it took.
+// backlog runs twelve partitions on one processor, each with three blocks of 42 records on the topic that it gets seven
+// at a time, and returns how many inserts it took.
 func withBacklog(t *testing.T, shared budget.Turns) (inserts int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -49,8 +50,8 @@ func withBacklog(t *testing.T, shared budget.Turns) (inserts int) {
 	return inserts
 }
 
-// What has gathered on the topic goes in whole blocks, although the processor needs longer than a batch may get old for a round of
-// all partitions.
+// What has gathered on the topic goes in whole blocks, although the processor needs longer than a batch may get old for
+// a round of all partitions.
 func TestTurnsFillBlocks(t *testing.T) {
 	if n := withBacklog(t, make(budget.Turns, 2)); n != 36 {
 		t.Errorf("%d inserts with turns, not 36 of whole blocks", n)
@@ -84,8 +85,8 @@ func TestTurnsAreWaitedFor(t *testing.T) {
 	})
 }
 
-// A partition that has something waiting when it begins takes none of it in before it has a turn, however long that may be, and is no less
-// alive for it. One that has not needs no turn.
+// A partition that has something waiting when it begins takes none of it in before it has a turn, however long that may
+// be, and is no less alive for it. One that has not needs no turn.
 func TestTurnIsWaitedForFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := make(budget.Turns, 1)
@@ -178,8 +179,8 @@ func TestTurnEnds(t *testing.T) {
 	})
 }
 
-// A partition without memory waits for what others have on its way, and does not make a small block of what it has; but not for
-// longer than a batch may get old, and not if nothing is on its way.
+// A partition without memory waits for what others have on its way, and does not make a small block of what it has; but
+// not for longer than a batch may get old, and not if nothing is on its way.
 func TestMemoryIsWaitedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		after time.Duration // when the other's batch is done with; 0: never
@@ -225,7 +226,8 @@ func TestMemoryIsWaitedFor(t *testing.T) {
 	}
 }
 
-// What is recorded has to be built again as large as it was. It waits for the memory of others too, but not for what is stuck.
+// What is recorded has to be built again as large as it was. It waits for the memory of others too, but not for what is
+// stuck.
 func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.BatchRows = 70 })
@@ -251,8 +253,8 @@ func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
 	})
 }
 
-// A partition that waits for memory in the middle of a block keeps its turn for a flush age: others would begin blocks of their own
-// with what memory comes back, and all would end up small. Then it lets them try.
+// A partition that waits for memory in the middle of a block keeps its turn for a flush age: others would begin blocks
+// of their own with what memory comes back, and all would end up small. Then it lets them try.
 func TestTurnIsKeptForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := make(budget.Turns, 1)
@@ -281,7 +283,8 @@ func TestTurnIsKeptForMemory(t *testing.T) {
 	})
 }
 
-// A partition that is stuck, here because the dead-letter topic is away, keeps no turn while it waits for memory: the others get on.
+// A partition that is stuck, here because the dead-letter topic is away, keeps no turn while it waits for memory: the
+// others get on.
 func TestStuckPartitionKeepsNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := make(budget.Turns, 1)

@@ -2,10 +2,15 @@ package consumer
 
 import (
 	"fmt"
-	"sluice/consumer/clickhouse"
 	"sync/atomic"
 	"time"
+
+	"sluice/consumer/clickhouse"
 )
+
+// inserters is how many ranges of a partition are inserted at a time. While one is inserted, the next is built and
+// recorded, and a bad range does not hold up what lies behind it.
+const inserters = 2
 
 // loop is one of a partition's goroutines.
 type loop int

@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"sluice/consumer/budget"
-	"sluice/internal/backoff"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,10 +13,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/consumer/budget"
+	"sluice/internal/backoff"
 )
 
-// worker is a partition at work over a topic and a table in memory. Its tests run in a bubble of synctest: time stands still
-// until nothing moves, so a test can say what happens a millisecond before and after a deadline.
+// worker is a partition at work over a topic and a table in memory. Its tests run in a bubble of synctest: time stands
+// still until nothing moves, so a test can say what happens a millisecond before and after a deadline.
 type worker struct {
 	*partition
 	t     *testing.T

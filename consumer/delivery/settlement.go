@@ -47,8 +47,8 @@ type Settlement struct {
 
 	// used are stretches under whose tokens the table takes no more of the rows that were missing.
 	used map[stretch]bool
-	// bad are stretches that were refused for a row before the range was split for its size. So nobody has rows in under
-	// their tokens.
+	// bad are stretches that were refused for a row before the range was split for its size. So nobody has rows in
+	// under their tokens.
 	bad     map[stretch]bool
 	again   map[int32]int  // by row: how often it was inserted alone, and answered
 	accused map[int32]bool // rows that were refused alone and are not dead letters yet

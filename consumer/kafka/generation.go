@@ -31,7 +31,8 @@ type Generation struct {
 	work       sync.WaitGroup // the functions
 	unattend   context.CancelFunc
 	attendance sync.WaitGroup // heartbeats, and the watch over the topic
-	// expelled says that the group does not know the member any more. The heartbeats write it before attendance is done.
+	// expelled says that the group does not know the member any more. The heartbeats write it before attendance is
+	// done.
 	expelled bool
 }
 

@@ -1,6 +1,7 @@
 package rowbuilder
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -89,4 +90,12 @@ func (p *Builder) applySteps(envelope *event.Envelope, raw []byte) ([]byte, erro
 		return nil, fmt.Errorf("the event is not valid any more after processing: %w", err)
 	}
 	return out, nil
+}
+
+// DeadReason is what was wrong with a record that Build refused, as a word from a closed set.
+func DeadReason(err error) event.DeadReason {
+	if refused, ok := errors.AsType[*event.RecordError](err); ok {
+		return refused.Reason
+	}
+	return event.DeadInvalidEvent
 }

@@ -1,6 +1,7 @@
 package recordbatch
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -17,7 +18,8 @@ type Record struct {
 	// Value is nil for a tombstone.
 	Value   []byte
 	Headers []event.Header
-	// Raw is the value, the number of headers and the headers, as the batch has them; nil for a record that was not read.
+	// Raw is the value, the number of headers and the headers, as the batch has them; nil for a record that was not
+	// read.
 	Raw []byte
 
 	// Timestamp is in Unix milliseconds: the broker's if LogAppendTime is true, else the producer's.
@@ -30,6 +32,24 @@ type Record struct {
 	// PreviousEnd is the offset behind the batch before, or the offset that reading began at, if that is higher. The
 	// log has no batch between PreviousEnd and BaseOffset.
 	PreviousEnd int64
+}
+
+// Content is value and headers as a batch has them: Raw, or the same made anew for a record that was not read.
+func (r *Record) Content() []byte {
+	if r.Raw != nil {
+		return r.Raw
+	}
+	nullable := func(b, v []byte) []byte {
+		if v == nil {
+			return binary.AppendVarint(b, -1)
+		}
+		return append(binary.AppendVarint(b, int64(len(v))), v...)
+	}
+	out := binary.AppendVarint(nullable(nil, r.Value), int64(len(r.Headers)))
+	for _, h := range r.Headers {
+		out = nullable(append(binary.AppendVarint(out, int64(len(h.Key))), h.Key...), h.Value)
+	}
+	return out
 }
 
 // Reader reads record batches as they lie in a log. It reuses its memory, so that a record costs no allocation; it

@@ -4,9 +4,38 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"sluice/consumer/delivery"
-	"sluice/internal/backoff"
 )
+
+// run works until ctx ends, which is when the generation is over, even if the partition is lost before. It returns
+// after the inserts under way are finished, or given up after the drain budget, and the recorded ranges are committed.
+func (p *partition) run(ctx context.Context) {
+	defer p.observeKafka()()
+	life, end := context.WithCancel(ctx)
+	defer end()
+	// Work under way outlives its partition by the drain budget, unless another member has the partition already.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(life, func() { time.AfterFunc(drainBudget, cancel) })
+	defer stop()
+
+	p.channels = newChannels()
+	if f, r, ok := p.begin(life); ok {
+		r.lose = func() { cancel(); end() }
+		var loops errgroup.Group
+		loops.Go(func() error { f.run(life); return nil })
+		loops.Go(func() error { r.run(life, work); return nil })
+		for i := range inserters {
+			loops.Go(func() error { p.insertLoop(life, work, loopInsert+loop(i)); return nil })
+		}
+		_ = loops.Wait() // they retry until they are stopped, and have no errors
+	}
+	p.watch.rest()
+	// A partition that was lost keeps its place until the generation ends.
+	<-ctx.Done()
+}
 
 // start is where a partition begins.
 type start struct {
@@ -108,33 +137,4 @@ func (p *partition) startUncommitted(ctx context.Context, s start) (start, bool)
 		s.head = highest + 1
 	}
 	return s, true
-}
-
-// highest is the highest offset from one on that the table has. It asks until ClickHouse answers.
-func (p *partition) highest(ctx context.Context, loop loop, from int64) (offset int64, err error) {
-	err = p.untilClickHouseAnswers(ctx, loop, func() error {
-		offset, err = p.table.Highest(ctx, p.topic, p.id, from)
-		return err
-	})
-	return offset, err
-}
-
-// untilKafkaAnswers tries until there is no error. It returns false if ctx ended. The fetcher's goroutine calls it.
-func (p *partition) untilKafkaAnswers(ctx context.Context, message string, try func() error) bool {
-	var pause backoff.Backoff
-	for {
-		p.watch.beat(loopFetch)
-		err := try()
-		if err == nil {
-			return true
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-		p.watch.outside()
-		p.log.Warn(message, "err", err) //nolint:sloglint // the callers' constants
-		if !pause.Wait(ctx) {
-			return false
-		}
-	}
 }
