@@ -113,8 +113,8 @@ func hint(err error) string {
 // end says that the partition is not blocked any more.
 func (w *blockage) end() {
 	if w.reason != "" {
-		w.p.log.Info("partition goes on", "was_blocked_by", w.reason, "tries", w.causes.Tries(), "causes",
-			w.causes.Summary())
+		w.p.log.Info("partition goes on", "was_blocked_by", w.reason, "tries", w.causes.Tries(),
+			"causes", w.causes.Summary())
 	}
 	w.clear()
 	w.pause, w.causes = backoff.Backoff{}, causes.Log{}

@@ -15,8 +15,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// With a small budget and ClickHouse away, the partitions of a process hold no more than it allows and a record each;
-// when ClickHouse is back all of them get on.
+// With a small budget and ClickHouse away, the partitions of a process hold no more than the budget and one fetch each.
+// When ClickHouse is back, all of them make progress.
 func TestBudgetBoundsAndNobodyStarves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const total = 64 << 10
@@ -50,7 +50,7 @@ func TestBudgetBoundsAndNobodyStarves(t *testing.T) {
 	})
 }
 
-// A range's hash is the same whether a record came off the wire or not, and differs with value and headers.
+// A range's hash is the same whether a record was read from a batch or made, and differs with value and headers.
 func TestContent(t *testing.T) {
 	b := kafkatest.New(t, 1)
 	client, err := kafka.New(b.Conn, "sluice", kafka.DefaultTiming(), slog.New(slog.DiscardHandler))
@@ -72,8 +72,8 @@ func TestContent(t *testing.T) {
 		}
 		wire, made := newBatch(), newBatch()
 		wire.rows, made.rows = rows.New(), rows.New()
-		wire.add(r, newProcessor())
-		made.add(&records[i], newProcessor())
+		wire.add(r, newBuilder())
+		made.add(&records[i], newBuilder())
 		hash := wire.hash.Sum64()
 		if r.Raw == nil || hash != made.hash.Sum64() {
 			t.Errorf("record %d: %016x off the wire, %016x made", i, hash, made.hash.Sum64())
@@ -89,7 +89,7 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// Lag without progress, although nothing outside is in the way, is a fault of ours that a restart may mend.
+// Lag without progress fails liveness if nothing outside the process is in the way.
 func TestWatchSeesNoProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w watch
@@ -123,8 +123,8 @@ func TestWatchSeesNoProgress(t *testing.T) {
 	})
 }
 
-// One fetch can hold many times what there is room for: it is left where the budget ends, and the rest is fetched again
-// later.
+// One answer can hold many times what the budget has room for: the partition takes in a part, and fetches the rest
+// again later.
 func TestBudgetEndsAFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.claim = budget.New(16 << 10).Join() })

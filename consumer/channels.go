@@ -17,9 +17,8 @@ type channels struct {
 
 func newChannels() channels {
 	c := channels{
-		free: make(chan *batch, delivery.MaxRanges), reports: make(chan report), recorded: make(chan *batch,
-			delivery.MaxRanges),
-		done: make(chan *batch, delivery.MaxRanges), requests: make(chan saveCall),
+		free: make(chan *batch, delivery.MaxRanges), reports: make(chan report), requests: make(chan saveCall),
+		recorded: make(chan *batch, delivery.MaxRanges), done: make(chan *batch, delivery.MaxRanges),
 	}
 	for range cap(c.free) {
 		c.free <- newBatch()

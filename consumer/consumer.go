@@ -171,8 +171,8 @@ func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 	c.metrics.assigned.Set(float64(len(gen.Partitions)))
 	c.metrics.partitions.Set(float64(partitions))
 	c.warnIfIdle(gen, partitions)
-	c.log.Info("partitions assigned", "generation", gen.Member.Generation, "partitions", gen.Partitions, "flush_age",
-		age)
+	c.log.Info("partitions assigned", "generation", gen.Member.Generation, "partitions", gen.Partitions,
+		"flush_age", age)
 	var all []*partition
 	for _, id := range gen.Partitions { // all have joined the budget before the first one takes of it
 		all = append(all, c.newPartition(gen.Member, id, partitions))

@@ -25,7 +25,7 @@ type running struct {
 	stop func() error
 }
 
-// consume starts a consumer, which is stopped when the test ends if it was not before.
+// consume starts a consumer. The end of the test stops it, if nothing did before.
 func consume(t *testing.T, conn kafkaconn.Config, store schema.Config) *running {
 	t.Helper()
 	return consumeFor(t, conn, store, 20*time.Second, quick)
@@ -67,8 +67,8 @@ func (r *running) owns() int {
 	return len(r.owned)
 }
 
-// Two consumers share a topic's partitions, and all events become rows. One stops, the other takes over, and goes on
-// where the first one stopped: nothing is missing and no record is in the table twice.
+// Two consumers share a topic's partitions, and all events become rows. One stops, and the other goes on where the
+// first one stopped: nothing is missing and no record is in the table twice.
 func TestGroup(t *testing.T) {
 	t.Parallel() // most of it is waiting for heartbeats
 	const partitions, each = 6, 100
@@ -134,7 +134,7 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// With Kafka away a consumer is neither ready nor dead, and stops when it is told to.
+// With Kafka away a consumer is not ready, is alive, and stops when it is told to.
 func TestKafkaAway(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -164,7 +164,7 @@ func TestNewChecks(t *testing.T) {
 	}
 }
 
-// TestGroupIsSticky: in a real group a fourth consumer gets its quarter, and nothing else moves.
+// In a real group a fourth consumer gets its quarter, and no other partition moves.
 func TestGroupIsSticky(t *testing.T) {
 	t.Parallel()
 	const partitions = 12
@@ -205,9 +205,8 @@ var quick = timing{
 	kafka: kafka.Timing{Heartbeat: 150 * time.Millisecond, Topic: 150 * time.Millisecond}, lag: 150 * time.Millisecond,
 }
 
-// TestRestartIsOneRebalance: a consumer is stopped just before the others send their heartbeats, by which they learn
-// that one has left, and is back a second later. It leaves after the heartbeats, so that leaving and coming back are
-// one rebalance.
+// A consumer is stopped just before the others send their heartbeats, by which they learn that it has left, and is back
+// a second later. It leaves after the heartbeats, so that leaving and coming back are one rebalance.
 func TestRestartIsOneRebalance(t *testing.T) {
 	t.Parallel()
 	d := migrated(t)

@@ -22,7 +22,7 @@ type database struct {
 
 func databaseOf(d *clickhousetest.Database) *database { return &database{d, d.T, d.Name} }
 
-// newDatabase names a database that nothing else uses, on the engine; it does not make it.
+// newDatabase names a database on the engine that nothing else uses. It does not create it.
 func newDatabase(t *testing.T) *database {
 	t.Helper()
 	return databaseOf(clickhousetest.New(t))

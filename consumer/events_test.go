@@ -48,15 +48,15 @@ func plain(offset int64) recordbatch.Record {
 	return fromGateway(offset, "demo", idV4(uint64(offset)), time.Now(), fmt.Sprintf(`{"message":"event %d"}`, offset))
 }
 
-// newProcessor is a processor of partition 0 of the topic events.
-func newProcessor() *rowbuilder.Builder {
+// newBuilder is a row builder of partition 0 of the topic events.
+func newBuilder() *rowbuilder.Builder {
 	return &rowbuilder.Builder{Topic: "events", Partition: 0, MaxAge: 90 * 24 * time.Hour}
 }
 
-// blockOf makes a block of records that are all good.
+// blockOf makes a block of good records.
 func blockOf(t testing.TB, records ...recordbatch.Record) *rows.Block {
 	t.Helper()
-	p, b := newProcessor(), rows.New()
+	p, b := newBuilder(), rows.New()
 	for i := range records {
 		if err := p.Build(&records[i], b); err != nil {
 			t.Fatalf("record %d: %v", records[i].Offset, err)

@@ -83,8 +83,8 @@ func (f *fetcher) resolveOutOfRange(ctx context.Context) {
 	}
 	f.watch.outside()
 	if f.dispute.times == 1 {
-		f.log.Warn("a broker says that the offset is not on the topic, asking again", "offset", f.offset, "oldest",
-			first, "end", end)
+		f.log.Warn("a broker says that the offset is not on the topic, asking again", "offset", f.offset,
+			"oldest", first, "end", end)
 	}
 	if v == verdictStale {
 		f.dispute.pause.Wait(ctx)

@@ -110,8 +110,8 @@ func (f *fetcher) restartOnNewTopic(ctx context.Context, id uuid.UUID) {
 		f.fetchFailed(ctx, &f.dispute.pause, err)
 		return
 	}
-	f.log.Error("the topic was deleted and created anew; going on at its oldest record", "offset", f.offset, "oldest",
-		oldest, "end", end)
+	f.log.Error("the topic was deleted and created anew; going on at its oldest record", "offset", f.offset,
+		"oldest", oldest, "end", end)
 	f.jump(ctx, oldest, id)
 }
 

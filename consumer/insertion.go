@@ -63,8 +63,8 @@ func (i *insertion) writeDeadLetters(ctx context.Context) bool {
 	for n := range b.dead {
 		p.metrics.dead.WithLabelValues(string(b.dead[n].Reason)).Inc()
 	}
-	p.log.Warn("records became dead letters", "count", len(b.dead), "first_reason", b.dead[0].Reason, "first_offset",
-		b.dead[0].Offset)
+	p.log.Warn("records became dead letters", "count", len(b.dead), "first_reason", b.dead[0].Reason,
+		"first_offset", b.dead[0].Offset)
 	return true
 }
 

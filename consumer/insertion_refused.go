@@ -188,8 +188,8 @@ func (i *insertion) writeDeadLetter(ctx context.Context, row int32) bool {
 		i.evidence.losing = false
 	}
 	i.p.metrics.dead.WithLabelValues(string(letter.Reason)).Inc()
-	i.p.log.Warn("a row that clickhouse refuses became a dead letter", "offset", letter.Offset, "column", column, "err",
-		clickhouse.ReasonText(c.err))
+	i.p.log.Warn("a row that clickhouse refuses became a dead letter", "offset", letter.Offset, "column", column,
+		"err", clickhouse.ReasonText(c.err))
 	return true
 }
 

@@ -23,7 +23,7 @@ const (
 // source is where a partition reads from.
 //
 // The implementer owes: the records of an answer come in the order of offsets, none below the one asked for, and none
-// that an aborted transaction wrote; see Answer and record. Bounds asks the partition's leader, as it was known at most
+// that an aborted transaction wrote; see kafka.Answer. Bounds asks the partition's leader, as it was known at most
 // a second ago. All methods return when ctx ends.
 type source interface {
 	Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*kafka.Answer, error)
@@ -50,17 +50,17 @@ type deadLetters interface {
 
 // table is where rows go.
 //
-// The implementer owes: insert sends one block under one token, and returns nil only if all of its rows are in the
-// table, or were under that token before. After errNotSent nothing was sent; after an error without ClickHouse's code
-// anything may have happened. missing, highest and held see what was in the table when they were called. All methods
+// The implementer owes: Insert sends one block under one token, and returns nil only if all of its rows are in the
+// table, or were under that token before. After ErrNotSent nothing was sent; after an error without ClickHouse's code
+// anything may have happened. Missing, Highest and Held see what was in the table when they were called. All methods
 // are safe for concurrent use and keep no block.
 type table interface {
 	Insert(ctx context.Context, b *rows.Block, token string) error
-	// missing lists the rows of b, ascending, that the table does not have: not with that offset and that event.
+	// Missing lists the rows of b, ascending, that the table does not have: not with that offset and that event.
 	Missing(ctx context.Context, topic string, partition int, b *rows.Block) ([]int32, error)
-	// highest is the highest offset from one on that the table has of a partition, -1 for none.
+	// Highest is the highest offset from one on that the table has of a partition, -1 for none.
 	Highest(ctx context.Context, topic string, partition int, from int64) (int64, error)
-	// held is how many offsets from one to another, both included, have a row.
+	// Held is how many offsets from one to another, both included, have a row.
 	Held(ctx context.Context, topic string, partition int, from, to int64) (int64, error)
 }
 

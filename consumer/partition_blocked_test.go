@@ -15,8 +15,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// ClickHouse is away: what may be recorded is in memory and no more, however much the topic has and however long it
-// lasts.
+// With ClickHouse away, a partition holds the ranges that may be recorded and no more, however much the topic has and
+// however long the outage lasts.
 func TestMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -48,7 +48,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	})
 }
 
-// A trickle does not fill the memory either while ClickHouse is away: what is not fetched yet stays where it is.
+// With ClickHouse away, a trickle of records does not fill the memory: the partition leaves them on the topic.
 func TestBlockedPartitionStopsFetching(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.BatchRows = 1000 })
@@ -70,7 +70,7 @@ func TestBlockedPartitionStopsFetching(t *testing.T) {
 	})
 }
 
-// The gauge says by what the partition is blocked, changes with the reason, and falls to nought when it goes on.
+// The gauge names what blocks the partition, changes with the reason, and falls to 0 when the partition goes on.
 func TestBlockedGauge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -100,7 +100,7 @@ func TestBlockedGauge(t *testing.T) {
 	})
 }
 
-// Retries become slower, up to a bound: an outage is not answered with a storm, nor with an hour of silence.
+// The pauses between retries grow up to a bound.
 func TestRetriesBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -115,7 +115,7 @@ func TestRetriesBackOff(t *testing.T) {
 	})
 }
 
-// Waiting for something outside is not standing still, and must never get the process killed.
+// A partition that waits for something outside the process is alive, whatever it waits for.
 func TestLiveWhileBlocked(t *testing.T) {
 	for name, block := range map[string]func(*worker){
 		"clickhouse":   func(w *worker) { w.table.inserts = always(fails) },
@@ -154,7 +154,7 @@ func TestLiveWhileBlocked(t *testing.T) {
 	}
 }
 
-// A loop that stands still, which only a fault of our own can cause, is what liveness is for.
+// A goroutine that stands still fails liveness.
 func TestStandingStill(t *testing.T) {
 	for name, hang := range map[string]func(*worker) chan struct{}{
 		"fetch": func(w *worker) chan struct{} { w.topic.stuck = make(chan struct{}); return w.topic.stuck },

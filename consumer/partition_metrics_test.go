@@ -13,8 +13,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// The end-to-end time is that of a batch's oldest event, from its receipt at the gateway until its row is there; a dead
-// letter has none.
+// The end-to-end time is that of a batch's oldest event, from its receipt at the gateway until its row is visible. Dead
+// letters have none.
 func TestEndToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -34,7 +34,7 @@ func TestEndToEnd(t *testing.T) {
 	})
 }
 
-// The time of an insert is that of the attempt that succeeded: an outage is not a slow insert.
+// The duration of an insert is that of the try that succeeded: an outage is not a slow insert.
 func TestInsertDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -48,8 +48,8 @@ func TestInsertDuration(t *testing.T) {
 	})
 }
 
-// Every metric that dashboards name is there under its name from the start, with labels that cannot grow: a first dead
-// letter is an increase of a series that was there.
+// Every metric that dashboards name exists from the start, with all labels that are known, so that a first dead letter
+// is an increase.
 func TestMetricNames(t *testing.T) {
 	m, collectors := newMetrics()
 	registry := prometheus.NewPedanticRegistry()
@@ -70,7 +70,7 @@ func TestMetricNames(t *testing.T) {
 	}
 }
 
-// observed is how often a histogram was told something, and the sum of it.
+// observed is the count and the sum of a histogram.
 func observed(t *testing.T, h prometheus.Histogram) (uint64, float64) {
 	t.Helper()
 	registry := prometheus.NewRegistry()

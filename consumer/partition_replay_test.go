@@ -15,7 +15,8 @@ import (
 	"sluice/consumer/kafka"
 )
 
-// next is another owner of the same partition, after the first has ended: a fresh worker over the same topic and table.
+// next is another owner of the same partition, after the first one has ended: a new worker over the same topic and
+// table.
 func (w *worker) next(edit ...func(*worker)) *worker {
 	w.t.Helper()
 	return newWorker(w.t, append([]func(*worker){func(n *worker) {
@@ -24,7 +25,7 @@ func (w *worker) next(edit ...func(*worker)) *worker {
 	}}, edit...)...)
 }
 
-// once wants every offset below end in the table, once.
+// onceBelow checks that every offset below end is in the table once.
 func (w *worker) onceBelow(end int64) {
 	w.t.Helper()
 	for offset := range end {
@@ -37,8 +38,8 @@ func (w *worker) onceBelow(end int64) {
 	}
 }
 
-// Recorded and not inserted: the next owner cuts the same range, whatever its own settings are, and sends it under the
-// same token.
+// A range is recorded and not inserted: the next owner cuts the same range, whatever its own settings are, and sends it
+// under the same token.
 func TestReplayAfterRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -69,8 +70,8 @@ func TestReplayAfterRecord(t *testing.T) {
 	})
 }
 
-// Inserted and not committed: the next owner looks, however soon it comes, and inserts nothing. It does not rest on the
-// token: ClickHouse may have crashed in between.
+// A range is inserted and not committed: the next owner asks the table, however soon it comes, and inserts nothing. It
+// does not rely on the token, because ClickHouse may have crashed.
 func TestReplayAfterInsert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -95,8 +96,8 @@ func TestReplayAfterInsert(t *testing.T) {
 	})
 }
 
-// What the table has from the committed offset on is looked at, whatever became of the metadata: cuts may differ then,
-// and only what is missing is inserted.
+// Without readable metadata, the partition asks what the table has behind the committed offset. Ranges may be cut
+// otherwise then, and only missing rows are inserted.
 func TestDoubtWithoutMetadata(t *testing.T) {
 	for name, metadata := range map[string]string{"none": "", "foreign": "another program was here", "of another offset": delivery.NewRanges(3, nil, delivery.Origin{}, -1).Metadata()} {
 		t.Run(name, func(t *testing.T) {
@@ -118,8 +119,8 @@ func TestDoubtWithoutMetadata(t *testing.T) {
 	}
 }
 
-// A worker that was held up for longer than the group waits looks before it inserts: it makes sure that the partition
-// is its own, and then what the table has.
+// A worker that was held up for longer than the group waits first makes sure that it owns the partition, and then asks
+// the table.
 func TestLateInsertLooksFirst(t *testing.T) {
 	for _, held := range []time.Duration{delivery.TokenTrust - time.Second, delivery.TokenTrust + time.Second} {
 		t.Run(held.String(), func(t *testing.T) {
@@ -153,8 +154,8 @@ func TestLateInsertLooksFirst(t *testing.T) {
 	})
 }
 
-// A row that only the table refuses: the block is halved until it is alone, the range marked as split before that. The
-// others get in.
+// The table refuses one row: the range is marked as split, the block is halved until the row is alone, and the other
+// rows get in.
 func TestOneRowRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -177,7 +178,7 @@ func TestOneRowRefused(t *testing.T) {
 	})
 }
 
-// The owner of a range that is half split ends; the next one goes on with what is missing.
+// The owner of a range that is half split ends. The next owner inserts what is missing.
 func TestSplitIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -202,8 +203,8 @@ func TestSplitIsTakenOver(t *testing.T) {
 	})
 }
 
-// A table that refuses everything is no proof against any row: the partition waits and says so, and no record becomes a
-// dead letter. Once something is accepted, what is refused alone is.
+// A table that refuses everything proves nothing against a row: the partition waits, logs it, and writes no dead
+// letter. Once something is accepted, a row that is refused alone becomes one.
 func TestNothingIsAccepted(t *testing.T) {
 	for _, n := range []int{1, 300} {
 		synctest.Test(t, func(t *testing.T) {
@@ -230,7 +231,7 @@ func TestNothingIsAccepted(t *testing.T) {
 	}
 }
 
-// Records of a recorded range that are gone from the topic are counted; what there still is gets in.
+// Records of a recorded range that are gone from the topic are counted, and the others get in.
 func TestReplayOfWhatIsGone(t *testing.T) {
 	for before, want := range map[int64]float64{5: 5, 10: 10, 25: 25} {
 		synctest.Test(t, func(t *testing.T) {
@@ -259,8 +260,8 @@ func TestReplayOfWhatIsGone(t *testing.T) {
 	}
 }
 
-// A topic that was made anew and is shorter than what was recorded: the recorded ranges are no more, and everything
-// begins again.
+// The topic was created anew and is shorter than what was recorded: the recorded ranges are dropped, and reading begins
+// at the start.
 func TestReplayOfATopicMadeAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -284,7 +285,7 @@ func TestReplayOfATopicMadeAnew(t *testing.T) {
 	})
 }
 
-// With Kafka or the table away at the start, a partition waits for them, and begins when they are back.
+// With Kafka or the table away at the start, a partition waits, and begins when they are back.
 func TestBeginWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

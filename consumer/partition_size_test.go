@@ -13,8 +13,9 @@ import (
 	"sluice/internal/backoff"
 )
 
-// What is too large goes in by parts that are small enough, each row once and no row as a dead letter: a new range, and
-// one that an earlier owner had recorded, which cannot be cut anew. The range is marked before its first part.
+// A block that is too large goes in by pieces that are small enough, each row once and no row as a dead letter. The
+// same holds for a range that an earlier owner had recorded, which cannot be cut anew. The range is marked before its
+// first piece.
 func TestTooLargeGoesInByParts(t *testing.T) {
 	for name, err := range map[string]error{
 		"241": &clickhouse.ServerError{Code: 241, Text: "Query memory limit exceeded: maximum: 28.61 MiB."}, "159": &clickhouse.ServerError{Code: 159, Text: "Timeout exceeded"},
@@ -54,8 +55,7 @@ func TestTooLargeGoesInByParts(t *testing.T) {
 	}
 }
 
-// A server that is short of memory as a whole is waited for: nothing is split, no matter how long it lasts, and nothing
-// else is tried.
+// If the server as a whole is short of memory, the partition waits: nothing is split, however long it lasts.
 func TestServerShortOfMemory(t *testing.T) {
 	for _, text := range []string{"(total) memory limit exceeded: would use 9 GiB", "Memory limit (total) exceeded: would use 9 GiB", "Memory limit (for server) exceeded"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -74,8 +74,8 @@ func TestServerShortOfMemory(t *testing.T) {
 	}
 }
 
-// When even single rows are too large it is not the size: the block is not cut into single rows, and once it passes it
-// goes in whole, or nearly.
+// If even single rows are too large, the size is not at fault: the block is not cut into single rows, and goes in
+// nearly whole once it fits.
 func TestTooLargeForEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.BatchRows, w.size = 1000, &budget.Size{} })
@@ -99,7 +99,7 @@ func TestTooLargeForEverything(t *testing.T) {
 	})
 }
 
-// Rows are told apart by the month of their id_time, and weighed by their texts.
+// The place of a row is the month of its id_time, and its weight is that of its texts.
 func TestPlacesAndWeights(t *testing.T) {
 	b := blockOf(t,
 		fromGateway(0, "demo", idV4(1), noon, `{"message":"a","timestamp":"2026-01-31T23:59:59Z"}`),
@@ -115,8 +115,8 @@ func TestPlacesAndWeights(t *testing.T) {
 	}
 }
 
-// The limit is one for the block. Small events make a block that is several times their size: the next ones must become
-// smaller all the same.
+// The limit is one for the block. A block of small events is several times as large as the events, and the next ones
+// become smaller all the same.
 func TestBatchSizeOfSmallEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 600 // rows that ClickHouse takes

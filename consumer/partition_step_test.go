@@ -16,12 +16,12 @@ import (
 	"sluice/internal/event"
 )
 
-// TestStepsInTheEngine: what is redacted is redacted in all columns, what is dropped is counted, and identity stays.
+// Redaction changes all columns, dropped events are counted, and the identity of events stays.
 func TestStepsInTheEngine(t *testing.T) {
 	d := migrated(t)
 	cfg := goodConfig()
 	cfg.RedactKeys, cfg.RedactPatterns, cfg.Sample = []string{"password"}, []string{"card"}, 0.5
-	p := newProcessor()
+	p := newBuilder()
 	p.Chain.Steps = step.New(cfg.steps())
 	b := newBatch()
 	b.rows = rows.New()
@@ -42,8 +42,7 @@ func TestStepsInTheEngine(t *testing.T) {
 	d.asks("SELECT countIf(id_time = toDateTime(timestamp)) FROM events_raw", fmt.Sprint(n-dropped))
 }
 
-// TestDroppedEventsPass: a batch of which nothing is left moves the offset on, and what was dropped is counted once it
-// does.
+// A batch whose events are all dropped moves the offset, and then the dropped events are counted.
 func TestDroppedEventsPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.Sample, w.topic.dropped = math.SmallestNonzeroFloat64, true })
@@ -59,9 +58,9 @@ func TestDroppedEventsPass(t *testing.T) {
 	})
 }
 
-// TestBrokenStep: a step that makes something of an event that is none sends it to the dead-letter topic.
+// An event that a step makes invalid becomes a dead letter.
 func TestBrokenStep(t *testing.T) {
-	p := newProcessor()
+	p := newBuilder()
 	p.Chain.Steps = []step.Step{{Name: "broken", Apply: func(in *step.Input) bool {
 		in.Replace(func(dst, _ []byte) []byte { return append(dst, "[]"...) })
 		return true

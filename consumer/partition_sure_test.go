@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// After an insert without an answer the table is asked what is missing, and once more after the rest was answered.
-// Where tokens are noted together with their rows, that answer is enough.
+// After an insert without an answer the table is asked which rows are missing, and again after they were inserted. If
+// the table stores tokens together with their rows, the answer to the insert is enough.
 func TestSureAsksOnce(t *testing.T) {
 	for sure, want := range map[bool]int{false: 2, true: 1} {
 		synctest.Test(t, func(t *testing.T) {

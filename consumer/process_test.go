@@ -40,7 +40,7 @@ func without(key string) []event.Header {
 	return kept
 }
 
-// eventOf is a good event of exactly so many bytes.
+// eventOf is a good event of a number of bytes.
 func eventOf(size int) []byte {
 	const frame = `{"message":"big","filler":""}`
 	return []byte(strings.Replace(frame, `""`, `"`+strings.Repeat("x", size-len(frame))+`"`, 1))
@@ -52,7 +52,7 @@ type poison struct {
 	reason event.DeadReason
 }
 
-// poisons are the records that anybody who can write to the topic might leave there.
+// poisons are records that anybody who can write to the topic might leave there.
 func poisons() []poison {
 	good := plain(1)
 	value := func(v string) recordbatch.Record { return recordbatch.Record{Value: []byte(v), Headers: good.Headers} }
@@ -94,9 +94,9 @@ func poisons() []poison {
 	}
 }
 
-// Whatever is on the topic becomes a dead letter with its reason, and leaves no trace in the block.
+// Every bad record becomes a dead letter with its reason, and leaves no trace in the block.
 func TestPoison(t *testing.T) {
-	p, b := newProcessor(), rows.New()
+	p, b := newBuilder(), rows.New()
 	for _, c := range poisons() {
 		t.Run(c.name, func(t *testing.T) {
 			before := b.Rows()
@@ -126,7 +126,7 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// checkColumns makes sure that no column of a block has lost or doubled a value: ClickHouse would refuse the block for
+// checkColumns checks that no column of a block has lost or doubled a value: ClickHouse would refuse the block for
 // ever.
 func checkColumns(t *testing.T, b *rows.Block) {
 	t.Helper()
@@ -135,7 +135,7 @@ func checkColumns(t *testing.T, b *rows.Block) {
 	}
 }
 
-// The same through the whole of a partition: poison is buried, its neighbours are inserted, and the offset passes both.
+// In a partition, bad records become dead letters, their neighbours are inserted, and the offset passes both.
 func TestPoisonIsNoStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -169,7 +169,7 @@ func TestPoisonIsNoStall(t *testing.T) {
 	})
 }
 
-// The largest event that the topic can hold is a row, whatever the gateway's own limit is now.
+// The largest event that the topic can hold becomes a row, whatever the gateway's limit is.
 func TestLargestRecord(t *testing.T) {
 	r := plain(0)
 	r.Value = eventOf(rowbuilder.MaxRecordBytes)
@@ -178,14 +178,14 @@ func TestLargestRecord(t *testing.T) {
 	}
 }
 
-// Headers that are not ours are nobody's fault: other programs add some, traces for instance.
+// Headers of other programs, such as traces, are no fault.
 func TestForeignHeaders(t *testing.T) {
 	r := plain(0)
 	r.Headers = append(r.Headers, event.Header{Key: "b3"}, event.Header{Key: "b3", Value: []byte{0xFF}}, event.Header{})
 	blockOf(t, r)
 }
 
-// What is not a refusal of the decoder's still gets a reason from the closed list.
+// An error that is not the decoder's has a reason from the closed list too.
 func TestReasonOfAnyError(t *testing.T) {
 	if got := rowbuilder.DeadReason(errors.New("something else")); got != event.DeadInvalidEvent {
 		t.Errorf("reason %q", got)
@@ -202,7 +202,7 @@ func FuzzProcess(f *testing.F) {
 	}
 	f.Add(plain(0).Value, "sent-at", []byte("1795435198000"))
 	f.Fuzz(func(t *testing.T, value []byte, key string, header []byte) {
-		p, b := newProcessor(), rows.New()
+		p, b := newBuilder(), rows.New()
 		for _, headers := range [][]event.Header{with(key, string(header)), {{Key: key, Value: header}}} {
 			r := recordbatch.Record{Value: value, Headers: headers}
 			before := b.Rows()
@@ -222,11 +222,11 @@ func FuzzProcess(f *testing.F) {
 	})
 }
 
-// What decides is looked up only where a record's own times do not, and the rows have it.
+// The clock is read only for records whose own times do not settle the time of receipt, and the rows have that time.
 func TestRowsAreReceivedWhenTheClocksSay(t *testing.T) {
 	looks := 0
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
-	p, b := newProcessor(), rows.New()
+	p, b := newBuilder(), rows.New()
 	p.Clock = func() time.Time { looks++; return now }
 	for i, received := range []time.Duration{0, -time.Hour, time.Hour, -100 * 24 * time.Hour} {
 		r := fromGateway(int64(i), "demo", idV4(uint64(i+1)), now.Add(received), `{"message":"m"}`)

@@ -89,8 +89,8 @@ func (p *partition) findStart(ctx context.Context) (s start, ok bool) {
 		}
 		first, s.end, err = p.kafka.Bounds(ctx, p.id)
 		if err != nil && s.head >= 0 {
-			p.log.Warn("the oldest and the newest offset are unknown, starting at the committed offset", "offset",
-				s.head, "err", err)
+			p.log.Warn("the oldest and the newest offset are unknown, starting at the committed offset",
+				"offset", s.head, "err", err)
 			s.end, err = s.head, nil
 		}
 		return err

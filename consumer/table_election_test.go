@@ -4,9 +4,8 @@ import (
 	"testing"
 )
 
-// Offsets that are used again after an unclean election are rows beside those that had them before, in the real table
-// too; and what it has is not counted as lost when the group's offset is set back to where the topic has nothing any
-// more.
+// After an unclean election, offsets that are used again are rows beside the rows that had them before, in the real
+// table too. If the group's offset is set back to where the topic has nothing, rows in the table do not count as lost.
 func TestTableAfterUncleanElection(t *testing.T) {
 	d := migrated(t)
 	real := tableOf(t, d.native())

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A consumer that starts before the schema waits, says what to do once, and goes on by itself when it was done. No
-// start order has to be kept.
+// A consumer that starts before the schema exists waits, logs once what to do, and goes on when it is done. The order
+// of starts does not matter.
 func TestMigrateLater(t *testing.T) {
 	d := newDatabase(t)
 	topic, table := newMemory(t)

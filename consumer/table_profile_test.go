@@ -23,7 +23,7 @@ func withPayload(n int, payload func(i int) string) []recordbatch.Record {
 }
 
 // onEngine is a worker whose rows go into the real table, as one of the engine's users. Its topic is in memory, and
-// takes the rows as being in its own table.
+// takes the rows for its own table's.
 func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, edit ...func(*worker)) (*worker, *lines) {
 	t.Helper()
 	topic, table := newMemory(t)
@@ -45,8 +45,8 @@ func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, e
 	return w, log
 }
 
-// What is larger than the user's memory limit goes in by parts, each row once and none as a dead letter; the batches
-// after it are smaller. A range that was recorded before is cut as it was, and goes in as well.
+// A block that is larger than the user's memory limit goes in by pieces, each row once and no row as a dead letter, and
+// the next batches are smaller. A range that was recorded before is cut as it was, and goes in as well.
 func TestMemoryLimit(t *testing.T) {
 	const n, size = 8000, 3300
 	filler := strings.Repeat("0123456789abcdefghijklmnopqrstuvwxyz", size/36)
@@ -77,8 +77,8 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// A column that somebody added refuses one event: that becomes a dead letter, which names the column, and all others go
-// in. The code is on no list that matters: the same with a column that fails in its own way.
+// A column that a user added refuses one event: the event becomes a dead letter, which names the column, and all others
+// go in. The same holds for columns that fail with other codes.
 func TestColumnOfTheUser(t *testing.T) {
 	for name, c := range map[string]struct{ column, bad, want string }{
 		"675": {"ip IPv4 MATERIALIZED toIPv4(JSONExtractString(payload, 'user', 'ip_address'))", `"user":{"ip_address":"2001:db8::1"}`, "ip"},
@@ -120,8 +120,7 @@ func TestColumnOfTheUser(t *testing.T) {
 	}
 }
 
-// Where a profile pins what forbids a read, or an insert's settings, the partition says which setting it is, and counts
-// the refusal.
+// If a profile forbids a read, or an insert's settings, the partition logs which setting it is, and counts the refusal.
 func TestPinnedProfiles(t *testing.T) {
 	for user, want := range map[string]struct{ code, setting string }{
 		"keyed_pinned": {"277", "force_primary_key"},

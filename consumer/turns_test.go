@@ -11,8 +11,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// backlog runs twelve partitions on one processor, each with three blocks of 42 records on the topic that it gets seven
-// at a time, and returns how many inserts it took.
+// withBacklog runs twelve partitions on one CPU, each with three blocks of 42 records on the topic, which it gets seven
+// at a time. It returns how many inserts that takes.
 func withBacklog(t *testing.T, shared budget.Turns) (inserts int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,8 +50,7 @@ func withBacklog(t *testing.T, shared budget.Turns) (inserts int) {
 	return inserts
 }
 
-// What has gathered on the topic goes in whole blocks, although the processor needs longer than a batch may get old for
-// a round of all partitions.
+// A backlog goes in by whole blocks, although a round of all partitions takes longer than the age of a batch.
 func TestTurnsFillBlocks(t *testing.T) {
 	if n := withBacklog(t, make(budget.Turns, 2)); n != 36 {
 		t.Errorf("%d inserts with turns, not 36 of whole blocks", n)
@@ -61,7 +60,7 @@ func TestTurnsFillBlocks(t *testing.T) {
 	}
 }
 
-// A partition that needs no turn does not wait for one, and one that does seals what it has in time.
+// A partition without a backlog does not wait for a turn. One with a backlog seals what it has in time.
 func TestTurnsAreWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := make(budget.Turns, 1)
@@ -85,8 +84,8 @@ func TestTurnsAreWaitedFor(t *testing.T) {
 	})
 }
 
-// A partition that has something waiting when it begins takes none of it in before it has a turn, however long that may
-// be, and is no less alive for it. One that has not needs no turn.
+// A partition with a backlog at its start takes in nothing before it has a turn, however long that takes, and is alive.
+// A partition without one needs no turn.
 func TestTurnIsWaitedForFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := make(budget.Turns, 1)
@@ -120,7 +119,7 @@ func TestTurnIsWaitedForFirst(t *testing.T) {
 	})
 }
 
-// The end of a backlog goes in at once; who was behind for less than that waits for its age as ever.
+// The end of a long backlog goes in at once. After a short one the batch waits for its age.
 func TestEndOfABacklog(t *testing.T) {
 	for behind, atOnce := range map[time.Duration]bool{behindAges*time.Second - 2*time.Millisecond: false, behindAges * time.Second: true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -148,7 +147,7 @@ func TestEndOfABacklog(t *testing.T) {
 	}
 }
 
-// Waiting for a turn ends with the partition, and a turn that was not had is not given back.
+// Waiting for a turn ends with the partition, and a turn that was never taken is not given back.
 func TestTurnEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := make(budget.Turns, 1)
@@ -179,8 +178,8 @@ func TestTurnEnds(t *testing.T) {
 	})
 }
 
-// A partition without memory waits for what others have on its way, and does not make a small block of what it has; but
-// not for longer than a batch may get old, and not if nothing is on its way.
+// A partition without memory waits for the batches of others, instead of making a small block. It does not wait for
+// longer than the age of a batch, and not if no batch is on its way.
 func TestMemoryIsWaitedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		after time.Duration // when the other's batch is done with; 0: never
@@ -226,8 +225,8 @@ func TestMemoryIsWaitedFor(t *testing.T) {
 	}
 }
 
-// What is recorded has to be built again as large as it was. It waits for the memory of others too, but not for what is
-// stuck.
+// A recorded range must be built as large as it was. It too waits for the memory of others, but not for partitions that
+// are stuck.
 func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.BatchRows = 70 })
@@ -253,8 +252,8 @@ func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
 	})
 }
 
-// A partition that waits for memory in the middle of a block keeps its turn for a flush age: others would begin blocks
-// of their own with what memory comes back, and all would end up small. Then it lets them try.
+// A partition that waits for memory within a block keeps its turn for a flush age: otherwise others would begin blocks
+// with that memory, and all blocks would be small. Then it gives its turn up.
 func TestTurnIsKeptForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := make(budget.Turns, 1)
@@ -283,8 +282,8 @@ func TestTurnIsKeptForMemory(t *testing.T) {
 	})
 }
 
-// A partition that is stuck, here because the dead-letter topic is away, keeps no turn while it waits for memory: the
-// others get on.
+// A partition that is stuck, here because the dead-letter topic is away, gives up its turn while it waits for memory,
+// and the others make progress.
 func TestStuckPartitionKeepsNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := make(budget.Turns, 1)
@@ -307,7 +306,7 @@ func TestStuckPartitionKeepsNoTurn(t *testing.T) {
 	})
 }
 
-// When fetches fail nobody knows whether there is more, and no turn is kept for it.
+// After a failed fetch nobody knows whether there is a backlog, and the partition gives up its turn.
 func TestFailedFetchKeepsNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := make(budget.Turns, 1)
@@ -322,7 +321,7 @@ func TestFailedFetchKeepsNoTurn(t *testing.T) {
 	})
 }
 
-// A topic made anew while all is stuck: what was to be gone on with is given back when the partition ends.
+// The topic is created anew while everything is stuck. The partition still ends with nothing left behind.
 func TestJumpIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

@@ -30,7 +30,7 @@ type worker struct {
 	once  sync.Once
 }
 
-// newWorker makes a partition that cuts batches at ten rows and after a second.
+// newWorker makes a partition that seals batches at ten rows and after a second.
 func newWorker(t *testing.T, edit ...func(*worker)) *worker {
 	t.Helper()
 	topic, table := newMemory(t)
@@ -47,7 +47,7 @@ func newWorker(t *testing.T, edit ...func(*worker)) *worker {
 	return w
 }
 
-// start lets it run until the test ends, in a bubble.
+// start runs the worker until the test ends, in a bubble.
 func (w *worker) start() {
 	w.startUnbubbled()
 	synctest.Wait()
@@ -64,7 +64,7 @@ func (w *worker) startUnbubbled() {
 	}()
 }
 
-// stop ends the generation and waits for the partition. However it was stopped, it leaves nothing behind.
+// stop ends the generation, waits for the partition, and checks that it leaves nothing behind.
 func (w *worker) stop() {
 	w.once.Do(func() {
 		w.end()
@@ -89,7 +89,7 @@ func (w *worker) stop() {
 	})
 }
 
-// pass lets time pass, and then everything come to rest.
+// pass lets time pass, and waits until nothing moves.
 func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
@@ -113,7 +113,7 @@ func (w *worker) expect(want string) {
 	}
 }
 
-// inserted compares the inserts that succeeded, in whatever order they did, and how far the group has come.
+// inserted compares the inserts that succeeded, in any order, and the committed offset.
 func (w *worker) inserted(head int64, want ...string) {
 	w.t.Helper()
 	var got []string
@@ -140,7 +140,7 @@ func (w *worker) happened(line string) int {
 	return n
 }
 
-// inOrder says whether lines come in the journal in this order, with others between them or not.
+// inOrder says whether the journal has these lines in this order, with other lines between them or not.
 func (w *worker) inOrder(lines ...string) bool {
 	all := w.topic.journal.read()
 	for _, l := range lines {

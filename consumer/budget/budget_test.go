@@ -4,7 +4,7 @@ import "testing"
 
 func hasRoom(c *Claim) bool { room, _ := c.Room(); return room }
 
-// Each partition has its share whatever the others hold; the rest is for all, to the byte.
+// Each partition has its share, whatever the others hold. The rest is for all, to the byte.
 func TestBudgetShares(t *testing.T) {
 	b := New(1000)
 	greedy, modest := b.Join(), b.Join() // 125 each, and 750 for both

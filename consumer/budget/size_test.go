@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Batches become half as large as what was too large, not smaller than the least, and grow by an eighth a minute while
-// such blocks go in.
+// The limit becomes half of what was too large, at least the least, and grows by an eighth a minute while such blocks
+// go in.
 func TestBatchSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Size{}

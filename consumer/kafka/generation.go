@@ -106,8 +106,8 @@ func (k *Client) heartbeatUntilAnswered(ctx context.Context, g *Generation) erro
 			return nil
 		}
 		if !logged && time.Since(began) > k.timing.Heartbeat { // a coordinator that moves takes less
-			k.log.Warn("the group's coordinator does not answer, retrying", "generation", g.Member.Generation, "err",
-				err)
+			k.log.Warn("the group's coordinator does not answer, retrying", "generation", g.Member.Generation,
+				"err", err)
 			logged = true
 		}
 		if !pause.WaitAtMost(ctx, time.Second) {

@@ -200,7 +200,7 @@ func (m *Membership) Leave() {
 		return
 	}
 	if err := m.k.leaveGroup(context.Background(), m.id); err != nil {
-		m.k.log.Info("cannot tell the group that this consumer leaves; the others wait for its session to end", "err",
-			err)
+		m.k.log.Info("cannot tell the group that this consumer leaves; the others wait for its session to end",
+			"err", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What is remembered of an outage that lasts is bounded, and the oldest stays.
+// What a Lag keeps during a long outage is bounded, and the oldest record stays.
 func TestLagRemembersLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New().Of("events", 0)

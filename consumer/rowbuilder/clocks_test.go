@@ -11,7 +11,7 @@ var offs = []time.Duration{
 	-50 * 365 * 24 * time.Hour, -100 * 24 * time.Hour, -time.Hour, 0, time.Hour, 100 * 24 * time.Hour, 50 * 365 * 24 * time.Hour,
 }
 
-// Whatever one clock says, an event counts as received neither so long ago that retention removes it, nor in the
+// Whatever one clock says, an event does not count as received so long ago that retention removes it, nor in the
 // future.
 func TestReceivedAt(t *testing.T) {
 	truth := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
