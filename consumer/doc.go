@@ -9,16 +9,16 @@
 //	crash after that                    the next owner cuts the same range, and inserts what the table lacks of it
 //	insert applied, answer lost         the table is asked; the same token drops what is still under way
 //	answer of the record commit lost    nothing is inserted until the answer is known
-//	a process stopped for long          before it inserts, it makes sure that it owns the partition, and asks the table
-//	two owners                          both insert only recorded ranges, under the same tokens; one of them cannot record
+//	a process stopped for long          it makes sure that it owns the partition, and asks the table
+//	two owners                          both insert only recorded ranges, under the same tokens
 //	insert applied in part              a token counts for each table partition: the missing parts are added
 //	ClickHouse crashed in an insert     rows that are missing although answered go in under another token
-//	token forgotten, metadata lost      ranges that start below what the table has, or are old, are compared with it first
+//	token forgotten, metadata lost      ranges that are old, or below what the table has, are compared first
 //	topic created anew under its name   the token has the content's hash, the comparison the event's id
-//	one row refused                     the block is halved until the row is alone; then a dead letter, if others are accepted
+//	one row refused                     the block is halved until the row is alone, and a dead letter
 //	a block too large for ClickHouse    it goes in by pieces; a stretch's token is used up before its halves go in
-//	a code that proves nothing          the rows are at fault if it comes again while others go in, else the halves tell
-//	ClickHouse away                     fetching stops when the memory budget is used up; membership stays; nothing is skipped
+//	a code that proves nothing          the rows are at fault if others go in, else the halves tell
+//	ClickHouse away                     fetching stops when the memory is used up; nothing is skipped
 //	dead-letter topic away              the partition waits; nothing is skipped
 //	records gone from the topic         counted in sluice_consumer_offset_gaps_total and logged as an error
 //
@@ -39,7 +39,7 @@
 // To change how a range is recorded, or what is done until a block is in, read delivery; both are pure, and a model
 // tests them. When a batch is cut: fetcher.go and fetcher_pace.go. What happens to it then: recorder.go and
 // insertion.go. Whose fault an error is: insertion_refused.go, and the refusals in clickhouse. What a row looks like:
-// rows, rowbuilder.go and schema. Membership and shutdown: consumer.go and kafka. A processing step of your own: step.
+// rows, rowbuilder and schema. Membership and shutdown: consumer.go and kafka. A processing step of your own: step.
 //
 // Not obvious: a partition's run returns only when its generation ends, because the next generation must not begin
 // before its commits. And a token is trusted for less time than the group waits for a member, so a process that may

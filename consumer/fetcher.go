@@ -196,7 +196,8 @@ func (f *fetcher) add(ctx context.Context, r *recordbatch.Record) bool {
 	switch {
 	case f.replaying():
 		return f.sealReplayed(ctx, f.offset)
-	case b.Records >= f.cfg.BatchRows, b.bytes >= f.size.Limit(f.cfg.BatchBytes), f.size.Limited() && f.size.Reached(b.rows.Bytes()):
+	case b.Records >= f.cfg.BatchRows, b.bytes >= f.size.Limit(f.cfg.BatchBytes),
+		f.size.Limited() && f.size.Reached(b.rows.Bytes()):
 		return f.seal(ctx)
 	}
 	return true

@@ -45,7 +45,7 @@ func (f *fetcher) nextMove() move {
 		if f.sealed() < inserters {
 			return move{kind: moveSeal}
 		}
-		wait = overduePause // sealed, it would wait for an inserter; unsealed, it grows, which makes fewer and larger parts
+		wait = overduePause // sealed, it would wait for an inserter; unsealed, it grows, which makes fewer parts
 	}
 	if f.watch.blocked.Load() > 0 && f.sealed() > 0 && f.sealable() {
 		// Records are as safe on the topic, and take no memory there.

@@ -30,7 +30,8 @@ func (f *fetcher) checkTerm(ctx context.Context) {
 		f.restartOnNewTopic(ctx, past.Topic)
 	case past.End >= 0 && past.End < f.offset:
 		f.log.Error("the topic lost its end in an unclean election of a leader: acknowledged records are gone, and "+
-			"those that were read stay in ClickHouse; going on where the new leader's log begins to differ", "offset", f.offset, "from", past.End,
+			"those that were read stay in ClickHouse; going on where the new leader's log begins to differ",
+			"offset", f.offset, "from", past.End,
 			"gone", f.offset-past.End)
 		f.jump(ctx, past.End, f.topicID)
 	default:
@@ -80,7 +81,8 @@ func (f *fetcher) resolveCut(ctx context.Context, oldest, end int64) {
 		f.jump(ctx, max(oldest, min(past.End, end)), f.topicID)
 	default:
 		f.log.Error("the topic ends before the offset that was read last: it lost its end, or was created anew; "+
-			"going on at its oldest record, without inserting again what is in ClickHouse", "offset", f.offset, "end", end, "gone",
+			"going on at its oldest record, without inserting again what is in ClickHouse",
+			"offset", f.offset, "end", end, "gone",
 			f.offset-end, "oldest", oldest)
 		f.jump(ctx, oldest, past.Topic)
 	}

@@ -34,7 +34,7 @@ func (i *insertion) deadLetterOfRow(ctx context.Context, row int32, column strin
 	if c.gone++; c.gone < goneAnswers {
 		return letter, err
 	}
-	i.p.log.Warn("the record of a refused row is gone from the topic: its dead letter is made of the row, without the key",
+	i.p.log.Warn("the record of a refused row is gone from the topic: the dead letter is made of the row",
 		"offset", i.offsetOf(row))
 	return i.letterFromRow(row, "made of the row, because the record was removed from the topic: "+detail), nil
 }
@@ -76,8 +76,8 @@ func (i *insertion) letterFromRow(row int32, detail string) kafka.DeadLetter {
 	rows := i.batch.rows
 	envelope := event.Envelope{Project: rows.Project(int(row)), ID: rows.EventIDs()[row],
 		ReceivedAt: rows.ReceivedAt(int(row))}
-	return deadLetterOf(&recordbatch.Record{Offset: i.offsetOf(row), Value: rows.Payload(int(row)), Headers: envelope.Headers()},
-		refusedRecord(detail))
+	r := &recordbatch.Record{Offset: i.offsetOf(row), Value: rows.Payload(int(row)), Headers: envelope.Headers()}
+	return deadLetterOf(r, refusedRecord(detail))
 }
 
 func refusedRecord(detail string) error {

@@ -55,7 +55,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}, []string{"reason"}),
 		corrected: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_consumer_received_at_corrected_total",
-			Help: "Rows whose received_at is not the gateway's, because the clocks of gateway, broker and consumer differ.",
+			Help: "Rows whose received_at is not the gateway's, because its clock and the others differ.",
 		}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_consumer_dropped_total", Help: "Events that a step dropped on purpose, by the step's name.",
@@ -81,18 +81,18 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}),
 		truncations: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_consumer_truncations_total",
-			Help: "Times a partition ended before the committed offset: an unclean leader election, or a topic created anew.",
+			Help: "Times a partition ended before the committed offset: an unclean election, or a topic created anew.",
 		}),
 		blocked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sluice_consumer_blocked",
-			Help: "Loops of partitions that wait for something outside, by reason. A consumer that cannot join its group counts for kafka.",
+			Help: "Loops of partitions that wait for something outside; kafka: also a consumer that cannot join its group.",
 		}, []string{"reason"}),
 		buffered: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_consumer_buffered_bytes", Help: "Event bytes in memory that are not yet in ClickHouse.",
 		}),
 		endToEnd: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "sluice_consumer_end_to_end_seconds",
-			Help:    "Time from an event's receipt at the gateway until its row is visible, for the oldest event of each batch.",
+			Help:    "Time from receipt at the gateway until the row is visible, for the oldest event of each batch.",
 			Buckets: seconds,
 		}),
 	}

@@ -81,7 +81,9 @@ type observedSource struct {
 }
 
 // Fetch reports the answer to lag once its records have been read.
-func (s *observedSource) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*kafka.Answer, error) {
+func (s *observedSource) Fetch(
+	ctx context.Context, partition int, offset int64, wait time.Duration,
+) (*kafka.Answer, error) {
 	hanging := time.AfterFunc(wait+kafkaHangs, func() { s.outage.set(true) })
 	defer hanging.Stop()
 	answer, err := s.source.Fetch(ctx, partition, offset, wait)
@@ -144,7 +146,9 @@ func (o *observedOffsets) Committed(ctx context.Context, partition int) (offset 
 }
 
 // Commit reports the offset to lag.
-func (o *observedOffsets) Commit(ctx context.Context, m kafka.Member, partition int, offset int64, metadata string) error {
+func (o *observedOffsets) Commit(
+	ctx context.Context, m kafka.Member, partition int, offset int64, metadata string,
+) error {
 	err := o.offsets.Commit(ctx, m, partition, offset, metadata)
 	if errors.Is(err, kafka.ErrNotOwner) { // Kafka answered
 		o.outage.note(ctx, nil)

@@ -223,7 +223,7 @@ func (r *recorder) countTallies() {
 		}
 		if t.corrected > 0 {
 			r.metrics.corrected.Add(float64(t.corrected))
-			r.log.Warn("the time of receipt was corrected: a gateway's or a broker's clock is wrong, or events were spooled for over a day",
+			r.log.Warn("the time of receipt was corrected: a clock is wrong, or events were spooled for over a day",
 				"events", t.corrected, "first", t.first, "last", t.last)
 		}
 		return true

@@ -42,7 +42,8 @@ func (c *Claim) Outstanding() (bytes int64, batches int) {
 // New makes a budget of a number of bytes.
 func New(total int) *Budget {
 	return &Budget{
-		total: int64(total), blocks: rows.NewPool(int64(total)), claims: map[*Claim]struct{}{}, freed: make(chan struct{}),
+		total: int64(total), blocks: rows.NewPool(int64(total)),
+		claims: map[*Claim]struct{}{}, freed: make(chan struct{}),
 	}
 }
 

@@ -64,7 +64,7 @@ func (k *Client) groupIsTaken(ctx context.Context, refusal error) error {
 		what = fmt.Sprintf("type %q, protocol %q, clients %s, topics %s",
 			shortName(g.ProtocolType), shortName(g.ProtocolData), list(keys(clients)), list(keys(topics)))
 	}
-	return fmt.Errorf("another application is in the consumer group %q (%s): choose another group with --kafka-group: %w",
+	return fmt.Errorf("another application is in the consumer group %q (%s): set another --kafka-group: %w",
 		k.group, what, refusal)
 }
 

@@ -39,9 +39,9 @@ func (w witness) agree() bool {
 //	later                                       received is not ahead      received: the broker is behind
 //	later                                       only received is ahead     the broker's: the gateway is ahead
 //	later                                       both are ahead             the broker's: the gateway is further ahead
-//	more than a day before                      the broker is not ahead    the broker's: the gateway is behind, or the event
-//	                                                                       spent long in a spool or among dead letters
-//	more than a day before                      the broker is ahead        received; this clock if that is more than 30 days
+//	more than a day before                      the broker is not ahead    the broker's: the gateway is behind, or the
+//	                                                                       event was spooled, or a dead letter, for long
+//	more than a day before                      the broker is ahead        received; this clock if that is over 30 days
 //	                                                                       ago, because both are wrong then
 //
 // Without a broker's time, this clock decides alone. A time ahead of it, or more than 30 days behind, is replaced by
