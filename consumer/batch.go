@@ -1,42 +1,38 @@
 package consumer
 
 import (
-	"encoding/binary"
 	"errors"
-	"github.com/google/uuid"
-	"sluice/consumer/delivery"
-	"sluice/consumer/kafka"
-	"sluice/consumer/rows"
-	"sluice/consumer/step"
-	"sluice/internal/recordbatch"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
+	"sluice/consumer/rowbuilder"
+	"sluice/consumer/rows"
+	"sluice/consumer/step"
+	"sluice/internal/recordbatch"
 )
 
-// batch is a run of records on its way: a range and what becomes of it.
+// batch is a run of records on its way into ClickHouse: its range, its rows and its dead letters.
 type batch struct {
 	delivery.Range
-	rows      *rows.Block // from its first record on
+
+	rows      *rows.Block // nil before its first record
 	dead      []kafka.DeadLetter
 	drop      map[string]int // events that a step dropped, by its name
-	corrected int            // rows whose received_at is not what the gateway said
-	hash      xxhash.Digest  // of what is in it so far
+	corrected int            // rows whose received_at is not the gateway's
+	hash      xxhash.Digest  // of the records so far
 
 	bytes   int       // of the events
-	claimed int64     // memory that the budget was told of
+	claimed int64     // bytes that the budget was told of
 	gauged  int       // bytes that the gauge was told of
 	since   time.Time // when its first record was fetched
 	oldest  time.Time // received_at of its oldest event
 
-	replayed bool      // it was recorded by an earlier owner
-	doubt    bool      // its rows may be in the table
-	jump     bool      // it is no range: go on at first, once all else is in
-	topic    uuid.UUID // of a jump: the topic that it goes on with
-	skip     bool      // it is no range, and not of the pool: there is no record up to last
-	sent     bool      // it is sealed, and counted as such
-	finished bool      // it is in; else it was abandoned
-	scratch  []byte
+	sealed    bool // it is on its way to an insertion
+	uncertain bool // its rows may be in the table
+	inserted  bool // its rows are in the table; else the insertion gave up
 }
 
 func newBatch() *batch {
@@ -45,29 +41,29 @@ func newBatch() *batch {
 	return b
 }
 
-// reset empties it, but for the block, which is the budget's.
+// reset empties the batch. The block is the budget's.
 func (b *batch) reset() {
 	clear(b.dead)
 	b.hash.Reset()
-	*b = batch{dead: b.dead[:0], hash: b.hash, scratch: b.scratch}
+	*b = batch{dead: b.dead[:0], hash: b.hash}
 }
 
 // add takes a record in: as a row, or as a dead letter if it cannot become one.
-func (b *batch) add(r *recordbatch.Record, proc *processor) {
+func (b *batch) add(r *recordbatch.Record, builder *rowbuilder.Builder) {
 	size := len(r.Value)
-	if err := proc.process(r, b.rows); err != nil {
+	if err := builder.Build(r, b.rows); err != nil {
 		size = b.refuse(r, err)
-	} else if at := proc.receivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
+	} else if at := builder.ReceivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
 		b.oldest = at
 	}
-	b.corrected, proc.corrected = b.corrected+proc.corrected, 0
-	_, _ = b.hash.Write(b.content(r))
+	b.corrected, builder.Corrected = b.corrected+builder.Corrected, 0
+	_, _ = b.hash.Write(r.Content())
 	b.Records++
 	b.bytes += size
 	b.Last, b.Term = r.Offset, r.Term
 }
 
-// refuse notes a record that becomes no row, and says what it takes, in bytes.
+// refuse takes a record that becomes no row, and returns what it takes, in bytes.
 func (b *batch) refuse(r *recordbatch.Record, err error) int {
 	var dropped *step.DroppedError
 	if errors.As(err, &dropped) {
@@ -78,33 +74,10 @@ func (b *batch) refuse(r *recordbatch.Record, err error) int {
 		return len(r.Value)
 	}
 	b.dead = append(b.dead, deadLetterOf(r, err))
-	return b.dead[len(b.dead)-1].Size() // its key and headers are kept too, and nothing says that they are small
+	return b.dead[len(b.dead)-1].Size() // with its key and headers, which may be large
 }
 
-// content is what a range's hash is made of: value and headers as a record batch has them.
-func (b *batch) content(r *recordbatch.Record) []byte {
-	if r.Raw != nil {
-		return r.Raw
-	}
-	out := b.scratch[:0]
-	nullable := func(v []byte) {
-		n := int64(len(v))
-		if v == nil {
-			n = -1
-		}
-		out = append(binary.AppendVarint(out, n), v...)
-	}
-	nullable(r.Value)
-	out = binary.AppendVarint(out, int64(len(r.Headers)))
-	for _, h := range r.Headers {
-		out = append(binary.AppendVarint(out, int64(len(h.Key))), h.Key...)
-		nullable(h.Value)
-	}
-	b.scratch = out
-	return out
-}
-
-// memory is what the budget has to know.
+// memory is what the batch takes, in bytes.
 func (b *batch) memory() int64 {
 	n := 0
 	if b.rows != nil {
@@ -114,4 +87,9 @@ func (b *batch) memory() int64 {
 		n += b.dead[i].Size()
 	}
 	return int64(n)
+}
+
+// deadLetterOf makes the dead letter of a record that cannot become a row.
+func deadLetterOf(r *recordbatch.Record, err error) kafka.DeadLetter {
+	return kafka.NewDeadLetter(r, rowbuilder.DeadReason(err), err.Error())
 }

@@ -17,8 +17,8 @@ import (
 // benchDay is when the events of the benchmarks begin.
 var benchDay = time.Now().UTC().Truncate(24 * time.Hour).Add(time.Hour)
 
-// benchIssues is how many different faults the applications of the benchmarks have. Real events repeat themselves: the same
-// line fails again and again, for other users, orders and hosts.
+// benchIssues is how many different faults the applications of the benchmarks have. Real events repeat themselves: the
+// same line fails again and again, for other users, orders and hosts.
 const benchIssues = 300
 
 // benchIssue is one fault: what its events have in common.
@@ -27,7 +27,7 @@ type benchIssue struct {
 }
 
 var benchFaults = func() []benchIssue {
-	rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable
+	rnd := rand.New(rand.NewPCG(1, 2))
 	words := strings.Fields("timeout payment refused upstream cart session token expired connection reset retry queue worker parse index null order user stock price tax invoice webhook cache")
 	word := func() string { return words[rnd.IntN(len(words))] }
 	faults := make([]benchIssue, benchIssues)
@@ -48,10 +48,10 @@ var benchFaults = func() []benchIssue {
 	return faults
 }()
 
-// benchRecord is an event of about 200 or 1,400 bytes as the gateway writes it. What differs between real events of one issue
-// differs here: ids, times, users, hosts, releases, numbers in messages.
+// benchRecord is an event of about 200 or 1,400 bytes as the gateway writes it. What differs between real events of one
+// issue differs here: ids, times, users, hosts, releases, numbers in messages.
 func benchRecord(n, size int) recordbatch.Record {
-	rnd := rand.New(rand.NewPCG(uint64(n), 11)) //nolint:gosec // repeatable
+	rnd := rand.New(rand.NewPCG(uint64(n), 11))
 	received := benchDay.Add(time.Duration(n) * time.Millisecond)
 	at := received.Add(-time.Duration(20+rnd.IntN(60)) * time.Millisecond)
 	id := idV7(at, rnd.Uint64())

@@ -3,15 +3,16 @@ package consumer
 import (
 	"encoding/binary"
 	"hash/crc32"
-	rowsroom "sluice/consumer/rows"
-	"sluice/internal/recordbatch"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/consumer/rows"
+	"sluice/internal/recordbatch"
 )
 
-// BenchmarkProcess measures the way of a record from its uncompressed batch into the block of its row: in a block that is used again, and
-// in one whose memory is fresh.
+// BenchmarkProcess measures the way of a record from its uncompressed batch into the block of its row: in a block that
+// is used again, and in one whose memory is fresh.
 //
 //	go test ./consumer -run '^$' -bench Process
 func BenchmarkProcess(b *testing.B) {
@@ -20,11 +21,11 @@ func BenchmarkProcess(b *testing.B) {
 		size int
 	}{{"200B", 200}, {"1.4KB", 1400}} {
 		set := benchBatch(benchRows, kind.size)
-		reader, proc, batch := &recordbatch.Reader{}, newProcessor(), newBatch()
-		run := func(b *testing.B, rows *rowsroom.Block) {
+		reader, proc, batch := &recordbatch.Reader{}, newBuilder(), newBatch()
+		run := func(b *testing.B, block *rows.Block) {
 			b.Helper()
 			batch.reset()
-			batch.rows = rows
+			batch.rows = block
 			for r, err := range reader.Read(set, 0, nil) {
 				if err != nil {
 					b.Fatal(err)
@@ -36,21 +37,21 @@ func BenchmarkProcess(b *testing.B) {
 			}
 		}
 		b.Run(kind.name+"/used", func(b *testing.B) {
-			rows := rowsroom.New()
-			run(b, rows)
+			block := rows.New()
+			run(b, block)
 			b.ResetTimer()
 			for b.Loop() {
-				rows.Reset()
-				run(b, rows)
+				block.Reset()
+				run(b, block)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRows), "ns/row")
 		})
 		b.Run(kind.name+"/fresh", func(b *testing.B) {
-			pool := rowsroom.NewPool(0) // it keeps no block: all memory is fresh
+			pool := rows.NewPool(0) // it keeps no block: all memory is fresh
 			for b.Loop() {
-				rows := pool.Get()
-				run(b, rows)
-				pool.Put(rows)
+				block := pool.Get()
+				run(b, block)
+				pool.Put(block)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRows), "ns/row")
 		})
@@ -60,13 +61,13 @@ func BenchmarkProcess(b *testing.B) {
 const benchRows = 80_000
 
 // benchBatch is one batch of the benchmarks' events.
-func benchBatch(rows, size int) []byte {
+func benchBatch(n, size int) []byte {
 	var records []byte
-	for n := range rows {
-		r := benchRecord(n, size)
+	for i := range n {
+		r := benchRecord(i, size)
 		records = appendRecord(records, &r)
 	}
-	set := kmsg.RecordBatch{Magic: 2, LastOffsetDelta: int32(rows - 1), NumRecords: int32(rows), Records: records}
+	set := kmsg.RecordBatch{Magic: 2, LastOffsetDelta: int32(n - 1), NumRecords: int32(n), Records: records}
 	b := set.AppendTo(nil)
 	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
 	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], crc32.MakeTable(crc32.Castagnoli)))

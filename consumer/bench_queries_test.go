@@ -14,9 +14,9 @@ var (
 	queryPairs = flag.Int("queries.pairs", 5, "how often BenchmarkQueries asks each question of both")
 )
 
-// BenchmarkQueries asks questions of the view sluice.events, which shows each event once, and the same ones of the table behind
-// it, in turn: first with many parts that are not merged yet, then with closed partitions merged as the table's settings have it
-// done an hour later.
+// BenchmarkQueries asks questions of the view sluice.events, which shows each event once, and the same ones of the
+// table behind it, in turn: first with many parts that are not merged yet, then with closed partitions merged as the
+// table's settings have it done an hour later.
 //
 //	go test ./consumer -run '^$' -bench Queries -benchtime 1x -timeout 1h
 func BenchmarkQueries(b *testing.B) {
@@ -24,7 +24,8 @@ func BenchmarkQueries(b *testing.B) {
 	clickhousetest.Engine(b)
 	name, _ := c.place(b)
 	defer c.drop(b, name)
-	// Twelve months, each in several parts; one event of a hundred came twice. Two projects have UUIDv7 ids, one has random ones.
+	// Twelve months, each in several parts; one event of a hundred came twice. Two projects have UUIDv7 ids, one has
+	// random ones.
 	c.ask(b, name, "SYSTEM STOP MERGES events_raw")
 	const parts = 6
 	for part := range parts {

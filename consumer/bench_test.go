@@ -23,7 +23,8 @@ import (
 
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/clickhouse/clickhousetest"
-	rowsroom "sluice/consumer/rows"
+	"sluice/consumer/rowbuilder"
+	"sluice/consumer/rows"
 	"sluice/consumer/schema"
 	"sluice/internal/backoff"
 	"sluice/internal/embedded"
@@ -229,17 +230,17 @@ func (c *consumerBench) prepared(b *testing.B) float64 {
 	b.Helper()
 	name, _ := c.place(b)
 	defer c.drop(b, name)
-	const blocks, rows = 10, 100_000
+	const blocks, perBlock = 10, 100_000
 	var buf proto.Buffer
 	compressor := compress.NewWriter(compress.LevelZero, compress.LZ4)
-	rowsIn := rowsroom.New()
-	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
+	rowsIn := rows.New()
+	proc := &rowbuilder.Builder{Topic: c.conn.Topic, MaxAge: 90 * 24 * time.Hour}
 	var took time.Duration
 	for i := range blocks {
 		rowsIn.Reset()
-		for n := range rows {
-			r := benchRecord(i*rows+n, c.size)
-			if err := proc.process(&r, rowsIn); err != nil {
+		for n := range perBlock {
+			r := benchRecord(i*perBlock+n, c.size)
+			if err := proc.Build(&r, rowsIn); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -273,7 +274,7 @@ func (c *consumerBench) prepared(b *testing.B) float64 {
 		}
 		took += time.Since(start)
 	}
-	return blocks * rows / took.Seconds()
+	return blocks * perBlock / took.Seconds()
 }
 
 // disk compares what a row of events_raw takes with the same events in one compressed column.
@@ -281,12 +282,12 @@ func (c *consumerBench) disk(b *testing.B) (raw, plain float64) {
 	b.Helper()
 	name, store := c.place(b)
 	defer c.drop(b, name)
-	const rows = 200_000
-	in := rowsroom.New()
-	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
-	for n := range rows {
+	const events = 200_000
+	in := rows.New()
+	proc := &rowbuilder.Builder{Topic: c.conn.Topic, MaxAge: 90 * 24 * time.Hour}
+	for n := range events {
 		r := benchRecord(n, c.size)
-		if err := proc.process(&r, in); err != nil {
+		if err := proc.Build(&r, in); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -300,7 +301,7 @@ func (c *consumerBench) disk(b *testing.B) (raw, plain float64) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		return n / rows
+		return n / events
 	}
 	return bytes("events_raw"), bytes("plain")
 }

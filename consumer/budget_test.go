@@ -8,57 +8,22 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/budget"
 	"sluice/consumer/kafka"
 	"sluice/consumer/kafka/kafkatest"
 	"sluice/consumer/rows"
 	"sluice/internal/recordbatch"
 )
 
-func hasRoom(c *claim) bool { room, _ := c.room(); return room }
-
-// Each partition has its share whatever the others hold; the rest is for all, to the byte.
-func TestBudgetShares(t *testing.T) {
-	b := newBudget(1000)
-	greedy, modest := b.join(), b.join() // 125 each, and 750 for both
-	greedy.add(874)
-	if !hasRoom(greedy) || !hasRoom(modest) {
-		t.Error("a byte of the common part is left")
-	}
-	greedy.add(1)
-	if hasRoom(greedy) || !hasRoom(modest) {
-		t.Error("the common part is used up, the other's share is not")
-	}
-	modest.add(124)
-	if !hasRoom(modest) {
-		t.Error("a byte of its own share is left")
-	}
-	modest.add(1)
-	room, freed := modest.room()
-	if room {
-		t.Error("nothing is left")
-	}
-	greedy.add(-1)
-	<-freed
-	if !hasRoom(modest) {
-		t.Error("a byte was given back")
-	}
-	greedy.add(-874)
-	greedy.leave()
-	modest.add(874)
-	if !hasRoom(modest) { // 250 of its own now, 750 in common
-		t.Error("who has left has no share")
-	}
-}
-
-// With a small budget and ClickHouse away, the partitions of a process hold no more than it allows and a record each; when ClickHouse is
-// back all of them get on.
+// With a small budget and ClickHouse away, the partitions of a process hold no more than the budget and one fetch each.
+// When ClickHouse is back, all of them make progress.
 func TestBudgetBoundsAndNobodyStarves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const total = 64 << 10
-		b := newBudget(total)
+		b := budget.New(total)
 		var workers []*worker
 		for range 5 {
-			w := newWorker(t, func(w *worker) { w.claim = b.join(); w.cfg.BatchRows = 1000 })
+			w := newWorker(t, func(w *worker) { w.claim = b.Join(); w.cfg.BatchRows = 1000 })
 			w.table.inserts = always(fails)
 			w.topic.add(3000)
 			workers = append(workers, w)
@@ -68,8 +33,9 @@ func TestBudgetBoundsAndNobodyStarves(t *testing.T) {
 		}
 		pass(10 * time.Minute)
 		used := int64(0)
-		for c := range b.claims {
-			used += c.used
+		for _, w := range workers {
+			bytes, _ := w.claim.Outstanding()
+			used += bytes
 		}
 		if used < total/2 || used > total+5*7*200 { // a fetch of the test's topic has seven records
 			t.Errorf("%d bytes of %d are taken", used, total)
@@ -84,10 +50,10 @@ func TestBudgetBoundsAndNobodyStarves(t *testing.T) {
 	})
 }
 
-// A range's hash is the same whether a record came off the wire or not, and differs with value and headers.
+// A range's hash is the same whether a record was read from a batch or made, and differs with value and headers.
 func TestContent(t *testing.T) {
 	b := kafkatest.New(t, 1)
-	client, err := kafka.New(b.Conn, "sluice", slog.New(slog.DiscardHandler))
+	client, err := kafka.New(b.Conn, "sluice", kafka.DefaultTiming(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,8 +72,8 @@ func TestContent(t *testing.T) {
 		}
 		wire, made := newBatch(), newBatch()
 		wire.rows, made.rows = rows.New(), rows.New()
-		wire.add(r, newProcessor())
-		made.add(&records[i], newProcessor())
+		wire.add(r, newBuilder())
+		made.add(&records[i], newBuilder())
 		hash := wire.hash.Sum64()
 		if r.Raw == nil || hash != made.hash.Sum64() {
 			t.Errorf("record %d: %016x off the wire, %016x made", i, hash, made.hash.Sum64())
@@ -123,14 +89,14 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// Lag without progress, although nothing outside is in the way, is a fault of ours that a restart may mend.
+// Lag without progress fails liveness if nothing outside the process is in the way.
 func TestWatchSeesNoProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w watch
 		step := func(lag int64) error {
 			time.Sleep(stalled)
 			w.beat(loopFetch)
-			w.beat(loopKeep)
+			w.beat(loopRecord)
 			return w.fault(lag)
 		}
 		w.progress()
@@ -157,10 +123,11 @@ func TestWatchSeesNoProgress(t *testing.T) {
 	})
 }
 
-// One fetch can hold many times what there is room for: it is left where the budget ends, and the rest is fetched again later.
+// One answer can hold many times what the budget has room for: the partition takes in a part, and fetches the rest
+// again later.
 func TestBudgetEndsAFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorker(t, func(w *worker) { w.claim = newBudget(16 << 10).join() })
+		w := newWorker(t, func(w *worker) { w.claim = budget.New(16 << 10).Join() })
 		w.table.inserts = always(fails)
 		for offset := range int64(7) {
 			r := plain(offset)

@@ -42,8 +42,8 @@ func TestClusterPartition(t *testing.T) {
 	ways[0].Plan(clickhousetest.Lost, clickhousetest.NoFault, clickhousetest.AnswerLost, clickhousetest.ReadOnly, clickhousetest.NoFault, clickhousetest.AnswerLost)
 	ways[1].Plan(clickhousetest.NoFault, clickhousetest.AnswerLost, clickhousetest.Lost, clickhousetest.NoFault, clickhousetest.ReadOnly, clickhousetest.AnswerLost)
 	w := newWorker(t, func(w *worker) {
-		w.topic, w.kafka, w.ledger, w.graves = topic, topic, topic, topic
-		w.partition.table, w.table, w.sure = c, memory, true
+		w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
+		w.partition.table, w.table, w.tokenDurable = c, memory, true
 	})
 	w.startUnbubbled()
 	waitUntil(t, "the commit", func() bool { return topic.at() == n })
@@ -61,8 +61,8 @@ func TestClusterPartition(t *testing.T) {
 	topic.add(1)
 	memory.rows[n] = 1
 	next := newWorker(t, func(w *worker) {
-		w.topic, w.kafka, w.ledger, w.graves = topic, topic, topic, topic
-		w.partition.table, w.table, w.sure = c, memory, true
+		w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
+		w.partition.table, w.table, w.tokenDurable = c, memory, true
 	})
 	next.startUnbubbled()
 	waitUntil(t, "the next commit", func() bool { return topic.at() == n+1 })

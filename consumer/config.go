@@ -10,19 +10,19 @@ import (
 	"sluice/internal/settings"
 )
 
-// Config are the consumer's own settings. How Kafka is reached and what the process logs are settings of their own.
+// Config is the consumer's own settings. The settings of Kafka, and of the process, are elsewhere.
 type Config struct {
 	Group            string            `name:"kafka-group" default:"sluice" help:"Kafka consumer group. All consumers of one group share the topic's partitions."`
 	Store            schema.Config     `embed:""`
 	BatchRows        int               `name:"batch-rows" default:"100000" help:"Most rows of one insert; 1 to 1000000."`
 	BatchBytes       int               `name:"batch-bytes" default:"16777216" help:"Most event bytes of one insert; 65536 to 268435456."`
-	BufferBytes      int               `name:"buffer-bytes" default:"134217728" help:"Memory for records on their way, over all partitions, in bytes; 16777216 to 17179869184. When it is used up, because ClickHouse is slow or away, fetching stops. The process takes up to four times as much."`
-	FlushAge         time.Duration     `name:"flush-age" default:"1s" help:"How old a batch may get before it is inserted; each partition inserts once in this time. With many partitions it is longer: see inserts-per-second."`
-	InsertsPerSecond float64           `name:"inserts-per-second" default:"12" help:"Most inserts a second over all consumers: a batch gets at least partitions ÷ this old, so that more partitions do not mean more parts."`
-	RedactKeys       []string          `name:"redact-keys" placeholder:"NAME,…" help:"Names, in any case, whose values are taken out of events at any depth before they are stored: strings become [redacted], numbers 0, true false. The topic still has them."`
-	RedactPatterns   []string          `name:"redact-patterns" placeholder:"KIND,…" help:"Kinds of secrets that are taken out of all texts of events before they are stored: card (numbers of payment cards), bearer (access tokens), email. event_id, timestamp and level stay as they are."`
+	BufferBytes      int               `name:"buffer-bytes" default:"134217728" help:"Memory for records that are not yet in ClickHouse, over all partitions, in bytes; 16777216 to 17179869184. Fetching stops when it is used up, because ClickHouse is slow or away. The process takes up to four times as much."`
+	FlushAge         time.Duration     `name:"flush-age" default:"1s" help:"The longest time from the first record of a batch to its insert. Each partition inserts once in this time. With many partitions it is longer: see inserts-per-second."`
+	InsertsPerSecond float64           `name:"inserts-per-second" default:"12" help:"Most inserts a second over all consumers. The flush age is at least the number of partitions divided by this, so that more partitions do not make more parts."`
+	RedactKeys       []string          `name:"redact-keys" placeholder:"NAME,…" help:"Names, in any case, whose values are removed from events, at any depth, before they are stored: a string becomes [redacted], a number 0, true false. The topic keeps them."`
+	RedactPatterns   []string          `name:"redact-patterns" placeholder:"KIND,…" help:"Kinds of secrets that are removed from all texts of events before they are stored: card (numbers of payment cards), bearer (access tokens), email. event_id, timestamp and level stay as they are."`
 	Sample           float64           `name:"sample" default:"1" help:"Share of events that is stored, above 0 to 1, chosen by a hash of the event's id. The others are read, counted and dropped."`
-	MaxEventAge      settings.Duration `name:"max-event-age" default:"90d" help:"Events with an older timestamp get the time received instead, and timestamp_adjusted is set."`
+	MaxEventAge      settings.Duration `name:"max-event-age" default:"90d" help:"Events with an older timestamp get the time of receipt instead, and timestamp_adjusted is set."`
 }
 
 // Check reports every fault of the settings.
@@ -59,7 +59,7 @@ func (c Config) Check() error {
 	return errors.Join(faults...)
 }
 
-// maxGroupBytes is longer than any group's name that somebody has to read.
+// maxGroupBytes is the longest name of a group, as long as that of a topic.
 const maxGroupBytes = 249
 
 func checkGroup(name string) error {
@@ -69,18 +69,19 @@ func checkGroup(name string) error {
 	return settings.CheckWord(name)
 }
 
-// steps are the settings of the built-in steps.
+// steps is the settings of the built-in steps.
 func (c Config) steps() step.Config {
 	return step.Config{Sample: c.Sample, RedactKeys: c.RedactKeys, RedactPatterns: c.RedactPatterns}
 }
 
-// flushAge is the age at which a batch is inserted, given how many partitions the topic has.
+// flushAge is the age at which a batch is sealed, for a topic with a number of partitions.
 func (c Config) flushAge(partitions int) time.Duration {
 	spread := time.Duration(float64(partitions) / c.InsertsPerSecond * float64(time.Second))
 	return max(c.FlushAge, spread)
 }
 
-// flushPhase is when in each flush age a partition's batches are sealed.
+// flushPhase is when in each flush age the batches of a partition are sealed. The phases of all partitions are spread
+// evenly.
 func flushPhase(partition, partitions int, flushAge time.Duration) time.Duration {
 	return flushAge * time.Duration(partition%max(1, partitions)) / time.Duration(max(1, partitions))
 }

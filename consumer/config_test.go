@@ -10,7 +10,7 @@ import (
 	"sluice/internal/settings"
 )
 
-// goodConfig are settings without a fault.
+// goodConfig is settings without a fault.
 func goodConfig() Config {
 	return Config{
 		Group: "sluice", Store: schema.Config{ClickHouse: clickhouse.Config{DSN: clickhouse.DefaultDSN}, Retention: new(settings.Duration(90 * 24 * time.Hour))},
@@ -19,7 +19,7 @@ func goodConfig() Config {
 	}
 }
 
-// Every limit, one step outside, at it, and one step inside; the error names the flag.
+// Each limit, one step outside, at it, and one step inside. The error names the flag.
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		flag string
@@ -69,7 +69,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// All faults are said at once: an operator should not have to start five times.
+// All faults are reported at once, so that an operator need not start five times.
 func TestCheckSaysAll(t *testing.T) {
 	err := Config{Store: schema.Config{Retention: new(settings.Duration(time.Hour))}}.Check()
 	for _, flag := range []string{"--kafka-group", "--batch-rows", "--batch-bytes", "--flush-age", "--inserts-per-second", "--max-event-age", "--retention", "--clickhouse-dsn"} {
@@ -79,8 +79,8 @@ func TestCheckSaysAll(t *testing.T) {
 	}
 }
 
-// More partitions do not mean more inserts: together they insert as often as inserts-per-second allows, and a batch never gets
-// less time than the flush age.
+// More partitions do not make more inserts: together they insert as often as inserts-per-second allows. A batch never
+// gets less time than the flush age.
 func TestFlushAge(t *testing.T) {
 	for _, c := range []struct {
 		partitions int

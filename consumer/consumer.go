@@ -13,57 +13,75 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/budget"
 	"sluice/consumer/clickhouse"
-	kafkaroom "sluice/consumer/kafka"
+	"sluice/consumer/kafka"
 	"sluice/consumer/step"
+	"sluice/internal/backoff"
 	"sluice/internal/kafkaconn"
 )
 
-// Deps are the parts a Consumer does not make itself.
+// Deps are the parts that a Consumer does not make itself.
 type Deps struct {
-	Kafka   kafkaconn.Config
+	// Kafka says how Kafka is reached.
+	Kafka kafkaconn.Config
+	// Metrics gets all metrics of the consumer.
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
 	// DrainTimeout is how long Run may take to return after its context ended.
 	DrainTimeout time.Duration
 }
 
-// Consumer is one member of the consumer group. New makes one, Run works.
+// Consumer is one member of the consumer group.
 type Consumer struct {
 	cfg     Config
 	deps    Deps
+	timing  timing
 	log     *slog.Logger
 	metrics *metrics
-	kafka   *kafkaroom.Client
+	kafka   *kafka.Client
 	table   closingTable
-	budget  *budget
-	turns   turns
-	// accepted counts the blocks that ClickHouse took: evidence that it is a row's fault if that row alone is refused.
+	budget  *budget.Budget
+	turns   budget.Turns
+	size    budget.Size
+	// accepted counts the blocks that ClickHouse took. If a row is refused alone while others are accepted, the row is
+	// at fault.
 	accepted atomic.Uint64
-	// membership is whether the group cannot be joined.
-	membership outage
-	idle       bool // the group has no partition for this member, which was said
-	size       batchSize
+	// joining is whether the group cannot be joined.
+	joining outage
+	idle    bool // the group has no partition for this member, and the log says so
 
 	mu       sync.Mutex
 	owned    map[int]*partition
 	joined   atomic.Bool
-	waiting  atomic.Pointer[string] // why it could not join the group last
+	waiting  atomic.Pointer[string] // the last error of joining the group
 	draining atomic.Bool
 }
 
-// New checks the settings; it opens nothing and starts nothing.
-func New(cfg Config, deps Deps) (*Consumer, error) {
+// timing is how often a consumer does what it does by itself.
+type timing struct {
+	kafka kafka.Timing
+	// lag is how often the leaders of partitions that are not being fetched, because ClickHouse, the group or the
+	// leader is away, are asked where the partitions end.
+	lag time.Duration
+}
+
+func defaultTiming() timing { return timing{kafka: kafka.DefaultTiming(), lag: 5 * time.Second} }
+
+// New checks the settings and makes a Consumer. It opens no connection and starts no goroutine.
+func New(cfg Config, deps Deps) (*Consumer, error) { return newConsumer(cfg, deps, defaultTiming()) }
+
+func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 	if err := errors.Join(cfg.Check(), deps.Kafka.Check()); err != nil {
 		return nil, err
 	}
-	kafka, err := kafkaroom.New(deps.Kafka, cfg.Group, deps.Log)
+	client, err := kafka.New(deps.Kafka, cfg.Group, timing.kafka, deps.Log)
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, kafka: kafka, owned: map[int]*partition{}}
-	c.table, c.budget = clickhouse.New(cfg.Store.ClickHouse, deps.Log), newBudget(cfg.BufferBytes)
-	c.turns = make(turns, max(2, runtime.GOMAXPROCS(0)))
+	c := &Consumer{cfg: cfg, deps: deps, timing: timing, log: deps.Log, kafka: client, owned: map[int]*partition{}}
+	c.table, c.budget = clickhouse.New(cfg.Store.ClickHouse, deps.Log), budget.New(cfg.BufferBytes)
+	c.turns = budget.NewTurns(max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
 	for _, m := range collectors {
@@ -72,13 +90,14 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 		}
 	}
 	c.metrics.begin(step.New(cfg.steps()))
-	c.membership.blocked = c.metrics.blocked.WithLabelValues(blockedKafka)
+	c.joining.blocked = c.metrics.blocked.WithLabelValues(blockedKafka)
 	return c, nil
 }
 
-// Run works until ctx ends, then drains: fetching stops, inserts under way finish, offsets and recorded ranges are committed, and
-// the group is left, so that the others take over. What was not inserted is inserted by its next owner. If there are others, all of
-// this begins after the next heartbeat, see Membership.UntilAfterHeartbeat.
+// Run works until ctx ends, and then drains: fetching stops, inserts under way finish, offsets and recorded ranges are
+// committed, and the consumer leaves the group, so that the other consumers take over. The next owner inserts what was
+// not inserted. If there are other consumers, draining begins after the next heartbeat, see
+// Membership.UntilAfterHeartbeat. Run returns an error if draining takes longer than Deps.DrainTimeout.
 //
 //	group ─▶ generation ─┬▶ partition 0: fetch ─▶ seal ─▶ record ─▶ insert ─▶ advance
 //	                     ├▶ partition 3: …
@@ -99,10 +118,10 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.log.Info("consumer drains", "timeout", c.deps.DrainTimeout)
 	timeout := time.NewTimer(c.deps.DrainTimeout)
 	defer timeout.Stop()
-	if wait := group.UntilAfterHeartbeat(time.Now()); c.deps.DrainTimeout-wait > 2*drainBudget { // meanwhile everything goes on
+	// Work goes on in this time.
+	if wait := group.UntilAfterHeartbeat(time.Now()); c.deps.DrainTimeout-wait > 2*drainBudget {
 		<-time.After(wait)
 	}
-	// leave ends the generation, waits for its partitions and leaves the group.
 	left := make(chan struct{})
 	go func() { defer close(left); group.Leave() }()
 	select {
@@ -114,55 +133,53 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 }
 
-// generations works through one generation of the group after the other, until ctx ends.
-func (c *Consumer) generations(ctx context.Context, group *kafkaroom.Membership) {
-	said := ""
+// generations takes part in one generation of the group after the other, until ctx ends.
+func (c *Consumer) generations(ctx context.Context, group *kafka.Membership) {
+	logged := ""
 	for {
 		gen, err := group.Next(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		c.membership.set(err != nil)
+		c.joining.set(err != nil)
 		if err != nil {
 			c.metrics.assigned.Set(0)
-			if err.Error() != said {
+			if err.Error() != logged {
 				c.log.Warn("cannot join the consumer group, retrying", "group", c.cfg.Group, "err", err)
 				why := err.Error()
 				c.waiting.Store(&why)
-				said = why
+				logged = why
 			}
 			continue
 		}
-		said = ""
+		logged = ""
 		c.metrics.rebalances.Inc()
 		c.joined.Store(true)
 		c.start(ctx, gen)
 	}
 }
 
-// start sets a worker to each partition of the generation.
-func (c *Consumer) start(ctx context.Context, gen *kafkaroom.Generation) {
+// start runs the partitions of a generation.
+func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 	partitions, err := c.kafka.Partitions(ctx)
 	if err != nil {
 		partitions = len(gen.Partitions) // all that is known
 	}
 	age := c.cfg.flushAge(partitions)
 	slices.Sort(gen.Partitions)
-	c.metrics.lags.keep(c.deps.Kafka.Topic, gen.Partitions)
+	c.metrics.lags.Keep(c.deps.Kafka.Topic, gen.Partitions)
 	c.metrics.assigned.Set(float64(len(gen.Partitions)))
 	c.metrics.partitions.Set(float64(partitions))
-	c.sayIdle(gen, partitions)
-	c.log.Info("partitions assigned", "generation", gen.Member.Generation, "partitions", gen.Partitions, "flush_age", age)
+	c.warnIfIdle(gen, partitions)
+	c.log.Info("partitions assigned", "generation", gen.Member.Generation, "partitions", gen.Partitions,
+		"flush_age", age)
 	var all []*partition
 	for _, id := range gen.Partitions { // all have joined the budget before the first one takes of it
-		all = append(all, &partition{
-			id: id, member: gen.Member, flushAge: age, phase: flushPhase(id, partitions, age), cfg: c.cfg, kafka: c.kafka, ledger: c.kafka, graves: c.kafka,
-			table: c.table, sure: c.cfg.Store.ClickHouse.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, size: &c.size, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
-		})
+		all = append(all, c.newPartition(gen.Member, id, partitions))
 	}
 	for _, p := range all {
 		gen.Run(func(ctx context.Context) {
-			defer p.claim.leave()
+			defer p.claim.Leave()
 			c.own(p)
 			defer c.disown(p)
 			p.run(ctx)
@@ -170,12 +187,25 @@ func (c *Consumer) start(ctx context.Context, gen *kafkaroom.Generation) {
 	}
 }
 
-// sayIdle says, once, that the group has no partition for this member although the topic has some.
-func (c *Consumer) sayIdle(gen *kafkaroom.Generation, partitions int) {
+func (c *Consumer) newPartition(m kafka.Member, id, partitions int) *partition {
+	age := c.cfg.flushAge(partitions)
+	return &partition{
+		id: id, topic: c.deps.Kafka.Topic, member: m, cfg: c.cfg, flushAge: age, phase: flushPhase(id, partitions, age),
+		kafka: c.kafka, offsets: c.kafka, deadLetters: c.kafka, table: c.table,
+		tokenDurable: c.cfg.Store.ClickHouse.Cluster != "",
+		shares:       shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted},
+		metrics:      c.metrics, log: c.log.With("partition", id), maxPause: backoff.Max,
+	}
+}
+
+// warnIfIdle warns, once, if the group has no partition for this member although the topic has some.
+func (c *Consumer) warnIfIdle(gen *kafka.Generation, partitions int) {
 	idle := len(gen.Partitions) == 0 && partitions > 0
 	if idle && !c.idle {
 		c.log.Warn("this consumer has no partitions and does nothing: the group's other consumers have them all",
-			"group", c.cfg.Group, "topic_partitions", partitions, "hint", "run at most as many consumers as the topic has partitions, or add partitions with `sluice topics apply`")
+			"group", c.cfg.Group, "topic_partitions", partitions,
+			"hint",
+			"run at most as many consumers as the topic has partitions, or add partitions with `sluice topics apply`")
 	}
 	c.idle = idle
 }
@@ -196,8 +226,7 @@ func (c *Consumer) disown(p *partition) {
 	}
 }
 
-// Ready says whether this member does its work: not before it joined the group, not while it drains. ClickHouse being away
-// does not matter here.
+// Ready returns an error before this member has joined the group, and while it drains. ClickHouse may be away.
 func (c *Consumer) Ready() error {
 	switch {
 	case c.draining.Load():
@@ -211,12 +240,13 @@ func (c *Consumer) Ready() error {
 	return nil
 }
 
-// Live says whether the loops of all partitions turn, and what there is gets through. Waiting for Kafka, ClickHouse or the dead-letter topic is turning.
+// Live returns an error if a partition's goroutine is stuck, or a partition with lag makes no progress. Waiting for
+// Kafka, ClickHouse or the dead-letter topic counts as progress.
 func (c *Consumer) Live() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, p := range c.owned {
-		if err := p.watch.fault(p.readable()); err != nil {
+		if err := p.watch.fault(p.progress.readable()); err != nil {
 			return fmt.Errorf("partition %d: %w", id, err)
 		}
 	}

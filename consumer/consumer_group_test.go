@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/kafka"
 	"sluice/consumer/kafka/kafkatest"
 	"sluice/consumer/schema"
 	"sluice/internal/kafkaconn"
@@ -24,18 +25,18 @@ type running struct {
 	stop func() error
 }
 
-// consume starts a consumer, which is stopped when the test ends if it was not before.
+// consume starts a consumer. The end of the test stops it, if nothing did before.
 func consume(t *testing.T, conn kafkaconn.Config, store schema.Config) *running {
 	t.Helper()
-	return consumeFor(t, conn, store, 20*time.Second)
+	return consumeFor(t, conn, store, 20*time.Second, quick)
 }
 
-// consumeFor says how long the drain may take.
-func consumeFor(t *testing.T, conn kafkaconn.Config, store schema.Config, drain time.Duration) *running {
+// consumeFor says how long the drain may take, and how often the consumer does what it does by itself.
+func consumeFor(t *testing.T, conn kafkaconn.Config, store schema.Config, drain time.Duration, timing timing) *running {
 	t.Helper()
 	cfg := goodConfig()
 	cfg.Store, cfg.FlushAge, cfg.InsertsPerSecond = store, 50*time.Millisecond, 1000
-	c, err := New(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: drain})
+	c, err := newConsumer(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: drain}, timing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +67,8 @@ func (r *running) owns() int {
 	return len(r.owned)
 }
 
-// Two consumers share a topic's partitions, and all events become rows. One stops, the other takes over, and goes on where the first
-// one stopped: nothing is missing and no record is in the table twice.
+// Two consumers share a topic's partitions, and all events become rows. One stops, and the other goes on where the
+// first one stopped: nothing is missing and no record is in the table twice.
 func TestGroup(t *testing.T) {
 	t.Parallel() // most of it is waiting for heartbeats
 	const partitions, each = 6, 100
@@ -133,7 +134,7 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// With Kafka away a consumer is neither ready nor dead, and stops when it is told to.
+// With Kafka away a consumer is not ready, is alive, and stops when it is told to.
 func TestKafkaAway(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -163,7 +164,7 @@ func TestNewChecks(t *testing.T) {
 	}
 }
 
-// TestGroupIsSticky: in a real group a fourth consumer gets its quarter, and nothing else moves.
+// In a real group a fourth consumer gets its quarter, and no other partition moves.
 func TestGroupIsSticky(t *testing.T) {
 	t.Parallel()
 	const partitions = 12
@@ -199,25 +200,27 @@ func TestGroupIsSticky(t *testing.T) {
 	}
 }
 
-// groupHeartbeat is the interval of the heartbeats of a group's members.
-const groupHeartbeat = 3 * time.Second
+// quick is a timing that tests do not have to wait for.
+var quick = timing{
+	kafka: kafka.Timing{Heartbeat: 150 * time.Millisecond, Topic: 150 * time.Millisecond}, lag: 150 * time.Millisecond,
+}
 
-// TestRestartIsOneRebalance: a consumer is stopped just before the others send their heartbeats, by which they learn that one has left,
-// and is back a second later. It leaves after the heartbeats, so that leaving and coming back are one rebalance.
+// A consumer is stopped just before the others send their heartbeats, by which they learn that it has left, and is back
+// a second later. It leaves after the heartbeats, so that leaving and coming back are one rebalance.
 func TestRestartIsOneRebalance(t *testing.T) {
 	t.Parallel()
 	d := migrated(t)
 	b := kafkatest.New(t, 4)
-	one, two := consumeFor(t, b.Conn, d.native(), 25*time.Second), consumeFor(t, b.Conn, d.native(), 25*time.Second)
+	one, two := consumeFor(t, b.Conn, d.native(), 25*time.Second, defaultTiming()), consumeFor(t, b.Conn, d.native(), 25*time.Second, defaultTiming())
 	waitUntil(t, "both have partitions", func() bool { return one.owns() == 2 && two.owns() == 2 })
 	began, before := time.Now(), testutil.ToFloat64(two.metrics.rebalances)
-	waitUntil(t, "it is half a second before the next heartbeats", func() bool { return time.Since(began) > groupHeartbeat-500*time.Millisecond })
+	waitUntil(t, "it is half a second before the next heartbeats", func() bool { return time.Since(began) > 3*time.Second-500*time.Millisecond })
 	if err := one.stop(); err != nil {
 		t.Fatal(err)
 	}
 	stopped := time.Now()
 	waitUntil(t, "a second has passed", func() bool { return time.Since(stopped) > time.Second })
-	again := consumeFor(t, b.Conn, d.native(), 25*time.Second)
+	again := consumeFor(t, b.Conn, d.native(), 25*time.Second, defaultTiming())
 	waitUntil(t, "both have partitions again", func() bool { return again.owns() == 2 && two.owns() == 2 })
 	if got := testutil.ToFloat64(two.metrics.rebalances) - before; got != 1 {
 		t.Errorf("the restart made %v rebalances", got)

@@ -20,13 +20,13 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// consumeLogged starts a consumer whose log is read, and whose ClickHouse does not exist. It is stopped when the test ends.
+// consumeLogged starts a consumer whose log is read, and whose ClickHouse does not exist. The end of the test stops it.
 func consumeLogged(t *testing.T, conn kafkaconn.Config) (*Consumer, *lines) {
 	t.Helper()
 	var log lines
 	cfg := goodConfig()
 	cfg.Store.ClickHouse.DSN = "clickhouse://127.0.0.1:1/sluice"
-	c, err := New(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)), DrainTimeout: 20 * time.Second})
+	c, err := newConsumer(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)), DrainTimeout: 20 * time.Second}, quick)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +46,8 @@ func (c *Consumer) blockedByKafka() float64 {
 	return testutil.ToFloat64(c.metrics.blocked.WithLabelValues(blockedKafka))
 }
 
-// A consumer without its topic says so once, in the log, to whoever asks whether it is ready, and in a metric. It is alive, and goes to
-// work when the topic is there.
+// A consumer without its topic says so once in its log, in its readiness, and in a metric. It is alive, and begins when
+// the topic exists.
 func TestConsumerWithoutItsTopic(t *testing.T) {
 	t.Parallel()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
@@ -87,7 +87,7 @@ func TestConsumerWithoutItsTopic(t *testing.T) {
 	waitUntil(t, "kafka is there", func() bool { return c.blockedByKafka() == 0 })
 }
 
-// A consumer for which there are no partitions left says so, once, in its log and in its metrics.
+// A consumer without partitions says so, once in its log and in its metrics.
 func TestConsumerWithoutPartitions(t *testing.T) {
 	t.Parallel()
 	const idle = "this consumer has no partitions"
@@ -110,14 +110,14 @@ func TestConsumerWithoutPartitions(t *testing.T) {
 	}
 }
 
-// While the group has no coordinator that answers, the lag of the partitions goes on being reported, with the ends that their leaders
-// tell, and the consumer is alive.
+// While no coordinator of the group answers, the lag is still reported, with the ends that the leaders tell, and the
+// consumer is alive.
 func TestLagWhileTheGroupIsAway(t *testing.T) {
 	t.Parallel()
 	b := kafkatest.New(t, 2)
 	b.Write(t, 0, produced(plain(0))...)
 	c, _ := consumeLogged(t, b.Conn)
-	lag := func() float64 { return testutil.ToFloat64(c.metrics.lags.gauge.WithLabelValues("events", "0")) }
+	lag := func() float64 { return testutil.ToFloat64(c.metrics.lags.Gauge.WithLabelValues("events", "0")) }
 	waitUntil(t, "there is lag", func() bool { return lag() == 1 })
 	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup, kmsg.LeaveGroup}, TopLevel: true, Err: kerr.CoordinatorNotAvailable, Count: -1},
 		kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: kerr.RebalanceInProgress, Count: 1})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/consumer/rowbuilder"
 	"sluice/consumer/rows"
 	"sluice/internal/event"
 	"sluice/internal/recordbatch"
@@ -28,7 +29,7 @@ func idV4(n uint64) uuid.UUID {
 // idV7 is a UUID of version 7 with a time in it.
 func idV7(at time.Time, n uint64) uuid.UUID {
 	id := idV4(n)
-	ms := uint64(at.UnixMilli()) //nolint:gosec // after 1970
+	ms := uint64(at.UnixMilli())
 	for i := range 6 {
 		id[i] = byte(ms >> (8 * (5 - i)))
 	}
@@ -44,20 +45,20 @@ func fromGateway(offset int64, project string, id uuid.UUID, received time.Time,
 
 // plain is a good event whose message says which offset it has.
 func plain(offset int64) recordbatch.Record {
-	return fromGateway(offset, "demo", idV4(uint64(offset)), time.Now(), fmt.Sprintf(`{"message":"event %d"}`, offset)) //nolint:gosec // not negative
+	return fromGateway(offset, "demo", idV4(uint64(offset)), time.Now(), fmt.Sprintf(`{"message":"event %d"}`, offset))
 }
 
-// newProcessor is a processor of partition 0 of the topic events.
-func newProcessor() *processor {
-	return &processor{topic: "events", partition: 0, maxAge: 90 * 24 * time.Hour}
+// newBuilder is a row builder of partition 0 of the topic events.
+func newBuilder() *rowbuilder.Builder {
+	return &rowbuilder.Builder{Topic: "events", Partition: 0, MaxAge: 90 * 24 * time.Hour}
 }
 
-// blockOf makes a block of records that are all good.
+// blockOf makes a block of good records.
 func blockOf(t testing.TB, records ...recordbatch.Record) *rows.Block {
 	t.Helper()
-	p, b := newProcessor(), rows.New()
+	p, b := newBuilder(), rows.New()
 	for i := range records {
-		if err := p.process(&records[i], b); err != nil {
+		if err := p.Build(&records[i], b); err != nil {
 			t.Fatalf("record %d: %v", records[i].Offset, err)
 		}
 	}

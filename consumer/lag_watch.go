@@ -5,19 +5,16 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"sluice/consumer/lag"
 )
 
-const (
-	// lagInterval is how often the ends of partitions are asked for that are not being fetched, because ClickHouse, the group or their
-	// leader is away.
-	lagInterval = 5 * time.Second
-	// lagAsks is how many partitions are asked for at a time.
-	lagAsks = 8
-)
+// lagAsks is how many leaders are asked at a time.
+const lagAsks = 8
 
-// watchLag keeps lag alive for partitions that nobody fetches, until ctx ends.
+// watchLag updates the lag of partitions that are not being fetched, until ctx ends.
 func (c *Consumer) watchLag(ctx context.Context) {
-	ticker := time.NewTicker(lagInterval)
+	ticker := time.NewTicker(c.timing.lag)
 	defer ticker.Stop()
 	for {
 		select {
@@ -27,21 +24,21 @@ func (c *Consumer) watchLag(ctx context.Context) {
 		}
 		var asks errgroup.Group
 		asks.SetLimit(lagAsks)
-		for id, l := range c.metrics.lags.list() {
-			if l.stale(lagInterval) {
+		for id, l := range c.metrics.lags.List() {
+			if l.Stale(c.timing.lag) {
 				asks.Go(func() error { askLag(ctx, c.kafka, id, l); return nil })
 			}
 		}
-		_ = asks.Wait() // has no errors: what is not answered stays as it was
+		_ = asks.Wait() // has no errors: without an answer the lag stays as it was
 	}
 }
 
-// askLag asks a partition's leader for its end, and for the age of the oldest record if it is not known.
-func askLag(ctx context.Context, kafka source, partition int, l *lag) {
+// askLag asks a partition's leader for the end, and fetches the oldest record if its age is unknown.
+func askLag(ctx context.Context, kafka source, partition int, l *lag.Lag) {
 	if _, end, err := kafka.Bounds(ctx, partition); err == nil {
-		l.ends(end)
+		l.Ends(end)
 	}
-	offset, ok := l.unknown()
+	offset, ok := l.Unknown()
 	if !ok {
 		return
 	}
@@ -51,7 +48,7 @@ func askLag(ctx context.Context, kafka source, partition int, l *lag) {
 	}
 	for r, err := range answer.Records {
 		if err == nil {
-			l.arrives(r.Offset, r.Timestamp)
+			l.Arrives(r.Offset, r.Timestamp)
 		}
 		return
 	}

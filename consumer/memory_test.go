@@ -17,12 +17,12 @@ import (
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
-	rowsroom "sluice/consumer/rows"
+	"sluice/consumer/rows"
 	"sluice/internal/event"
 	"sluice/internal/recordbatch"
 )
 
-// journal is the order in which a partition changed the world outside, a line a change.
+// journal has a line for each change that a partition made outside, in order.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -40,7 +40,8 @@ func (j *journal) read() []string {
 	return slices.Clone(j.lines)
 }
 
-// outcome is how an attempt at something outside ends: it can fail with nothing done, and with all done and the answer lost.
+// outcome is how a try of something outside ends: it can fail with nothing done, and with everything done and the
+// answer lost.
 type outcome struct {
 	done bool
 	err  error
@@ -53,7 +54,7 @@ var (
 	losesTail = outcome{done: true, err: errors.New("connection reset before the answer")}
 )
 
-// plan gives the attempts their outcomes, one after the other; then all succeed.
+// plan gives tries their outcomes, one after the other. Then all succeed.
 type plan struct {
 	mu   sync.Mutex
 	next []outcome
@@ -82,9 +83,9 @@ func (p *plan) take() outcome {
 	return o
 }
 
-// memoryTopic is a source in memory: one partition, and its committed offset. It is as unkind as its contract allows: a record's
-// bytes are spoilt once each has returned. And it checks the one thing that matters: a commit that passes a record which is
-// neither in the table nor a dead letter fails the test.
+// memoryTopic is a source in memory: one partition, and its committed offset. It is as unkind as its contract allows:
+// it spoils a record's bytes once the loop goes on. And it checks what the consumer is for: a commit that passes a
+// record which is neither in the table nor a dead letter fails the test.
 type memoryTopic struct {
 	dropped bool // a step drops every event: none needs to be anywhere
 
@@ -167,7 +168,7 @@ func (m *memoryTopic) hole(n int64) {
 	m.end += n
 }
 
-// expire deletes what is older than an offset, as retention does.
+// expire deletes the records before an offset, as retention does.
 func (m *memoryTopic) expire(before int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -228,7 +229,7 @@ func (m *memoryTopic) Fetch(ctx context.Context, partition int, offset int64, wa
 	}
 }
 
-// empty is the next offset from one on that has a record, or the end: what a broker shows by the bounds of batches.
+// empty is the next offset from one on that has a record, or the end, as the bounds of batches show it.
 func (m *memoryTopic) empty(offset int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -342,12 +343,13 @@ func (m *memoryTopic) Committed(context.Context, int) (int64, string, error) {
 	return m.head, m.metadata, nil
 }
 
-// Commit notes a head that moves, a range that is marked as split, and whatever fails; with m.verbose also what is recorded.
+// Commit notes a head that moves, a range that is marked as split, and every failure; with m.verbose also what is
+// recorded.
 func (m *memoryTopic) Commit(_ context.Context, by kafka.Member, partition int, offset int64, metadata string) error {
 	if !reflect.DeepEqual(by, m.member) || partition != 0 {
 		m.t.Errorf("commit by %+v for partition %d", by, partition)
 	}
-	spans, ok := delivery.DecodeMetadata(offset, metadata)
+	spans, _, ok := delivery.DecodeMetadata(offset, metadata)
 	if !ok || metadata == "" {
 		m.t.Errorf("commit of %d with metadata %q", offset, metadata)
 	}
@@ -365,7 +367,7 @@ func (m *memoryTopic) Commit(_ context.Context, by kafka.Member, partition int, 
 		m.journal.note("%s failed", what)
 		return o.err
 	}
-	before, _ := delivery.DecodeMetadata(m.head, m.metadata)
+	before, _, _ := delivery.DecodeMetadata(m.head, m.metadata)
 	moved := offset != max(0, m.head)
 	m.head, m.metadata, m.spans = offset, metadata, spans
 	if o.err != nil {
@@ -377,7 +379,7 @@ func (m *memoryTopic) Commit(_ context.Context, by kafka.Member, partition int, 
 	}
 	for i, s := range spans {
 		known := slices.IndexFunc(before, func(o delivery.Range) bool { return o.First == s.First })
-		if s.Split && (known < 0 || !before[known].Split) {
+		if s.Split != delivery.Whole && (known < 0 || before[known].Split == delivery.Whole) {
 			m.journal.note("split %d-%d", s.First, s.Last)
 		}
 		if m.verbose && known < 0 && i == len(spans)-1 {
@@ -394,14 +396,14 @@ func (m *memoryTopic) at() int64 {
 	return m.head
 }
 
-// recorded says whether an offset lies in a recorded range: nothing else may be inserted.
+// recorded says whether an offset is in a recorded range: nothing else may be inserted.
 func (m *memoryTopic) recorded(offset int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.ContainsFunc(m.spans, func(s delivery.Range) bool { return s.First <= offset && offset <= s.Last })
 }
 
-// checkNothingPassed is what the whole consumer is for.
+// checkNothingPassed fails the test if a commit passes a record that is nowhere.
 func (m *memoryTopic) checkNothingPassed(offset int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -449,8 +451,8 @@ type memoryTable struct {
 	hold    chan struct{} // if set: insert waits for it to be closed, or for its context
 	deaf    bool          // hold does not look at the context either
 	refuses func(offset int64) bool
-	code    int                  // of the refusal; 0: 6
-	limit   func(rows int) error // if set: the error of a block that is too large
+	code    int               // of the refusal; 0: 6
+	limit   func(n int) error // if set: the error of a block that is too large
 
 	busy   atomic.Int32
 	mu     sync.Mutex
@@ -510,7 +512,7 @@ func (m *memoryTable) Held(_ context.Context, topic string, partition int, from,
 	return there, nil
 }
 
-func (m *memoryTable) Missing(_ context.Context, topic string, partition int, b *rowsroom.Block) ([]int32, error) {
+func (m *memoryTable) Missing(_ context.Context, topic string, partition int, b *rows.Block) ([]int32, error) {
 	if topic != "events" || partition != 0 {
 		m.t.Errorf("missing of %s %d", topic, partition)
 	}
@@ -529,7 +531,7 @@ func (m *memoryTable) Missing(_ context.Context, topic string, partition int, b 
 	return missing, nil
 }
 
-func (m *memoryTable) Insert(ctx context.Context, b *rowsroom.Block, token string) error {
+func (m *memoryTable) Insert(ctx context.Context, b *rows.Block, token string) error {
 	if m.busy.Add(1) > inserters {
 		m.t.Error("too many inserts at once")
 	}

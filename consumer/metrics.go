@@ -1,17 +1,16 @@
 package consumer
 
 import (
-	"strconv"
-
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/lag"
 	"sluice/consumer/step"
 	"sluice/internal/event"
 )
 
-// metrics are all of the consumer's figures. Labels come from closed sets.
+// metrics is all metrics of the consumer. Labels come from closed sets.
 type metrics struct {
-	lags           *lags
+	lags           *lag.Lags
 	assigned       prometheus.Gauge
 	partitions     prometheus.Gauge
 	rows           prometheus.Counter
@@ -29,7 +28,7 @@ type metrics struct {
 	endToEnd       prometheus.Histogram
 }
 
-// Why a partition is blocked: it waits for something outside and retries.
+// The reasons why a partition is blocked: it waits for something outside the process, and retries.
 const (
 	blockedClickHouse = "clickhouse"
 	blockedSetup      = "setup"
@@ -40,12 +39,13 @@ const (
 func newMetrics() (*metrics, []prometheus.Collector) {
 	seconds := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 	m := &metrics{
-		lags: newLags(),
+		lags: lag.New(),
 		assigned: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_consumer_assigned_partitions", Help: "Partitions that the group has given to this consumer.",
 		}),
 		partitions: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "sluice_consumer_topic_partitions", Help: "Partitions that the topic has. With fewer than the group has consumers, some of these have nothing to do.",
+			Name: "sluice_consumer_topic_partitions",
+			Help: "Partitions that the topic has. If the group has more consumers than that, some have nothing to do.",
 		}),
 		rows: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_consumer_rows_inserted_total", Help: "Rows that ClickHouse acknowledged.",
@@ -55,49 +55,56 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}, []string{"reason"}),
 		corrected: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sluice_consumer_received_at_corrected_total",
-			Help: "Rows whose received_at is not what the gateway said, because the clocks of gateway, broker and consumer contradict each other.",
+			Help: "Rows whose received_at is not the gateway's, because its clock and the others differ.",
 		}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_consumer_dropped_total", Help: "Events that a processor dropped on purpose, by its name.",
+			Name: "sluice_consumer_dropped_total", Help: "Events that a step dropped on purpose, by the step's name.",
 		}, []string{"processor"}),
 		insertDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_consumer_insert_duration_seconds", Help: "Time of one successful insert.", Buckets: seconds,
 		}),
 		batchRows: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "sluice_consumer_batch_rows", Help: "Rows of one insert.", Buckets: prometheus.ExponentialBuckets(1, 4, 11),
+			Name: "sluice_consumer_batch_rows", Help: "Rows of one insert.", Buckets: prometheus.ExponentialBuckets(1,
+				4, 11),
 		}),
 		insertErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_consumer_insert_errors_total", Help: "Inserts that failed, and reads that they need, by ClickHouse's error code, or network.",
+			Name: "sluice_consumer_insert_errors_total",
+			Help: "Inserts that failed, and reads that inserts need, by ClickHouse's error code, or network.",
 		}, []string{"code"}),
 		rebalances: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_consumer_rebalances_total", Help: "Generations of the group this consumer has been part of.",
+			Name: "sluice_consumer_rebalances_total",
+			Help: "Generations of the group that this consumer has been part of.",
 		}),
 		gaps: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_consumer_offset_gaps_total", Help: "Records that were removed from the topic before they were read, counted when the committed offset passes them.",
+			Name: "sluice_consumer_offset_gaps_total",
+			Help: "Records that were removed before they were read, counted when the committed offset passes them.",
 		}),
 		truncations: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_consumer_truncations_total", Help: "Times a partition ended before the committed offset, after an unclean leader election, or because the topic was made anew.",
+			Name: "sluice_consumer_truncations_total",
+			Help: "Times a partition ended before the committed offset: an unclean election, or a topic created anew.",
 		}),
 		blocked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "sluice_consumer_blocked", Help: "Loops of partitions that wait for something outside, by reason; with kafka also a consumer that cannot join its group.",
+			Name: "sluice_consumer_blocked",
+			Help: "Loops of partitions that wait for something outside; kafka: also a consumer that cannot join its group.",
 		}, []string{"reason"}),
 		buffered: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_consumer_buffered_bytes", Help: "Event bytes in memory that are not yet in ClickHouse.",
 		}),
 		endToEnd: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "sluice_consumer_end_to_end_seconds", Help: "Time from an event's receipt at the gateway to its row being visible, for the oldest event of each batch.",
+			Name:    "sluice_consumer_end_to_end_seconds",
+			Help:    "Time from receipt at the gateway until the row is visible, for the oldest event of each batch.",
 			Buckets: seconds,
 		}),
 	}
 	return m, []prometheus.Collector{
-		m.lags, m.lags.gauge, m.assigned, m.partitions, m.rows, m.dead, m.dropped, m.corrected, m.insertDuration, m.batchRows, m.insertErrors, m.rebalances,
-		m.gaps, m.truncations,
-		m.blocked, m.buffered, m.endToEnd,
+		m.lags, m.lags.Gauge, m.assigned, m.partitions, m.rows, m.dead, m.dropped, m.corrected, m.insertDuration,
+		m.batchRows,
+		m.insertErrors, m.rebalances, m.gaps, m.truncations, m.blocked, m.buffered, m.endToEnd,
 	}
 }
 
-// begin makes the series of all labels that are known before anything happens, so that a first event is an increase and not a new
-// series.
+// begin makes the series of all labels that are known before anything happens, so that the first count is an increase
+// and not a new series.
 func (m *metrics) begin(steps []step.Step) {
 	for _, reason := range []string{blockedClickHouse, blockedSetup, blockedDead, blockedKafka} {
 		m.blocked.WithLabelValues(reason)
@@ -110,5 +117,3 @@ func (m *metrics) begin(steps []step.Step) {
 	}
 	m.insertErrors.WithLabelValues("network") // ClickHouse's codes are no closed set
 }
-
-func partitionLabel(partition int) string { return strconv.Itoa(partition) }

@@ -8,14 +8,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	clickhouseroom "sluice/consumer/clickhouse"
+	"sluice/consumer/clickhouse"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
 	"sluice/internal/backoff"
 	"sluice/internal/recordbatch"
 )
 
-// ClickHouse is away: what may be recorded is in memory and no more, however much the topic has and however long it lasts.
+// With ClickHouse away, a partition holds the ranges that may be recorded and no more, however much the topic has and
+// however long the outage lasts.
 func TestMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -47,7 +48,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	})
 }
 
-// A trickle does not fill the memory either while ClickHouse is away: what is not fetched yet stays where it is.
+// With ClickHouse away, a trickle of records does not fill the memory: the partition leaves them on the topic.
 func TestBlockedPartitionStopsFetching(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.BatchRows = 1000 })
@@ -69,14 +70,14 @@ func TestBlockedPartitionStopsFetching(t *testing.T) {
 	})
 }
 
-// The gauge says by what the partition is blocked, changes with the reason, and falls to nought when it goes on.
+// The gauge names what blocks the partition, changes with the reason, and falls to 0 when the partition goes on.
 func TestBlockedGauge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
-		gauges := func(clickhouse, setup float64) {
+		gauges := func(server, setup float64) {
 			t.Helper()
-			if c, s := w.blocked(blockedClickHouse), w.blocked(blockedSetup); c != clickhouse || s != setup {
-				t.Errorf("blocked by clickhouse %v, by setup %v; want %v and %v", c, s, clickhouse, setup)
+			if c, s := w.blocked(blockedClickHouse), w.blocked(blockedSetup); c != server || s != setup {
+				t.Errorf("blocked by clickhouse %v, by setup %v; want %v and %v", c, s, server, setup)
 			}
 		}
 		w.start()
@@ -87,7 +88,7 @@ func TestBlockedGauge(t *testing.T) {
 		gauges(1, 0)
 		pass(time.Minute)
 		gauges(1, 0) // once, not once a try
-		w.table.inserts.change(outcome{err: &clickhouseroom.ServerError{Code: 60, Text: "no such table"}})
+		w.table.inserts.change(outcome{err: &clickhouse.ServerError{Code: 60, Text: "no such table"}})
 		pass(time.Minute)
 		gauges(0, 1)
 		w.table.inserts.change(fails)
@@ -99,7 +100,7 @@ func TestBlockedGauge(t *testing.T) {
 	})
 }
 
-// Retries become slower, up to a bound: an outage is not answered with a storm, nor with an hour of silence.
+// The pauses between retries grow up to a bound.
 func TestRetriesBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -114,11 +115,11 @@ func TestRetriesBackOff(t *testing.T) {
 	})
 }
 
-// Waiting for something outside is not standing still, and must never get the process killed.
+// A partition that waits for something outside the process is alive, whatever it waits for.
 func TestLiveWhileBlocked(t *testing.T) {
 	for name, block := range map[string]func(*worker){
 		"clickhouse":   func(w *worker) { w.table.inserts = always(fails) },
-		"setup":        func(w *worker) { w.table.inserts = always(outcome{err: &clickhouseroom.ServerError{Code: 516}}) },
+		"setup":        func(w *worker) { w.table.inserts = always(outcome{err: &clickhouse.ServerError{Code: 516}}) },
 		"dead letters": func(w *worker) { w.topic.put(recordbatch.Record{}); w.topic.burials = always(fails) },
 		"commit":       func(w *worker) { w.topic.commits = always(fails) },
 		"kafka":        func(w *worker) { w.topic.fetches = always(fails) },
@@ -153,7 +154,7 @@ func TestLiveWhileBlocked(t *testing.T) {
 	}
 }
 
-// A loop that stands still, which only a fault of our own can cause, is what liveness is for.
+// A goroutine that stands still fails liveness.
 func TestStandingStill(t *testing.T) {
 	for name, hang := range map[string]func(*worker) chan struct{}{
 		"fetch": func(w *worker) chan struct{} { w.topic.stuck = make(chan struct{}); return w.topic.stuck },
@@ -170,11 +171,11 @@ func TestStandingStill(t *testing.T) {
 				c := &Consumer{owned: map[int]*partition{}}
 				c.own(w.partition)
 				w.start()
-				pass(clickhouseroom.InsertTimeout)
+				pass(clickhouse.InsertTimeout)
 				if err := c.Live(); err != nil {
 					t.Errorf("an insert may take its timeout: %v", err)
 				}
-				pass(stalled - clickhouseroom.InsertTimeout + time.Second)
+				pass(stalled - clickhouse.InsertTimeout + time.Second)
 				if err := c.Live(); err == nil || !strings.Contains(err.Error(), "partition 0") {
 					t.Errorf("a loop stood still for %s, and liveness says %v", stalled, err)
 				}

@@ -4,15 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sluice/consumer/clickhouse"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/clickhouse"
 )
 
-// Each cause of a blockage is logged when it comes first, and not again while the blockage lasts; its end says how often each came. The next
-// blockage begins anew.
+// Each cause of a blockage is logged once, and the end of the blockage says how often each came. The next blockage
+// begins anew.
 func TestEachCauseIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &lines{}
@@ -51,7 +52,7 @@ func TestEachCauseIsSaid(t *testing.T) {
 	})
 }
 
-// A read that is refused is counted, said and the setup's, whatever was lost before it.
+// A refused read counts in the metrics, is logged, and counts as a fault of the setup.
 func TestRefusedReadIsSaid(t *testing.T) {
 	for code, by := range map[int]string{277: blockedSetup, 158: blockedSetup, 307: blockedSetup, 396: blockedSetup, 164: blockedSetup, 12345: blockedSetup, 159: blockedClickHouse, 202: blockedClickHouse} {
 		synctest.Test(t, func(t *testing.T) {

@@ -3,19 +3,20 @@ package consumer
 import (
 	"errors"
 	"fmt"
-	"sluice/consumer/clickhouse"
-	"sluice/consumer/kafka"
-	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/kafka"
+	"sluice/internal/recordbatch"
 )
 
-// The order of work is the whole promise: the range recorded, dead letters acknowledged, rows inserted, and only then the offset, a
-// second later at most.
+// The order of work: the range is recorded, dead letters are acknowledged, rows are inserted, and only then, at most a
+// second later, the offset is committed.
 func TestCommitComesLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -32,7 +33,7 @@ func TestCommitComesLast(t *testing.T) {
 	})
 }
 
-// Dead letters alone move the offset as well: a topic of nothing but poison is no stall.
+// Dead letters alone move the offset: a topic of nothing but poison does not stall.
 func TestOnlyDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -48,7 +49,7 @@ func TestOnlyDeadLetters(t *testing.T) {
 	})
 }
 
-// An insert that fails is tried until it is in; the offset stands still meanwhile, and then moves once.
+// An insert that fails is retried until it succeeds. Until then the committed offset stays, and then moves once.
 func TestInsertFailsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -71,7 +72,7 @@ func TestInsertFailsFirst(t *testing.T) {
 	})
 }
 
-// An insert whose answer was lost is not sent again blindly: the table is asked, and has it.
+// After an insert whose answer was lost, the table is asked, and has the rows. They are not sent again.
 func TestInsertAnswerLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -91,7 +92,7 @@ func TestInsertAnswerLost(t *testing.T) {
 	})
 }
 
-// An insert that was lost on its way, as far as anybody can tell, is sent again under the same token, and then looked for.
+// An insert that seems to have got lost is sent again under the same token, and then looked for.
 func TestInsertLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -106,8 +107,8 @@ func TestInsertLost(t *testing.T) {
 	})
 }
 
-// While the dead-letter topic is away the partition waits: neither the rows nor the offset get past the poison. A dead letter
-// whose acknowledgement was lost may be there twice, never not at all.
+// While the dead-letter topic is away, neither the rows nor the offset pass the bad record. A dead letter whose
+// acknowledgement was lost may be written twice, and is never left out.
 func TestDeadLetterTopicAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -126,7 +127,7 @@ func TestDeadLetterTopicAway(t *testing.T) {
 	})
 }
 
-// As long as it is not known whether a range is recorded nothing is inserted. Then it is, once.
+// As long as it is unknown whether a range is recorded, nothing is inserted. Then it is inserted once.
 func TestRecordAmbiguous(t *testing.T) {
 	for name, o := range map[string]outcome{"not applied": fails, "answer lost": losesTail} {
 		t.Run(name, func(t *testing.T) {
@@ -145,7 +146,7 @@ func TestRecordAmbiguous(t *testing.T) {
 	}
 }
 
-// The same for the commit that only moves the offset: it is repeated, and nothing is inserted again for it.
+// A commit that only moves the offset is repeated until it is answered, and nothing is inserted again for it.
 func TestAdvanceAmbiguous(t *testing.T) {
 	for name, o := range map[string]outcome{"not applied": fails, "answer lost": losesTail} {
 		t.Run(name, func(t *testing.T) {
@@ -164,8 +165,8 @@ func TestAdvanceAmbiguous(t *testing.T) {
 	}
 }
 
-// Once the broker has said that the partition is another's, this owner does nothing more: it does not insert what it could not record.
-// It keeps still until its generation ends: returning earlier would end it for the other partitions too.
+// Once the broker has said that the partition is another member's, the partition does nothing more. It runs until its
+// generation ends, because returning earlier would end the generation for the other partitions too.
 func TestRecordNotOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -184,7 +185,7 @@ func TestRecordNotOwner(t *testing.T) {
 	})
 }
 
-// An owner that learns it while it inserts abandons the insert: what it sent is recorded, and the next owner's business.
+// A partition that is lost during an insert gives the insert up: its range is recorded, and the next owner's to finish.
 func TestNotOwnerDuringAnInsert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

@@ -2,14 +2,15 @@ package consumer
 
 import (
 	"fmt"
-	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/internal/recordbatch"
 )
 
-// A batch is full at its limit of rows: not one row earlier, not one later.
+// A batch is sealed exactly at its limit of rows.
 func TestCutByRows(t *testing.T) {
 	for n, want := range map[int][]string{
 		9:  nil,
@@ -32,7 +33,7 @@ func TestCutByRows(t *testing.T) {
 	}
 }
 
-// A batch is full once its events have as many bytes as the limit, dead letters included: they are memory too.
+// A batch is sealed once its events have as many bytes as the limit. Dead letters count, because they take memory too.
 func TestCutByBytes(t *testing.T) {
 	first := plain(0)
 	limit := 2 * len(first.Value)
@@ -76,7 +77,7 @@ func TestCutByBytes(t *testing.T) {
 	})
 }
 
-// A batch waits for its flush age and no longer, however often something is added to it.
+// A batch is sealed at its flush age, however often records are added to it.
 func TestCutByAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -96,7 +97,7 @@ func TestCutByAge(t *testing.T) {
 	})
 }
 
-// A partition inserts once in a flush age, whenever the first record came; nothing gets older than that.
+// A partition inserts once in a flush age, whenever the first record came, and no record waits longer than that.
 func TestFlushPhase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

@@ -3,16 +3,18 @@ package consumer
 import (
 	"fmt"
 	"log/slog"
-	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"sluice/internal/recordbatch"
 )
 
-// If the dead-letter topic refuses a letter for good, the log has an error and says what to do. What passes is a warning.
+// If the dead-letter topic refuses a letter for good, the log has an error and says what to do. What passes is a
+// warning.
 func TestDeadLetterHints(t *testing.T) {
 	for code, want := range map[kafka.Error]string{
 		kafka.MessageSizeTooLarge: "max.message.bytes", kafka.RecordListTooLarge: "max.message.bytes", kafka.TopicAuthorizationFailed: "WRITE",

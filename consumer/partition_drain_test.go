@@ -1,15 +1,16 @@
 package consumer
 
 import (
-	"sluice/consumer/clickhouse"
-	"sluice/internal/recordbatch"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/clickhouse"
+	"sluice/internal/recordbatch"
 )
 
-// The generation ends during inserts: those are finished and committed; what is recorded and not begun, and what is not
-// recorded, is the next owner's.
+// The generation ends during inserts: those are finished and committed. Recorded ranges that were not begun, and
+// records that were not recorded, are the next owner's.
 func TestDrainFinishesTheInsert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -28,7 +29,7 @@ func TestDrainFinishesTheInsert(t *testing.T) {
 	})
 }
 
-// Records that no batch was sealed of are neither inserted nor committed by the stop.
+// A stop neither inserts nor commits records of a batch that was not sealed.
 func TestDrainLeavesWhatIsNotSealed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -44,7 +45,7 @@ func TestDrainLeavesWhatIsNotSealed(t *testing.T) {
 	})
 }
 
-// An insert that is not done within the drain budget is abandoned, and nothing is committed for it.
+// An insert that takes longer than the drain budget is given up, and nothing is committed for it.
 func TestDrainBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -60,7 +61,7 @@ func TestDrainBudget(t *testing.T) {
 	})
 }
 
-// The budget is for what is under way. A partition that is blocked gives up within it, whatever blocks it, and commits nothing.
+// A blocked partition gives up within the drain budget, whatever blocks it, and commits nothing.
 func TestStopWhileBlocked(t *testing.T) {
 	for name, block := range map[string]func(*worker){
 		"clickhouse":      func(w *worker) { w.table.inserts = always(fails) },
@@ -94,7 +95,7 @@ func TestStopWhileBlocked(t *testing.T) {
 	}
 }
 
-// ClickHouse comes back during the drain: the insert that was retried is finished and its offset committed.
+// ClickHouse comes back during the drain: the insert is finished and its offset committed.
 func TestDrainWhileRetrying(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

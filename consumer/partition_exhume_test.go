@@ -11,8 +11,9 @@ import (
 	"sluice/internal/event"
 )
 
-// A row is refused whose record is not on the topic any more. Its dead letter is made of the row, and the partition goes on: whether the
-// record was removed by retention, is missing among others, or another one has its offset since the topic was made anew.
+// The record of a refused row is not on the topic any more: retention removed it, it is missing among others, or the
+// topic was created anew and another record has its offset. The dead letter is made of the row, and the partition goes
+// on.
 func TestRefusedRowWhoseRecordIsGone(t *testing.T) {
 	for name, remove := range map[string]func(*memoryTopic){
 		"removed": func(m *memoryTopic) { m.expire(8) },
@@ -54,7 +55,8 @@ func TestRefusedRowWhoseRecordIsGone(t *testing.T) {
 	}
 }
 
-// A leader that says for a moment that the record is not there is asked again: the letter is the record's, unless it says so three times.
+// A leader that says for a moment that it does not have the record is asked again. After three such answers in a row
+// the dead letter is made of the row.
 func TestRefusedRowWhoseRecordSeemsGone(t *testing.T) {
 	for times := range goneAnswers + 2 {
 		synctest.Test(t, func(t *testing.T) {
@@ -71,7 +73,7 @@ func TestRefusedRowWhoseRecordSeemsGone(t *testing.T) {
 	}
 }
 
-// forgetful is a topic that at first does not find the record at an offset.
+// forgetful is a topic that at first does not have the record at an offset.
 type forgetful struct {
 	*memoryTopic
 

@@ -2,15 +2,17 @@ package consumer
 
 import (
 	"fmt"
-	"sluice/consumer/kafka"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/kafka"
 )
 
 var outOfRange = outcome{err: kafka.ErrOffsetOutOfRange}
 
-// atRest wants the head at an offset, no lag, a partition that lives, and that many records counted as lost by this owner.
+// atRest checks the head, that there is no lag, that the partition is alive, and how many lost records this owner has
+// counted.
 func (w *worker) atRest(head int64, lost float64) {
 	w.t.Helper()
 	if w.topic.at() != head || w.lag() != 0 {
@@ -19,20 +21,20 @@ func (w *worker) atRest(head int64, lost float64) {
 	if got := w.gauge(w.metrics.gaps); got != lost {
 		w.t.Errorf("%v records counted as lost, want %v", got, lost)
 	}
-	if err := w.watch.fault(w.readable()); err != nil {
+	if err := w.watch.fault(w.progress.readable()); err != nil {
 		w.t.Errorf("not alive: %v", err)
 	}
 }
 
-// dealtWith puts the rows of offsets in the table, as an earlier owner did.
+// dealtWith puts the rows of offsets into the table, as an earlier owner did.
 func (w *worker) dealtWith(from, to int64) {
 	for offset := from; offset < to; offset++ {
 		w.table.rows[offset] = 1
 	}
 }
 
-// Records are removed behind the committed offset while nobody reads, and nothing comes after them. The head moves past them, and they are
-// counted once, however often the partition changes hands.
+// Records behind the committed offset are removed while nobody reads, and no record follows them. The head passes them,
+// and they are counted once, however often the partition moves.
 func TestRemovedAtTheEnd(t *testing.T) {
 	for _, removed := range []int64{11, 12, 65} {
 		synctest.Test(t, func(t *testing.T) {
@@ -57,7 +59,7 @@ func TestRemovedAtTheEnd(t *testing.T) {
 	}
 }
 
-// What is lost is counted by the owner whose commit was accepted, and by no other.
+// The owner whose commit was accepted counts the lost records that it passes, and no other owner does.
 func TestLossIsCountedWithItsCommit(t *testing.T) {
 	for name, commits := range map[string]*plan{
 		"commits fail":               always(fails),
@@ -86,7 +88,7 @@ func TestLossIsCountedWithItsCommit(t *testing.T) {
 	}
 }
 
-// An answer to the commit that is lost makes no difference: it is sent again until one comes.
+// A commit whose answer was lost is sent again, and what it passes is counted once.
 func TestLossWhoseCommitIsNotAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -100,7 +102,8 @@ func TestLossWhoseCommitIsNotAnswered(t *testing.T) {
 	})
 }
 
-// A range that was recorded with a loss before it, and not inserted: the next owner counts the loss, because it moves the head past it.
+// A range was recorded with lost records before it, and not inserted. The next owner counts them, because it moves the
+// head past the range.
 func TestLossInARecordedRange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -130,7 +133,8 @@ func TestLossInARecordedRange(t *testing.T) {
 	})
 }
 
-// Records of recorded ranges are removed before they are inserted. Several owners find that out, and one counts them.
+// Records of recorded ranges are removed before they are inserted. Several owners find that out, and one of them counts
+// the records.
 func TestLossOfARecordedRange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -159,8 +163,8 @@ func TestLossOfARecordedRange(t *testing.T) {
 	})
 }
 
-// The group's offset is set back to before the oldest record. What the table shows to have been dealt with is not lost, whether its rows are there or
-// were merged with others.
+// The group's offset is set back to before the oldest record. Records that the table shows to have been dealt with are
+// not lost, also if their rows were merged away.
 func TestResetBelowTheOldestRecord(t *testing.T) {
 	for name, rows := range map[string][]int64{
 		"every row is there":    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
@@ -184,7 +188,7 @@ func TestResetBelowTheOldestRecord(t *testing.T) {
 	}
 }
 
-// The group's offset is set back within the log, or expired: what is in the table is not inserted again.
+// The group's offset is set back within the log, or expired: rows that are in the table are not inserted again.
 func TestResetWithinTheLog(t *testing.T) {
 	for _, head := range []int64{-1, 0, 3, 10} {
 		synctest.Test(t, func(t *testing.T) {
@@ -200,7 +204,8 @@ func TestResetWithinTheLog(t *testing.T) {
 	}
 }
 
-// The group's offset is set forward: what it passes over is counted, once. Where the table has nothing yet, the offset is where to begin.
+// The group's offset is set forward: the skipped offsets are counted once. If the table is empty, the offset is where
+// to begin.
 func TestResetForward(t *testing.T) {
 	for rows, want := range map[int64]float64{10: 5, 14: 1, 15: 0, 0: 0} {
 		synctest.Test(t, func(t *testing.T) {
@@ -225,7 +230,8 @@ func TestResetForward(t *testing.T) {
 	}
 }
 
-// The committed offset has expired, and the records after the last row were removed before anybody read them: they are counted.
+// The committed offset has expired, and records after the last row were removed before anybody read them: they are
+// counted.
 func TestExpiredOffset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -239,7 +245,8 @@ func TestExpiredOffset(t *testing.T) {
 	})
 }
 
-// Offsets without records at the end (a transaction's marker, aborted records, compaction) are passed, whatever is in flight then.
+// The head passes offsets without records at the end of the topic, such as transaction markers, whatever is being
+// inserted then.
 func TestEmptyEnd(t *testing.T) {
 	for _, records := range []int{0, 1, 9, 10, 11, 25} {
 		synctest.Test(t, func(t *testing.T) {
@@ -264,7 +271,7 @@ func TestEmptyEnd(t *testing.T) {
 	}
 }
 
-// What is behind the start of an open transaction cannot be read yet. That is lag, and no reason to end the process.
+// Records behind the start of an open transaction cannot be read yet. They are lag, and the partition is alive.
 func TestOpenTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -275,7 +282,7 @@ func TestOpenTransaction(t *testing.T) {
 		if w.topic.at() != 10 || w.lag() != 10 {
 			t.Errorf("committed %d, lag %v", w.topic.at(), w.lag())
 		}
-		if err := w.watch.fault(w.readable()); err != nil {
+		if err := w.watch.fault(w.progress.readable()); err != nil {
 			t.Errorf("not alive: %v", err)
 		}
 		w.topic.mu.Lock()
@@ -287,7 +294,8 @@ func TestOpenTransaction(t *testing.T) {
 	})
 }
 
-// A broker that was away says of a good offset that it is out of range. The partition asks where the topic begins and ends, and stays where it is.
+// A broker that was away says that a good offset is out of range. The partition asks for the bounds of the topic, and
+// stays at its offset.
 func TestStaleLeader(t *testing.T) {
 	for _, times := range []int{1, 2, 30} {
 		for _, head := range []int64{5, 20} { // the newest offset is one to fetch too
@@ -311,7 +319,8 @@ func TestStaleLeader(t *testing.T) {
 	}
 }
 
-// A broker that was away believes for some seconds that the topic is shorter, or begins later. It is not believed before it has said so for long.
+// A broker that was away believes for some seconds that the topic is shorter, or begins later. The partition does not
+// believe it until it has said so for long.
 func TestStaleBounds(t *testing.T) {
 	for name, bounds := range map[string][2]int64{"shorter": {0, 3}, "empty": {0, 0}} {
 		t.Run(name, func(t *testing.T) {
@@ -339,7 +348,7 @@ func TestStaleBounds(t *testing.T) {
 	}
 }
 
-// A partition that is handed over while its bounds cannot be asked for starts at its committed offset.
+// A partition that is assigned while its bounds cannot be read starts at its committed offset.
 func TestStartsWithoutBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -353,7 +362,7 @@ func TestStartsWithoutBounds(t *testing.T) {
 	})
 }
 
-// What a dispute needs before it is acted on: each limit, and one less.
+// Each limit of a dispute, and one below it.
 func TestDispute(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for _, c := range []struct {

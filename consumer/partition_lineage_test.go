@@ -3,23 +3,24 @@ package consumer
 import (
 	"errors"
 	"fmt"
-	"sluice/consumer/delivery"
-	"sluice/internal/recordbatch"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
+
+	"sluice/consumer/delivery"
+	"sluice/internal/recordbatch"
 )
 
-// later is an event of another life of the topic: its offset was used before, by another event.
+// later is an event of another log: another event had its offset before.
 func later(offset int64) recordbatch.Record {
 	return fromGateway(offset, "demo", laterID(offset), time.Now(), fmt.Sprintf(`{"message":"event %d"}`, offset))
 }
 
-func laterID(offset int64) uuid.UUID { return idV4(uint64(1000 + offset)) } //nolint:gosec // not negative
+func laterID(offset int64) uuid.UUID { return idV4(uint64(1000 + offset)) }
 
-// addLater appends n of them.
+// addLater appends n later events.
 func (m *memoryTopic) addLater(n int) {
 	records := make([]recordbatch.Record, n)
 	for i := range records {
@@ -28,7 +29,8 @@ func (m *memoryTopic) addLater(n int) {
 	m.put(records...)
 }
 
-// laterOnce wants the later events of offsets in the table, once each, and the earlier events of all offsets below earlier, too.
+// laterOnce checks that the later events of some offsets are in the table once each, and the earlier events of all
+// offsets below earlier too.
 func (w *worker) laterOnce(from, to, earlier int64) {
 	w.t.Helper()
 	for offset := from; offset < to; offset++ {
@@ -37,14 +39,14 @@ func (w *worker) laterOnce(from, to, earlier int64) {
 		}
 	}
 	for offset := range earlier {
-		if n := w.table.ids[offset][idV4(uint64(offset))]; n != 1 { //nolint:gosec // not negative
+		if n := w.table.ids[offset][idV4(uint64(offset))]; n != 1 {
 			w.t.Errorf("the earlier event at %d is there %d times", offset, n)
 		}
 	}
 }
 
-// cuts are what the topic's end may look like after an unclean election at 12 of 20 records: the new leader has written nothing yet, less than was
-// read, as much, or more. Where it is more, no fetch is out of range.
+// cuts are ends of the topic after an unclean election at 12 of 20 records: the new leader has written nothing yet,
+// less than was read, as much, or more. If it has written more, no fetch is out of range.
 var cuts = []int{0, 1, 7, 8, 9, 30}
 
 func TestUncleanElection(t *testing.T) {
@@ -88,7 +90,7 @@ func TestUncleanElection(t *testing.T) {
 	}
 }
 
-// Ranges that were recorded and are cut off: what is not in the table of them is lost, and counted once.
+// Recorded ranges are cut off: records that are not in the table are lost, and counted once.
 func TestUncleanElectionWithRecordedRanges(t *testing.T) {
 	for _, written := range cuts {
 		synctest.Test(t, func(t *testing.T) {
@@ -114,7 +116,8 @@ func TestUncleanElectionWithRecordedRanges(t *testing.T) {
 			}
 			end := int64(12 + written)
 			w.laterOnce(12, end, 12)
-			// A range whose end was written anew has as many records as it had, and others: that is said and not counted.
+			// A range whose end was written anew has as many records as it had, and others: that is said and not
+			// counted.
 			if want := float64(max(0, 8-written)); lost != want || w.topic.at() != end {
 				t.Errorf("of %d: %v lost, committed %d; want %v and %d", written, lost, w.topic.at(), want, end)
 			}
@@ -125,7 +128,7 @@ func TestUncleanElectionWithRecordedRanges(t *testing.T) {
 	}
 }
 
-// A leader that has everything takes over: nothing is read twice, and nothing is said.
+// A leader that has everything takes over: nothing is read twice, and nothing is logged.
 func TestCleanElection(t *testing.T) {
 	for _, marker := range []int64{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
@@ -157,7 +160,8 @@ func TestCleanElection(t *testing.T) {
 	}
 }
 
-// The topic is deleted and made anew under its name, and has more records already than were read of the old one. Its first ones are not skipped.
+// The topic is deleted and created anew, and has more records already than were read of the old one. Its first records
+// are read.
 func TestMadeAnewAndLonger(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -197,7 +201,7 @@ func TestMadeAnewAndLonger(t *testing.T) {
 	}
 }
 
-// A broker that has neither ids nor epochs: the partition begins at the oldest record, and inserts only what is new.
+// A broker has neither ids nor epochs: the partition begins at the oldest record, and inserts only what is new.
 func TestCutOffUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -214,8 +218,8 @@ func TestCutOffUnknown(t *testing.T) {
 	})
 }
 
-// While the table is asked what it has from the offset on at which a topic begins anew, ClickHouse may be away for long. That is no reason to
-// end the process.
+// ClickHouse is away for long while a partition asks what the table has behind the offset that it jumps to. The
+// partition is alive.
 func TestLiveWhileClickHouseIsAwayAtAJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -239,7 +243,8 @@ func TestLiveWhileClickHouseIsAwayAtAJump(t *testing.T) {
 	})
 }
 
-// The owner of a range that was recorded before commits whose term it ends in, so that the next one sees an unclean election as well.
+// The owner of a replayed range commits the term that the range ends in, so that the next owner recognises an unclean
+// election too.
 func TestTermOfAReplayedRange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -253,13 +258,13 @@ func TestTermOfAReplayedRange(t *testing.T) {
 		n.start()
 		pass(time.Minute)
 		n.stop()
-		if _, of, ok := delivery.DecodeAll(n.topic.head, n.topic.metadata); !ok || of.Term != n.topic.term || n.topic.head != 10 {
+		if _, of, ok := delivery.DecodeMetadata(n.topic.head, n.topic.metadata); !ok || of.Term != n.topic.term || n.topic.head != 10 {
 			t.Errorf("committed %d of the term %d, which is %d", n.topic.head, of.Term, n.topic.term)
 		}
 	})
 }
 
-// A broker that does not know topic ids any more takes none of the log's offsets away.
+// A broker does not know topic ids any more: the partition keeps its offset.
 func TestTopicIDThatIsNotKnownAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -272,7 +277,7 @@ func TestTopicIDThatIsNotKnownAnyMore(t *testing.T) {
 		w.stop()
 		w.topic.mu.Lock()
 		w.topic.id, w.topic.head = uuid.UUID{}, 0
-		w.topic.metadata = (&delivery.Ranges{Origin: delivery.Origin{Topic: uuid.UUID{1}, Term: w.topic.term}}).Metadata()
+		w.topic.metadata = delivery.NewRanges(0, nil, delivery.Origin{Topic: uuid.UUID{1}, Term: w.topic.term}, -1).Metadata()
 		w.topic.mu.Unlock()
 		n := w.next()
 		n.start()

@@ -13,7 +13,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// The end-to-end time is that of a batch's oldest event, from its receipt at the gateway until its row is there; a dead letter has none.
+// The end-to-end time is that of a batch's oldest event, from its receipt at the gateway until its row is visible. Dead
+// letters have none.
 func TestEndToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -33,7 +34,7 @@ func TestEndToEnd(t *testing.T) {
 	})
 }
 
-// The time of an insert is that of the attempt that succeeded: an outage is not a slow insert.
+// The duration of an insert is that of the try that succeeded: an outage is not a slow insert.
 func TestInsertDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -47,14 +48,14 @@ func TestInsertDuration(t *testing.T) {
 	})
 }
 
-// Every metric that dashboards name is there under its name from the start, with labels that cannot grow: a first dead letter is an
-// increase of a series that was there.
+// Every metric that dashboards name exists from the start, with all labels that are known, so that a first dead letter
+// is an increase.
 func TestMetricNames(t *testing.T) {
 	m, collectors := newMetrics()
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(collectors...)
 	m.begin(step.New(Config{Sample: 0.5, RedactKeys: []string{"password"}}.steps()))
-	m.lags.of("events", 0).report()
+	m.lags.Of("events", 0).Ends(0)
 	for name, series := range map[string]int{
 		"lag_records": 1, "lag_seconds": 1, "rows_inserted_total": 1, "dead_letters_total": len(event.DeadReasons()), "dropped_total": 2,
 		"insert_duration_seconds": 1, "batch_rows": 1, "insert_errors_total": 1, "rebalances_total": 1, "offset_gaps_total": 1, "blocked": 4,
@@ -69,7 +70,7 @@ func TestMetricNames(t *testing.T) {
 	}
 }
 
-// observed is how often a histogram was told something, and the sum of it.
+// observed is the count and the sum of a histogram.
 func observed(t *testing.T, h prometheus.Histogram) (uint64, float64) {
 	t.Helper()
 	registry := prometheus.NewRegistry()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A group that never committed begins at the oldest record, once Kafka can be asked for it.
+// A group that never committed begins at the oldest record, once Kafka tells it.
 func TestNothingCommitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -23,7 +23,7 @@ func TestNothingCommitted(t *testing.T) {
 	})
 }
 
-// The group goes on where it was, not at the beginning.
+// A group begins at its committed offset.
 func TestGoesOnAtTheCommittedOffset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -38,7 +38,7 @@ func TestGoesOnAtTheCommittedOffset(t *testing.T) {
 	})
 }
 
-// Records that retention took before they were read are counted, and the partition goes on at the oldest there still is.
+// Records that retention removed before they were read are counted, and the partition goes on at the oldest record.
 func TestOffsetOutOfRange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -55,7 +55,8 @@ func TestOffsetOutOfRange(t *testing.T) {
 	})
 }
 
-// Retention overtakes a partition with records in hand: they are inserted and committed up to the gap, not across it.
+// Retention overtakes a partition that has a batch: the batch is inserted and committed up to the gap, and not across
+// it.
 func TestOffsetOutOfRangeWithRecordsInHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -71,7 +72,8 @@ func TestOffsetOutOfRangeWithRecordsInHand(t *testing.T) {
 	})
 }
 
-// A committed offset that is beyond the end (the topic was made anew) begins again at its start; that is no gap.
+// The committed offset is beyond the end, because the topic was created anew: the partition begins at its start, and
+// counts no loss.
 func TestOffsetBeyondTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -86,7 +88,8 @@ func TestOffsetBeyondTheEnd(t *testing.T) {
 	})
 }
 
-// Offsets without a record inside the log, such as markers of transactions and what compaction left, are no loss, and do not stop anything.
+// Offsets without a record within the log, such as transaction markers and what compaction removed, are no loss and
+// stop nothing.
 func TestHoles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -104,7 +107,7 @@ func TestHoles(t *testing.T) {
 	})
 }
 
-// A fetch that fails is repeated from the same offset: nothing is skipped and nothing read twice.
+// A fetch that fails is repeated from the same offset: no record is skipped or read twice.
 func TestFetchFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -120,7 +123,7 @@ func TestFetchFails(t *testing.T) {
 	})
 }
 
-// The lag is how far the committed offset is behind the end: it grows while nothing gets through and ends at nought.
+// The lag is the distance from the committed offset to the end: it grows while nothing is inserted, and ends at 0.
 func TestLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

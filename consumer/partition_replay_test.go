@@ -4,26 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sluice/consumer/delivery"
-	"sluice/consumer/kafka"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
 )
 
-// next is another owner of the same partition, after the first has ended: a fresh worker over the same topic and table.
+// next is another owner of the same partition, after the first one has ended: a new worker over the same topic and
+// table.
 func (w *worker) next(edit ...func(*worker)) *worker {
 	w.t.Helper()
 	return newWorker(w.t, append([]func(*worker){func(n *worker) {
 		n.topic, n.table = w.topic, w.table
-		n.kafka, n.ledger, n.graves, n.partition.table = w.topic, w.topic, w.topic, w.table
+		n.kafka, n.offsets, n.deadLetters, n.partition.table = w.topic, w.topic, w.topic, w.table
 	}}, edit...)...)
 }
 
-// once wants every offset below end in the table, once.
+// onceBelow checks that every offset below end is in the table once.
 func (w *worker) onceBelow(end int64) {
 	w.t.Helper()
 	for offset := range end {
@@ -36,7 +38,8 @@ func (w *worker) onceBelow(end int64) {
 	}
 }
 
-// Recorded and not inserted: the next owner cuts the same range, whatever its own settings are, and sends it under the same token.
+// A range is recorded and not inserted: the next owner cuts the same range, whatever its own settings are, and sends it
+// under the same token.
 func TestReplayAfterRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -67,8 +70,8 @@ func TestReplayAfterRecord(t *testing.T) {
 	})
 }
 
-// Inserted and not committed: the next owner looks, however soon it comes, and inserts nothing. It does not rest on the token: ClickHouse
-// may have crashed in between.
+// A range is inserted and not committed: the next owner asks the table, however soon it comes, and inserts nothing. It
+// does not rely on the token, because ClickHouse may have crashed.
 func TestReplayAfterInsert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -93,10 +96,10 @@ func TestReplayAfterInsert(t *testing.T) {
 	})
 }
 
-// What the table has from the committed offset on is looked at, whatever became of the metadata: cuts may differ then, and only what
-// is missing is inserted.
+// Without readable metadata, the partition asks what the table has behind the committed offset. Ranges may be cut
+// otherwise then, and only missing rows are inserted.
 func TestDoubtWithoutMetadata(t *testing.T) {
-	for name, metadata := range map[string]string{"none": "", "foreign": "another program was here", "of another offset": delivery.NewRanges(3, nil, -1).Metadata()} {
+	for name, metadata := range map[string]string{"none": "", "foreign": "another program was here", "of another offset": delivery.NewRanges(3, nil, delivery.Origin{}, -1).Metadata()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorker(t)
@@ -116,10 +119,10 @@ func TestDoubtWithoutMetadata(t *testing.T) {
 	}
 }
 
-// A worker that was held up for longer than the group waits looks before it inserts: it makes sure that the partition is its own, and
-// then what the table has.
+// A worker that was held up for longer than the group waits first makes sure that it owns the partition, and then asks
+// the table.
 func TestLateInsertLooksFirst(t *testing.T) {
-	for _, held := range []time.Duration{delivery.Trusted - time.Second, delivery.Trusted + time.Second} {
+	for _, held := range []time.Duration{delivery.TokenTrust - time.Second, delivery.TokenTrust + time.Second} {
 		t.Run(held.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorker(t)
@@ -130,7 +133,7 @@ func TestLateInsertLooksFirst(t *testing.T) {
 				close(w.table.hold)
 				pass(time.Minute)
 				w.onceBelow(30)
-				if asked := w.table.looked > 0; asked != (held > delivery.Trusted) {
+				if asked := w.table.looked > 0; asked != (held > delivery.TokenTrust) {
 					t.Errorf("the table was asked %d times after %s", w.table.looked, held)
 				}
 			})
@@ -143,7 +146,7 @@ func TestLateInsertLooksFirst(t *testing.T) {
 			w.topic.add(30)
 			w.start()
 			w.topic.commits.change(outcome{err: kafka.ErrNotOwner})
-			pass(delivery.Trusted + time.Second)
+			pass(delivery.TokenTrust + time.Second)
 			close(w.table.hold)
 			pass(time.Minute)
 			w.inserted(0, "0-9", "10-19")
@@ -151,7 +154,8 @@ func TestLateInsertLooksFirst(t *testing.T) {
 	})
 }
 
-// A row that only the table refuses: the block is halved until it is alone, the range marked as split before that. The others get in.
+// The table refuses one row: the range is marked as split, the block is halved until the row is alone, and the other
+// rows get in.
 func TestOneRowRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -174,7 +178,7 @@ func TestOneRowRefused(t *testing.T) {
 	})
 }
 
-// The owner of a range that is half split ends; the next one goes on with what is missing.
+// The owner of a range that is half split ends. The next owner inserts what is missing.
 func TestSplitIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -185,7 +189,7 @@ func TestSplitIsTakenOver(t *testing.T) {
 		w.start()
 		pass(time.Minute)
 		w.stop()
-		if len(w.topic.spans) != 1 || !w.topic.spans[0].Split || w.table.count(0) != 1 || w.table.count(70) != 0 {
+		if len(w.topic.spans) != 1 || w.topic.spans[0].Split == delivery.Whole || w.table.count(0) != 1 || w.table.count(70) != 0 {
 			t.Fatalf("recorded %+v", w.topic.spans)
 		}
 		w.topic.burials.change(succeeds)
@@ -199,8 +203,8 @@ func TestSplitIsTakenOver(t *testing.T) {
 	})
 }
 
-// A table that refuses everything is no proof against any row: the partition waits and says so, and no record becomes a dead letter. Once
-// something is accepted, what is refused alone is.
+// A table that refuses everything proves nothing against a row: the partition waits, logs it, and writes no dead
+// letter. Once something is accepted, a row that is refused alone becomes one.
 func TestNothingIsAccepted(t *testing.T) {
 	for _, n := range []int{1, 300} {
 		synctest.Test(t, func(t *testing.T) {
@@ -227,7 +231,7 @@ func TestNothingIsAccepted(t *testing.T) {
 	}
 }
 
-// Records of a recorded range that are gone from the topic are counted; what there still is gets in.
+// Records of a recorded range that are gone from the topic are counted, and the others get in.
 func TestReplayOfWhatIsGone(t *testing.T) {
 	for before, want := range map[int64]float64{5: 5, 10: 10, 25: 25} {
 		synctest.Test(t, func(t *testing.T) {
@@ -256,7 +260,8 @@ func TestReplayOfWhatIsGone(t *testing.T) {
 	}
 }
 
-// A topic that was made anew and is shorter than what was recorded: the recorded ranges are no more, and everything begins again.
+// The topic was created anew and is shorter than what was recorded: the recorded ranges are dropped, and reading begins
+// at the start.
 func TestReplayOfATopicMadeAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -280,7 +285,7 @@ func TestReplayOfATopicMadeAnew(t *testing.T) {
 	})
 }
 
-// With Kafka or the table away at the start, a partition waits for them, and begins when they are back.
+// With Kafka or the table away at the start, a partition waits, and begins when they are back.
 func TestBeginWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

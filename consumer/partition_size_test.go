@@ -8,12 +8,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/budget"
 	"sluice/consumer/clickhouse"
 	"sluice/internal/backoff"
 )
 
-// What is too large goes in by parts that are small enough, each row once and no row as a dead letter: a new range, and one that an earlier
-// owner had recorded, which cannot be cut anew. The range is marked before its first part.
+// A block that is too large goes in by pieces that are small enough, each row once and no row as a dead letter. The
+// same holds for a range that an earlier owner had recorded, which cannot be cut anew. The range is marked before its
+// first piece.
 func TestTooLargeGoesInByParts(t *testing.T) {
 	for name, err := range map[string]error{
 		"241": &clickhouse.ServerError{Code: 241, Text: "Query memory limit exceeded: maximum: 28.61 MiB."}, "159": &clickhouse.ServerError{Code: 159, Text: "Timeout exceeded"},
@@ -23,7 +25,7 @@ func TestTooLargeGoesInByParts(t *testing.T) {
 		for _, most := range []int{1, 2, 7, 10, 99, 100} {
 			t.Run(fmt.Sprint(name, " ", most), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorker(t, func(w *worker) { w.cfg.BatchRows, w.size = 100, &batchSize{} })
+					w := newWorker(t, func(w *worker) { w.cfg.BatchRows, w.size = 100, &budget.Size{} })
 					w.table.inserts = always(fails)
 					w.topic.add(100)
 					w.start()
@@ -36,7 +38,7 @@ func TestTooLargeGoesInByParts(t *testing.T) {
 						}
 						return nil
 					}
-					n := w.next(func(n *worker) { n.cfg.BatchRows, n.size = 100, &batchSize{} })
+					n := w.next(func(n *worker) { n.cfg.BatchRows, n.size = 100, &budget.Size{} })
 					n.topic.add(100)
 					n.start()
 					pass(10 * time.Minute)
@@ -53,16 +55,16 @@ func TestTooLargeGoesInByParts(t *testing.T) {
 	}
 }
 
-// A server that is short of memory as a whole is waited for: nothing is split, no matter how long it lasts, and nothing else is tried.
+// If the server as a whole is short of memory, the partition waits: nothing is split, however long it lasts.
 func TestServerShortOfMemory(t *testing.T) {
 	for _, text := range []string{"(total) memory limit exceeded: would use 9 GiB", "Memory limit (total) exceeded: would use 9 GiB", "Memory limit (for server) exceeded"} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorker(t, func(w *worker) { w.size = &batchSize{} })
+			w := newWorker(t, func(w *worker) { w.size = &budget.Size{} })
 			w.table.limit = func(int) error { return &clickhouse.ServerError{Code: 241, Text: text} }
 			w.topic.add(10)
 			w.start()
 			pass(time.Hour)
-			if w.blocked(blockedClickHouse) != 1 || w.happened("split 0-9") > 0 || w.happened("insert 0-4 too large") > 0 || w.size.limit(1<<20) != 1<<20 {
+			if w.blocked(blockedClickHouse) != 1 || w.happened("split 0-9") > 0 || w.happened("insert 0-4 too large") > 0 || w.size.Limit(1<<20) != 1<<20 {
 				t.Errorf("blocked %v, happened %v", w.blocked(blockedClickHouse), w.topic.journal.read()[:5])
 			}
 			w.table.takesAll()
@@ -72,10 +74,11 @@ func TestServerShortOfMemory(t *testing.T) {
 	}
 }
 
-// When even single rows are too large it is not the size: the block is not cut into single rows, and once it passes it goes in whole, or nearly.
+// If even single rows are too large, the size is not at fault: the block is not cut into single rows, and goes in
+// nearly whole once it fits.
 func TestTooLargeForEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorker(t, func(w *worker) { w.cfg.BatchRows, w.size = 1000, &batchSize{} })
+		w := newWorker(t, func(w *worker) { w.cfg.BatchRows, w.size = 1000, &budget.Size{} })
 		w.table.limit = func(int) error { return &clickhouse.ServerError{Code: 241, Text: "User memory limit exceeded"} }
 		w.topic.add(1000)
 		w.start()
@@ -96,47 +99,7 @@ func TestTooLargeForEverything(t *testing.T) {
 	})
 }
 
-// Batches become half as large as what was too large, not smaller than the least, and grow by an eighth a minute while such blocks go in.
-func TestBatchSize(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &batchSize{}
-		if s.limit(16<<20) != 16<<20 {
-			t.Error("a limit from the start")
-		}
-		for _, c := range []struct {
-			bytes, want int64
-			lowered     bool
-		}{{16 << 20, 8 << 20, true}, {20 << 20, 8 << 20, false}, {16 << 20, 8 << 20, false}, {4 << 20, 2 << 20, true}} {
-			if got, lowered := s.tooLarge(c.bytes); got != c.want || lowered != c.lowered || s.limit(16<<20) != int(c.want) {
-				t.Errorf("after %d: %d, %v", c.bytes, got, lowered)
-			}
-		}
-		const full, small = 2 << 20, 1
-		for minutes, want := range []int{2 << 20, 2<<20 + 2<<17, (2<<20 + 2<<17) * 9 / 8} {
-			if got := s.limit(16 << 20); got != want {
-				t.Errorf("after %d minutes: %d, want %d", minutes, got, want)
-			}
-			<-time.After(growEvery - 1)
-			s.fits(full)
-			<-time.After(1)
-			s.fits(small)
-			s.fits(full)
-			s.fits(full)
-		}
-		if got, _ := s.tooLarge(1000); got != leastBatch {
-			t.Errorf("%d is below the least", got)
-		}
-		for range 100 {
-			<-time.After(growEvery)
-			s.fits(full)
-		}
-		if got := s.limit(2 << 20); got != 2<<20 {
-			t.Errorf("it does not grow back: %d", got)
-		}
-	})
-}
-
-// Rows are told apart by the month of their id_time, and weighed by their texts.
+// The place of a row is the month of its id_time, and its weight is that of its texts.
 func TestPlacesAndWeights(t *testing.T) {
 	b := blockOf(t,
 		fromGateway(0, "demo", idV4(1), noon, `{"message":"a","timestamp":"2026-01-31T23:59:59Z"}`),
@@ -152,11 +115,12 @@ func TestPlacesAndWeights(t *testing.T) {
 	}
 }
 
-// The limit is one for the block. Small events make a block that is several times their size: the next ones must become smaller all the same.
+// The limit is one for the block. A block of small events is several times as large as the events, and the next ones
+// become smaller all the same.
 func TestBatchSizeOfSmallEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 600 // rows that ClickHouse takes
-		w := newWorker(t, func(w *worker) { w.cfg.BatchRows, w.size = 10000, &batchSize{} })
+		w := newWorker(t, func(w *worker) { w.cfg.BatchRows, w.size = 10000, &budget.Size{} })
 		w.table.limit = func(rows int) error {
 			if rows > most {
 				return &clickhouse.ServerError{Code: 241, Text: "Query memory limit exceeded: maximum: 28.61 MiB."}
@@ -172,7 +136,7 @@ func TestBatchSizeOfSmallEvents(t *testing.T) {
 		pass(time.Hour)
 		for _, l := range w.topic.journal.read()[before:] {
 			if strings.HasSuffix(l, "too large") {
-				t.Errorf("%s, with a limit of %d bytes", l, w.size.limit(1<<30))
+				t.Errorf("%s, with a limit of %d bytes", l, w.size.Limit(1<<30))
 			}
 		}
 	})

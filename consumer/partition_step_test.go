@@ -10,23 +10,24 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/rowbuilder"
 	"sluice/consumer/rows"
 	"sluice/consumer/step"
 	"sluice/internal/event"
 )
 
-// TestStepsInTheEngine: what is redacted is redacted in all columns, what is dropped is counted, and identity stays.
+// Redaction changes all columns, dropped events are counted, and the identity of events stays.
 func TestStepsInTheEngine(t *testing.T) {
 	d := migrated(t)
 	cfg := goodConfig()
 	cfg.RedactKeys, cfg.RedactPatterns, cfg.Sample = []string{"password"}, []string{"card"}, 0.5
-	p := newProcessor()
-	p.chain.Steps = step.New(cfg.steps())
+	p := newBuilder()
+	p.Chain.Steps = step.New(cfg.steps())
 	b := newBatch()
 	b.rows = rows.New()
 	const n = 200
 	for i := range int64(n) {
-		r := fromGateway(i, "demo", idV4(uint64(i)), time.Now(), fmt.Sprintf(`{"message":"card 4111111111111111 of %d","password":"hunter2","timestamp":"2026-11-0%dT00:00:00Z"}`, i, 1+i%9)) //nolint:gosec // small
+		r := fromGateway(i, "demo", idV4(uint64(i)), time.Now(), fmt.Sprintf(`{"message":"card 4111111111111111 of %d","password":"hunter2","timestamp":"2026-11-0%dT00:00:00Z"}`, i, 1+i%9))
 		b.add(&r, p)
 	}
 	dropped := b.drop["sample"]
@@ -41,7 +42,7 @@ func TestStepsInTheEngine(t *testing.T) {
 	d.asks("SELECT countIf(id_time = toDateTime(timestamp)) FROM events_raw", fmt.Sprint(n-dropped))
 }
 
-// TestDroppedEventsPass: a batch of which nothing is left moves the offset on, and what was dropped is counted once it does.
+// A batch whose events are all dropped moves the offset, and then the dropped events are counted.
 func TestDroppedEventsPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.Sample, w.topic.dropped = math.SmallestNonzeroFloat64, true })
@@ -51,22 +52,22 @@ func TestDroppedEventsPass(t *testing.T) {
 		if got := testutil.ToFloat64(w.metrics.dropped.WithLabelValues("sample")); got != 10 {
 			t.Errorf("%v dropped", got)
 		}
-		if got := w.head.Load(); got != 10 {
+		if got := w.progress.committed.Load(); got != 10 {
 			t.Errorf("committed %d", got)
 		}
 	})
 }
 
-// TestBrokenStep: a step that makes something of an event that is none sends it to the dead-letter topic.
+// An event that a step makes invalid becomes a dead letter.
 func TestBrokenStep(t *testing.T) {
-	p := newProcessor()
-	p.chain.Steps = []step.Step{{Name: "broken", Apply: func(in *step.Input) bool {
+	p := newBuilder()
+	p.Chain.Steps = []step.Step{{Name: "broken", Apply: func(in *step.Input) bool {
 		in.Replace(func(dst, _ []byte) []byte { return append(dst, "[]"...) })
 		return true
 	}}}
 	r := plain(1)
-	err := p.process(&r, rows.New())
-	if err == nil || deadReason(err) != event.DeadInvalidEvent || !strings.Contains(err.Error(), "after processing") {
+	err := p.Build(&r, rows.New())
+	if err == nil || rowbuilder.DeadReason(err) != event.DeadInvalidEvent || !strings.Contains(err.Error(), "after processing") {
 		t.Errorf("got %v", err)
 	}
 }

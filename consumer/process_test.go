@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/rowbuilder"
 	"sluice/consumer/rows"
 	"sluice/internal/event"
 	"sluice/internal/recordbatch"
@@ -39,7 +40,7 @@ func without(key string) []event.Header {
 	return kept
 }
 
-// eventOf is a good event of exactly so many bytes.
+// eventOf is a good event of a number of bytes.
 func eventOf(size int) []byte {
 	const frame = `{"message":"big","filler":""}`
 	return []byte(strings.Replace(frame, `""`, `"`+strings.Repeat("x", size-len(frame))+`"`, 1))
@@ -51,7 +52,7 @@ type poison struct {
 	reason event.DeadReason
 }
 
-// poisons are the records that anybody who can write to the topic might leave there.
+// poisons are records that anybody who can write to the topic might leave there.
 func poisons() []poison {
 	good := plain(1)
 	value := func(v string) recordbatch.Record { return recordbatch.Record{Value: []byte(v), Headers: good.Headers} }
@@ -61,7 +62,7 @@ func poisons() []poison {
 		{"tombstone without headers", recordbatch.Record{}, event.DeadTombstone},
 		{"empty value", value(""), event.DeadEmptyValue},
 		{"white space", value(" \r\n\t"), event.DeadEmptyValue},
-		{"one byte too large", recordbatch.Record{Value: eventOf(maxRecordBytes + 1), Headers: good.Headers}, event.DeadTooLarge},
+		{"one byte too large", recordbatch.Record{Value: eventOf(rowbuilder.MaxRecordBytes + 1), Headers: good.Headers}, event.DeadTooLarge},
 		{"no headers", headers(nil), event.DeadMissingHeader},
 		{"no v", headers(without("v")), event.DeadMissingHeader},
 		{"no project", headers(without("project")), event.DeadMissingHeader},
@@ -93,17 +94,17 @@ func poisons() []poison {
 	}
 }
 
-// Whatever is on the topic becomes a dead letter with its reason, and leaves no trace in the block.
+// Every bad record becomes a dead letter with its reason, and leaves no trace in the block.
 func TestPoison(t *testing.T) {
-	p, b := newProcessor(), rows.New()
+	p, b := newBuilder(), rows.New()
 	for _, c := range poisons() {
 		t.Run(c.name, func(t *testing.T) {
 			before := b.Rows()
 			good := plain(int64(before))
-			if err := p.process(&good, b); err != nil {
+			if err := p.Build(&good, b); err != nil {
 				t.Fatalf("the neighbour before: %v", err)
 			}
-			err := p.process(&c.record, b)
+			err := p.Build(&c.record, b)
 			if err == nil {
 				t.Fatal("became a row")
 			}
@@ -114,7 +115,7 @@ func TestPoison(t *testing.T) {
 				t.Errorf("the error repeats the record: %v", err)
 			}
 			next := plain(int64(before) + 1)
-			if err := p.process(&next, b); err != nil {
+			if err := p.Build(&next, b); err != nil {
 				t.Fatalf("the neighbour after: %v", err)
 			}
 			if b.Rows() != before+2 {
@@ -125,7 +126,8 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// checkColumns makes sure that no column of a block has lost or doubled a value: ClickHouse would refuse the block for ever.
+// checkColumns checks that no column of a block has lost or doubled a value: ClickHouse would refuse the block for
+// ever.
 func checkColumns(t *testing.T, b *rows.Block) {
 	t.Helper()
 	if err := b.Check(); err != nil {
@@ -133,7 +135,7 @@ func checkColumns(t *testing.T, b *rows.Block) {
 	}
 }
 
-// The same through the whole of a partition: poison is buried, its neighbours are inserted, and the offset passes both.
+// In a partition, bad records become dead letters, their neighbours are inserted, and the offset passes both.
 func TestPoisonIsNoStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
@@ -167,30 +169,31 @@ func TestPoisonIsNoStall(t *testing.T) {
 	})
 }
 
-// The largest event that the topic can hold is a row, whatever the gateway's own limit is now.
+// The largest event that the topic can hold becomes a row, whatever the gateway's limit is.
 func TestLargestRecord(t *testing.T) {
 	r := plain(0)
-	r.Value = eventOf(maxRecordBytes)
+	r.Value = eventOf(rowbuilder.MaxRecordBytes)
 	if b := blockOf(t, r); !bytes.Equal(b.Payload(0), r.Value) {
 		t.Error("the payload is not the value")
 	}
 }
 
-// Headers that are not ours are nobody's fault: other programs add some, traces for instance.
+// Headers of other programs, such as traces, are no fault.
 func TestForeignHeaders(t *testing.T) {
 	r := plain(0)
 	r.Headers = append(r.Headers, event.Header{Key: "b3"}, event.Header{Key: "b3", Value: []byte{0xFF}}, event.Header{})
 	blockOf(t, r)
 }
 
-// What is not a refusal of the decoder's still gets a reason from the closed list.
+// An error that is not the decoder's has a reason from the closed list too.
 func TestReasonOfAnyError(t *testing.T) {
-	if got := deadReason(errors.New("something else")); got != event.DeadInvalidEvent {
+	if got := rowbuilder.DeadReason(errors.New("something else")); got != event.DeadInvalidEvent {
 		t.Errorf("reason %q", got)
 	}
 }
 
-// FuzzProcess: any bytes in value and headers make a row or a dead letter with a reason from the list, and a whole block.
+// FuzzProcess: any bytes in value and headers make a row or a dead letter with a reason from the list, and a whole
+// block.
 func FuzzProcess(f *testing.F) {
 	for _, c := range poisons() {
 		if len(c.record.Value) < 1<<10 {
@@ -199,11 +202,11 @@ func FuzzProcess(f *testing.F) {
 	}
 	f.Add(plain(0).Value, "sent-at", []byte("1795435198000"))
 	f.Fuzz(func(t *testing.T, value []byte, key string, header []byte) {
-		p, b := newProcessor(), rows.New()
+		p, b := newBuilder(), rows.New()
 		for _, headers := range [][]event.Header{with(key, string(header)), {{Key: key, Value: header}}} {
 			r := recordbatch.Record{Value: value, Headers: headers}
 			before := b.Rows()
-			err := p.process(&r, b)
+			err := p.Build(&r, b)
 			if (err == nil) != (b.Rows() == before+1) {
 				t.Fatalf("%d rows after %d, and the error %v", b.Rows(), before, err)
 			}
@@ -217,4 +220,27 @@ func FuzzProcess(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The clock is read only for records whose own times do not settle the time of receipt, and the rows have that time.
+func TestRowsAreReceivedWhenTheClocksSay(t *testing.T) {
+	looks := 0
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	p, b := newBuilder(), rows.New()
+	p.Clock = func() time.Time { looks++; return now }
+	for i, received := range []time.Duration{0, -time.Hour, time.Hour, -100 * 24 * time.Hour} {
+		r := fromGateway(int64(i), "demo", idV4(uint64(i+1)), now.Add(received), `{"message":"m"}`)
+		r.Timestamp, r.LogAppendTime = now.UnixMilli(), true
+		if err := p.Build(&r, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.Corrected != 2 || looks != 2 {
+		t.Errorf("%d corrected with %d looks at the clock", p.Corrected, looks)
+	}
+	for i, want := range []time.Time{now, now.Add(-time.Hour), now, now} {
+		if got := b.ReceivedAt(i); !got.Equal(want) {
+			t.Errorf("row %d: %s, want %s", i, got, want)
+		}
+	}
 }

@@ -5,9 +5,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/budget"
 )
 
-// refusals are codes, known and unknown, and what must come of them when everything is refused, and when one row is while others go in.
+// refusals are known and unknown codes, and what must happen if everything is refused with one, and if one row is while
+// others go in.
 var refusals = []struct {
 	codes []int
 	alone string // by what the partition is blocked
@@ -22,7 +25,8 @@ var refusals = []struct {
 	{[]int{74, 198, 201, 202, 203, 209, 210, 236, 242, 243, 252, 285, 319, 394, 425, 439, 745, 999}, blockedClickHouse, false, blockedClickHouse},
 }
 
-// A code that hits everything makes no dead letter, for however long it does. What is not known to pass by itself is the setup's.
+// A code that hits everything makes no dead letter, however long it lasts. A code that is not known to pass by itself
+// counts as a fault of the setup.
 func TestRefusalOfEverything(t *testing.T) {
 	eachRefusal(t, func(w *worker) { w.table.refuses = func(int64) bool { return true } }, func(w *worker, r int) {
 		if len(w.topic.buried) > 0 || w.topic.at() != 0 || w.blocked(refusals[r].alone) == 0 {
@@ -34,7 +38,7 @@ func TestRefusalOfEverything(t *testing.T) {
 	})
 }
 
-// A code that comes again for one row while others go in is the row's fault, whatever it says, unless it says that it cannot be.
+// A code that comes again for one row while others go in is the row's fault, unless the code says that it cannot be.
 func TestRefusalOfOneRow(t *testing.T) {
 	eachRefusal(t, func(w *worker) { w.table.refuses = func(offset int64) bool { return offset == 5 } }, func(w *worker, r int) {
 		want := refusals[r]
@@ -49,7 +53,7 @@ func TestRefusalOfOneRow(t *testing.T) {
 	})
 }
 
-// The same without anybody else: the halves are the evidence.
+// The same holds if no other batch comes: the halves are the evidence.
 func TestRefusalOfOneRowAlone(t *testing.T) {
 	eachRefusal(t, func(w *worker) {
 		w.cfg.BatchRows = 20
@@ -69,7 +73,7 @@ func eachRefusal(t *testing.T, edit func(*worker), check func(w *worker, r int))
 			t.Run(fmt.Sprint(code), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorker(t, edit)
-					w.size = &batchSize{}
+					w.size = &budget.Size{}
 					w.table.code = code
 					w.topic.add(20)
 					w.start()
@@ -81,7 +85,7 @@ func eachRefusal(t *testing.T, edit func(*worker), check func(w *worker, r int))
 	}
 }
 
-// A row whose code proves nothing is not given up at the first refusal: it must come again.
+// A row whose code proves nothing becomes a dead letter only if the code comes again.
 func TestUnclearRefusalThatPasses(t *testing.T) {
 	for times := range 4 {
 		synctest.Test(t, func(t *testing.T) {
@@ -106,7 +110,8 @@ func TestUnclearRefusalThatPasses(t *testing.T) {
 	}
 }
 
-// A block full of bad rows does not stand for ever while others go in: one client can fill it. The same without others is the table's fault.
+// A block full of bad rows, which one client can make, does not block its partition for ever while others go in.
+// Without others, the table is at fault.
 func TestBlockFullOfBadRows(t *testing.T) {
 	for _, others := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

@@ -4,9 +4,8 @@ import (
 	"testing"
 )
 
-// After an unclean election the real table has the rows of reused offsets beside the rows that had these offsets
-// before. These rows are not counted as lost when the group's offset is set back to where the topic has nothing any
-// more.
+// After an unclean election, offsets that are used again are rows beside the rows that had them before, in the real
+// table too. If the group's offset is set back to where the topic has nothing, rows in the table do not count as lost.
 func TestTableAfterUncleanElection(t *testing.T) {
 	d := migrated(t)
 	real := tableOf(t, d.native())
@@ -14,7 +13,7 @@ func TestTableAfterUncleanElection(t *testing.T) {
 	topic.dropped = true // the rows go elsewhere in this test
 	owner := func() *worker {
 		return newWorker(t, func(w *worker) {
-			w.topic, w.kafka, w.ledger, w.graves = topic, topic, topic, topic
+			w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
 			w.partition.table, w.table = real, memory
 		})
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A consumer that starts before the schema exists waits, says once what to do, and continues by itself afterwards. The
-// order of starts does not matter.
+// A consumer that starts before the schema exists waits, logs once what to do, and goes on when it is done. The order
+// of starts does not matter.
 func TestMigrateLater(t *testing.T) {
 	d := newDatabase(t)
 	topic, table := newMemory(t)
@@ -18,7 +18,7 @@ func TestMigrateLater(t *testing.T) {
 	log := &lines{}
 	real := tableOf(t, d.native())
 	w := newWorker(t, func(w *worker) {
-		w.topic, w.kafka, w.ledger, w.graves = topic, topic, topic, topic
+		w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
 		w.partition.table, w.table = real, table
 		w.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})

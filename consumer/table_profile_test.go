@@ -3,12 +3,15 @@ package consumer
 import (
 	"fmt"
 	"log/slog"
-	"sluice/consumer/schema"
-	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/consumer/budget"
+	"sluice/consumer/schema"
+	"sluice/internal/recordbatch"
 )
 
 func withPayload(n int, payload func(i int) string) []recordbatch.Record {
@@ -19,8 +22,8 @@ func withPayload(n int, payload func(i int) string) []recordbatch.Record {
 	return out
 }
 
-// onEngine is a worker whose rows go into the real table, as one of the engine's users. Its topic is in memory, and its
-// own table counts the rows as inserted.
+// onEngine is a worker whose rows go into the real table, as one of the engine's users. Its topic is in memory, and
+// takes the rows for its own table's.
 func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, edit ...func(*worker)) (*worker, *lines) {
 	t.Helper()
 	topic, table := newMemory(t)
@@ -31,10 +34,10 @@ func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, e
 	log := &lines{}
 	real := tableOf(t, store)
 	w := newWorker(t, func(w *worker) {
-		w.topic, w.kafka, w.ledger, w.graves = topic, topic, topic, topic
+		w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
 		w.partition.table, w.table = real, table
 		w.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))
-		w.size = &batchSize{}
+		w.size, w.maxPause = &budget.Size{}, 20*time.Millisecond
 		for _, e := range edit {
 			e(w)
 		}
@@ -42,14 +45,13 @@ func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, e
 	return w, log
 }
 
-// A block that exceeds the user's memory limit goes in by parts: each row once, and none as a dead letter. The batches
-// after it are smaller. A range that was recorded before is cut as it was, and goes in as well.
+// A block that is larger than the user's memory limit goes in by pieces, each row once and no row as a dead letter, and
+// the next batches are smaller. A range that was recorded before is cut as it was, and goes in as well.
 func TestMemoryLimit(t *testing.T) {
 	const n, size = 8000, 3300
 	filler := strings.Repeat("0123456789abcdefghijklmnopqrstuvwxyz", size/36)
 	for protocol := range map[string]bool{"native": true, "http": true} {
 		t.Run(protocol, func(t *testing.T) {
-			t.Parallel() // it waits between its tries
 			d := migrated(t)
 			store := d.store(d.OfUser("small")[protocol])
 			records := withPayload(n, func(i int) string {
@@ -65,7 +67,7 @@ func TestMemoryLimit(t *testing.T) {
 			if got := testutil.ToFloat64(w.metrics.insertErrors.WithLabelValues("241")); got == 0 {
 				t.Error("nothing was too large: the test shows nothing")
 			}
-			if limit := w.size.limit(16 << 20); limit >= 16<<20 || limit < leastBatch {
+			if limit := w.size.Limit(16 << 20); limit >= 16<<20 || limit < budget.LeastBatch {
 				t.Errorf("the next batches have up to %d bytes", limit)
 			}
 			if !strings.Contains(log.String(), "too large") || !strings.Contains(log.String(), "max_memory_usage") {
@@ -75,8 +77,8 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// A column that a user added refuses one event. The event becomes a dead letter that names the column, and all others
-// go in. The code does not matter: each column fails in its own way.
+// A column that a user added refuses one event: the event becomes a dead letter, which names the column, and all others
+// go in. The same holds for columns that fail with other codes.
 func TestColumnOfTheUser(t *testing.T) {
 	for name, c := range map[string]struct{ column, bad, want string }{
 		"675": {"ip IPv4 MATERIALIZED toIPv4(JSONExtractString(payload, 'user', 'ip_address'))", `"user":{"ip_address":"2001:db8::1"}`, "ip"},
@@ -86,7 +88,6 @@ func TestColumnOfTheUser(t *testing.T) {
 		"469": {"", `"level":"fatal"`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // it waits between its tries
 			d := migrated(t)
 			if c.column == "" {
 				d.ask("ALTER TABLE events_raw ADD CONSTRAINT calm CHECK level < 'fatal'")
@@ -119,8 +120,7 @@ func TestColumnOfTheUser(t *testing.T) {
 	}
 }
 
-// When a profile pins a setting that an insert or a question needs, the partition names the setting and counts the
-// refusal.
+// If a profile forbids a read, or an insert's settings, the partition logs which setting it is, and counts the refusal.
 func TestPinnedProfiles(t *testing.T) {
 	for user, want := range map[string]struct{ code, setting string }{
 		"keyed_pinned": {"277", "force_primary_key"},
@@ -130,7 +130,6 @@ func TestPinnedProfiles(t *testing.T) {
 		"readonly":     {"164", ""},
 	} {
 		t.Run(user, func(t *testing.T) {
-			t.Parallel() // it waits between its tries
 			d := migrated(t)
 			records := withPayload(20, func(i int) string { return fmt.Sprintf(`{"message":"event %d"}`, i) })
 			d.insert(d.native(), records[:5]...)

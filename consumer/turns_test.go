@@ -2,25 +2,28 @@ package consumer
 
 import (
 	"context"
-	"sluice/internal/recordbatch"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/budget"
+	"sluice/consumer/rows"
+	"sluice/internal/recordbatch"
 )
 
-// backlog runs twelve partitions on one processor, each with three blocks of 42 records on the topic that it gets seven at a time,
-// and returns how many inserts it took.
-func backlog(t *testing.T, shared turns) (inserts int) {
+// withBacklog runs twelve partitions on one CPU, each with three blocks of 42 records on the topic, which it gets seven
+// at a time. It returns how many inserts that takes.
+func withBacklog(t *testing.T, shared budget.Turns) (inserts int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		processor := make(chan struct{}, 1)
 		if shared != nil {
-			shared = make(turns, cap(shared))
+			shared = make(budget.Turns, cap(shared))
 		}
 		var workers []*worker
 		for range 12 {
 			w := newWorker(t, func(w *worker) {
-				w.turn.of, w.topic.processor, w.cfg.BatchRows = shared, processor, 42
+				w.turn, w.topic.processor, w.cfg.BatchRows = shared.Turn(), processor, 42
 			})
 			w.topic.add(3 * 42)
 			workers = append(workers, w)
@@ -47,23 +50,22 @@ func backlog(t *testing.T, shared turns) (inserts int) {
 	return inserts
 }
 
-// What has gathered on the topic goes in whole blocks, although the processor needs longer than a batch may get old for a round of
-// all partitions.
+// A backlog goes in by whole blocks, although a round of all partitions takes longer than the age of a batch.
 func TestTurnsFillBlocks(t *testing.T) {
-	if n := backlog(t, make(turns, 2)); n != 36 {
+	if n := withBacklog(t, make(budget.Turns, 2)); n != 36 {
 		t.Errorf("%d inserts with turns, not 36 of whole blocks", n)
 	}
-	if n := backlog(t, nil); n < 12*4 {
+	if n := withBacklog(t, nil); n < 12*4 {
 		t.Errorf("%d inserts without: this test shows nothing", n)
 	}
 }
 
-// A partition that needs no turn does not wait for one, and one that does seals what it has in time.
+// A partition without a backlog does not wait for a turn. One with a backlog seals what it has in time.
 func TestTurnsAreWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(turns, 1)
+		shared := make(budget.Turns, 1)
 		shared <- struct{}{} // somebody has it
-		w := newWorker(t, func(w *worker) { w.turn.of = shared })
+		w := newWorker(t, func(w *worker) { w.turn = shared.Turn() })
 		w.cfg.BatchRows = 100
 		w.start()
 		pass(time.Millisecond)
@@ -82,19 +84,24 @@ func TestTurnsAreWaitedFor(t *testing.T) {
 	})
 }
 
-// A partition that has something waiting when it begins takes none of it in before it has a turn, however long that may be, and is no less
-// alive for it. One that has not needs no turn.
+// A partition with a backlog at its start takes in nothing before it has a turn, however long that takes, and is alive.
+// A partition without one needs no turn.
 func TestTurnIsWaitedForFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(turns, 1)
+		shared := make(budget.Turns, 1)
 		shared <- struct{}{} // somebody has it
-		w := newWorker(t, func(w *worker) { w.turn.of = shared })
+		w := newWorker(t, func(w *worker) { w.turn = shared.Turn() })
 		w.topic.add(9)
 		w.watch.progress() // as it is begun with
+		spare := rows.New()
+		w.claim.Give(spare)
 		w.start()
 		pass(2 * stalled)
-		if w.topic.delivered != 0 || w.current.rows != nil {
+		if w.topic.delivered != 0 {
 			t.Errorf("%d records are taken in", w.topic.delivered)
+		}
+		if w.claim.Block() != spare {
+			t.Error("a partition without a turn has a block")
 		}
 		if err := w.watch.fault(9); err != nil {
 			t.Errorf("not alive: %v", err)
@@ -103,7 +110,7 @@ func TestTurnIsWaitedForFirst(t *testing.T) {
 		pass(3 * time.Second)
 		w.inserted(9, "0-8")
 		shared <- struct{}{}
-		idle := newWorker(t, func(w *worker) { w.turn.of = shared })
+		idle := newWorker(t, func(w *worker) { w.turn = shared.Turn() })
 		idle.start()
 		pass(time.Millisecond)
 		idle.topic.add(1)
@@ -112,13 +119,13 @@ func TestTurnIsWaitedForFirst(t *testing.T) {
 	})
 }
 
-// The end of a backlog goes in at once; who was behind for less than that waits for its age as ever.
+// The end of a long backlog goes in at once. After a short one the batch waits for its age.
 func TestEndOfABacklog(t *testing.T) {
 	for behind, atOnce := range map[time.Duration]bool{behindAges*time.Second - 2*time.Millisecond: false, behindAges * time.Second: true} {
 		synctest.Test(t, func(t *testing.T) {
-			shared := make(turns, 1)
+			shared := make(budget.Turns, 1)
 			shared <- struct{}{} // somebody has it
-			w := newWorker(t, func(w *worker) { w.turn.of, w.cfg.BatchRows = shared, 7 })
+			w := newWorker(t, func(w *worker) { w.turn, w.cfg.BatchRows = shared.Turn(), 7 })
 			w.start()
 			pass(300 * time.Millisecond) // not when it would seal by age
 			w.topic.add(9)               // one fetch of seven, which fill a batch
@@ -140,39 +147,39 @@ func TestEndOfABacklog(t *testing.T) {
 	}
 }
 
-// Waiting for a turn ends with the partition, and a turn that was not had is not given back.
+// Waiting for a turn ends with the partition, and a turn that was never taken is not given back.
 func TestTurnEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(turns, 1)
+		shared := make(budget.Turns, 1)
 		shared <- struct{}{}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		one := turn{of: shared}
+		one := shared.Turn()
 		start := time.Now()
-		if one.take(ctx, time.Minute) || time.Since(start) != time.Second {
+		if one.Take(ctx, time.Minute) || time.Since(start) != time.Second {
 			t.Errorf("waited %s", time.Since(start))
 		}
-		if one.take(t.Context(), 2*time.Second) || time.Since(start) != 3*time.Second {
+		if one.Take(t.Context(), 2*time.Second) || time.Since(start) != 3*time.Second {
 			t.Errorf("waited until %s", time.Since(start))
 		}
-		one.end()
+		one.End()
 		if len(shared) != 1 {
 			t.Error("gave back what it did not have")
 		}
 		<-shared
-		if !one.take(t.Context(), time.Second) || len(shared) != 1 || !one.take(t.Context(), time.Second) {
+		if !one.Take(t.Context(), time.Second) || len(shared) != 1 || !one.Take(t.Context(), time.Second) {
 			t.Error("there was one to have")
 		}
-		one.end()
-		one.end()
+		one.End()
+		one.End()
 		if len(shared) != 0 {
 			t.Error("it was not given back, or twice")
 		}
 	})
 }
 
-// A partition without memory waits for what others have on its way, and does not make a small block of what it has; but not for
-// longer than a batch may get old, and not if nothing is on its way.
+// A partition without memory waits for the batches of others, instead of making a small block. It does not wait for
+// longer than the age of a batch, and not if no batch is on its way.
 func TestMemoryIsWaitedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		after time.Duration // when the other's batch is done with; 0: never
@@ -185,20 +192,20 @@ func TestMemoryIsWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBudget(16 << 10)
-				other := b.join()
-				other.add(16 << 10)
-				other.seal(1)
-				w := newWorker(t, func(w *worker) { w.claim, w.cfg.BatchRows = b.join(), 70 })
+				b := budget.New(16 << 10)
+				other := b.Join()
+				other.Add(16 << 10)
+				other.Seal(1)
+				w := newWorker(t, func(w *worker) { w.claim, w.cfg.BatchRows = b.Join(), 70 })
 				w.topic.add(140)
 				w.start()
 				if c.after > 0 {
 					pass(c.after - time.Millisecond)
 					w.inserted(0)
 					if c.gives {
-						other.add(-16 << 10)
+						other.Add(-16 << 10)
 					}
-					other.seal(-1)
+					other.Seal(-1)
 					pass(time.Millisecond)
 				}
 				pass(c.want - c.after - time.Millisecond)
@@ -218,7 +225,8 @@ func TestMemoryIsWaitedFor(t *testing.T) {
 	}
 }
 
-// What is recorded has to be built again as large as it was. It waits for the memory of others too, but not for what is stuck.
+// A recorded range must be built as large as it was. It too waits for the memory of others, but not for partitions that
+// are stuck.
 func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t, func(w *worker) { w.cfg.BatchRows = 70 })
@@ -231,11 +239,11 @@ func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
 			t.Fatalf("%d ranges recorded", len(w.topic.spans))
 		}
 		w.table.inserts.change(succeeds)
-		b := newBudget(16 << 10)
-		other := b.join()
-		other.add(16 << 10)
-		other.seal(1)
-		n := w.next(func(n *worker) { n.claim = b.join() })
+		b := budget.New(16 << 10)
+		other := b.Join()
+		other.Add(16 << 10)
+		other.Seal(1)
+		n := w.next(func(n *worker) { n.claim = b.Join() })
 		n.start()
 		pass(behindAges*time.Second - time.Millisecond)
 		n.inserted(0)
@@ -244,16 +252,16 @@ func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
 	})
 }
 
-// A partition that waits for memory in the middle of a block keeps its turn for a flush age: others would begin blocks of their own
-// with what memory comes back, and all would end up small. Then it lets them try.
+// A partition that waits for memory within a block keeps its turn for a flush age: otherwise others would begin blocks
+// with that memory, and all blocks would be small. Then it gives its turn up.
 func TestTurnIsKeptForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(turns, 1)
-		b := newBudget(16 << 10)
-		other := b.join()
-		other.add(16 << 10)
-		other.seal(1)
-		w := newWorker(t, func(w *worker) { w.turn.of, w.claim, w.cfg.BatchRows = shared, b.join(), 70 })
+		shared := make(budget.Turns, 1)
+		b := budget.New(16 << 10)
+		other := b.Join()
+		other.Add(16 << 10)
+		other.Seal(1)
+		w := newWorker(t, func(w *worker) { w.turn, w.claim, w.cfg.BatchRows = shared.Turn(), b.Join(), 70 })
 		w.topic.add(140)
 		w.start()
 		pass(time.Millisecond)
@@ -267,20 +275,21 @@ func TestTurnIsKeptForMemory(t *testing.T) {
 			t.Errorf("the turn is kept for %s", time.Since(starved))
 		}
 		w.inserted(0)
-		other.add(-16 << 10)
-		other.seal(-1)
+		other.Add(-16 << 10)
+		other.Seal(-1)
 		pass(time.Second)
 		w.inserted(140, "0-69", "70-139")
 	})
 }
 
-// A partition that is stuck, here because the dead-letter topic is away, keeps no turn while it waits for memory: the others get on.
+// A partition that is stuck, here because the dead-letter topic is away, gives up its turn while it waits for memory,
+// and the others make progress.
 func TestStuckPartitionKeepsNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(turns, 1)
-		b := newBudget(16 << 10)
-		b.join().add(16 << 10) // only equal shares are left
-		edit := func(w *worker) { w.turn.of, w.claim, w.cfg.BatchRows = shared, b.join(), 70 }
+		shared := make(budget.Turns, 1)
+		b := budget.New(16 << 10)
+		b.Join().Add(16 << 10) // only equal shares are left
+		edit := func(w *worker) { w.turn, w.claim, w.cfg.BatchRows = shared.Turn(), b.Join(), 70 }
 		stuck := newWorker(t, edit)
 		stuck.topic.put(recordbatch.Record{}) // will be a dead letter
 		stuck.topic.burials = always(fails)
@@ -297,11 +306,11 @@ func TestStuckPartitionKeepsNoTurn(t *testing.T) {
 	})
 }
 
-// When fetches fail nobody knows whether there is more, and no turn is kept for it.
+// After a failed fetch nobody knows whether there is a backlog, and the partition gives up its turn.
 func TestFailedFetchKeepsNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(turns, 1)
-		w := newWorker(t, func(w *worker) { w.turn.of, w.cfg.BatchRows = shared, 70 })
+		shared := make(budget.Turns, 1)
+		w := newWorker(t, func(w *worker) { w.turn, w.cfg.BatchRows = shared.Turn(), 70 })
 		w.topic.fetches = &plan{next: []outcome{succeeds}, then: fails}
 		w.topic.add(20)
 		w.start()
@@ -312,7 +321,7 @@ func TestFailedFetchKeepsNoTurn(t *testing.T) {
 	})
 }
 
-// A topic made anew while all is stuck: what was to be gone on with is given back when the partition ends.
+// The topic is created anew while everything is stuck. The partition still ends with nothing left behind.
 func TestJumpIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)

@@ -13,10 +13,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/consumer/budget"
+	"sluice/internal/backoff"
 )
 
-// worker is a partition at work over a topic and a table in memory. Its tests run in a bubble of synctest: time stands still
-// until nothing moves, so a test can say what happens a millisecond before and after a deadline.
+// worker is a partition at work over a topic and a table in memory. Its tests run in a bubble of synctest: time stands
+// still until nothing moves, so a test can say what happens a millisecond before and after a deadline.
 type worker struct {
 	*partition
 	t     *testing.T
@@ -27,15 +30,16 @@ type worker struct {
 	once  sync.Once
 }
 
-// newWorker makes a partition that cuts batches at ten rows and after a second.
+// newWorker makes a partition that seals batches at ten rows and after a second.
 func newWorker(t *testing.T, edit ...func(*worker)) *worker {
 	t.Helper()
 	topic, table := newMemory(t)
 	m, _ := newMetrics()
-	claim := newBudget(1 << 30).join()
+	claim := budget.New(1 << 30).Join()
 	w := &worker{t: t, topic: topic, table: table, ended: make(chan struct{}), partition: &partition{
-		id: 0, member: topic.member, flushAge: time.Second, cfg: Config{BatchRows: 10, BatchBytes: 1 << 20},
-		kafka: topic, ledger: topic, graves: topic, table: table, claim: claim, accepted: new(atomic.Uint64), metrics: m, log: slog.New(slog.DiscardHandler), topic: "events",
+		id: 0, topic: "events", member: topic.member, flushAge: time.Second, cfg: Config{BatchRows: 10, BatchBytes: 1 << 20},
+		kafka: topic, offsets: topic, deadLetters: topic, table: table, shares: shares{claim: claim, accepted: new(atomic.Uint64)},
+		metrics: m, log: slog.New(slog.DiscardHandler), maxPause: backoff.Max,
 	}}
 	for _, e := range edit {
 		e(w)
@@ -43,7 +47,7 @@ func newWorker(t *testing.T, edit ...func(*worker)) *worker {
 	return w
 }
 
-// start lets it run until the test ends, in a bubble.
+// start runs the worker until the test ends, in a bubble.
 func (w *worker) start() {
 	w.startUnbubbled()
 	synctest.Wait()
@@ -60,7 +64,7 @@ func (w *worker) startUnbubbled() {
 	}()
 }
 
-// stop ends the generation and waits for the partition. However it was stopped, it leaves nothing behind.
+// stop ends the generation, waits for the partition, and checks that it leaves nothing behind.
 func (w *worker) stop() {
 	w.once.Do(func() {
 		w.end()
@@ -73,22 +77,19 @@ func (w *worker) stop() {
 				w.t.Errorf("blocked by %s is %v after the end", reason, got)
 			}
 		}
-		if n := testutil.CollectAndCount(w.metrics.lags.gauge); n > 1 {
+		if n := testutil.CollectAndCount(w.metrics.lags.Gauge); n > 1 {
 			w.t.Errorf("%d lags are reported for a partition", n)
 		}
-		if w.claim.used != 0 {
-			w.t.Errorf("%d bytes of the budget are still taken after the end", w.claim.used)
+		if bytes, batches := w.claim.Outstanding(); bytes != 0 || batches != 0 {
+			w.t.Errorf("%d bytes of the budget are still taken after the end, and %d batches are on their way", bytes, batches)
 		}
-		if b := w.claim.budget; len(b.claims) == 1 && b.sealed != 0 {
-			w.t.Errorf("%d batches are said to be on their way after the end", b.sealed)
-		}
-		if w.turn.held {
+		if w.turn.Holds() {
 			w.t.Error("the partition keeps its turn after the end")
 		}
 	})
 }
 
-// pass lets time pass, and then everything come to rest.
+// pass lets time pass, and waits until nothing moves.
 func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
@@ -101,7 +102,7 @@ func (w *worker) blocked(reason string) float64 {
 }
 
 func (w *worker) lag() float64 {
-	return testutil.ToFloat64(w.metrics.lags.gauge.WithLabelValues("events", "0"))
+	return testutil.ToFloat64(w.metrics.lags.Gauge.WithLabelValues("events", "0"))
 }
 
 // expect compares the journal, written as lines joined by commas.
@@ -112,7 +113,7 @@ func (w *worker) expect(want string) {
 	}
 }
 
-// inserted compares the inserts that succeeded, in whatever order they did, and how far the group has come.
+// inserted compares the inserts that succeeded, in any order, and the committed offset.
 func (w *worker) inserted(head int64, want ...string) {
 	w.t.Helper()
 	var got []string
@@ -139,7 +140,7 @@ func (w *worker) happened(line string) int {
 	return n
 }
 
-// inOrder says whether lines come in the journal in this order, with others between them or not.
+// inOrder says whether the journal has these lines in this order, with other lines between them or not.
 func (w *worker) inOrder(lines ...string) bool {
 	all := w.topic.journal.read()
 	for _, l := range lines {

@@ -11,81 +11,83 @@ import (
 	"github.com/google/uuid"
 )
 
-// The metadata of an offset commit, which Kafka keeps for us, at most 4,096 bytes:
+// The metadata of an offset commit, which Kafka stores for us, at most 4,096 bytes:
 //
 //	"sluice/1:" base64url( head, count, count × (length, range), parts, crc32c )
 //	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags [, lost]
 //	part  = kind, length, bytes; of kind 1: epoch + 1 or 0, topic id
 //
-// All numbers but the hash and the checksum are varints. A range's length lets a reader pass over what a newer writer has added to
-// its end, and bytes after the ranges are passed over too: old and new consumers of one group can follow each other. The version
-// goes up only when an old reader must not understand it any more; it then doubts, and loses nothing.
+// All numbers except the hash and the checksum are varints. A reader skips what a newer writer adds to the end of a
+// range, by the range's length, and parts that it does not know, so old and new consumers of one group can take over
+// from each other. The version goes up only if an old reader would go wrong. An old reader of a new version knows no
+// ranges: it asks the table about all rows, and loses nothing.
 const (
 	metadataPrefix = "sluice/1:"
-	// maxMetadata is what brokers take unless they are told otherwise.
+	// maxMetadata is the most that brokers store by default, in bytes.
 	maxMetadata = 4096
 )
 
 const (
 	flagSplit = 1 << 0
 	flagLost  = 1 << 1 // the number of lost records follows
-	flagSized = 1 << 2 // an older reader takes it for flagSplit, as any flag that it does not know
+	flagSized = 1 << 2 // a reader that does not know a flag takes it for flagSplit
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
-// partOrigin is the kind of the part behind the ranges that says which log they are of.
+// partOrigin is the kind of the part that has the origin.
 const partOrigin = 1
 
-// Metadata encodes what is recorded.
+// Metadata encodes the ranges and the origin for the commit of Head.
 func (r *Ranges) Metadata() string {
 	b := make([]byte, 0, 256)
-	b = binary.AppendVarint(b, r.Head)
-	b = binary.AppendUvarint(b, uint64(len(r.Spans)))
-	end := r.Head
+	b = binary.AppendVarint(b, r.head)
+	b = binary.AppendUvarint(b, uint64(len(r.ranges)))
+	end := r.head
 	var one []byte
-	for _, s := range r.Spans {
-		one = binary.AppendUvarint(one[:0], uint64(s.First-end)) //nolint:gosec // not negative
-		one = binary.AppendUvarint(one, uint64(s.Last-s.First))  //nolint:gosec // not negative
-		one = binary.LittleEndian.AppendUint64(one, s.Hash)      //
-		one = binary.AppendUvarint(one, uint64(s.Records))       //nolint:gosec // not negative
-		one = binary.AppendVarint(one, s.SealedAt.UnixMilli())   //
-		flags := uint64(0)
-		if s.Split {
-			flags |= flagSplit
-		}
-		if s.Lost > 0 {
-			flags |= flagLost
-		}
-		if s.Sized {
-			flags |= flagSized
-		}
-		one = binary.AppendUvarint(one, flags)
-		if s.Lost > 0 {
-			one = binary.AppendUvarint(one, uint64(s.Lost))
-		}
+	for _, s := range r.ranges {
+		one = appendRange(one[:0], s, end)
 		b = binary.AppendUvarint(b, uint64(len(one)))
 		b = append(b, one...)
 		end = s.Last + 1
 	}
-	if o := r.Origin; o != (Origin{}) {
+	if o := r.origin; o != (Origin{}) {
 		one = append(binary.AppendUvarint(one[:0], uint64(o.Term)), o.Topic[:]...)
 		b = binary.AppendUvarint(binary.AppendUvarint(b, partOrigin), uint64(len(one)))
 		b = append(b, one...)
 	}
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crcTable))
 	return metadataPrefix + base64.RawURLEncoding.EncodeToString(b)
 }
 
-// DecodeMetadata reads what was committed with an offset. ok is false for what this program did not write, cannot read, or wrote
-// with another offset; then nothing is known about what lies behind the offset. Empty metadata is no range, and ok.
-func DecodeMetadata(offset int64, text string) (spans []Range, ok bool) {
-	spans, _, ok = DecodeAll(offset, text)
-	return spans, ok
+// appendRange encodes a range that follows an end.
+func appendRange(b []byte, s Range, end int64) []byte {
+	flags := uint64(0)
+	if s.Split >= SplitForRow {
+		flags |= flagSplit
+	}
+	if s.Lost > 0 {
+		flags |= flagLost
+	}
+	if s.Split == SplitForSize {
+		flags |= flagSized
+	}
+	b = binary.AppendUvarint(b, uint64(s.First-end))
+	b = binary.AppendUvarint(b, uint64(s.Last-s.First))
+	b = binary.LittleEndian.AppendUint64(b, s.Hash)
+	b = binary.AppendUvarint(b, uint64(s.Records))
+	b = binary.AppendVarint(b, s.SealedAt.UnixMilli())
+	b = binary.AppendUvarint(b, flags)
+	if s.Lost > 0 {
+		b = binary.AppendUvarint(b, uint64(s.Lost))
+	}
+	return b
 }
 
-// DecodeAll is decodeMetadata with the log that the ranges are of.
-func DecodeAll(offset int64, text string) (spans []Range, of Origin, ok bool) {
+// DecodeMetadata reads the metadata of a committed offset. ok is false if the metadata is not ours, is broken, has
+// another version, or belongs to another offset: then nothing is known about what lies behind the offset. Empty
+// metadata has no ranges, and is ok.
+func DecodeMetadata(offset int64, text string) (recorded []Range, of Origin, ok bool) {
 	if text == "" {
 		return nil, of, true
 	}
@@ -95,11 +97,11 @@ func DecodeAll(offset int64, text string) (spans []Range, of Origin, ok bool) {
 	}
 	end := offset
 	for n := f.unsigned(); n > 0; n-- {
-		s, good := decodeSpan(f.take(f.unsigned()), end)
-		if f.bad || !good || len(spans) == MaxRanges {
+		s, good := decodeRange(f.take(f.unsigned()), end)
+		if f.bad || !good || len(recorded) == MaxRanges {
 			return nil, of, false
 		}
-		spans = append(spans, s)
+		recorded = append(recorded, s)
 		end = s.Last + 1
 	}
 	if f.bad {
@@ -111,20 +113,20 @@ func DecodeAll(offset int64, text string) (spans []Range, of Origin, ok bool) {
 			of = decodeOrigin(part)
 		}
 	}
-	return spans, of, true
+	return recorded, of, true
 }
 
 func decodeOrigin(b []byte) Origin {
 	f := fields{b: b}
-	n := f.unsigned()
+	term := f.unsigned()
 	id := f.take(uint64(len(uuid.UUID{})))
-	if f.bad || n > math.MaxInt32 {
+	if f.bad || term > math.MaxInt32 {
 		return Origin{}
 	}
-	return Origin{Topic: uuid.UUID(id), Term: int32(n)}
+	return Origin{Topic: uuid.UUID(id), Term: int32(term)}
 }
 
-// unwrap takes off what is around the fields of metadata, and checks it.
+// unwrap removes prefix, encoding and checksum, and checks them.
 func unwrap(text string) (fields, bool) {
 	body, found := strings.CutPrefix(text, metadataPrefix)
 	if !found || len(text) > maxMetadata {
@@ -136,10 +138,10 @@ func unwrap(text string) (fields, bool) {
 	}
 	sum := b[len(b)-crc32.Size:]
 	b = b[:len(b)-crc32.Size]
-	return fields{b: b}, crc32.Checksum(b, castagnoli) == binary.LittleEndian.Uint32(sum)
+	return fields{b: b}, crc32.Checksum(b, crcTable) == binary.LittleEndian.Uint32(sum)
 }
 
-func decodeSpan(b []byte, end int64) (Range, bool) {
+func decodeRange(b []byte, end int64) (Range, bool) {
 	f := fields{b: b}
 	gap, length := f.unsigned(), f.unsigned()
 	var s Range
@@ -153,18 +155,22 @@ func decodeSpan(b []byte, end int64) (Range, bool) {
 	if flags&flagLost != 0 {
 		lost = f.unsigned()
 	}
-	const most = 1 << 40 // offsets of one range, far beyond any batch; keeps the sums below from going round
+	const most = 1 << 40 // offsets of one range, far beyond any batch; with it the sums below cannot overflow
 	if f.bad || gap != 0 || length > most || records > length+1 || lost > length+1 || end < 0 || end > 1<<62 {
 		return Range{}, false
 	}
 	s.First, s.Last = end, end+int64(length)
 	s.Records, s.Lost = int(records), int64(lost)
-	s.Sized = flags&flagSized != 0
-	s.Split = flags&^flagLost != 0 // a flag that is not known yet is a reason to look as well
+	switch {
+	case flags&flagSized != 0:
+		s.Split = SplitForSize
+	case flags&^flagLost != 0: // an unknown flag is a reason to ask the table too
+		s.Split = SplitForRow
+	}
 	return s, true
 }
 
-// fields reads varints; bad says that there was not enough.
+// fields reads varints. bad says that there were too few bytes.
 type fields struct {
 	b   []byte
 	bad bool

@@ -9,189 +9,229 @@ import (
 )
 
 const (
-	// MaxRanges is how many ranges of a partition may be recorded and not yet known to be in ClickHouse.
+	// MaxRanges is how many ranges of a partition may be recorded at a time.
 	MaxRanges = 4
-	// Trusted is how long after a range was sealed its first insert may still be under way without anybody having to look
-	// whether it is. It is shorter than the group's session: whoever was stopped for so long that the partition may have gone
-	// to another looks first.
-	Trusted = 10 * time.Second
+	// TokenTrust is how long after a range was sealed its first insert may go out without a look at the table. It is
+	// shorter than the group's session: a process that was stopped for so long that another member may have the
+	// partition looks first.
+	TokenTrust = 10 * time.Second
 )
 
-// Range is one recorded range: the run of offsets that goes into ClickHouse as one block.
+// Split says whether a range goes in as one block. A higher value includes what the lower ones say.
+type Split int
+
+const (
+	// Whole is a range that goes in as one block, under its token.
+	Whole Split = iota
+	// SplitForRow is a range whose block was refused for a row. Its rows go in by pieces, so its token says nothing
+	// about them.
+	SplitForRow
+	// SplitForSize is a range whose block was too large, see size.go. Any token of its pieces may be used up without
+	// its rows.
+	SplitForSize
+)
+
+// Range is a run of offsets that goes into ClickHouse as one block.
 type Range struct {
-	First, Last int64     // both included; first follows the last of the range before
-	Hash        uint64    // of the records' values and headers, so that a topic made anew under the old name is another range
-	Records     int       // how many records there are from first to last
-	SealedAt    time.Time // to the millisecond
-	// split says that the block was refused and its rows go in by parts, so that its token says nothing about them.
-	Split bool
-	// lost is how many of the offsets from first to last were records that nobody could read any more: they were removed from the topic
-	// before. Whoever moves the head past the range counts them.
+	// First and Last are included. First follows the Last of the range before.
+	First, Last int64
+	// Hash is of the values and headers of the records. It tells the range from one of a topic that was created anew
+	// under the same name.
+	Hash uint64
+	// Records is how many records there are from First to Last.
+	Records int
+	// SealedAt is when the range was cut, to the millisecond.
+	SealedAt time.Time
+	// Split says whether the range goes in as one block.
+	Split Split
+	// Lost is how many of the range's offsets were records that were removed from the topic before anybody read them.
+	// They are counted when the head passes the range.
 	Lost int64
-	// unread is how many of its records were removed after it was recorded, without being in the table. Whoever reads the range again
-	// finds that out again, so it is not recorded.
+
+	// Unread is how many of its records were removed after it was recorded, without being in the table. It is not
+	// recorded: whoever reads the range again finds it out again.
 	Unread int64
-	Term   int32 // of the leader that appended its last record: its epoch plus one, 0 if unknown; it is not recorded
-	// sized says that it is split because it was too large: see settle_size.go.
-	Sized bool
+	// Term is that of the leader that appended the range's last record: its leader epoch plus one, 0 if unknown. It is
+	// not recorded.
+	Term int32
 }
 
-// Token is what ClickHouse knows the range's block by.
-func (s Range) Token(table, topic string, partition int) string {
-	return fmt.Sprintf("%s/%s/%d/%d-%d/%016x", table, topic, partition, s.First, s.Last, s.Hash)
+// Token is the deduplication token of the range's block.
+func (r Range) Token(table, topic string, partition int) string {
+	return fmt.Sprintf("%s/%s/%d/%d-%d/%016x", table, topic, partition, r.First, r.Last, r.Hash)
 }
 
-// Ranges is what is known about a partition's way into ClickHouse. It does no I/O and is not safe for concurrent use.
+// Origin tells a partition's log from another one with the same offsets: of a topic that was created anew, or of a
+// leader that did not have the end of what was read.
+type Origin struct {
+	// Topic is the topic's id; zero if it is unknown.
+	Topic uuid.UUID
+	// Term is that of the leader that appended what ends at the head; 0 if it is unknown.
+	Term int32
+}
+
+// Ranges is how far a partition is known to be in ClickHouse. It is not safe for concurrent use.
 //
-//	… in ClickHouse │ recorded, perhaps in ClickHouse │ not recorded: certainly not inserted by anybody
+//	… in ClickHouse │ recorded, perhaps in ClickHouse │ not recorded: nobody has inserted it
 //	               head                               end
 //
-// Head and spans travel together in one offset commit: the head as its offset, the spans as its metadata. Only what a commit
-// has carried may be inserted, so whoever takes over cuts the same blocks again.
+// Head and ranges travel together in one offset commit: the head as its offset, the ranges as its metadata. Only a
+// range that a commit has carried may be inserted.
 type Ranges struct {
-	Head  int64
-	Spans []Range // contiguous, oldest first
-	in    []bool  // which of them are known to be in ClickHouse
+	head   int64
+	ranges []Range // contiguous, oldest first
+	in     []bool  // which of them are known to be in ClickHouse
 
-	// seen is the highest offset that the table had when the partition was assigned, -1 for none. Whatever starts at or below it may
-	// be in, whatever the metadata says.
-	Seen int64
+	// seen is the highest offset that the table had when the partition was assigned, -1 for none. A range that starts
+	// at or below it may be in, whatever the metadata says.
+	seen int64
 
-	// empty is up to where there is no record behind the end, if it is beyond that, and emptyLost how many of these offsets were records.
+	// From the end up to empty there is no record, if empty is higher. emptyLost of these offsets were records, and
+	// emptyTerm is the term of what ends there.
 	empty     int64
 	emptyLost int64
 	emptyTerm int32
-	// lost and cuts are what the head has passed and no accepted commit has told yet: lost records, and ends of the topic that were cut off.
-	Lost int64
+
+	// lost and cuts are what the head has passed since the last Uncounted: lost records, and ends of the topic that
+	// were cut off.
+	lost int64
 	cuts int
 
-	// origin is which log the head is of. It travels with each commit.
-	Origin Origin
+	origin Origin
 }
 
-// Origin tells a partition's log from another one that has the same offsets: of a topic that was made anew, or of a leader that did not
-// have the end of what was read.
-type Origin struct {
-	Topic uuid.UUID
-	Term  int32 // of the leader that appended what ends at the head
+// NewRanges begins at a committed offset, with the ranges and the origin that its metadata had. seen is the highest
+// offset from head on that the table has, -1 for none.
+func NewRanges(head int64, recorded []Range, of Origin, seen int64) *Ranges {
+	return &Ranges{head: head, ranges: recorded, in: make([]bool, len(recorded)), origin: of, seen: seen}
 }
 
-// NewRanges begins at a committed offset with what its metadata says.
-func NewRanges(head int64, spans []Range, seen int64) *Ranges {
-	return &Ranges{Head: head, Spans: spans, in: make([]bool, len(spans)), Seen: seen}
-}
+// Head is the offset to commit: everything before it is in ClickHouse, or a dead letter, or no record.
+func (r *Ranges) Head() int64 { return r.head }
 
 // End is the first offset that is in no range.
 func (r *Ranges) End() int64 {
-	if n := len(r.Spans); n > 0 {
-		return r.Spans[n-1].Last + 1
+	if n := len(r.ranges); n > 0 {
+		return r.ranges[n-1].Last + 1
 	}
-	return r.Head
+	return r.head
 }
 
-// Full says that no further range may be recorded until one is in.
-func (r *Ranges) Full() bool { return len(r.Spans) >= MaxRanges }
+// Len is how many ranges are recorded.
+func (r *Ranges) Len() int { return len(r.ranges) }
 
-var errRange = errors.New("not the range that comes next")
+// Full says that no range may be recorded until one is in.
+func (r *Ranges) Full() bool { return len(r.ranges) >= MaxRanges }
 
-// Record appends a range. It counts once a commit with metadata of ranges has been acknowledged.
-func (r *Ranges) Record(s Range) error {
-	if s.First != r.End() || s.Last < s.First || r.Full() {
-		return fmt.Errorf("%w: %d-%d after %d with %d recorded", errRange, s.First, s.Last, r.End(), len(r.Spans))
+// ErrNotNext says that a range, or a jump, does not follow what is recorded.
+var ErrNotNext = errors.New("not the range that comes next")
+
+// Record appends a range. The range may be inserted once a commit with Metadata was acknowledged.
+func (r *Ranges) Record(next Range) error {
+	if next.First != r.End() || next.Last < next.First || r.Full() {
+		return fmt.Errorf("%w: %d-%d after %d with %d recorded", ErrNotNext, next.First, next.Last, r.End(),
+			len(r.ranges))
 	}
-	r.Spans, r.in = append(r.Spans, s), append(r.in, false)
+	r.ranges, r.in = append(r.ranges, next), append(r.in, false)
 	return nil
 }
 
-// Inserted notes that a range is in ClickHouse, and moves the head past what is in without a gap. It says whether the head moved.
+// Inserted notes that the range that starts at first is in ClickHouse. The head moves past all ranges that are in
+// without a gap. Inserted says whether it moved.
 func (r *Ranges) Inserted(first int64) bool {
-	for i, s := range r.Spans {
-		if s.First == first {
+	for i, one := range r.ranges {
+		if one.First == first {
 			r.in[i] = true
 		}
 	}
 	moved := 0
-	for moved < len(r.Spans) && r.in[moved] {
-		r.Head = r.Spans[moved].Last + 1
-		r.Lost += r.Spans[moved].Lost + r.Spans[moved].Unread
-		r.Origin.Term = r.Spans[moved].Term
+	for moved < len(r.ranges) && r.in[moved] {
+		r.head = r.ranges[moved].Last + 1
+		r.lost += r.ranges[moved].Lost + r.ranges[moved].Unread
+		r.origin.Term = r.ranges[moved].Term
 		moved++
 	}
-	r.Spans = r.Spans[:copy(r.Spans, r.Spans[moved:])]
+	r.ranges = r.ranges[:copy(r.ranges, r.ranges[moved:])]
 	r.in = r.in[:copy(r.in, r.in[moved:])]
-	return r.pass() || moved > 0
+	return r.passEmpty() || moved > 0
 }
 
-// Skip notes that there is no record from the end up to an offset, and how many of the offsets in between were records that are lost. The
-// head passes them when all ranges are in. The term is that of the leader that appended what ends there. skip says whether the head
+// SkipTo notes that there is no record from the end up to an offset. lost of these offsets were records, and term is
+// that of the leader that appended what ends there. The head passes them when all ranges are in. SkipTo says whether it
 // moved.
-func (r *Ranges) Skip(to, lost int64, of int32) bool {
-	r.empty, r.emptyTerm = max(r.empty, to), of
+func (r *Ranges) SkipTo(to, lost int64, term int32) bool {
+	r.empty, r.emptyTerm = max(r.empty, to), term
 	r.emptyLost += lost
-	return r.pass()
+	return r.passEmpty()
 }
 
-// pass moves the head over what is empty, if no range lies before it.
-func (r *Ranges) pass() bool {
-	if len(r.Spans) > 0 || r.empty <= r.Head {
+func (r *Ranges) passEmpty() bool {
+	if len(r.ranges) > 0 || r.empty <= r.head {
 		return false
 	}
-	r.Head, r.Lost, r.Origin.Term = r.empty, r.Lost+r.emptyLost, r.emptyTerm
+	r.head, r.lost, r.origin.Term = r.empty, r.lost+r.emptyLost, r.emptyTerm
 	r.empty, r.emptyLost = 0, 0
 	return true
 }
 
-// Cover returns the range that comes next with what is empty before it, so that ranges stay contiguous.
-func (r *Ranges) Cover(s Range) Range {
-	if end := r.End(); s.First > end && s.First <= r.empty {
-		s.First = end
-		s.Lost += r.emptyLost
+// Cover extends the range that comes next over the empty offsets before it, so that ranges stay contiguous.
+func (r *Ranges) Cover(next Range) Range {
+	if end := r.End(); next.First > end && next.First <= r.empty {
+		next.First = end
+		next.Lost += r.emptyLost
 		r.empty, r.emptyLost = 0, 0
 	}
-	return s
+	return next
 }
 
-// Told returns what a commit that was just accepted has told for the first time: how many records were lost, and how often the topic's end
-// was cut off. Only then may they be counted: before, another owner may yet pass them.
-func (r *Ranges) Told() (lost int64, cuts int) {
-	lost, cuts = r.Lost, r.cuts
-	r.Lost, r.cuts = 0, 0
+// AddLost adds records that nobody will read. They lie before the head.
+func (r *Ranges) AddLost(n int64) { r.lost += n }
+
+// Uncounted returns what the head has passed since the last call: lost records, and ends of the topic that were cut
+// off. Call it after a commit was acknowledged: until then, another owner may pass and count the same.
+func (r *Ranges) Uncounted() (lost int64, cuts int) {
+	lost, cuts = r.lost, r.cuts
+	r.lost, r.cuts = 0, 0
 	return lost, cuts
 }
 
-// Splits marks a range whose rows go in by parts, because of its size if sized. It must be committed before the first part is inserted.
-func (r *Ranges) Splits(first int64, sized bool) {
-	for i := range r.Spans {
-		if r.Spans[i].First == first {
-			r.Spans[i].Split = true
-			r.Spans[i].Sized = r.Spans[i].Sized || sized
+// MarkSplit marks a range whose rows go in by pieces. The mark must be committed before the first piece is inserted.
+func (r *Ranges) MarkSplit(first int64, why Split) {
+	for i := range r.ranges {
+		if r.ranges[i].First == first {
+			r.ranges[i].Split = max(r.ranges[i].Split, why)
 		}
 	}
 }
 
-// Reread notes what reading a recorded range again has shown: how many of its records are neither on the topic any more nor in the table, and
-// the term of its last one.
-func (r *Ranges) Reread(s Range) {
-	for i := range r.Spans {
-		if r.Spans[i].First == s.First {
-			r.Spans[i].Unread, r.Spans[i].Term = s.Unread, s.Term
+// Reread takes what reading a recorded range again has shown: Unread and Term.
+func (r *Ranges) Reread(again Range) {
+	for i := range r.ranges {
+		if r.ranges[i].First == again.First {
+			r.ranges[i].Unread, r.ranges[i].Term = again.Unread, again.Term
 		}
 	}
 }
 
-// Jump goes on at another offset, because the topic ends before the head: it was cut off, or made anew. Nothing may be recorded then.
-func (r *Ranges) Jump(to int64) error {
-	if len(r.Spans) > 0 {
-		return fmt.Errorf("%w: %d ranges are not yet in", errRange, len(r.Spans))
+// SetTopic sets the topic's id of the origin.
+func (r *Ranges) SetTopic(id uuid.UUID) { r.origin.Topic = id }
+
+// Jump goes on at another offset, because the topic was cut off before the head, or was created anew. Nothing may be
+// recorded. seen is the highest offset from there on that the table has.
+func (r *Ranges) Jump(to int64, topic uuid.UUID, seen int64) error {
+	if len(r.ranges) > 0 {
+		return fmt.Errorf("%w: %d ranges are not yet in", ErrNotNext, len(r.ranges))
 	}
-	r.Head, r.Origin.Term = to, 0
+	r.head, r.origin, r.seen = to, Origin{Topic: topic}, seen
 	r.cuts++
 	r.empty, r.emptyLost = 0, 0
 	return nil
 }
 
-// Doubtful says that the range's rows may be in ClickHouse without its token being known there any more.
-func (r *Ranges) Doubtful(s Range, now time.Time) bool {
-	age := now.Sub(s.SealedAt)
-	return s.Split || s.First <= r.Seen || age > Trusted || age < -Trusted
+// Uncertain says that the rows of a range may be in ClickHouse although its token is not known there any more.
+func (r *Ranges) Uncertain(one Range, now time.Time) bool {
+	return one.Split != Whole || one.First <= r.seen || untrusted(now.Sub(one.SealedAt))
 }
+
+// untrusted says that something is too old to be relied on. A clock may have gone back.
+func untrusted(age time.Duration) bool { return age > TokenTrust || age < -TokenTrust }

@@ -1,29 +1,29 @@
 package delivery
 
 import (
-	"encoding/base64"
-	"encoding/binary"
-	"errors"
-	"hash/crc32"
-	"reflect"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 var sealed = time.UnixMilli(1795435200123).UTC()
 
-func spanOf(first, last int64) Range {
-	return Range{First: first, Last: last, Hash: 0xFEDCBA9876543210 + uint64(first), Records: int(last - first + 1), SealedAt: sealed} //nolint:gosec // not negative
+func rangeOf(first, last int64) Range {
+	return Range{
+		First: first, Last: last, Hash: 0xFEDCBA9876543210 + uint64(first),
+		Records: int(last - first + 1), SealedAt: sealed,
+	}
 }
 
-// The head moves only past what is in without a gap, in whatever order the inserts are answered.
+// The head moves only past ranges that are in without a gap, in whatever order the inserts are answered.
 func TestHeadMovesInOrder(t *testing.T) {
-	r := NewRanges(100, nil, -1)
-	for _, s := range []Range{spanOf(100, 109), spanOf(110, 110), spanOf(111, 150)} {
-		if err := r.Record(s); err != nil {
-			t.Fatal(err)
-		}
+	t.Parallel()
+	r := NewRanges(100, nil, Origin{}, -1)
+	for _, s := range []Range{rangeOf(100, 109), rangeOf(110, 110), rangeOf(111, 150)} {
+		require.NoError(t, r.Record(s))
 	}
 	for _, c := range []struct {
 		first int64
@@ -31,222 +31,121 @@ func TestHeadMovesInOrder(t *testing.T) {
 		head  int64
 		left  int
 	}{{110, false, 100, 3}, {100, true, 111, 1}, {111, true, 151, 0}} {
-		if moved := r.Inserted(c.first); moved != c.moved || r.Head != c.head || len(r.Spans) != c.left {
-			t.Errorf("after %d: moved %v, head %d, %d left; want %+v", c.first, moved, r.Head, len(r.Spans), c)
-		}
+		assert.Equal(t, c.moved, r.Inserted(c.first), "after %d", c.first)
+		assert.Equal(t, c.head, r.Head(), "after %d", c.first)
+		assert.Equal(t, c.left, r.Len(), "after %d", c.first)
 	}
-	if r.End() != 151 {
-		t.Errorf("end %d", r.End())
-	}
+	assert.Equal(t, int64(151), r.End())
 }
 
-// Only the range that comes next may be recorded, and no more than fit.
+// Only the range that comes next may be recorded, and no more than MaxRanges. A jump needs that none is recorded.
 func TestRecordRefuses(t *testing.T) {
-	r := NewRanges(10, nil, -1)
-	for _, s := range []Range{spanOf(9, 12), spanOf(11, 12), spanOf(10, 9)} {
-		if err := r.Record(s); !errors.Is(err, errRange) {
-			t.Errorf("%d-%d: %v", s.First, s.Last, err)
-		}
+	t.Parallel()
+	r := NewRanges(10, nil, Origin{}, -1)
+	for _, s := range []Range{rangeOf(9, 12), rangeOf(11, 12), rangeOf(10, 9)} {
+		assert.ErrorIs(t, r.Record(s), ErrNotNext, "%d-%d", s.First, s.Last)
 	}
 	for i := range int64(MaxRanges) {
-		if r.Full() {
-			t.Fatalf("full with %d", i)
-		}
-		if err := r.Record(spanOf(10+i, 10+i)); err != nil {
-			t.Fatal(err)
-		}
+		require.False(t, r.Full(), "with %d", i)
+		require.NoError(t, r.Record(rangeOf(10+i, 10+i)))
 	}
-	if err := r.Record(spanOf(10+MaxRanges, 99)); !r.Full() || err == nil {
-		t.Errorf("full %v, error %v with %d recorded", r.Full(), err, MaxRanges)
-	}
-	if r.Jump(0) == nil {
-		t.Error("jumped away from recorded ranges")
-	}
+	assert.True(t, r.Full())
+	assert.Error(t, r.Record(rangeOf(10+MaxRanges, 99)))
+	assert.Error(t, r.Jump(0, uuid.UUID{}, -1))
 	for i := range int64(MaxRanges) {
 		r.Inserted(10 + i)
 	}
-	if err := r.Jump(3); err != nil || r.End() != 3 {
-		t.Errorf("end %d, error %v", r.End(), err)
-	}
+	assert.NoError(t, r.Jump(3, uuid.UUID{}, -1))
+	assert.Equal(t, int64(3), r.End())
 }
 
-// What is old, split, from the future, or not above what the table had, is doubtful.
-func TestDoubtful(t *testing.T) {
-	r := NewRanges(0, nil, 50)
+// A range is uncertain if it is old, split, from the future, or not above what the table had.
+func TestUncertain(t *testing.T) {
+	t.Parallel()
+	r := NewRanges(0, nil, Origin{}, 50)
 	for _, c := range []struct {
 		name string
-		span Range
+		one  Range
 		age  time.Duration
 		want bool
 	}{
-		{"fresh", spanOf(51, 60), 0, false},
-		{"starts at what was seen", spanOf(50, 60), 0, true},
-		{"begins below what was seen", spanOf(49, 60), 0, true},
-		{"just trusted", spanOf(51, 60), Trusted, false},
-		{"a millisecond too old", spanOf(51, 60), Trusted + time.Millisecond, true},
-		{"a clock that is just trusted", spanOf(51, 60), -Trusted, false},
-		{"from the future", spanOf(51, 60), -Trusted - time.Millisecond, true},
-		{"split", Range{First: 51, Last: 60, SealedAt: sealed, Split: true}, 0, true},
+		{"fresh", rangeOf(51, 60), 0, false},
+		{"starts at what was seen", rangeOf(50, 60), 0, true},
+		{"begins below what was seen", rangeOf(49, 60), 0, true},
+		{"just trusted", rangeOf(51, 60), TokenTrust, false},
+		{"a millisecond too old", rangeOf(51, 60), TokenTrust + time.Millisecond, true},
+		{"a clock that is just trusted", rangeOf(51, 60), -TokenTrust, false},
+		{"from the future", rangeOf(51, 60), -TokenTrust - time.Millisecond, true},
+		{"split", Range{First: 51, Last: 60, SealedAt: sealed, Split: SplitForRow}, 0, true},
 	} {
-		if got := r.Doubtful(c.span, sealed.Add(c.age)); got != c.want {
-			t.Errorf("%s: %v", c.name, got)
-		}
-	}
-}
-
-// What is encoded comes back, and fits where Kafka keeps it even with the largest numbers.
-func TestMetadata(t *testing.T) {
-	for n := range MaxRanges + 1 {
-		r := NewRanges(1<<61, nil, -1)
-		for range n {
-			s := spanOf(r.End(), r.End()+1<<39)
-			s.Hash, s.Records, s.Split = ^uint64(0), 1<<39, n%2 == 0
-			if err := r.Record(s); err != nil {
-				t.Fatal(err)
-			}
-		}
-		text := r.Metadata()
-		spans, ok := DecodeMetadata(r.Head, text)
-		if !ok || !reflect.DeepEqual(spans, r.Spans) && n > 0 || len(spans) != n {
-			t.Errorf("%d ranges: ok %v, %+v, want %+v", n, ok, spans, r.Spans)
-		}
-		if len(text) >= maxMetadata/4 {
-			t.Errorf("%d ranges take %d bytes", n, len(text))
-		}
-	}
-}
-
-// What is not ours, broken, of another version or of another offset is told apart from nothing at all.
-func TestMetadataOfOthers(t *testing.T) {
-	r := NewRanges(7, nil, -1)
-	if err := r.Record(spanOf(7, 9)); err != nil {
-		t.Fatal(err)
-	}
-	good := r.Metadata()
-	if _, ok := DecodeMetadata(7, good); !ok {
-		t.Fatal("the good one is not read")
-	}
-	for name, text := range map[string]string{
-		"another program's":    "committed by kafka-python",
-		"another version":      "sluice/2:" + strings.TrimPrefix(good, metadataPrefix),
-		"cut":                  good[:len(good)-1],
-		"only the prefix":      metadataPrefix,
-		"a byte changed":       good[:len(metadataPrefix)+2] + "_" + good[len(metadataPrefix)+3:],
-		"something behind":     good + "A",
-		"longer than possible": metadataPrefix + strings.Repeat("A", maxMetadata),
-	} {
-		if spans, ok := DecodeMetadata(7, text); ok || spans != nil {
-			t.Errorf("%s: %v", name, spans)
-		}
-	}
-	if _, ok := DecodeMetadata(8, good); ok {
-		t.Error("taken for another offset's")
-	}
-	if spans, ok := DecodeMetadata(8, ""); !ok || spans != nil {
-		t.Error("nothing is not a fault")
-	}
-}
-
-// A newer consumer may say more about a range, and more behind the ranges: this one reads what it knows. A flag that it does not
-// know makes it look.
-func TestMetadataOfNewer(t *testing.T) {
-	write := func(flags uint64) string {
-		s := spanOf(7, 9)
-		one := binary.AppendUvarint(nil, 0)
-		one = binary.AppendUvarint(one, 2)
-		one = binary.LittleEndian.AppendUint64(one, s.Hash)
-		one = binary.AppendUvarint(one, 3)
-		one = binary.AppendVarint(one, sealed.UnixMilli())
-		one = append(binary.AppendUvarint(one, flags), "more about the range"...)
-		b := binary.AppendUvarint(binary.AppendVarint(nil, 7), 1)
-		b = append(binary.AppendUvarint(b, uint64(len(one))), one...)
-		b = append(b, "more behind the ranges"...)
-		b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-		return metadataPrefix + base64.RawURLEncoding.EncodeToString(b)
-	}
-	if spans, ok := DecodeMetadata(7, write(0)); !ok || len(spans) != 1 || spans[0] != spanOf(7, 9) {
-		t.Errorf("%v %+v", ok, spans)
-	}
-	if spans, ok := DecodeMetadata(7, write(1<<5)); !ok || len(spans) != 1 || !spans[0].Split {
-		t.Errorf("%v %+v", ok, spans)
-	}
-}
-
-// The metadata of this version as it has been since the first one: what is on brokers must stay readable.
-func TestMetadataGolden(t *testing.T) {
-	r := NewRanges(7, nil, -1)
-	_ = r.Record(spanOf(7, 9))
-	_ = r.Record(spanOf(10, 10))
-	r.Splits(10, false)
-	const golden = "sluice/1:DgISAAIXMlR2mLrc_gP2-beEwWgAEgAAGjJUdpi63P4B9vm3hMFoAdzclmM"
-	if got := r.Metadata(); got != golden {
-		t.Errorf("metadata %s, want %s", got, golden)
-	}
-	if spans, ok := DecodeMetadata(7, golden); !ok || !reflect.DeepEqual(spans, r.Spans) {
-		t.Errorf("%v %+v", ok, spans)
+		assert.Equal(t, c.want, r.Uncertain(c.one, sealed.Add(c.age)), c.name)
 	}
 }
 
 // The token tells apart what must not be taken for the same: another table, topic, partition, cut or content.
 func TestToken(t *testing.T) {
-	s := spanOf(7, 9)
+	t.Parallel()
+	s := rangeOf(7, 9)
 	const want = "db.events_raw/events/3/7-9/fedcba9876543217"
-	if got := s.Token("db.events_raw", "events", 3); got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-	other := s
-	other.Hash++
-	if other.Token("db.events_raw", "events", 3) == want {
-		t.Error("other records have the same token")
-	}
+	assert.Equal(t, want, s.Token("db.events_raw", "events", 3))
+	s.Hash++
+	assert.NotEqual(t, want, s.Token("db.events_raw", "events", 3), "other records")
 }
 
-// Whatever is in the metadata: no crash, no nonsense, and what is accepted comes back the same when it is written again.
-func FuzzMetadata(f *testing.F) {
-	r := NewRanges(7, nil, -1)
-	f.Add(int64(7), r.Metadata(), true)
-	_ = r.Record(spanOf(7, 9))
-	_ = r.Record(spanOf(10, 1000))
-	f.Add(int64(7), r.Metadata(), true)
-	f.Add(int64(0), "", false)
-	f.Add(int64(0), "sluice/1:AAAA", false)
-	f.Fuzz(func(t *testing.T, offset int64, text string, repair bool) {
-		if b, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(text, metadataPrefix)); repair && err == nil && len(b) >= 4 {
-			// Without a right checksum nothing gets any further.
-			b = binary.LittleEndian.AppendUint32(b[:len(b)-4], crc32.Checksum(b[:len(b)-4], castagnoli))
-			text = metadataPrefix + base64.RawURLEncoding.EncodeToString(b)
-		}
-		spans, ok := DecodeMetadata(offset, text)
-		if !ok {
-			return
-		}
-		again := NewRanges(offset, nil, -1)
-		for _, s := range spans {
-			if s.Records < 0 || int64(s.Records) > s.Last-s.First+1 {
-				t.Errorf("%d records in %d-%d", s.Records, s.First, s.Last)
-			}
-			if err := again.Record(s); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got, ok := DecodeMetadata(offset, again.Metadata()); !ok || len(spans) > 0 && !reflect.DeepEqual(got, spans) {
-			t.Errorf("%+v became %+v", spans, got)
-		}
-	})
+// The head passes empty offsets once no range lies before them. What was lost there is counted once.
+func TestSkipTo(t *testing.T) {
+	t.Parallel()
+	r := NewRanges(10, nil, Origin{}, -1)
+	uncounted := func() int64 { lost, _ := r.Uncounted(); return lost }
+	assert.True(t, r.SkipTo(12, 2, 5))
+	assert.Equal(t, int64(12), r.Head())
+	assert.Equal(t, int32(5), r.origin.Term)
+	lost, cuts := r.Uncounted()
+	assert.Equal(t, int64(2), lost)
+	assert.Zero(t, cuts)
+	assert.Zero(t, uncounted(), "counted again")
+	require.NoError(t, r.Record(rangeOf(12, 14)))
+	assert.False(t, r.SkipTo(20, 3, 6), "a range lies before")
+	assert.False(t, r.SkipTo(22, 0, 6))
+	assert.Equal(t, int64(12), r.Head())
+	assert.Zero(t, uncounted(), "the head is not there yet")
+	assert.True(t, r.Inserted(12))
+	assert.Equal(t, int64(22), r.Head())
+	assert.Equal(t, int64(22), r.End())
+	assert.Equal(t, int64(3), uncounted())
+	assert.False(t, r.SkipTo(22, 0, 6), "to where it is")
+	assert.False(t, r.SkipTo(21, 0, 6), "back")
 }
 
-// The mark of a range that is split for its size survives the metadata; an older reader sees that it is split.
-func TestMetadataSized(t *testing.T) {
-	r := NewRanges(10, nil, -1)
-	for _, first := range []int64{10, 20, 30} {
-		if err := r.Record(Range{First: first, Last: first + 9, Records: 10, SealedAt: sealed}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r.Splits(20, false)
-	r.Splits(30, true)
-	spans, ok := DecodeMetadata(10, r.Metadata())
-	if !ok || len(spans) != 3 || spans[0].Split || spans[0].Sized || !spans[1].Split || spans[1].Sized || !spans[2].Split || !spans[2].Sized {
-		t.Errorf("%v %+v", ok, spans)
-	}
+// A range begins where the one before ends, and includes what was lost in between. It covers only offsets that are
+// known to be empty.
+func TestCover(t *testing.T) {
+	t.Parallel()
+	r := NewRanges(0, nil, Origin{}, -1)
+	require.NoError(t, r.Record(rangeOf(0, 9)))
+	r.SkipTo(15, 4, 1)
+	assert.Equal(t, int64(16), r.Cover(rangeOf(16, 20)).First, "offset 15 is not known to be empty")
+	s := r.Cover(rangeOf(15, 20))
+	assert.Equal(t, [3]int64{10, 20, 4}, [3]int64{s.First, s.Last, s.Lost})
+	require.NoError(t, r.Record(s))
+	again := r.Cover(rangeOf(21, 22))
+	assert.Equal(t, [2]int64{21, 0}, [2]int64{again.First, again.Lost})
+	r.Inserted(0)
+	r.Inserted(10)
+	lost, _ := r.Uncounted()
+	assert.Equal(t, int64(4), lost)
+	assert.Equal(t, int64(21), r.Head())
+}
+
+// A jump counts as a cut, and forgets what was empty before it.
+func TestJump(t *testing.T) {
+	t.Parallel()
+	r := NewRanges(10, nil, Origin{Topic: uuid.UUID{1}, Term: 3}, -1)
+	require.NoError(t, r.Jump(4, uuid.UUID{2}, 6))
+	assert.Equal(t, int64(4), r.Head())
+	assert.Equal(t, Origin{Topic: uuid.UUID{2}}, r.origin)
+	assert.True(t, r.Uncertain(rangeOf(6, 9), sealed))
+	assert.False(t, r.Uncertain(rangeOf(7, 9), sealed))
+	_, cuts := r.Uncounted()
+	assert.Equal(t, 1, cuts)
 }

@@ -10,12 +10,12 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// sticky is the group's balancer: all members get the same number of partitions, give or take one, and keep what they had as far as
-// that allows. A partition that moves is paused, and its new owner replays the recorded ranges; a partition that stays is only
-// paused.
+// sticky is the group's balancer: all members get the same number of partitions, give or take one, and keep what they
+// had as far as that allows. A partition that moves is paused, and its new owner replays the recorded ranges; a
+// partition that stays is only paused.
 //
-// Each member tells the leader which partitions it had and in which generation, in the user data of its request to join. If two members
-// claim a partition, the leader believes the later generation: the other member was asleep.
+// Each member tells the leader which partitions it had and in which generation, in the user data of its request to
+// join. If two members claim a partition, the leader believes the later generation: the other member was asleep.
 //
 // It is written by hand because kafka-go has no sticky balancer.
 type sticky struct {
@@ -32,11 +32,11 @@ const stickyProtocol = "sluice-sticky"
 func (s *sticky) own(generation int, owned map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.generation, s.owned = int32(generation), owned //nolint:gosec // Kafka's own type
+	s.generation, s.owned = int32(generation), owned
 }
 
-// alone says whether this member is alone in the generation: as its leader it assigned partitions to one member only. The answer is
-// good once.
+// alone says whether this member is alone in the generation: as its leader it assigned partitions to one member only.
+// The answer is good once.
 func (s *sticky) alone() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Pa
 	}
 	existing := map[string][]int32{}
 	for _, p := range partitions {
-		existing[p.Topic] = append(existing[p.Topic], int32(p.ID)) //nolint:gosec // Kafka's own type
+		existing[p.Topic] = append(existing[p.Topic], int32(p.ID))
 	}
 	for topic, ids := range byTopic {
 		for id, got := range assign(topic, ids, existing[topic], holdings) {
@@ -147,17 +147,18 @@ const holdingVersion = 1
 
 var errHolding = errors.New("the user data does not say what the member had")
 
-// encodeHolding writes: version, generation, topics; each topic's name, partitions, each partition; all numbers as uvarints.
+// encodeHolding writes: version, generation, topics; each topic's name, partitions, each partition; all numbers as
+// uvarints.
 func encodeHolding(generation int32, owned map[string][]int32) []byte {
 	b := []byte{holdingVersion}
-	b = binary.AppendUvarint(b, uint64(max(0, generation))) //nolint:gosec // not negative
+	b = binary.AppendUvarint(b, uint64(max(0, generation)))
 	b = binary.AppendUvarint(b, uint64(len(owned)))
 	for topic, partitions := range owned {
 		b = binary.AppendUvarint(b, uint64(len(topic)))
 		b = append(b, topic...)
 		b = binary.AppendUvarint(b, uint64(len(partitions)))
 		for _, p := range partitions {
-			b = binary.AppendUvarint(b, uint64(p)) //nolint:gosec // not negative
+			b = binary.AppendUvarint(b, uint64(p))
 		}
 	}
 	return b
@@ -178,10 +179,10 @@ func decodeHolding(b []byte) (holding, error) {
 			return 0
 		}
 		b = b[n:]
-		return int(v) //nolint:gosec // at most most
+		return int(v)
 	}
 	const number = 1<<31 - 1
-	c := holding{generation: int32(next(number)), owned: map[string][]int32{}} //nolint:gosec // bounded
+	c := holding{generation: int32(next(number)), owned: map[string][]int32{}}
 	for range next(uint64(len(b))) {
 		size := next(uint64(len(b)))
 		if bad || size > len(b) {
@@ -190,7 +191,7 @@ func decodeHolding(b []byte) (holding, error) {
 		topic := string(b[:size])
 		b = b[size:]
 		for range next(uint64(len(b))) {
-			c.owned[topic] = append(c.owned[topic], int32(next(number))) //nolint:gosec // bounded
+			c.owned[topic] = append(c.owned[topic], int32(next(number)))
 		}
 	}
 	if bad {

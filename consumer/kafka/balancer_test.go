@@ -10,7 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// group is members, each with its balancer, as they would be in processes of their own.
+// group is members, each with a balancer of its own, as in processes of their own.
 type group struct {
 	t          *testing.T
 	generation int
@@ -23,7 +23,7 @@ func newGroup(t *testing.T, partitions int) *group {
 	return &group{t: t, members: map[string]*sticky{}, partitions: partitions, has: map[string][]int{}}
 }
 
-// rebalance shares the partitions, checks that it is fair and whole, and returns how many changed hands.
+// rebalance assigns the partitions, checks that the result is fair and complete, and returns how many partitions moved.
 func (g *group) rebalance() (moved int) {
 	g.t.Helper()
 	g.generation++
@@ -79,7 +79,7 @@ func (g *group) join(ids ...string) {
 	}
 }
 
-// TestOneMoreConsumerMovesAQuarter: adding one to three moves what the new one gets and nothing else; and the other way.
+// Adding a fourth consumer moves only what it gets, and removing one moves only what it had.
 func TestOneMoreConsumerMovesAQuarter(t *testing.T) {
 	g := newGroup(t, 12)
 	g.join("a", "b", "c")
@@ -98,7 +98,7 @@ func TestOneMoreConsumerMovesAQuarter(t *testing.T) {
 	}
 }
 
-// TestLateClaimsDoNotCount: a member that slept through generations claims what others have by now.
+// A member that slept through generations claims partitions that others have by now.
 func TestLateClaimsDoNotCount(t *testing.T) {
 	g := newGroup(t, 12)
 	g.join("a", "b")
@@ -120,7 +120,7 @@ func TestLateClaimsDoNotCount(t *testing.T) {
 	}
 }
 
-// TestBalancerIsAlwaysFair: members come and go, partitions are added, what members say is rubbish.
+// Members come and go, partitions are added, and members claim nonsense.
 func TestBalancerIsAlwaysFair(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 1))

@@ -48,7 +48,8 @@ type DeadLetter struct {
 // NewDeadLetter copies the record, whose bytes are used again, and cuts the error's text.
 func NewDeadLetter(r *recordbatch.Record, reason event.DeadReason, text string) DeadLetter {
 	d := DeadLetter{
-		Offset: r.Offset, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Reason: reason, Text: truncate(text, maxDeadError),
+		Offset: r.Offset, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Reason: reason, Text: truncate(text,
+			maxDeadError),
 	}
 	for _, h := range r.Headers {
 		d.Headers = append(d.Headers, event.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
@@ -102,8 +103,8 @@ func (d *DeadLetter) record(topic string, partition int, at time.Time) kafka.Rec
 	return r
 }
 
-// Write writes dead letters of a partition with acks=all. It returns nil only if all of them are acknowledged. After an error some may be
-// on the topic, and the next try writes those again.
+// Write writes dead letters of a partition with acks=all. It returns nil only if all of them are acknowledged. After an
+// error some may be on the topic, and the next try writes those again.
 func (k *Client) Write(ctx context.Context, partition int, letters []DeadLetter) error {
 	now := time.Now()
 	for len(letters) > 0 {
@@ -145,7 +146,7 @@ func (k *Client) writeBatch(ctx context.Context, partition int, records []kafka.
 	defer cancel()
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.conn.DeadTopic}})
 	if err != nil {
-		return err //nolint:wrapcheck // Write does
+		return err
 	}
 	partitions := 0
 	for _, t := range meta.Topics {
@@ -166,9 +167,9 @@ func (k *Client) writeBatch(ctx context.Context, partition int, records []kafka.
 		Records:     kafka.NewRecordReader(records...),
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // Write does
+		return err
 	}
-	return resp.Error //nolint:wrapcheck // Write does
+	return resp.Error
 }
 
 // Hint says what to do about an error of the dead-letter topic. It is empty for errors that pass by themselves.

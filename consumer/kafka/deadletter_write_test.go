@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"slices"
-	"sluice/internal/recordbatch"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/internal/recordbatch"
 )
 
 // Dead letters are on their topic as they should be, also that of the largest record of the events topic.
@@ -43,8 +44,8 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// A record that was small when compressed can be larger than a topic takes uncompressed. It must fit as a dead letter all the same, or
-// its partition would wait for ever.
+// A record that was small when compressed can be larger than a topic takes uncompressed. It must fit as a dead letter
+// all the same, or its partition would wait for ever.
 func TestWriteWhatWasCompressed(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 1)
@@ -53,7 +54,8 @@ func TestWriteWhatWasCompressed(t *testing.T) {
 	assert.True(t, bytes.Equal(b.DeadLetters(t, 1)[0].Value, bomb.Value))
 }
 
-// Many dead letters take several writes, each with acks=all, and none larger than the topic takes, even if nothing can be compressed.
+// Many dead letters take several writes, each with acks=all, and none larger than the topic takes, even if nothing can
+// be compressed.
 func TestWriteInBatches(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 1)
@@ -76,8 +78,8 @@ func TestWriteInBatches(t *testing.T) {
 	checkNoisyLetters(t, b, 50)
 }
 
-// If the dead-letter topic takes less than a batch, its records are written one by one. The error of a record that is too large alone
-// names the topic, and its hint names the setting.
+// If the dead-letter topic takes less than a batch, its records are written one by one. The error of a record that is
+// too large alone names the topic, and its hint names the setting.
 func TestWriteWhatTheTopicTakes(t *testing.T) {
 	t.Parallel()
 	const most = 300_000

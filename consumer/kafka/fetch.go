@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// fetchBytes bounds one fetch, in bytes, and with it what a partition holds besides its batches. The broker sends a larger batch
-	// whole all the same.
+	// fetchBytes bounds one fetch, in bytes, and with it what a partition holds besides its batches. The broker sends a
+	// larger batch whole all the same.
 	fetchBytes = 2 << 20
 	// maxAnswerBytes is the largest answer to a fetch that is read.
 	maxAnswerBytes = 256 << 20
@@ -29,30 +29,33 @@ const (
 	minFetchVersion = 4
 )
 
-// ErrOffsetOutOfRange says that the offset is no longer, or not yet, on the topic. A broker that was away says so for a while of
-// offsets that it will have again.
+// ErrOffsetOutOfRange says that the offset is no longer, or not yet, on the topic. A broker that was away says so for a
+// while of offsets that it will have again.
 var ErrOffsetOutOfRange = errors.New("offset is out of range")
 
 // Answer is what a partition's leader answered to one fetch.
 type Answer struct {
 	// HighWatermark is the offset that the next record will get.
 	HighWatermark int64
-	// LastStable is where the oldest open transaction begins, or the high watermark if none is open. No record from here on is read.
+	// LastStable is where the oldest open transaction begins, or the high watermark if none is open. No record from
+	// here on is read.
 	LastStable int64
 	// LogStart is the oldest offset on the topic; 0 if the broker does not say.
 	LogStart int64
-	// Records yields the records from the offset on that was asked for, in the order of offsets, without records of aborted
-	// transactions. A record is good until the next one. An error is the last pair. Records can be read once.
+	// Records yields the records from the offset on that was asked for, in the order of offsets, without records of
+	// aborted transactions. A record is good until the next one. An error is the last pair. Records can be read once.
 	Records iter.Seq2[*recordbatch.Record, error]
-	// Next is the offset behind the last batch that was read whole, 0 if there was none. Records sets it when the loop over it ends.
-	// Offsets below Next that had no record are empty: they hold markers, or aborted records, or compaction removed them.
+	// Next is the offset behind the last batch that was read whole, 0 if there was none. Records sets it when the loop
+	// over it ends. Offsets below Next that had no record are empty: they hold markers, or aborted records, or
+	// compaction removed them.
 	Next int64
-	// Term is that of the leader that appended the batch before Next: its leader epoch plus one, so that 0 means unknown.
+	// Term is that of the leader that appended the batch before Next: its leader epoch plus one, so that 0 means
+	// unknown.
 	Term int32
 }
 
-// Fetch reads what a partition has from an offset on. It waits for the first record, at most for wait. Several goroutines may fetch at
-// a time.
+// Fetch reads what a partition has from an offset on. It waits for the first record, at most for wait. Several
+// goroutines may fetch at a time.
 func (k *Client) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
 	defer cancel()
@@ -60,7 +63,7 @@ func (k *Client) Fetch(ctx context.Context, partition int, offset int64, wait ti
 	if f == nil {
 		f = &rawFetch{}
 	}
-	f.ask(k.conn.Topic, int32(partition), offset, wait) //nolint:gosec // Kafka's own type
+	f.ask(k.conn.Topic, int32(partition), offset, wait)
 	if _, err := k.transport.RoundTrip(ctx, k.client.Addr, f); err != nil {
 		return nil, fmt.Errorf("fetch: %w", err) // not back into the pool: f may still be written to
 	}
@@ -92,8 +95,8 @@ func (k *Client) Fetch(ctx context.Context, partition int, offset int64, wait ti
 	return a, nil
 }
 
-// rawFetch is a fetch and its answer as the connection brings it, in memory that is used again. kafka-go's own fetch would
-// allocate for every record.
+// rawFetch is a fetch and its answer as the connection brings it, in memory that is used again. kafka-go's own fetch
+// would allocate for every record.
 type rawFetch struct {
 	request fetchapi.Request
 	version int16
@@ -103,10 +106,11 @@ type rawFetch struct {
 
 func (f *rawFetch) ask(topic string, partition int32, offset int64, wait time.Duration) {
 	f.request = fetchapi.Request{
-		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes, //nolint:gosec // at most half a second
+		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes,
 		SessionID: -1, SessionEpoch: -1, IsolationLevel: readCommitted,
 		Topics: []fetchapi.RequestTopic{{Topic: topic, Partitions: []fetchapi.RequestPartition{{
-			Partition: partition, CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: fetchBytes,
+			Partition: partition, CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1,
+			PartitionMaxBytes: fetchBytes,
 		}}}},
 	}
 }
@@ -116,7 +120,7 @@ func (f *rawFetch) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
 // Broker has kafka-go's transport send the fetch to the partition's leader.
 func (f *rawFetch) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	return f.request.Broker(cluster) //nolint:wrapcheck // kafka-go calls it
+	return f.request.Broker(cluster)
 }
 
 // Required has kafka-go's transport call RawExchange.
@@ -132,7 +136,7 @@ func (f *rawFetch) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	}
 	const correlation = 1 // one request at a time on a connection
 	if err := protocol.WriteRequest(rw, f.version, correlation, clientID, &f.request); err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it was doing
+		return nil, err
 	}
 	var err error
 	f.answer.version = f.version
@@ -143,12 +147,12 @@ func (f *rawFetch) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	return f, nil
 }
 
-// readAnswer reads one answer, from its correlation id on, into memory that it is given and grows if it must. It refuses an answer of more
-// than most bytes, and one to another request.
+// readAnswer reads one answer, from its correlation id on, into memory that it is given and grows if it must. It
+// refuses an answer of more than most bytes, and one to another request.
 func readAnswer(r io.Reader, into []byte, most int, correlation uint32) ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(r, size[:]); err != nil {
-		return into, err //nolint:wrapcheck // the caller says what it was doing
+		return into, err
 	}
 	n := int(binary.BigEndian.Uint32(size[:]))
 	if n < 4 || n > most {
@@ -156,7 +160,7 @@ func readAnswer(r io.Reader, into []byte, most int, correlation uint32) ([]byte,
 	}
 	into = grow(into, n)
 	if _, err := io.ReadFull(r, into); err != nil {
-		return into, err //nolint:wrapcheck // as above
+		return into, err
 	}
 	if id := binary.BigEndian.Uint32(into); id != correlation {
 		return into, fmt.Errorf("the answer to request %d came for %d", correlation, id)

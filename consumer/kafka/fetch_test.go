@@ -14,8 +14,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// Records of aborted transactions are not yielded, and neither are markers, whatever the offset that is asked for, and although
-// transactions of two producers overlap. Next is the end all the same.
+// Records of aborted transactions are not yielded, and neither are markers, whatever the offset that is asked for, and
+// although transactions of two producers overlap. Next is the end all the same.
 func TestFetchTransactions(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 1)
@@ -150,7 +150,8 @@ func TestReadAnswerOfApacheKafka(t *testing.T) {
 	}
 }
 
-// apacheKafkaAnswer is the answer of an Apache Kafka 4.3.1 to a fetch, version 11, of the records of TestFetchTransactions.
+// apacheKafkaAnswer is the answer of an Apache Kafka 4.3.1 to a fetch, version 11, of the records of
+// TestFetchTransactions.
 const apacheKafkaAnswer = "" +
 	"000000010000000000000000000000000001000d636170747572653037303234350000000100000000000000000000000000" +
 	"0e000000000000000e0000000000000000000000020000000000000000000000000000000300000000000000010000000000" +

@@ -31,11 +31,13 @@ type Generation struct {
 	work       sync.WaitGroup // the functions
 	unattend   context.CancelFunc
 	attendance sync.WaitGroup // heartbeats, and the watch over the topic
-	expelled   bool           // the group does not know the member any more; written by the heartbeats before attendance is done
+	// expelled says that the group does not know the member any more. The heartbeats write it before attendance is
+	// done.
+	expelled bool
 }
 
-// Run calls fn in a goroutine. The context of fn ends with the generation, and the next generation does not begin before fn has
-// returned.
+// Run calls fn in a goroutine. The context of fn ends with the generation, and the next generation does not begin
+// before fn has returned.
 func (g *Generation) Run(fn func(ctx context.Context)) {
 	g.work.Go(func() { fn(g.life) })
 }
@@ -51,8 +53,8 @@ func (k *Client) begin(m Member, leader bool, shared int) *Generation {
 	return g
 }
 
-// end ends the generation and waits for its functions. Heartbeats go on until the functions have returned, so that their last
-// commits count. Run must not be called after end.
+// end ends the generation and waits for its functions. Heartbeats go on until the functions have returned, so that
+// their last commits count. Run must not be called after end.
 func (g *Generation) end() {
 	g.over()
 	g.work.Wait()
@@ -60,11 +62,11 @@ func (g *Generation) end() {
 	g.attendance.Wait()
 }
 
-// heartbeats keeps the member in the group until ctx ends. A generation ends only if the coordinator says so: while the coordinator is
-// away, or moves to another broker, it is asked again. The next coordinator knows the members and their generation, so nobody has to
-// stop. The commits of a member that was expelled without knowing are refused.
+// heartbeats keeps the member in the group until ctx ends. A generation ends only if the coordinator says so: while the
+// coordinator is away, or moves to another broker, it is asked again. The next coordinator knows the members and their
+// generation, so nobody has to stop. The commits of a member that was expelled without knowing are refused.
 func (k *Client) heartbeats(ctx context.Context, g *Generation) {
-	ticker := time.NewTicker(heartbeatInterval)
+	ticker := time.NewTicker(k.timing.Heartbeat)
 	defer ticker.Stop()
 	for {
 		select {
@@ -74,9 +76,11 @@ func (k *Client) heartbeats(ctx context.Context, g *Generation) {
 		}
 		err := k.heartbeatUntilAnswered(ctx, g)
 		switch {
-		case errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.IllegalGeneration), errors.Is(err, kafka.FencedInstanceID):
+		case errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.FencedInstanceID),
+			errors.Is(err, kafka.IllegalGeneration):
 			g.expelled = !errors.Is(err, kafka.IllegalGeneration)
-			k.log.Info("the group has gone on without this consumer, joining again", "generation", g.Member.Generation, "err", err)
+			k.log.Info("the group has gone on without this consumer, joining again", "generation", g.Member.Generation,
+				"err", err)
 			g.over()
 			return
 		case errors.Is(err, kafka.RebalanceInProgress):
@@ -101,8 +105,9 @@ func (k *Client) heartbeatUntilAnswered(ctx context.Context, g *Generation) erro
 		if ctx.Err() != nil {
 			return nil
 		}
-		if !logged && time.Since(began) > heartbeatInterval { // a coordinator that moves takes less
-			k.log.Warn("the group's coordinator does not answer, retrying", "generation", g.Member.Generation, "err", err)
+		if !logged && time.Since(began) > k.timing.Heartbeat { // a coordinator that moves takes less
+			k.log.Warn("the group's coordinator does not answer, retrying", "generation", g.Member.Generation,
+				"err", err)
 			logged = true
 		}
 		if !pause.WaitAtMost(ctx, time.Second) {
@@ -111,9 +116,11 @@ func (k *Client) heartbeatUntilAnswered(ctx context.Context, g *Generation) erro
 	}
 }
 
-// answersMember says whether the answer to a heartbeat is about the member, and not about the coordinator or the connection to it.
+// answersMember says whether the answer to a heartbeat is about the member, and not about the coordinator or the
+// connection to it.
 func answersMember(err error) bool {
-	about := []kafka.Error{kafka.UnknownMemberId, kafka.IllegalGeneration, kafka.FencedInstanceID, kafka.RebalanceInProgress}
+	about := []kafka.Error{kafka.UnknownMemberId, kafka.IllegalGeneration, kafka.FencedInstanceID,
+		kafka.RebalanceInProgress}
 	for _, answer := range about {
 		if errors.Is(err, answer) {
 			return true

@@ -15,9 +15,9 @@ import (
 
 // Membership is this process's place in the consumer group. One goroutine uses it.
 //
-// It replaces kafka-go's ConsumerGroup for three reasons. That one joins under a new id when its coordinator is away, and the
-// group then waits for the old id until its session ends. It makes a new generation after any failed request. And it misses partitions
-// that are added during a rebalance.
+// It replaces kafka-go's ConsumerGroup for three reasons. That one joins under a new id when its coordinator is away,
+// and the group then waits for the old id until its session ends. It makes a new generation after any failed request.
+// And it misses partitions that are added during a rebalance.
 type Membership struct {
 	k        *Client
 	balancer *sticky
@@ -34,19 +34,19 @@ func (k *Client) Join() *Membership {
 	return &Membership{k: k, balancer: &sticky{}}
 }
 
-// Next waits for the end of the current generation and for the next one. After an error the caller calls Next again, which first
-// waits. If ctx ends, Next returns its error, and the generation goes on until Leave.
+// Next waits for the end of the current generation and for the next one. After an error the caller calls Next again,
+// which first waits. If ctx ends, Next returns its error, and the generation goes on until Leave.
 func (m *Membership) Next(ctx context.Context) (*Generation, error) {
 	if m.gen != nil {
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err() //nolint:wrapcheck // the caller's
+			return nil, ctx.Err()
 		case <-m.gen.life.Done():
 		}
 		m.end()
 	}
 	if m.failed && !m.pause.Wait(ctx) {
-		return nil, ctx.Err() //nolint:wrapcheck // the caller's
+		return nil, ctx.Err()
 	}
 	gen, err := m.enter(ctx)
 	if m.failed = err != nil; m.failed {
@@ -59,7 +59,7 @@ func (m *Membership) Next(ctx context.Context) (*Generation, error) {
 	}
 	owned := make([]int32, len(gen.Partitions))
 	for i, p := range gen.Partitions {
-		owned[i] = int32(p) //nolint:gosec // Kafka's own type
+		owned[i] = int32(p)
 	}
 	m.balancer.own(gen.Member.Generation, map[string][]int32{m.k.conn.Topic: owned})
 	return gen, nil
@@ -73,8 +73,8 @@ func (m *Membership) end() {
 	m.gen = nil
 }
 
-// enterTries bounds the rebalances that enter takes part in at once, if the coordinator asks for another member id or begins another
-// generation.
+// enterTries bounds the rebalances that enter takes part in at once, if the coordinator asks for another member id or
+// begins another generation.
 const enterTries = 10
 
 // enter takes part in rebalances until one gives this member a generation.
@@ -87,7 +87,8 @@ func (m *Membership) enter(ctx context.Context) (gen *Generation, err error) {
 		switch {
 		case errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.FencedInstanceID):
 			m.id = ""
-		case errors.Is(err, kafka.MemberIDRequired), errors.Is(err, kafka.RebalanceInProgress), errors.Is(err, kafka.IllegalGeneration):
+		case errors.Is(err, kafka.MemberIDRequired), errors.Is(err, kafka.RebalanceInProgress),
+			errors.Is(err, kafka.IllegalGeneration):
 		default: // the id stays: the coordinator still knows it, or its successor does
 			return gen, err
 		}
@@ -140,7 +141,9 @@ func (m *Membership) protocols() []joingroup.RequestProtocol {
 }
 
 // assign is the leader's work: it gives each member its partitions. shared is how many partitions our topic had.
-func (m *Membership) assign(ctx context.Context, joined *joingroup.Response) (out []syncgroup.RequestAssignment, shared int, err error) {
+func (m *Membership) assign(ctx context.Context, joined *joingroup.Response) (
+	out []syncgroup.RequestAssignment, shared int, err error,
+) {
 	members := make([]kafka.GroupMember, len(joined.Members))
 	topics := map[string]bool{m.k.conn.Topic: true}
 	for i, one := range joined.Members {
@@ -170,24 +173,25 @@ func (m *Membership) assign(ctx context.Context, joined *joingroup.Response) (ou
 	return out, shared, nil
 }
 
-// heartbeatSlack bounds how far apart the members of a generation send their heartbeats.
-const heartbeatSlack = heartbeatInterval / 10
-
-// UntilAfterHeartbeat is the time until all members of the group have just sent their heartbeats; 0 if this member is alone. Members
-// send them in step, because a generation begins for all at once, and learn of a rebalance only by their next heartbeat. So a member
-// that leaves after this time and is back within a heartbeat, as after a restart, causes one rebalance and not two.
+// UntilAfterHeartbeat is the time until all members of the group have just sent their heartbeats; 0 if this member is
+// alone. Members send them in step, because a generation begins for all at once, and learn of a rebalance only by their
+// next heartbeat. So a member that leaves after this time and is back within a heartbeat, as after a restart, causes
+// one rebalance and not two.
 func (m *Membership) UntilAfterHeartbeat(now time.Time) time.Duration {
 	if m.began.IsZero() {
 		return 0
 	}
-	since := (now.Sub(m.began) - heartbeatSlack) % heartbeatInterval
-	if since < 2*heartbeatSlack {
+	interval := m.k.timing.Heartbeat
+	slack := interval / 10 // how far apart the members send their heartbeats
+	since := (now.Sub(m.began) - slack) % interval
+	if since < 2*slack {
 		return max(0, -since)
 	}
-	return heartbeatInterval - since
+	return interval - since
 }
 
-// Leave ends the generation, waits for its functions and leaves the group. If the coordinator does not answer, the session ends later.
+// Leave ends the generation, waits for its functions and leaves the group. If the coordinator does not answer, the
+// session ends later.
 func (m *Membership) Leave() {
 	if m.gen != nil {
 		m.end()
@@ -196,6 +200,7 @@ func (m *Membership) Leave() {
 		return
 	}
 	if err := m.k.leaveGroup(context.Background(), m.id); err != nil {
-		m.k.log.Info("cannot tell the group that this consumer leaves; the others wait for its session to end", "err", err)
+		m.k.log.Info("cannot tell the group that this consumer leaves; the others wait for its session to end",
+			"err", err)
 	}
 }

@@ -17,6 +17,9 @@ import (
 	"sluice/internal/recordbatch"
 )
 
+// quick is a timing that tests do not have to wait for.
+var quick = Timing{Heartbeat: 150 * time.Millisecond, Topic: 150 * time.Millisecond}
+
 // broker is a Kafka in this process and a client of ours that speaks to it.
 type broker struct {
 	*kafkatest.Broker
@@ -26,7 +29,7 @@ type broker struct {
 func newBroker(t testing.TB, partitions int) *broker {
 	t.Helper()
 	b := kafkatest.New(t, partitions)
-	ours, err := New(b.Conn, "sluice", slog.New(slog.DiscardHandler))
+	ours, err := New(b.Conn, "sluice", quick, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(ours.Close)
 	return &broker{Broker: b, Client: ours}

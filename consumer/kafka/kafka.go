@@ -15,15 +15,26 @@ import (
 
 const (
 	// sessionTimeout is how long the group waits for a consumer that died before others take its partitions.
-	sessionTimeout    = 15 * time.Second
-	heartbeatInterval = 3 * time.Second
-	rebalanceTimeout  = 30 * time.Second
-	requestTimeout    = 10 * time.Second
+	sessionTimeout   = 15 * time.Second
+	rebalanceTimeout = 30 * time.Second
+	requestTimeout   = 10 * time.Second
 	// heartbeatTimeout bounds one heartbeat, so that a coordinator that hangs is asked again well within a session.
 	heartbeatTimeout = 4 * time.Second
 
 	clientID = "sluice-consumer"
 )
+
+// Timing is how often a client does what it does by itself.
+type Timing struct {
+	// Heartbeat is the time between two heartbeats. It must be well below the session, which is 15 s.
+	Heartbeat time.Duration
+	// Topic is the time between two looks at how many partitions the topic has. A look costs no request: the transport
+	// reads metadata anyway.
+	Topic time.Duration
+}
+
+// DefaultTiming is the timing of every client outside of tests.
+func DefaultTiming() Timing { return Timing{Heartbeat: 3 * time.Second, Topic: 3 * time.Second} }
 
 // Client is the consumer's side of Kafka: it joins the group, fetches, commits, and writes dead letters. It is safe for
 // concurrent use.
@@ -32,6 +43,7 @@ type Client struct {
 	group     string
 	client    *kafka.Client
 	transport *kafka.Transport
+	timing    Timing
 	log       *slog.Logger
 	fetches   sync.Pool // of *rawFetch: the partitions share their memory
 
@@ -40,24 +52,27 @@ type Client struct {
 }
 
 // New makes a client. It opens no connection.
-func New(conn kafkaconn.Config, group string, log *slog.Logger) (*Client, error) {
+func New(conn kafkaconn.Config, group string, timing Timing, log *slog.Logger) (*Client, error) {
 	transport, err := conn.Transport(clientID)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{conn: conn, group: group, client: conn.Client(transport), transport: transport, log: log}, nil
+	return &Client{
+		conn: conn, group: group, client: conn.Client(transport), transport: transport, timing: timing, log: log,
+	}, nil
 }
 
 // Close closes the connections that no request uses.
 func (k *Client) Close() { k.transport.CloseIdleConnections() }
 
-// Bounds asks a partition's leader for the oldest offset on the topic and for the offset that the next record will get. The transport
-// may send it to an old leader for up to a second after a change.
+// Bounds asks a partition's leader for the oldest offset on the topic and for the offset that the next record will get.
+// The transport may send it to an old leader for up to a second after a change.
 func (k *Client) Bounds(ctx context.Context, partition int) (first, end int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	resp, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{k.conn.Topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)}},
+		Topics: map[string][]kafka.OffsetRequest{k.conn.Topic: {kafka.FirstOffsetOf(partition),
+			kafka.LastOffsetOf(partition)}},
 	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("bounds: %w", err)

@@ -17,11 +17,11 @@ import (
 
 // Lineage tells a partition's log from another one with the same offsets.
 type Lineage struct {
-	// Topic is the topic's id: a topic that was deleted and made again has another one. It is zero if the broker has no ids, as before
-	// Kafka 2.8.
+	// Topic is the topic's id: a topic that was deleted and made again has another one. It is zero if the broker has no
+	// ids, as before Kafka 2.8.
 	Topic uuid.UUID
-	// End is where the records of an epoch end on the leader's log, -1 if that is unknown. Records of that epoch from End on are
-	// not on the topic any more.
+	// End is where the records of an epoch end on the leader's log, -1 if that is unknown. Records of that epoch from
+	// End on are not on the topic any more.
 	End int64
 }
 
@@ -37,7 +37,8 @@ const (
 	lineageTimeout = 3 * time.Second
 )
 
-// Lineage asks for the topic's id and, unless term is 0, for the end of the term's epoch. It leaves out what the brokers do not know.
+// Lineage asks for the topic's id and, unless term is 0, for the end of the term's epoch. It leaves out what the
+// brokers do not know.
 func (k *Client) Lineage(ctx context.Context, partition int, term int32) (out Lineage, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lineageTimeout)
 	defer cancel()
@@ -61,7 +62,7 @@ func (k *Client) Lineage(ctx context.Context, partition int, term int32) (out Li
 		}
 	}
 	if epoch := term - 1; epoch >= 0 && versions[int(offsetForLeaderEpoch)] >= epochVersion {
-		ask := newLeaderRequest(k.conn.Topic, int32(partition), epoch) //nolint:gosec // Kafka's own type
+		ask := newLeaderRequest(k.conn.Topic, int32(partition), epoch)
 		if _, err := k.transport.RoundTrip(ctx, k.client.Addr, ask); err != nil {
 			return out, fmt.Errorf("end of epoch %d: %w", epoch, err)
 		}
@@ -72,7 +73,8 @@ func (k *Client) Lineage(ctx context.Context, partition int, term int32) (out Li
 	return out, nil
 }
 
-// brokerVersions is the highest version of each request that the brokers know. It asks them once, and again after forgetVersions.
+// brokerVersions is the highest version of each request that the brokers know. It asks them once, and again after
+// forgetVersions.
 func (k *Client) brokerVersions(ctx context.Context) (map[int]int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -93,15 +95,16 @@ func (k *Client) brokerVersions(ctx context.Context) (map[int]int, error) {
 	return k.versions, nil
 }
 
-// forgetVersions has the brokers asked again. Older brokers may have replaced them, and those close the connection at a version that
-// they do not know.
+// forgetVersions has the brokers asked again. Older brokers may have replaced them, and those close the connection at a
+// version that they do not know.
 func (k *Client) forgetVersions() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.versions = nil
 }
 
-// rawRequest is a request that kafka-go does not know, or not in that version. kafka-go's transport sends it to any broker.
+// rawRequest is a request that kafka-go does not know, or not in that version. kafka-go's transport sends it to any
+// broker.
 type rawRequest struct {
 	key     protocol.ApiKey
 	version int16
@@ -120,13 +123,14 @@ func newLeaderRequest(topic string, partition, epoch int32) *leaderRequest {
 	r := &leaderRequest{rawRequest: rawRequest{
 		key: offsetForLeaderEpoch, version: epochVersion, body: epochRequest(topic, partition, epoch),
 	}}
-	r.route.Topics = []fetchapi.RequestTopic{{Topic: topic, Partitions: []fetchapi.RequestPartition{{Partition: partition}}}}
+	r.route.Topics = []fetchapi.RequestTopic{{Topic: topic,
+		Partitions: []fetchapi.RequestPartition{{Partition: partition}}}}
 	return r
 }
 
 // Broker has kafka-go's transport send the request to the leader.
 func (r *leaderRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	return r.route.Broker(cluster) //nolint:wrapcheck // kafka-go calls it
+	return r.route.Broker(cluster)
 }
 
 // ApiKey is part of protocol.Message.
@@ -139,12 +143,12 @@ func (r *rawRequest) Required(map[protocol.ApiKey]int16) bool { return true }
 func (r *rawRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	const correlation = 1 // one request at a time on a connection
 	b := binary.BigEndian.AppendUint16(make([]byte, 4, 128), uint16(r.key))
-	b = binary.BigEndian.AppendUint16(b, uint16(r.version)) //nolint:gosec // as it is on the wire
+	b = binary.BigEndian.AppendUint16(b, uint16(r.version))
 	b = binary.BigEndian.AppendUint32(b, correlation)
 	b = append(appendText(b, clientID), r.body...)
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4)) //nolint:gosec // small
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
 	if _, err := rw.Write(b); err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it was doing
+		return nil, err
 	}
 	answer, err := readAnswer(rw, nil, maxLineageBytes, correlation)
 	if err != nil {
@@ -158,9 +162,9 @@ func epochRequest(topic string, partition, epoch int32) []byte {
 	b := binary.BigEndian.AppendUint32(nil, ^uint32(0)) // not a replica
 	b = appendText(binary.BigEndian.AppendUint32(b, 1), topic)
 	b = binary.BigEndian.AppendUint32(b, 1)
-	b = binary.BigEndian.AppendUint32(b, uint32(partition)) //nolint:gosec // as it is on the wire
-	b = binary.BigEndian.AppendUint32(b, ^uint32(0))        // whatever the leader's epoch is
-	return binary.BigEndian.AppendUint32(b, uint32(epoch))  //nolint:gosec // as it is on the wire
+	b = binary.BigEndian.AppendUint32(b, uint32(partition))
+	b = binary.BigEndian.AppendUint32(b, ^uint32(0)) // whatever the leader's epoch is
+	return binary.BigEndian.AppendUint32(b, uint32(epoch))
 }
 
 func epochResponse(b []byte) (int64, error) {

@@ -31,7 +31,7 @@ func patience(t *testing.T) context.Context {
 // inGroup makes a membership of a broker's group. It leaves the group when the test ends.
 func inGroup(t *testing.T, conn kafkaconn.Config, log io.Writer) *Membership {
 	t.Helper()
-	k, err := New(conn, "sluice", slog.New(slog.NewTextHandler(log, nil)))
+	k, err := New(conn, "sluice", quick, slog.New(slog.NewTextHandler(log, nil)))
 	require.NoError(t, err)
 	t.Cleanup(k.Close)
 	m := k.Join()
@@ -72,8 +72,8 @@ func TestGenerationOutlivesItsCoordinator(t *testing.T) {
 	assert.NoError(t, b.Commit(t.Context(), gen.Member, 0, 1, ""))
 }
 
-// A rebalance waits while the coordinator is away, and the member keeps its id. A new member would have to wait for the end of the old
-// member's session.
+// A rebalance waits while the coordinator is away, and the member keeps its id. A new member would have to wait for the
+// end of the old member's session.
 func TestMemberKeepsItsID(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 3)
@@ -115,7 +115,8 @@ func TestHeartbeatsGoOnWhileWorkFinishes(t *testing.T) {
 	<-ended
 }
 
-// A consumer whose topic does not exist names the topic and stays out of the group. It gets all partitions once the topic is created.
+// A consumer whose topic does not exist names the topic and stays out of the group. It gets all partitions once the
+// topic is created.
 func TestTopicIsMadeLater(t *testing.T) {
 	t.Parallel()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
@@ -253,11 +254,13 @@ func TestAssignments(t *testing.T) {
 func TestUntilAfterHeartbeat(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
+	m := &Membership{k: &Client{timing: DefaultTiming()}, began: began}
+	const interval, slack = 3 * time.Second, 300 * time.Millisecond
 	for _, c := range []struct{ after, want time.Duration }{
-		{0, heartbeatSlack}, {heartbeatSlack, 0}, {2 * heartbeatSlack, 0}, {heartbeatInterval / 2, heartbeatInterval/2 + heartbeatSlack},
-		{heartbeatInterval, heartbeatSlack}, {7*heartbeatInterval + heartbeatSlack, 0}, {8*heartbeatInterval - 1, heartbeatSlack + 1},
+		{0, slack}, {slack, 0}, {2 * slack, 0}, {interval / 2, interval/2 + slack},
+		{interval, slack}, {7*interval + slack, 0}, {8*interval - 1, slack + 1},
 	} {
-		assert.Equal(t, c.want, (&Membership{began: began}).UntilAfterHeartbeat(began.Add(c.after)), "after %s", c.after)
+		assert.Equal(t, c.want, m.UntilAfterHeartbeat(began.Add(c.after)), "after %s", c.after)
 	}
 	assert.Zero(t, new(Membership).UntilAfterHeartbeat(began))
 }

@@ -36,8 +36,9 @@ func (k *Client) Committed(ctx context.Context, partition int) (offset int64, me
 	return 0, "", errors.New("committed offset: the broker did not answer for the partition")
 }
 
-// Commit stores an offset and its metadata for a partition. The error is ErrNotOwner if the generation is over, or never had the
-// partition; the broker checks only the generation. After any other error the offset may be stored, or may be stored later.
+// Commit stores an offset and its metadata for a partition. The error is ErrNotOwner if the generation is over, or
+// never had the partition; the broker checks only the generation. After any other error the offset may be stored, or
+// may be stored later.
 func (k *Client) Commit(ctx context.Context, m Member, partition int, offset int64, metadata string) error {
 	if !slices.Contains(m.Partitions, partition) {
 		return fmt.Errorf("commit: %w: it was never assigned", ErrNotOwner)
@@ -46,7 +47,8 @@ func (k *Client) Commit(ctx context.Context, m Member, partition int, offset int
 	defer cancel()
 	resp, err := k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 		GroupID: k.group, GenerationID: m.Generation, MemberID: m.ID,
-		Topics: map[string][]kafka.OffsetCommit{k.conn.Topic: {{Partition: partition, Offset: offset, Metadata: metadata}}},
+		Topics: map[string][]kafka.OffsetCommit{k.conn.Topic: {{Partition: partition, Offset: offset,
+			Metadata: metadata}}},
 	})
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)

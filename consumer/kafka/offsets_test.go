@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A commit counts only if it comes from the member that owns the partition in this generation. Any other commit changes nothing, and its
-// error makes a partition stop.
+// A commit counts only if it comes from the member that owns the partition in this generation. Any other commit changes
+// nothing, and its error makes a partition stop.
 func TestCommit(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, 2)

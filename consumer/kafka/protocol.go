@@ -9,8 +9,9 @@ import (
 	"sluice/internal/kafkawire"
 )
 
-// consumerProtocol is the type of every group of consumers. Kafka defines what its members send each other: a subscription goes to the
-// leader, an assignment comes back. Later versions of both add fields at the end, which are not read here.
+// consumerProtocol is the type of every group of consumers. Kafka defines what its members send each other: a
+// subscription goes to the leader, an assignment comes back. Later versions of both add fields at the end, which are
+// not read here.
 const consumerProtocol = "consumer"
 
 // subscription is what a member asks for.
@@ -27,7 +28,7 @@ var (
 // encodeSubscription writes version 0: version, topics, user data.
 func encodeSubscription(s subscription) []byte {
 	b := binary.BigEndian.AppendUint16(nil, 0)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(s.topics))) //nolint:gosec // one
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s.topics)))
 	for _, t := range s.topics {
 		b = appendText(b, t)
 	}
@@ -56,12 +57,12 @@ func decodeSubscription(b []byte) (s subscription, err error) {
 // encodeAssignment writes version 0: version, topics, each with its partitions, no user data.
 func encodeAssignment(topics map[string][]int) []byte {
 	b := binary.BigEndian.AppendUint16(nil, 0)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(topics))) //nolint:gosec // few
+	b = binary.BigEndian.AppendUint32(b, uint32(len(topics)))
 	for _, t := range slices.Sorted(maps.Keys(topics)) {
 		b = appendText(b, t)
-		b = binary.BigEndian.AppendUint32(b, uint32(len(topics[t]))) //nolint:gosec // Kafka's own type
+		b = binary.BigEndian.AppendUint32(b, uint32(len(topics[t])))
 		for _, p := range topics[t] {
-			b = binary.BigEndian.AppendUint32(b, uint32(p)) //nolint:gosec // Kafka's own type
+			b = binary.BigEndian.AppendUint32(b, uint32(p))
 		}
 	}
 	return appendBytes(b, nil)
@@ -97,10 +98,11 @@ func decodeAssignment(b []byte, topic string) (partitions []int, err error) {
 
 // appendText writes a text and before it its length in two bytes.
 func appendText(b []byte, s string) []byte {
-	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) //nolint:gosec // a topic's name
+	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
 }
 
-// appendBytes writes bytes and before them their length in four bytes. It writes nil as empty, because old members cannot read null.
+// appendBytes writes bytes and before them their length in four bytes. It writes nil as empty, because old members
+// cannot read null.
 func appendBytes(b, v []byte) []byte {
-	return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...) //nolint:gosec // small
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
 }

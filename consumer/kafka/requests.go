@@ -14,9 +14,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol/syncgroup"
 )
 
-// groupRequest is a request to the group's coordinator, in a version of at most most. Later versions add nothing that is used here, and
-// kafka-go writes some of them wrong. It does not go through kafka.Client, because that parses the members' metadata and fails at what
-// another application put there.
+// groupRequest is a request to the group's coordinator, in a version of at most most. Later versions add nothing that
+// is used here, and kafka-go writes some of them wrong. It does not go through kafka.Client, because that parses the
+// members' metadata and fails at what another application put there.
 type groupRequest struct {
 	protocol.Message
 	group   string
@@ -24,8 +24,8 @@ type groupRequest struct {
 	version int16
 }
 
-// From version 4 of JoinGroup on (Kafka 2.2) a member gets its id before it is a member. In answers to Heartbeat and LeaveGroup of a
-// version above 0, kafka-go takes the throttling time for the error.
+// From version 4 of JoinGroup on (Kafka 2.2) a member gets its id before it is a member. In answers to Heartbeat and
+// LeaveGroup of a version above 0, kafka-go takes the throttling time for the error.
 const (
 	joinVersion      = 4
 	syncVersion      = 2
@@ -44,18 +44,21 @@ func (g *groupRequest) Required(versions map[protocol.ApiKey]int16) bool {
 
 // RawExchange sends the request and reads the answer.
 func (g *groupRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	const correlation = 1                                                      // one request at a time on a connection
-	return protocol.RoundTrip(rw, g.version, correlation, clientID, g.Message) //nolint:wrapcheck // the caller does
+	const correlation = 1 // one request at a time on a connection
+	return protocol.RoundTrip(rw, g.version, correlation, clientID, g.Message)
 }
 
 // request sends a message to the coordinator and waits for the answer, at most for wait.
-func request[R protocol.Message](ctx context.Context, k *Client, most int16, wait time.Duration, message protocol.Message) (R, error) {
+func request[R protocol.Message](
+	ctx context.Context, k *Client, most int16, wait time.Duration, message protocol.Message,
+) (R, error) {
 	var none R
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	answer, err := k.transport.RoundTrip(ctx, k.client.Addr, &groupRequest{Message: message, group: k.group, most: most})
+	answer, err := k.transport.RoundTrip(ctx, k.client.Addr, &groupRequest{Message: message, group: k.group,
+		most: most})
 	if err != nil {
-		return none, err //nolint:wrapcheck // the caller says what it was doing
+		return none, err
 	}
 	out, ok := answer.(R)
 	if !ok {
@@ -65,23 +68,28 @@ func request[R protocol.Message](ctx context.Context, k *Client, most int16, wai
 }
 
 // joinGroup asks to be in the next generation. The coordinator answers when all members have asked.
-func (k *Client) joinGroup(ctx context.Context, id string, protocols []joingroup.RequestProtocol) (*joingroup.Response, error) {
-	answer, err := request[*joingroup.Response](ctx, k, joinVersion, rebalanceTimeout+requestTimeout, &joingroup.Request{
-		GroupID: k.group, MemberID: id, ProtocolType: consumerProtocol, Protocols: protocols,
-		SessionTimeoutMS:   int32(sessionTimeout.Milliseconds()),
-		RebalanceTimeoutMS: int32(rebalanceTimeout.Milliseconds()),
-	})
+func (k *Client) joinGroup(
+	ctx context.Context, id string, protocols []joingroup.RequestProtocol,
+) (*joingroup.Response, error) {
+	answer, err := request[*joingroup.Response](ctx, k, joinVersion, rebalanceTimeout+requestTimeout,
+		&joingroup.Request{
+			GroupID: k.group, MemberID: id, ProtocolType: consumerProtocol, Protocols: protocols,
+			SessionTimeoutMS:   int32(sessionTimeout.Milliseconds()),
+			RebalanceTimeoutMS: int32(rebalanceTimeout.Milliseconds()),
+		})
 	if err == nil {
 		err = code(answer.ErrorCode)
 	}
 	return answer, err
 }
 
-// syncGroup gives the assignments to the coordinator, if this member is the leader, and returns this member's own assignment.
+// syncGroup gives the assignments to the coordinator, if this member is the leader, and returns this member's own
+// assignment.
 func (k *Client) syncGroup(ctx context.Context, m Member, assignments []syncgroup.RequestAssignment) ([]byte, error) {
-	answer, err := request[*syncgroup.Response](ctx, k, syncVersion, rebalanceTimeout+requestTimeout, &syncgroup.Request{
-		GroupID: k.group, GenerationID: int32(m.Generation), MemberID: m.ID, Assignments: assignments, //nolint:gosec // Kafka's own type
-	})
+	answer, err := request[*syncgroup.Response](ctx, k, syncVersion, rebalanceTimeout+requestTimeout,
+		&syncgroup.Request{
+			GroupID: k.group, GenerationID: int32(m.Generation), MemberID: m.ID, Assignments: assignments,
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +99,7 @@ func (k *Client) syncGroup(ctx context.Context, m Member, assignments []syncgrou
 // heartbeat tells the coordinator that the member is alive. The error says whether its generation is over.
 func (k *Client) heartbeat(ctx context.Context, m Member) error {
 	answer, err := request[*heartbeat.Response](ctx, k, heartbeatVersion, heartbeatTimeout, &heartbeat.Request{
-		GroupID: k.group, GenerationID: int32(m.Generation), MemberID: m.ID, //nolint:gosec // Kafka's own type
+		GroupID: k.group, GenerationID: int32(m.Generation), MemberID: m.ID,
 	})
 	if err != nil {
 		return err

@@ -13,8 +13,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/joingroup"
 )
 
-// reportStrangers warns, once, if another application is in the group. With topics of its own it only rebalances with us. If it reads
-// our topic, the events of its partitions do not reach ClickHouse.
+// reportStrangers warns, once, if another application is in the group. With topics of its own it only rebalances with
+// us. If it reads our topic, the events of its partitions do not reach ClickHouse.
 func (m *Membership) reportStrangers(joined *joingroup.Response, leader bool) {
 	topics, ours := map[string]bool{}, 0
 	for _, one := range joined.Members { // only the leader gets any
@@ -47,7 +47,8 @@ func (m *Membership) reportStrangers(joined *joingroup.Response, leader bool) {
 	}
 }
 
-// groupIsTaken makes the error of a group that cannot be joined because its members use another balancer. It names them.
+// groupIsTaken makes the error of a group that cannot be joined because its members use another balancer. It names
+// them.
 func (k *Client) groupIsTaken(ctx context.Context, refusal error) error {
 	what := "its members cannot be listed"
 	if g, err := k.describeGroup(ctx); err == nil {
@@ -63,7 +64,7 @@ func (k *Client) groupIsTaken(ctx context.Context, refusal error) error {
 		what = fmt.Sprintf("type %q, protocol %q, clients %s, topics %s",
 			shortName(g.ProtocolType), shortName(g.ProtocolData), list(keys(clients)), list(keys(topics)))
 	}
-	return fmt.Errorf("another application is in the consumer group %q (%s): choose another group with --kafka-group: %w",
+	return fmt.Errorf("another application is in the consumer group %q (%s): set another --kafka-group: %w",
 		k.group, what, refusal)
 }
 

@@ -10,10 +10,6 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// topicInterval is how often a consumer compares the number of the topic's partitions with what was shared out. It costs no request:
-// the transport reads metadata anyway.
-const topicInterval = 3 * time.Second
-
 var errNoTopic = errors.New("the topic does not exist, or this user may not see it: " +
 	"make it with `sluice topics apply`, or correct --kafka-topic")
 
@@ -53,11 +49,11 @@ func (k *Client) partitionsOf(ctx context.Context, topics []string) ([]kafka.Par
 	return all, nil
 }
 
-// watchTopic ends a generation whose leader shared out another number of partitions than the topic has. It believes a lower number
-// only at the second look, because a broker that was away for long may not know all partitions. A topic that is gone does not end the
-// generation: watchTopic logs it, and fetches from it are retried.
+// watchTopic ends a generation whose leader shared out another number of partitions than the topic has. It believes a
+// lower number only at the second look, because a broker that was away for long may not know all partitions. A topic
+// that is gone does not end the generation: watchTopic logs it, and fetches from it are retried.
 func (k *Client) watchTopic(ctx context.Context, g *Generation) {
-	ticker := time.NewTicker(topicInterval)
+	ticker := time.NewTicker(k.timing.Topic)
 	defer ticker.Stop()
 	fewer, missing := false, false
 	for {

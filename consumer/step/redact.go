@@ -8,20 +8,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// redacted stands for what was taken out.
+// redacted replaces a removed string.
 const redacted = "[redacted]"
 
-// redaction takes secrets out of events: everything under certain names, and what looks like a secret in any text.
+// redaction removes secrets from events: everything under certain names, and what looks like a secret in any text.
 //
-// What is taken out is replaced by something of the same type, so that the event stays valid: a string under a redacted name
-// becomes "[redacted]", a number 0, true becomes false. Within other strings only what looks like a secret is replaced. The
-// event's own event_id, timestamp and level are never touched: they are its identity and its place.
+// It replaces values by values of the same type, so that the event stays valid: a string under a redacted name becomes
+// "[redacted]", a number 0, true becomes false. In other strings it replaces only what looks like a secret. It never
+// changes the event's own event_id, timestamp and level, which say what the event is and where it is stored.
 type redaction struct {
 	names    map[string]bool // in lower case
 	patterns []pattern
 }
 
-// newRedaction returns nil where there is nothing to redact.
+// newRedaction returns nil if there is nothing to redact.
 func newRedaction(names, patterns []string) *redaction {
 	if len(names)+len(patterns) == 0 {
 		return nil
@@ -38,7 +38,7 @@ func newRedaction(names, patterns []string) *redaction {
 	return r
 }
 
-// neverRedacted are the event's own fields that stay as they are.
+// neverRedacted are the event's own fields that no redaction changes.
 var neverRedacted = []string{"event_id", "timestamp", "level"}
 
 func (r *redaction) apply(in *Input) bool {
@@ -64,12 +64,13 @@ func splice(dst, event []byte, edits []edit) []byte {
 	return append(dst, event[at:]...)
 }
 
-// find lists what is to be replaced, in order. The event is valid JSON, so that the decoder has nothing to object to.
+// find lists the replacements, in order. The event is valid JSON, so the decoder finds no fault.
 func (r *redaction) find(event []byte) []edit {
 	var edits []edit
-	// The event was checked already, by a stricter reader; a lone surrogate, which that one allows, is not UTF-8 to this one.
-	dec := jsontext.NewDecoder(bytes.NewBuffer(event), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
-	under := 0 // the depth at which a redacted name's value began; 0: not under one
+	// A stricter reader has checked the event. It allows a lone surrogate, which this decoder takes for invalid UTF-8.
+	dec := jsontext.NewDecoder(bytes.NewBuffer(event), jsontext.AllowInvalidUTF8(true),
+		jsontext.AllowDuplicateNames(true))
+	under := 0 // the depth at which the value of a redacted name began; 0: not in one
 	for {
 		kind := dec.PeekKind()
 		depth := dec.StackDepth()
@@ -107,10 +108,10 @@ func (r *redaction) find(event []byte) []edit {
 	}
 }
 
-// skip moves over the value of the name just read.
+// skip passes over the value of the name that was just read.
 func skip(dec *jsontext.Decoder) bool { return dec.SkipValue() == nil }
 
-// isOwn says whether a name, as JSON, is of a field that stays.
+// isOwn says whether a name, in JSON, is that of a field in neverRedacted.
 func isOwn(name jsontext.Value) bool {
 	text, ok := unquoted(name)
 	return ok && slices.Contains(neverRedacted, text)
@@ -132,7 +133,7 @@ func unquoted(value jsontext.Value) (string, bool) {
 	return string(text), err == nil || len(text) > 0
 }
 
-// replacement is what stands for a scalar from now on, or nil.
+// replacement is what replaces a scalar, or nil.
 func (r *redaction) replacement(value jsontext.Value, whole bool) []byte {
 	switch kind := value.Kind(); {
 	case whole && kind == '"':

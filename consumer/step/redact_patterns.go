@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// pattern is a kind of secret that can be told from other text.
+// pattern is a kind of secret that can be recognised in text.
 type pattern struct {
 	name    string
 	replace func(text string) string
 }
 
-// secretPatterns are the kinds there are, in the order in which they are looked for.
+// secretPatterns are all kinds, in the order in which they are searched for.
 var secretPatterns = []pattern{
 	{"bearer", func(text string) string {
 		if !mayHold(text, bearer.hint) {
@@ -28,18 +28,18 @@ var secretPatterns = []pattern{
 	}},
 }
 
-// hinted is an expression that is only tried where a word occurs: most texts hold no secret.
+// hinted is an expression that is tried only if the text has a word: most texts hold no secret.
 type hinted struct {
 	*regexp.Regexp
 	hint string
 }
 
 var (
-	// bearer is an access token as it stands in a header (RFC 6750, section 2.1).
+	// bearer matches an access token as a header has it (RFC 6750, section 2.1).
 	bearer = hinted{regexp.MustCompile(`(?i)\b(bearer\s+)[A-Za-z0-9\-._~+/]{8,}=*`), "earer"}
-	// card is what could hold the number of a payment card: 13 digits or more, perhaps in groups.
+	// card matches what may be the number of a payment card: 13 digits or more, perhaps in groups.
 	card = regexp.MustCompile(`\b[0-9](?:[ -]?[0-9]){12,}\b`)
-	// email is a mail address in the form that nearly all have.
+	// email matches a mail address in the form that nearly all have.
 	email = regexp.MustCompile(`[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+`)
 )
 
@@ -50,8 +50,8 @@ func mayHold(text, hint string) bool {
 // mostDigits is the length of the longest card numbers.
 const mostDigits = 19
 
-// withoutCard replaces card numbers in a text of digits, spaces and hyphens. A number may stand beside others, so that each group
-// of digits is tried as its first.
+// withoutCard replaces card numbers in a text of digits, spaces and hyphens. Other numbers may surround a card number,
+// so each group of digits is tried as its first.
 func withoutCard(text string) string {
 	var out strings.Builder
 	for at := 0; at < len(text); {
@@ -66,7 +66,7 @@ func withoutCard(text string) string {
 	return out.String()
 }
 
-// cardAt says where the card number ends that begins at the start of a group of digits; 0: none does.
+// cardAt is the end of the card number that begins with the group of digits at an offset; 0 if there is none.
 func cardAt(text string, at int) (end int) {
 	if !isDigit(text[at]) || at > 0 && isDigit(text[at-1]) {
 		return 0
@@ -77,7 +77,8 @@ func cardAt(text string, at int) (end int) {
 			continue
 		}
 		digits = append(digits, text[at]-'0')
-		if whole := at+1 == len(text) || !isDigit(text[at+1]); whole && len(digits) > 1 && issuedLength(digits) && luhn(digits) {
+		whole := at+1 == len(text) || !isDigit(text[at+1])
+		if whole && len(digits) > 1 && issuedLength(digits) && luhn(digits) {
 			end = at + 1
 		}
 	}
@@ -86,7 +87,8 @@ func cardAt(text string, at int) (end int) {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// luhn says whether the last digit is right (ISO/IEC 7812-1, annex B). That of one in ten other numbers is, by chance.
+// luhn says whether the last digit is right (ISO/IEC 7812-1, annex B). One in ten other numbers has the right one by
+// chance.
 func luhn(digits []byte) bool {
 	sum := 0
 	for i, d := range digits {
@@ -101,8 +103,9 @@ func luhn(digits []byte) bool {
 	return sum%10 == 0
 }
 
-// issuedLength says whether numbers that begin like this have this length: Visa 13, 16, 19; Mastercard 16; American Express
-// 15; Diners Club 14 to 19; JCB, Discover, UnionPay, Maestro 12 to 19, of which 16 to 19 are looked for.
+// issuedLength says whether card numbers that begin like this have this length: Visa 13, 16, 19; Mastercard 16;
+// American Express 15; Diners Club 14 to 19; JCB, Discover, UnionPay, Maestro 12 to 19, of which 16 to 19 are searched
+// for.
 func issuedLength(digits []byte) bool {
 	n := len(digits)
 	switch two := digits[0]*10 + digits[1]; {

@@ -6,8 +6,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// sampling keeps a share of the events, chosen by a hash (XXH64) of the event's id: the same event has the same fate however
-// often it comes, and by whatever consumer.
+// sampling keeps a share of the events, chosen by a hash (XXH64) of the event's id. An event that comes again is kept
+// or dropped again, by any consumer.
 func sampling(share float64) Step {
 	most := uint64(math.MaxUint64)
 	if share < 1 {

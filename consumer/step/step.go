@@ -10,10 +10,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// Step is what the consumer does to each event between the topic and the table: it may look at the event, change it or drop it. Steps
-// run in order, after the event was found to be valid and before its row is made.
+// Step is what the consumer does to each event between the topic and the table: it may look at the event, change it or
+// drop it. Steps run in order, after the event was found to be valid and before its row is made.
 //
-// An event goes through the steps again after a crash, or if its client sent it twice. A step must do the same to it each time.
+// An event goes through the steps again after a crash, or if its client sent it twice. A step must do the same to it
+// each time.
 type Step struct {
 	// Name is the step's name in sluice_consumer_dropped_total and in logs: one word, from a closed set.
 	Name string
@@ -62,9 +63,11 @@ type Chain struct {
 	input Input
 }
 
-// Apply runs the steps over an event. It returns the event as the steps leave it, good until the next call, and whether a step changed
-// it. The error is a *DroppedError.
-func (c *Chain) Apply(project string, id uuid.UUID, receivedAt time.Time, json []byte) (out []byte, changed bool, err error) {
+// Apply runs the steps over an event. It returns the event as the steps leave it, good until the next call, and whether
+// a step changed it. The error is a *DroppedError.
+func (c *Chain) Apply(
+	project string, id uuid.UUID, receivedAt time.Time, json []byte,
+) (out []byte, changed bool, err error) {
 	in := &c.input
 	*in = Input{Project: project, EventID: id, ReceivedAt: receivedAt, JSON: json, buffers: in.buffers}
 	for _, s := range c.Steps {
@@ -105,8 +108,8 @@ func (c Config) Check() error {
 	return errors.Join(faults...)
 }
 
-// New lists the built-in steps that the settings ask for. Sampling comes first: a dropped event need not be redacted. A step of your own
-// is a function that returns a Step, and one line here.
+// New lists the built-in steps that the settings ask for. Sampling comes first: a dropped event need not be
+// redacted. A step of your own is a function that returns a Step, and one line here.
 func New(c Config) []Step {
 	var steps []Step
 	if c.Sample > 0 && c.Sample < 1 {

@@ -63,7 +63,7 @@ func TestRedactPatterns(t *testing.T) {
 	}
 }
 
-// FuzzRedact: whatever a valid event holds, it is one afterwards, with the same id and time, and no secret under the name.
+// FuzzRedact: a valid event is valid after redaction, with the same id and time, and without the secret.
 func FuzzRedact(f *testing.F) {
 	f.Add([]byte(`{"message":"4111111111111111","password":{"a":["b",1]},"exception":{"type":"x"},"stacktrace":[{"lineno":4,"in_app":true}]}`))
 	f.Add([]byte(`{"message":"\ud83d 4111111111111111","password":"\ud83d","tags":[["a",{"password":[]}]]}`))
@@ -111,7 +111,7 @@ func TestSampleKeepsItsShare(t *testing.T) {
 	}
 }
 
-// numberedID is an id whose bytes are random, the same for the same number.
+// numberedID is an id that is random, and the same for the same number.
 func numberedID(n uint64) (id uuid.UUID) {
 	binary.BigEndian.PutUint64(id[:], n*0x9E3779B97F4A7C15)
 	binary.BigEndian.PutUint64(id[8:], n)

@@ -1,7 +1,7 @@
 // Package backoff waits between tries of something outside the process.
 //
-// A Backoff doubles its wait with each try, up to a bound, and adds jitter, so that many processes do not come back from an outage
-// in step. Its zero value begins at 100 ms. Both kinds of wait end with their context, and say so.
+// A Backoff doubles its wait with each try, up to a bound, and adds jitter, so that many processes do not come back
+// from an outage in step. Its zero value begins at 100 ms. Both kinds of wait end with their context, and say so.
 package backoff
 
 import (
@@ -16,8 +16,8 @@ const (
 	Max = 5 * time.Second
 )
 
-// Backoff is the wait between tries of one thing. The zero value is ready, and is what to go back to after a success. It is not safe
-// for concurrent use.
+// Backoff is the wait between tries of one thing. The zero value is ready, and is what to go back to after a success.
+// It is not safe for concurrent use.
 type Backoff struct {
 	next time.Duration
 }

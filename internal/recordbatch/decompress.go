@@ -29,7 +29,8 @@ const (
 	codecZstd
 )
 
-// decompressor decompresses one batch after the other into the same memory. Each codec's state is made when it is first needed.
+// decompressor decompresses one batch after the other into the same memory. Each codec's state is made when it is first
+// needed.
 type decompressor struct {
 	plain []byte // the last batch
 	gzip  *gzip.Reader
@@ -76,18 +77,19 @@ func (d *decompressor) gunzip(out, b []byte) ([]byte, error) {
 		d.gzip = new(gzip.Reader)
 	}
 	if err := d.gzip.Reset(bytes.NewReader(b)); err != nil {
-		return out, err //nolint:wrapcheck // the caller does
+		return out, err
 	}
 	return readInto(out, d.gzip)
 }
 
 func (d *decompressor) unzstd(out, b []byte) (_ []byte, err error) {
 	if d.zstd == nil {
-		if d.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxPlain)); err != nil {
-			return out, err //nolint:wrapcheck // the caller does
+		d.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxPlain))
+		if err != nil {
+			return out, err
 		}
 	}
-	return d.zstd.DecodeAll(b, out) //nolint:wrapcheck // the caller does
+	return d.zstd.DecodeAll(b, out)
 }
 
 // readInto reads r to its end and appends to out.
@@ -102,7 +104,7 @@ func readInto(out []byte, r io.Reader) ([]byte, error) {
 		case errors.Is(err, io.EOF):
 			return out, nil
 		case err != nil:
-			return out, err //nolint:wrapcheck // the caller does
+			return out, err
 		case len(out) > maxPlain:
 			return out, errTooLarge
 		}
@@ -134,7 +136,7 @@ func unsnap(out, b []byte) ([]byte, error) {
 func unsnapBlock(out, block []byte) ([]byte, error) {
 	n, err := s2.DecodedLen(block)
 	if err != nil {
-		return out, err //nolint:wrapcheck // the caller does
+		return out, err
 	}
 	if len(out)+n > maxPlain {
 		return out, errTooLarge
@@ -145,7 +147,7 @@ func unsnapBlock(out, block []byte) ([]byte, error) {
 	}
 	out = out[:start+n]
 	if _, err := s2.Decode(out[start:start+n:start+n], block); err != nil {
-		return out, err //nolint:wrapcheck // the caller does
+		return out, err
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package recordbatch
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -12,30 +13,50 @@ import (
 
 // Record is a Kafka record as it was read. Its bytes are only good until the next record is read.
 type Record struct {
-	Offset  int64
-	Key     []byte
-	Value   []byte // nil: a tombstone
+	Offset int64
+	Key    []byte
+	// Value is nil for a tombstone.
+	Value   []byte
 	Headers []event.Header
-	// raw is the value, the number of headers and the headers, as the batch has them.
+	// Raw is the value, the number of headers and the headers, as the batch has them; nil for a record that was not
+	// read.
 	Raw []byte
 
-	// timestamp is in Unix milliseconds: the broker's if logAppendTime, else the producer's.
+	// Timestamp is in Unix milliseconds: the broker's if LogAppendTime is true, else the producer's.
 	Timestamp     int64
 	LogAppendTime bool
-	// term is that of the leader that appended the record's batch: its leader epoch plus one, so that 0 means unknown.
+	// Term is that of the leader that appended the record's batch: its leader epoch plus one, so that 0 means unknown.
 	Term int32
-	// baseOffset is the first offset of the record's batch.
+	// BaseOffset is the first offset of the record's batch.
 	BaseOffset int64
-	// previousEnd is the offset behind the batch before, or the offset that reading began at, if that is higher. The log has no batch
-	// between previousEnd and baseOffset.
+	// PreviousEnd is the offset behind the batch before, or the offset that reading began at, if that is higher. The
+	// log has no batch between PreviousEnd and BaseOffset.
 	PreviousEnd int64
 }
 
-// Reader reads record batches as they lie in a log. It reuses its memory, so that a record costs no allocation; it is not safe for
-// concurrent use. The zero value is ready.
+// Content is value and headers as a batch has them: Raw, or the same made anew for a record that was not read.
+func (r *Record) Content() []byte {
+	if r.Raw != nil {
+		return r.Raw
+	}
+	nullable := func(b, v []byte) []byte {
+		if v == nil {
+			return binary.AppendVarint(b, -1)
+		}
+		return append(binary.AppendVarint(b, int64(len(v))), v...)
+	}
+	out := binary.AppendVarint(nullable(nil, r.Value), int64(len(r.Headers)))
+	for _, h := range r.Headers {
+		out = nullable(append(binary.AppendVarint(out, int64(len(h.Key))), h.Key...), h.Value)
+	}
+	return out
+}
+
+// Reader reads record batches as they lie in a log. It reuses its memory, so that a record costs no allocation; it
+// is not safe for concurrent use. The zero value is ready.
 //
-// It is written by hand because kafka-go allocates for each record, and because a range's hash needs a record's bytes as they are
-// in the batch.
+// It is written by hand because kafka-go allocates for each record, and because a range's hash needs a record's bytes
+// as they are in the batch.
 type Reader struct {
 	record Record
 	names  map[string]string // of headers that event does not know, so that a name is allocated once
@@ -46,9 +67,6 @@ type Reader struct {
 }
 
 const (
-	// batchHeaderSize is a batch's size before its records: offset, length, epoch, magic, checksum, attributes, last offset, two
-	// times, producer id, its epoch and sequence, count.
-	batchHeaderSize = 8 + 4 + 4 + 1 + 4 + 2 + 4 + 8 + 8 + 8 + 2 + 4 + 4
 	// uncountedSize is what the length of a batch does not count: offset and length.
 	uncountedSize = 8 + 4
 
@@ -57,8 +75,6 @@ const (
 	attributeTransactional = 1 << 4
 	attributeControl       = 1 << 5
 )
-
-var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
 // batchHeader is what a batch says of its records.
 type batchHeader struct {
@@ -71,14 +87,14 @@ type batchHeader struct {
 	packed                 []byte // the records, perhaps compressed
 }
 
-// Read yields the records of a set from an offset on, in the order of offsets, without markers and without the records of the aborted
-// transactions. It sorts aborted. A batch that is cut off at the end of the set is not read. The last pair that it yields may be an
-// error; nothing comes after one. end says how far the set was read.
-func (br *Reader) Read(set []byte, from int64, undone []Aborted) iter.Seq2[*Record, error] {
+// Read yields the records of a set from an offset on, in the order of offsets, without markers and without the records
+// of the aborted transactions, whose list it sorts. A batch that is cut off at the end of the set is not read. The last
+// pair that it yields may be an error; nothing comes after one. End says how far the set was read.
+func (br *Reader) Read(set []byte, from int64, aborted []Aborted) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
 		br.next, br.term = 0, 0
 		br.record.PreviousEnd = from
-		transactions := rollbacks(undone)
+		transactions := rollbacks(aborted)
 		transactions.sort()
 		for {
 			h, rest, err := nextBatch(set)
@@ -100,27 +116,27 @@ func (br *Reader) Read(set []byte, from int64, undone []Aborted) iter.Seq2[*Reco
 	}
 }
 
-// End is the offset behind the last batch that was read whole, and the term of the leader that appended that batch; 0 and 0 if there was
-// none. It is known when the loop over read has ended, by itself or not.
+// End is the offset behind the last batch that was read whole, and the term of the leader that appended that batch; 0
+// and 0 if there was none. It is known when the loop over Read has ended, by itself or not.
 func (br *Reader) End() (next int64, term int32) { return br.next, br.term }
 
 // nextBatch takes the first batch off a set and checks its checksum. It returns nil if the set holds no whole batch.
 func nextBatch(set []byte) (h *batchHeader, rest []byte, err error) {
-	if len(set) < batchHeaderSize {
+	if len(set) < HeaderSize {
 		return nil, nil, nil
 	}
 	r := kafkawire.Reader{Rest: set}
 	base := r.Int64()
 	length := int(r.Int32())
-	if length < batchHeaderSize-uncountedSize || length > len(r.Rest) {
+	if length < HeaderSize-uncountedSize || length > len(r.Rest) {
 		return nil, nil, nil
 	}
 	r.Rest, rest = r.Rest[:length], r.Rest[length:]
 	epoch := r.Int32()
-	if magic := r.Int8(); magic != 2 {
-		return nil, nil, fmt.Errorf("the batch at %d has the format of Kafka before 0.11 (magic %d)", base, magic)
+	if got := r.Int8(); got != magic {
+		return nil, nil, fmt.Errorf("the batch at %d has the format of Kafka before 0.11 (magic %d)", base, got)
 	}
-	if sum := uint32(r.Int32()); crc32.Checksum(r.Rest, crcTable) != sum {
+	if sum := uint32(r.Int32()); crc32.Checksum(r.Rest, castagnoli) != sum {
 		return nil, nil, fmt.Errorf("the checksum of the batch at %d is wrong", base)
 	}
 	h = &batchHeader{
@@ -148,7 +164,9 @@ func (br *Reader) batch(h *batchHeader, from int64, yield func(*Record, error) b
 
 var errShortRecord = errors.New("a record ends too early")
 
-func (br *Reader) records(h *batchHeader, plain []byte, from int64, yield func(*Record, error) bool) (more bool, err error) {
+func (br *Reader) records(
+	h *batchHeader, plain []byte, from int64, yield func(*Record, error) bool,
+) (more bool, err error) {
 	w := kafkawire.Reader{Rest: plain}
 	r := &br.record
 	r.LogAppendTime, r.Timestamp = h.attributes&attributeLogAppendTime != 0, h.maxTime

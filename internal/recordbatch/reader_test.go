@@ -24,7 +24,7 @@ func setOf(base int64, attributes int16, producer int64, records ...[]byte) []by
 	}
 	b := set.AppendTo(nil)
 	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
-	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], crcTable))
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], castagnoli))
 	return b
 }
 
@@ -54,8 +54,8 @@ func marker(base, producer int64, kind byte) []byte {
 	return setOf(base, attributeControl|attributeTransactional, producer, recordOf(0, []byte{0, 0, 0, kind}, []byte{0, 0, 0, 0, 0, 1}))
 }
 
-// Of batches, aborted transactions and markers in any combination, only the committed records are yielded, with their times and their
-// leader's term, and the reader reaches the end. The list of aborted transactions is in no order.
+// Of batches, aborted transactions and markers in any combination, only the committed records are yielded, with their
+// times and their leader's term, and the reader reaches the end. The list of aborted transactions is in no order.
 func TestReadTransactions(t *testing.T) {
 	t.Parallel()
 	one := func(offset, producer int64) []byte {
@@ -168,8 +168,8 @@ func TestReadStops(t *testing.T) {
 	}
 }
 
-// Whatever the records before were like, each record's headers are read as they are: the same names with other values, values of other
-// lengths, names that differ in a byte, null, and none.
+// Whatever the records before were like, each record's headers are read as they are: the same names with other values,
+// values of other lengths, names that differ in a byte, null, and none.
 func TestReadHeaders(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {

@@ -7,10 +7,12 @@ import (
 	"sluice/internal/kafkawire"
 )
 
-// Aborted is a transaction that was rolled back: what its producer wrote on the partition from an offset on, up to the transaction's
-// marker, must not be read. A broker lists the aborted transactions in its answer to a fetch.
+// Aborted is a transaction that was rolled back: what its producer wrote on the partition from an offset on, up to the
+// transaction's marker, must not be read. A broker lists the aborted transactions in its answer to a fetch.
 type Aborted struct {
-	Producer    int64
+	// Producer is the producer's id.
+	Producer int64
+	// FirstOffset is that of the transaction's first record on the partition.
 	FirstOffset int64
 }
 
@@ -21,9 +23,9 @@ func (r rollbacks) sort() {
 	slices.SortFunc(r, func(a, b Aborted) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
 }
 
-// cover says whether a batch is part of an aborted transaction. Batches must come in the order of offsets. A producer has one
-// transaction at a time, so everything that it writes in one, from the aborted transaction's first record to the marker, is part of that
-// transaction.
+// cover says whether a batch is part of an aborted transaction. Batches must come in the order of offsets. A producer
+// has one transaction at a time, so everything that it writes in one, from the aborted transaction's first record to
+// the marker, is part of that transaction.
 func (r rollbacks) cover(h *batchHeader) bool {
 	if h.attributes&attributeTransactional == 0 {
 		return false
@@ -37,9 +39,11 @@ func (r rollbacks) cover(h *batchHeader) bool {
 	return r.open(h) >= 0
 }
 
-// open finds the oldest aborted transaction of a batch's producer that has begun by the end of the batch; -1 if there is none.
+// open finds the oldest aborted transaction of a batch's producer that has begun by the end of the batch; -1 if there
+// is none.
 func (r rollbacks) open(h *batchHeader) int {
-	return slices.IndexFunc(r, func(a Aborted) bool { return a.Producer == h.producer && a.FirstOffset <= h.lastOffset })
+	return slices.IndexFunc(r,
+		func(a Aborted) bool { return a.Producer == h.producer && a.FirstOffset <= h.lastOffset })
 }
 
 // close takes the transaction that a marker ends off the list.

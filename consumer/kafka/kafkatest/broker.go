@@ -1,6 +1,7 @@
 // Package kafkatest runs a Kafka in the test's process, with another client beside it that shares no code with ours.
 //
-// The topics are the ones that `sluice topics apply` makes. The broker stops when the test ends. Only tests import this package.
+// The topics are the ones that `sluice topics apply` makes. The broker stops when the test ends. Only tests import this
+// package.
 package kafkatest
 
 import (
@@ -44,7 +45,8 @@ func New(t testing.TB, partitions int) *Broker {
 	}
 	t.Cleanup(fake.Close)
 	conn := kafkaconn.Config{Brokers: fake.ListenAddrs(), Topic: Topic, DeadTopic: DeadTopic}
-	layout := topics.Config{Partitions: partitions, Replication: 1, MinISR: 1, Retention: settings.Duration(24 * time.Hour)}
+	layout := topics.Config{Partitions: partitions, Replication: 1, MinISR: 1,
+		Retention: settings.Duration(24 * time.Hour)}
 	admin, closeAdmin, err := topics.New(conn, layout, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +135,7 @@ func (b *Broker) Grow(partitions int32) error {
 	req.Topics, req.TimeoutMillis = append(req.Topics, topic), 5000
 	resp, err := req.RequestWith(context.Background(), b.Other)
 	if err != nil {
-		return err //nolint:wrapcheck // a test prints it
+		return err
 	}
 	return kerr.ErrorForCode(resp.Topics[0].ErrorCode)
 }

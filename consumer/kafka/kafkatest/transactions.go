@@ -30,7 +30,8 @@ func (p *Transactional) Begin() {
 func (p *Transactional) Write(values ...string) {
 	p.t.Helper()
 	for _, v := range values {
-		if err := p.client.ProduceSync(p.t.Context(), &kgo.Record{Topic: Topic, Value: []byte(v)}).FirstErr(); err != nil {
+		r := &kgo.Record{Topic: Topic, Value: []byte(v)}
+		if err := p.client.ProduceSync(p.t.Context(), r).FirstErr(); err != nil {
 			p.t.Fatal(err)
 		}
 	}

@@ -1,0 +1,172 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"sluice/consumer/causes"
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/kafka"
+	"sluice/internal/backoff"
+)
+
+// blockage is a wait for something outside the process. It backs off between tries. It logs each cause once, and counts
+// the partition in the gauge of what blocks it. One goroutine uses it.
+type blockage struct {
+	p      *partition
+	loop   loop
+	pause  backoff.Backoff
+	reason string // empty: not blocked
+	causes causes.Log
+}
+
+func (p *partition) newBlockage(loop loop) *blockage { return &blockage{p: p, loop: loop} }
+
+// wait waits before the next try. It returns false if ctx ended.
+func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
+	p := w.p
+	if ctx.Err() != nil {
+		return false
+	}
+	if reason == blockedClickHouse && clickhouse.FaultOf(err) == clickhouse.FaultSetup {
+		reason = blockedSetup
+	}
+	message := "partition is blocked, retrying"
+	if w.reason != "" {
+		message = "partition is blocked by something else now, retrying"
+	}
+	if reason != w.reason {
+		w.clear()
+		w.reason = reason
+		p.metrics.blocked.WithLabelValues(reason).Inc()
+		p.watch.blocked.Add(1)
+	}
+	if w.causes.Note(reason, clickhouse.Code(err), err) {
+		attrs := []any{"by", reason, "err", clickhouse.ReasonText(err)}
+		if advice := w.causes.Advice(hintFor(reason, err)); advice != "" {
+			attrs = append(attrs, "hint", advice)
+		}
+		p.log.Log(ctx, severity(reason, err), message, attrs...) //nolint:sloglint // one of the two above
+	} else {
+		p.log.Debug("partition is still blocked", "by", reason, "err", clickhouse.ReasonText(err))
+	}
+	return w.pause.WaitAtMost(ctx, p.maxPause)
+}
+
+// waitAfterRead is wait after a question to ClickHouse, which counts with the inserts that need it. A refused question
+// is not about a row: unless the refusal passes by itself, somebody must let the user ask.
+func (w *blockage) waitAfterRead(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	w.p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
+	err = fmt.Errorf("%w: %w", clickhouse.ErrRead, err)
+	return w.wait(ctx, blockedByRead(err), err)
+}
+
+func blockedByRead(err error) string {
+	switch clickhouse.FaultOf(err) {
+	case clickhouse.FaultTransient:
+		return blockedClickHouse
+	case clickhouse.FaultSize:
+		return blockedBySize(err)
+	}
+	return blockedSetup
+}
+
+// blockedBySize says who must act if a single row is too large. A query that takes too long, or a server that is out of
+// memory, passes.
+func blockedBySize(err error) string {
+	switch clickhouse.Code(err) {
+	case 159, 160, 173:
+		return blockedClickHouse
+	}
+	return blockedSetup
+}
+
+// severity is ERROR if somebody must act.
+func severity(reason string, err error) slog.Level {
+	if reason == blockedSetup || reason == blockedDead && kafka.Hint(err) != "" {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
+}
+
+// hintFor says what to do about what blocks a partition. A refusal that is not the rows' fault after all is the
+// table's.
+func hintFor(reason string, err error) string {
+	if reason == blockedSetup && clickhouse.FaultOf(err) == clickhouse.FaultUnclear {
+		return clickhouse.HintEverything
+	}
+	return hint(err)
+}
+
+// hint says what to do about an error, if the consumer knows.
+func hint(err error) string {
+	if text := kafka.Hint(err); text != "" {
+		return text
+	}
+	return clickhouse.Hint(err)
+}
+
+// end says that the partition is not blocked any more.
+func (w *blockage) end() {
+	if w.reason != "" {
+		w.p.log.Info("partition goes on", "was_blocked_by", w.reason, "tries", w.causes.Tries(),
+			"causes", w.causes.Summary())
+	}
+	w.clear()
+	w.pause, w.causes = backoff.Backoff{}, causes.Log{}
+}
+
+func (w *blockage) clear() {
+	if w.reason != "" {
+		w.p.metrics.blocked.WithLabelValues(w.reason).Dec()
+		w.p.watch.progress()
+		w.p.watch.blocked.Add(-1)
+		w.reason = ""
+	}
+}
+
+// untilClickHouseAnswers tries until there is no error, or ctx ended. loop is the one that waits.
+func (p *partition) untilClickHouseAnswers(ctx context.Context, loop loop, try func() error) error {
+	w := p.newBlockage(loop)
+	defer w.end()
+	for {
+		p.watch.beat(loop)
+		err := try()
+		if err == nil || !w.waitAfterRead(ctx, err) {
+			return err
+		}
+	}
+}
+
+// highest is the highest offset from one on that the table has. It asks until ClickHouse answers.
+func (p *partition) highest(ctx context.Context, loop loop, from int64) (offset int64, err error) {
+	err = p.untilClickHouseAnswers(ctx, loop, func() error {
+		offset, err = p.table.Highest(ctx, p.topic, p.id, from)
+		return err
+	})
+	return offset, err
+}
+
+// untilKafkaAnswers tries until there is no error. It returns false if ctx ended. The fetcher's goroutine calls it.
+func (p *partition) untilKafkaAnswers(ctx context.Context, message string, try func() error) bool {
+	var pause backoff.Backoff
+	for {
+		p.watch.beat(loopFetch)
+		err := try()
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		p.watch.outside()
+		p.log.Warn(message, "err", err) //nolint:sloglint // the callers' constants
+		if !pause.Wait(ctx) {
+			return false
+		}
+	}
+}

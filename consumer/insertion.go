@@ -1,0 +1,185 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/delivery"
+	"sluice/consumer/rows"
+	"sluice/internal/crashpoint"
+)
+
+// insertion brings one recorded batch into ClickHouse: it does what a delivery.Settlement says, and tells the
+// settlement what came of it.
+type insertion struct {
+	p          *partition
+	settlement *delivery.Settlement
+	batch      *batch
+	blocked    *blockage
+	loop       loop
+	evidence   evidence
+}
+
+// insertLoop inserts recorded batches, one after the other.
+func (p *partition) insertLoop(life, work context.Context, loop loop) {
+	for b := range p.recorded {
+		if life.Err() == nil { // else the insert is the next owner's
+			i := p.newInsertion(b, loop)
+			b.inserted = i.writeDeadLetters(work) && i.run(work)
+			i.blocked.end()
+		}
+		p.watch.idle(loop)
+		p.done <- b
+	}
+}
+
+func (p *partition) newInsertion(b *batch, loop loop) *insertion {
+	return &insertion{p: p, batch: b, blocked: p.newBlockage(loop), loop: loop,
+		settlement: delivery.Settle(delivery.Block{
+			Token: b.Token(clickhouse.TableName, p.topic, p.id), Offsets: b.rows.Offsets(), SealedAt: b.SealedAt,
+			Uncertain: b.uncertain, Split: b.Split, TokenDurable: p.tokenDurable,
+		})}
+}
+
+// writeDeadLetters writes the batch's dead letters, before the offset can pass them. While the dead-letter topic is
+// away the partition waits. It returns false if ctx ended.
+func (i *insertion) writeDeadLetters(ctx context.Context) bool {
+	b, p := i.batch, i.p
+	if len(b.dead) == 0 {
+		return true
+	}
+	for {
+		p.watch.beat(i.loop)
+		err := p.deadLetters.Write(ctx, p.id, b.dead)
+		if err == nil {
+			break
+		}
+		if !i.blocked.wait(ctx, blockedDead, err) {
+			return false
+		}
+	}
+	i.blocked.end()
+	for n := range b.dead {
+		p.metrics.dead.WithLabelValues(string(b.dead[n].Reason)).Inc()
+	}
+	p.log.Warn("records became dead letters", "count", len(b.dead), "first_reason", b.dead[0].Reason,
+		"first_offset", b.dead[0].Offset)
+	return true
+}
+
+// run returns true once all rows are in, or dead letters. It returns false if ctx ended or the partition is lost.
+func (i *insertion) run(ctx context.Context) bool {
+	for {
+		i.p.watch.beat(i.loop)
+		alive := true
+		switch i.settlement.Next(time.Now()) {
+		case delivery.ActionDone:
+			return true
+		case delivery.ActionRead:
+			alive = i.readMissing(ctx)
+		case delivery.ActionInsert:
+			alive = i.insertPiece(ctx)
+		case delivery.ActionJudge:
+			alive = i.judgeRejected(ctx)
+		case delivery.ActionAllRefused:
+			alive = i.allRefused(ctx)
+		}
+		if !alive {
+			return false
+		}
+	}
+}
+
+// slowReads is how many answers in a row may come so late that the table may have changed since.
+const slowReads = 3
+
+// readMissing asks the table which rows it lacks. An insertion that has been stopped for long first makes sure that the
+// partition is still ours.
+func (i *insertion) readMissing(ctx context.Context) bool {
+	p := i.p
+	if time.Since(time.Unix(0, p.progress.owned.Load())) > delivery.TokenTrust && !i.save(ctx, delivery.Whole) {
+		return false
+	}
+	asked := time.Now()
+	missing, err := p.table.Missing(ctx, p.topic, p.id, i.batch.rows)
+	if err != nil {
+		return i.blocked.waitAfterRead(ctx, err)
+	}
+	if time.Since(asked) > delivery.TokenTrust && i.evidence.slowReads < slowReads {
+		i.evidence.slowReads++
+		return true // ask again
+	}
+	if i.evidence.slowReads > 0 {
+		i.evidence.slowReads, asked = 0, time.Now()
+	}
+	p.log.Debug("range compared with the table", "first", i.batch.First, "last", i.batch.Last, "missing", len(missing))
+	i.settlement.Found(missing, asked)
+	return true
+}
+
+// insertPiece inserts the settlement's next piece.
+func (i *insertion) insertPiece(ctx context.Context) bool {
+	if i.settlement.NeedsPlaces() {
+		if err := i.findPlaces(ctx); err != nil {
+			return i.blocked.wait(ctx, blockedClickHouse, err)
+		}
+	}
+	piece := i.settlement.Piece()
+	block := i.batch.rows
+	if piece.Rows != nil {
+		block = block.Pick(piece.Rows)
+	}
+	start := time.Now()
+	err := i.p.table.Insert(ctx, block, piece.Token)
+	if err == nil {
+		crashpoint.Reach("after_insert")
+		i.accepted(block, time.Since(start))
+		return true
+	}
+	i.p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
+	if ctx.Err() != nil {
+		return false
+	}
+	switch clickhouse.FaultOf(err) {
+	case clickhouse.FaultData:
+		return i.refused(ctx, err)
+	case clickhouse.FaultSize:
+		return i.tooLarge(ctx, block, err)
+	case clickhouse.FaultUnclear:
+		return i.refusedUnclearly(ctx, err)
+	}
+	if clickhouse.IsUncertain(err) {
+		i.settlement.Unknown()
+	}
+	return i.blocked.wait(ctx, blockedClickHouse, err)
+}
+
+// accepted takes a piece that went in.
+func (i *insertion) accepted(block *rows.Block, took time.Duration) {
+	p := i.p
+	i.settlement.Accepted()
+	p.accepted.Add(1)
+	p.size.Fits(block.Bytes())
+	i.evidence.accepted()
+	i.blocked.end()
+	n := block.Rows()
+	p.metrics.rows.Add(float64(n))
+	p.metrics.batchRows.Observe(float64(n))
+	p.metrics.insertDuration.Observe(took.Seconds())
+	// The clocks of gateway and consumer differ.
+	p.metrics.endToEnd.Observe(max(0, time.Since(i.batch.oldest).Seconds()))
+	p.log.Debug("block inserted", "first", i.batch.First, "last", i.batch.Last, "rows", n, "took", took)
+}
+
+// save has the recorder commit, and before it mark the range unless mark is Whole. It returns false if the partition is
+// lost, or ctx ended.
+func (i *insertion) save(ctx context.Context, mark delivery.Split) bool {
+	call := saveCall{first: i.batch.First, mark: mark, owned: make(chan bool, 1)}
+	select {
+	case i.p.requests <- call:
+		return <-call.owned
+	case <-ctx.Done():
+		return false
+	}
+}
