@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 )
 
-// writeJSON prints the report as one indented document.
+// writeJSON prints the report as one indented JSON document.
 func (r Report) writeJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
@@ -21,7 +21,7 @@ func (r Report) writeJSON(w io.Writer) error {
 	return nil
 }
 
-// writeText prints the report for a person: a table, the examples, and the verdict as the last line.
+// writeText prints the report for people: a table, the examples, and the verdict as the last line.
 func (r Report) writeText(w io.Writer) error {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -64,7 +64,7 @@ func (r Report) writeText(w io.Writer) error {
 	return nil
 }
 
-// verdict is the last line.
+// verdict returns the last line.
 func (r Report) verdict() string {
 	var line string
 	if v := r.Verify; v != nil && v.Error == "" {
