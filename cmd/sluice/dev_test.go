@@ -39,7 +39,7 @@ func TestDevKeepsToItsOwn(t *testing.T) {
 	for _, message := range []string{"first", "second"} {
 		d := startDev(t, env, args...)
 		for _, name := range []string{"SLUICE_KAFKA_BROKERS", "SLUICE_KAFKA_GROUP", "SLUICE_KAFKA_TOPIC", "SLUICE_CLICKHOUSE_DSN", "SLUICE_PROJECTS_FILE"} {
-			require.Contains(t, d.logged.String(), `ignored by sluice dev; give it as a flag to use it" setting="environment variable `+name)
+			require.Contains(t, d.logged.String(), `sluice dev ignores this setting of the real programs; set it as a flag to use it" setting="environment variable `+name)
 		}
 		require.Contains(t, d.out.String(), "topics dev-events and dev-events.dead, group sluice-dev")
 		require.NoError(t, theirs.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: []byte("not for dev")}).FirstErr())
@@ -184,7 +184,7 @@ func TestDevRefusesADatabaseOfOthers(t *testing.T) {
 	kafka := someKafka(t)
 	_, err = try(t, []string{"dev", "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--consumer-admin-addr=127.0.0.1:0",
 		"--data-dir=" + t.TempDir(), "--kafka=" + kafka, "--clickhouse=clickhouse://" + clickhouse.TCPAddr() + "/theirs"})
-	require.ErrorContains(t, err, "database theirs is there")
+	require.ErrorContains(t, err, "database theirs exists")
 	admin, closeAdmin, err := topics.New(kafkaconn.Config{Brokers: []string{kafka}, Topic: devTopic, DeadTopic: devDeadTopic},
 		topics.Config{Partitions: 1, Replication: 1, MinISR: 1, Retention: settings.Duration(time.Hour)}, io.Discard)
 	require.NoError(t, err)

@@ -105,7 +105,7 @@ func TestDevBesideAPipeline(t *testing.T) {
 	d, url := p.startDev(theirs, "--kafka", lab.brokers, "--clickhouse", "clickhouse://"+lab.engine.TCPAddr())
 	for _, setting := range theirs {
 		name, _, _ := strings.Cut(setting, "=")
-		d.says(`ignored by sluice dev; give it as a flag to use it" setting="environment variable ` + name)
+		d.says(`sluice dev ignores this setting of the real programs; set it as a flag to use it" setting="environment variable ` + name)
 	}
 	var before, during int64 = clients.accepted.Load(), 500
 	const own = 20
