@@ -20,7 +20,8 @@ import (
 	"sluice/internal/settings"
 )
 
-const description = "Reads events from Kafka and inserts them into ClickHouse. Start at most as many as the topic has partitions."
+const description = "Reads events from Kafka and inserts them into ClickHouse. " +
+	"Start at most as many as the topic has partitions."
 
 // cli holds the program's settings. Each can be a flag, an environment variable (SLUICE_ and the flag in capitals, _
 // for -) or a line of the --config file, in this order of precedence.

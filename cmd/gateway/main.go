@@ -63,7 +63,8 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(ctx context.Context, c cli, out io.Writer) error {
-	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c), projects.Check(c.ProjectsFile),
+	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c),
+		projects.Check(c.ProjectsFile),
 		gateway.CheckSpool(c.Config))
 	var notes []string
 	if err == nil { // connect to Kafka only with valid settings

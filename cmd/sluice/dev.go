@@ -125,7 +125,8 @@ func (d *dev) run(ctx context.Context) (err error) {
 			return d.cause(ctx, err)
 		}
 	}
-	d.parts.start("activity log", fail, func(ctx context.Context) error { return logActivity(ctx, d.log, activityInterval, d.metrics) })
+	d.parts.start("activity log", fail,
+		func(ctx context.Context) error { return logActivity(ctx, d.log, activityInterval, d.metrics) })
 	d.printReady()
 	<-ctx.Done()
 	return d.cause(ctx, nil)
@@ -148,14 +149,16 @@ func (d *dev) startServers(ctx context.Context, fail context.CancelCauseFunc) er
 	if d.cmd.ClickHouseAddr != "" {
 		engine := embedded.NewEngine(embedded.EngineConfig{
 			TCPAddr: d.cmd.ClickHouseAddr, HTTPAddr: d.cmd.ClickHouseHTTPAddr,
-			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Restart: true, Front: true, Progress: d.logTo, Logger: d.log,
+			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Progress: d.logTo, Logger: d.log,
+			Restart: true, Front: true,
 		})
 		d.parts.start("clickhouse", fail, engine.Run)
 		ready = append(ready, engine.Ready())
 	}
 	if d.cmd.KafkaAddr != "" {
 		broker := embedded.NewBroker(embedded.BrokerConfig{
-			Addr: d.cmd.KafkaAddr, DataDir: filepath.Join(d.cmd.DataDir, "kafka"), SyncWrites: d.cmd.Fsync, Logger: d.log,
+			Addr: d.cmd.KafkaAddr, DataDir: filepath.Join(d.cmd.DataDir, "kafka"),
+			SyncWrites: d.cmd.Fsync, Logger: d.log,
 		})
 		d.parts.start("kafka", fail, broker.Run)
 		ready = append(ready, broker.Ready())
@@ -199,7 +202,8 @@ func (d *dev) startConsumer(ctx context.Context, fail context.CancelCauseFunc) e
 	if err != nil {
 		return err
 	}
-	server := &admin.Server{Addr: d.cmd.ConsumerAdminAddr, Flag: "--consumer-admin-addr", Metrics: registry, Live: c.Live, Ready: c.Ready}
+	server := &admin.Server{Addr: d.cmd.ConsumerAdminAddr, Flag: "--consumer-admin-addr", Metrics: registry,
+		Live: c.Live, Ready: c.Ready}
 	d.behind.start("consumer", fail, func(ctx context.Context) error { return server.Around(ctx, c.Run) })
 	return waitFor(ctx, c.Ready)
 }
@@ -236,18 +240,24 @@ func (d *dev) printReady() {
 	if d.cmd.Gateway.ProjectsFile != "" {
 		key = "$KEY"
 	}
-	_, _ = fmt.Fprintf(d.out, "ready in %s\n\nsend an event:\n  curl -i http://%s/api/v1/events -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{\"message\":\"hello from curl\",\"level\":\"info\"}'\n",
+	_, _ = fmt.Fprintf(d.out, "ready in %s\n\nsend an event:\n"+
+		"  curl -i http://%s/api/v1/events -H 'Authorization: Bearer %s' "+
+		"-H 'Content-Type: application/json' "+
+		"-d '{\"message\":\"hello from curl\",\"level\":\"info\"}'\n",
 		time.Since(d.start).Round(100*time.Millisecond), d.cmd.Gateway.HTTPAddr, key)
 	query := "SELECT received_at, project_id, event_id, level, message FROM events ORDER BY received_at DESC LIMIT 10"
 	if d.cmd.ClickHouseAddr != "" {
-		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later:\n  curl 'http://%s/?database=sluice' --data-binary '%s FORMAT PrettyCompact'\n\nconsole: http://%s/play\n",
+		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later:\n"+
+			"  curl 'http://%s/?database=sluice' --data-binary '%s FORMAT PrettyCompact'\n\n"+
+			"console: http://%s/play\n",
 			d.cmd.ClickHouseHTTPAddr, query, d.cmd.ClickHouseHTTPAddr)
 	} else {
 		query = strings.Replace(query, "FROM events", "FROM "+d.database+".events", 1)
 		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later, in your ClickHouse:\n  %s\n", query)
 	}
 	if d.cmd.KafkaAddr == "" {
-		_, _ = fmt.Fprintf(d.out, "\nin your Kafka: topics %s and %s, group %s\n", d.cmd.Kafka.Topic, d.cmd.Kafka.DeadTopic, d.cmd.Consumer.Group)
+		_, _ = fmt.Fprintf(d.out, "\nin your Kafka: topics %s and %s, group %s\n", d.cmd.Kafka.Topic,
+			d.cmd.Kafka.DeadTopic, d.cmd.Consumer.Group)
 	}
 	_, _ = fmt.Fprintln(d.out, "\nCtrl-C drains and stops.")
 }

@@ -64,8 +64,9 @@ func (d *dev) checkTopics(ctx context.Context, admin *topics.Admin) (created []s
 		case !slices.Contains(there, topic):
 			created = append(created, line)
 		case !d.cmd.UseExisting && !d.named(topic):
-			return nil, fmt.Errorf("topic %s exists, and sluice dev with --data-dir %s did not create it: choose another one with "+
-				"--kafka-topic and --kafka-dead-topic, or allow it with --use-existing", topic, d.cmd.DataDir)
+			return nil, fmt.Errorf("topic %s exists, and sluice dev with --data-dir %s did not create it: "+
+				"choose another one with --kafka-topic and --kafka-dead-topic, or allow it with --use-existing",
+				topic, d.cmd.DataDir)
 		}
 	}
 	return created, d.checkGroup(ctx, admin)
@@ -85,11 +86,13 @@ func (d *dev) checkGroup(ctx context.Context, admin *topics.Admin) error {
 	}
 	what := fmt.Sprintf("%d members, the first one %s", len(members), members[0])
 	if d.cmd.UseExisting {
-		d.log.Warn("consumer group has other members, which share the partitions with this one", "group", d.cmd.Consumer.Group, "members", what)
+		d.log.Warn("consumer group has other members, which share the partitions with this one",
+			"group", d.cmd.Consumer.Group, "members", what)
 		return nil
 	}
-	return fmt.Errorf("consumer group %s has %s: sluice dev would take partitions from them; choose another one with --kafka-group, "+
-		"wait half a minute if the member is a killed sluice dev, or allow it with --use-existing", d.cmd.Consumer.Group, what)
+	return fmt.Errorf("consumer group %s has %s: sluice dev would take partitions from them; "+
+		"choose another one with --kafka-group, wait half a minute if the member is a killed sluice dev, "+
+		"or allow it with --use-existing", d.cmd.Consumer.Group, what)
 }
 
 func (d *dev) readCreated() ([]string, error) {
@@ -125,6 +128,7 @@ func (d *dev) claimDatabase(ctx context.Context, schema *schema.Migrator) error 
 	if own || d.cmd.UseExisting {
 		return nil
 	}
-	return fmt.Errorf("database %s exists, and sluice dev did not create it: choose another one in --clickhouse, for instance "+
-		"clickhouse://host:9000/%s, or let dev change its schema and write into it with --use-existing", database, devDatabase)
+	return fmt.Errorf("database %s exists, and sluice dev did not create it: "+
+		"choose another one in --clickhouse, for instance clickhouse://host:9000/%s, "+
+		"or let dev change its schema and write into it with --use-existing", database, devDatabase)
 }

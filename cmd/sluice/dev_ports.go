@@ -79,7 +79,8 @@ func tryPorts(ports []port) error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return fmt.Errorf("cannot listen on %s; stop the programs that use these addresses, or choose others with these flags", strings.Join(taken, ", "))
+	return fmt.Errorf("cannot listen on %s; "+
+		"stop the programs that use these addresses, or choose others with these flags", strings.Join(taken, ", "))
 }
 
 func whyNot(p port, held map[string]string, err error) string {

@@ -57,14 +57,16 @@ func (c *devCmd) keepApart(given map[string]settings.Origin, log *slog.Logger) e
 		case slices.ContainsFunc(e.overruled, onCommandLine):
 			c.ignore(e.flag, origin, log)
 		default:
-			refused = append(refused, fmt.Errorf("%s is set, but sluice dev uses only the servers and files named on its command line: %s",
-				origin.Place, e.then))
+			refused = append(refused,
+				fmt.Errorf("%s is set, but sluice dev uses only the servers and files named on its command line: %s",
+					origin.Place, e.then))
 		}
 	}
 	if err := errors.Join(refused...); err != nil {
 		return err
 	}
-	aside := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster", "use-existing"}
+	aside := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster",
+		"use-existing"}
 	if c.ExternalKafka == "" && !onCommandLine("kafka-brokers") {
 		aside = append(aside, kafkaLogin(given)...)
 	}
@@ -100,7 +102,8 @@ func kafkaLogin(given map[string]settings.Origin) []string {
 
 // ignore gives a setting its default back and logs that.
 func (c *devCmd) ignore(flag string, origin settings.Origin, log *slog.Logger) {
-	log.Warn("sluice dev ignores this setting of the real programs; set it as a flag to use it", "setting", origin.Place)
+	log.Warn("sluice dev ignores this setting of the real programs; set it as a flag to use it",
+		"setting", origin.Place)
 	switch flag {
 	case "kafka":
 		c.ExternalKafka = ""

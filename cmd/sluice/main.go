@@ -16,7 +16,8 @@ import (
 	"sluice/internal/settings"
 )
 
-const description = "Operates Sluice: runs the whole pipeline on one machine, sends load and proves its arrival, creates topics and keys."
+const description = "Operates Sluice: runs the whole pipeline on one machine, " +
+	"sends load and proves its arrival, creates topics and keys."
 
 // cli holds the commands. Each setting can be a flag, an environment variable (SLUICE_ and the flag in capitals, _ for
 // -) or a line of the --config file, in this order of precedence.

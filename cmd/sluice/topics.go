@@ -34,7 +34,8 @@ func (c topicsCmd) run(ctx context.Context, command string, given map[string]set
 	}
 	differences, err := admin.Check(ctx)
 	if err == nil && differences > 0 {
-		err = fmt.Errorf("%d faults; `sluice topics apply` with the right flags, or with --fix, corrects most faults", differences)
+		err = fmt.Errorf("%d faults; `sluice topics apply` with the right flags, or with --fix, corrects most faults",
+			differences)
 	}
 	return err
 }

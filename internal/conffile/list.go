@@ -221,7 +221,8 @@ func (l *lister) begin() {
 
 func (l *lister) tooLarge() *Fault {
 	if n := len(l.starts); n > 0 && len(l.chunk)-l.starts[n-1].at > MaxItemBytes {
-		return faultAt(l.starts[n-1].line, fmt.Sprintf("the item that begins here is larger than %d bytes", MaxItemBytes))
+		return faultAt(l.starts[n-1].line,
+			fmt.Sprintf("the item that begins here is larger than %d bytes", MaxItemBytes))
 	}
 	return nil
 }

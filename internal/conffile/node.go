@@ -55,7 +55,9 @@ func (n *Node) String() (string, error) {
 }
 
 // ErrUnquoted is the error for an unquoted word where a text is expected.
-var ErrUnquoted = errors.New("takes text, and some YAML readers take this unquoted word for something else: put it in quotes")
+var ErrUnquoted = errors.New(
+	"takes text, and some YAML readers take this unquoted word for something else: put it in quotes",
+)
 
 // Word returns a scalar as written, quoted or not.
 func (n *Node) Word() (string, error) {

@@ -11,7 +11,7 @@ import (
 func listen(network, addr string) (net.Listener, error) {
 	l, err := net.Listen(network, addr)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s (stop the program that uses the address, or choose another one): %w", addr, err)
+		return nil, fmt.Errorf("cannot listen on %s (stop the program that uses this address, or choose another): %w", addr, err)
 	}
 	return l, nil
 }
@@ -41,7 +41,7 @@ func checkLoopback(addr string) error {
 		return fmt.Errorf("address %q: %w", addr, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && !ip.IsLoopback() {
-		return fmt.Errorf("address %q: the engine has no password, so it listens on loopback only, for instance on 127.0.0.1", addr)
+		return fmt.Errorf("address %q: the engine has no password, so it listens on loopback only, e.g. 127.0.0.1", addr)
 	}
 	return nil
 }

@@ -152,7 +152,8 @@ var fatalHello = []int{81, 192, 193, 194, 516}
 func (f *front) refuses(httpAddr string, who hello) *exception {
 	ctx, cancel := context.WithTimeout(context.Background(), helloTimeout)
 	defer cancel()
-	target := url.URL{Scheme: "http", Host: httpAddr, Path: "/", RawQuery: url.Values{"query": {"SELECT 1"}, "database": {who.database}}.Encode()}
+	target := url.URL{Scheme: "http", Host: httpAddr, Path: "/",
+		RawQuery: url.Values{"query": {"SELECT 1"}, "database": {who.database}}.Encode()}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return nil

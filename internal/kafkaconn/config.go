@@ -52,7 +52,8 @@ func (c Config) Check() error {
 	}
 	for _, t := range []struct{ flag, name string }{{"--kafka-topic", c.Topic}, {"--kafka-dead-topic", c.DeadTopic}} {
 		if !topicName.MatchString(t.name) || t.name == "." || t.name == ".." {
-			fault("%s: %s is not a topic name: letters, digits, dot, dash and underscore, at most 249", t.flag, settings.Shown(t.name))
+			fault("%s: %s is not a topic name: letters, digits, dot, dash and underscore, at most 249", t.flag,
+				settings.Shown(t.name))
 		}
 	}
 	if c.Topic == c.DeadTopic {
@@ -97,12 +98,13 @@ func (c Config) validateSASL() error {
 	switch strings.ToUpper(c.SASLMechanism) {
 	case "":
 		if given {
-			return errors.New("--kafka-sasl-mechanism: a login needs a mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+			return errors.New("--kafka-sasl-mechanism: a login needs one: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
 		}
 		return nil
 	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
 	default:
-		return fmt.Errorf("--kafka-sasl-mechanism: %s is unknown; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", settings.Shown(c.SASLMechanism))
+		return fmt.Errorf("--kafka-sasl-mechanism: %s is unknown; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+			settings.Shown(c.SASLMechanism))
 	}
 	switch {
 	case c.SASLUsername == "":

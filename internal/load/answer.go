@@ -195,13 +195,16 @@ func (o *outcome) apply(answer bulkAnswer) {
 func (a bulkAnswer) check(n int, r reply) string {
 	accepted := *a.Accepted
 	if accepted < 0 || a.Duplicates < 0 || a.Rejected < 0 || accepted+a.Duplicates+a.Rejected != int64(n) {
-		return fmt.Sprintf("accepted %d + duplicates %d + rejected %d is not the %d events sent", accepted, a.Duplicates, a.Rejected, n)
+		return fmt.Sprintf("accepted %d + duplicates %d + rejected %d is not the %d events sent", accepted,
+			a.Duplicates, a.Rejected, n)
 	}
 	if a.Duplicates != 0 {
 		return fmt.Sprintf("%d duplicates in a bulk of %d different ids", a.Duplicates, n)
 	}
-	if r.status == 202 && (r.accepted != strconv.FormatInt(accepted, 10) || r.rejected != strconv.FormatInt(a.Rejected, 10)) {
-		return fmt.Sprintf("X-Accepted-Events %q and X-Rejected-Events %q are not the body's %d and %d", r.accepted, r.rejected, accepted, a.Rejected)
+	if r.status == 202 &&
+		(r.accepted != strconv.FormatInt(accepted, 10) || r.rejected != strconv.FormatInt(a.Rejected, 10)) {
+		return fmt.Sprintf("X-Accepted-Events %q and X-Rejected-Events %q are not the body's %d and %d", r.accepted,
+			r.rejected, accepted, a.Rejected)
 	}
 	again, end := int64(0), int64(-1)
 	for _, span := range a.Retry {

@@ -66,7 +66,8 @@ func (c *clickHouse) rows(ctx context.Context, run string, fn func(*row) error) 
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var r row
 	for rows.Next() {
-		if err := rows.Scan(&r.id, &r.project, &r.payload, &r.message, &r.level, &r.environment, &r.millis, &r.adjusted); err != nil {
+		err := rows.Scan(&r.id, &r.project, &r.payload, &r.message, &r.level, &r.environment, &r.millis, &r.adjusted)
+		if err != nil {
 			return fmt.Errorf("scan a row: %w", err)
 		}
 		if err := fn(&r); err != nil {
@@ -103,7 +104,8 @@ func (c *clickHouse) explain(err error) error {
 	}
 	switch exception.Code {
 	case unknownTable, unknownDatabase:
-		return fmt.Errorf("%s.events does not exist on ClickHouse at %v: apply the schema with consumer migrate, or check --clickhouse", c.database, c.addrs)
+		return fmt.Errorf("%s.events does not exist on ClickHouse at %v: "+
+			"apply the schema with consumer migrate, or check --clickhouse", c.database, c.addrs)
 	case authFailed:
 		return fmt.Errorf("ClickHouse at %v refuses the user or password of --clickhouse", c.addrs)
 	default:

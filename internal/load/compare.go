@@ -81,7 +81,8 @@ func difference(sent, got string) string {
 	}
 	const around = 24
 	cut := func(s string) string { return s[max(0, min(at-around, len(s))):min(len(s), at+around)] }
-	return fmt.Sprintf("payload of %d bytes, not %d, differs from byte %d: %q, not %q", len(got), len(sent), at, cut(got), cut(sent))
+	return fmt.Sprintf("payload of %d bytes, not %d, differs from byte %d: %q, not %q", len(got), len(sent), at,
+		cut(got), cut(sent))
 }
 
 // example keeps the first maxExamples of each kind.
@@ -90,6 +91,7 @@ func (c *comparison) example(kind string, id uuid.UUID, format string, args ...a
 		c.listed = map[string]int{}
 	}
 	if c.listed[kind]++; c.listed[kind] <= maxExamples {
-		c.result.Examples = append(c.result.Examples, Example{Kind: kind, EventID: id.String(), Detail: fmt.Sprintf(format, args...)})
+		c.result.Examples = append(c.result.Examples,
+			Example{Kind: kind, EventID: id.String(), Detail: fmt.Sprintf(format, args...)})
 	}
 }

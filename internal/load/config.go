@@ -66,13 +66,15 @@ func (c Config) Validate() error {
 		}
 	}
 	u, err := url.Parse(c.URL)
-	check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "--url: not an http or https URL: %s", settings.Shown(c.URL))
+	check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"),
+		"--url: not an http or https URL: %s", settings.Shown(c.URL))
 	check(c.Events >= 0, "--events: must not be negative")
 	check(c.Duration >= 0, "--duration: must not be negative")
 	check(c.Rate >= 0 && c.Rate <= 1e9, "--rate: must be between 0 and 1000000000 events a second")
 	check(c.Bulk >= 0 && c.Bulk <= maxBulkEvents, "--bulk: must be between 0 and %d events", maxBulkEvents)
 	check(c.Connections >= 1 && c.Connections <= 10_000, "--connections: must be between 1 and 10000")
-	check(c.EventSize >= 0 && c.EventSize <= maxEventBytes, "--event-size: must be between 0 and %d bytes", maxEventBytes)
+	check(c.EventSize >= 0 && c.EventSize <= maxEventBytes, "--event-size: must be between 0 and %d bytes",
+		maxEventBytes)
 	check(c.Bulk*(max(c.EventSize, fixedBytes)+1)+1 <= maxBulkBytes || c.Bulk <= 1,
 		"--bulk %d of --event-size %d exceeds the %d bytes of a bulk request", c.Bulk, c.EventSize, maxBulkBytes)
 	check(c.Repeat >= 0 && c.Repeat <= 1, "--repeat: must be between 0 and 1")

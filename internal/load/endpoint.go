@@ -40,7 +40,9 @@ const connectTimeout = 5 * time.Second
 var errNotSent = errors.New("no connection")
 
 // newEndpoint returns an endpoint for cfg. It opens no connection.
-func newEndpoint(cfg Config, connect func(ctx context.Context, network, addr string) (net.Conn, error)) (*endpoint, error) {
+func newEndpoint(
+	cfg Config, connect func(ctx context.Context, network, addr string) (net.Conn, error),
+) (*endpoint, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("--url: %w", err)

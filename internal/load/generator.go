@@ -35,8 +35,10 @@ type choice struct{ sent, stored string }
 
 // levels holds mostly plain levels, and each alias once. An empty sent omits the field.
 var levels = []choice{
-	{`error`, "error"}, {`warning`, "warning"}, {`info`, "info"}, {`error`, "error"}, {`warning`, "warning"}, {`info`, "info"},
-	{`error`, "error"}, {`debug`, "debug"}, {`fatal`, "fatal"}, {`critical`, "fatal"}, {`warn`, "warning"}, {`log`, "info"},
+	{`error`, "error"}, {`warning`, "warning"}, {`info`, "info"}, {`error`, "error"}, {`warning`, "warning"},
+	{`info`, "info"},
+	{`error`, "error"}, {`debug`, "debug"}, {`fatal`, "fatal"}, {`critical`, "fatal"}, {`warn`, "warning"},
+	{`log`, "info"},
 	{`trace`, "debug"}, {`ERROR`, "error"}, {`Info`, "info"}, {``, "error"},
 }
 
@@ -55,8 +57,10 @@ var messages = []choice{
 var environments = []string{"production", "production", "production", "staging", "canary"}
 
 var words = []string{
-	"order", "invoice", "customer", "session", "retry", "queue", "worker", "shard", "token", "cart", "refund", "carrier",
-	"index", "offset", "ledger", "quota", "region", "replica", "payload", "gateway", "checkout", "parcel", "voucher", "stock",
+	"order", "invoice", "customer", "session", "retry", "queue", "worker", "shard", "token", "cart", "refund",
+	"carrier", "index", "offset", "ledger", "quota", "region", "replica", "payload", "gateway", "checkout",
+	"parcel", "voucher",
+	"stock",
 }
 
 // expected holds the column values that the row of an event must have.
@@ -108,7 +112,8 @@ func (g generator) build(buf []byte, index int64, want bool) ([]byte, expected) 
 	if !want {
 		return buf, expected{}
 	}
-	return buf, expected{id: id, message: message.stored + strconv.Itoa(detail), level: level.stored, millis: g.millis(index)}
+	return buf, expected{id: id, message: message.stored + strconv.Itoa(detail), level: level.stored,
+		millis: g.millis(index)}
 }
 
 // expect returns the expected columns of an event.
@@ -144,7 +149,8 @@ func (g generator) extend(buf []byte, index int64, start int) []byte {
 		buf = append(buf, `","user":{"id":"u`...)
 		buf = strconv.AppendInt(buf, int64(r.below(100_000)), 10)
 		// A round trip through float64 would change these numbers.
-		buf = append(buf, `"},"sdk":{"name":"sluice.load","version":"1.0.0"},"amount":12345678901234567890,"ratio":1.50`...)
+		buf = append(buf,
+			`"},"sdk":{"name":"sluice.load","version":"1.0.0"},"amount":12345678901234567890,"ratio":1.50`...)
 	}
 	if room() > frameRoom+contextRoom {
 		buf = append(buf, `,"exception":{"type":"CheckoutError","value":"stock is gone"},"stacktrace":[`...)

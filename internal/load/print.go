@@ -40,7 +40,8 @@ func (r Report) writeText(w io.Writer) error {
 	if r.PausedSeconds > 0 {
 		line("paused", "%.1f s, as the gateway asked", r.PausedSeconds)
 	}
-	line("latency", "p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms", r.Latency.P50, r.Latency.P99, r.Latency.P999, r.Latency.Max)
+	line("latency", "p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms", r.Latency.P50, r.Latency.P99,
+		r.Latency.P999, r.Latency.Max)
 	line("answers", "%s", r.statuses())
 	if v := r.Verify; v != nil {
 		line("verified in", "%.1f s, %d rows", v.Seconds, v.Rows)
@@ -71,7 +72,8 @@ func (r Report) verdict() string {
 		line = fmt.Sprintf("verified: %d acknowledged, %d stored, %d missing, %d doubled, %d altered, %d foreign",
 			v.Acknowledged, v.Stored, v.Missing, v.Doubled, v.Altered, v.Foreign)
 	} else {
-		line = fmt.Sprintf("sent: %d acknowledged, %d rejected, %d unacknowledged", r.Accepted, r.Rejected, r.Unacknowledged)
+		line = fmt.Sprintf("sent: %d acknowledged, %d rejected, %d unacknowledged", r.Accepted, r.Rejected,
+			r.Unacknowledged)
 	}
 	if faults := r.Faults(); len(faults) > 0 {
 		return "FAILED: " + strings.Join(faults, ", ") + " (" + line + ")"

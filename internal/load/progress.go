@@ -71,7 +71,8 @@ func (p *progress) draw(ctx context.Context, t *tally) {
 		if p.timed {
 			done = time.Since(t.start).Milliseconds()
 		}
-		bar.Describe(fmt.Sprintf("%d acknowledged, %.0f/s, p99 %.1f ms", now.Accepted, now.EventsPerSecond, now.Latency.P99))
+		bar.Describe(fmt.Sprintf("%d acknowledged, %.0f/s, p99 %.1f ms", now.Accepted, now.EventsPerSecond,
+			now.Latency.P99))
 		_ = bar.Set64(min(done, p.total)) // fails only beyond the total
 		if !backoff.Sleep(ctx, barEvery) {
 			_ = bar.Finish()

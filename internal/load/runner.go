@@ -30,7 +30,8 @@ type Runner struct {
 // New prepares a run. It opens nothing. Run prints the report to out, and its progress to progress: a bar on a
 // terminal, else a line every few seconds. With Config.JSON it prints no progress.
 func New(cfg Config, out, progress io.Writer) *Runner {
-	return &Runner{cfg: cfg.withDefaults(), out: out, progress: progress, open: openClickHouse, dial: (&net.Dialer{}).DialContext}
+	return &Runner{cfg: cfg.withDefaults(), out: out, progress: progress, open: openClickHouse,
+		dial: (&net.Dialer{}).DialContext}
 }
 
 // run is the state that the workers of a run share.
@@ -132,7 +133,8 @@ func (r *Runner) newRun(gen generator, start time.Time) (*run, error) {
 	g := &gate{}
 	return &run{
 		cfg: r.cfg, gen: gen, end: end, gate: g,
-		source: newSource(r.cfg, start, g), ledger: &ledger{}, tally: newTally(start), progress: newProgress(r.cfg, r.progress),
+		source: newSource(r.cfg, start, g), ledger: &ledger{}, tally: newTally(start), progress: newProgress(r.cfg,
+			r.progress),
 	}, nil
 }
 
@@ -180,7 +182,8 @@ func (r *run) writeLedger(f *os.File) error {
 	var body []byte
 	r.ledger.each(r.source.claimed(), func(index int64, m mark) {
 		body = r.gen.append(body[:0], index)
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%016x\n", r.gen.id(index), m, xxhash.Sum64(body)) // Flush returns the first error
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%016x\n", r.gen.id(index), m,
+			xxhash.Sum64(body)) // Flush returns the first error
 	})
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("--ledger: %w", err)

@@ -70,7 +70,8 @@ func (t *tally) answer(status int, took time.Duration, o *outcome, accepted, rej
 	t.duplicates += o.duplicates
 	if status == 202 {
 		t.lastAck = time.Now()
-		_ = t.latency.RecordValue(min(max(took.Microseconds(), 1), time.Hour.Microseconds())) // in range, so it cannot fail
+		_ = t.latency.RecordValue(min(max(took.Microseconds(), 1),
+			time.Hour.Microseconds())) // in range, so it cannot fail
 	}
 	if o.violation != "" {
 		t.violations++

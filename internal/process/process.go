@@ -120,7 +120,8 @@ var ErrReported = errors.New("reported")
 // Registry returns a registry with metrics of the Go runtime and the process, and sluice_build_info.
 func Registry(program string) *prometheus.Registry {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), BuildInfo(program))
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		BuildInfo(program))
 	return reg
 }
 

@@ -22,17 +22,20 @@ type Service struct {
 // Serve calls run with a log that never blocks. A slow, stuck or missing reader of the log costs lines and never delays
 // the service. The metric sluice_log_lines_dropped_total counts these lines. Repeated lines are summed up. Serve
 // returns run's error, after the last lines were read or a second has passed.
-func Serve(ctx context.Context, program string, cfg Log, logTo io.Writer, run func(context.Context, Service) error) error {
+func Serve(ctx context.Context, program string, cfg Log, logTo io.Writer,
+	run func(context.Context, Service) error) error {
 	defer keepThroughBrokenPipes()()
 	return serve(ctx, program, cfg, logTo, run)
 }
 
-func serve(ctx context.Context, program string, cfg Log, logTo io.Writer, run func(context.Context, Service) error) error {
+func serve(ctx context.Context, program string, cfg Log, logTo io.Writer,
+	run func(context.Context, Service) error) error {
 	out := newLogWriter(logTo, cfg.lostLine)
 	summed := newRepeats(cfg.handler(out))
 	registry := Registry(program)
 	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "sluice_log_lines_dropped_total", Help: "Log lines dropped because the log's reader was too slow or the write failed.",
+		Name: "sluice_log_lines_dropped_total",
+		Help: "Log lines dropped because the log's reader was too slow or the write failed.",
 	}, out.lines))
 
 	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))

@@ -51,7 +51,8 @@ func AddressFault(address string, listen bool) string {
 		return "it contains a user or a password; those have settings of their own"
 	case strings.ContainsAny(address, "\"'`"):
 		return "it contains quotes; remove them"
-	case strings.ContainsFunc(address, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\ufeff' }):
+	case strings.ContainsFunc(address,
+		func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\ufeff' }):
 		return "it contains white space or a line break"
 	}
 	host, port, err := net.SplitHostPort(address)

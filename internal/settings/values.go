@@ -85,7 +85,8 @@ func (v values) addFile(path string, known map[string]*kong.Flag) error {
 			}
 			v[key] = value{given, fmt.Sprintf("line %d of %s", name.Line, path)}
 		case !slices.Contains(everyProgram, key):
-			faults = append(faults, fmt.Errorf("%s: unknown setting %s%s", where, conffile.Name(key), suggest(key, names(known))))
+			faults = append(faults,
+				fmt.Errorf("%s: unknown setting %s%s", where, conffile.Name(key), suggest(key, names(known))))
 		}
 	}
 	return errors.Join(faults...)
@@ -140,7 +141,8 @@ func (v values) addEnv(env []string, known map[string]*kong.Flag) error {
 			}
 		case isOtherProgram(name), kubernetesService.MatchString(name):
 		default:
-			faults = append(faults, fmt.Errorf("unknown environment variable %s%s", name, suggest(name, variables(known))))
+			faults = append(faults,
+				fmt.Errorf("unknown environment variable %s%s", name, suggest(name, variables(known))))
 		}
 	}
 	return errors.Join(faults...)

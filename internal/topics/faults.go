@@ -59,7 +59,8 @@ func (a *Admin) compare(w wanted, s state) []finding {
 
 // setting returns the finding that the setting key should have another value.
 func (a *Admin) setting(w wanted, s state, key, should, why string) finding {
-	text := fmt.Sprintf("%s is %q%s, should be %q%s", key, s.configs[key], readable(key, s.configs[key]), should, readable(key, should))
+	text := fmt.Sprintf("%s is %q%s, should be %q%s", key, s.configs[key], readable(key, s.configs[key]), should,
+		readable(key, should))
 	if s.inherited[key] {
 		text += ", inherited from the brokers"
 	}
@@ -96,7 +97,8 @@ func (a *Admin) compareLayout(w wanted, s state) []finding {
 		if n < w.partitions {
 			f.fix = func(ctx context.Context) error { return a.addPartitions(ctx, w.name, w.partitions) }
 		} else {
-			f.text = fmt.Sprintf("partitions are %d and cannot become %d: Kafka cannot remove partitions", n, w.partitions)
+			f.text = fmt.Sprintf("partitions are %d and cannot become %d: Kafka cannot remove partitions", n,
+				w.partitions)
 		}
 		found = append(found, f)
 	}
@@ -105,11 +107,13 @@ func (a *Admin) compareLayout(w wanted, s state) []finding {
 		switch asked := a.given("replication"); {
 		case asked && n != a.cfg.Replication:
 			return append(found, finding{asked: true, text: fmt.Sprintf(
-				"replication of partition %d is %d, should be %d; kafka-reassign-partitions.sh changes it", p.ID, n, a.cfg.Replication)})
+				"replication of partition %d is %d, should be %d; kafka-reassign-partitions.sh changes it",
+				p.ID, n, a.cfg.Replication)})
 		case !asked && n < leastCopies:
 			return append(found, finding{text: fmt.Sprintf(
 				"replication of partition %d is %d, should be %d: losing that broker loses the events; "+
-					"kafka-reassign-partitions.sh changes it, or --replication %d accepts it", p.ID, n, a.cfg.Replication, n)})
+					"kafka-reassign-partitions.sh changes it, or --replication %d accepts it",
+				p.ID, n, a.cfg.Replication, n)})
 		}
 	}
 	return found
@@ -143,7 +147,8 @@ func (a *Admin) faults(w wanted, s state) []finding {
 	var found []finding
 	fault := func(key, should, why string) { found = append(found, a.setting(w, s, key, should, why)) }
 	if v, ok := s.configs[keyCleanup]; ok && v != "delete" {
-		fault(keyCleanup, "delete", "a compacted topic refuses events without a key and removes all but the last event of a key")
+		fault(keyCleanup, "delete",
+			"a compacted topic refuses events without a key and removes all but the last event of a key")
 	}
 	if v, ok := s.configs[keyTimestamp]; ok && v != w.configs[keyTimestamp] {
 		fault(keyTimestamp, w.configs[keyTimestamp], "retention would depend on the sender's clock")
@@ -170,7 +175,8 @@ func (a *Admin) retentionFaults(w wanted, s state) []finding {
 	bytes, sized := s.number(keyRetentionBytes)
 	sized = sized && bytes >= 0
 	if sized && !a.given("topic-retention-bytes") {
-		fault(keyRetentionBytes, "-1", "many events fill this size, and Kafka removes them before the retention time; --topic-retention-bytes accepts it")
+		fault(keyRetentionBytes, "-1", "many events fill this size, "+
+			"and Kafka removes them before the retention time; --topic-retention-bytes accepts it")
 	}
 	if roll, ok := s.number(keySegmentTime); ok && timed && roll > retention {
 		fault(keySegmentTime, strconv.FormatInt(retention, 10),
@@ -182,7 +188,8 @@ func (a *Admin) retentionFaults(w wanted, s state) []finding {
 	case ok && segment < max(batch, int64(w.batchBytes)):
 		fault(keySegmentBytes, strconv.Itoa(usualSegmentBytes), "a batch must fit into a segment")
 	case ok && sized && segment > bytes && bytes >= int64(w.batchBytes):
-		fault(keySegmentBytes, strconv.FormatInt(bytes, 10), "Kafka removes whole segments, so the topic exceeds its size")
+		fault(keySegmentBytes, strconv.FormatInt(bytes, 10),
+			"Kafka removes whole segments, so the topic exceeds its size")
 	}
 	return found
 }
@@ -204,7 +211,8 @@ func (a *Admin) minISRFaults(w wanted, s state) []finding {
 		f = a.setting(w, s, keyMinISR, strconv.FormatInt(should, 10),
 			"an acknowledged event may be on one broker only, and is lost with it; --min-isr 1 accepts it")
 	case n == copies && copies > leastCopies:
-		f = a.setting(w, s, keyMinISR, strconv.FormatInt(copies-1, 10), "Kafka refuses every event while one broker is down")
+		f = a.setting(w, s, keyMinISR, strconv.FormatInt(copies-1, 10),
+			"Kafka refuses every event while one broker is down")
 		f.weakens = true
 	default:
 		return nil

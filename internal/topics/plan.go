@@ -55,7 +55,8 @@ func (a *Admin) planFor(ctx context.Context, w wanted) (plan, error) {
 		}
 	}
 	if isr, ok := next.number(keyMinISR); ok && a.given("min-isr") && isr > int64(s.replication()) {
-		p.refuse("--min-isr %d: Kafka would refuse every event, because the topic's replication is %d", isr, s.replication())
+		p.refuse("--min-isr %d: Kafka would refuse every event, because the topic's replication is %d", isr,
+			s.replication())
 	}
 	if next.keepsLessThan(s) {
 		p.removal = a.estimate(ctx, w.name, s, next)

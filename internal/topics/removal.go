@@ -116,14 +116,16 @@ func (e extent) older() int64 {
 }
 
 // offsets asks for the extents of all partitions.
-func (a *Admin) offsets(ctx context.Context, topic string, partitions []kafka.Partition, at time.Time) (map[int]extent, error) {
+func (a *Admin) offsets(ctx context.Context, topic string, partitions []kafka.Partition,
+	at time.Time) (map[int]extent, error) {
 	// Each time needs a request of its own: kafka-go keys the answers by partition and drops the time.
 	ask := func(request func(int) kafka.OffsetRequest) ([]kafka.PartitionOffsets, error) {
 		requests := make([]kafka.OffsetRequest, 0, len(partitions))
 		for _, p := range partitions {
 			requests = append(requests, request(p.ID))
 		}
-		resp, err := a.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: requests}})
+		resp, err := a.client.ListOffsets(ctx,
+			&kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: requests}})
 		if err != nil {
 			return nil, fmt.Errorf("ask for offsets: %w", err)
 		}

@@ -53,7 +53,8 @@ func (c Config) check(minISRGiven bool) error {
 		faults = append(faults, errors.New("--topic-retention: at least 1h"))
 	}
 	if c.RetentionBytes != 0 && c.RetentionBytes != -1 && c.RetentionBytes < leastRetentionBytes {
-		faults = append(faults, fmt.Errorf("--topic-retention-bytes: -1, or at least %d, not %d", leastRetentionBytes, c.RetentionBytes))
+		faults = append(faults,
+			fmt.Errorf("--topic-retention-bytes: -1, or at least %d, not %d", leastRetentionBytes, c.RetentionBytes))
 	}
 	return errors.Join(faults...)
 }
@@ -203,7 +204,8 @@ func (a *Admin) create(ctx context.Context, w wanted) (made bool, err error) {
 		w.configs[keyUnclean] = "false" // only if it differs: some services refuse this setting
 	}
 	for _, key := range slices.Sorted(maps.Keys(w.configs)) {
-		topic.ConfigEntries = append(topic.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: w.configs[key]})
+		topic.ConfigEntries = append(topic.ConfigEntries,
+			kafka.ConfigEntry{ConfigName: key, ConfigValue: w.configs[key]})
 	}
 	resp, err := a.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
 	if err != nil {
@@ -216,7 +218,8 @@ func (a *Admin) create(ctx context.Context, w wanted) (made bool, err error) {
 	case errors.Is(err, kafka.TopicAlreadyExists):
 		return false, nil
 	case errors.Is(err, kafka.InvalidReplicationFactor):
-		return false, fmt.Errorf("the cluster has fewer than %d brokers; use --replication and --min-isr: %w", a.cfg.Replication, err)
+		return false, fmt.Errorf("the cluster has fewer than %d brokers; use --replication and --min-isr: %w",
+			a.cfg.Replication, err)
 	default:
 		return false, fmt.Errorf("create: %w", err)
 	}
@@ -276,8 +279,10 @@ func (a *Admin) checkBrokers(ctx context.Context) (differences int) {
 	if len(unclean) == 0 {
 		return 0
 	}
-	a.sayf("brokers: %s is \"true\" by default on %v, should be \"false\": an election can lose the consumer's offsets; set it with "+
-		"kafka-configs.sh --alter --entity-type brokers --entity-default --add-config %s=false", keyUnclean, unclean, keyUnclean)
+	a.sayf("brokers: %s is \"true\" by default on %v, should be \"false\": "+
+		"an election can lose the consumer's offsets; set it with "+
+		"kafka-configs.sh --alter --entity-type brokers --entity-default --add-config %s=false",
+		keyUnclean, unclean, keyUnclean)
 	return 1
 }
 

@@ -40,7 +40,8 @@ func Take(ctx context.Context, dir string, patience time.Duration, log *slog.Log
 		log.Info("waiting for the previous process to leave the data directory", "dir", dir, "pid", owner)
 	})
 	if errors.Is(err, ErrLocked) {
-		return nil, fmt.Errorf("data directory %s is in use by process %s: stop it or choose another directory", dir, ownerOf(dir))
+		return nil, fmt.Errorf("data directory %s is in use by process %s: stop it or choose another directory", dir,
+			ownerOf(dir))
 	}
 	return lock, err
 }

@@ -50,9 +50,11 @@ func (d download) pack(ctx context.Context, dir string) (tarball, digest string,
 	switch d.want.integrity {
 	case digest:
 	case "":
-		d.log.Warn("the engine's digest is not pinned for this platform, only npm has checked it", "package", d.want.name, "digest", digest)
+		d.log.Warn("the engine's digest is not pinned for this platform, only npm has checked it",
+			"package", d.want.name, "digest", digest)
 	default:
-		return "", "", fmt.Errorf("%w: %s@%s is %s, expected %s", errDigest, d.want.name, d.want.version, digest, d.want.integrity)
+		return "", "", fmt.Errorf("%w: %s@%s is %s, expected %s", errDigest, d.want.name, d.want.version, digest,
+			d.want.integrity)
 	}
 	return found[0], digest, nil
 }
@@ -61,7 +63,8 @@ func (d download) pack(ctx context.Context, dir string) (tarball, digest string,
 func (d download) run(ctx context.Context, dir string) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	cmd := exec.CommandContext(ctx, d.npm, "pack", d.want.name+"@"+d.want.version, "--loglevel=error", "--fetch-retries=1")
+	cmd := exec.CommandContext(ctx, d.npm, "pack", d.want.name+"@"+d.want.version, "--loglevel=error",
+		"--fetch-retries=1")
 	cmd.Dir = dir
 	var said bytes.Buffer
 	cmd.Stderr = &said

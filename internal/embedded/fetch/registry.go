@@ -28,8 +28,8 @@ var npmCode = regexp.MustCompile(`(?m)^npm (?:error|ERR!) code (\S+)`)
 
 // unreachableCodes are npm's codes for a registry that does not answer.
 var unreachableCodes = []string{
-	"ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EPIPE",
-	"ERR_SOCKET_TIMEOUT", "FETCH_ERROR",
+	"ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH",
+	"EPIPE", "ERR_SOCKET_TIMEOUT", "FETCH_ERROR",
 }
 
 // reach asks the registry for the package's version. "npm pack" alone tries for more than a minute before it reports a

@@ -101,7 +101,8 @@ func fetchOnce(ctx context.Context, cfg Config, want bundle, log *slog.Logger) (
 		return library, nil
 	}
 	log.Info("fetching the engine", "package", want.name, "version", want.version, "cache", root)
-	library, err := c.fill(ctx, download{npm: npm, want: want, out: out, log: log, patience: cmp.Or(cfg.RegistryPatience, registryPatience)})
+	library, err := c.fill(ctx,
+		download{npm: npm, want: want, out: out, log: log, patience: cmp.Or(cfg.RegistryPatience, registryPatience)})
 	if err != nil {
 		return "", err
 	}
