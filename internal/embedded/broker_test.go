@@ -206,7 +206,7 @@ func TestBrokerSaysWhoHasItsAddressOrData(t *testing.T) {
 
 	for _, addr := range []string{":9092", "0.0.0.0:9092", "[::]:9092"} {
 		other = NewBroker(BrokerConfig{Addr: addr, DataDir: t.TempDir()})
-		require.ErrorContains(t, other.Run(briefly(t)), "name the host")
+		require.ErrorContains(t, other.Run(briefly(t)), "set the host")
 	}
 }
 

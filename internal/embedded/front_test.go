@@ -236,5 +236,5 @@ func TestFrontIsOnLoopbackOnly(t *testing.T) {
 	require.NoError(t, err)
 	defer taken.Close()
 	_, err = newFront(taken.Addr().String())
-	require.ErrorContains(t, err, "stop the program that uses this address")
+	require.ErrorContains(t, err, "stop the program that uses it")
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/describegroups"
+
+	"sluice/internal/backoff"
 )
 
 // Existing returns the cluster's id and which of the two topics exist. The id is empty if the cluster has none.
@@ -39,10 +41,8 @@ func (a *Admin) Members(ctx context.Context, group string) ([]string, error) {
 		if !errors.As(err, &code) || !code.Temporary() {
 			return members, err
 		}
-		select {
-		case <-ctx.Done():
+		if !backoff.Sleep(ctx, coordinatorPause) {
 			return nil, err
-		case <-time.After(coordinatorPause):
 		}
 	}
 }

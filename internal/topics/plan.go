@@ -71,31 +71,31 @@ func (p *plan) refuse(format string, args ...any) {
 	p.refused = append(p.refused, fmt.Errorf("topic "+p.w.name+": "+format, args...))
 }
 
-// sayPlan prints the plan without carrying it out.
-func (a *Admin) sayPlan(p plan) {
+// printPlan prints the plan without carrying it out.
+func (a *Admin) printPlan(p plan) {
 	if p.missing {
-		a.sayf("%s: would be created with %s", p.w.name, a.layout(p.w))
+		a.printf("%s: would be created with %s", p.w.name, a.layout(p.w))
 	}
 	for _, f := range p.changes {
-		a.sayf("%s: would be changed: %s", p.w.name, f.text)
+		a.printf("%s: would be changed: %s", p.w.name, f.text)
 	}
 	if p.removal.happens {
-		a.sayf("%s: would be removed: %s", p.w.name, p.removal)
+		a.printf("%s: would be removed: %s", p.w.name, p.removal)
 	}
-	a.sayLeft(p)
+	a.printLeft(p)
 }
 
-// sayLeft prints the faults that stay.
-func (a *Admin) sayLeft(p plan) {
+// printLeft prints the faults that stay.
+func (a *Admin) printLeft(p plan) {
 	for _, f := range p.left {
 		hint := "; --fix changes it"
 		if f.fix == nil {
 			hint = ""
 		}
-		a.sayf("%s: kept: %s%s", p.w.name, f.text, hint)
+		a.printf("%s: kept: %s%s", p.w.name, f.text, hint)
 	}
 	if !p.missing && len(p.changes)+len(p.left)+len(p.refused) == 0 {
-		a.sayf("%s: no faults", p.w.name)
+		a.printf("%s: no faults", p.w.name)
 	}
 }
 
@@ -111,12 +111,12 @@ func (a *Admin) carryOut(ctx context.Context, p plan) error {
 			faults = append(faults, fmt.Errorf("%s: %w", f.text, err))
 			continue
 		}
-		a.sayf("%s: changed: %s", p.w.name, f.text)
+		a.printf("%s: changed: %s", p.w.name, f.text)
 	}
 	if p.removal.happens && len(faults) == 0 {
-		a.sayf("%s: Kafka removes: %s", p.w.name, p.removal)
+		a.printf("%s: Kafka removes: %s", p.w.name, p.removal)
 	}
-	a.sayLeft(p)
+	a.printLeft(p)
 	return errors.Join(faults...)
 }
 

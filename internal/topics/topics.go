@@ -164,7 +164,7 @@ func (a *Admin) Apply(ctx context.Context) error {
 	}
 	if a.change.DryRun || len(refused) > 0 {
 		for _, p := range plans {
-			a.sayPlan(p)
+			a.printPlan(p)
 		}
 	}
 	if len(refused) > 0 {
@@ -213,7 +213,7 @@ func (a *Admin) create(ctx context.Context, w wanted) (made bool, err error) {
 	}
 	switch err := resp.Errors[w.name]; {
 	case err == nil:
-		a.sayf("%s: created with %s", w.name, a.layout(w))
+		a.printf("%s: created with %s", w.name, a.layout(w))
 		return true, nil
 	case errors.Is(err, kafka.TopicAlreadyExists):
 		return false, nil
@@ -258,10 +258,10 @@ func (a *Admin) Check(ctx context.Context) (differences int, err error) {
 			found = a.compare(w, s)
 		}
 		for _, f := range found {
-			a.sayf("%s: %s", w.name, f.text)
+			a.printf("%s: %s", w.name, f.text)
 		}
 		if len(found) == 0 {
-			a.sayf("%s: no faults", w.name)
+			a.printf("%s: no faults", w.name)
 		}
 		differences += len(found)
 	}
@@ -273,17 +273,17 @@ func (a *Admin) Check(ctx context.Context) (differences int, err error) {
 func (a *Admin) checkBrokers(ctx context.Context) (differences int) {
 	unclean, err := a.uncleanBrokers(ctx)
 	if err != nil {
-		a.sayf("brokers: cannot read their settings, so %s is unchecked: %v", keyUnclean, err)
+		a.printf("brokers: cannot read their settings, so %s is unchecked: %v", keyUnclean, err)
 		return 0
 	}
 	if len(unclean) == 0 {
 		return 0
 	}
-	a.sayf("brokers: %s is \"true\" by default on %v, should be \"false\": "+
+	a.printf("brokers: %s is \"true\" by default on %v, should be \"false\": "+
 		"an election can lose the consumer's offsets; set it with "+
 		"kafka-configs.sh --alter --entity-type brokers --entity-default --add-config %s=false",
 		keyUnclean, unclean, keyUnclean)
 	return 1
 }
 
-func (a *Admin) sayf(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format+"\n", args...) }
+func (a *Admin) printf(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format+"\n", args...) }
