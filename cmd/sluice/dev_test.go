@@ -91,7 +91,7 @@ func given(env, line []string) map[string]settings.Origin {
 }
 
 // dev ignores names of the real programs' topics and files, and logs that. Tuning applies, and so does every flag.
-func TestDevPutsAside(t *testing.T) {
+func TestDevIgnoresNamesOfTheRealPrograms(t *testing.T) {
 	others := func() devCmd {
 		var c devCmd
 		c.Kafka.Topic, c.Kafka.DeadTopic, c.Kafka.TLS, c.Kafka.SASLUsername = "a", "b", true, "u"

@@ -8,7 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Parse parses a small YAML file that is one mapping. An empty file is an empty mapping. Its error is a *Fault.
+// Parse parses a small YAML file that is one mapping. An empty file is an empty mapping. Its error is a *Fault if it
+// concerns a line.
 func Parse(text []byte) (*Node, error) {
 	if utf16(text) {
 		return nil, errors.New(notUTF8)

@@ -22,7 +22,7 @@ func (h hello) mayFail() bool {
 }
 
 // peekHello reads a client's first packet without consuming it: 0, client's name, three numbers of its version,
-// database, user, password. ok is false for anything else, and for a packet larger than the buffer.
+// database, user, password. It returns false for anything else, and for a packet larger than the buffer.
 func peekHello(r *bufio.Reader) (hello, bool) {
 	p := peeker{r: r, ok: true}
 	if kind := p.number(); kind != 0 {

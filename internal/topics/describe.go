@@ -34,8 +34,8 @@ func (s state) replication() int {
 	return least
 }
 
-// number returns a setting as a whole number. ok is false if the broker does not report the setting or its value is no
-// number.
+// number returns a setting as a whole number. It returns false if the broker does not report the setting or its value
+// is no number.
 func (s state) number(key string) (int64, bool) {
 	n, err := strconv.ParseInt(s.configs[key], 10, 64)
 	return n, err == nil
