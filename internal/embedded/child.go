@@ -43,12 +43,12 @@ func startChild(source fetch.Source, dir layout, lock *dirlock.Lock) (*child, er
 	}
 	output, err := os.Create(dir.output())
 	if err != nil {
-		return nil, fmt.Errorf("make output file: %w", err)
+		return nil, fmt.Errorf("create output file: %w", err)
 	}
 	defer output.Close() //nolint:errcheck // the child has its own
 	held, lifeline, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("make lifeline: %w", err)
+		return nil, fmt.Errorf("create lifeline: %w", err)
 	}
 	defer held.Close() //nolint:errcheck // the child has its own
 

@@ -33,7 +33,7 @@ func runLibrary(library, config string, gone <-chan struct{}) error {
 
 	read, write, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("make a pipe to wait on: %w", err)
+		return fmt.Errorf("create a pipe to wait on: %w", err)
 	}
 	go func() { // runs as long as the process
 		<-gone

@@ -59,7 +59,7 @@ func TakeWithin(ctx context.Context, dir string, wait func(owner string)) (*Lock
 	if err := waitLock(ctx, file, func() { wait(ownerOf(dir)) }); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	// The process id tells people who uses the directory. The lock does not depend on it.
+	// The process id shows people which process uses the directory. The lock does not depend on it.
 	if err := errors.Join(file.Truncate(0), writePID(file)); err != nil {
 		return nil, errors.Join(fmt.Errorf("write lock: %w", err), file.Close())
 	}
