@@ -5,13 +5,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"sluice/internal/testcommand"
 )
 
-// check asks nobody, says every fault, and repeats no secret.
+// check connects to nothing, reports every fault, and repeats no secret.
 func TestCheck(t *testing.T) {
-	out, err := try(t, []string{"check", "--kafka-brokers=" + nobody(t), "--clickhouse-dsn=clickhouse://u:p@" + nobody(t) + "/x"})
+	out, err := try(t, []string{"check", "--kafka-brokers=" + testcommand.Nobody(t), "--clickhouse-dsn=clickhouse://u:p@" + testcommand.Nobody(t) + "/x"})
 	require.NoError(t, err)
-	require.Equal(t, "settings are good\n", out)
+	require.Equal(t, "no faults in the settings\n", out)
 
 	_, err = try(t, []string{
 		"check", `--kafka-brokers="a:1"`, "--kafka-topic=a b", "--kafka-group= x", "--batch-rows=0", "--drain-timeout=0s", "--admin-addr=x",

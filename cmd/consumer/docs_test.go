@@ -22,7 +22,7 @@ func TestDocsSettings(t *testing.T) {
 
 func TestDocsMetrics(t *testing.T) {
 	var c cli
-	// Every step has a series of its own, so all of them are on.
+	// Every step has its own series, so all steps are on.
 	src := settings.Source{Args: []string{"--sample=0.5", "--redact-keys=password"}}
 	_, err := settings.Parse("consumer", description, &c, src, vars)
 	require.NoError(t, err)

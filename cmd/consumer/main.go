@@ -1,4 +1,4 @@
-// Command consumer brings events from Kafka into ClickHouse, and makes the schema there.
+// Command consumer reads events from Kafka and inserts them into ClickHouse. It also creates and migrates the schema.
 package main
 
 import (
@@ -20,28 +20,29 @@ import (
 	"sluice/internal/settings"
 )
 
-const description = "Brings events from Kafka into ClickHouse. Start as many as the topic has partitions, and no more."
+const description = "Reads events from Kafka and inserts them into ClickHouse. " +
+	"Start at most as many as the topic has partitions."
 
-// cli are the program's settings. Every one can be a flag, an environment variable (SLUICE_ and the flag in capitals, _ for
-// -) or a line of the --config file; that is also their order of precedence.
+// cli holds the program's settings. Each can be a flag, an environment variable (SLUICE_ and the flag in capitals, _
+// for -) or a line of the --config file, in this order of precedence.
 type cli struct {
 	settings.File
 	consumer.Config
 	Kafka   kafkaconn.Config `embed:""`
 	Process process.Config   `embed:""`
 
-	Run     struct{}   `cmd:"" default:"1" help:"Consume. This is what the program does when no command is given."`
-	Migrate migrateCmd `cmd:"" help:"Make the database and bring its schema up to date. May be run again at any time."`
-	Check   struct{}   `cmd:"" help:"Check the settings, say every fault, and exit: 0 when there is none. Nothing is asked of Kafka or ClickHouse."`
-	Health  struct{}   `cmd:"" help:"Ask the running consumer's admin port whether it is ready, and exit: 0 if it is."`
+	Run     struct{}   `cmd:"" default:"1" help:"Consume events. This is the default command."`
+	Migrate migrateCmd `cmd:"" help:"Create the database and migrate its schema. Safe to repeat."`
+	Check   struct{}   `cmd:"" help:"Check the settings, print every fault, and exit: 0 without a fault. Connects to neither Kafka nor ClickHouse."`
+	Health  struct{}   `cmd:"" help:"Ask the admin port of the running consumer whether it is ready, and exit: 0 if ready."`
 }
 
 type migrateCmd struct {
-	DryRun           bool `name:"dry-run" help:"Print the statements that would be run instead of running them: on this server, or on an empty one if it cannot be reached." xor:"how"`
-	Cloud            bool `name:"cloud" help:"With --dry-run: print the statements for an empty ClickHouse Cloud, which is recognised by itself otherwise."`
-	Status           bool `name:"status" help:"Say of each object whether it is there, missing, different or pending; exit 1 unless all is there as it should be." xor:"how"`
-	ShortenRetention bool `name:"shorten-retention" help:"Let --retention be shorter than before. That removes all events that are older, at once."`
-	ReplaceViews     bool `name:"replace-views" help:"Replace views of Sluice whose query was changed."`
+	DryRun           bool `name:"dry-run" help:"Print the statements without running them: those for this server, or for an empty one if it is unreachable." xor:"how"`
+	Cloud            bool `name:"cloud" help:"With --dry-run: print the statements for an empty ClickHouse Cloud. Without --dry-run, the program detects ClickHouse Cloud."`
+	Status           bool `name:"status" help:"Print for each object whether it is there, missing, different or pending; exit 1 unless all are there." xor:"how"`
+	ShortenRetention bool `name:"shorten-retention" help:"Allow a shorter --retention than before. This removes all older events at once."`
+	ReplaceViews     bool `name:"replace-views" help:"Replace Sluice's views whose query was changed."`
 }
 
 var vars = kong.Vars{
@@ -78,7 +79,7 @@ func check(c cli, out io.Writer) error {
 	if err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check()); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(out, "settings are good")
+	_, err := fmt.Fprintln(out, "no faults in the settings")
 	return err
 }
 
@@ -87,7 +88,7 @@ func migrate(ctx context.Context, c cli, out io.Writer) error {
 		return err
 	}
 	if c.Migrate.Cloud && !c.Migrate.DryRun {
-		return errors.New("--cloud: goes with --dry-run only")
+		return errors.New("--cloud: needs --dry-run")
 	}
 	m := schema.NewMigrator(c.Store, out)
 	m.May = schema.Permissions{ShortenRetention: c.Migrate.ShortenRetention, ReplaceViews: c.Migrate.ReplaceViews}
@@ -101,7 +102,7 @@ func migrate(ctx context.Context, c cli, out io.Writer) error {
 	}
 }
 
-// consume wires the program:
+// consume connects the parts and runs them until ctx ends:
 //
 //	Kafka ─▶ consumer ─▶ ClickHouse
 //	admin port ──▶ health, metrics, profiles
@@ -110,7 +111,7 @@ func consume(ctx context.Context, c cli, logTo io.Writer) error {
 		return err
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		// Freed blocks are collected before the process grows beyond what the setting's help says.
+		// The collector frees released blocks before the process exceeds the size in the help text of --buffer-bytes.
 		debug.SetMemoryLimit(3*int64(c.BufferBytes) + 64<<20)
 	}
 	return process.Serve(ctx, "consumer", c.Process.Log, logTo, func(ctx context.Context, s process.Service) error {

@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"sluice/internal/testcommand"
 )
 
-// What is wrong is said in one sentence that names the setting and never repeats a password.
+// The error for a wrong setting is one sentence that names the setting and never repeats a password.
 func TestWrongSettings(t *testing.T) {
 	dsnFile := filepath.Join(t.TempDir(), "dsn")
 	require.NoError(t, os.WriteFile(dsnFile, []byte("hunter2 is no DSN\n"), 0o600))
@@ -43,15 +45,15 @@ func TestWrongSettings(t *testing.T) {
 		"missing DSN file":         {args: []string{"--clickhouse-dsn-file=/nowhere/dsn"}, want: []string{"--clickhouse-dsn-file", "no such file"}},
 		"database with quotes":     {args: []string{"--clickhouse-dsn=clickhouse://u:hunter2@host:9000/a'b"}, want: []string{"--clickhouse-dsn", "database"}},
 		"nobody to migrate": {
-			args: []string{"migrate", "--clickhouse-dsn=clickhouse://u:hunter2@" + nobody(t) + "/x"},
+			args: []string{"migrate", "--clickhouse-dsn=clickhouse://u:hunter2@" + testcommand.Nobody(t) + "/x"},
 			want: []string{"clickhouse at 127.0.0.1:", "connection refused", "--clickhouse-dsn"},
 		},
 		"nobody to ask for the schema": {
-			args: []string{"migrate", "--status", "--clickhouse-dsn=clickhouse://u:hunter2@" + nobody(t) + "/x"},
+			args: []string{"migrate", "--status", "--clickhouse-dsn=clickhouse://u:hunter2@" + testcommand.Nobody(t) + "/x"},
 			want: []string{"clickhouse at 127.0.0.1:", "connection refused", "--clickhouse-dsn"},
 		},
-		"occupied admin port":      {args: []string{"--admin-addr=" + occupied(t)}, want: []string{"--admin-addr", "in use"}},
-		"nobody to ask for health": {args: []string{"health", "--admin-addr=" + nobody(t)}, want: []string{"readiness"}},
+		"occupied admin port":      {args: []string{"--admin-addr=" + testcommand.Occupied(t)}, want: []string{"--admin-addr", "in use"}},
+		"nobody to ask for health": {args: []string{"health", "--admin-addr=" + testcommand.Nobody(t)}, want: []string{"readiness"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := try(t, tc.args, tc.env...)
@@ -67,7 +69,7 @@ func TestWrongSettings(t *testing.T) {
 }
 
 func TestDryRunPrintsTheSchemaWithoutAServer(t *testing.T) {
-	out, err := try(t, []string{"migrate", "--dry-run", "--retention=30d", "--clickhouse-dsn=clickhouse://u:hunter2@" + nobody(t) + "/other"})
+	out, err := try(t, []string{"migrate", "--dry-run", "--retention=30d", "--clickhouse-dsn=clickhouse://u:hunter2@" + testcommand.Nobody(t) + "/other"})
 	require.NoError(t, err)
 	for _, want := range []string{
 		"CREATE DATABASE IF NOT EXISTS other", "CREATE TABLE IF NOT EXISTS events_raw", "CREATE VIEW IF NOT EXISTS events",
@@ -80,7 +82,7 @@ func TestDryRunPrintsTheSchemaWithoutAServer(t *testing.T) {
 }
 
 func TestDryRunForOthers(t *testing.T) {
-	out, err := try(t, []string{"migrate", "--dry-run", "--clickhouse-cluster=prod", "--clickhouse-dsn=clickhouse://" + nobody(t)})
+	out, err := try(t, []string{"migrate", "--dry-run", "--clickhouse-cluster=prod", "--clickhouse-dsn=clickhouse://" + testcommand.Nobody(t)})
 	require.NoError(t, err)
 	require.Contains(t, out, "CREATE TABLE IF NOT EXISTS events_local ON CLUSTER 'prod'")
 	require.Contains(t, out, "ENGINE = Distributed('prod', 'sluice', 'events_local'")

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Settings that cannot work do not pass check. Each fault names its setting, and none repeats a secret.
+// check refuses settings that cannot work. Each fault names its setting, and none repeats a secret.
 func TestCheckRefusesWhatCannotWork(t *testing.T) {
 	dir := t.TempDir()
 	empty := filepath.Join(dir, "empty")

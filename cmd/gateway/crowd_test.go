@@ -38,11 +38,11 @@ var (
 	crowdMemory  = flag.Int("crowd.mib", 256, "most memory (RSS) the gateway may have, in MiB")
 )
 
-// crowdKey is the key of goodProjects.
+// crowdKey is the key in goodProjects.
 const crowdKey = "dev-key"
 
-// TestCrowd starts the gateway as built, over the embedded broker, and measures its memory and a good client's latency: alone,
-// among many idle connections, and among slow senders as well.
+// TestCrowd starts the built gateway over the embedded broker. It measures the gateway's memory and a good client's
+// latency: alone, among many idle connections, and among slow senders as well.
 //
 //	go test ./cmd/gateway -run TestCrowd -v -crowd
 func TestCrowd(t *testing.T) {
@@ -64,7 +64,7 @@ func TestCrowd(t *testing.T) {
 	var all sync.WaitGroup
 	for part := range slices.Chunk(idle, 1000) {
 		all.Go(func() {
-			for _, conn := range part { // each has sent an event: a connection that was never used costs less
+			for _, conn := range part { // each has sent an event, because an unused connection takes less memory
 				if err := exchange(conn, crowdRequest("Cookie: "+strings.Repeat("c", *crowdCookie)+"\r\n")); err != nil {
 					t.Error(err)
 				}
@@ -86,7 +86,7 @@ func TestCrowd(t *testing.T) {
 	if with > 2*alone {
 		t.Errorf("the good client's p99 went from %s to %s", alone, with)
 	}
-	for _, conn := range idle { // they were served all the time, or would be
+	for _, conn := range idle { // the gateway served them the whole time
 		if err := exchange(conn, crowdRequest("")); err != nil {
 			t.Fatalf("an idle connection: %v", err)
 		}
@@ -117,7 +117,7 @@ func startGateway(t *testing.T) *child {
 	binary := filepath.Join(t.TempDir(), "gateway")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", binary, ".").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	cmd := exec.CommandContext(t.Context(), binary, "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s", //nolint:gosec // built above
+	cmd := exec.CommandContext(t.Context(), binary, "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s",
 		"--kafka-brokers="+broker.Addr(), projectsFile(t, strings.Replace(goodProjects, "id: demo,", "id: demo, limit: {unlimited: true},", 1)))
 	cmd.Env = []string{}
 	logged, err := cmd.StderrPipe()
@@ -150,7 +150,7 @@ func (g *child) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// rss is what the process has in memory, in bytes.
+// rss returns the resident memory of the process, in bytes.
 func (g *child) rss(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.pid))
@@ -177,7 +177,7 @@ func exchange(conn net.Conn, request string) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // a test
+	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func exchange(conn net.Conn, request string) error {
 func (g *child) goodClient(t *testing.T, d time.Duration) (p50, p99 time.Duration) {
 	t.Helper()
 	conn := g.dial(t)
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	var took []time.Duration
 	tick := time.NewTicker(4 * time.Millisecond)
 	defer tick.Stop()
@@ -204,7 +204,7 @@ func (g *child) goodClient(t *testing.T, d time.Duration) (p50, p99 time.Duratio
 	return took[len(took)/2].Round(time.Microsecond), took[len(took)*99/100].Round(time.Microsecond)
 }
 
-// slowSender begins one large body after the other, and gets a byte on every three seconds.
+// slowSender starts one large body after another, and sends a byte of each every three seconds.
 func (g *child) slowSender(ctx context.Context, i int) {
 	for ctx.Err() == nil {
 		conn, err := net.Dial("tcp", g.addr)

@@ -13,6 +13,7 @@ import (
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
 	"sluice/internal/settings"
+	"sluice/internal/testcommand"
 )
 
 func TestDocsSettings(t *testing.T) {
@@ -25,9 +26,9 @@ func TestDocsSettings(t *testing.T) {
 
 func TestDocsMetrics(t *testing.T) {
 	var c cli
-	// Spool and limit store are on: each has metrics of its own.
+	// The spool and the limit store have metrics of their own, so both are on.
 	_, err := settings.Parse("gateway", description, &c, settings.Source{Args: []string{
-		"--projects-file=../../deploy/projects.yaml", "--spool-dir=" + t.TempDir(), "--limit-store=redis://" + nobody(t),
+		"--projects-file=../../deploy/projects.yaml", "--spool-dir=" + t.TempDir(), "--limit-store=redis://" + testcommand.Nobody(t),
 	}}, vars)
 	require.NoError(t, err)
 	var metrics docs.Recorder

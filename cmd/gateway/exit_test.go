@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The program as it is shipped: what is wrong is on standard error, and the exit code is 1.
+// The program as shipped writes its error to standard error and exits with 1.
 func TestExitCode(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "gateway")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", binary, ".").CombinedOutput()
@@ -20,13 +20,13 @@ func TestExitCode(t *testing.T) {
 		code           int
 		stdout, stderr string
 	}{
-		"good":  {[]string{"check", projectsFile(t, goodProjects)}, 0, "settings and projects are good\n", ""},
+		"good":  {[]string{"check", projectsFile(t, goodProjects)}, 0, "no faults in the settings and projects\n", ""},
 		"wrong": {[]string{"check", "--http-adr=:1"}, 1, "", "gateway: error: unknown flag --http-adr"},
 		"fault": {nil, 1, "", "gateway: error: --projects-file: name the file with the projects and their keys\n"},
 		"help":  {[]string{"--help"}, 0, "Usage: gateway", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), binary, tc.args...) //nolint:gosec // built above
+			cmd := exec.CommandContext(t.Context(), binary, tc.args...)
 			cmd.Env = []string{}
 			var stdout, stderr bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -1,4 +1,4 @@
-// Command gateway is Sluice's edge: it takes events over HTTP and puts them on Kafka.
+// Command gateway is Sluice's edge: it accepts events over HTTP and writes them to Kafka.
 package main
 
 import (
@@ -18,20 +18,20 @@ import (
 	"sluice/internal/settings"
 )
 
-const description = "Takes events over HTTP and answers 202 once Kafka has acknowledged them with acks=all."
+const description = "Accepts events over HTTP and answers 202 after Kafka has acknowledged them with acks=all."
 
-// cli are the program's settings. Every one can be a flag, an environment variable (SLUICE_ and the flag in capitals, _ for
-// -) or a line of the --config file; that is also their order of precedence.
+// cli holds the program's settings. Each can be a flag, an environment variable (SLUICE_ and the flag in capitals, _
+// for -) or a line of the --config file, in this order of precedence.
 type cli struct {
 	settings.File
 	gateway.Config
 	Kafka       kafkaconn.Config  `embed:""`
 	Process     process.Config    `embed:""`
-	MaxEventAge settings.Duration `name:"max-event-age" default:"90d" help:"The consumer's setting; accepted here so that one set of flags serves both programs."`
+	MaxEventAge settings.Duration `name:"max-event-age" default:"90d" help:"A setting of the consumer, without effect here, so that one set of flags serves both programs."`
 
-	Serve  struct{} `cmd:"" default:"1" help:"Serve. This is what the program does when no command is given."`
-	Check  struct{} `cmd:"" help:"Check the settings, the projects file and, if Kafka answers, the topic; say every fault, and exit: 0 when there is none."`
-	Health struct{} `cmd:"" help:"Ask the running gateway's admin port whether it is ready, and exit: 0 if it is."`
+	Serve  struct{} `cmd:"" default:"1" help:"Serve requests. This is the default command."`
+	Check  struct{} `cmd:"" help:"Check the settings, the projects file and, if Kafka answers, the topic; print every fault, and exit: 0 without a fault."`
+	Health struct{} `cmd:"" help:"Ask the admin port of the running gateway whether it is ready, and exit: 0 if ready."`
 }
 
 var vars = kong.Vars{
@@ -63,16 +63,17 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(ctx context.Context, c cli, out io.Writer) error {
-	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c), projects.Check(c.ProjectsFile),
+	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c),
+		projects.Check(c.ProjectsFile),
 		gateway.CheckSpool(c.Config))
 	var notes []string
-	if err == nil { // Kafka is asked only with settings that can work
+	if err == nil { // connect to Kafka only with valid settings
 		notes, err = gateway.CheckTopic(ctx, c.Config, c.Kafka)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(out, "settings and projects are good")
+	_, err = fmt.Fprintln(out, "no faults in the settings and projects")
 	for _, note := range notes {
 		_, noteErr := fmt.Fprintln(out, "note:", note)
 		err = errors.Join(err, noteErr)
@@ -80,7 +81,7 @@ func check(ctx context.Context, c cli, out io.Writer) error {
 	return err
 }
 
-// samePort reports that both ports are the same.
+// samePort returns an error if both ports have the same address.
 func samePort(c cli) error {
 	_, public, err1 := net.SplitHostPort(c.HTTPAddr)
 	_, private, err2 := net.SplitHostPort(c.Process.AdminAddr)
@@ -90,7 +91,7 @@ func samePort(c cli) error {
 	return nil
 }
 
-// serve wires the program:
+// serve connects the parts and runs them until ctx ends:
 //
 //	public port ─▶ gateway ─▶ Kafka
 //	admin port ──▶ health, metrics, profiles
@@ -110,7 +111,7 @@ func serve(ctx context.Context, c cli, logTo io.Writer) error {
 		if err != nil {
 			return err
 		}
-		defer public.Close() //nolint:errcheck // closed by Run, or never used
+		defer public.Close() //nolint:errcheck // Run closes it, unless New fails
 		server := &admin.Server{Addr: c.Process.AdminAddr, Metrics: s.Metrics, Live: g.Live, Ready: g.Ready}
 		return server.Around(ctx, func(ctx context.Context) error {
 			return process.Frugal(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })

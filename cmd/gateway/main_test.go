@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"sluice/internal/testcommand"
 )
 
 // projectsFile writes a projects file and returns the argument that names it.
@@ -20,7 +22,7 @@ func projectsFile(t *testing.T, text string) string {
 const goodProjects = "projects: [{id: demo, keys: [{name: a, sha256: \"" +
 	"7e9f8fd111802be56c379d597842e29b2cebd35ff2133d431a49fa556a18704e" + "\"}]}]"
 
-// What is wrong is said in one sentence that names the setting, before anything is started.
+// The error for a wrong setting is one sentence that names the setting. Nothing has started by then.
 func TestWrongSettings(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args, env []string
@@ -45,12 +47,12 @@ func TestWrongSettings(t *testing.T) {
 		"spool too small":         {args: []string{"--spool-dir=" + t.TempDir(), "--spool-max-bytes=67108863", projectsFile(t, goodProjects)}, want: []string{"--spool-max-bytes", "67108864"}},
 		"spool too young":         {args: []string{"--spool-dir=" + t.TempDir(), "--spool-max-age=59s", projectsFile(t, goodProjects)}, want: []string{"--spool-max-age", "1m"}},
 		"spool is a file":         {args: []string{"--spool-dir=main.go", "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", projectsFile(t, goodProjects)}, want: []string{"--spool-dir", "main.go"}},
-		"occupied public port":    {args: []string{"--http-addr=" + occupied(t), projectsFile(t, goodProjects)}, want: []string{"--http-addr", "in use"}},
+		"occupied public port":    {args: []string{"--http-addr=" + testcommand.Occupied(t), projectsFile(t, goodProjects)}, want: []string{"--http-addr", "in use"}},
 		"occupied admin port": {
-			args: []string{"--http-addr=127.0.0.1:0", "--admin-addr=" + occupied(t), projectsFile(t, goodProjects)},
+			args: []string{"--http-addr=127.0.0.1:0", "--admin-addr=" + testcommand.Occupied(t), projectsFile(t, goodProjects)},
 			want: []string{"--admin-addr", "in use"},
 		},
-		"nobody to ask for health": {args: []string{"health", "--admin-addr=" + nobody(t)}, want: []string{"readiness"}},
+		"nobody to ask for health": {args: []string{"health", "--admin-addr=" + testcommand.Nobody(t)}, want: []string{"readiness"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := try(t, tc.args, tc.env...)
@@ -80,18 +82,19 @@ func TestCheckSaysEveryFault(t *testing.T) {
 
 func TestCheckOfGoodSettings(t *testing.T) {
 	dir := t.TempDir()
-	// Nobody listens there: check does not connect to it. Nor does Kafka run, which is a note and no fault.
-	out, err := try(t, []string{"check", "--kafka-brokers=" + nobody(t), "--limit-store=redis://u:p@" + nobody(t) + "/1", "--spool-dir=" + dir, "--spool-max-bytes=67108864", "--spool-max-age=1m", projectsFile(t, goodProjects)})
+	// check does not connect to Redis, so an address without a listener is no fault. Kafka does not run either: check
+	// notes that, and it is no fault.
+	out, err := try(t, []string{"check", "--kafka-brokers=" + testcommand.Nobody(t), "--limit-store=redis://u:p@" + testcommand.Nobody(t) + "/1", "--spool-dir=" + dir, "--spool-max-bytes=67108864", "--spool-max-age=1m", projectsFile(t, goodProjects)})
 	require.NoError(t, err)
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, left)
 	_, err = try(t, []string{"check", "--spool-dir=" + filepath.Join(dir, "made", "later"), projectsFile(t, goodProjects)})
 	require.NoError(t, err)
-	require.Regexp(t, `^settings and projects are good\nnote: topic events was not checked: .*connection refused\n$`, out)
+	require.Regexp(t, `^no faults in the settings and projects\nnote: topic events was not checked: .*connection refused\n$`, out)
 }
 
-// The example that operators begin with has no fault.
+// The example that operators start from has no fault.
 func TestCheckOfTheExample(t *testing.T) {
 	_, err := try(t, []string{"check", "--projects-file=../../deploy/projects.yaml"})
 	require.NoError(t, err)

@@ -24,17 +24,17 @@ import (
 	"sluice/internal/topics"
 )
 
-// devCmd are the settings of sluice dev: its own, and all of the gateway and the consumer.
+// devCmd holds the settings of sluice dev: its own, and all of the gateway and the consumer.
 type devCmd struct {
 	DataDir            string `name:"data-dir" default:".sluice" help:"Folder for the broker's log and ClickHouse's data."`
-	Fsync              bool   `name:"fsync" help:"Sync the broker's log to disk for every batch. Without it, as with Kafka, the system writes it when it likes: a killed process loses nothing, a power cut may."`
+	Fsync              bool   `name:"fsync" help:"Sync the broker's log to disk for every batch. Without it the system writes the log later, as with Kafka: a killed process loses nothing, a power cut may."`
 	KafkaAddr          string `name:"kafka-addr" default:"127.0.0.1:9092" help:"Address of the embedded broker."`
 	ClickHouseAddr     string `name:"clickhouse-addr" default:"127.0.0.1:9000" help:"Address of ClickHouse's native port."`
-	ClickHouseHTTPAddr string `name:"clickhouse-http-addr" default:"127.0.0.1:8123" help:"Address of ClickHouse's HTTP port; /play on it is a console."`
+	ClickHouseHTTPAddr string `name:"clickhouse-http-addr" default:"127.0.0.1:8123" help:"Address of ClickHouse's HTTP port; it has a console at /play."`
 	ConsumerAdminAddr  string `name:"consumer-admin-addr" default:"127.0.0.1:8082" help:"Address of the consumer's admin port."`
-	ExternalKafka      string `name:"kafka" placeholder:"HOST:PORT,…" help:"Use these Kafka brokers instead of the embedded one, with the group sluice-dev and the topics dev-events and dev-events.dead unless --kafka-group, --kafka-topic and --kafka-dead-topic name others. Command line only."`
-	ExternalClickHouse string `name:"clickhouse" placeholder:"DSN" help:"Use this ClickHouse instead of the embedded one, with the database sluice_dev unless the DSN names another. Command line only."`
-	UseExisting        bool   `name:"use-existing" help:"With --kafka or --clickhouse: use topics and a database that sluice dev did not make, and change the database's schema; join a group that has members, and share its partitions. Command line only."`
+	ExternalKafka      string `name:"kafka" placeholder:"HOST:PORT,…" help:"Use these Kafka brokers instead of the embedded one, with the group sluice-dev and the topics dev-events and dev-events.dead unless --kafka-group, --kafka-topic and --kafka-dead-topic are set. Command line only."`
+	ExternalClickHouse string `name:"clickhouse" placeholder:"DSN" help:"Use this ClickHouse instead of the embedded one, with the database sluice_dev unless the DSN names one. Command line only."`
+	UseExisting        bool   `name:"use-existing" help:"With --kafka or --clickhouse: use topics and a database that sluice dev did not create, change the database's schema, and join a group with members and share its partitions. Command line only."`
 
 	Kafka    kafkaconn.Config `embed:""`
 	Gateway  gateway.Config   `embed:""`
@@ -42,13 +42,13 @@ type devCmd struct {
 	Process  process.Config   `embed:""`
 }
 
-// The project of a pipeline without a projects file.
+// These describe the project of a pipeline without a projects file.
 const (
 	demoProject = "demo"
 	demoKey     = "dev-key"
 )
 
-// dev is the pipeline while it runs.
+// dev is a running pipeline.
 type dev struct {
 	cmd   devCmd
 	given map[string]settings.Origin
@@ -70,7 +70,7 @@ func (c devCmd) run(ctx context.Context, given map[string]settings.Origin, out, 
 	if err := c.keepApart(given, log); err != nil {
 		return err
 	}
-	if err := c.settle(given); err != nil {
+	if err := c.resolve(given); err != nil {
 		return err
 	}
 	return process.Serve(ctx, "sluice", c.Process.Log, logTo, func(ctx context.Context, s process.Service) error {
@@ -82,9 +82,8 @@ func (c devCmd) run(ctx context.Context, given map[string]settings.Origin, out, 
 	})
 }
 
-// settle makes one choice of the two ways to name a server, and checks everything that can be checked before any part
-// starts.
-func (c *devCmd) settle(given map[string]settings.Origin) error {
+// resolve chooses between the two settings that name a server, and checks all settings before any part starts.
+func (c *devCmd) resolve(given map[string]settings.Origin) error {
 	if c.ExternalKafka != "" {
 		c.Kafka.Brokers = settings.List(c.ExternalKafka)
 	}
@@ -105,18 +104,18 @@ func (c *devCmd) settle(given map[string]settings.Origin) error {
 	return errors.Join(c.Kafka.Check(), c.Gateway.Check(), c.Consumer.Check(), c.Process.Check())
 }
 
-// run starts the parts in the order in which they need each other and stops them in the opposite one:
+// run starts the parts in the order of their dependencies and stops them in reverse order:
 //
 //	broker, engine ─▶ topics, schema ─▶ consumer ─▶ gateway ─▶ "ready"
 //
-// A server that dev did not start gets topics and a database of dev's own before anything of it is read.
+// On a server that dev did not start, dev first creates topics and a database of its own.
 //
-// Whichever part fails stops all of them.
+// If a part fails, run stops all parts.
 func (d *dev) run(ctx context.Context) (err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	defer func() {
-		// Drained in the order in which events flow: nothing is sent to a part that is gone.
+		// Drain in the direction of the events: no part sends to a stopped part.
 		err = errors.Join(err, d.edge.stop(), d.behind.stop(), d.parts.stop())
 	}()
 	for _, step := range []func(context.Context, context.CancelCauseFunc) error{
@@ -126,37 +125,40 @@ func (d *dev) run(ctx context.Context) (err error) {
 			return d.cause(ctx, err)
 		}
 	}
-	d.parts.start("activity log", fail, func(ctx context.Context) error { return logActivity(ctx, d.log, activityInterval, d.metrics) })
+	d.parts.start("activity log", fail,
+		func(ctx context.Context) error { return logActivity(ctx, d.log, activityInterval, d.metrics) })
 	d.printReady()
 	<-ctx.Done()
 	return d.cause(ctx, nil)
 }
 
-// cause is why the pipeline stops: nil when it was asked to.
+// cause returns why the pipeline stopped: nil if it was told to.
 func (d *dev) cause(ctx context.Context, err error) error {
 	if why := context.Cause(ctx); why != nil && !errors.Is(why, context.Canceled) {
 		return why
 	}
 	if ctx.Err() != nil {
-		return nil // a step was interrupted by Ctrl-C
+		return nil // Ctrl-C interrupted a step
 	}
 	return err
 }
 
-// startServers starts the broker and the engine, unless others are to be used.
+// startServers starts the broker and the engine, or whichever of them dev runs itself.
 func (d *dev) startServers(ctx context.Context, fail context.CancelCauseFunc) error {
 	var ready []<-chan struct{}
 	if d.cmd.ClickHouseAddr != "" {
 		engine := embedded.NewEngine(embedded.EngineConfig{
 			TCPAddr: d.cmd.ClickHouseAddr, HTTPAddr: d.cmd.ClickHouseHTTPAddr,
-			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Restart: true, Front: true, Progress: d.logTo, Logger: d.log,
+			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Progress: d.logTo, Logger: d.log,
+			Restart: true, Front: true,
 		})
 		d.parts.start("clickhouse", fail, engine.Run)
 		ready = append(ready, engine.Ready())
 	}
 	if d.cmd.KafkaAddr != "" {
 		broker := embedded.NewBroker(embedded.BrokerConfig{
-			Addr: d.cmd.KafkaAddr, DataDir: filepath.Join(d.cmd.DataDir, "kafka"), SyncWrites: d.cmd.Fsync, Logger: d.log,
+			Addr: d.cmd.KafkaAddr, DataDir: filepath.Join(d.cmd.DataDir, "kafka"),
+			SyncWrites: d.cmd.Fsync, Logger: d.log,
 		})
 		d.parts.start("kafka", fail, broker.Run)
 		ready = append(ready, broker.Ready())
@@ -171,7 +173,7 @@ func (d *dev) startServers(ctx context.Context, fail context.CancelCauseFunc) er
 	return nil
 }
 
-// prepare makes topics and schema.
+// prepare creates the topics and the schema.
 func (d *dev) prepare(ctx context.Context, _ context.CancelCauseFunc) error {
 	layout := topics.Config{Partitions: 12, Replication: 1, MinISR: 1, Retention: settings.Duration(7 * 24 * time.Hour)}
 	admin, closeAdmin, err := topics.New(d.cmd.Kafka, layout, logWriter{d.log, "topics"})
@@ -200,7 +202,8 @@ func (d *dev) startConsumer(ctx context.Context, fail context.CancelCauseFunc) e
 	if err != nil {
 		return err
 	}
-	server := &admin.Server{Addr: d.cmd.ConsumerAdminAddr, Flag: "--consumer-admin-addr", Metrics: registry, Live: c.Live, Ready: c.Ready}
+	server := &admin.Server{Addr: d.cmd.ConsumerAdminAddr, Flag: "--consumer-admin-addr", Metrics: registry,
+		Live: c.Live, Ready: c.Ready}
 	d.behind.start("consumer", fail, func(ctx context.Context) error { return server.Around(ctx, c.Run) })
 	return waitFor(ctx, c.Ready)
 }
@@ -225,30 +228,36 @@ func (d *dev) startGateway(ctx context.Context, fail context.CancelCauseFunc) er
 	}
 	server := &admin.Server{Addr: d.cmd.Process.AdminAddr, Metrics: registry, Live: g.Live, Ready: g.Ready}
 	d.edge.start("gateway", fail, func(ctx context.Context) error {
-		defer public.Close() //nolint:errcheck // closed by Run, unless it never came to that
+		defer public.Close() //nolint:errcheck // Run closes it, unless Run was never called
 		return server.Around(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
 	})
 	return waitFor(ctx, g.Ready)
 }
 
-// printReady says how to try it.
+// printReady prints commands to try the pipeline with.
 func (d *dev) printReady() {
 	key := demoKey
 	if d.cmd.Gateway.ProjectsFile != "" {
 		key = "$KEY"
 	}
-	_, _ = fmt.Fprintf(d.out, "ready in %s\n\nsend an event:\n  curl -i http://%s/api/v1/events -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{\"message\":\"hello from curl\",\"level\":\"info\"}'\n",
+	_, _ = fmt.Fprintf(d.out, "ready in %s\n\nsend an event:\n"+
+		"  curl -i http://%s/api/v1/events -H 'Authorization: Bearer %s' "+
+		"-H 'Content-Type: application/json' "+
+		"-d '{\"message\":\"hello from curl\",\"level\":\"info\"}'\n",
 		time.Since(d.start).Round(100*time.Millisecond), d.cmd.Gateway.HTTPAddr, key)
 	query := "SELECT received_at, project_id, event_id, level, message FROM events ORDER BY received_at DESC LIMIT 10"
 	if d.cmd.ClickHouseAddr != "" {
-		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later:\n  curl 'http://%s/?database=sluice' --data-binary '%s FORMAT PrettyCompact'\n\nconsole: http://%s/play\n",
+		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later:\n"+
+			"  curl 'http://%s/?database=sluice' --data-binary '%s FORMAT PrettyCompact'\n\n"+
+			"console: http://%s/play\n",
 			d.cmd.ClickHouseHTTPAddr, query, d.cmd.ClickHouseHTTPAddr)
 	} else {
 		query = strings.Replace(query, "FROM events", "FROM "+d.database+".events", 1)
 		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later, in your ClickHouse:\n  %s\n", query)
 	}
 	if d.cmd.KafkaAddr == "" {
-		_, _ = fmt.Fprintf(d.out, "\nin your Kafka: topics %s and %s, group %s\n", d.cmd.Kafka.Topic, d.cmd.Kafka.DeadTopic, d.cmd.Consumer.Group)
+		_, _ = fmt.Fprintf(d.out, "\nin your Kafka: topics %s and %s, group %s\n", d.cmd.Kafka.Topic,
+			d.cmd.Kafka.DeadTopic, d.cmd.Consumer.Group)
 	}
 	_, _ = fmt.Fprintln(d.out, "\nCtrl-C drains and stops.")
 }

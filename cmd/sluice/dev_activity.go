@@ -13,10 +13,10 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// activityInterval is how often dev logs what came in.
+// activityInterval is how often dev logs the number of events.
 const activityInterval = 5 * time.Second
 
-// activity counts what became of events since the start.
+// activity counts events by outcome since the start.
 type activity struct {
 	accepted, rows float64
 	rejected, dead map[string]float64 // by reason
@@ -39,7 +39,7 @@ func readActivity(from []prometheus.Gatherer) (activity, error) {
 	return now, nil
 }
 
-// add takes up one counter, if it is about events.
+// add adds a counter, if it counts events.
 func (a *activity) add(name, reason string, n float64) {
 	switch name {
 	case "sluice_gateway_events_accepted_total":
@@ -62,7 +62,7 @@ func reasonOf(m *dto.Metric) string {
 	return ""
 }
 
-// since is what to log about the time since before: nothing if nothing happened.
+// since returns the attributes to log about the events since before; none without events.
 func (a activity) since(before activity) []any {
 	rejected, why := increase(a.rejected, before.rejected)
 	dead, whyDead := increase(a.dead, before.dead)
@@ -80,7 +80,7 @@ func (a activity) since(before activity) []any {
 	return out
 }
 
-// increase is by how much the counts grew in all, and a text of it by reason.
+// increase returns the sum of the increases, and a text with the increase of each reason.
 func increase(now, before map[string]float64) (all float64, text string) {
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(now)) {
@@ -92,7 +92,7 @@ func increase(now, before map[string]float64) (all float64, text string) {
 	return all, strings.Join(parts, " ")
 }
 
-// logActivity logs what came in: at most a line each interval, none while nothing happens, and the rest when it stops.
+// logActivity logs the events of each interval: one line, or none without events. It logs the rest when it stops.
 func logActivity(ctx context.Context, log *slog.Logger, interval time.Duration, from []prometheus.Gatherer) error {
 	var before activity // the counters are as new as the process: what came before this loop is in its first line
 	tick := time.NewTicker(interval)

@@ -11,10 +11,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+
+	"sluice/internal/testcommand"
 )
 
-// What comes in is one line an interval, with the reasons; nothing is logged while nothing happens; the rest comes at
-// the end.
+// logActivity writes one line per interval with the reasons, none without events, and the rest at its end.
 func TestActivity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		edge, behind := prometheus.NewRegistry(), prometheus.NewRegistry()
@@ -53,11 +54,11 @@ func TestActivity(t *testing.T) {
 	})
 }
 
-// dev says what arrived and what was refused.
+// dev logs accepted and refused events.
 func TestDevSaysWhatArrives(t *testing.T) {
 	clickhouse := someClickHouse(t)
 	drop(t, devDatabase)
-	d := startDev(t, nil, "--data-dir="+t.TempDir(), "--kafka-addr="+nobody(t), "--clickhouse=clickhouse://"+clickhouse.TCPAddr())
+	d := startDev(t, nil, "--data-dir="+t.TempDir(), "--kafka-addr="+testcommand.Nobody(t), "--clickhouse=clickhouse://"+clickhouse.TCPAddr())
 	d.send(t, "hello")
 	require.Equal(t, 401, d.post(t, "wrong", `{"message":"hello"}`))
 	require.NoError(t, d.stop())

@@ -19,9 +19,10 @@ import (
 
 	"sluice/internal/embedded"
 	"sluice/internal/settings"
+	"sluice/internal/testcommand"
 )
 
-// engine is the ClickHouse of the tests that need one, as somebody else runs it.
+// engine is an external ClickHouse for the tests that need one.
 var engine struct {
 	*embedded.Engine
 	once sync.Once
@@ -62,7 +63,7 @@ func someClickHouse(t *testing.T) *embedded.Engine {
 	return engine.Engine
 }
 
-// ask runs a statement and returns what it printed.
+// ask runs a statement and returns its output.
 func ask(t *testing.T, query string) string {
 	t.Helper()
 	text, err := tryAsk(query)
@@ -88,7 +89,7 @@ func drop(t *testing.T, database string) {
 	t.Cleanup(func() { ask(t, "DROP DATABASE IF EXISTS "+database+" SYNC") })
 }
 
-// someKafka is a Kafka as somebody else runs it.
+// someKafka starts an external Kafka with topics.
 func someKafka(t *testing.T, topics ...string) (addr string) {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, topics...))
@@ -97,7 +98,7 @@ func someKafka(t *testing.T, topics ...string) (addr string) {
 	return c.ListenAddrs()[0]
 }
 
-// theirConsumer is a live member of a group.
+// theirConsumer returns a live member of a group.
 func theirConsumer(t *testing.T, addr, group, topic string) *kgo.Client {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic))
@@ -144,7 +145,7 @@ type runningDev struct {
 // startDev runs sluice dev on free ports until the test ends or stop is called, and waits until it is ready.
 func startDev(t *testing.T, env []string, args ...string) *runningDev {
 	t.Helper()
-	d := &runningDev{http: nobody(t), out: &buffer{}, logged: &buffer{}}
+	d := &runningDev{http: testcommand.Nobody(t), out: &buffer{}, logged: &buffer{}}
 	args = append([]string{
 		"dev", "--http-addr=" + d.http, "--admin-addr=127.0.0.1:0", "--consumer-admin-addr=127.0.0.1:0", "--flush-age=50ms", "--inserts-per-second=1000",
 	}, args...)
@@ -170,7 +171,7 @@ func startDev(t *testing.T, env []string, args ...string) *runningDev {
 	return d
 }
 
-// send sends an event to dev's gateway and wants it accepted.
+// send sends an event to dev's gateway and expects it to be accepted.
 func (d *runningDev) send(t *testing.T, message string) {
 	t.Helper()
 	require.Equal(t, http.StatusAccepted, d.post(t, "dev-key", `{"message":"`+message+`"}`))

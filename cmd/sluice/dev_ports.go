@@ -12,7 +12,7 @@ import (
 	"sluice/internal/embedded"
 )
 
-// port is an address that dev listens on, and the flag that changes it.
+// port is an address that dev listens on, with the flag that changes it.
 type port struct{ flag, addr string }
 
 func (c devCmd) ports() []port {
@@ -30,7 +30,7 @@ func (c devCmd) ports() []port {
 	return all
 }
 
-// folders are the data directories of the servers that dev starts.
+// folders returns the data directories of the servers that dev starts.
 func (c devCmd) folders() []string {
 	var out []string
 	if c.KafkaAddr != "" {
@@ -42,8 +42,9 @@ func (c devCmd) folders() []string {
 	return out
 }
 
-// checkPlaces finds out before anything is fetched, started or made whether dev can have its folders and all its addresses, and
-// names all addresses that it cannot. It waits for a previous sluice dev on the same data directory that is still stopping.
+// checkPlaces checks dev's folders and all its addresses before dev downloads, starts or creates anything. Its error
+// names every address that is in use. checkPlaces waits for a previous sluice dev on the same data directory that is
+// still stopping.
 func (d *dev) checkPlaces(ctx context.Context) error {
 	for _, folder := range d.cmd.folders() {
 		if err := embedded.CheckOwn(folder); err != nil {
@@ -61,7 +62,8 @@ func (d *dev) checkPlaces(ctx context.Context) error {
 	return tryPorts(d.cmd.ports())
 }
 
-// tryPorts opens all at once, so that two flags with the same address are found as well, and closes them again.
+// tryPorts opens all addresses at the same time, which also finds two flags with the same address, and closes them
+// again.
 func tryPorts(ports []port) error {
 	var taken []string
 	held := map[string]string{}
@@ -77,7 +79,8 @@ func tryPorts(ports []port) error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return fmt.Errorf("cannot listen on %s; stop what uses these addresses, or choose others with these flags", strings.Join(taken, ", "))
+	return fmt.Errorf("cannot listen on %s; "+
+		"stop the programs that use these addresses, or choose others with these flags", strings.Join(taken, ", "))
 }
 
 func whyNot(p port, held map[string]string, err error) string {

@@ -14,7 +14,7 @@ import (
 	"sluice/internal/settings"
 )
 
-// What sluice dev calls its own on servers that it did not start.
+// These are sluice dev's own names on servers that it did not start.
 const (
 	devTopic     = "dev-events"
 	devDeadTopic = "dev-events.dead"
@@ -22,10 +22,10 @@ const (
 	devDatabase  = "sluice_dev"
 )
 
-// elsewhere are settings that lead to somebody's servers or files. sluice dev takes them from the command line only,
-// because a variable or a settings file may be meant for the real programs. Each comes with the flags that overrule it,
-// and what to do.
-var elsewhere = []struct {
+// commandLineOnly lists settings that lead to external servers or files. sluice dev accepts them from the command line
+// only, because a variable or a settings file may be meant for the real programs. Each entry has the flags that
+// override the setting, and the remedy.
+var commandLineOnly = []struct {
 	flag      string
 	overruled []string
 	then      string
@@ -37,7 +37,7 @@ var elsewhere = []struct {
 	{"clickhouse-dsn-file", []string{"clickhouse", "clickhouse-dsn"}, clickhouseChoice},
 	{"limit-store", []string{"limit-store-file"}, "unset it, or name the Redis with --limit-store"},
 	{"limit-store-file", []string{"limit-store"}, "unset it, or name the Redis with --limit-store"},
-	{"spool-dir", nil, "the events that wait there would go to the wrong Kafka; unset it, or name a folder with --spool-dir"},
+	{"spool-dir", nil, "its waiting events would go to the wrong Kafka; unset it, or name a folder with --spool-dir"},
 }
 
 const (
@@ -45,49 +45,51 @@ const (
 	clickhouseChoice = "unset it to use the embedded ClickHouse, or name the server with --clickhouse"
 )
 
-// keepApart refuses settings from the environment or a file that would lead dev to somebody else's servers, and puts
-// aside those that name the real programs' topics, group and projects. What it puts aside it logs.
+// keepApart returns an error for settings from the environment or a file that lead dev to external servers. It ignores
+// those that name the real programs' topics, group and projects, and logs each.
 func (c *devCmd) keepApart(given map[string]settings.Origin, log *slog.Logger) error {
 	onCommandLine := func(flag string) bool { return given[flag].CommandLine }
 	var refused []error
-	for _, e := range elsewhere {
+	for _, e := range commandLineOnly {
 		origin, ok := given[e.flag]
 		switch {
 		case !ok || origin.CommandLine:
 		case slices.ContainsFunc(e.overruled, onCommandLine):
-			c.putAside(e.flag, origin, log)
+			c.ignore(e.flag, origin, log)
 		default:
-			refused = append(refused, fmt.Errorf("%s is set, but sluice dev uses no servers or files that are not named on its command line: %s",
-				origin.Place, e.then))
+			refused = append(refused,
+				fmt.Errorf("%s is set, but sluice dev uses only the servers and files named on its command line: %s",
+					origin.Place, e.then))
 		}
 	}
 	if err := errors.Join(refused...); err != nil {
 		return err
 	}
-	aside := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster", "use-existing"}
+	aside := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster",
+		"use-existing"}
 	if c.ExternalKafka == "" && !onCommandLine("kafka-brokers") {
 		aside = append(aside, kafkaLogin(given)...)
 	}
 	for flag, addr := range map[string]string{"http-addr": c.Gateway.HTTPAddr, "admin-addr": c.Process.AdminAddr} {
 		if !loopback(addr) {
-			aside = append(aside, flag) // dev's key is known to everybody, and so it is offered to others only if asked
+			aside = append(aside, flag) // everybody knows dev's key, so dev listens for other machines only if asked to
 		}
 	}
 	for _, flag := range aside {
 		if origin, ok := given[flag]; ok && !origin.CommandLine {
-			c.putAside(flag, origin, log)
+			c.ignore(flag, origin, log)
 		}
 	}
 	return nil
 }
 
-// loopback tells whether an address can be reached from this machine only.
+// loopback reports whether only this machine can reach an address.
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
-// kafkaLogin are the settings of TLS and the login, as far as they were given.
+// kafkaLogin returns the settings of TLS and login that were given.
 func kafkaLogin(given map[string]settings.Origin) []string {
 	var out []string
 	for _, flag := range slices.Sorted(maps.Keys(given)) {
@@ -98,9 +100,10 @@ func kafkaLogin(given map[string]settings.Origin) []string {
 	return out
 }
 
-// putAside gives a setting its default back.
-func (c *devCmd) putAside(flag string, origin settings.Origin, log *slog.Logger) {
-	log.Warn("setting is for the real programs and is ignored by sluice dev; give it as a flag to use it", "setting", origin.Place)
+// ignore gives a setting its default back and logs that.
+func (c *devCmd) ignore(flag string, origin settings.Origin, log *slog.Logger) {
+	log.Warn("sluice dev ignores this setting of the real programs; set it as a flag to use it",
+		"setting", origin.Place)
 	switch flag {
 	case "kafka":
 		c.ExternalKafka = ""
@@ -131,21 +134,21 @@ func (c *devCmd) putAside(flag string, origin settings.Origin, log *slog.Logger)
 	case "clickhouse-cluster":
 		c.Consumer.Store.ClickHouse.Cluster = ""
 	case "use-existing":
-		c.UseExisting = false // an agreement is for one run
-	default: // TLS and the login
+		c.UseExisting = false // the permission is for one run
+	default: // TLS and login
 		c.Kafka = kafkaconn.Config{Brokers: c.Kafka.Brokers, Topic: c.Kafka.Topic, DeadTopic: c.Kafka.DeadTopic}
 	}
 }
 
-// The names that the embedded broker has, which are those of the real programs.
+// These are the names on the embedded broker, the same as in the real programs.
 const (
 	usualTopic     = "events"
 	usualDeadTopic = "events.dead"
 	usualGroup     = "sluice"
 )
 
-// ownNames gives dev topics, a group and a database of its own on servers that it did not start, unless the command
-// line names others.
+// ownNames gives dev its own topics, group and database on servers that it did not start, unless the command line names
+// others.
 func (c *devCmd) ownNames(given map[string]settings.Origin) {
 	own := func(flag string, target *string, name string) {
 		if !given[flag].CommandLine {
@@ -162,7 +165,7 @@ func (c *devCmd) ownNames(given map[string]settings.Origin) {
 	}
 }
 
-// withDatabase adds a database to a DSN that names none. One that cannot be read is left for the check of the settings.
+// withDatabase adds a database to a DSN without one. It leaves an invalid DSN for the check of the settings.
 func withDatabase(dsn, database string) string {
 	u, err := url.Parse(dsn)
 	if dsn == "" || err != nil || strings.Trim(u.Path, "/") != "" || u.Query().Has("database") {

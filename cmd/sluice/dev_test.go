@@ -19,10 +19,11 @@ import (
 	"sluice/internal/embedded"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/settings"
+	"sluice/internal/testcommand"
 	"sluice/internal/topics"
 )
 
-// Next to a production pipeline dev reads, writes and alters nothing but its own, and comes back to it.
+// Next to a production pipeline, dev reads, writes and changes only its own topics and database, and finds them again.
 func TestDevKeepsToItsOwn(t *testing.T) {
 	kafka := someKafka(t, "events", "events.dead")
 	clickhouse := someClickHouse(t)
@@ -38,7 +39,7 @@ func TestDevKeepsToItsOwn(t *testing.T) {
 	for _, message := range []string{"first", "second"} {
 		d := startDev(t, env, args...)
 		for _, name := range []string{"SLUICE_KAFKA_BROKERS", "SLUICE_KAFKA_GROUP", "SLUICE_KAFKA_TOPIC", "SLUICE_CLICKHOUSE_DSN", "SLUICE_PROJECTS_FILE"} {
-			require.Contains(t, d.logged.String(), `ignored by sluice dev; give it as a flag to use it" setting="environment variable `+name)
+			require.Contains(t, d.logged.String(), `sluice dev ignores this setting of the real programs; set it as a flag to use it" setting="environment variable `+name)
 		}
 		require.Contains(t, d.out.String(), "topics dev-events and dev-events.dead, group sluice-dev")
 		require.NoError(t, theirs.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: []byte("not for dev")}).FirstErr())
@@ -55,7 +56,7 @@ func TestDevKeepsToItsOwn(t *testing.T) {
 	require.Equal(t, "2", ask(t, "SELECT count() FROM "+devDatabase+".events"))
 }
 
-// A variable or a file that would lead dev to other servers is refused, and the sentence says what to do.
+// dev refuses a variable or a file setting that leads to other servers, and the error names the remedy.
 func TestDevRefusesOtherServersUnlessNamed(t *testing.T) {
 	data := "--data-dir=" + filepath.Join(t.TempDir(), "none")
 	for flag, value := range map[string]string{
@@ -69,7 +70,7 @@ func TestDevRefusesOtherServersUnlessNamed(t *testing.T) {
 			flag + " in " + file:               {[]string{"dev", data, "--config=" + file}, nil},
 		} {
 			_, err := try(t, tc.args, tc.env...)
-			require.ErrorContains(t, err, where+" is set, but sluice dev uses no servers or files that are not named on its command line: ")
+			require.ErrorContains(t, err, where+" is set, but sluice dev uses only the servers and files named on its command line: ")
 			require.ErrorContains(t, err, "unset it")
 			require.NotContains(t, err.Error(), "hunter2")
 		}
@@ -77,7 +78,7 @@ func TestDevRefusesOtherServersUnlessNamed(t *testing.T) {
 	require.NoDirExists(t, strings.TrimPrefix(data, "--data-dir="))
 }
 
-// given are flags as they came from the environment, and from the command line.
+// given returns flags that came from the environment and from the command line.
 func given(env, line []string) map[string]settings.Origin {
 	out := map[string]settings.Origin{}
 	for _, flag := range env {
@@ -89,8 +90,8 @@ func given(env, line []string) map[string]settings.Origin {
 	return out
 }
 
-// What names the real programs' things is put aside and said; tuning applies; the command line always does.
-func TestDevPutsAside(t *testing.T) {
+// dev ignores names of the real programs' topics and files, and logs that. Tuning applies, and so does every flag.
+func TestDevIgnoresNamesOfTheRealPrograms(t *testing.T) {
 	others := func() devCmd {
 		var c devCmd
 		c.Kafka.Topic, c.Kafka.DeadTopic, c.Kafka.TLS, c.Kafka.SASLUsername = "a", "b", true, "u"
@@ -145,14 +146,14 @@ func TestWithDatabase(t *testing.T) {
 	}
 }
 
-// Topics that are there are only used if this data directory made them or the command line says so.
+// dev uses existing topics only if it created them for this data directory or the command line allows it.
 func TestDevRefusesTopicsOfOthers(t *testing.T) {
 	for _, topic := range []string{"dev-events", "dev-events.dead"} {
 		kafka := someKafka(t, topic)
-		args := []string{"dev", "--data-dir=" + t.TempDir(), "--kafka=" + kafka, "--clickhouse=clickhouse://" + nobody(t),
+		args := []string{"dev", "--data-dir=" + t.TempDir(), "--kafka=" + kafka, "--clickhouse=clickhouse://" + testcommand.Nobody(t),
 			"--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--consumer-admin-addr=127.0.0.1:0"}
 		_, err := try(t, args)
-		require.ErrorContains(t, err, "topic "+topic+" is there, and was not made by sluice dev")
+		require.ErrorContains(t, err, "topic "+topic+" exists, and sluice dev")
 		for _, agreed := range [][]string{{"--use-existing"}, {"--kafka-topic=dev-events", "--kafka-dead-topic=dev-events.dead"}} {
 			_, err = try(t, append(args, agreed...))
 			require.ErrorContains(t, err, "clickhouse at 127.0.0.1", "it went on")
@@ -163,10 +164,10 @@ func TestDevRefusesTopicsOfOthers(t *testing.T) {
 func TestDevRefusesAGroupWithMembers(t *testing.T) {
 	kafka := someKafka(t, "events")
 	theirConsumer(t, kafka, "busy", "events")
-	args := []string{"dev", "--data-dir=" + t.TempDir(), "--kafka=" + kafka, "--clickhouse=clickhouse://" + nobody(t), "--kafka-group=busy",
+	args := []string{"dev", "--data-dir=" + t.TempDir(), "--kafka=" + kafka, "--clickhouse=clickhouse://" + testcommand.Nobody(t), "--kafka-group=busy",
 		"--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--consumer-admin-addr=127.0.0.1:0"}
 	_, err := try(t, args)
-	require.ErrorContains(t, err, "consumer group busy has 1 members, the first is kgo at ")
+	require.ErrorContains(t, err, "consumer group busy has 1 members, the first one kgo at ")
 	require.ErrorContains(t, err, "--use-existing")
 	_, err = try(t, append(args, "--use-existing"))
 	require.ErrorContains(t, err, "clickhouse at 127.0.0.1", "it went on")
@@ -176,21 +177,21 @@ func TestDevRefusesADatabaseOfOthers(t *testing.T) {
 	clickhouse := someClickHouse(t)
 	drop(t, "theirs")
 	ask(t, "CREATE DATABASE theirs")
-	args := []string{"--data-dir=" + t.TempDir(), "--kafka-addr=" + nobody(t), "--clickhouse=clickhouse://" + clickhouse.TCPAddr() + "/theirs"}
+	args := []string{"--data-dir=" + t.TempDir(), "--kafka-addr=" + testcommand.Nobody(t), "--clickhouse=clickhouse://" + clickhouse.TCPAddr() + "/theirs"}
 	_, err := try(t, append([]string{"dev", "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--consumer-admin-addr=127.0.0.1:0"}, args...))
-	require.ErrorContains(t, err, "database theirs is there, and was not made by sluice dev")
+	require.ErrorContains(t, err, "database theirs exists, and sluice dev did not create it")
 
 	kafka := someKafka(t)
 	_, err = try(t, []string{"dev", "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--consumer-admin-addr=127.0.0.1:0",
 		"--data-dir=" + t.TempDir(), "--kafka=" + kafka, "--clickhouse=clickhouse://" + clickhouse.TCPAddr() + "/theirs"})
-	require.ErrorContains(t, err, "database theirs is there")
+	require.ErrorContains(t, err, "database theirs exists")
 	admin, closeAdmin, err := topics.New(kafkaconn.Config{Brokers: []string{kafka}, Topic: devTopic, DeadTopic: devDeadTopic},
 		topics.Config{Partitions: 1, Replication: 1, MinISR: 1, Retention: settings.Duration(time.Hour)}, io.Discard)
 	require.NoError(t, err)
 	defer closeAdmin()
 	_, there, err := admin.Existing(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, there, "what is refused makes nothing elsewhere")
+	require.Empty(t, there, "what is refused makes nothing commandLineOnly")
 	require.Equal(t, "0", ask(t, "SELECT count() FROM system.tables WHERE database = 'theirs'"))
 
 	d := startDev(t, nil, append(args, "--use-existing")...)
@@ -198,7 +199,7 @@ func TestDevRefusesADatabaseOfOthers(t *testing.T) {
 	require.Contains(t, d.out.String(), "FROM theirs.events")
 }
 
-// All addresses are tried before anything is made, and all that are taken are named, each with its flag.
+// dev tries all addresses before it creates anything, and names every one in use with its flag.
 func TestDevNamesAllPortsThatAreTaken(t *testing.T) {
 	var taken []string
 	for range 3 {
@@ -207,7 +208,7 @@ func TestDevNamesAllPortsThatAreTaken(t *testing.T) {
 		defer l.Close()
 		taken = append(taken, l.Addr().String())
 	}
-	same := nobody(t)
+	same := testcommand.Nobody(t)
 	dir := filepath.Join(t.TempDir(), "none")
 	_, err := try(t, []string{"dev", "--data-dir=" + dir, "--kafka-addr=" + taken[0], "--clickhouse-http-addr=" + taken[1], "--consumer-admin-addr=" + taken[2],
 		"--http-addr=" + same, "--clickhouse-addr=" + same, "--admin-addr=127.0.0.1:0"})
@@ -220,22 +221,22 @@ func TestDevNamesAllPortsThatAreTaken(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// A folder that holds somebody's data, such as /var/lib/clickhouse with --data-dir /var/lib, is not touched.
+// dev leaves a folder with another program's data alone, for instance /var/lib/clickhouse with --data-dir /var/lib.
 func TestDevRefusesAFolderOfOthers(t *testing.T) {
 	for _, name := range []string{"kafka", "clickhouse"} {
 		dir := t.TempDir()
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, name, "store"), 0o700))
 		_, err := try(t, []string{"dev", "--data-dir=" + dir})
-		require.ErrorContains(t, err, "data directory "+filepath.Join(dir, name)+" is not empty and holds something else")
+		require.ErrorContains(t, err, "data directory "+filepath.Join(dir, name)+" contains files of another program")
 		left, err := os.ReadDir(filepath.Join(dir, name))
 		require.NoError(t, err)
 		require.Len(t, left, 1)
 	}
 }
 
-// dev waits for a previous one on the same folder that is still stopping, and has the ports until then.
+// dev waits for a previous one on the same folder, which is still stopping and holds the ports.
 func TestDevWaitsForThePreviousOne(t *testing.T) {
-	dir, kafka := t.TempDir(), nobody(t)
+	dir, kafka := t.TempDir(), testcommand.Nobody(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: kafka, DataDir: filepath.Join(dir, "kafka")})
 	done := make(chan error, 1)
@@ -254,10 +255,10 @@ func TestDevWaitsForThePreviousOne(t *testing.T) {
 	require.NoError(t, <-checked)
 }
 
-// With nothing but itself dev runs all parts, and a wrong password on ClickHouse's port does it no harm.
+// dev without external servers runs all parts, and survives a wrong password on ClickHouse's port.
 func TestDevAlone(t *testing.T) {
-	native, web := nobody(t), nobody(t)
-	d := startDev(t, nil, "--data-dir="+t.TempDir(), "--kafka-addr="+nobody(t), "--clickhouse-addr="+native, "--clickhouse-http-addr="+web)
+	native, web := testcommand.Nobody(t), testcommand.Nobody(t)
+	d := startDev(t, nil, "--data-dir="+t.TempDir(), "--kafka-addr="+testcommand.Nobody(t), "--clickhouse-addr="+native, "--clickhouse-http-addr="+web)
 	conn, err := net.Dial("tcp", native)
 	require.NoError(t, err)
 	defer conn.Close()

@@ -14,9 +14,9 @@ import (
 
 type keysCmd struct {
 	New struct {
-		Name string `name:"name" default:"default" help:"What the key is called in the projects file."`
-	} `cmd:"" help:"Make a key. It is shown once; the projects file holds only its digest."`
-	Hash struct{} `cmd:"" help:"Read keys from standard input, one a line, and print their digests for the projects file."`
+		Name string `name:"name" default:"default" help:"Name of the key in the projects file."`
+	} `cmd:"" help:"Create a key and print it. The projects file holds only its digest."`
+	Hash struct{} `cmd:"" help:"Read keys from standard input, one per line, and print their digests for the projects file."`
 }
 
 func (c keysCmd) run(command string, in io.Reader, out io.Writer) error {
@@ -44,13 +44,13 @@ func (c keysCmd) run(command string, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// keyBytes of randomness are more than anybody can guess: 256 bits.
+// keyBytes is the number of random bytes in a key: 256 bits cannot be guessed.
 const keyBytes = 32
 
 func newKey(name string, out io.Writer) error {
 	var random [keyBytes]byte
 	if _, err := rand.Read(random[:]); err != nil {
-		return fmt.Errorf("make a key: %w", err)
+		return fmt.Errorf("create a key: %w", err)
 	}
 	key := "sk_" + base64.RawURLEncoding.EncodeToString(random[:])
 	_, err := fmt.Fprintf(out, "key:   %s\nfile:  {name: %q, sha256: %q}\n", key, name, keyDigest(key))

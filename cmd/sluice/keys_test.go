@@ -35,7 +35,7 @@ func TestKeysNew(t *testing.T) {
 	}
 }
 
-// What keys new prints can be put into a projects file as it stands, whatever the key is called.
+// The line that keys new prints is valid in a projects file, whatever the key's name.
 func TestKeysNewFitsIntoTheProjectsFile(t *testing.T) {
 	for _, name := range []string{"web", `a "quoted", {odd} name: #1`} {
 		out, err := try(t, []string{"keys", "new", "--name", name})

@@ -1,4 +1,4 @@
-// Command sluice is the operator's tool: the whole pipeline on one machine, load with proof, topics, keys.
+// Command sluice is the operator's tool: the whole pipeline on one machine, load tests with proof, topics, keys.
 package main
 
 import (
@@ -16,16 +16,17 @@ import (
 	"sluice/internal/settings"
 )
 
-const description = "Operates Sluice: runs the whole pipeline on one machine, sends load and proves that it arrived, makes topics and keys."
+const description = "Operates Sluice: runs the whole pipeline on one machine, " +
+	"sends load and proves its arrival, creates topics and keys."
 
-// cli are the commands. Their settings can be flags, environment variables (SLUICE_ and the flag in capitals, _ for -) or
-// lines of the --config file; that is also their order of precedence.
+// cli holds the commands. Each setting can be a flag, an environment variable (SLUICE_ and the flag in capitals, _ for
+// -) or a line of the --config file, in this order of precedence.
 type cli struct {
 	settings.File
 	Dev    devCmd    `cmd:"" set:"kafka_brokers=" set:"clickhouse_dsn=" help:"Run the whole pipeline on this machine: broker, ClickHouse, schema, gateway, consumer. Ctrl-C drains."`
 	Load   loadCmd   `cmd:"" help:"Send events, report throughput and latency, and with --verify compare every acknowledged event with ClickHouse."`
-	Topics topicsCmd `cmd:"" help:"Make or check the Kafka topics."`
-	Keys   keysCmd   `cmd:"" help:"Make project keys and the digests that the projects file holds."`
+	Topics topicsCmd `cmd:"" help:"Create or check the Kafka topics."`
+	Keys   keysCmd   `cmd:"" help:"Create project keys and their digests for the projects file."`
 }
 
 var vars = kong.Vars{
@@ -39,7 +40,7 @@ var vars = kong.Vars{
 }
 
 func main() {
-	embedded.Main() // does not return in the process that is the ClickHouse engine
+	embedded.Main() // never returns in the process of the ClickHouse engine
 	process.Main("sluice", func(ctx context.Context) error { return run(ctx, settings.Process()) })
 }
 

@@ -7,9 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/settings"
+	"sluice/internal/testcommand"
 )
 
-// What is wrong is said in one sentence that names the setting, before anything is started or made.
+// The error for a wrong setting is one sentence that names the setting. Nothing was started or created by then.
 func TestWrongSettings(t *testing.T) {
 	data := "--data-dir=" + t.TempDir()
 	for name, tc := range map[string]struct {
@@ -25,11 +26,11 @@ func TestWrongSettings(t *testing.T) {
 		"dev, no DSN":          {args: []string{"dev", data, "--clickhouse=u:hunter2@host"}, want: []string{"--clickhouse-dsn"}},
 		"topics, more ISR":     {args: []string{"topics", "check", "--replication=1", "--min-isr=2"}, want: []string{"--min-isr: 1 to --replication (1), not 2"}},
 		"topics, one for both": {args: []string{"topics", "apply", "--kafka-topic=a", "--kafka-dead-topic=a"}, want: []string{"--kafka-dead-topic"}},
-		"topics, nobody there": {args: []string{"topics", "apply", "--kafka-brokers=" + nobody(t)}, want: []string{"kafka at [127.0.0.1:", "connection refused", "--kafka-brokers"}},
+		"topics, nobody there": {args: []string{"topics", "apply", "--kafka-brokers=" + testcommand.Nobody(t)}, want: []string{"kafka at [127.0.0.1:", "connection refused", "--kafka-brokers"}},
 		"load, no URL":         {args: []string{"load", "--url=host"}, want: []string{"--url"}},
-		"load, nobody there":   {args: []string{"load", "--url=http://" + nobody(t), "--connect-timeout=100ms"}, want: []string{"connection refused"}},
+		"load, nobody there":   {args: []string{"load", "--url=http://" + testcommand.Nobody(t), "--connect-timeout=100ms"}, want: []string{"connection refused"}},
 		"load, verify, no ClickHouse": {
-			args: []string{"load", "--verify", "--clickhouse=clickhouse://u:hunter2@" + nobody(t), "--url=http://" + nobody(t), "--connect-timeout=100ms"},
+			args: []string{"load", "--verify", "--clickhouse=clickhouse://u:hunter2@" + testcommand.Nobody(t), "--url=http://" + testcommand.Nobody(t), "--connect-timeout=100ms"},
 			want: []string{"127.0.0.1"},
 		},
 	} {
@@ -45,7 +46,7 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-// The settings of one command are not judged when another one is asked for.
+// A command ignores faults in the settings of other commands.
 func TestACommandMindsItsOwnSettings(t *testing.T) {
 	_, err := try(t, []string{"keys", "new"}, "SLUICE_URL=nonsense", "SLUICE_MIN_ISR=0", "SLUICE_HTTP_ADDR=nonsense")
 	require.NoError(t, err)

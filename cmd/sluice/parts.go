@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// parts are running pieces of the pipeline that stop together, the last started first.
+// parts are running parts of the pipeline that stop together, the last one first.
 type parts struct {
 	running []part
 }
@@ -18,9 +18,9 @@ type part struct {
 	done chan error
 }
 
-// start runs a piece until parts.stop. If it ends before that, it takes the pipeline with it.
+// start runs a part until parts.stop. A part that ends before that ends the pipeline.
 func (p *parts) start(name string, fail context.CancelCauseFunc, run func(context.Context) error) {
-	// Ctrl-C reaches the pipeline's context; a piece is stopped in its turn, by its own.
+	// Ctrl-C ends the pipeline's context. Each part has a context of its own, because parts stop one after the other.
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
@@ -30,7 +30,7 @@ func (p *parts) start(name string, fail context.CancelCauseFunc, run func(contex
 				err = fmt.Errorf("%s ended by itself", name)
 			}
 			fail(err)
-			err = nil // said as the cause
+			err = nil // fail has the error as its cause
 		}
 		done <- err
 	}()
@@ -49,7 +49,7 @@ func (p *parts) stop() error {
 	return first
 }
 
-// waitFor waits until check has no error.
+// waitFor waits until check returns nil.
 func waitFor(ctx context.Context, check func() error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -63,7 +63,7 @@ func waitFor(ctx context.Context, check func() error) error {
 	return nil
 }
 
-// logWriter turns lines into log lines.
+// logWriter turns lines into log records.
 type logWriter struct {
 	log  *slog.Logger
 	what string

@@ -18,8 +18,8 @@ type topicsCmd struct {
 
 	Apply struct {
 		topics.Change
-	} `cmd:"" help:"Make the topics that are missing. Of those that are there, change only what a flag is given for. May be run again at any time."`
-	Check struct{} `cmd:"" help:"Say every fault of the topics, and how they differ from what the flags say; exit 1 if there are any."`
+	} `cmd:"" help:"Create the missing topics. Change existing topics only where a flag is given. Safe to repeat."`
+	Check struct{} `cmd:"" help:"Print every fault of the topics and every difference from the flags; exit 1 if there are any."`
 }
 
 func (c topicsCmd) run(ctx context.Context, command string, given map[string]settings.Origin, out io.Writer) error {
@@ -34,7 +34,8 @@ func (c topicsCmd) run(ctx context.Context, command string, given map[string]set
 	}
 	differences, err := admin.Check(ctx)
 	if err == nil && differences > 0 {
-		err = fmt.Errorf("%d faults; `sluice topics apply` with the flags wanted, or --fix, mends what can be mended", differences)
+		err = fmt.Errorf("%d faults; `sluice topics apply` with the right flags, or with --fix, corrects most faults",
+			differences)
 	}
 	return err
 }

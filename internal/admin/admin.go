@@ -1,5 +1,5 @@
-// Package admin serves what operators look at: whether a process lives and is ready, its metrics and its profiles. The port
-// is never public.
+// Package admin serves the admin port: liveness and readiness of a process, its metrics and its profiles. The admin
+// port must never be public.
 package admin
 
 import (
@@ -18,20 +18,20 @@ import (
 
 // Server is the admin port of one process.
 type Server struct {
-	// Addr is host:port to listen on.
+	// Addr is the address to listen on, as host:port.
 	Addr string
-	// Flag is the setting that Addr came from, for errors; --admin-addr if empty.
+	// Flag is the setting that Addr comes from, for error texts. Default: --admin-addr.
 	Flag string
 	// Metrics are served at /metrics.
 	Metrics prometheus.Gatherer
-	// Live answers /livez. An error means that a loop of this process stands still and that a restart would help; it never
-	// means that Kafka or ClickHouse is away.
+	// Live answers /livez. It returns an error if a loop of this process is stuck and a restart would help. An outage
+	// of Kafka or ClickHouse is no such error.
 	Live func() error
-	// Ready answers /readyz. An error means starting or draining.
+	// Ready answers /readyz. It returns an error while the process starts or drains.
 	Ready func() error
 }
 
-// Listen opens the port, so that an occupied one is known before anything else starts.
+// Listen opens the port. A caller listens first, so that a port in use stops the program before anything else starts.
 func (s *Server) Listen() (net.Listener, error) {
 	l, err := net.Listen("tcp", s.Addr)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Server) Listen() (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers on l until ctx ends.
+// Serve answers requests on l until ctx ends, and then closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan error, 1)

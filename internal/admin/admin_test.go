@@ -25,7 +25,7 @@ func server() *Server {
 
 func get(t *testing.T, url string) (status int, body string) {
 	t.Helper()
-	resp, err := http.Get(url) //nolint:gosec,noctx // a test's own server
+	resp, err := http.Get(url)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
@@ -77,7 +77,7 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	defer web.Close()
 	status, _ := get(t, web.URL+"/")
 	require.Equal(t, http.StatusNotFound, status)
-	resp, err := http.Post(web.URL+"/readyz", "", nil) //nolint:noctx // a test's own server
+	resp, err := http.Post(web.URL+"/readyz", "", nil)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusMethodNotAllowed, resp.StatusCode)

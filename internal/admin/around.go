@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Around runs a service with its admin port: the port opens before run begins, so that an occupied one is said at once, and
-// closes after it has returned, so that the drain can be watched. If the port fails, run is told to stop.
+// Around runs run together with the admin port, and returns the first error of the two. It opens the port before it
+// calls run: a port in use is an error at once. It closes the port after run returns, so that an operator can watch the
+// drain. If the port fails, the context of run ends.
 func (s *Server) Around(ctx context.Context, run func(context.Context) error) error {
 	l, err := s.Listen()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// free picks a port that was free a moment ago: Around opens its port itself, so a test must know it before.
+// free returns a port that was free a moment ago. Around opens the port itself, so the test must choose one.
 func free(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

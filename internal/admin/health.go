@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Healthy asks the admin port at addr whether its process is ready. It is the health check of a container that has no shell
-// and no curl.
+// Healthy asks the admin port at addr whether its process is ready, and returns an error if not. It is the health check
+// for containers without a shell or curl.
 func Healthy(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

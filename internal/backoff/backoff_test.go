@@ -11,7 +11,7 @@ import (
 	"sluice/internal/backoff"
 )
 
-// Each wait lies between half of its bound and all of it, and the bound doubles up to the longest.
+// Each wait lies between half of its bound and its bound. The bound doubles up to the longest.
 func TestWaitsGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b backoff.Backoff

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// emit reads the items of the chunk and hands them over. If the chunk as a whole is not good, each item is read by itself, so
-// that what is wrong is said of that item alone.
+// emit parses the items of the chunk and hands them to the sink. If the chunk as a whole fails, emit parses each item
+// alone, so that a fault concerns one item only.
 func (l *lister) emit() error {
 	defer func() { l.chunk, l.starts = l.chunk[:0], l.starts[:0] }()
 	if len(l.starts) == 0 {
@@ -45,9 +45,9 @@ func (l *lister) emit() error {
 	return nil
 }
 
-var errSplit = errors.New("not clear where this item ends; begin each item on a line of its own")
+var errSplit = errors.New("the end of this item is unclear; begin each item on a line of its own")
 
-// parse reads items with the YAML library, which must find each where it was found before.
+// parse parses items with the YAML library. The library must find each item where the lister found it.
 func (l *lister) parse(text []byte, above int, items []start) (*Node, error) {
 	if l.flow {
 		text = append(append([]byte{'['}, text...), '\n', ']')

@@ -1,8 +1,9 @@
-// Package conffile reads configuration files, YAML and JSON lines, and takes every value exactly as it is written.
+// Package conffile reads configuration files, YAML and JSON lines, and takes every value exactly as written.
 //
-// A YAML reader usually guesses what an unquoted word is: 0755 becomes 493, 1_000 becomes 1000, no becomes false. Here a word
-// that any YAML reader could take for something else than text is refused where text is wanted, with the advice to quote it;
-// numbers are decimal; anchors, aliases, tags, merge keys, repeated keys and a second document are refused.
+// Other YAML readers guess the type of an unquoted word: 0755 becomes 493, 1_000 becomes 1000, no becomes false. Here,
+// where a text is expected, an unquoted word that some YAML reader takes for another type is an error that asks for
+// quotes. Numbers are decimal. Anchors, aliases, tags, merge keys, repeated keys and a second document are errors.
 //
-// Large lists are read item by item, so that memory does not grow with the file. No error repeats a value: it may be a secret.
+// A large list is read item by item, so memory does not grow with the file. No error repeats a value, because it may be
+// a secret.
 package conffile

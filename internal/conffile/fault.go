@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// Fault is what is wrong at a line of a file.
+// Fault is an error at a line of a file. Lines count from 1.
 type Fault struct {
 	Line int
 	Err  error
 }
 
-// Error is part of error.
+// Error implements error.
 func (f *Fault) Error() string { return fmt.Sprintf("line %d: %v", f.Line, f.Err) }
 
-// Unwrap is part of errors.Is and errors.As.
+// Unwrap returns Err, for errors.Is and errors.As.
 func (f *Fault) Unwrap() error { return f.Err }
 
-// faultAt makes a Fault of constant words.
+// faultAt returns a Fault with a constant text.
 func faultAt(line int, what string) *Fault { return &Fault{line, errors.New(what)} }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?s:(.*))$`)
 
-// syntax turns an error of the YAML library, which counts lines from its own start, into a Fault. The library quotes what the
-// file says in a few of its errors; those are put in other words.
+// syntax converts an error of the YAML library into a Fault. The library counts lines from the start of its own text. A
+// few of its errors quote the file, and syntax replaces those texts.
 func syntax(err error, above int) *Fault {
 	line, text := 1, strings.TrimPrefix(err.Error(), "yaml: ")
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
@@ -59,10 +59,10 @@ var (
 	errDirective = errors.New("YAML directives (%) are not supported")
 )
 
-// nameForm is what names of fields look like; keys and passwords are longer, or have other characters.
+// nameForm matches names of fields. Keys and passwords are longer or contain other characters.
 var nameForm = regexp.MustCompile(`^[A-Za-z_-][A-Za-z0-9_-]{0,31}$`)
 
-// Name returns the name of a field for an error, or other words where it could be a secret in the wrong place.
+// Name returns a field's name for an error text. It hides a name that may be a misplaced secret.
 func Name(name string) string {
 	if nameForm.MatchString(name) {
 		return strconv.Quote(name)

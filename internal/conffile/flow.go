@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// readBraces reads {name: [ … ]}, the list as JSON has it. The brace is so far from the margin.
+// readBraces reads {name: [ … ]}, the form that JSON has. at is the column of the brace.
 func (l *lister) readBraces(at int) error {
 	l.lines.text = l.lines.text[at+1:]
 	if err := l.skipBlank(); err != nil {
@@ -47,7 +47,7 @@ func (l *lister) readBraces(at int) error {
 	return l.tail()
 }
 
-// cut says that the file ends too early.
+// cut returns the fault of a file that ends too early.
 func (l *lister) cut(err error) error {
 	if errors.Is(err, io.EOF) {
 		return faultAt(l.lines.n, "not YAML: the file ends within a bracket")
@@ -55,8 +55,8 @@ func (l *lister) cut(err error) error {
 	return err
 }
 
-// readBrackets reads the items of a list in flow style. The bracket is so far from the beginning of the line. After it the line
-// is what comes after the closing bracket.
+// readBrackets reads the items of a list in flow style. at is the column of the bracket. Afterwards the current line
+// starts after the closing bracket.
 func (l *lister) readBrackets(at int) error {
 	l.flow = true
 	l.lines.text = l.lines.text[at+1:]
@@ -113,19 +113,19 @@ func (l *lister) endItem() error {
 // flowScanner finds the commas and the end of a list in flow style.
 type flowScanner struct {
 	depth   int
-	quote   byte // within a text in such quotes
-	escaped bool // the next character is part of the text
+	quote   byte // the quote around the current text, or 0
+	escaped bool // the next character belongs to the text
 	comment bool
 	inItem  bool
-	last    byte // the last character that is no white space
+	last    byte // the last character other than white space
 	before  byte // the last character
 }
 
-// What a character means to the list.
+// These are the roles of a character in a list.
 const (
-	flowText  = iota // part of an item, or nothing
+	flowText  = iota // part of an item, or of no importance
 	flowSkip         // white space or a comment
-	flowItem         // an item begins here
+	flowItem         // the first character of an item
 	flowComma        // the end of an item
 	flowEnd          // the end of the list
 )

@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ReadJSONLines reads a file with one JSON object a line; blank lines count for nothing. What is wrong with one line is said,
-// and the next one is read. It returns errors of r only.
+// ReadJSONLines reads a file with one JSON object per line and skips blank lines. It hands a faulty line to sink.Fault
+// and continues with the next line. It returns only errors of r.
 func ReadJSONLines(r io.Reader, sink Sink) error {
 	j := jsonLines{lines: newLines(r)}
 	for {
@@ -34,18 +34,18 @@ func ReadJSONLines(r io.Reader, sink Sink) error {
 	}
 }
 
-// jsonLines reads the object of a line. The memory of its nodes is used again for the next one.
+// jsonLines reads the object of a line. It reuses the memory of the nodes for the next line.
 type jsonLines struct {
 	lines *lines
 	in    bytes.Reader
 	dec   jsontext.Decoder
 	node  Node
-	stack []Node // values whose list or map is still being read
+	stack []Node // values of unfinished lists and maps
 	arena []Node // the items of lists and maps
 	words words
 }
 
-// maxJSONDepth is how deep lists and maps may be nested.
+// maxJSONDepth is the deepest nesting of lists and maps.
 const maxJSONDepth = 16
 
 func (j *jsonLines) read() *Fault {
@@ -56,7 +56,7 @@ func (j *jsonLines) read() *Fault {
 	j.in.Reset(text)
 	j.dec.Reset(&j.in)
 	if j.dec.PeekKind() != '{' {
-		return faultAt(j.lines.n, "takes one JSON object a line")
+		return faultAt(j.lines.n, "the line must be one JSON object")
 	}
 	j.stack, j.arena = j.stack[:0], j.arena[:0]
 	var err error
@@ -64,7 +64,7 @@ func (j *jsonLines) read() *Fault {
 		return faultAt(j.lines.n, jsonFault(err))
 	}
 	if _, err := j.dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return faultAt(j.lines.n, "takes one JSON object a line, and nothing after it")
+		return faultAt(j.lines.n, "the line must be one JSON object with nothing after it")
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func (j *jsonLines) value(depth int) (Node, error) {
 		return Node{}, err
 	}
 	base := len(j.stack)
-	end := kind + 2 // the closing bracket of either kind is two characters on
+	end := kind + 2 // each closing bracket is two characters after its opening one
 	for j.dec.PeekKind() != end {
 		item, err := j.value(depth + 1)
 		if err != nil {
@@ -98,7 +98,7 @@ func (j *jsonLines) value(depth int) (Node, error) {
 		n.Kind = Map
 	}
 	at := len(j.arena)
-	j.arena = append(j.arena, j.stack[base:]...) // if it moves, what has items in the old place keeps them
+	j.arena = append(j.arena, j.stack[base:]...) // if append moves the arena, earlier nodes keep the old memory
 	n.Items = j.arena[at:len(j.arena):len(j.arena)]
 	j.stack = j.stack[:base]
 	return n, nil
@@ -126,7 +126,7 @@ func (j *jsonLines) scalar() (Node, error) {
 
 var errDeep = errors.New("nested too deep")
 
-// jsonFault says what is wrong with a line without repeating any of it.
+// jsonFault returns the error text for a line, without any part of the line.
 func jsonFault(err error) string {
 	var syntactic *jsontext.SyntacticError
 	switch {
@@ -143,7 +143,7 @@ func jsonFault(err error) string {
 	}
 }
 
-// words remembers the short texts that were read last: the names of fields and the usual values are the same in each line.
+// words caches recent short texts: field names and common values repeat on each line.
 type words [256]string
 
 func (w *words) of(text []byte) string {

@@ -7,17 +7,17 @@ import (
 	"io"
 )
 
-// lines reads a file line by line and checks that its characters mean the same to everybody.
+// lines reads a file line by line and rejects characters that readers interpret differently.
 type lines struct {
 	in   *bufio.Reader
 	text []byte // the current line with its line feed
-	n    int    // its number
+	n    int    // the number of the current line
 	long []byte
 }
 
 func newLines(r io.Reader) *lines { return &lines{in: bufio.NewReaderSize(r, 64<<10)} }
 
-// next goes to the next line. The error is io.EOF at the end, a *Fault, or one of the file's.
+// next moves to the next line. Its error is io.EOF at the end, a *Fault, or an error of the file.
 func (l *lines) next() error {
 	text, err := l.in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
@@ -44,7 +44,7 @@ func (l *lines) next() error {
 	return nil
 }
 
-// indent counts the spaces at the beginning of the line and returns the character after them, 0 if there is none.
+// indent returns the number of spaces at the start of the line, and the character after them or 0.
 func (l *lines) indent() (n int, first byte) {
 	for n < len(l.text) && l.text[n] == ' ' {
 		n++
@@ -55,24 +55,24 @@ func (l *lines) indent() (n int, first byte) {
 	return n, l.text[n]
 }
 
-// isBlank says that a line holds nothing, or a comment and nothing else.
+// isBlank reports whether a line is empty or only a comment.
 func isBlank(line []byte) bool {
 	line = bytes.TrimLeft(line, " \t\r\n")
 	return len(line) == 0 || line[0] == '#'
 }
 
-// isDash says that text begins with the dash of a list item.
+// isDash reports whether text starts with the dash of a list item.
 func isDash(text []byte) bool {
 	return text[0] == '-' && (len(text) == 1 || bytes.IndexByte([]byte(" \t\r\n"), text[1]) >= 0)
 }
 
-// marker cuts the marker of a document off a line.
+// marker removes a document marker from the start of a line.
 func marker(line []byte, mark string) (rest []byte, ok bool) {
 	rest, ok = bytes.CutPrefix(line, []byte(mark))
 	return rest, ok && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
 }
 
-// withoutComment cuts off a comment.
+// withoutComment removes a comment.
 func withoutComment(text []byte) []byte {
 	for i := range text {
 		if text[i] == '#' && (i == 0 || text[i-1] == ' ' || text[i-1] == '\t') {

@@ -8,27 +8,27 @@ import (
 )
 
 const (
-	// chunkBytes of items are read together: enough to make up for starting the YAML library, which takes some half a millisecond
-	// for them, and little enough to stand in nobody's way.
+	// chunkBytes is how many bytes of items are parsed together. Starting the YAML library costs as much time for a few
+	// bytes as for a chunk of this size. One chunk takes about half a millisecond.
 	chunkBytes = 8 << 10
-	// MaxItemBytes is the largest item of a list.
+	// MaxItemBytes is the size of the largest item of a list, in bytes.
 	MaxItemBytes = 1 << 20
 )
 
-// Sink takes what a large file holds, in the order of the file. The nodes belong to the reader and are used again.
+// Sink receives the content of a large file in order. The reader owns the nodes and reuses them after the call.
 type Sink interface {
-	// Item takes an item of the list. False ends the reading.
+	// Item receives an item of the list. If it returns false, reading ends.
 	Item(n *Node) bool
-	// Fault takes what is wrong. False ends the reading.
+	// Fault receives a fault. If it returns false, reading ends.
 	Fault(f *Fault) bool
 }
 
-// errEnough ends the reading when the sink wants no more.
+// errEnough ends the reading after the sink returned false.
 var errEnough = errors.New("enough")
 
-// ReadList reads a YAML file that is a mapping with a list under one name, item by item. The list may be in either of YAML's
-// styles: a line with a dash for each item, or within brackets. What is wrong with one item is said, and the next one is read.
-// It returns errors of r only.
+// ReadList reads a YAML file, a mapping with one list called name, item by item. The list may have either YAML style: a
+// dash line per item, or brackets. ReadList hands a faulty item to sink.Fault and continues with the next item. It
+// returns only errors of r.
 func ReadList(r io.Reader, name string, sink Sink) error {
 	l := &lister{lines: newLines(r), name: name, sink: sink}
 	err := l.read()
@@ -44,20 +44,20 @@ func ReadList(r io.Reader, name string, sink Sink) error {
 	}
 }
 
-// lister splits a list into its items. Splitting only finds where items begin: the YAML library then reads them, and must find
-// the same items at the same lines.
+// lister splits a list into its items. It only finds where items begin. The YAML library then parses them, and must
+// find the same items at the same lines.
 type lister struct {
 	lines *lines
 	name  string
 	sink  Sink
 
 	chunk  []byte
-	above  int // lines before the chunk
+	above  int // lines of the file before the chunk
 	starts []start
 	flow   bool
 }
 
-// start is where an item of the chunk begins, and where it ends if that is not where the next one begins.
+// start is the place of an item in the chunk: where it begins, and where it ends if not at the next item.
 type start struct{ at, end, line int }
 
 func (l *lister) read() error {
@@ -85,7 +85,7 @@ func (l *lister) read() error {
 		return f
 	}
 	l.lines.text = rest
-	below := isBlank(rest) // the list is below its name, not on the same line
+	below := isBlank(rest) // the list starts below its name
 	if err := l.skipBlank(); err != nil {
 		return err // an empty list
 	}
@@ -110,7 +110,7 @@ func (l *lister) read() error {
 	}
 }
 
-// skipBlank goes to the next line that holds something; the current one counts.
+// skipBlank moves to the next line with content; it stays if the current line has content.
 func (l *lister) skipBlank() error {
 	for isBlank(l.lines.text) {
 		if err := l.lines.next(); err != nil {
@@ -120,7 +120,7 @@ func (l *lister) skipBlank() error {
 	return nil
 }
 
-// field reads "name:" and returns what follows on its line.
+// field reads "name:" and returns the rest of its line.
 func (l *lister) field(text []byte) (rest []byte, f *Fault) {
 	for _, quote := range []string{"", `"`, `'`} {
 		after, ok := bytes.CutPrefix(text, []byte(quote+l.name+quote))
@@ -135,7 +135,7 @@ func (l *lister) field(text []byte) (rest []byte, f *Fault) {
 	return nil, l.unknown(text)
 }
 
-// unknown is the fault of another field than the list, or of no field at all.
+// unknown returns the fault of a line that is not the list's field: another field, or none.
 func (l *lister) unknown(text []byte) *Fault {
 	key, _, ok := bytes.Cut(text, []byte(":"))
 	if !ok || text[0] == '-' {
@@ -148,7 +148,7 @@ func (l *lister) unknown(text []byte) *Fault {
 	return &Fault{l.lines.n, fmt.Errorf("unknown field %s; the file has one field, %q", Name(name), l.name)}
 }
 
-// tail reports what comes after the list: nothing may.
+// tail reports anything after the list.
 func (l *lister) tail() error {
 	ended := false
 	for {
@@ -174,9 +174,9 @@ func (l *lister) tail() error {
 	}
 }
 
-var errTab = errors.New("a tab in the indentation; YAML takes spaces")
+var errTab = errors.New("a tab in the indentation; YAML requires spaces")
 
-// readDashes reads the items of a list in block style, whose dashes are so far from the margin.
+// readDashes reads the items of a list in block style. indent is the column of the dashes.
 func (l *lister) readDashes(indent int) error {
 	for {
 		text := l.lines.text
@@ -211,7 +211,7 @@ func (l *lister) readDashes(indent int) error {
 	}
 }
 
-// begin notes that an item begins at the end of the chunk.
+// begin records the start of an item at the end of the chunk.
 func (l *lister) begin() {
 	if len(l.starts) == 0 {
 		l.chunk, l.above = l.chunk[:0], l.lines.n-1
@@ -221,7 +221,8 @@ func (l *lister) begin() {
 
 func (l *lister) tooLarge() *Fault {
 	if n := len(l.starts); n > 0 && len(l.chunk)-l.starts[n-1].at > MaxItemBytes {
-		return faultAt(l.starts[n-1].line, fmt.Sprintf("the item that begins here is larger than %d bytes", MaxItemBytes))
+		return faultAt(l.starts[n-1].line,
+			fmt.Sprintf("the item that begins here is larger than %d bytes", MaxItemBytes))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gathered is a sink that notes everything.
+// gathered is a sink that records everything.
 type gathered struct {
 	items  []string
 	faults []string
@@ -25,7 +25,7 @@ func (g *gathered) Fault(f *Fault) bool {
 	return true
 }
 
-// text writes a node in one form, whatever the file's.
+// text formats a node the same way for both file formats.
 func text(n *Node) string {
 	var parts []string
 	switch n.Kind {
@@ -59,7 +59,7 @@ func list(t *testing.T, file string) gathered {
 	return g
 }
 
-// The same two items in every form that a list can have.
+// The same two items, in every form of a list.
 func TestListForms(t *testing.T) {
 	for name, file := range map[string]string{
 		"dashes":              "items:\n  - {a: 1}\n  - {b: [x, y]}\n",
@@ -100,7 +100,7 @@ func TestListForms(t *testing.T) {
 	}
 }
 
-// Characters that look like the list's own, within texts.
+// Texts that contain characters of the list syntax.
 func TestListTexts(t *testing.T) {
 	for file, want := range map[string]string{
 		"items: [{a: \"}, {\"}]":                      `{a:"}, {"}`,
@@ -122,7 +122,7 @@ func TestListTexts(t *testing.T) {
 	}
 }
 
-// What is wrong is said with its line, and the items around it are read.
+// A fault names its line, and the items around it are read.
 func TestListFaults(t *testing.T) {
 	for file, want := range map[string]struct {
 		fault string
@@ -193,7 +193,7 @@ func TestListFaults(t *testing.T) {
 	}
 }
 
-// Many chunks: the lines still count, and one bad item is one fault.
+// Line numbers stay right over many chunks, and one bad item is one fault.
 func TestListOfManyChunks(t *testing.T) {
 	for _, form := range []struct{ head, item, bad, tail string }{
 		{"items:\n", "  - {a: \"%d\",\n     b: [1]}\n", "  - {a: \"%d\",\n     b: [1}\n", ""},

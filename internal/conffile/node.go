@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// Kind says what a node is.
+// Kind is the type of a node.
 type Kind uint8
 
-// The kinds of nodes.
+// These are the kinds of nodes.
 const (
 	Scalar Kind = iota
 	List
@@ -18,13 +18,13 @@ const (
 // Node is one value of a file.
 type Node struct {
 	Kind Kind
-	// Quoted says that a scalar is text for certain: it was in quotes or in a block.
+	// Quoted marks a scalar that is certainly text: it was in quotes or in a block.
 	Quoted bool
-	// Line counts from 1.
+	// Line is the line in the file, from 1.
 	Line int
-	// Text is a scalar as it is written, without its quotes.
+	// Text is a scalar as written, without its quotes.
 	Text string
-	// Items are the items of a list, or the keys and values of a map in turn.
+	// Items are the items of a list, or alternately the keys and values of a map.
 	Items []Node
 }
 
@@ -37,12 +37,13 @@ func (n *Node) Pairs(yield func(key, value *Node) bool) {
 	}
 }
 
-// IsNull says that there is no value: nothing at all, ~ or null.
+// IsNull reports whether the value is missing: empty, ~ or null.
 func (n *Node) IsNull() bool {
 	return n.Kind == Scalar && !n.Quoted && isNull(n.Text)
 }
 
-// String returns a text. An unquoted word that is not text to every YAML reader is an error.
+// String returns the text of a scalar. It returns ErrUnquoted for an unquoted word that some YAML reader does not take
+// for text.
 func (n *Node) String() (string, error) {
 	if err := n.scalar("text"); err != nil {
 		return "", err
@@ -53,15 +54,17 @@ func (n *Node) String() (string, error) {
 	return n.Text, nil
 }
 
-// ErrUnquoted is the error of an unquoted word where a text is wanted.
-var ErrUnquoted = errors.New("takes text, and unquoted this is not text to every YAML reader: put it in quotes")
+// ErrUnquoted is the error for an unquoted word where a text is expected.
+var ErrUnquoted = errors.New(
+	"takes text, and some YAML readers take this unquoted word for something else: put it in quotes",
+)
 
-// Word returns a scalar as it is written, quoted or not.
+// Word returns a scalar as written, quoted or not.
 func (n *Node) Word() (string, error) {
 	return n.Text, n.scalar("a value")
 }
 
-// Int returns a whole number: decimal digits, nothing else.
+// Int returns a whole number. Only decimal digits are valid, with or without a minus sign.
 func (n *Node) Int() (int64, error) {
 	const want = "a whole number in decimal digits, such as 60000"
 	if err := n.scalar(want); err != nil {
@@ -85,7 +88,7 @@ func (n *Node) Bool() (bool, error) {
 	return n.Text == "true", nil
 }
 
-// scalar reports that a node is not one value.
+// scalar returns an error if a node is not a single value.
 func (n *Node) scalar(want string) error {
 	switch {
 	case n.Kind == List:
@@ -98,8 +101,8 @@ func (n *Node) scalar(want string) error {
 	return nil
 }
 
-// ParseInt reads a whole number that fits in so many bits. Only decimal digits count, with a minus sign in front for what is
-// below zero: no other base, no underscore, no point, no exponent, no leading zero.
+// ParseInt parses a whole number of at most bits bits: decimal digits, and a minus sign for negative numbers. Another
+// base, an underscore, a point, an exponent or a leading zero is an error.
 func ParseInt(text string, bits int) (int64, error) {
 	if !decimal(text) {
 		return 0, errors.New("takes a whole number in decimal digits, such as 60000")
@@ -111,7 +114,7 @@ func ParseInt(text string, bits int) (int64, error) {
 	return v, nil
 }
 
-// ParseUint is ParseInt without numbers below zero.
+// ParseUint is ParseInt without negative numbers.
 func ParseUint(text string, bits int) (uint64, error) {
 	if !decimal(text) || text[0] == '-' {
 		return 0, errors.New("takes a whole number in decimal digits, such as 60000")
@@ -123,7 +126,7 @@ func ParseUint(text string, bits int) (uint64, error) {
 	return v, nil
 }
 
-// ParseFloat reads decimal digits with at most one point between them.
+// ParseFloat parses decimal digits with at most one point between them.
 func ParseFloat(text string) (float64, error) {
 	if !fraction.MatchString(text) {
 		return 0, errors.New("takes a number in decimal digits, such as 12 or 0.5")
@@ -135,7 +138,7 @@ func ParseFloat(text string) (float64, error) {
 	return v, nil
 }
 
-// decimal says whether text is a whole number as people write it: -12, but not 012, +12 or 1_2.
+// decimal reports whether text is a plain whole number: -12, but not 012, +12 or 1_2.
 func decimal(text string) bool {
 	digits := text
 	if len(digits) > 0 && digits[0] == '-' {

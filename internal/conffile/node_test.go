@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// value reads the value of the one key of a YAML file.
+// value returns the value of the only key of a YAML file.
 func value(t *testing.T, written string) *Node {
 	t.Helper()
 	doc, err := Parse([]byte("key: " + written + "\n"))
@@ -15,7 +15,7 @@ func value(t *testing.T, written string) *Node {
 	return &doc.Items[1]
 }
 
-// A text is what was written or it is refused; it never becomes something else.
+// A text stays as written or is an error. It never becomes another value.
 func TestTexts(t *testing.T) {
 	for written, want := range map[string]string{
 		"shop": "shop", "a-b_c": "a-b_c", "3d-shop": "3d-shop", "0755a": "0755a", "1.2.3": "1.2.3", "127.0.0.1:9092": "127.0.0.1:9092",
@@ -54,7 +54,7 @@ func TestNumbers(t *testing.T) {
 		"yes", "true", "~", "", "[5]", "{a: 5}", "five", "5 5", "٥", "５", "--5", "- 5", "5-", "2026-11-28",
 	} {
 		if written == "- 5" {
-			continue // a list in the wrong place, which is not YAML
+			continue // a list in the wrong place, which is invalid YAML
 		}
 		_, err := value(t, written).Int()
 		require.Error(t, err, written)
@@ -84,7 +84,7 @@ func TestSwitches(t *testing.T) {
 	}
 }
 
-// What is wrong with a whole file, and that no fault repeats a value.
+// Faults of a whole file. No fault repeats a value.
 func TestParse(t *testing.T) {
 	for file, want := range map[string]string{
 		"a: 1\n---\nb: 2\n":    "line 2: a second YAML document",

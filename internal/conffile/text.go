@@ -7,11 +7,11 @@ import (
 
 var (
 	bom = []byte("\xef\xbb\xbf")
-	// lineBreaks are characters that old YAML readers take for the end of a line and others do not.
+	// lineBreaks are characters that end a line for old YAML readers only.
 	lineBreaks = [][]byte{[]byte("\u0085"), []byte("\u2028"), []byte("\u2029")}
 )
 
-// utf16 reports that a file begins as UTF-16 or UTF-32 does.
+// utf16 reports whether a file begins like UTF-16 or UTF-32.
 func utf16(head []byte) bool {
 	switch {
 	case len(head) < 2:
@@ -25,7 +25,7 @@ func utf16(head []byte) bool {
 
 const notUTF8 = "the file is not UTF-8 (it looks like UTF-16); save it as UTF-8"
 
-// checkLine reports characters that readers understand in more than one way. A line ends with its line feed, if it has one.
+// checkLine reports characters that readers interpret differently. text includes its line feed, if any.
 func checkLine(text []byte, line int) *Fault {
 	bare := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 	if bytes.IndexByte(bare, '\r') >= 0 {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// notText are the unquoted words that some version of YAML takes for null, a switch, or a key of its own.
+// notText are unquoted words that some version of YAML takes for null, a boolean or a special key.
 var notText = []string{"", "~", "null", "y", "n", "yes", "no", "on", "off", "true", "false", "<<", "="}
 
-// notTexts are the unquoted forms that some version of YAML takes for a number or a time.
+// notTexts are unquoted forms that some version of YAML takes for a number or a time.
 var notTexts = []*regexp.Regexp{
 	regexp.MustCompile(`^[-+]?[0-9][0-9_,]*$`),                                 // 12, 0755, 1_000
 	regexp.MustCompile(`^[-+]?0[xX][0-9a-fA-F_]+$`),                            // 0x1f
@@ -21,10 +21,10 @@ var notTexts = []*regexp.Regexp{
 	regexp.MustCompile(`^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?$`),         // 2026-11-28
 }
 
-// fraction is a number with or without a point.
+// fraction matches a number with or without a point.
 var fraction = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
 
-// ambiguous says whether an unquoted word is something else than text to any YAML reader.
+// ambiguous reports whether any YAML reader takes an unquoted word for something other than text.
 func ambiguous(word string) bool {
 	if len(word) <= 5 && slices.Contains(notText, strings.ToLower(word)) {
 		return true

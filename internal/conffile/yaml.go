@@ -8,7 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Parse reads a small YAML file that is one mapping. An empty file is an empty mapping.
+// Parse parses a small YAML file that is one mapping. An empty file is an empty mapping. Its error is a *Fault if it
+// concerns a line.
 func Parse(text []byte) (*Node, error) {
 	if utf16(text) {
 		return nil, errors.New(notUTF8)
@@ -27,7 +28,7 @@ func Parse(text []byte) (*Node, error) {
 	return document(text, 0)
 }
 
-// document reads one YAML document. above is how many lines of the file come before it.
+// document parses one YAML document. above is the number of lines before it in the file.
 func document(text []byte, above int) (*Node, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, next yaml.Node
@@ -54,7 +55,7 @@ func document(text []byte, above int) (*Node, error) {
 	return &out, nil
 }
 
-// convert takes over a node of the library, unless it uses what is not supported here.
+// convert copies a node of the library, and reports features that conffile does not support.
 func convert(from *yaml.Node, to *Node, above int) *Fault {
 	to.Line = from.Line + above
 	switch {
@@ -83,7 +84,7 @@ func convert(from *yaml.Node, to *Node, above int) *Fault {
 	return nil
 }
 
-// checkKeys reports keys that are no words, merge keys, and keys that are given twice.
+// checkKeys reports keys that are not words, merge keys and repeated keys.
 func checkKeys(n *Node) *Fault {
 	for key := range n.Pairs {
 		switch {
@@ -96,10 +97,10 @@ func checkKeys(n *Node) *Fault {
 	return checkTwice(n)
 }
 
-// fewKeys is up to how many keys are compared with each other one by one.
+// fewKeys is the largest number of keys that are compared in pairs.
 const fewKeys = 32
 
-// checkTwice reports a key that is given twice.
+// checkTwice reports a repeated key.
 func checkTwice(n *Node) *Fault {
 	if len(n.Items) > 2*fewKeys {
 		seen := make(map[string]struct{}, len(n.Items)/2)

@@ -105,7 +105,7 @@ func TestDevBesideAPipeline(t *testing.T) {
 	d, url := p.startDev(theirs, "--kafka", lab.brokers, "--clickhouse", "clickhouse://"+lab.engine.TCPAddr())
 	for _, setting := range theirs {
 		name, _, _ := strings.Cut(setting, "=")
-		d.says(`ignored by sluice dev; give it as a flag to use it" setting="environment variable ` + name)
+		d.says(`sluice dev ignores this setting of the real programs; set it as a flag to use it" setting="environment variable ` + name)
 	}
 	var before, during int64 = clients.accepted.Load(), 500
 	const own = 20
@@ -145,7 +145,7 @@ func TestDevRefusesBrokersOfTheEnvironment(t *testing.T) {
 	if code := d.wait(time.Minute); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	want := "environment variable SLUICE_KAFKA_BROKERS is set, but sluice dev uses no servers or files that are not named on its command line"
+	want := "environment variable SLUICE_KAFKA_BROKERS is set, but sluice dev uses only the servers and files named on its command line"
 	if said := d.output(); !strings.Contains(said, want) || !strings.Contains(said, "--kafka") {
 		t.Errorf("it said:\n%s", said)
 	}
@@ -176,7 +176,7 @@ func (p *pipeline) startDev(env []string, flags ...string) (d *program, url stri
 		}
 	})
 	d = startWith(p.t, env, "sluice", devFlags(append(flags, "--data-dir", p.t.TempDir())...)...)
-	d.says(`dev-events: made with`)
+	d.says(`dev-events: created with`)
 	removals = append(removals,
 		func(ctx context.Context) error {
 			_, err := p.client().DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{"dev-events", "dev-events.dead"}})

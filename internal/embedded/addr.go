@@ -7,17 +7,18 @@ import (
 	"strconv"
 )
 
-// listen opens addr and says in one sentence what to do when it is taken.
+// listen opens addr. Its error says what to do if the address is in use.
 func listen(network, addr string) (net.Listener, error) {
 	l, err := net.Listen(network, addr)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s (is another program using it? choose another address): %w", addr, err)
+		return nil, fmt.Errorf("cannot listen on %s (stop the program that uses it, or choose another address): %w", addr, err)
 	}
 	return l, nil
 }
 
-// claim finds out whether a server that opens its own port can have addr, and turns port 0 into a free port. The port is free
-// again when claim returns, so another process may still take it: the caller copes with a server that then fails to start.
+// claim checks that a server which opens its own port can use addr, and replaces port 0 by a free port. The port is
+// free again when claim returns, and another process may take it. So the caller must handle a server that fails to
+// start.
 func claim(addr string) (string, error) {
 	if err := checkLoopback(addr); err != nil {
 		return "", err
@@ -33,19 +34,19 @@ func claim(addr string) (string, error) {
 	return got, nil
 }
 
-// checkLoopback refuses an address that others can reach.
+// checkLoopback returns an error for an address that other machines can reach.
 func checkLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("address %q: %w", addr, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && !ip.IsLoopback() {
-		return fmt.Errorf("address %q: the engine has no password and listens on loopback only, such as 127.0.0.1", addr)
+		return fmt.Errorf("address %q: the engine has no password, so it listens on loopback only, e.g. 127.0.0.1", addr)
 	}
 	return nil
 }
 
-// anyPort tells whether addr leaves the port to the system.
+// anyPort reports whether addr leaves the choice of the port to the system.
 func anyPort(addr string) bool {
 	_, port, err := net.SplitHostPort(addr)
 	n, convErr := strconv.Atoi(port)

@@ -8,44 +8,47 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"sluice/internal/embedded/dirlock"
 )
 
-// retentionInterval is how often old records are removed. kfake itself looks once an hour, and only if a topic sets retention.
+// retentionInterval is the time between two removals of expired records. kfake itself checks once an hour, and only
+// topics that set retention.
 const retentionInterval = 5 * time.Minute
 
-// BrokerConfig says where a [Broker] listens and keeps its log.
+// BrokerConfig holds the settings of a [Broker].
 type BrokerConfig struct {
-	// Addr is host:port to listen on and to advertise to clients, such as "127.0.0.1:9092". Port 0 takes any free port. The
-	// host must be one that clients can dial: an empty or unspecified host is refused, because it would be advertised.
+	// Addr is the address to listen on and to advertise to clients, as host:port, for instance "127.0.0.1:9092". Port 0
+	// takes any free port. Clients must be able to dial the host: an empty or unspecified host is an error.
 	Addr string
-	// DataDir holds the log. It is made if missing. Two brokers never share one.
+	// DataDir holds the log. Run creates the directory if it is missing. Two brokers never share one.
 	DataDir string
-	// SyncWrites makes every acknowledgement wait for the disk (fsync). Without it a record survives the death of the process
-	// but not a power cut.
+	// SyncWrites makes every acknowledgement wait for the disk (fsync). Without it a record survives the death of the
+	// process, but not a power cut.
 	SyncWrites bool
 	// Logger receives life-cycle lines and the broker's warnings. Nil discards them.
 	Logger *slog.Logger
 }
 
-// Broker is one node that speaks Kafka's protocol and keeps its log on disk. Topics are never made by merely being asked for.
+// Broker is one node with Kafka's protocol that keeps its log on disk. It does not create topics on first use.
 type Broker struct {
 	cfg   BrokerConfig
 	log   *slog.Logger
 	ready chan struct{}
 	addr  string // written before ready is closed
-	// seam for tests: how long to wait for a previous broker to go
+	// Tests replace patience: how long to wait until a previous broker stops.
 	patience time.Duration
 }
 
-// NewBroker opens nothing; see [Broker.Run].
+// NewBroker returns a broker. It opens nothing; see [Broker.Run].
 func NewBroker(cfg BrokerConfig) *Broker {
 	return &Broker{cfg: cfg, log: logger(cfg.Logger), ready: make(chan struct{}), patience: lockPatience}
 }
 
-// Ready is closed once clients can connect. It stays open when Run fails before that.
+// Ready returns a channel that closes once clients can connect. The channel stays open if Run fails before that.
 func (b *Broker) Ready() <-chan struct{} { return b.ready }
 
-// Addr is host:port that clients use. It is valid once Ready is closed.
+// Addr returns the address for clients, as host:port. It is valid after Ready closes.
 func (b *Broker) Addr() string {
 	select {
 	case <-b.ready:
@@ -55,22 +58,22 @@ func (b *Broker) Addr() string {
 	}
 }
 
-// Run serves until ctx ends, then writes everything out and returns nil. It fails when the address is taken, when another
-// process has the data directory, or when what is in it cannot be read. A Broker runs once.
+// Run serves until ctx ends, then writes everything to disk and returns nil. It fails if the address is in use, if
+// another process uses the data directory, or if the directory's content is unreadable. A Broker runs once.
 func (b *Broker) Run(ctx context.Context) error {
 	if err := checkAdvertised(b.cfg.Addr); err != nil {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
-	lock, err := lockDir(ctx, b.cfg.DataDir, b.patience, b.log)
+	lock, err := dirlock.Take(ctx, b.cfg.DataDir, b.patience, b.log)
 	if err != nil {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
-	defer lock.release()
+	defer lock.Release()
 	cluster, err := kfake.NewCluster(b.options()...)
 	if err != nil {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
-	// Records older than their topic's retention go even if the broker was away when they expired.
+	// Remove the records that expired while the broker was down.
 	cluster.ApplyRetention()
 	b.addr = cluster.ListenAddrs()[0]
 	close(b.ready)
@@ -110,19 +113,21 @@ func (b *Broker) options() []kfake.Opt {
 	return opts
 }
 
-// checkAdvertised refuses an address that a client could not dial: the broker tells clients the address it listens on.
+// checkAdvertised returns an error for a host that clients cannot dial. The broker advertises the address that it
+// listens on.
 func checkAdvertised(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("address %q: %w", addr, err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		return fmt.Errorf("address %q: name the host that clients dial, such as 127.0.0.1", addr)
+		return fmt.Errorf("address %q: set the host that clients dial, for instance 127.0.0.1", addr)
 	}
 	return nil
 }
 
-// brokerLog passes on the broker's warnings. Its text carries the values, so it becomes an attribute of a constant message.
+// brokerLog logs the broker's warnings. The broker's texts contain values, so each becomes an attribute of a constant
+// message.
 type brokerLog struct{ log *slog.Logger }
 
 // Logf implements kfake.Logger.
@@ -133,7 +138,7 @@ func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
 		severity = slog.LevelError
 	case kfake.LogLevelWarn:
 		severity = slog.LevelWarn
-	default: // its "info" is a line a request
+	default: // kfake logs a line per request at "info"
 	}
 	if l.log.Enabled(context.Background(), severity) {
 		l.log.Log(context.Background(), severity, "embedded broker", "detail", fmt.Sprintf(format, args...))

@@ -17,7 +17,7 @@ import (
 
 const testTopic = "events"
 
-// playBroker is a broker that gets killed.
+// playBroker is a broker that a test kills.
 func playBroker() error {
 	b := NewBroker(BrokerConfig{Addr: os.Args[1], DataDir: os.Args[2]})
 	go func() {
@@ -66,7 +66,7 @@ func consume(t *testing.T, addr string, partition, n int) (values []string) {
 	t.Helper()
 	conn, err := kafka.DialLeader(t.Context(), "tcp", addr, testTopic, partition)
 	require.NoError(t, err)
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
 	for range n {
 		m, err := conn.ReadMessage(1 << 20)
@@ -77,7 +77,7 @@ func consume(t *testing.T, addr string, partition, n int) (values []string) {
 	return values
 }
 
-// joinAndCommit becomes a member of the group, which it stays, and commits an offset with metadata as the consumer does.
+// joinAndCommit joins the group, stays a member, and commits an offset with metadata as the consumer does.
 func joinAndCommit(t *testing.T, c *kafka.Client, addr string, offset int64, metadata string) *kafka.ConsumerGroup {
 	t.Helper()
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
@@ -117,7 +117,7 @@ func TestBrokerKeepsAllAfterKill(t *testing.T) {
 	produce(t, c, 1, "c")
 	member := joinAndCommit(t, c, addr, 2, "sealed 0-2")
 	first.kill(t)
-	_ = member.Close() // it has nobody to take leave of
+	_ = member.Close() // the broker is dead, so the member cannot leave
 
 	second := NewBroker(BrokerConfig{Addr: addr, DataDir: dir, Logger: testLog(t)})
 	run := begin(t, second.Ready(), second.Run)
@@ -128,7 +128,7 @@ func TestBrokerKeepsAllAfterKill(t *testing.T) {
 	require.EqualValues(t, 2, kept.CommittedOffset)
 	require.Equal(t, "sealed 0-2", kept.Metadata)
 	require.Equal(t, "2097152", describe(t, c)["max.message.bytes"])
-	// The broker was killed with a member in the group. That one does not hold up the next.
+	// A member was in the group when the broker was killed. That member must not delay the next one.
 	began := time.Now()
 	group := joinAndCommit(t, c, addr, 1, "moved back")
 	require.Less(t, time.Since(began), 5*time.Second)
@@ -165,7 +165,7 @@ func TestBrokerMakesNoTopicByItself(t *testing.T) {
 		Addr: kafka.TCP(b.Addr()), Topic: "nobody-made-me", AllowAutoTopicCreation: true, MaxAttempts: 1,
 		RequiredAcks: kafka.RequireAll, Transport: transport, BatchTimeout: time.Millisecond,
 	}
-	defer w.Close() //nolint:errcheck // a test
+	defer w.Close()
 	require.ErrorIs(t, w.WriteMessages(t.Context(), kafka.Message{Value: []byte("lost")}), kafka.UnknownTopicOrPartition)
 }
 
@@ -186,7 +186,7 @@ func TestBrokerRemovesExpiredRecordsAtStart(t *testing.T) {
 	begin(t, b.Ready(), b.Run)
 	conn, err := kafka.DialLeader(t.Context(), "tcp", b.Addr(), testTopic, 0)
 	require.NoError(t, err)
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	first, err := conn.ReadFirstOffset()
 	require.NoError(t, err)
 	require.EqualValues(t, 1, first)
@@ -206,7 +206,7 @@ func TestBrokerSaysWhoHasItsAddressOrData(t *testing.T) {
 
 	for _, addr := range []string{":9092", "0.0.0.0:9092", "[::]:9092"} {
 		other = NewBroker(BrokerConfig{Addr: addr, DataDir: t.TempDir()})
-		require.ErrorContains(t, other.Run(briefly(t)), "name the host")
+		require.ErrorContains(t, other.Run(briefly(t)), "set the host")
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// TestEngineIsAServer shows that what runs is configured as a server and has what the schema builds on.
+// TestEngineIsAServer checks that the engine is configured as a server and has the features that the schema needs.
 func TestEngineIsAServer(t *testing.T) {
 	e := testEngine(t, t.TempDir())
 	run := begin(t, e.Ready(), e.Run)
@@ -52,7 +52,7 @@ func TestEngineIsAServer(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			defer conn.Close() //nolint:errcheck // a test
+			defer conn.Close()
 			return conn.Exec(ctx, "INSERT INTO sluice.raw SELECT number, 'x' FROM numbers(?, 100) SETTINGS async_insert = 0", w*50)
 		})
 	}

@@ -10,76 +10,87 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"time"
+
+	"sluice/internal/embedded/dirlock"
+	"sluice/internal/embedded/fetch"
 )
 
 const (
-	// startDeadline is how long an engine may take until it answers; loading many parts from a slow disk is what takes time.
+	// startDeadline is how long an engine may take until it answers. Loading many parts from a slow disk takes long.
 	startDeadline = 3 * time.Minute
-	// stopGrace is how long an engine may take to shut down in order before it is killed.
+	// stopGrace is how long an engine may take to shut down before it is killed.
 	stopGrace = 15 * time.Second
-	// portAttempts is how often a start is tried when the system picks the ports: another process can take one in between.
+	// portAttempts is how often a start is tried if the system chooses the ports, because another process may take one.
 	portAttempts = 4
-	// restartPause keeps an engine that ends at once from being started all the time, restartsAtOnce how often that may
-	// happen: an engine that lived for restartSettled starts from zero.
+	// restartPause is the wait before a restart. restartsAtOnce is how many restarts in a row are allowed. An engine
+	// that lived for restartSettled resets the count.
 	restartPause   = 200 * time.Millisecond
 	restartsAtOnce = 10
 	restartSettled = 3 * time.Second
 )
 
-// EngineConfig says where an [Engine] listens, keeps its data and comes from.
+// ErrNoEngine means that this machine cannot run ClickHouse. [Engine.Run] returns errors that wrap it, and their text
+// suggests remedies.
+var ErrNoEngine = fetch.ErrNone
+
+// EngineConfig holds the settings of an [Engine].
 type EngineConfig struct {
-	// TCPAddr is host:port of the native protocol, such as "127.0.0.1:9000". Loopback only; port 0 takes any free port.
+	// TCPAddr is the address of the native protocol, as host:port, for instance "127.0.0.1:9000". It must be loopback.
+	// Port 0 takes any free port.
 	TCPAddr string
-	// HTTPAddr is host:port of the HTTP interface, such as "127.0.0.1:8123", with /play and /dashboard. Loopback only; port 0
-	// takes any free port.
+	// HTTPAddr is the address of the HTTP interface with /play and /dashboard, as host:port, for instance
+	// "127.0.0.1:8123". It must be loopback. Port 0 takes any free port.
 	HTTPAddr string
-	// DataDir holds tables, logs and the generated configuration. It is made if missing. Two engines never share one.
+	// DataDir holds tables, logs and the generated configuration. Run creates the directory if it is missing. Two
+	// engines never share one.
 	DataDir string
-	// CacheDir holds what was fetched, for all programs and checkouts. Empty: "sluice" in the user's cache directory.
+	// CacheDir holds fetched libraries, for all programs. Empty: "sluice" in the user's cache directory.
 	CacheDir string
 	// Progress receives a progress bar, or a line every few seconds if it is not a terminal. Nil shows nothing.
 	Progress io.Writer
-	// Restart starts the engine again, at the same addresses, when it ends by itself. The library is less sturdy than the
-	// server: an exception that leaves a connection's handler, such as a client's death in the middle of an insert can
-	// cause, ends the process. It has no effect before the engine was ready once.
+	// Restart starts the engine again, at the same addresses, after it ended by itself. The library is less robust than
+	// the server: an exception that escapes the handler of a connection ends the process. A client that dies during an
+	// insert can cause one. Restart has no effect before the engine was first ready.
 	Restart bool
-	// Front puts a listener of this process before the native port, so that a wrong password or database does not end the engine.
-	// Every byte of the native protocol then passes through this process once more.
+	// Front puts a listener of this process before the native port, so that a wrong password or database does not end
+	// the engine. Every byte of the native protocol then also passes through this process.
 	Front bool
-	// Extra is more of ClickHouse's configuration, given the port of the native protocol: elements of its root, as XML, such as
-	// remote_servers and macros. Nil adds nothing.
+	// Extra returns more of ClickHouse's configuration for the given port of the native protocol: elements of its root,
+	// as XML, for instance remote_servers and macros. Nil adds nothing.
 	Extra func(tcpPort string) string
 	// Logger receives life-cycle lines. Nil discards them.
 	Logger *slog.Logger
-	// seam for tests: how long the registry may take; 0 for the usual time
-	registryPatience time.Duration
 }
 
-// Engine is a ClickHouse server in a process of its own. The user "default" has no password and may do everything.
+// Engine is a ClickHouse server in a process of its own. Its user "default" has no password and all rights.
 type Engine struct {
 	cfg   EngineConfig
 	log   *slog.Logger
 	ready chan struct{}
 	pid   atomic.Int64
-	// written before ready is closed
+	// tcp, http and front are written before ready is closed.
 	tcp, http string
-	front     *front // nil without one
-	// seams for tests: where the engine comes from, and how long to wait for a previous one to go
-	source   func(context.Context, EngineConfig) (Source, error)
+	front     *front // nil without a front
+	// Tests replace source, which finds the engine, and patience: how long to wait until a previous engine stops.
+	source   func(context.Context) (fetch.Source, error)
 	patience time.Duration
 }
 
-// NewEngine opens nothing; see [Engine.Run].
+// NewEngine returns an engine. It opens nothing; see [Engine.Run].
 func NewEngine(cfg EngineConfig) *Engine {
-	return &Engine{
-		cfg: cfg, log: logger(cfg.Logger), ready: make(chan struct{}), source: EnsureEngine, patience: lockPatience,
+	e := &Engine{cfg: cfg, log: logger(cfg.Logger), ready: make(chan struct{}), patience: lockPatience}
+	e.source = func(ctx context.Context) (fetch.Source, error) {
+		return fetch.Ensure(ctx, fetch.Config{
+			CacheDir: cfg.CacheDir, Progress: cfg.Progress, Logger: e.log, CanLoad: canLoad,
+		})
 	}
+	return e
 }
 
-// Ready is closed once the engine answers queries. It stays open when Run fails before that.
+// Ready returns a channel that closes once the engine answers queries. The channel stays open if Run fails before that.
 func (e *Engine) Ready() <-chan struct{} { return e.ready }
 
-// TCPAddr is host:port of the native protocol. It is valid once Ready is closed.
+// TCPAddr returns the address of the native protocol, as host:port. It is valid after Ready closes.
 func (e *Engine) TCPAddr() string {
 	addr := e.whenReady(&e.tcp)
 	if addr != "" && e.front != nil {
@@ -88,10 +99,10 @@ func (e *Engine) TCPAddr() string {
 	return addr
 }
 
-// HTTPAddr is host:port of the HTTP interface. It is valid once Ready is closed.
+// HTTPAddr returns the address of the HTTP interface, as host:port. It is valid after Ready closes.
 func (e *Engine) HTTPAddr() string { return e.whenReady(&e.http) }
 
-// PID is the engine's process id, or 0 while there is none.
+// PID returns the engine's process id, or 0 while no engine runs.
 func (e *Engine) PID() int { return int(e.pid.Load()) }
 
 func (e *Engine) whenReady(addr *string) string {
@@ -103,16 +114,18 @@ func (e *Engine) whenReady(addr *string) string {
 	}
 }
 
-// Run fetches the engine if it is not cached, starts it and waits. When ctx ends the engine is shut down in order, and killed
-// after 15 s; Run then returns nil. Close connections first: the engine waits up to 5 s for those that are open. Run fails when there
-// is no engine to run ([ErrNoEngine]), an address is taken, another process has the data directory, the engine does not start, or
-// it ends by itself and is not to be restarted. Neither the process nor its ports outlive Run. An Engine runs once: to restart, make another one on the same directory.
+// Run fetches the engine if it is not cached, starts it and waits. When ctx ends, Run shuts the engine down, kills it
+// after 15 s, and returns nil. Close connections first: the engine waits up to 5 s for open ones.
+//
+// Run fails if this machine has no engine ([ErrNoEngine]), if an address is in use, if another process uses the data
+// directory, if the engine does not start, or if it ends by itself without Restart. Neither the process nor its ports
+// outlive Run. An Engine runs once. To restart, create another one on the same directory.
 //
 // The program's main must have called [Main].
 func (e *Engine) Run(ctx context.Context) error {
 	err := e.run(ctx)
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		return nil // asked to stop before it was up
+		return nil // ctx ended before the start
 	}
 	if err != nil {
 		return fmt.Errorf("embedded engine: %w", err)
@@ -122,9 +135,9 @@ func (e *Engine) Run(ctx context.Context) error {
 
 func (e *Engine) run(ctx context.Context) error {
 	if !mainCalled {
-		return errors.New("embedded.Main must be called first thing in main, or this program cannot become the engine")
+		return errors.New("main must call embedded.Main first: without it this program cannot become the engine")
 	}
-	source, err := e.source(ctx, e.cfg)
+	source, err := e.source(ctx)
 	if err != nil {
 		return err
 	}
@@ -132,11 +145,11 @@ func (e *Engine) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	lock, err := lockDir(ctx, dir, e.patience, e.log)
+	lock, err := dirlock.Take(ctx, dir, e.patience, e.log)
 	if err != nil {
 		return err
 	}
-	defer lock.release()
+	defer lock.Release()
 	if err := e.openFront(); err != nil {
 		return err
 	}
@@ -156,11 +169,11 @@ func (e *Engine) run(ctx context.Context) error {
 		if !picked || attempt == portAttempts || ctx.Err() != nil || !errors.Is(err, errEnded) {
 			return err
 		}
-		e.log.Warn("engine did not start on the ports the system picked, trying others", "error", err)
+		e.log.Warn("engine did not start on the ports that the system chose, trying others", "error", err)
 	}
 }
 
-// openFront takes the native port for the front, and leaves the engine to find another one.
+// openFront opens the native port for the front. The engine then takes another one.
 func (e *Engine) openFront() error {
 	if !e.cfg.Front {
 		return nil
@@ -177,8 +190,8 @@ func (e *Engine) openFront() error {
 	return nil
 }
 
-// start brings up one process and waits until it answers. After an error there is no process left.
-func (e *Engine) start(ctx context.Context, source Source, dir layout, lock *dirLock) (*child, error) {
+// start starts one process and waits until it answers. After an error no process is left.
+func (e *Engine) start(ctx context.Context, source fetch.Source, dir layout, lock *dirlock.Lock) (*child, error) {
 	began := time.Now()
 	if err := e.claim(); err != nil {
 		return nil, err
@@ -205,7 +218,7 @@ func (e *Engine) start(ctx context.Context, source Source, dir layout, lock *dir
 	return child, nil
 }
 
-// claim settles the addresses, once: who restarts keeps those that the first start settled.
+// claim chooses the addresses, once: a restart uses the same ones.
 func (e *Engine) claim() error {
 	tcp, err := claim(e.cfg.TCPAddr)
 	if err != nil {
@@ -221,8 +234,8 @@ func (e *Engine) claim() error {
 	return nil
 }
 
-// keep attends the engine and, if it is to be restarted, those that follow it.
-func (e *Engine) keep(ctx context.Context, c *child, source Source, dir layout, lock *dirLock) error {
+// keep watches the engine and restarts it as configured.
+func (e *Engine) keep(ctx context.Context, c *child, source fetch.Source, dir layout, lock *dirlock.Lock) error {
 	e.cfg.TCPAddr, e.cfg.HTTPAddr = e.tcp, e.http
 	restarts, since := 0, time.Now()
 	for err := e.attend(ctx, c); ; {
@@ -236,7 +249,7 @@ func (e *Engine) keep(ctx context.Context, c *child, source Source, dir layout, 
 			return err
 		}
 		gone := time.Now()
-		e.log.Warn("embedded engine ended by itself, starting it again; what it acknowledged is on disk", "error", err)
+		e.log.Warn("embedded engine ended by itself, starting again; acknowledged inserts are on disk", "error", err)
 		if restarts > 1 {
 			select {
 			case <-time.After(restartPause):
@@ -271,7 +284,7 @@ func (e *Engine) await(ctx context.Context, c *child) error {
 	}
 }
 
-// attend waits for the end of ctx or of the process, whichever comes first.
+// attend waits until ctx or the process ends.
 func (e *Engine) attend(ctx context.Context, c *child) error {
 	defer e.pid.Store(0)
 	tick := time.NewTicker(crashInterval)
@@ -283,7 +296,7 @@ func (e *Engine) attend(ctx context.Context, c *child) error {
 		case <-ctx.Done():
 			running = false
 		case <-tick.C:
-			if c.crashing() { // it takes some seconds to describe its stack, and answers nobody meanwhile
+			if c.crashing() { // the engine writes its stack trace for seconds and answers no query
 				killGroup(c.cmd.Process)
 				<-c.ended
 				return c.failure()
@@ -293,7 +306,7 @@ func (e *Engine) attend(ctx context.Context, c *child) error {
 	began := time.Now()
 	killed := c.stop(stopGrace)
 	if killed {
-		e.log.Warn("embedded engine did not stop in time and was killed", "grace", stopGrace)
+		e.log.Warn("embedded engine did not stop in time, killed", "grace", stopGrace)
 	}
 	e.log.Info("embedded engine stopped", "took", time.Since(began).Round(time.Millisecond))
 	return nil

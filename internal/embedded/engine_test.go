@@ -18,6 +18,9 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/stretchr/testify/require"
+
+	"sluice/internal/embedded/dirlock"
+	"sluice/internal/embedded/fetch"
 )
 
 func testEngine(t *testing.T, dir string) *Engine {
@@ -76,7 +79,7 @@ func TestEngineKeepsRowsAfterKill(t *testing.T) {
 	second := testEngine(t, dir)
 	run = begin(t, second.Ready(), second.Run)
 	conn = connect(t, second)
-	insert(t, conn, "sluice.kept", "b", 3, 4) // the token outlives the kill as well
+	insert(t, conn, "sluice.kept", "b", 3, 4) // the token survives the kill as well
 	require.EqualValues(t, 5, count(t, conn, "SELECT count() FROM sluice.kept"))
 	require.NoError(t, conn.Close())
 	require.NoError(t, run.end())
@@ -127,7 +130,7 @@ func TestEngineEndsInOrderOnSIGTERM(t *testing.T) {
 	require.ErrorContains(t, err, "exit status 0")
 }
 
-// playEngine is a parent that gets killed: it prints what it runs and waits.
+// playEngine is a parent that a test kills. It prints the engine's addresses and waits.
 func playEngine() error {
 	e := NewEngine(EngineConfig{TCPAddr: os.Args[1], HTTPAddr: os.Args[2], DataDir: os.Args[3]})
 	go func() {
@@ -147,7 +150,7 @@ func TestEngineEndsWithItsParent(t *testing.T) {
 
 	parent.kill(t)
 
-	// At once, on the same directory and the same ports: the next one waits for the first one's engine to go.
+	// The next engine starts at once on the same directory and ports: it waits until the first engine has ended.
 	next := NewEngine(EngineConfig{TCPAddr: tcp, HTTPAddr: http, DataDir: dir, Logger: testLog(t)})
 	run := begin(t, next.Ready(), next.Run)
 	require.NotEqual(t, pid, next.PID())
@@ -155,7 +158,7 @@ func TestEngineEndsWithItsParent(t *testing.T) {
 	require.NoError(t, run.end())
 }
 
-// alive tells whether a process runs; one that has ended but that nobody has waited for does not.
+// alive reports whether a process runs. A zombie does not run.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -168,7 +171,7 @@ func alive(pid int) bool {
 func TestEngineSaysWhoHasItsAddress(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer taken.Close() //nolint:errcheck // a test
+	defer taken.Close()
 	e := NewEngine(EngineConfig{TCPAddr: taken.Addr().String(), HTTPAddr: "127.0.0.1:0", DataDir: t.TempDir()})
 	err = e.Run(briefly(t))
 	require.ErrorContains(t, err, "native protocol: cannot listen on "+taken.Addr().String())
@@ -182,9 +185,9 @@ func TestEngineRefusesToListenToTheWorld(t *testing.T) {
 
 func TestEngineSaysWhoHasItsData(t *testing.T) {
 	dir := t.TempDir()
-	lock, err := lockDir(t.Context(), dir, time.Second, testLog(t))
+	lock, err := dirlock.Take(t.Context(), dir, time.Second, testLog(t))
 	require.NoError(t, err)
-	defer lock.release()
+	defer lock.Release()
 	e := testEngine(t, dir)
 	e.patience = time.Millisecond
 	require.ErrorContains(t, e.Run(briefly(t)), fmt.Sprintf("data directory %s is in use by process %d", dir, os.Getpid()))
@@ -194,7 +197,7 @@ func TestEngineLastWords(t *testing.T) {
 	library := filepath.Join(t.TempDir(), "libchdb.so")
 	require.NoError(t, os.WriteFile(library, []byte("not a library"), 0o600))
 	e := testEngine(t, t.TempDir())
-	e.source = func(context.Context, EngineConfig) (Source, error) { return Source{Library: library}, nil }
+	e.source = func(context.Context) (fetch.Source, error) { return fetch.Source{Library: library}, nil }
 	err := e.Run(briefly(t))
 	require.ErrorIs(t, err, errEnded)
 	require.ErrorContains(t, err, "load the engine")
@@ -204,9 +207,9 @@ func TestEngineStoppedBeforeItIsUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	e := testEngine(t, t.TempDir())
 	source := e.source
-	e.source = func(ctx context.Context, cfg EngineConfig) (Source, error) {
+	e.source = func(ctx context.Context) (fetch.Source, error) {
 		defer cancel()
-		return source(ctx, cfg)
+		return source(ctx)
 	}
 	require.NoError(t, e.Run(ctx))
 	require.Zero(t, e.PID())

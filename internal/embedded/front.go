@@ -16,15 +16,14 @@ import (
 )
 
 const (
-	// helloTimeout is how long a client may take until it has said who it is.
+	// helloTimeout is how long a client may take to send its first packet.
 	helloTimeout = 10 * time.Second
-	// unreadTimeout is how long the engine may still write to a client that has gone.
+	// unreadTimeout is how long the engine may still write to a client that has disconnected.
 	unreadTimeout = 30 * time.Second
 )
 
-// front listens on the native port in the engine's place. It answers itself a client whom the engine would refuse, for
-// a wrong password or a database that does not exist, because such a refusal ends the library's process. Everything
-// else passes through as it is.
+// front listens on the native port in the engine's place. A refusal for a wrong password or a missing database ends the
+// library's process, so the front answers such clients itself. It passes all other connections through unchanged.
 type front struct {
 	listener net.Listener
 	http     *http.Client
@@ -35,7 +34,7 @@ type front struct {
 	closed bool
 }
 
-// newFront takes the address.
+// newFront opens the address.
 func newFront(addr string) (*front, error) {
 	if err := checkLoopback(addr); err != nil {
 		return nil, err
@@ -50,7 +49,7 @@ func newFront(addr string) (*front, error) {
 
 func (f *front) addr() string { return f.listener.Addr().String() }
 
-// serve passes connections on to the engine at two addresses, until close.
+// serve forwards connections to the engine at the two addresses, until close.
 func (f *front) serve(tcpAddr, httpAddr string) {
 	f.wait.Go(func() {
 		for {
@@ -67,7 +66,7 @@ func (f *front) serve(tcpAddr, httpAddr string) {
 	})
 }
 
-// close ends all connections, and returns when nothing of the front runs any more.
+// close ends all connections, and returns after the last goroutine of the front has ended.
 func (f *front) close() {
 	_ = f.listener.Close()
 	f.mu.Lock()
@@ -79,7 +78,7 @@ func (f *front) close() {
 	f.wait.Wait()
 }
 
-// hold notes a connection that close has to end. It is false once close was called.
+// hold registers a connection for close to end. It returns false after close was called.
 func (f *front) hold(conn net.Conn) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,8 +124,8 @@ func (f *front) handle(client net.Conn, tcpAddr, httpAddr string) {
 	join(client, engine)
 }
 
-// join copies both ways until the engine hangs up. When the client goes, the engine is told so by the end of its input,
-// and what it still has to say is thrown away.
+// join copies in both directions until the engine disconnects. When the client disconnects, the engine reads the end of
+// its input, and join discards the rest of its output.
 func join(client, engine net.Conn) {
 	done := make(chan struct{})
 	go func() {
@@ -144,16 +143,17 @@ func join(client, engine net.Conn) {
 	<-done
 }
 
-// fatalHello are ClickHouse's codes for a first packet that ends the library's process: no such database, and failed
-// logins.
+// fatalHello are the ClickHouse error codes that end the library's process if they answer a first packet: a missing
+// database and failed logins.
 var fatalHello = []int{81, 192, 193, 194, 516}
 
-// refuses asks the engine over HTTP, where a failure does no harm, whether it would let the client in. It returns what
-// the engine answers, or nil. Whatever else goes wrong is left to the connection itself.
+// refuses asks the engine over HTTP, where a failure is harmless, whether it accepts the client. It returns the
+// engine's refusal or nil. The connection itself shows any other error.
 func (f *front) refuses(httpAddr string, who hello) *exception {
 	ctx, cancel := context.WithTimeout(context.Background(), helloTimeout)
 	defer cancel()
-	target := url.URL{Scheme: "http", Host: httpAddr, Path: "/", RawQuery: url.Values{"query": {"SELECT 1"}, "database": {who.database}}.Encode()}
+	target := url.URL{Scheme: "http", Host: httpAddr, Path: "/",
+		RawQuery: url.Values{"query": {"SELECT 1"}, "database": {who.database}}.Encode()}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return nil
@@ -170,6 +170,6 @@ func (f *front) refuses(httpAddr string, who hello) *exception {
 		return nil
 	}
 	text, _ := bufio.NewReaderSize(res.Body, 4<<10).ReadString('\n')
-	_, text, _ = strings.Cut(text, ". ")                                // "Code: 516. DB::Exception: …"
-	return &exception{code: int32(code), text: strings.TrimSpace(text)} //nolint:gosec // one of a few
+	_, text, _ = strings.Cut(text, ". ") // "Code: 516. DB::Exception: …"
+	return &exception{code: int32(code), text: strings.TrimSpace(text)}
 }

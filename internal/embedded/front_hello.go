@@ -9,11 +9,11 @@ import (
 // helloLimit bounds the first packet of a client, in bytes.
 const helloLimit = 64 << 10
 
-// hello is who a client of the native protocol says it is, and which database it wants.
+// hello is the login in a native client's first packet.
 type hello struct{ database, user, password string }
 
-// mayFail tells whether the engine may refuse the client: the user that the configuration makes has no password, and
-// names with a space in front stand for other ways to log in.
+// mayFail reports whether the engine may refuse the client. The configured user has no password. A user name with a
+// space in front selects another way to log in.
 func (h hello) mayFail() bool {
 	if strings.HasPrefix(h.user, " ") {
 		return false
@@ -21,8 +21,8 @@ func (h hello) mayFail() bool {
 	return h.user != "" && h.user != "default" || h.password != "" || h.database != "" && h.database != "default"
 }
 
-// peekHello reads a client's first packet without taking it: 0, client's name, three numbers of its version, database,
-// user, password. It is false for anything else, and for a packet that does not fit into the buffer.
+// peekHello reads a client's first packet without consuming it: 0, client's name, three numbers of its version,
+// database, user, password. It returns false for anything else, and for a packet larger than the buffer.
 func peekHello(r *bufio.Reader) (hello, bool) {
 	p := peeker{r: r, ok: true}
 	if kind := p.number(); kind != 0 {
@@ -36,14 +36,15 @@ func peekHello(r *bufio.Reader) (hello, bool) {
 	return h, p.ok
 }
 
-// peeker reads on in what is buffered; once ok is false it reads nothing more.
+// peeker reads buffered bytes without consuming them. After a failure ok is false, and further reads return zero
+// values.
 type peeker struct {
 	r  *bufio.Reader
 	at int
 	ok bool
 }
 
-// take is the next n bytes.
+// take returns the next n bytes.
 func (p *peeker) take(n int) []byte {
 	if !p.ok || n > helloLimit-p.at {
 		p.ok = false
@@ -58,7 +59,7 @@ func (p *peeker) take(n int) []byte {
 	return b[p.at-n:]
 }
 
-// number is a varint.
+// number returns a varint.
 func (p *peeker) number() (n uint64) {
 	for shift := 0; shift < 64; shift += 7 {
 		b := p.take(1)
@@ -74,7 +75,7 @@ func (p *peeker) number() (n uint64) {
 	return 0
 }
 
-// text is a string with its length in front.
+// text returns a string with a length prefix.
 func (p *peeker) text() string {
 	n := p.number()
 	if n > helloLimit {
@@ -84,16 +85,16 @@ func (p *peeker) text() string {
 	return string(p.take(int(n)))
 }
 
-// exception is an error as a ClickHouse server sends it.
+// exception is an error of a ClickHouse server.
 type exception struct {
 	code int32
 	text string
 }
 
-// packet is the exception in the native protocol: 2, code, kind, text, stack trace, and that none is nested in it.
+// packet returns the exception in the native protocol: 2, code, name, text, stack trace, and 0 for no nested exception.
 func (e exception) packet() []byte {
 	out := []byte{2}
-	out = binary.LittleEndian.AppendUint32(out, uint32(e.code)) //nolint:gosec // the same bits
+	out = binary.LittleEndian.AppendUint32(out, uint32(e.code))
 	for _, s := range []string{"DB::Exception", e.text, ""} {
 		out = binary.AppendUvarint(out, uint64(len(s)))
 		out = append(out, s...)

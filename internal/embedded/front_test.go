@@ -38,7 +38,7 @@ func ping(t *testing.T, addr string, auth clickhouse.Auth) error {
 	return conn.Ping(t.Context())
 }
 
-// A wrong password and a database that is not there are answered as a server does, and the engine lives on.
+// A client with a wrong password or a missing database gets a server's answer, and the engine survives.
 func TestFrontAnswersWhoIsRefused(t *testing.T) {
 	e, run := behindFront(t)
 	pid := e.PID()
@@ -74,8 +74,8 @@ func TestFrontAnswersWhoIsRefused(t *testing.T) {
 	require.NoError(t, err, "Run left its port behind")
 }
 
-// The engine learns that a client has gone by the end of its input, and what it still says is thrown away: it never writes to a
-// connection that was cut.
+// When a client disconnects, the engine reads the end of its input, and the front discards its output. So the engine
+// never writes to a closed connection.
 func TestFrontPassesOnThatAClientHasGone(t *testing.T) {
 	engine, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestFrontPassesOnThatAClientHasGone(t *testing.T) {
 	require.NoError(t, inner.SetDeadline(time.Now().Add(unreadTimeout/2)))
 	_, err = inner.Write([]byte("never read"))
 	require.NoError(t, err)
-	require.NoError(t, client.(*net.TCPConn).SetLinger(0)) // hangs up as if it was killed
+	require.NoError(t, client.(*net.TCPConn).SetLinger(0)) // disconnects as if killed
 	require.NoError(t, client.Close())
 	said, err := io.ReadAll(inner)
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestFrontPassesOnThatAClientHasGone(t *testing.T) {
 	}
 }
 
-// Without a front the library's process ends. It is back at once, says why and for how long it was away, and has kept
+// Without a front the library's process ends. It restarts at once, logs the cause and how long it was away, and keeps
 // its rows.
 func TestEngineIsBackAfterAFailedLogin(t *testing.T) {
 	said := &lines{}
@@ -135,7 +135,7 @@ func TestEngineIsBackAfterAFailedLogin(t *testing.T) {
 
 func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
-// lines can be read while they are written.
+// lines is a buffer that can be read while it is written.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -236,5 +236,5 @@ func TestFrontIsOnLoopbackOnly(t *testing.T) {
 	require.NoError(t, err)
 	defer taken.Close()
 	_, err = newFront(taken.Addr().String())
-	require.ErrorContains(t, err, "is another program using it?")
+	require.ErrorContains(t, err, "stop the program that uses it")
 }

@@ -10,7 +10,7 @@ import (
 	"text/template"
 )
 
-// layout is an engine's data directory, absolute.
+// layout is an engine's data directory as an absolute path.
 type layout string
 
 func (l layout) root() string   { return string(l) }
@@ -19,12 +19,12 @@ func (l layout) store() string  { return filepath.Join(string(l), "store") + str
 func (l layout) log() string    { return filepath.Join(string(l), "engine.log") }
 func (l layout) errors() string { return filepath.Join(string(l), "engine.err.log") }
 
-// output is what the engine's process prints; made anew at each start.
+// output returns the file of the process's output, created anew at each start.
 func (l layout) output() string { return filepath.Join(string(l), "engine.out") }
 
-// configText suits a laptop: half of the memory at most, few background threads, small caches, small logs. A level that does not exist,
-// such as level >= 'critical', is an error and not an empty answer. It serves the library
-// and the clickhouse binary alike; the binary reads its users from the same file.
+// configText is a configuration for a laptop: at most half of the memory, few background threads, small caches, small
+// logs. A level that does not exist, for instance level >= 'critical', is an error and not an empty answer. The library
+// and the clickhouse binary both read this file. The binary also reads its users from it.
 var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x": escape}).Parse(`<clickhouse>
   <logger>
     <level>information</level>
@@ -69,7 +69,7 @@ var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x"
 </clickhouse>
 `))
 
-// writeConfig writes the engine's configuration for two addresses, with elements of it besides, as XML.
+// writeConfig writes the engine's configuration for two addresses, with the additional XML elements of extra.
 func (l layout) writeConfig(tcpAddr, httpAddr string, extra func(tcpPort string) string) error {
 	tcpHost, tcpPort, err := net.SplitHostPort(tcpAddr)
 	if err != nil {

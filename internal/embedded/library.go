@@ -14,13 +14,13 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// canLoad says that this program can load the engine's library. Building with the tag noengine leaves it out: loading without cgo
-// makes the program need the system's dynamic loader, which a static container image does not have.
+// canLoad: this program can load the engine's library. The build tag noengine excludes the loader, because loading
+// without cgo needs the system's dynamic loader, which a static container image lacks.
 const canLoad = true
 
-// runLibrary is the engine: it returns when gone is closed and the engine has shut down, or when it failed. The library's only entry
-// that can listen is its command line, which runs queries and ends: two open the ports, the last one reads a pipe that this process
-// closes when its parent is gone.
+// runLibrary is the engine. It returns an error, or nil after gone closes and the engine has shut down. The library's
+// only entry point that can listen is its command line, which runs queries and exits. Two queries open the ports, and
+// the last one reads a pipe that this process closes when gone closes.
 func runLibrary(library, config string, gone <-chan struct{}) error {
 	handle, err := purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
@@ -33,18 +33,18 @@ func runLibrary(library, config string, gone <-chan struct{}) error {
 
 	read, write, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("make a pipe to wait on: %w", err)
+		return fmt.Errorf("create a pipe to wait on: %w", err)
 	}
-	go func() { // lives as long as the process
+	go func() { // runs as long as the process
 		<-gone
 		_ = write.Close()
-		time.Sleep(stopGrace) // the parent, if it lives, kills us at the same time
+		time.Sleep(stopGrace) // a living parent kills this process at the same time
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}()
 
 	args := []string{
 		"clickhouse", "--config-file=" + config, "--log-level=information",
-		// What clickhouse-local has switched on and a server has not.
+		// These settings differ between clickhouse-local and a server. The values are the server's.
 		"--implicit_select=0", "--storage_file_read_method=pread", "--allow_introspection_functions=0",
 		fmt.Sprintf("--query=SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; "+
 			"SELECT count() FROM file('/dev/fd/%d', 'LineAsString', 'line String') FORMAT Null", read.Fd()),
@@ -58,7 +58,7 @@ func runLibrary(library, config string, gone <-chan struct{}) error {
 		argv = append(argv, text)
 	}
 	argv = append(argv, nil)
-	result := run(int32(len(args)), &argv[0]) //nolint:gosec // seven
+	result := run(int32(len(args)), &argv[0])
 	runtime.KeepAlive(argv)
 	runtime.KeepAlive(read)
 	if result != 0 {
@@ -70,6 +70,6 @@ func runLibrary(library, config string, gone <-chan struct{}) error {
 	case <-gone:
 		return nil
 	default:
-		return errors.New("stopped without being asked to")
+		return errors.New("stopped without a request")
 	}
 }

@@ -4,7 +4,7 @@ package embedded
 
 import "errors"
 
-// canLoad says that this program cannot load the engine's library.
+// canLoad: this program cannot load the engine's library.
 const canLoad = false
 
 func runLibrary(string, string, <-chan struct{}) error {

@@ -7,26 +7,29 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+
+	"sluice/internal/embedded/fetch"
 )
 
 const (
-	// marking in the environment turns this program into the engine. It is outside SLUICE_, where every name is a setting.
+	// marking is a variable of the environment that turns this program into the engine. Its name lacks the prefix
+	// SLUICE_, which marks settings.
 	marking = "_SLUICE_ENGINE"
-	// lifelineFD is the descriptor of the pipe that is open as long as the parent lives and wants the engine.
+	// lifelineFD is the descriptor of a pipe. It stays open while the parent lives and needs the engine.
 	lifelineFD = 3
 )
 
-// What the child's first argument can be.
+// These are the values of the child's first argument.
 const (
 	asLibrary = "library"
 	asServer  = "server"
 )
 
-// mainCalled tells Engine.Run that executing this program again leads to Main.
+// mainCalled tells Engine.Run that this program, executed again, calls Main.
 var mainCalled bool
 
-// Main must be called first thing in main, and in TestMain, of every program that uses [Engine]. It returns at once in the program
-// itself. In the process that Engine starts by executing the program again, it is the engine and never returns.
+// Main must be the first call in main, and in TestMain, of every program that uses [Engine]. In the program itself it
+// returns at once. In the process that Engine starts, which is the same program, it runs the engine and never returns.
 func Main() {
 	mainCalled = true
 	if os.Getenv(marking) == "" {
@@ -39,8 +42,8 @@ func Main() {
 	os.Exit(0)
 }
 
-// args are the child's arguments: how to run, what to load, and the configuration file.
-func (s Source) args(dir layout) []string {
+// args returns the child's arguments: the kind of engine, its path and the configuration file.
+func args(s fetch.Source, dir layout) []string {
 	if s.Library != "" {
 		return []string{asLibrary, s.Library, dir.config()}
 	}
@@ -53,9 +56,9 @@ func become(args []string) error {
 	}
 	lifeline := os.NewFile(lifelineFD, "lifeline")
 	if lifeline == nil {
-		return fmt.Errorf("no descriptor %d: this process is started by Sluice only", lifelineFD)
+		return fmt.Errorf("no descriptor %d: only Sluice starts this process", lifelineFD)
 	}
-	// Both goroutines live as long as the process. A SIGTERM is an operator's; the parent closes the lifeline.
+	// Both goroutines run as long as the process. A SIGTERM comes from an operator; the parent closes the lifeline.
 	gone := make(chan struct{})
 	end := sync.OnceFunc(func() { close(gone) })
 	term := make(chan os.Signal, 1)

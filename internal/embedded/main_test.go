@@ -4,7 +4,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,7 +15,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// role in the environment makes the test program play a process that a test wants to kill.
+// role is a variable of the environment. It makes the test program play a process that a test kills.
 const role = "EMBEDDED_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -42,13 +41,13 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// running is something with Run and Ready, started by begin.
+// running is a broker or an engine that begin started.
 type running struct {
 	stop context.CancelFunc
 	done chan error
 }
 
-// begin runs something until the test ends or stop is called, and waits until it is ready.
+// begin runs a broker or an engine until the test ends or stop is called, and waits until it is ready.
 func begin(t *testing.T, ready <-chan struct{}, run func(context.Context) error) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -71,13 +70,13 @@ func begin(t *testing.T, ready <-chan struct{}, run func(context.Context) error)
 	return r
 }
 
-// end stops what begin started and returns what Run returned.
+// end stops the run and returns the result of Run.
 func (r *running) end() error {
 	r.stop()
 	return <-r.done
 }
 
-// briefly is for a Run that is expected to fail: if it does not, the test fails instead of standing still.
+// briefly returns a context for a Run that should fail. If it does not fail, the test fails instead of hanging.
 func briefly(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -85,7 +84,7 @@ func briefly(t *testing.T) context.Context {
 	return ctx
 }
 
-// testLog logs into the test's output.
+// testLog returns a logger that writes to the test's output.
 func testLog(t *testing.T) *slog.Logger {
 	t.Helper()
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -96,5 +95,3 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, 20*time.Second, 10*time.Millisecond, what)
 }
-
-var errNotThisTest = errors.New("not this test's business")

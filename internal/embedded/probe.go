@@ -12,13 +12,14 @@ import (
 )
 
 const (
-	// probeInterval is the pause between two questions whether the engine is up.
+	// probeInterval is the pause between two probes of the engine.
 	probeInterval = 25 * time.Millisecond
-	// probeTimeout bounds one question.
+	// probeTimeout bounds one probe.
 	probeTimeout = 2 * time.Second
 )
 
-// untilAnswers asks until the engine answers a query on its HTTP port and accepts connections on the native one, or ctx ends.
+// untilAnswers probes until the engine answers a query on its HTTP port and accepts connections on the native port, or
+// ctx ends.
 func untilAnswers(ctx context.Context, tcpAddr, httpAddr string) error {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: probeTimeout}
 	tick := time.NewTicker(probeInterval)

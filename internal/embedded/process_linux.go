@@ -2,5 +2,5 @@ package embedded
 
 import "syscall"
 
-// endsWithParent makes the system stop the clickhouse server when the process that watches over it is killed.
+// endsWithParent makes the system stop the clickhouse server when its watching process is killed.
 func endsWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} }

@@ -4,5 +4,6 @@ package embedded
 
 import "syscall"
 
-// endsWithParent can do nothing here: a clickhouse server whose watcher is killed goes on, and keeps the lock on its directory.
+// endsWithParent has no means on this system: a clickhouse server outlives a killed watcher, and keeps the lock on its
+// directory.
 func endsWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// runServer is the engine by way of a clickhouse binary: it watches over the server until gone is closed, then stops it.
+// runServer is the engine with a clickhouse binary. It watches the server until gone closes, then stops it.
 func runServer(binary, config string, gone <-chan struct{}) error {
-	runtime.LockOSThread()                                         // on Linux the server ends with this thread
-	cmd := exec.Command(binary, "server", "--config-file="+config) //nolint:gosec // from PATH
+	runtime.LockOSThread() // on Linux the server ends with this thread
+	cmd := exec.Command(binary, "server", "--config-file="+config)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{os.NewFile(lifelineFD+1, "lock")} // the lock is the server's as well
+	cmd.ExtraFiles = []*os.File{os.NewFile(lifelineFD+1, "lock")} // the server shares the lock
 	cmd.SysProcAttr = endsWithParent()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", binary, err)
@@ -24,12 +24,12 @@ func runServer(binary, config string, gone <-chan struct{}) error {
 	go func() { done <- cmd.Wait() }()
 	select {
 	case err := <-done:
-		return errors.Join(errors.New("clickhouse server stopped without being asked to"), err)
+		return errors.Join(errors.New("clickhouse server stopped without a request"), err)
 	case <-gone:
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-done: //nolint:errcheck // it was asked to end
+	case <-done: //nolint:errcheck // it was told to stop
 		return nil
 	case <-time.After(stopGrace):
 		return errors.Join(errors.New("clickhouse server did not stop in time"), cmd.Process.Kill(), <-done)

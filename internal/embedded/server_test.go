@@ -18,9 +18,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"sluice/internal/embedded/dirlock"
+	"sluice/internal/embedded/fetch"
 )
 
-// pretendServer is what this test program does under the name clickhouse: as much of a server as a start needs.
+// pretendServer is this test program under the name clickhouse. It does as much of a server as a start needs.
 func pretendServer() {
 	exit(func() error {
 		if len(os.Args) != 3 || os.Args[1] != "server" {
@@ -49,14 +52,14 @@ func pretendServer() {
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "1\n") }),
 		}
 		term := make(chan os.Signal, 1)
-		signal.Notify(term, syscall.SIGTERM) // before it answers: from then on it may be told to end
+		signal.Notify(term, syscall.SIGTERM) // before it answers, because afterwards it may be told to stop
 		go server.ListenAndServe()
 		<-term
 		return os.WriteFile(filepath.Join(filepath.Dir(filepath.Clean(config.Path)), "stopped-in-order"), nil, 0o600)
 	}())
 }
 
-// onPath makes a directory with the test program as clickhouse the whole PATH.
+// onPath makes a directory with the test program as clickhouse, and sets PATH to it.
 func onPath(t *testing.T) {
 	t.Helper()
 	self, err := os.Executable()
@@ -70,8 +73,8 @@ func TestEngineFromPath(t *testing.T) {
 	onPath(t)
 	dir := t.TempDir()
 	e := testEngine(t, dir)
-	e.source = func(ctx context.Context, cfg EngineConfig) (Source, error) {
-		return ensure(ctx, cfg, bundle{}, errNotThisTest)
+	e.source = func(ctx context.Context) (fetch.Source, error) {
+		return fetch.Ensure(ctx, fetch.Config{Logger: e.log})
 	}
 	run := begin(t, e.Ready(), e.Run)
 	require.NoError(t, run.end())
@@ -85,15 +88,15 @@ func TestEngineFromPathIsStoppedWhenItsWatcherIsKilled(t *testing.T) {
 	onPath(t)
 	dir := t.TempDir()
 	e := testEngine(t, dir)
-	e.source = func(context.Context, EngineConfig) (Source, error) {
+	e.source = func(context.Context) (fetch.Source, error) {
 		server, err := exec.LookPath("clickhouse")
-		return Source{Server: server}, err
+		return fetch.Source{Server: server}, err
 	}
 	run := begin(t, e.Ready(), e.Run)
 	require.NoError(t, syscall.Kill(e.PID(), syscall.SIGKILL))
 	require.ErrorIs(t, <-run.done, errEnded)
-	lock, err := lockDir(t.Context(), dir, lockPatience, testLog(t))
+	lock, err := dirlock.Take(t.Context(), dir, lockPatience, testLog(t))
 	require.NoError(t, err, "the server still runs")
-	lock.release()
+	lock.Release()
 	require.FileExists(t, filepath.Join(dir, "stopped-in-order"))
 }

@@ -67,7 +67,7 @@ func (a *authority) issue(t *testing.T, name string) (certFile, keyFile string) 
 	return certFile, keyFile
 }
 
-// server is the broker's side: it wants a certificate of the same authority from its clients.
+// server returns the broker's TLS settings. The broker demands a client certificate of the same authority.
 func (a *authority) server(t *testing.T) *tls.Config {
 	t.Helper()
 	cert, err := tls.LoadX509KeyPair(a.issue(t, "broker"))

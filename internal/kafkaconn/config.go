@@ -1,7 +1,7 @@
-// Package kafkaconn is the one place that builds connections to Kafka: brokers, TLS and SASL.
+// Package kafkaconn builds every connection to Kafka: brokers, TLS and SASL.
 //
-// Every request goes through a kafka.Transport that is made here from one Config. Its connections are secured here as well, not by
-// kafka-go, which would keep the certificates of the start and would let a login's session end.
+// Every request goes through a kafka.Transport made here from one Config. The package also does TLS and login itself.
+// kafka-go would read the certificates only once, at the start, and would not renew a login before its session ends.
 package kafkaconn
 
 import (
@@ -15,33 +15,33 @@ import (
 	"sluice/internal/settings"
 )
 
-// Config says how to reach Kafka and which topics are Sluice's.
+// Config says how to reach Kafka and names Sluice's topics.
 type Config struct {
-	Brokers          []string `name:"kafka-brokers" placeholder:"HOST:PORT,…" default:"${kafka_brokers}" help:"Kafka brokers to begin with; the others are learnt from them."`
-	Topic            string   `name:"kafka-topic" default:"events" help:"Topic the events are on."`
-	DeadTopic        string   `name:"kafka-dead-topic" default:"events.dead" help:"Topic for dead letters: records that cannot become a row."`
+	Brokers          []string `name:"kafka-brokers" placeholder:"HOST:PORT,…" default:"${kafka_brokers}" help:"Kafka brokers to connect to first; they name the others."`
+	Topic            string   `name:"kafka-topic" default:"events" help:"Topic of the events."`
+	DeadTopic        string   `name:"kafka-dead-topic" default:"events.dead" help:"Topic of the dead letters: records that cannot become a row."`
 	TLS              bool     `name:"kafka-tls" help:"Connect to Kafka with TLS."`
-	TLSCAFile        string   `name:"kafka-tls-ca-file" placeholder:"FILE" help:"PEM file with the authorities that sign the brokers' certificates; read again at each connect. Without it the system's."`
-	TLSCertFile      string   `name:"kafka-tls-cert-file" placeholder:"FILE" help:"PEM file with the client certificate; read again at each connect. Goes with the key file."`
-	TLSKeyFile       string   `name:"kafka-tls-key-file" placeholder:"FILE" help:"PEM file with the client certificate's key; read again at each connect."`
-	SASLMechanism    string   `name:"kafka-sasl-mechanism" placeholder:"NAME" help:"How to log in to Kafka: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Without it there is no login."`
-	SASLUsername     string   `name:"kafka-sasl-username" placeholder:"NAME" help:"User name for the login."`
-	SASLPassword     string   `name:"kafka-sasl-password" placeholder:"SECRET" help:"Password for the login. A flag can be read by others on the machine: prefer the environment or the file."`
-	SASLPasswordFile string   `name:"kafka-sasl-password-file" placeholder:"FILE" help:"File with the password; read again at each connect."`
+	TLSCAFile        string   `name:"kafka-tls-ca-file" placeholder:"FILE" help:"PEM file of the authorities that sign the brokers' certificates; read again at each connect. Default: the system's authorities."`
+	TLSCertFile      string   `name:"kafka-tls-cert-file" placeholder:"FILE" help:"PEM file of the client certificate; read again at each connect. Needs --kafka-tls-key-file."`
+	TLSKeyFile       string   `name:"kafka-tls-key-file" placeholder:"FILE" help:"PEM file of the client certificate's key; read again at each connect."`
+	SASLMechanism    string   `name:"kafka-sasl-mechanism" placeholder:"NAME" help:"SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Default: no login."`
+	SASLUsername     string   `name:"kafka-sasl-username" placeholder:"NAME" help:"User name of the login."`
+	SASLPassword     string   `name:"kafka-sasl-password" placeholder:"SECRET" help:"Password of the login. Other users of the machine can read a flag: prefer the environment or the file."`
+	SASLPasswordFile string   `name:"kafka-sasl-password-file" placeholder:"FILE" help:"File that holds the password; read again at each connect."`
 }
 
-// DefaultBrokers is where a broker on this machine listens.
+// DefaultBrokers is the address of a broker on this machine.
 const DefaultBrokers = "127.0.0.1:9092"
 
-// topicName is Kafka's own rule for a topic's name.
+// topicName is Kafka's rule for the name of a topic.
 var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
-// Check reports every fault of the settings.
+// Check reports every fault of the settings, joined into one error. It opens no file.
 func (c Config) Check() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if len(c.Brokers) == 0 {
-		fault("--kafka-brokers: name at least one broker as host:port")
+		fault("--kafka-brokers: at least one broker is needed, as host:port")
 	}
 	for i, b := range c.Brokers {
 		if err := settings.CheckServer(b); err != nil {
@@ -52,14 +52,15 @@ func (c Config) Check() error {
 	}
 	for _, t := range []struct{ flag, name string }{{"--kafka-topic", c.Topic}, {"--kafka-dead-topic", c.DeadTopic}} {
 		if !topicName.MatchString(t.name) || t.name == "." || t.name == ".." {
-			fault("%s: %s is not a topic name: letters, digits, dot, dash and underscore, at most 249", t.flag, settings.Shown(t.name))
+			fault("%s: %s is not a topic name: letters, digits, dot, dash and underscore, at most 249", t.flag,
+				settings.Shown(t.name))
 		}
 	}
 	if c.Topic == c.DeadTopic {
-		fault("--kafka-dead-topic: dead letters need a topic of their own, not %q", c.Topic)
+		fault("--kafka-dead-topic: the dead letters need another topic than the events (%q)", c.Topic)
 	}
 	if !c.TLS && (c.TLSCAFile != "" || c.TLSCertFile != "" || c.TLSKeyFile != "") {
-		fault("--kafka-tls: certificates are given, but TLS is off; add --kafka-tls")
+		fault("--kafka-tls: TLS is off, but a certificate file is set; add --kafka-tls")
 	}
 	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
 		fault("--kafka-tls-cert-file and --kafka-tls-key-file go together")
@@ -68,18 +69,18 @@ func (c Config) Check() error {
 		fault("--kafka-sasl-username: %w", err)
 	}
 	if strings.ContainsFunc(c.SASLPassword, unicode.IsControl) {
-		fault("--kafka-sasl-password: it has a line break or another control character in it")
+		fault("--kafka-sasl-password: the password contains a line break or another control character")
 	}
 	faults = append(faults, c.validateSASL())
 	return errors.Join(faults...)
 }
 
-// CheckFiles reports files that are named and cannot be used. They are read again at each connect; this is for whoever wants to
-// know before.
+// CheckFiles reports the files in the settings that cannot be used. Each connect reads the files again; CheckFiles
+// finds a bad file before the first connect.
 func (c Config) CheckFiles() error {
 	var faults []error
 	if c.TLSCertFile == "" || c.TLSKeyFile == "" {
-		c.TLSCertFile = "" // reported by Check
+		c.TLSCertFile = "" // Check reports this
 	}
 	if _, err := c.tlsConfig(); err != nil {
 		faults = append(faults, err)
@@ -97,12 +98,13 @@ func (c Config) validateSASL() error {
 	switch strings.ToUpper(c.SASLMechanism) {
 	case "":
 		if given {
-			return errors.New("--kafka-sasl-mechanism: a user or a password is given; say how to log in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+			return errors.New("--kafka-sasl-mechanism: a login needs one: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
 		}
 		return nil
 	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
 	default:
-		return fmt.Errorf("--kafka-sasl-mechanism: %s is not known; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", settings.Shown(c.SASLMechanism))
+		return fmt.Errorf("--kafka-sasl-mechanism: %s is unknown; use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+			settings.Shown(c.SASLMechanism))
 	}
 	switch {
 	case c.SASLUsername == "":
@@ -110,7 +112,7 @@ func (c Config) validateSASL() error {
 	case c.SASLPassword == "" && c.SASLPasswordFile == "":
 		return errors.New("--kafka-sasl-password or --kafka-sasl-password-file: the login needs a password")
 	case c.SASLPassword != "" && c.SASLPasswordFile != "":
-		return errors.New("--kafka-sasl-password and --kafka-sasl-password-file: give one of the two")
+		return errors.New("--kafka-sasl-password and --kafka-sasl-password-file: set only one of them")
 	}
 	return nil
 }

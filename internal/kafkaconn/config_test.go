@@ -16,15 +16,15 @@ func TestCheck(t *testing.T) {
 	require.NoError(t, good().Check())
 	for name, tc := range map[string]struct {
 		change func(*Config)
-		want   string // "" : no fault
+		want   string // "": no fault
 	}{
 		"several brokers":         {func(c *Config) { c.Brokers = []string{"a:1", "[::1]:2"} }, ""},
-		"no broker":               {func(c *Config) { c.Brokers = nil }, "--kafka-brokers: name at least one"},
+		"no broker":               {func(c *Config) { c.Brokers = nil }, "--kafka-brokers: at least one broker is needed"},
 		"no port":                 {func(c *Config) { c.Brokers = []string{"a"} }, `--kafka-brokers: "a" is not host:port`},
 		"empty port":              {func(c *Config) { c.Brokers = []string{"a:"} }, `"a:" is not host:port`},
 		"no host":                 {func(c *Config) { c.Brokers = []string{":1"} }, `":1" is not host:port`},
 		"space after the comma":   {func(c *Config) { c.Brokers = []string{"a:1", " b:2"} }, `" b:2" is not host:port`},
-		"quotes":                  {func(c *Config) { c.Brokers = []string{`"a:1"`} }, "--kafka-brokers: \"\\\"a:1\\\"\" is not host:port: quotes"},
+		"quotes":                  {func(c *Config) { c.Brokers = []string{`"a:1"`} }, "--kafka-brokers: \"\\\"a:1\\\"\" is not host:port: it contains quotes"},
 		"URL with a password":     {func(c *Config) { c.Brokers = []string{"x://u:hunter2@a:1"} }, "--kafka-brokers: (not shown) is not host:port: it is a URL"},
 		"line break":              {func(c *Config) { c.Brokers = []string{"a:1\n"} }, "line break"},
 		"named twice":             {func(c *Config) { c.Brokers = []string{"a:1", "b:1", "a:1"} }, "named twice"},
@@ -37,7 +37,7 @@ func TestCheck(t *testing.T) {
 		"longest topic":           {func(c *Config) { c.Topic = strings.Repeat("a", 249) }, ""},
 		"too long a topic":        {func(c *Config) { c.Topic = strings.Repeat("a", 250) }, "--kafka-topic:"},
 		"no dead-letter topic":    {func(c *Config) { c.DeadTopic = "" }, "--kafka-dead-topic:"},
-		"one topic for both":      {func(c *Config) { c.DeadTopic = c.Topic }, "--kafka-dead-topic: dead letters need a topic of their own"},
+		"one topic for both":      {func(c *Config) { c.DeadTopic = c.Topic }, "--kafka-dead-topic: the dead letters need another topic"},
 		"TLS":                     {func(c *Config) { c.TLS = true }, ""},
 		"authorities without TLS": {func(c *Config) { c.TLSCAFile = "f" }, "--kafka-tls:"},
 		"certificate without TLS": {func(c *Config) { c.TLSCertFile, c.TLSKeyFile = "f", "f" }, "--kafka-tls:"},
@@ -52,7 +52,7 @@ func TestCheck(t *testing.T) {
 		"no password":             {func(c *Config) { c.SASLMechanism, c.SASLUsername = "PLAIN", "u" }, "--kafka-sasl-password"},
 		"two passwords": {func(c *Config) {
 			c.SASLMechanism, c.SASLUsername, c.SASLPassword, c.SASLPasswordFile = "PLAIN", "u", "p", "f"
-		}, "give one of the two"},
+		}, "set only one of them"},
 		"user without a way to log in":     {func(c *Config) { c.SASLUsername = "u" }, "--kafka-sasl-mechanism:"},
 		"password without a way to log in": {func(c *Config) { c.SASLPassword = "hunter2" }, "--kafka-sasl-mechanism:"},
 		"file without a way to log in":     {func(c *Config) { c.SASLPasswordFile = "f" }, "--kafka-sasl-mechanism:"},

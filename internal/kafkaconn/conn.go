@@ -16,25 +16,27 @@ import (
 )
 
 const (
-	// dialTimeout bounds a connection's way to its first request: connect, TLS and login.
+	// dialTimeout bounds connect, TLS and login of one connection together.
 	dialTimeout = 5 * time.Second
 	// connectTimeout bounds the TCP connect alone.
 	connectTimeout = 3 * time.Second
-	// metadataTTL bounds how long a moved leader is asked in vain: kafka-go refreshes by a timer, not by the error.
+	// metadataTTL bounds how long requests go to a former leader: kafka-go refreshes its metadata by a timer, not after
+	// an error.
 	metadataTTL = time.Second
 	idleTimeout = 5 * time.Minute
 )
 
-// Transport carries the requests of kafka.Client. The caller closes its idle connections when done.
+// Transport returns a transport for kafka.Client that opens secured connections. The caller calls CloseIdleConnections
+// when done.
 //
-// Its TLS and SASL fields stay empty: dial does both, so that files are read again at each connect and a login is renewed before its
-// session ends.
+// The transport's TLS and SASL fields stay empty: its Dial function does both. Each connect therefore reads the files
+// again, and a login is renewed before its session ends.
 func (c Config) Transport(clientID string) (*kafka.Transport, error) {
 	return c.TransportOver(clientID, connect)
 }
 
-// TransportOver is Transport over TCP connections that open makes: TLS and the login lie above them. Whoever replaces the
-// transport's Dial instead gets connections without either.
+// TransportOver is Transport over TCP connections that open returns. TLS and login run over them. A caller who replaces
+// the transport's Dial instead gets connections with neither.
 func (c Config) TransportOver(clientID string, open Dial) (*kafka.Transport, error) {
 	if _, err := c.tlsConfig(); err != nil {
 		return nil, err
@@ -48,15 +50,15 @@ func (c Config) TransportOver(clientID string, open Dial) (*kafka.Transport, err
 	}, nil
 }
 
-// Client makes requests to the cluster over t.
+// Client returns a client that sends requests to the cluster through t.
 func (c Config) Client(t *kafka.Transport) *kafka.Client {
 	return &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: t}
 }
 
-// tlsConfig reads the certificate files. Nil: no TLS.
+// tlsConfig reads the certificate files. It returns nil if TLS is off.
 func (c Config) tlsConfig() (*tls.Config, error) {
 	if !c.TLS {
-		return nil, nil //nolint:nilnil // nil says "no TLS"
+		return nil, nil
 	}
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.TLSCAFile != "" {
@@ -79,13 +81,13 @@ func (c Config) tlsConfig() (*tls.Config, error) {
 	return conf, nil
 }
 
-// login makes the real mechanism at each connect, because a password in a file may have been replaced since.
+// login creates the SASL mechanism anew at each connect, because the password file may have changed.
 type login struct{ Config }
 
-// Name is part of sasl.Mechanism.
+// Name implements sasl.Mechanism.
 func (l login) Name() string { return strings.ToUpper(l.SASLMechanism) }
 
-// Start is part of sasl.Mechanism.
+// Start implements sasl.Mechanism.
 func (l login) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
 	password := l.SASLPassword
 	if l.SASLPasswordFile != "" {

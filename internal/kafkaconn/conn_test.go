@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Connections are secured here and not by kafka-go: whatever fields it has for TLS or a login, now or later, stay empty.
+// kafka-go secures no connection: all its fields for TLS and login, now or later, stay empty.
 func TestKafkaGoSecuresNothing(t *testing.T) {
 	c := good()
 	c.TLS, c.SASLMechanism, c.SASLUsername, c.SASLPassword = true, "plain", "u", "p"

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// Dial opens a connection.
+// Dial opens a connection to address. It has the signature of net.Dialer.DialContext.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // connect opens a TCP connection.
 func connect(ctx context.Context, network, address string) (net.Conn, error) {
-	return (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address) //nolint:wrapcheck // names the address already
+	return (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
 }
 
-// dial returns a function that opens connections which are ready for requests: TLS is up and the login is done. The files with
-// certificates and password are read at each call.
+// dial returns a function that opens connections with TLS up and login done, ready for requests. Each call reads the
+// certificate and password files.
 func (c Config) dial(clientID string) Dial { return c.dialOver(clientID, connect) }
 
-// dialOver is dial over TCP connections that open makes.
+// dialOver is dial over TCP connections that open returns.
 func (c Config) dialOver(clientID string, open Dial) Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		raw, err := open(ctx, network, address)
@@ -36,7 +36,7 @@ func (c Config) dialOver(clientID string, open Dial) Dial {
 	}
 }
 
-// secure brings up TLS and logs in, as far as the settings ask for them. It ends when ctx does.
+// secure starts TLS and logs in, if the settings ask for it. It gives up when ctx ends.
 func (c Config) secure(ctx context.Context, raw net.Conn, address, clientID string) (net.Conn, error) {
 	conf, err := c.tlsConfig()
 	if err != nil {
@@ -58,7 +58,7 @@ func (c Config) secure(ctx context.Context, raw net.Conn, address, clientID stri
 	if c.SASLMechanism == "" {
 		return conn, nil
 	}
-	// A deadline in the past makes reads and writes under way return.
+	// A deadline in the past interrupts the current read and write.
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	s := &session{Conn: conn, mechanism: login{c}, clientID: clientID, host: host, port: port}
 	if err := s.logIn(ctx); err != nil {
@@ -74,10 +74,10 @@ func (c Config) secure(ctx context.Context, raw net.Conn, address, clientID stri
 func splitAddress(address string) (host string, port int, err error) {
 	host, name, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", 0, err //nolint:wrapcheck // names the address already
+		return "", 0, err
 	}
 	if port, err = net.LookupPort("tcp", name); err != nil {
-		return "", 0, err //nolint:wrapcheck // names the port already
+		return "", 0, err
 	}
 	return host, port, nil
 }

@@ -17,7 +17,7 @@ import (
 
 const topic = "events"
 
-// broker starts a broker with the events topic and returns the settings to reach it without TLS or a login.
+// broker starts a broker with the events topic and returns settings that reach it without TLS or login.
 func broker(t *testing.T, opts ...kfake.Opt) Config {
 	t.Helper()
 	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(2, topic)}, opts...)...)
@@ -28,7 +28,7 @@ func broker(t *testing.T, opts ...kfake.Opt) Config {
 	return c
 }
 
-// reach asks for the topic as gateway and consumer do.
+// reach requests the topic's metadata, as gateway and consumer do.
 func reach(ctx context.Context, c Config) error {
 	transport, err := c.Transport("test")
 	if err != nil {
@@ -108,7 +108,7 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// A client certificate that was replaced on disk is used from the next connect on, without a restart.
+// The first connect after a client certificate changes on disk uses the new one, without a restart.
 func TestClientCertificateIsReadAtEachConnect(t *testing.T) {
 	ours, other := newAuthority(t), newAuthority(t)
 	c := broker(t, kfake.TLS(ours.server(t)))
@@ -123,7 +123,7 @@ func TestClientCertificateIsReadAtEachConnect(t *testing.T) {
 	require.NoError(t, ask())
 }
 
-// So is a file with authorities: brokers whose certificates are signed anew are reached as soon as the file names the new authority.
+// The first connect after the file of authorities changes trusts brokers with certificates of the new authority.
 func TestAuthoritiesAreReadAtEachConnect(t *testing.T) {
 	ours, other := newAuthority(t), newAuthority(t)
 	c := broker(t, kfake.TLS(ours.server(t)))
@@ -144,7 +144,7 @@ func TestAuthoritiesAreReadAtEachConnect(t *testing.T) {
 	require.ErrorContains(t, ask(), "--kafka-tls-ca-file")
 }
 
-// sameTransport returns a function that opens a connection through one transport and asks on it.
+// sameTransport returns a function that opens a connection through one transport and makes a request on it.
 func sameTransport(t *testing.T, c Config) func() error {
 	t.Helper()
 	transport, err := c.Transport("test")
@@ -156,7 +156,7 @@ func sameTransport(t *testing.T, c Config) func() error {
 		}
 		defer conn.Close()
 		pc := protocol.NewConn(conn, "test")
-		_, err = pc.RoundTrip(new(apiversions.Request)) // TLS 1.3 tells a client with the first read that its certificate is refused
+		_, err = pc.RoundTrip(new(apiversions.Request)) // in TLS 1.3 the client's first read returns the refusal of its certificate
 		return err
 	}
 }

@@ -17,13 +17,15 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// session is a connection that is logged in, and stays so: a broker with connections.max.reauth.ms closes a connection that makes a
-// request after that time without a new login (KIP-368).
+// session is a logged-in connection that renews its login. A broker with connections.max.reauth.ms closes a connection
+// that makes a request after that time without a new login (KIP-368).
 //
-// The login is renewed between two requests, when most of the session is over, on the same connection. A session that ended while the
-// connection was idle is renewed in the same way, because brokers take a new login at any time. kafka-go sends a request on a
-// connection only after it has read the answer to the one before, from one goroutine at a time. So the first write after a read begins
-// a request.
+// The session logs in again on the same connection, between two requests, once most of its lifetime has passed. A
+// broker accepts a new login at any time, so a session that ended while the connection was idle is renewed the same
+// way.
+//
+// kafka-go uses a connection from one goroutine at a time, and sends a request only after it has read the previous
+// answer. So the first Write after a Read begins a request.
 type session struct {
 	net.Conn
 	mechanism sasl.Mechanism
@@ -32,12 +34,12 @@ type session struct {
 	port      int
 
 	versions map[protocol.ApiKey]int16
-	renew    time.Time // when to log in again; the zero time: never
-	writing  bool      // a request has been begun, and nothing of its answer read
-	deadline time.Time // of reads and writes; the zero time: none
+	renew    time.Time // time of the next login; zero: never
+	writing  bool      // a request has begun and no byte of its answer was read
+	deadline time.Time // of reads and writes; zero: none
 }
 
-// Write renews the login before it begins a request, if it is time to.
+// Write renews the login if it is due and b begins a request. Then it sends b.
 func (s *session) Write(b []byte) (int, error) {
 	if !s.writing && !s.renew.IsZero() && time.Now().After(s.renew) {
 		if err := s.logInAgain(); err != nil {
@@ -45,22 +47,22 @@ func (s *session) Write(b []byte) (int, error) {
 		}
 	}
 	s.writing = true
-	return s.Conn.Write(b) //nolint:wrapcheck // it is a connection
+	return s.Conn.Write(b)
 }
 
-// Read notes that the request was sent whole.
+// Read marks the request as sent and reads a part of its answer.
 func (s *session) Read(b []byte) (int, error) {
 	s.writing = false
-	return s.Conn.Read(b) //nolint:wrapcheck // it is a connection
+	return s.Conn.Read(b)
 }
 
-// SetDeadline keeps the deadline in mind for renewals.
+// SetDeadline remembers the deadline for renewals.
 func (s *session) SetDeadline(t time.Time) error {
 	s.deadline = t
-	return s.Conn.SetDeadline(t) //nolint:wrapcheck // it is a connection
+	return s.Conn.SetDeadline(t)
 }
 
-// logInAgain is bounded by the deadline of the request that waits for it, and by dialTimeout.
+// logInAgain renews the login within the deadline of the waiting request, and within dialTimeout.
 func (s *session) logInAgain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
@@ -69,18 +71,18 @@ func (s *session) logInAgain() error {
 		bound = s.deadline
 	}
 	if err := s.Conn.SetDeadline(bound); err != nil {
-		return err //nolint:wrapcheck // the caller says what it was doing
+		return err
 	}
 	if err := s.logIn(ctx); err != nil {
 		return err
 	}
-	return s.Conn.SetDeadline(s.deadline) //nolint:wrapcheck // as above
+	return s.Conn.SetDeadline(s.deadline)
 }
 
-// logIn makes the login and notes when the session has to be renewed.
+// logIn logs in and schedules the next renewal.
 func (s *session) logIn(ctx context.Context) error {
 	pc := protocol.NewConn(s.Conn, s.clientID)
-	if s.versions == nil { // brokers take this request before the first login and not within a later one
+	if s.versions == nil { // brokers accept this request only before the first login
 		if err := s.askVersions(pc); err != nil {
 			return err
 		}
@@ -88,7 +90,7 @@ func (s *session) logIn(ctx context.Context) error {
 	pc.SetVersions(s.versions)
 	answer, err := pc.RoundTrip(&saslhandshake.Request{Mechanism: s.mechanism.Name()})
 	if err != nil {
-		return err //nolint:wrapcheck // the caller says what it was doing
+		return err
 	}
 	if code := answer.(*saslhandshake.Response).ErrorCode; code != 0 {
 		return kafka.Error(code)
@@ -105,19 +107,19 @@ func (s *session) logIn(ctx context.Context) error {
 	return nil
 }
 
-// exchange sends the mechanism's messages and returns the lifetime of the session; 0: it does not end.
+// exchange exchanges the mechanism's messages and returns the session's lifetime. 0: the session never ends.
 func (s *session) exchange(ctx context.Context, pc *protocol.Conn) (time.Duration, error) {
 	machine, message, err := s.mechanism.Start(ctx)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // it is login's
+		return 0, err
 	}
 	for {
 		answer, err := pc.RoundTrip(&saslauthenticate.Request{AuthBytes: message})
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // how some brokers refuse
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // some brokers refuse this way
 			return 0, kafka.SASLAuthenticationFailed
 		}
 		if err != nil {
-			return 0, err //nolint:wrapcheck // the caller says what it was doing
+			return 0, err
 		}
 		got := answer.(*saslauthenticate.Response)
 		if got.ErrorCode != 0 {
@@ -125,7 +127,7 @@ func (s *session) exchange(ctx context.Context, pc *protocol.Conn) (time.Duratio
 		}
 		done, next, err := machine.Next(ctx, got.AuthBytes)
 		if err != nil {
-			return 0, err //nolint:wrapcheck // as above
+			return 0, err
 		}
 		if done {
 			return time.Duration(got.SessionLifetimeMs) * time.Millisecond, nil
@@ -134,11 +136,11 @@ func (s *session) exchange(ctx context.Context, pc *protocol.Conn) (time.Duratio
 	}
 }
 
-// askVersions learns which versions of requests the broker speaks.
+// askVersions asks the broker which versions of each request it supports.
 func (s *session) askVersions(pc *protocol.Conn) error {
 	answer, err := pc.RoundTrip(new(apiversions.Request))
 	if err != nil {
-		return err //nolint:wrapcheck // the caller says what it was doing
+		return err
 	}
 	got := answer.(*apiversions.Response)
 	if got.ErrorCode != 0 {
@@ -152,7 +154,7 @@ func (s *session) askVersions(pc *protocol.Conn) error {
 	return nil
 }
 
-// renewAfter is 80 to 90 % of a session's lifetime, so that many connections that were opened together do not log in together.
+// renewAfter returns a random 80 to 90 % of lifetime, so that connections opened together do not all log in together.
 func renewAfter(lifetime time.Duration) time.Duration {
 	return lifetime*8/10 + rand.N(max(1, lifetime/10))
 }

@@ -17,22 +17,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// Keys of requests, as they are on the wire.
+// Keys of requests on the wire.
 const (
 	keyVersions     = 18
 	keyHandshake    = 17
 	keyAuthenticate = 36
 )
 
-// strictProxy stands before a broker and does what Apache Kafka does: once a session is over, any request but a new login ends the
-// connection. kfake only says how long sessions last.
+// strictProxy stands between client and broker and acts like Apache Kafka: after the end of a session, any request but
+// a new login closes the connection. kfake only announces the lifetime.
 type strictProxy struct {
-	session time.Duration // 0: it does not end
+	session time.Duration // 0: never ends
 
 	mu      sync.Mutex
-	logins  int // on all connections
+	logins  int // of all connections
 	conns   int
-	refused int // requests that came after the end of their session
+	refused int // requests after the end of their session
 }
 
 func (p *strictProxy) listen(t *testing.T, broker string) string {
@@ -62,7 +62,7 @@ func (p *strictProxy) listen(t *testing.T, broker string) string {
 	return l.Addr().String()
 }
 
-// requests passes the client's requests on until one comes too late.
+// requests forwards the client's requests until one comes after the end of the session.
 func (p *strictProxy) requests(client io.Reader, server io.Writer) {
 	began := time.Now()
 	for {
@@ -97,7 +97,8 @@ func (p *strictProxy) count(change func()) {
 	change()
 }
 
-// sessions starts a broker whose sessions last for a time, and the settings to log in to it through a strictProxy.
+// sessions starts a broker with sessions of a given lifetime, and returns settings that log in to it through a
+// strictProxy.
 func sessions(t *testing.T, last string) (*strictProxy, Config) {
 	t.Helper()
 	lifetime, err := time.ParseDuration(last + "ms")
@@ -124,8 +125,8 @@ func ask(conn net.Conn) error {
 	return err
 }
 
-// A connection that is used for longer than a session lasts logs in again between its requests, and is never closed for it. Neither is
-// one that lay idle past the end of its session.
+// A connection in use for longer than a session logs in again between its requests, and stays open. So does a
+// connection that was idle at the end of its session.
 func TestLoginIsRenewedBeforeItsSessionEnds(t *testing.T) {
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256"} {
 		t.Run(mechanism, func(t *testing.T) {
@@ -141,7 +142,7 @@ func TestLoginIsRenewedBeforeItsSessionEnds(t *testing.T) {
 				if mechanism == "PLAIN" {
 					return p.logins - 1
 				}
-				return p.logins/2 - 1 // SCRAM takes two messages
+				return p.logins/2 - 1 // SCRAM logs in with two messages
 			}
 			for renewals() < 3 { // busy
 				require.NoError(t, ask(conn))
@@ -156,7 +157,7 @@ func TestLoginIsRenewedBeforeItsSessionEnds(t *testing.T) {
 	}
 }
 
-// A request that is written in pieces is not torn apart by a login.
+// A login waits until a request that is written in pieces is complete.
 func TestRenewalWaitsForTheEndOfARequest(t *testing.T) {
 	p, c := sessions(t, "300")
 	conn, err := c.dial("test")(t.Context(), "tcp", c.Brokers[0])
@@ -174,7 +175,7 @@ func TestRenewalWaitsForTheEndOfARequest(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Without a limit by the broker there is one login, and a failed renewal is an error that says so.
+// Without a limit by the broker the client logs in once. A failed renewal is an error that names the renewal.
 func TestRenewalFails(t *testing.T) {
 	_, c := sessions(t, "0")
 	c.SASLPassword, c.SASLPasswordFile = "", filepath.Join(t.TempDir(), "password")
@@ -201,7 +202,7 @@ func TestRenewalFails(t *testing.T) {
 	require.Equal(t, 2, p.logins)
 }
 
-// A broker that says nothing holds a login up for as long as the caller says.
+// A login at a broker that never answers ends with its context.
 func TestLoginEndsWithItsContext(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

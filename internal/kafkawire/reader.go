@@ -2,15 +2,15 @@ package kafkawire
 
 import "encoding/binary"
 
-// Reader reads from the start of Rest. It copies nothing: what it returns is part of the bytes it was given.
+// Reader reads from the start of Rest. It copies nothing: its results are slices of the bytes it was given.
 type Reader struct {
-	// Rest is what is not read yet.
+	// Rest is the unread part.
 	Rest []byte
-	// Short is true once a field did not fit into Rest. Rest is empty then.
+	// Short is true after a field that did not fit into Rest. Rest is then empty.
 	Short bool
 }
 
-// Bytes reads n bytes. They have no spare capacity, so appending to them copies.
+// Bytes reads n bytes. The result has no spare capacity, so append copies it.
 func (r *Reader) Bytes(n int) []byte {
 	if n < 0 || n > len(r.Rest) {
 		r.fail()
@@ -21,7 +21,7 @@ func (r *Reader) Bytes(n int) []byte {
 	return out
 }
 
-// Skip passes over n bytes.
+// Skip skips n bytes.
 func (r *Reader) Skip(n int) { r.Bytes(n) }
 
 func (r *Reader) fail() { r.Rest, r.Short = nil, true }
@@ -58,7 +58,7 @@ func (r *Reader) Int64() int64 {
 	return 0
 }
 
-// Varint reads a zig-zag number. Most numbers take one byte, so that case is inlined into the caller.
+// Varint reads a zig-zag number. The compiler inlines the most frequent case, one byte, into the caller.
 func (r *Reader) Varint() int64 {
 	if len(r.Rest) > 0 && r.Rest[0] < 0x80 {
 		v := int64(r.Rest[0])
@@ -69,7 +69,7 @@ func (r *Reader) Varint() int64 {
 }
 
 func (r *Reader) longVarint() int64 {
-	if len(r.Rest) > 1 && r.Rest[1] < 0x80 { // most lengths of records take two bytes
+	if len(r.Rest) > 1 && r.Rest[1] < 0x80 { // the length of most records takes two bytes
 		v := int64(r.Rest[0]&0x7F) | int64(r.Rest[1])<<7
 		r.Rest = r.Rest[2:]
 		return v>>1 ^ -(v & 1)
@@ -94,7 +94,7 @@ func (r *Reader) Uvarint() uint64 {
 	return v
 }
 
-// VarintBytes reads bytes with a zig-zag length before them. Length -1 is null, which VarintBytes returns as nil.
+// VarintBytes reads bytes with a zig-zag length prefix. It returns nil for null, which has length -1.
 func (r *Reader) VarintBytes() []byte {
 	n := r.Varint()
 	if n < 0 {
@@ -103,14 +103,14 @@ func (r *Reader) VarintBytes() []byte {
 	return r.Bytes(int(n))
 }
 
-// SkipCompact passes over compact bytes: their length plus one comes first, and 0 is null.
+// SkipCompact skips compact bytes. Their prefix is the length plus one, or 0 for null.
 func (r *Reader) SkipCompact() {
 	if n := r.Uvarint(); n > 0 {
 		r.skipLong(n - 1)
 	}
 }
 
-// SkipTags passes over tagged fields.
+// SkipTags skips tagged fields.
 func (r *Reader) SkipTags() {
 	for n := r.Uvarint(); n > 0 && !r.Short; n-- {
 		r.Uvarint()

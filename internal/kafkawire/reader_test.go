@@ -33,7 +33,7 @@ func TestNumbers(t *testing.T) {
 	assert.False(t, r.Short)
 }
 
-// After the first field that does not fit, everything is zero, also what would have fitted.
+// After the first field that does not fit, every read returns zero, even one that would fit.
 func TestShort(t *testing.T) {
 	t.Parallel()
 	for name, read := range map[string]func(*kafkawire.Reader){

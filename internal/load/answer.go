@@ -11,17 +11,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// outcome is what one answer, or the lack of one, means for the events of its request.
+// outcome is what an answer, or a missing answer, means for the events of its request.
 type outcome struct {
-	marks      []mark        // one an event: what to add to the ledger; 0 for an event that was surely not kept
-	again      []int         // positions to send again, in order
-	after      time.Duration // how long the gateway asked to wait
-	duplicates int64         // as the gateway counted them
-	refusal    string        // the gateway's own words for what it refused
+	marks      []mark        // for each event the bits to add to the ledger; 0: certainly not stored
+	again      []int         // positions of the events to send again, in order
+	after      time.Duration // how long the gateway asks the run to wait
+	duplicates int64         // as counted by the gateway
+	refusal    string        // the gateway's text about what it refused
 	violation  string        // how the answer breaks the contract
 }
 
-// all gives every event the same mark.
+// all gives every event the mark m.
 func (o *outcome) all(m mark, again bool) {
 	for i := range o.marks {
 		o.marks[i] = m
@@ -31,7 +31,7 @@ func (o *outcome) all(m mark, again bool) {
 	}
 }
 
-// reset makes room for n events.
+// reset empties o and makes room for n events.
 func (o *outcome) reset(n int) {
 	marks, again := o.marks, o.again
 	if cap(marks) < n {
@@ -41,7 +41,7 @@ func (o *outcome) reset(n int) {
 	clear(o.marks)
 }
 
-// failure reads a refusal. code and retryable are left to the status, which says the same.
+// failure is the body of a refusal. It omits code and retryable, which repeat the status.
 type failure struct {
 	Error string `json:"error"`
 	Code  string `json:"code"`
@@ -58,7 +58,7 @@ func (f failure) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// judge fills o from an answer to a request with these events. bulk says which endpoint answered.
+// judge fills o from the answer to a request with these events. bulk: the request went to the bulk endpoint.
 func judge(o *outcome, g generator, indexes []int64, bulk bool, r reply) {
 	o.reset(len(indexes))
 	o.after = r.retryAfter
@@ -74,18 +74,18 @@ func judge(o *outcome, g generator, indexes []int64, bulk bool, r reply) {
 		o.refusal = explain(r)
 		m := maybe
 		if r.status == 429 {
-			m = 0 // nothing of it reached Kafka, so a row of it would be one too many
+			m = 0 // nothing of the request reached Kafka, so any row of it is a fault
 		}
 		o.all(m, true)
 	case r.status >= 400:
 		o.refusal = explain(r)
 		o.all(rejected, false)
 	default:
-		o.breach(r, "status %d is none of the contract's", r.status)
+		o.breach(r, "the contract has no status %d", r.status)
 	}
 }
 
-// judgeSingle wants the event's own id back.
+// judgeSingle checks that the answer accepts the event's own id.
 func judgeSingle(o *outcome, id uuid.UUID, body []byte) {
 	var room [80]byte
 	usual := append(appendUUID(append(room[:0], `{"status":"accepted","event_id":"`...), id), `"}`...)
@@ -102,7 +102,7 @@ func judgeSingle(o *outcome, id uuid.UUID, body []byte) {
 	o.marks[0] = acknowledged
 }
 
-// bulkAnswer is the body of a bulk's 202 and of its failures after parsing.
+// bulkAnswer is the body of a bulk's 202, and of its failures after parsing.
 type bulkAnswer struct {
 	Status     string      `json:"status"`
 	Accepted   *int64      `json:"accepted"`
@@ -118,7 +118,7 @@ type bulkError struct {
 	failure
 }
 
-// maxListed is how many rejected events an answer names.
+// maxListed is the most rejected events that an answer lists.
 const maxListed = 100
 
 func judgeBulk(o *outcome, r reply) {
@@ -134,7 +134,8 @@ func judgeBulk(o *outcome, r reply) {
 	o.apply(answer)
 }
 
-// judgePartial handles a 429 or 5xx with a bulk's counts: some may be final. ok is false for an answer without them.
+// judgePartial handles a 429 or 5xx with a bulk's counts: some of its events may be final. ok is false if the answer
+// has no counts.
 func judgePartial(o *outcome, r reply) (ok bool) {
 	var answer bulkAnswer
 	if err := json.Unmarshal(r.body, &answer); err != nil || answer.Accepted == nil {
@@ -182,7 +183,7 @@ func (o *outcome) apply(answer bulkAnswer) {
 	if final == 0 {
 		return
 	}
-	// More were refused for good than the answer lists: which of the rest were kept cannot be told.
+	// The answer lists only some of the final refusals, so any of the other events may be stored.
 	for i, m := range o.marks {
 		if m == acknowledged {
 			o.marks[i] = maybe
@@ -190,17 +191,20 @@ func (o *outcome) apply(answer bulkAnswer) {
 	}
 }
 
-// check compares an answer with itself and with its request of n events. It returns what does not add up.
+// check compares an answer with itself and with its request of n events. It returns the first contradiction, or "".
 func (a bulkAnswer) check(n int, r reply) string {
 	accepted := *a.Accepted
 	if accepted < 0 || a.Duplicates < 0 || a.Rejected < 0 || accepted+a.Duplicates+a.Rejected != int64(n) {
-		return fmt.Sprintf("accepted %d + duplicates %d + rejected %d is not the %d events sent", accepted, a.Duplicates, a.Rejected, n)
+		return fmt.Sprintf("accepted %d + duplicates %d + rejected %d is not the %d events sent", accepted,
+			a.Duplicates, a.Rejected, n)
 	}
 	if a.Duplicates != 0 {
 		return fmt.Sprintf("%d duplicates in a bulk of %d different ids", a.Duplicates, n)
 	}
-	if r.status == 202 && (r.accepted != strconv.FormatInt(accepted, 10) || r.rejected != strconv.FormatInt(a.Rejected, 10)) {
-		return fmt.Sprintf("X-Accepted-Events %q and X-Rejected-Events %q are not the body's %d and %d", r.accepted, r.rejected, accepted, a.Rejected)
+	if r.status == 202 &&
+		(r.accepted != strconv.FormatInt(accepted, 10) || r.rejected != strconv.FormatInt(a.Rejected, 10)) {
+		return fmt.Sprintf("X-Accepted-Events %q and X-Rejected-Events %q are not the body's %d and %d", r.accepted,
+			r.rejected, accepted, a.Rejected)
 	}
 	again, end := int64(0), int64(-1)
 	for _, span := range a.Retry {
@@ -245,14 +249,15 @@ func (a bulkAnswer) retries(index int64) bool {
 	return false
 }
 
-// breach records an answer that means nothing certain: its events may have been kept, and sending them again would hide it.
+// breach records an answer that proves nothing. Its events may be stored. They are not sent again, because that would
+// hide the fault.
 func (o *outcome) breach(r reply, format string, args ...any) {
 	o.again = o.again[:0]
 	o.violation = fmt.Sprintf(format, args...) + ": " + excerpt(r.body)
 	o.all(maybe, false)
 }
 
-// explain is the gateway's reason for a refusal.
+// explain returns the gateway's reason for a refusal.
 func explain(r reply) string {
 	var f failure
 	if err := json.Unmarshal(r.body, &f); err != nil || f == (failure{}) {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What each answer to a bulk of five means: a is acknowledged, r rejected, m may have been kept, - was surely not kept;
-// again lists the positions to send again, and violation is part of what breaks the contract.
+// The meaning of each answer to a bulk of five. a: acknowledged, r: rejected, m: maybe stored, -: certainly not stored.
+// again lists the positions to send again. violation is a part of the text about the breach.
 func TestJudgeBulk(t *testing.T) {
 	accept := `{"status":"accepted","accepted":5,"duplicates":0,"rejected":0,"errors":[],"retry":[]}`
 	for name, c := range map[string]struct {
@@ -66,7 +66,7 @@ func TestJudgeBulk(t *testing.T) {
 	}
 }
 
-// More than a hundred final refusals: the answer does not say which of the rest were kept.
+// With more than a hundred final refusals, the answer does not tell which other events are stored.
 func TestJudgeBulkWithMoreErrorsThanListed(t *testing.T) {
 	var list []string
 	indexes := make([]int64, 300)

@@ -10,21 +10,21 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// clickHouse reads the rows of a run from sluice.events: the view that analysts query, not the table behind it, because it
-// is the view that promises one row an event.
+// clickHouse reads the rows of a run from the view sluice.events. Analysts query this view and not the table behind it,
+// and the view promises one row per event.
 type clickHouse struct {
 	conn     driver.Conn
 	database string
 	addrs    []string
 }
 
-// defaultDatabase is used when the DSN names none.
+// defaultDatabase is the database if the DSN names none.
 const defaultDatabase = "sluice"
 
-// countTimeout bounds one count; a server that hangs is then asked again.
+// countTimeout bounds one count. If a server hangs, the verifier asks again.
 const countTimeout = 30 * time.Second
 
-// openClickHouse connects to nothing yet; the first count does.
+// openClickHouse prepares a store. The first count connects.
 func openClickHouse(dsn string) (store, error) {
 	opts, err := clickhouse.ParseDSN(dsn)
 	if err != nil {
@@ -32,8 +32,8 @@ func openClickHouse(dsn string) (store, error) {
 	}
 	database := opts.Auth.Database
 	set(&database, defaultDatabase)
-	// Queries name the database. A connection that names one that does not exist is refused before it can ask anything, and
-	// the engine of sluice dev does not survive that.
+	// The queries name the database, the connection does not. A server refuses a connection to a missing database
+	// before any query, and the engine of sluice dev crashes at that.
 	opts.Auth.Database = ""
 	if opts.DialTimeout == 0 {
 		opts.DialTimeout = connectTimeout
@@ -66,7 +66,8 @@ func (c *clickHouse) rows(ctx context.Context, run string, fn func(*row) error) 
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var r row
 	for rows.Next() {
-		if err := rows.Scan(&r.id, &r.project, &r.payload, &r.message, &r.level, &r.environment, &r.millis, &r.adjusted); err != nil {
+		err := rows.Scan(&r.id, &r.project, &r.payload, &r.message, &r.level, &r.environment, &r.millis, &r.adjusted)
+		if err != nil {
 			return fmt.Errorf("scan a row: %w", err)
 		}
 		if err := fn(&r); err != nil {
@@ -81,21 +82,21 @@ func (c *clickHouse) rows(ctx context.Context, run string, fn func(*row) error) 
 
 func (c *clickHouse) close() error { return c.conn.Close() }
 
-// from is what every query reads; with fills it in.
+// from is the FROM and WHERE of every query; with sets its parameters.
 const from = " FROM {database:Identifier}.events WHERE tags['" + runTag + "'] = {run:String}"
 
 func (c *clickHouse) with(ctx context.Context, run string) context.Context {
 	return clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"database": c.database, "run": run}))
 }
 
-// Codes of ClickHouse that have a plain remedy.
+// These ClickHouse error codes have a simple remedy.
 const (
 	unknownTable    = 60
 	unknownDatabase = 81
 	authFailed      = 516
 )
 
-// explain says what to do about the errors that a wrong setting causes.
+// explain adds the remedy to errors that a wrong setting causes.
 func (c *clickHouse) explain(err error) error {
 	var exception *clickhouse.Exception
 	if !errors.As(err, &exception) {
@@ -103,7 +104,8 @@ func (c *clickHouse) explain(err error) error {
 	}
 	switch exception.Code {
 	case unknownTable, unknownDatabase:
-		return fmt.Errorf("there is no %s.events on ClickHouse at %v: apply the schema with consumer migrate, or check --clickhouse", c.database, c.addrs)
+		return fmt.Errorf("%s.events does not exist on ClickHouse at %v: "+
+			"apply the schema with consumer migrate, or check --clickhouse", c.database, c.addrs)
 	case authFailed:
 		return fmt.Errorf("ClickHouse at %v refuses the user or password of --clickhouse", c.addrs)
 	default:

@@ -29,7 +29,7 @@ const eventsTable = `
 		environment LowCardinality(String), tags Map(LowCardinality(String), String), payload String
 	) ENGINE = MergeTree ORDER BY event_id`
 
-// The rows of a run, and of another one that must not be seen, come back from a real server as they went in.
+// A real server returns the rows of a run unchanged, and no rows of another run.
 func TestClickHouse(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs the ClickHouse engine; run without -short")
@@ -49,7 +49,7 @@ func TestClickHouse(t *testing.T) {
 	fill(t, dsn, g, n)
 	fill(t, dsn, other, 10)
 
-	rows, err := openClickHouse(dsn) // names no database: sluice
+	rows, err := openClickHouse(dsn) // the DSN names no database: sluice
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestClickHouseAway(t *testing.T) {
 	}
 }
 
-// startEngine returns the address of an engine that ends with the test.
+// startEngine returns the address of an engine that stops with the test.
 func startEngine(t *testing.T) string {
 	t.Helper()
 	engine := embedded.NewEngine(embedded.EngineConfig{TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: t.TempDir()})
@@ -97,7 +97,7 @@ func startEngine(t *testing.T) string {
 	})
 	t.Cleanup(func() {
 		cancel()
-		_ = running.Wait() // a failed start was reported below
+		_ = running.Wait() // the test has already reported a failed start
 	})
 	select {
 	case <-engine.Ready():
@@ -110,7 +110,7 @@ func startEngine(t *testing.T) string {
 	return engine.TCPAddr()
 }
 
-// fill makes the table if there is none and inserts events 0 to n-1 as the consumer would.
+// fill creates the table if it is missing and inserts events 0 to n-1 as the consumer does.
 func fill(t *testing.T, dsn string, g generator, n int64) {
 	t.Helper()
 	opts, err := clickhouse.ParseDSN(dsn + "/default")

@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// comparison is one reading of a run's rows.
+// comparison is the result of reading a run's rows once.
 type comparison struct {
 	*verifier
 	project string
@@ -22,13 +22,13 @@ func (c *comparison) row(r *row) error {
 	index, ok := c.gen.index(r.id)
 	if !ok || index >= c.claimed {
 		c.result.Foreign++
-		c.example("foreign", r.id, "has the run's tag, but is no id of the run")
+		c.example("foreign", r.id, "has the run's tag, but the run has no such id")
 		return nil
 	}
 	switch before := c.ledger.add(index, stored); {
 	case before&(acknowledged|maybe|rejected) == 0:
 		c.result.Foreign++
-		c.example("foreign", r.id, "event %d of the run was never sent, or only in requests answered 429", index)
+		c.example("foreign", r.id, "event %d of the run was never sent, or only in requests that got 429", index)
 	case before&doubled != 0:
 	case before&stored != 0:
 		c.ledger.add(index, doubled)
@@ -45,10 +45,10 @@ func (c *comparison) row(r *row) error {
 	return nil
 }
 
-// differs names the first thing in the row that is not what was sent; "" if there is none.
+// differs describes the first difference between the row and the event sent; "" for none.
 func (c *comparison) differs(r *row, index int64) string {
 	c.body = c.gen.append(c.body[:0], index)
-	if sent := unsafe.String(unsafe.SliceData(c.body), len(c.body)); r.payload != sent { // spares a copy a row
+	if sent := unsafe.String(unsafe.SliceData(c.body), len(c.body)); r.payload != sent { // saves a copy for each row
 		return difference(sent, r.payload)
 	}
 	if c.project == "" {
@@ -65,14 +65,15 @@ func (c *comparison) differs(r *row, index int64) string {
 			return fmt.Sprintf("%s is %q, not %q", column.name, column.got, column.want)
 		}
 	}
-	// A gateway whose clock is far from ours replaces the time and says so; that is no alteration.
+	// A gateway whose clock differs much from ours replaces the time and sets timestamp_adjusted. That is no
+	// alteration.
 	if !r.adjusted && r.millis != want.millis {
 		return fmt.Sprintf("timestamp is %d ms, not %d ms", r.millis, want.millis)
 	}
 	return ""
 }
 
-// difference shows where two payloads part.
+// difference describes the first difference of two payloads.
 func difference(sent, got string) string {
 	at := 0
 	for at < len(sent) && at < len(got) && sent[at] == got[at] {
@@ -80,15 +81,17 @@ func difference(sent, got string) string {
 	}
 	const around = 24
 	cut := func(s string) string { return s[max(0, min(at-around, len(s))):min(len(s), at+around)] }
-	return fmt.Sprintf("payload of %d bytes, not %d, differs from byte %d: %q, not %q", len(got), len(sent), at, cut(got), cut(sent))
+	return fmt.Sprintf("payload of %d bytes, not %d, differs from byte %d: %q, not %q", len(got), len(sent), at,
+		cut(got), cut(sent))
 }
 
-// example keeps the first of each kind.
+// example keeps the first maxExamples of each kind.
 func (c *comparison) example(kind string, id uuid.UUID, format string, args ...any) {
 	if c.listed == nil {
 		c.listed = map[string]int{}
 	}
 	if c.listed[kind]++; c.listed[kind] <= maxExamples {
-		c.result.Examples = append(c.result.Examples, Example{Kind: kind, EventID: id.String(), Detail: fmt.Sprintf(format, args...)})
+		c.result.Examples = append(c.result.Examples,
+			Example{Kind: kind, EventID: id.String(), Detail: fmt.Sprintf(format, args...)})
 	}
 }

@@ -9,48 +9,54 @@ import (
 	"sluice/internal/settings"
 )
 
-// Limits of the gateway, in bytes after decompression and in events; a run that breaks them would only measure refusals.
+// These are the gateway's limits, in bytes after decompression and in events. A run that exceeds them would only
+// measure refusals.
 const (
 	maxEventBytes = 1 << 20
 	maxBulkBytes  = 5 << 20
 	maxBulkEvents = 10_000
 )
 
-// DefaultEvents is how many events a run sends that was given neither a number nor a duration.
+// DefaultEvents is how many events a run sends if neither a number nor a duration is set.
 const DefaultEvents = 100_000
 
-// Config is what a run needs to know. The help texts are the manual: cmd/sluice embeds this struct as the flags of
-// `sluice load`. A field left at its zero value takes the default of its tag.
+// Config holds the settings of a run. cmd/sluice embeds this struct as the flags of `sluice load`, and the help texts
+// are its manual. A field with its zero value takes the default of its tag.
 type Config struct {
-	URL string `name:"url" default:"http://127.0.0.1:8080" help:"The gateway: http or https, with a path in front of /api/v1 if there is one."`
-	Key string `name:"key" default:"dev-key" help:"Key of the project that the events go to."`
+	URL string `name:"url" default:"http://127.0.0.1:8080" help:"URL of the gateway: http or https, with the path before /api/v1, if any."`
+	Key string `name:"key" default:"dev-key" help:"Key of the events' project."`
 
 	Events   int           `name:"events" default:"0" placeholder:"N" help:"How many events to send. 0 without --duration means 100000; 0 with it means no limit."`
-	Duration time.Duration `name:"duration" default:"0s" placeholder:"D" help:"How long to send new events, e.g. 90s. What is under way then is still sent again until it is acknowledged. 0: until --events are sent."`
-	Rate     float64       `name:"rate" default:"0" placeholder:"R" help:"Events a second, on a fixed schedule: latency then counts from the moment the schedule named, so that a slow gateway cannot hide behind a sender that waits for it. 0: as fast as the connections allow."`
+	Duration time.Duration `name:"duration" default:"0s" placeholder:"D" help:"How long to send new events, e.g. 90s. The run then still resends events until they are acknowledged. 0: until --events are sent."`
+	Rate     float64       `name:"rate" default:"0" placeholder:"R" help:"Events a second, on a fixed schedule. Latency counts from the scheduled time, so it includes the wait behind slow answers. 0: as fast as the connections allow."`
 
-	Bulk        int  `name:"bulk" default:"1" help:"Events a request. 0 or 1: the endpoint for single events; more, at most 10000: the bulk endpoint."`
-	Connections int  `name:"connections" default:"16" help:"Connections, and so requests under way at a time."`
-	EventSize   int  `name:"event-size" default:"200" help:"Size of an event's JSON. The smallest possible is about 200 bytes; larger ones have a stack trace, a user and free text."`
+	Bulk        int  `name:"bulk" default:"1" help:"Events per request, at most 10000. 0 or 1: the endpoint for single events; more: the bulk endpoint."`
+	Connections int  `name:"connections" default:"16" help:"Connections, and so concurrent requests."`
+	EventSize   int  `name:"event-size" default:"200" help:"Size of an event's JSON in bytes, at least about 200. Larger events have a stack trace, a user and free text."`
 	Gzip        bool `name:"gzip" help:"Compress request bodies with gzip."`
 
-	Timeout time.Duration `name:"timeout" default:"30s" help:"How long to wait for an answer before the event is sent again. Longer than the gateway's own --request-timeout."`
-	GiveUp  time.Duration `name:"give-up" default:"2m" help:"How long the gateway may acknowledge nothing at all before the run ends and reports what is left as unacknowledged. A single event that is refused again and again ends after ten times as long."`
-	Connect time.Duration `name:"connect-timeout" default:"10s" help:"How long the gateway may be unreachable at the very start."`
-	Repeat  float64       `name:"repeat" default:"0" placeholder:"SHARE" help:"Share of requests, 0 to 1, that are sent a second time after their acknowledgement, as a client does that lost the answer. They must not become second rows."`
+	Timeout time.Duration `name:"timeout" default:"30s" help:"How long to wait for an answer before sending the event again. Should be longer than the gateway's --request-timeout."`
+	GiveUp  time.Duration `name:"give-up" default:"2m" help:"The run ends if the gateway acknowledges nothing for this long; the report counts the rest as unacknowledged. A single event that is refused again and again gets ten times as long."`
+	Connect time.Duration `name:"connect-timeout" default:"10s" help:"How long the gateway may be unreachable at the start."`
+	Repeat  float64       `name:"repeat" default:"0" placeholder:"SHARE" help:"Share of requests, 0 to 1, to send a second time after their acknowledgement, like a client that lost the answer. They must not create second rows."`
 
-	ClickHouse    string        `name:"clickhouse" default:"clickhouse://127.0.0.1:9000/sluice" help:"Where --verify looks. The database is sluice if the DSN names none."`
-	Verify        bool          `name:"verify" help:"Wait until the events are in ClickHouse and compare each: missing, doubled, altered, foreign."`
-	VerifyTimeout time.Duration `name:"verify-timeout" default:"60s" help:"How long --verify waits for the next new row before it calls the rest missing."`
-	VerifySettle  time.Duration `name:"verify-settle" default:"3s" help:"How long the number of rows must stay the same before --verify believes that it is final."`
-	Project       string        `name:"project" placeholder:"ID" help:"Id of the project the key belongs to. If given, --verify wants every row under it; otherwise every row under the same one."`
+	ClickHouse string `name:"clickhouse" default:"clickhouse://127.0.0.1:9000/sluice" help:"DSN of the ClickHouse that --verify reads. Default database: sluice."`
+	Verify     bool   `name:"verify" help:"Wait until the events are in ClickHouse and compare each; report missing, doubled, altered and foreign ones."`
+	VerifyWait `embed:""`
+	Project    string `name:"project" placeholder:"ID" help:"Id of the key's project. --verify then expects it in every row; without it, the same project in every row."`
 
-	JSON   bool   `name:"json" help:"Print the report as one JSON document and nothing else."`
-	Ledger string `name:"ledger" placeholder:"FILE" help:"Write what became of each event to this file: a line an event of event_id, state and the XXH64 of its bytes, with tabs between."`
-	Seed   uint64 `name:"seed" default:"0" placeholder:"N" help:"Makes the contents of events repeatable; ids and times differ in every run. 0: random."`
+	JSON   bool   `name:"json" help:"Print only the report, as one JSON document."`
+	Ledger string `name:"ledger" placeholder:"FILE" help:"Write the fate of each event to this file: one line per event with event_id, state and the XXH64 of its bytes, separated by tabs."`
+	Seed   uint64 `name:"seed" default:"0" placeholder:"N" help:"Seed of the events' contents; ids and times still differ in every run. 0: random."`
 }
 
-// Validate reports every setting that cannot work, one sentence each, joined with errors.Join.
+// VerifyWait holds the times after which --verify takes the rows as complete.
+type VerifyWait struct {
+	VerifyTimeout time.Duration `name:"verify-timeout" default:"60s" help:"How long --verify waits for another new row before it reports the rest as missing."`
+	VerifySettle  time.Duration `name:"verify-settle" default:"3s" help:"How long the number of rows must stay the same before --verify takes it as final."`
+}
+
+// Validate reports every fault of the settings, joined with errors.Join.
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	var faults []error
@@ -60,15 +66,17 @@ func (c Config) Validate() error {
 		}
 	}
 	u, err := url.Parse(c.URL)
-	check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "--url: not an http or https URL: %s", settings.Shown(c.URL))
+	check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"),
+		"--url: not an http or https URL: %s", settings.Shown(c.URL))
 	check(c.Events >= 0, "--events: must not be negative")
 	check(c.Duration >= 0, "--duration: must not be negative")
 	check(c.Rate >= 0 && c.Rate <= 1e9, "--rate: must be between 0 and 1000000000 events a second")
 	check(c.Bulk >= 0 && c.Bulk <= maxBulkEvents, "--bulk: must be between 0 and %d events", maxBulkEvents)
 	check(c.Connections >= 1 && c.Connections <= 10_000, "--connections: must be between 1 and 10000")
-	check(c.EventSize >= 0 && c.EventSize <= maxEventBytes, "--event-size: must be between 0 and %d bytes", maxEventBytes)
+	check(c.EventSize >= 0 && c.EventSize <= maxEventBytes, "--event-size: must be between 0 and %d bytes",
+		maxEventBytes)
 	check(c.Bulk*(max(c.EventSize, fixedBytes)+1)+1 <= maxBulkBytes || c.Bulk <= 1,
-		"--bulk %d of --event-size %d is more than the %d bytes of a bulk request", c.Bulk, c.EventSize, maxBulkBytes)
+		"--bulk %d of --event-size %d exceeds the %d bytes of a bulk request", c.Bulk, c.EventSize, maxBulkBytes)
 	check(c.Repeat >= 0 && c.Repeat <= 1, "--repeat: must be between 0 and 1")
 	check(c.Timeout > 0, "--timeout: must be positive")
 	check(c.GiveUp > 0, "--give-up: must be positive")
@@ -79,7 +87,7 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// withDefaults fills what a caller without flags left out.
+// withDefaults fills in the zero fields of a caller without flags.
 func (c Config) withDefaults() Config {
 	set(&c.URL, "http://127.0.0.1:8080")
 	set(&c.Key, "dev-key")

@@ -14,7 +14,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// endpoint is the one URL that a run posts to, and the connections under way to it.
+// endpoint is the URL that a run posts to, and the open connections to it.
 type endpoint struct {
 	uri     string
 	addr    string
@@ -36,11 +36,13 @@ const (
 // connectTimeout bounds one attempt to connect.
 const connectTimeout = 5 * time.Second
 
-// errNotSent marks a request that never left, because no connection could be made: its events are as they were before.
+// errNotSent marks a request that was never sent because connecting failed. Its events keep their state.
 var errNotSent = errors.New("no connection")
 
-// newEndpoint opens nothing.
-func newEndpoint(cfg Config, connect func(ctx context.Context, network, addr string) (net.Conn, error)) (*endpoint, error) {
+// newEndpoint returns an endpoint for cfg. It opens no connection.
+func newEndpoint(
+	cfg Config, connect func(ctx context.Context, network, addr string) (net.Conn, error),
+) (*endpoint, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("--url: %w", err)
@@ -66,7 +68,7 @@ func newEndpoint(cfg Config, connect func(ctx context.Context, network, addr str
 	return e, nil
 }
 
-// dial connects. Its errors are errNotSent.
+// dial connects. Its errors wrap errNotSent.
 func (e *endpoint) dial(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -100,7 +102,7 @@ func (e *endpoint) hangUp(c net.Conn) {
 	_ = c.Close()
 }
 
-// cutAll ends every connection, with a request under way on it or not, and lets no new one be made.
+// cutAll closes every connection, busy or idle, and prevents new ones.
 func (e *endpoint) cutAll() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

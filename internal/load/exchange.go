@@ -13,9 +13,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// exchange is one worker's connection and buffers. fasthttp writes and parses the messages; the connection is the worker's
-// own, because a client with a pool retries and times out by its own rules, while here every attempt has to be known. It
-// costs a fraction of net/http's CPU, and a sender that shares its cores with the gateway would otherwise measure itself.
+// exchange is one worker's connection and buffers. fasthttp writes and parses the HTTP messages. The worker owns its
+// connection: a client with a pool retries and times out by its own rules, but a run must know every attempt. fasthttp
+// costs a fraction of net/http's CPU, and the sender often shares its cores with the gateway under test.
 type exchange struct {
 	end  *endpoint
 	conn net.Conn
@@ -30,13 +30,13 @@ type exchange struct {
 // reply is one answer. Its body is valid until the next post.
 type reply struct {
 	status     int
-	retryAfter time.Duration // 0: none given
+	retryAfter time.Duration // 0: no Retry-After
 	accepted   string        // X-Accepted-Events
 	rejected   string        // X-Rejected-Events
 	body       []byte
 }
 
-// maxAnswer bounds an answer, in bytes: a hundred errors and the retry ranges of the largest bulk stay far below.
+// maxAnswer bounds an answer, in bytes. A hundred errors and the retry ranges of the largest bulk need much less.
 const maxAnswer = 16 << 20
 
 func newExchange(end *endpoint) *exchange {
@@ -49,13 +49,13 @@ func newExchange(end *endpoint) *exchange {
 		x.req.Header.Set(name, value)
 	}
 	if end.header["Content-Encoding"] == "gzip" {
-		x.zip, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // errs only for a level that does not exist
+		x.zip, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails only for an invalid level
 	}
 	return x
 }
 
-// post sends body and returns the answer. After an error nothing is known about what became of the body, unless the error
-// is errNotSent.
+// post sends body and returns the answer. After an error other than errNotSent, the gateway may or may not have the
+// body.
 func (x *exchange) post(ctx context.Context, body []byte) (reply, error) {
 	body, err := x.encode(body)
 	if err != nil {
@@ -117,7 +117,7 @@ func (x *exchange) encode(body []byte) ([]byte, error) {
 	return x.buf.Bytes(), nil
 }
 
-// close ends the connection; the next post makes a new one.
+// close closes the connection. The next post opens another.
 func (x *exchange) close() {
 	if x.conn != nil {
 		x.end.hangUp(x.conn)
@@ -125,7 +125,7 @@ func (x *exchange) close() {
 	}
 }
 
-// retryAfter reads the header in seconds, the only form a gateway sends. Anything else counts as absent.
+// retryAfter parses the header in seconds, the only form that a gateway sends. Any other form counts as absent.
 func retryAfter(value []byte) time.Duration {
 	seconds, err := strconv.ParseUint(string(value), 10, 31)
 	if err != nil {

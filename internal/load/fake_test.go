@@ -20,13 +20,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// gateway plays the HTTP contract over connections in memory, so that it works inside a synctest bubble, and keeps what it
-// accepted the way the pipeline behind it would: one row an id, the first copy wins.
+// gateway implements the HTTP contract over connections in memory, so that it works inside a synctest bubble. It stores
+// accepted events like the pipeline: one row per id, the first copy wins.
 type gateway struct {
 	t *testing.T
-	// fault, if set, sees every request first, counted from 1, and may answer it: it returns true then.
+	// fault, if set, sees each request first, numbered from 1. It returns true if it answered the request.
 	fault func(n int, w http.ResponseWriter, r *http.Request, events []json.RawMessage) bool
-	// down refuses connections.
+	// down reports whether to refuse connections.
 	down func() bool
 
 	mu       sync.Mutex
@@ -37,7 +37,7 @@ type gateway struct {
 	done     chan struct{}
 }
 
-// serve starts a gateway that ends with stop.
+// serve starts a gateway; stop ends it.
 func serve(t *testing.T) (g *gateway, stop func()) {
 	t.Helper()
 	g = &gateway{t: t, seen: map[uuid.UUID]bool{}, conns: make(chan net.Conn), done: make(chan struct{})}
@@ -53,7 +53,7 @@ func serve(t *testing.T) (g *gateway, stop func()) {
 	}
 }
 
-// Accept, Close and Addr make the gateway its own listener.
+// Accept, Close and Addr make the gateway a net.Listener.
 func (g *gateway) Accept() (net.Conn, error) {
 	select {
 	case c := <-g.conns:
@@ -136,7 +136,7 @@ func (g *gateway) accept(w http.ResponseWriter, r *http.Request, events []json.R
 	_, _ = fmt.Fprintf(w, `{"status":"accepted","event_id":"%s"}`, toRow(g.t, events[0]).id)
 }
 
-// bulk answers with counts; failed and retry are JSON.
+// bulk answers with counts. failed and retry are JSON.
 func bulk(w http.ResponseWriter, status, accepted, rejected int, failed, retry string) {
 	w.Header().Set("X-Accepted-Events", strconv.Itoa(accepted))
 	w.Header().Set("X-Rejected-Events", strconv.Itoa(rejected))
@@ -147,7 +147,7 @@ func bulk(w http.ResponseWriter, status, accepted, rejected int, failed, retry s
 	_, _ = fmt.Fprintf(w, `{"status":"accepted","accepted":%d,"duplicates":0,"rejected":%d,"errors":%s,"retry":%s}`, accepted, rejected, failed, retry)
 }
 
-// refuse answers with an error body. after is Retry-After in seconds; 0 leaves it out.
+// refuse answers with an error body. after is Retry-After in seconds; 0: no header.
 func refuse(w http.ResponseWriter, status, after int) {
 	if after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(after))
@@ -156,7 +156,7 @@ func refuse(w http.ResponseWriter, status, after int) {
 	_, _ = fmt.Fprintf(w, `{"error":"No.","code":"code_%d","retryable":false,"request_id":"r"}`, status)
 }
 
-// drop ends the connection without an answer.
+// drop closes the connection without an answer.
 func drop(t *testing.T, w http.ResponseWriter) {
 	c, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -166,7 +166,7 @@ func drop(t *testing.T, w http.ResponseWriter) {
 	_ = c.Close()
 }
 
-// toRow does what the consumer does, by other code than the generator's.
+// toRow converts an event like the consumer, with code independent of the generator's.
 func toRow(t *testing.T, raw []byte) row {
 	var e struct {
 		ID          uuid.UUID         `json:"event_id"`
@@ -194,7 +194,7 @@ func toRow(t *testing.T, raw []byte) row {
 	}
 }
 
-// rows is a store over rows in memory, read anew at each question.
+// rows is a store over rows in memory. Each call reads them anew.
 type rows struct {
 	read func() []row
 	err  func() error

@@ -5,20 +5,22 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"sluice/internal/backoff"
 )
 
-// gate is where all workers of a run wait when the gateway asked one of them to: a client that is told Retry-After and lets
-// its other connections go on has not understood.
+// gate makes all workers of a run wait after the gateway sent one of them Retry-After. The header concerns the whole
+// client, so its other connections must wait as well.
 type gate struct {
 	mu     sync.Mutex
 	opens  time.Time
 	closed time.Duration
 }
 
-// maxPause bounds what a single Retry-After can ask for.
+// maxPause bounds the pause of a single Retry-After.
 const maxPause = 5 * time.Minute
 
-// hold keeps the gate shut for d from now on. A longer hold that is in force already stays.
+// hold closes the gate for d from now on. It never shortens an earlier hold.
 func (g *gate) hold(d time.Duration) {
 	d = min(d, maxPause)
 	now := time.Now()
@@ -30,8 +32,8 @@ func (g *gate) hold(d time.Duration) {
 	}
 }
 
-// pass waits until the gate is open. waited says that it was not, and the passage is then spread a little, so that all
-// connections do not come back in the same instant.
+// pass waits until the gate is open. If pass waited, it adds a short random wait, so that not all connections return at
+// the same instant, and waited is true.
 func (g *gate) pass(ctx context.Context) (waited bool, err error) {
 	for {
 		g.mu.Lock()
@@ -41,13 +43,13 @@ func (g *gate) pass(ctx context.Context) (waited bool, err error) {
 			return waited, ctx.Err()
 		}
 		waited = true
-		if err := sleep(ctx, left+jitter(min(left/20, 250*time.Millisecond))); err != nil {
-			return waited, err
+		if !backoff.Sleep(ctx, left+jitter(min(left/20, 250*time.Millisecond))) {
+			return waited, ctx.Err()
 		}
 	}
 }
 
-// paused is how long the gate has been shut in all, the rest of a present hold included.
+// paused returns how long the gate was closed in total, including the rest of the current hold.
 func (g *gate) paused() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -63,18 +65,3 @@ func later(a, b time.Time) time.Time {
 
 // jitter returns a random duration in [0, d].
 func jitter(d time.Duration) time.Duration { return rand.N(d + 1) }
-
-// sleep waits for d or until ctx ends, whose error it then returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

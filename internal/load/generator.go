@@ -8,17 +8,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// runTag is the tag by which the verifier finds the rows of a run; indexTag is there for whoever reads a row by eye.
+// runTag is the tag that marks the rows of a run for the verifier. indexTag helps people who read a row.
 const (
 	runTag   = "load_run"
 	indexTag = "n"
 )
 
-// fixedBytes is the most that the fields take that every event has, whatever size was asked for.
+// fixedBytes is the most that the fields of every event take, in bytes, whatever its size.
 const fixedBytes = 256
 
-// generator makes the events of a run. It is a value without state: the same index gives the same bytes at any time, from
-// any goroutine.
+// generator builds the events of a run. It has no state: the same index gives the same bytes at any time and from any
+// goroutine.
 type generator struct {
 	identity
 	run  string
@@ -30,17 +30,19 @@ func newGenerator(seed uint64, start time.Time, size int) generator {
 	return generator{identity: d, run: strconv.FormatUint(d.key, 36), size: size}
 }
 
-// A choice is a value as the client writes it, in JSON, and as it must come out in ClickHouse.
+// choice is a value in two forms: the JSON that the client sends, and the text that ClickHouse must store.
 type choice struct{ sent, stored string }
 
-// levels are mostly plain, with every alias now and then. An empty sent leaves the field out.
+// levels holds mostly plain levels, and each alias once. An empty sent omits the field.
 var levels = []choice{
-	{`error`, "error"}, {`warning`, "warning"}, {`info`, "info"}, {`error`, "error"}, {`warning`, "warning"}, {`info`, "info"},
-	{`error`, "error"}, {`debug`, "debug"}, {`fatal`, "fatal"}, {`critical`, "fatal"}, {`warn`, "warning"}, {`log`, "info"},
+	{`error`, "error"}, {`warning`, "warning"}, {`info`, "info"}, {`error`, "error"}, {`warning`, "warning"},
+	{`info`, "info"},
+	{`error`, "error"}, {`debug`, "debug"}, {`fatal`, "fatal"}, {`critical`, "fatal"}, {`warn`, "warning"},
+	{`log`, "info"},
 	{`trace`, "debug"}, {`ERROR`, "error"}, {`Info`, "info"}, {``, "error"},
 }
 
-// messages use every way to write a character in JSON, because a parser that writes its own bytes back would change them.
+// messages use every JSON spelling of a character. A parser that encodes the payload again would change them.
 var messages = []choice{
 	{`payment declined, order #`, "payment declined, order #"},
 	{`timeout after 3000 ms, job `, "timeout after 3000 ms, job "},
@@ -55,11 +57,13 @@ var messages = []choice{
 var environments = []string{"production", "production", "production", "staging", "canary"}
 
 var words = []string{
-	"order", "invoice", "customer", "session", "retry", "queue", "worker", "shard", "token", "cart", "refund", "carrier",
-	"index", "offset", "ledger", "quota", "region", "replica", "payload", "gateway", "checkout", "parcel", "voucher", "stock",
+	"order", "invoice", "customer", "session", "retry", "queue", "worker", "shard", "token", "cart", "refund",
+	"carrier", "index", "offset", "ledger", "quota", "region", "replica", "payload", "gateway", "checkout",
+	"parcel", "voucher",
+	"stock",
 }
 
-// expected is what the columns of an event's row must hold.
+// expected holds the column values that the row of an event must have.
 type expected struct {
 	id          uuid.UUID
 	message     string
@@ -68,8 +72,8 @@ type expected struct {
 	millis      int64
 }
 
-// append adds the JSON of the event with this index to buf. Small events have the fields without which none is useful;
-// larger ones get more, and free text up to the size asked for.
+// append appends the JSON of the event with this index to buf. Small events have only the essential fields. Larger
+// events get more fields, and free text up to the configured size.
 func (g generator) append(buf []byte, index int64) []byte {
 	start := len(buf)
 	buf, _ = g.build(buf, index, false)
@@ -79,7 +83,7 @@ func (g generator) append(buf []byte, index int64) []byte {
 	return append(buf, '}')
 }
 
-// build writes the fixed fields and, when asked, says what must be stored for them.
+// build appends the fixed fields. With want, it also returns the expected columns.
 func (g generator) build(buf []byte, index int64, want bool) ([]byte, expected) {
 	r := g.rand(index)
 	id := g.id(index)
@@ -108,10 +112,11 @@ func (g generator) build(buf []byte, index int64, want bool) ([]byte, expected) 
 	if !want {
 		return buf, expected{}
 	}
-	return buf, expected{id: id, message: message.stored + strconv.Itoa(detail), level: level.stored, millis: g.millis(index)}
+	return buf, expected{id: id, message: message.stored + strconv.Itoa(detail), level: level.stored,
+		millis: g.millis(index)}
 }
 
-// expect says what must be stored for an event.
+// expect returns the expected columns of an event.
 func (g generator) expect(index int64) expected {
 	buf, want := g.build(nil, index, true)
 	if g.size-len(buf) > contextRoom {
@@ -120,7 +125,7 @@ func (g generator) expect(index int64) expected {
 	return want
 }
 
-// contextRoom is from how many free bytes on an event gets context fields, frameRoom the same for one more stack frame.
+// An event gets context fields if at least contextRoom bytes are free, and one more stack frame if frameRoom bytes are.
 const (
 	contextRoom = 260
 	frameRoom   = 240
@@ -130,7 +135,7 @@ func (g generator) environment(index int64) string {
 	return environments[mix(g.key^5*uint64(index))%uint64(len(environments))]
 }
 
-// extend grows the open event that begins at start to the size asked for.
+// extend grows the open event that starts at start to the configured size.
 func (g generator) extend(buf []byte, index int64, start int) []byte {
 	r := g.rand(^index)
 	room := func() int { return g.size - (len(buf) - start) }
@@ -143,8 +148,9 @@ func (g generator) extend(buf []byte, index int64, start int) []byte {
 		buf = strconv.AppendInt(buf, int64(r.below(64)), 10)
 		buf = append(buf, `","user":{"id":"u`...)
 		buf = strconv.AppendInt(buf, int64(r.below(100_000)), 10)
-		// Numbers that a round trip through float64 would change.
-		buf = append(buf, `"},"sdk":{"name":"sluice.load","version":"1.0.0"},"amount":12345678901234567890,"ratio":1.50`...)
+		// A round trip through float64 would change these numbers.
+		buf = append(buf,
+			`"},"sdk":{"name":"sluice.load","version":"1.0.0"},"amount":12345678901234567890,"ratio":1.50`...)
 	}
 	if room() > frameRoom+contextRoom {
 		buf = append(buf, `,"exception":{"type":"CheckoutError","value":"stock is gone"},"stacktrace":[`...)

@@ -8,26 +8,26 @@ import (
 	"github.com/google/uuid"
 )
 
-// identity makes the ids of a run and finds the index of an id again without a table of them.
+// identity builds the ids of a run, and finds the index of an id without a table.
 //
-// The last 62 free bits of a UUID carry the index, sent through a keyed permutation so that ids look as random as a real
-// client's. An id found in ClickHouse is taken back through the permutation to a candidate index, and is believed only if
-// that index makes the very same 16 bytes.
+// The last 62 free bits of a UUID hold the index after a keyed permutation, so ids look as random as a real client's.
+// To find the index, identity inverts the permutation of an id from ClickHouse. It accepts the index only if that index
+// builds the same 16 bytes.
 type identity struct {
 	key  uint64
-	base int64 // Unix milliseconds: the latest time any id or timestamp of the run names
+	base int64 // Unix milliseconds: no id or timestamp of the run is later
 }
 
-// spread is how far back from the start of the run events are dated: enough to cross hours now and then, never enough to be
-// refused as too old.
+// spread is how far before the start of the run events are dated. Some cross an hour's boundary, and none is refused as
+// too old.
 const spread = 10 * time.Minute
 
-// idBits is what a UUID leaves free in its second half, after the two bits of the variant.
+// idBits is the number of free bits in the second half of a UUID, after the two bits of the variant.
 const idBits = 62
 
 const idMask = 1<<idBits - 1
 
-// Odd constants permute the integers below 2^62; their inverses undo it.
+// These odd constants permute the integers below 2^62. Their inverses undo the permutation.
 const (
 	mulA = 0x9e3779b97f4a7c15
 	mulB = 0xbf58476d1ce4e5b9
@@ -35,17 +35,17 @@ const (
 
 var invA, invB = inverse(mulA), inverse(mulB)
 
-// newIdentity depends on the start as well as on the seed: a repeated seed must not repeat ids.
+// newIdentity derives the key from the start as well as the seed, so that a repeated seed does not repeat ids.
 func newIdentity(seed uint64, start time.Time) identity {
 	base := start.UnixMilli()
 	return identity{key: mix(seed ^ mix(uint64(base))), base: base}
 }
 
-// rand starts the random sequence of one event.
+// rand returns the random sequence of one event.
 func (d identity) rand(index int64) prng { return prng(d.key ^ mix(uint64(index)+1)) }
 
-// version says whether an event has a UUIDv7, whose time is its identity's time, or a UUIDv4, whose event needs a timestamp
-// that a resend repeats. One in eight is a v4.
+// version returns 7 for an event with a UUIDv7, which carries its time, and 4 for one with a UUIDv4, which needs a
+// timestamp that resends repeat. One in eight is 4.
 func (d identity) version(index int64) byte {
 	if mix(d.key+uint64(index))%8 == 0 {
 		return 4
@@ -53,12 +53,12 @@ func (d identity) version(index int64) byte {
 	return 7
 }
 
-// millis is the time that the event names, in its UUIDv7 or its timestamp, in Unix milliseconds.
+// millis returns the time in the event's UUIDv7 or timestamp, in Unix milliseconds.
 func (d identity) millis(index int64) int64 {
 	return d.base - int64(mix(d.key^^uint64(index))%uint64(spread.Milliseconds()))
 }
 
-// id makes the id of an event.
+// id returns the id of an event.
 func (d identity) id(index int64) (id uuid.UUID) {
 	version := d.version(index)
 	head := mix(d.key + 3*uint64(index))
@@ -71,7 +71,7 @@ func (d identity) id(index int64) (id uuid.UUID) {
 	return id
 }
 
-// index finds the event with this id. ok is false for an id that no event of the run can have.
+// index returns the index of the event with this id. ok is false if no event of the run can have the id.
 func (d identity) index(id uuid.UUID) (index int64, ok bool) {
 	hidden := binary.BigEndian.Uint64(id[8:])
 	if hidden>>idBits != 0b10 {
@@ -81,8 +81,8 @@ func (d identity) index(id uuid.UUID) (index int64, ok bool) {
 	return index, index >= 0 && d.id(index) == id
 }
 
-// hide mixes the key in twice: once alone, two runs' permutations would differ by an exclusive or only, and what an index of
-// one run makes of its key would be what another index of the other run makes of its own.
+// hide permutes x. It mixes in the key twice. After mixing it in once, the permutations of two runs would differ only
+// by an exclusive or, and an id of one run could look like an id of the other.
 func (d identity) hide(x uint64) uint64 {
 	x = (x ^ d.key) & idMask
 	x = x * mulA & idMask
@@ -94,12 +94,13 @@ func (d identity) hide(x uint64) uint64 {
 func (d identity) reveal(x uint64) uint64 {
 	x = x * invB & idMask
 	x = (x ^ mix(d.key)) & idMask
-	x ^= x >> 31 // its own inverse: 31 is half of 62
+	x ^= x >> 31 // its own inverse, because 31 is half of 62
 	x = x * invA & idMask
 	return (x ^ d.key) & idMask
 }
 
-// inverse is the inverse of an odd number modulo 2^64, by Newton's iteration: each step doubles the bits that are right.
+// inverse returns the inverse of an odd number modulo 2^64, by Newton's iteration. Each step doubles the number of
+// correct bits.
 func inverse(odd uint64) uint64 {
 	x := odd
 	for range 6 {
@@ -108,7 +109,7 @@ func inverse(odd uint64) uint64 {
 	return x
 }
 
-// prng is SplitMix64: seeded per event for nothing, and good enough for made-up contents.
+// prng is SplitMix64. Seeding costs nothing, so each event has its own, and its quality is enough for contents.
 type prng uint64
 
 func (p *prng) next() uint64 {

@@ -2,23 +2,23 @@ package load
 
 import "sync"
 
-// mark is what is known about one event, as bits that are only ever added.
+// mark is the state of one event, a set of bits. Bits are added and never removed, except by forget.
 type mark byte
 
 const (
-	// maybe: a request with it went out and nothing is known, or the gateway said that it may have been kept all the same.
+	// maybe: a request with the event has no answer, or an answer that leaves open whether the event is stored.
 	maybe mark = 1 << iota
-	// acknowledged: answered 202.
+	// acknowledged: the gateway answered 202.
 	acknowledged
-	// rejected: refused for good.
+	// rejected: the gateway refused the event for good.
 	rejected
-	// stored, doubled: the verifier saw a row of it, and more than one.
+	// stored, doubled: the verifier saw one row of the event, or more than one.
 	stored
 	doubled
 )
 
-// ledger has a byte an event, by index. It grows in chunks, so that a run of unknown length copies nothing; ten million
-// events take 10 MB. The zero value is ready and safe for concurrent use.
+// ledger holds one byte per event, by index. It grows in chunks, so a run of unknown length copies nothing. Ten million
+// events take 10 MB. The zero value is ready. A ledger is safe for concurrent use.
 type ledger struct {
 	mu     sync.Mutex
 	chunks []*[chunkEvents]mark
@@ -26,7 +26,7 @@ type ledger struct {
 
 const chunkEvents = 1 << 16
 
-// add adds bits to one event and returns those it had before.
+// add adds bits to one event and returns its bits before.
 func (l *ledger) add(index int64, m mark) mark {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,7 +43,7 @@ func (l *ledger) addLocked(index int64, m mark) mark {
 	return before
 }
 
-// addEach adds one bit set an event under one lock and returns how many were acknowledged, and rejected, for the first time.
+// addEach adds a mark to each event under one lock. It returns how many became acknowledged, and how many rejected.
 func (l *ledger) addEach(indexes []int64, marks []mark) (newAcknowledged, newRejected int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,7 +59,7 @@ func (l *ledger) addEach(indexes []int64, marks []mark) (newAcknowledged, newRej
 	return newAcknowledged, newRejected
 }
 
-// get returns the bits of one event; none for an index that was never reached.
+// get returns the bits of one event; none for an index beyond the last.
 func (l *ledger) get(index int64) mark {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,14 +69,14 @@ func (l *ledger) get(index int64) mark {
 	return l.chunks[index/chunkEvents][index%chunkEvents]
 }
 
-// each calls fn for every event from 0 to n-1.
+// each calls fn for the events 0 to n-1.
 func (l *ledger) each(n int64, fn func(index int64, m mark)) {
 	for i := range n {
 		fn(i, l.get(i))
 	}
 }
 
-// forget drops what the verifier added, for another reading.
+// forget removes the verifier's bits, so that it can read the rows again.
 func (l *ledger) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +87,7 @@ func (l *ledger) forget() {
 	}
 }
 
-// String is the state's name in a ledger file.
+// String returns the state's name in a ledger file.
 func (m mark) String() string {
 	switch {
 	case m&acknowledged != 0:

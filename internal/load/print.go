@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 )
 
-// writeJSON prints the report as one indented document.
+// writeJSON prints the report as one indented JSON document.
 func (r Report) writeJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
@@ -21,7 +21,7 @@ func (r Report) writeJSON(w io.Writer) error {
 	return nil
 }
 
-// writeText prints the report for a person: a table, the examples, and the verdict as the last line.
+// writeText prints the report for people: a table, the examples, and the verdict as the last line.
 func (r Report) writeText(w io.Writer) error {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -40,7 +40,8 @@ func (r Report) writeText(w io.Writer) error {
 	if r.PausedSeconds > 0 {
 		line("paused", "%.1f s, as the gateway asked", r.PausedSeconds)
 	}
-	line("latency", "p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms", r.Latency.P50, r.Latency.P99, r.Latency.P999, r.Latency.Max)
+	line("latency", "p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms", r.Latency.P50, r.Latency.P99,
+		r.Latency.P999, r.Latency.Max)
 	line("answers", "%s", r.statuses())
 	if v := r.Verify; v != nil {
 		line("verified in", "%.1f s, %d rows", v.Seconds, v.Rows)
@@ -64,14 +65,15 @@ func (r Report) writeText(w io.Writer) error {
 	return nil
 }
 
-// verdict is the last line.
+// verdict returns the last line.
 func (r Report) verdict() string {
 	var line string
 	if v := r.Verify; v != nil && v.Error == "" {
 		line = fmt.Sprintf("verified: %d acknowledged, %d stored, %d missing, %d doubled, %d altered, %d foreign",
 			v.Acknowledged, v.Stored, v.Missing, v.Doubled, v.Altered, v.Foreign)
 	} else {
-		line = fmt.Sprintf("sent: %d acknowledged, %d rejected, %d unacknowledged", r.Accepted, r.Rejected, r.Unacknowledged)
+		line = fmt.Sprintf("sent: %d acknowledged, %d rejected, %d unacknowledged", r.Accepted, r.Rejected,
+			r.Unacknowledged)
 	}
 	if faults := r.Faults(); len(faults) > 0 {
 		return "FAILED: " + strings.Join(faults, ", ") + " (" + line + ")"

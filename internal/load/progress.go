@@ -9,13 +9,15 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"sluice/internal/backoff"
 )
 
-// progress tells a waiting person what goes on.
+// progress shows a waiting person the state of the run.
 type progress struct {
 	out   io.Writer
 	bar   bool
-	total int64 // events, or milliseconds for a run without a number of them
+	total int64 // events, or milliseconds for a run without a number of events
 	timed bool
 }
 
@@ -24,7 +26,8 @@ const (
 	lineEvery = 5 * time.Second
 )
 
-// newProgress draws a bar on a terminal, writes lines elsewhere, and nothing when a program reads the output.
+// newProgress returns a progress that draws a bar on a terminal, writes lines elsewhere, and is silent with
+// Config.JSON.
 func newProgress(cfg Config, out io.Writer) *progress {
 	p := &progress{out: out, total: int64(cfg.Events)}
 	if cfg.JSON || out == nil {
@@ -41,17 +44,17 @@ func newProgress(cfg Config, out io.Writer) *progress {
 
 // note writes a line.
 func (p *progress) note(format string, args ...any) {
-	_, _ = fmt.Fprintf(p.out, format+"\n", args...) // a reader who went away does not end the run
+	_, _ = fmt.Fprintf(p.out, format+"\n", args...) // the run continues without a reader
 }
 
-// follow shows how t grows until ctx ends.
+// follow shows the growth of t until ctx ends.
 func (p *progress) follow(ctx context.Context, t *tally) {
 	if p.bar {
 		p.draw(ctx, t)
 		return
 	}
 	var last int64
-	for sleep(ctx, lineEvery) == nil {
+	for backoff.Sleep(ctx, lineEvery) {
 		now := t.report()
 		p.note("%d acknowledged, %.0f events/s, p99 %.1f ms, %d retried", now.Accepted,
 			float64(now.Accepted-last)/lineEvery.Seconds(), now.Latency.P99, now.Retried)
@@ -68,9 +71,10 @@ func (p *progress) draw(ctx context.Context, t *tally) {
 		if p.timed {
 			done = time.Since(t.start).Milliseconds()
 		}
-		bar.Describe(fmt.Sprintf("%d acknowledged, %.0f/s, p99 %.1f ms", now.Accepted, now.EventsPerSecond, now.Latency.P99))
+		bar.Describe(fmt.Sprintf("%d acknowledged, %.0f/s, p99 %.1f ms", now.Accepted, now.EventsPerSecond,
+			now.Latency.P99))
 		_ = bar.Set64(min(done, p.total)) // fails only beyond the total
-		if sleep(ctx, barEvery) != nil {
+		if !backoff.Sleep(ctx, barEvery) {
 			_ = bar.Finish()
 			return
 		}

@@ -2,51 +2,59 @@ package load
 
 import "fmt"
 
-// Report is what came of a run. Counts are events unless they say otherwise.
+// Report is the result of a run. Counts are events unless noted.
 type Report struct {
-	// Run is the value of the tag load_run that all events of the run carry. Seed repeats their contents.
+	// Run is the value of the tag load_run that all events of the run carry. Seed reproduces their contents.
 	Run  string `json:"run"`
 	Seed uint64 `json:"seed"`
 
-	// Sent went out at least once. Accepted were acknowledged with a 202, Rejected refused for good, each event counted once.
+	// Sent counts events sent at least once, Accepted those with a 202, Rejected those refused for good. Each event
+	// counts once.
 	Sent     int64 `json:"sent"`
 	Accepted int64 `json:"accepted"`
 	Rejected int64 `json:"rejected"`
-	// Duplicates is what bulk answers said; a run sends no id twice in a bulk.
+	// Duplicates is the sum of the counts in bulk answers. A run never sends an id twice in a bulk.
 	Duplicates int64 `json:"duplicates"`
-	// Retried is how often events were sent again because they were not acknowledged, Repeated although they were (--repeat).
+	// Retried counts events sent again without an acknowledgement, each time. Repeated counts those sent again after
+	// one (--repeat).
 	Retried  int64 `json:"retried"`
 	Repeated int64 `json:"repeated"`
-	// Unacknowledged were sent and neither accepted nor rejected when the run ended.
+	// Unacknowledged counts events that were sent but neither accepted nor rejected by the end of the run.
 	Unacknowledged int64 `json:"unacknowledged"`
 
-	// Requests and Bytes are all attempts, the latter bodies before compression.
-	Requests int64 `json:"requests"`
-	Bytes    int64 `json:"bytes"`
-	// Seconds is from the start of sending to the last 202. EventsPerSecond is Accepted over it.
+	// Traffic is what the run sent in all.
+	Traffic
+	// Seconds is the time from the start of sending to the last 202. EventsPerSecond is Accepted divided by Seconds.
 	Seconds         float64 `json:"seconds"`
 	EventsPerSecond float64 `json:"events_per_second"`
-	// PausedSeconds is how long the gateway asked the run to wait.
+	// PausedSeconds is how long the run paused for Retry-After.
 	PausedSeconds float64 `json:"paused_seconds"`
-	// Latency is of the requests answered 202: with --rate from the scheduled time, else from sending.
+	// Latency covers the requests that got 202. It counts from the scheduled time with --rate, else from sending.
 	Latency Latency `json:"latency_ms"`
-	// ByStatus counts requests by status, and those without an answer as unreachable, reset and timeout.
+	// ByStatus counts requests by status. Requests without an answer count as unreachable, reset or timeout.
 	ByStatus map[string]int64 `json:"by_status"`
 
-	// Violations are answers that break the protocol, such as counts that do not add up.
+	// Violations counts answers that break the protocol, for instance with counts that contradict each other.
 	Violations int64 `json:"violations"`
 	// Examples are some of the refusals and violations, in the gateway's words.
 	Examples []string `json:"examples,omitempty"`
-	// Interrupted says that the run was told to stop; what was under way then is unacknowledged without that being a fault.
+	// Interrupted: the run was told to stop. Its unacknowledged events are then no fault.
 	Interrupted bool `json:"interrupted,omitempty"`
 
-	// Verify is what --verify found; nil without it.
+	// Verify is the result of --verify; nil without it.
 	Verify *Verification `json:"verify,omitempty"`
-	// Passed is OK, for readers of the JSON.
+	// Passed is the result of OK, for readers of the JSON.
 	Passed bool `json:"ok"`
 }
 
-// Latency has quantiles in milliseconds.
+// Traffic counts all attempts of a run.
+type Traffic struct {
+	// Requests counts requests, Bytes the bytes of their bodies before compression.
+	Requests int64 `json:"requests"`
+	Bytes    int64 `json:"bytes"`
+}
+
+// Latency holds quantiles in milliseconds.
 type Latency struct {
 	P50  float64 `json:"p50"`
 	P99  float64 `json:"p99"`
@@ -54,43 +62,44 @@ type Latency struct {
 	Max  float64 `json:"max"`
 }
 
-// Verification compares the ledger with sluice.events. Counts are events, Rows is rows.
+// Verification is the comparison of the ledger with sluice.events. Counts are events, but Rows counts rows.
 type Verification struct {
 	Rows         int64 `json:"rows"`
 	Acknowledged int64 `json:"acknowledged"`
-	// Stored is how many of the acknowledged have a row.
+	// Stored counts acknowledged events with a row.
 	Stored int64 `json:"stored"`
-	// Missing were acknowledged and have no row; Doubled have more than one.
+	// Missing counts acknowledged events without a row, Doubled those with more than one.
 	Missing int64 `json:"missing"`
 	Doubled int64 `json:"doubled"`
-	// Altered are rows whose payload or columns are not what was sent.
+	// Altered counts rows whose payload or columns differ from the event sent.
 	Altered int64 `json:"altered"`
-	// Foreign are rows with the run's tag that were never sent, or only in requests answered 429, which keeps nothing.
+	// Foreign counts rows with the run's tag whose event was never sent, or only in requests that got 429, which stores
+	// nothing.
 	Foreign int64 `json:"foreign"`
-	// RejectedStored are events with a row although the gateway refused them for good.
+	// RejectedStored counts events with a row that the gateway refused for good.
 	RejectedStored int64 `json:"rejected_stored"`
-	// AmbiguousStored are events with a row that were never acknowledged, but may have been kept: no fault.
+	// AmbiguousStored counts events with a row but without an acknowledgement. They are no fault.
 	AmbiguousStored int64 `json:"ambiguous_stored"`
-	// Seconds is from the end of sending to the verdict.
+	// Seconds is the time from the end of sending to the verdict.
 	Seconds float64 `json:"seconds"`
-	// Examples are up to ten of each kind.
+	// Examples holds up to ten of each kind.
 	Examples []Example `json:"examples,omitempty"`
-	// Error says why the comparison could not be made.
+	// Error is the reason if the comparison failed.
 	Error string `json:"error,omitempty"`
 }
 
-// Example is one fault that the verifier found. Kind is missing, doubled, altered, foreign or rejected_stored.
+// Example is one fault found by the verifier. Kind is missing, doubled, altered, foreign or rejected_stored.
 type Example struct {
 	Kind    string `json:"kind"`
 	EventID string `json:"event_id"`
 	Detail  string `json:"detail"`
 }
 
-// OK says whether the pipeline kept its word as far as the run can tell: the exit code of `sluice load`. Events that the
-// gateway refused for good count against it, because every event of a run is valid.
+// OK reports whether the run found no fault. It decides the exit code of `sluice load`. A final refusal is a fault,
+// because every event of a run is valid.
 func (r Report) OK() bool { return len(r.Faults()) == 0 }
 
-// Faults lists what went wrong, a few words each: `3 missing`. Empty if nothing did.
+// Faults lists the faults in a few words each, for instance `3 missing`. It is empty if OK.
 func (r Report) Faults() []string {
 	var faults []string
 	count := func(n int64, what string) {
@@ -102,7 +111,7 @@ func (r Report) Faults() []string {
 	if !r.Interrupted {
 		count(r.Unacknowledged, "unacknowledged")
 	}
-	count(r.Violations, "answers against the protocol")
+	count(r.Violations, "answers that break the protocol")
 	if v := r.Verify; v != nil {
 		count(v.Missing, "missing")
 		count(v.Doubled, "doubled")

@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// scenario is one run against a gateway inside a bubble, where waiting costs nothing.
+// scenario is one run against a gateway inside a synctest bubble, where waiting takes no time.
 type scenario struct {
 	cfg    Config
 	setUp  func(g *gateway)
 	ctx    func(context.Context) (context.Context, context.CancelFunc)
-	alter  func([]row) []row // what the store shows of what the gateway kept
+	alter  func([]row) []row // changes the rows that the store shows
 	broken func() error      // the store's error
 }
 
-// result is what came of it.
+// result is the outcome of a scenario.
 type result struct {
 	report   Report
 	err      error
@@ -140,12 +140,12 @@ func TestSameBytesAgainAfterAReset(t *testing.T) {
 			s := scenario{cfg: Config{Events: 200, Bulk: bulk, Connections: 4, Verify: true}, setUp: func(g *gateway) {
 				g.fault = func(n int, w http.ResponseWriter, _ *http.Request, events []json.RawMessage) bool {
 					switch n % 5 {
-					case 0: // kept, and the answer lost
+					case 0: // stored, but the answer is lost
 						g.keep(events)
 						drop(t, w)
-					case 1: // neither kept nor answered
+					case 1: // neither stored nor answered
 						drop(t, w)
-					case 2: // kept, and said to be unavailable
+					case 2: // stored, but answered as unavailable
 						g.keep(events)
 						refuse(w, 503, 0)
 					default:
@@ -164,7 +164,7 @@ func TestSameBytesAgainAfterAReset(t *testing.T) {
 	}
 }
 
-// A gateway that is killed and comes back, and one that never answers in time.
+// A gateway that dies and returns, and one that never answers in time.
 func TestRidesThroughAnOutage(t *testing.T) {
 	s := scenario{cfg: Config{Events: 3000, Rate: 100, Timeout: 5 * time.Second, Verify: true}, setUp: func(g *gateway) {
 		start := time.Now()
@@ -173,7 +173,7 @@ func TestRidesThroughAnOutage(t *testing.T) {
 		g.fault = func(n int, w http.ResponseWriter, r *http.Request, events []json.RawMessage) bool {
 			if n == 100 {
 				g.keep(events)
-				<-r.Context().Done() // the sender's deadline ends it
+				<-r.Context().Done() // until the sender's deadline
 				return true
 			}
 			if dead() {
@@ -296,7 +296,7 @@ func TestInterrupted(t *testing.T) {
 		},
 		setUp: func(g *gateway) {
 			g.fault = func(n int, _ http.ResponseWriter, r *http.Request, _ []json.RawMessage) bool {
-				if n == 200 { // hangs for ever: cut off, and no reason to fail
+				if n == 200 { // hangs forever: the run cuts it off, and that is no fault
 					<-r.Context().Done()
 				}
 				return n == 200

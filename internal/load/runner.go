@@ -13,6 +13,8 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
+
+	"sluice/internal/backoff"
 )
 
 // Runner makes one run.
@@ -20,18 +22,19 @@ type Runner struct {
 	cfg      Config
 	out      io.Writer
 	progress io.Writer
-	// open finds the rows, dial the gateway; tests put their own in.
+	// open opens the store of the rows, dial connects to the gateway. Tests replace both.
 	open func(dsn string) (store, error)
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// New prepares a run and opens nothing. The report is printed to out. Progress goes to progress: a bar if it is a terminal,
-// else a line every few seconds, and nothing with Config.JSON.
+// New prepares a run. It opens nothing. Run prints the report to out, and its progress to progress: a bar on a
+// terminal, else a line every few seconds. With Config.JSON it prints no progress.
 func New(cfg Config, out, progress io.Writer) *Runner {
-	return &Runner{cfg: cfg.withDefaults(), out: out, progress: progress, open: openClickHouse, dial: (&net.Dialer{}).DialContext}
+	return &Runner{cfg: cfg.withDefaults(), out: out, progress: progress, open: openClickHouse,
+		dial: (&net.Dialer{}).DialContext}
 }
 
-// run is the state that the workers of one run share.
+// run is the state that the workers of a run share.
 type run struct {
 	cfg      Config
 	gen      generator
@@ -44,15 +47,15 @@ type run struct {
 	once     sync.Once
 }
 
-// grace is how long requests under way may take after the run was told to stop.
+// grace is how long current requests may take after the run was told to stop.
 const grace = 3 * time.Second
 
-// Run sends the events, verifies them if asked to, prints the report and returns it; Report.OK is the verdict. An error
-// means that there is nothing to report: settings that cannot work, a gateway that was never there or does not know the
-// key, a ClickHouse that --verify cannot ask.
+// Run sends the events, verifies them if Config.Verify, prints the report and returns it. Report.OK is the verdict. Run
+// returns an error if it has nothing to report: for faulty settings, if the gateway never answers or refuses the key,
+// or if --verify cannot query ClickHouse.
 //
-// When ctx ends while events are sent, no more are, and those acknowledged until then are still verified and reported:
-// the caller who wants to end that too has to end the process. When ctx ends later, verifying ends.
+// If ctx ends during sending, Run sends no more events, and still verifies and reports the acknowledged ones. To end
+// that as well, the caller ends the process. If ctx ends during verifying, verifying ends.
 func (r *Runner) Run(ctx context.Context) (Report, error) {
 	if err := r.cfg.Validate(); err != nil {
 		return Report{}, err
@@ -106,7 +109,7 @@ func (r *Runner) Run(ctx context.Context) (Report, error) {
 	return report, report.writeText(r.out)
 }
 
-// connect finds out before anything is sent whether the rows can be read afterwards.
+// connect checks, before the first event, that the rows will be readable.
 func (r *Runner) connect(ctx context.Context, run string) (store, error) {
 	if !r.cfg.Verify {
 		return nil, nil
@@ -130,11 +133,13 @@ func (r *Runner) newRun(gen generator, start time.Time) (*run, error) {
 	g := &gate{}
 	return &run{
 		cfg: r.cfg, gen: gen, end: end, gate: g,
-		source: newSource(r.cfg, start, g), ledger: &ledger{}, tally: newTally(start), progress: newProgress(r.cfg, r.progress),
+		source: newSource(r.cfg, start, g), ledger: &ledger{}, tally: newTally(start), progress: newProgress(r.cfg,
+			r.progress),
 	}, nil
 }
 
-// send runs the workers until all is settled or ctx ends.
+// send runs the workers until all events are settled or ctx ends. An event is settled once it is acknowledged or
+// refused for good.
 func (r *run) send(ctx context.Context) error {
 	beside, done := context.WithCancel(context.WithoutCancel(ctx))
 	workers, sending := errgroup.WithContext(ctx)
@@ -145,7 +150,7 @@ func (r *run) send(ctx context.Context) error {
 	})
 	side.Go(func() error {
 		<-sending.Done() // stopped, failed or finished
-		if sleep(beside, grace) == nil {
+		if backoff.Sleep(beside, grace) {
 			r.end.cutAll()
 		}
 		return nil
@@ -171,13 +176,14 @@ func (r *Runner) createLedger() (*os.File, error) {
 	return f, nil
 }
 
-// writeLedger writes a line an event that was handed out.
+// writeLedger writes a line for each event that source handed out.
 func (r *run) writeLedger(f *os.File) error {
 	w := bufio.NewWriter(f)
 	var body []byte
 	r.ledger.each(r.source.claimed(), func(index int64, m mark) {
 		body = r.gen.append(body[:0], index)
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%016x\n", r.gen.id(index), m, xxhash.Sum64(body)) // Flush returns the first error
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%016x\n", r.gen.id(index), m,
+			xxhash.Sum64(body)) // Flush returns the first error
 	})
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("--ledger: %w", err)

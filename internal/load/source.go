@@ -9,11 +9,11 @@ import (
 type source struct {
 	mu       sync.Mutex
 	next     int64
-	limit    int64 // events; 0: none
+	limit    int64 // events; 0: unlimited
 	batch    int64
 	interval float64 // nanoseconds between events; 0: no schedule
 	start    time.Time
-	until    time.Time // no new event from then on; zero: no end
+	until    time.Time // end of new events; zero: none
 	gate     *gate
 	closed   bool
 }
@@ -29,9 +29,9 @@ func newSource(cfg Config, start time.Time, g *gate) *source {
 	return s
 }
 
-// claim returns the next range of indexes, the end excluded, and when the schedule wants it sent: the zero time without
-// --rate. The schedule does not slip when the gateway is slow. It does move by as long as the gateway asked the run to
-// pause, because sending all that at once afterwards would be a burst that nobody asked for.
+// claim returns the next range of indexes, without the end, and its scheduled time: zero without --rate. A slow gateway
+// does not delay the schedule. A pause that the gateway asks for does: sending all delayed events at once would be a
+// burst.
 func (s *source) claim() (from, to int64, due time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,14 +54,14 @@ func (s *source) claim() (from, to int64, due time.Time, ok bool) {
 	return from, to, due, true
 }
 
-// close ends the run: nothing more is handed out.
+// close stops handing out indexes.
 func (s *source) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
 }
 
-// claimed is how many indexes were handed out.
+// claimed returns how many indexes were handed out.
 func (s *source) claimed() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

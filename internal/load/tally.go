@@ -10,14 +10,14 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// maxExamples is how many examples of a kind a report keeps.
+// maxExamples is the most examples of a kind in a report.
 const maxExamples = 10
 
-// tally counts what happens in a run. It is safe for concurrent use.
+// tally counts the events and requests of a run. It is safe for concurrent use.
 type tally struct {
 	mu         sync.Mutex
 	start      time.Time
-	lastAck    time.Time // start until there was one
+	lastAck    time.Time // the start of the run until the first acknowledgement
 	sent       int64
 	accepted   int64
 	rejected   int64
@@ -42,8 +42,8 @@ func newTally(start time.Time) *tally {
 	}
 }
 
-// attempt counts a request that is about to leave: fresh events for the first time, the rest again. repeat says that they
-// were acknowledged before.
+// attempt counts a request that is about to be sent. fresh: its events are sent for the first time. repeat: they are
+// already acknowledged.
 func (t *tally) attempt(events, bytes int, fresh, repeat bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,7 +59,7 @@ func (t *tally) attempt(events, bytes int, fresh, repeat bool) {
 	}
 }
 
-// answer counts an answer, its outcome, and how many events it settled for the first time. took is the latency.
+// answer counts an answer, its outcome, and how many events became accepted and rejected. took is the latency.
 func (t *tally) answer(status int, took time.Duration, o *outcome, accepted, rejected int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +70,8 @@ func (t *tally) answer(status int, took time.Duration, o *outcome, accepted, rej
 	t.duplicates += o.duplicates
 	if status == 202 {
 		t.lastAck = time.Now()
-		_ = t.latency.RecordValue(min(max(took.Microseconds(), 1), time.Hour.Microseconds())) // in range, so it cannot fail
+		_ = t.latency.RecordValue(min(max(took.Microseconds(), 1),
+			time.Hour.Microseconds())) // in range, so it cannot fail
 	}
 	if o.violation != "" {
 		t.violations++
@@ -96,21 +97,21 @@ func (t *tally) lost(err error) {
 	}
 }
 
-// example keeps the first few different ones.
+// example keeps the first few different texts.
 func (t *tally) example(text string) {
 	if len(t.examples) < maxExamples && !slices.Contains(t.examples, text) {
 		t.examples = append(t.examples, text)
 	}
 }
 
-// silence returns since when the gateway has acknowledged nothing, and whether it ever answered or acknowledged anything.
+// silence returns the time of the last acknowledgement, and whether the gateway ever answered or accepted anything.
 func (t *tally) silence() (since time.Time, answered, accepted bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.lastAck, t.answered, t.accepted > 0
 }
 
-// report copies the counters.
+// report returns a report with the counters.
 func (t *tally) report() Report {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -121,8 +122,7 @@ func (t *tally) report() Report {
 		Rejected:       t.rejected,
 		Retried:        t.resent,
 		Repeated:       t.repeated,
-		Requests:       t.requests,
-		Bytes:          t.bytes,
+		Traffic:        Traffic{Requests: t.requests, Bytes: t.bytes},
 		Seconds:        t.lastAck.Sub(t.start).Seconds(),
 		Unacknowledged: t.sent - t.accepted - t.rejected,
 		Violations:     t.violations,
@@ -146,7 +146,7 @@ func (t *tally) report() Report {
 
 func millis(microseconds int64) float64 { return float64(microseconds) / 1000 }
 
-// statusName spares an allocation for the answer that nearly all requests get.
+// statusName avoids an allocation for the status of nearly all answers.
 func statusName(status int) string {
 	if status == 202 {
 		return "202"

@@ -7,19 +7,21 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"sluice/internal/backoff"
 )
 
-// store is where the rows of a run are found.
+// store holds the rows of runs. Its user calls it from one goroutine.
 type store interface {
-	// count returns how many rows sluice.events has for the run, as its readers see it: after merging resends.
+	// count returns the number of the run's rows in sluice.events, after merging resends, as readers see them.
 	count(ctx context.Context, run string) (int64, error)
-	// rows calls fn for every one of them, in any order, and stops at its first error. A row is fn's only until it returns.
+	// rows calls fn for each row of the run, in any order, and stops at fn's first error. fn must not keep the row.
 	rows(ctx context.Context, run string, fn func(*row) error) error
-	// close ends the connection.
+	// close closes the connection.
 	close() error
 }
 
-// row is what sluice.events says about one event.
+// row is an event in sluice.events.
 type row struct {
 	id          uuid.UUID
 	project     string
@@ -27,7 +29,7 @@ type row struct {
 	message     string
 	level       string
 	environment string
-	millis      int64 // timestamp, Unix milliseconds
+	millis      int64 // timestamp, in Unix milliseconds
 	adjusted    bool  // timestamp_adjusted
 }
 
@@ -35,17 +37,17 @@ type row struct {
 type verifier struct {
 	gen          generator
 	ledger       *ledger
-	claimed      int64 // indexes handed out
+	claimed      int64 // number of indexes handed out
 	acknowledged int64
 	store        store
-	project      string // "": that of the first row
+	project      string // "": the project of the first row
 	timeout      time.Duration
 	settle       time.Duration
 	note         func(format string, args ...any)
 }
 
-// verify is the second half of a run. Its own failures are part of what it returns: what was sent is worth reporting
-// all the same.
+// verify is the second half of a run. Its result includes its own failure, because the report about sending is useful
+// anyway.
 func (r *run) verify(ctx context.Context, rows store, acknowledged int64) *Verification {
 	v := &verifier{
 		gen: r.gen, ledger: r.ledger, claimed: r.source.claimed(), acknowledged: acknowledged, store: rows,
@@ -61,11 +63,11 @@ func (r *run) verify(ctx context.Context, rows store, acknowledged int64) *Verif
 	return &result
 }
 
-// await compares as soon as the rows seem complete, and for the last time when no row has come for the timeout.
+// await compares as soon as the rows seem complete, and for the last time after no row arrived within the timeout.
 //
-// Enough rows are not all rows: ambiguous events that were stored count too. So a comparison that misses something is made
-// again when more rows have come. And all rows are not the last row: a copy that a retry made may still be under way, and
-// would have to be merged. So nothing is compared before the number has stood still for a while.
+// Enough rows may not be all rows, because ambiguous events with a row count too. So await compares again after more
+// rows arrived. And a late copy of a retry may add another row, which readers must not see. So await compares only
+// after the number of rows stayed the same for a while.
 func (v *verifier) await(ctx context.Context) (Verification, error) {
 	var result Verification
 	seen, compared := int64(-1), int64(-1)
@@ -97,11 +99,11 @@ func (v *verifier) await(ctx context.Context) (Verification, error) {
 			noted = now
 			v.note("verifying: %d of %d rows", max(seen, 0), v.acknowledged)
 		}
-		_ = sleep(ctx, pollInterval(now.Sub(asked), v.settle)) // the next count sees that ctx ended
+		backoff.Sleep(ctx, pollInterval(now.Sub(asked), v.settle)) // the next count sees that ctx ended
 	}
 }
 
-// pollInterval leaves the server four fifths of its time for the inserts that are waited for.
+// pollInterval leaves the server four fifths of its time for the awaited inserts.
 func pollInterval(took, settle time.Duration) time.Duration {
 	return min(max(4*took, min(settle/3, 500*time.Millisecond), time.Millisecond), 5*time.Second)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Each way in which a pipeline can break its word must fail the run, and be called what it is.
+// Each fault of a pipeline fails the run under its own name.
 func TestNegativeControls(t *testing.T) {
 	change := func(fn func(*row)) func([]row) []row {
 		return func(rows []row) []row {
@@ -75,7 +75,7 @@ func TestNegativeControls(t *testing.T) {
 	}
 }
 
-// A gateway that says 4xx or 429 and keeps the event all the same lies, too.
+// A gateway that answers 4xx or 429 and stores the event is a fault as well.
 func TestKeptAlthoughRefused(t *testing.T) {
 	t.Run("rejected", func(t *testing.T) {
 		s := scenario{cfg: Config{Events: 10, Connections: 1, Verify: true}, setUp: func(g *gateway) {
@@ -128,7 +128,7 @@ func TestAmbiguousMayBeStored(t *testing.T) {
 	})
 }
 
-// arriving shows rows one after the other, every so often.
+// arriving shows the rows one after the other, one per interval.
 func arriving(every time.Duration, most int) func([]row) []row {
 	var start time.Time
 	return func(r []row) []row {
@@ -156,7 +156,7 @@ func TestWaitsAsLongAsRowsCome(t *testing.T) {
 	})
 }
 
-// A second row that a late copy makes must be seen although all rows were there before it.
+// The verifier sees a second row from a late copy, even after all rows were there.
 func TestWaitsForLateCopies(t *testing.T) {
 	var complete time.Time
 	late := func(r []row) []row {

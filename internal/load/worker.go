@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"sluice/internal/backoff"
 )
 
-// worker sends one batch at a time until each of its events is settled, then takes the next.
+// worker sends one batch at a time. It takes the next one after every event is settled.
 type worker struct {
 	*run
 	exchange *exchange
@@ -17,12 +19,12 @@ type worker struct {
 	outcome  outcome
 }
 
-// work returns when there is nothing more to send or ctx has ended, and an error only when the whole run is pointless.
+// work returns after the last event or after ctx ended. It returns an error only if no request of the run can succeed.
 func (w *worker) work(ctx context.Context) error {
 	defer w.exchange.close()
 	for ctx.Err() == nil {
 		from, to, due, ok := w.source.claim()
-		if !ok || sleep(ctx, time.Until(due)) != nil {
+		if !ok || !backoff.Sleep(ctx, time.Until(due)) {
 			return nil
 		}
 		settled, err := w.deliver(ctx, from, to, due, false)
@@ -38,8 +40,8 @@ func (w *worker) work(ctx context.Context) error {
 	return nil
 }
 
-// deliver sends the events from..to-1, the same bytes each time, until all are acknowledged or refused for good. settled is
-// false if it gave up or ctx ended. due is when the schedule wanted the first attempt; zero: now.
+// deliver sends the events from..to-1, the same bytes each time, until all are settled. settled is false if deliver
+// gave up or ctx ended. due is the scheduled time of the first attempt; zero: now.
 func (w *worker) deliver(ctx context.Context, from, to int64, due time.Time, repeat bool) (settled bool, err error) {
 	w.pending = w.pending[:0]
 	for i := from; i < to; i++ {
@@ -49,11 +51,11 @@ func (w *worker) deliver(ctx context.Context, from, to int64, due time.Time, rep
 	for attempt := 0; ; attempt++ {
 		waited, err := w.gate.pass(ctx)
 		if err != nil {
-			return false, nil //nolint:nilerr // being told to stop is no failure of the run
+			return false, nil
 		}
 		sending := time.Now()
 		if attempt == 0 && !due.IsZero() && !waited {
-			sending = due // the wait that a late sender imposes belongs to the latency
+			sending = due // latency includes the wait for a late sender
 		}
 		if err := w.attempt(ctx, sending, attempt == 0, repeat); err != nil {
 			return false, err
@@ -66,13 +68,13 @@ func (w *worker) deliver(ctx context.Context, from, to int64, due time.Time, rep
 		}
 		if w.outcome.after > 0 {
 			w.gate.hold(w.outcome.after)
-		} else if sleep(ctx, backoff(attempt)) != nil {
+		} else if !backoff.Sleep(ctx, retryWait(attempt)) {
 			return false, nil
 		}
 	}
 }
 
-// attempt makes one request with the pending events, settles what its answer settles and leaves the rest pending.
+// attempt sends one request with the pending events, marks those that its answer settles, and keeps the others pending.
 func (w *worker) attempt(ctx context.Context, sending time.Time, fresh, repeat bool) error {
 	w.build()
 	w.tally.attempt(len(w.pending), len(w.body), fresh, repeat)
@@ -92,7 +94,7 @@ func (w *worker) attempt(ctx context.Context, sending time.Time, fresh, repeat b
 	return nil
 }
 
-// unanswered handles a request whose answer is unknown: all of it goes again.
+// unanswered handles a request without an answer: all its events stay pending.
 func (w *worker) unanswered(err error) error {
 	w.outcome.reset(len(w.pending))
 	if !errors.Is(err, errNotSent) {
@@ -109,7 +111,7 @@ func (w *worker) unanswered(err error) error {
 	return nil
 }
 
-// pointless returns an error for answers that all requests of this run would get: its settings are wrong.
+// pointless returns an error for answers that every request of the run would get, because a setting is wrong.
 func (w *worker) pointless(answer reply) error {
 	if _, _, accepted := w.tally.silence(); accepted {
 		return nil
@@ -120,12 +122,12 @@ func (w *worker) pointless(answer reply) error {
 	case 403:
 		return fmt.Errorf("%s refuses this key (403), its project may be disabled: %s", w.cfg.URL, w.outcome.refusal)
 	case 404, 405:
-		return fmt.Errorf("there is no gateway at %s (%d): check --url", w.cfg.URL, answer.status)
+		return fmt.Errorf("no gateway at %s (status %d): check --url", w.cfg.URL, answer.status)
 	}
 	return nil
 }
 
-// build makes the request's body from the pending events.
+// build builds the request's body from the pending events.
 func (w *worker) build() {
 	w.body = w.body[:0]
 	if w.cfg.Bulk <= 1 {
@@ -141,7 +143,7 @@ func (w *worker) build() {
 	w.body = append(w.body, ']')
 }
 
-// keep leaves only the pending events at these positions.
+// keep reduces the pending events to those at these positions.
 func (w *worker) keep(positions []int) {
 	for to, from := range positions {
 		w.pending[to] = w.pending[from]
@@ -149,11 +151,11 @@ func (w *worker) keep(positions []int) {
 	w.pending = w.pending[:len(positions)]
 }
 
-// stubborn is how many times longer than --give-up a single event is tried while others are acknowledged.
+// stubborn is how many times --give-up a single event is tried while others are acknowledged.
 const stubborn = 10
 
-// exhausted says whether to give up on events first sent at first. When nothing at all was acknowledged for that long, the
-// gateway is gone, and the run ends: trying each of a million events for two minutes would take years.
+// exhausted reports whether to give up on events first sent at first. If the gateway acknowledges nothing for that
+// long, the whole run ends: two minutes for each of a million events would take years.
 func (w *worker) exhausted(first time.Time) bool {
 	since, _, _ := w.tally.silence()
 	if time.Since(later(first, since)) > w.cfg.GiveUp {
@@ -163,9 +165,9 @@ func (w *worker) exhausted(first time.Time) bool {
 	return time.Since(first) > stubborn*w.cfg.GiveUp
 }
 
-// backoff is the wait after a failed attempt that named none: from 50 ms, doubling, to 2 s, of which a random half is taken
-// off so that connections do not move in step.
-func backoff(attempt int) time.Duration {
+// retryWait returns the wait after a failed attempt without Retry-After: 50 ms, doubled each time up to 2 s, less a
+// random half of it, so that connections do not act in step.
+func retryWait(attempt int) time.Duration {
 	d := min(50*time.Millisecond<<min(attempt, 10), 2*time.Second)
 	return d - jitter(d/2)
 }

@@ -19,7 +19,7 @@ import (
 	"sluice/internal/settings"
 )
 
-// role in the environment makes the test program one that Main runs.
+// role is a variable of the environment. It turns the test program into a program that Main runs.
 const role = "PROCESS_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -42,14 +42,14 @@ func TestMain(m *testing.M) {
 		"hangup": func(ctx context.Context) error {
 			signalSelf(syscall.SIGHUP)
 			<-ctx.Done()
-			signalSelf(syscall.SIGHUP) // as systemd and shells send it, again
+			signalSelf(syscall.SIGHUP) // systemd and shells send it a second time
 			fmt.Println("drained")
 			return nil
 		},
-		"noisy": func(ctx context.Context) error { // says more than a pipe holds
+		"noisy": func(ctx context.Context) error { // writes more than a pipe holds
 			return Serve(ctx, "program", Log{Level: "info"}, os.Stderr, func(ctx context.Context, s Service) error {
 				for i := range 2000 {
-					s.Log.Info(fmt.Sprint("line ", i), "filling", strings.Repeat("x", 100)) //nolint:sloglint // many messages
+					s.Log.Info(fmt.Sprint("line ", i), "filling", strings.Repeat("x", 100)) //nolint:sloglint // the test needs many different messages
 				}
 				signalSelf(syscall.SIGTERM)
 				<-ctx.Done()
@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 			select {
 			case <-ctx.Done():
 				return errors.New("it drains, although it was started by nohup")
-			case <-time.After(100 * time.Millisecond): // a signal that is ignored leaves no trace to wait for
+			case <-time.After(100 * time.Millisecond): // an ignored signal leaves no trace to wait for
 				fmt.Println("still here")
 				return nil
 			}
@@ -101,7 +101,7 @@ func TestExit(t *testing.T) {
 		"hangs":       {2, "", "program: second signal, exiting without a drain\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this program
+			cmd := exec.CommandContext(t.Context(), os.Args[0])
 			cmd.Env = append(os.Environ(), role+"="+name, "GORACE=atexit_sleep_ms=0")
 			var stdout, stderr bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -116,17 +116,17 @@ func TestExit(t *testing.T) {
 	}
 }
 
-// TestExitWithoutAReader runs programs whose standard error nobody reads, or whose reader has gone.
+// TestExitWithoutAReader runs programs whose standard error has a reader that is stuck or gone.
 func TestExitWithoutAReader(t *testing.T) {
 	t.Parallel()
 	for name, code := range map[string]int{"noisy": 0, "complains": 1} {
 		for _, gone := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, reader gone: %v", name, gone), func(t *testing.T) {
-				t.Parallel() // a program waits for a second for somebody who reads its last lines
+				t.Parallel() // a program waits a second for the reader of its last lines
 				reader, writer, err := os.Pipe()
 				require.NoError(t, err)
-				defer reader.Close()                                //nolint:errcheck // a pipe
-				cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this program
+				defer reader.Close()
+				cmd := exec.CommandContext(t.Context(), os.Args[0])
 				cmd.Env = append(os.Environ(), role+"="+name, "GORACE=atexit_sleep_ms=0")
 				cmd.Stderr = writer
 				require.NoError(t, cmd.Start())
@@ -136,7 +136,7 @@ func TestExitWithoutAReader(t *testing.T) {
 				}
 				_ = cmd.Wait()
 				if name == "complains" && gone {
-					return // it has nothing to drain, and may end by SIGPIPE
+					return // it drains nothing, and SIGPIPE may end it
 				}
 				require.Equal(t, code, cmd.ProcessState.ExitCode(), "%v", cmd.ProcessState)
 			})
@@ -144,9 +144,9 @@ func TestExitWithoutAReader(t *testing.T) {
 	}
 }
 
-// TestNohup runs a program that is to outlive its terminal.
+// TestNohup runs a program that outlives its terminal.
 func TestNohup(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), "nohup", os.Args[0]) //nolint:gosec // this program
+	cmd := exec.CommandContext(t.Context(), "nohup", os.Args[0])
 	cmd.Env = append(os.Environ(), role+"=survives", "GORACE=atexit_sleep_ms=0")
 	out, err := cmd.Output()
 	require.NoError(t, err)

@@ -10,24 +10,27 @@ import (
 )
 
 const (
-	// frugalEvery is how often the collector's pace is looked at.
+	// frugalEvery is the time between two adjustments of the collector's pace.
 	frugalEvery = time.Second
-	// frugalRoom is the least garbage, in bytes, that may gather before it is collected, and busyRoom the most that may on top of
-	// a small heap.
+	// frugalRoom is the least garbage, in bytes, that gathers before a collection. busyRoom is the most that gathers on
+	// top of a small heap.
 	frugalRoom = 32 << 20
 	busyRoom   = 96 << 20
-	// percentDefault is the Go runtime's own pace: garbage may gather until the heap has doubled, stacks counted in.
+	// percentDefault is the Go runtime's default pace: the garbage may equal the live heap and stacks.
 	percentDefault = 100
 	percentLeast   = 10
 )
 
-// Frugal runs a service and fits the collector's pace to it. The Go runtime lets garbage gather until the heap has doubled,
-// stacks included. Ten thousand idle connections hold a hundred megabytes and would take another hundred in the course of
-// time, for a few requests a second; and a busy gateway without many connections holds ten, and would be collected many times a
-// second, each time in the way of the requests of the moment. Here garbage may gather as fast as the service makes it in a
-// second: an idle service is collected at most once a second more, a busy one with a small heap seldom.
+// Frugal runs run and adapts the garbage collector to its load: as much garbage gathers as the service produces in a
+// second. So the collector runs about once a second at most, both in an idle service and in a busy one with a small
+// heap.
 //
-// It returns what run returns, and leaves the pace as it was. With GOGC in the environment it changes nothing.
+// The runtime's default is worse at both ends. It lets garbage gather until it equals the live heap and stacks. Ten
+// thousand idle connections hold a hundred megabytes, and would cost a hundred more over time, for a few requests a
+// second. A busy gateway with few connections holds ten megabytes, and would collect many times a second, each time
+// delaying requests.
+//
+// Frugal returns run's error and restores the pace. If GOGC is in the environment, Frugal changes nothing.
 func Frugal(ctx context.Context, run func(context.Context) error) error {
 	if os.Getenv("GOGC") != "" {
 		return run(ctx)
@@ -42,7 +45,7 @@ func Frugal(ctx context.Context, run func(context.Context) error) error {
 	return run(ctx)
 }
 
-// adjust sets the collector's pace until ctx ends.
+// adjust adapts the collector's pace until ctx ends.
 func adjust(ctx context.Context) {
 	samples := []metrics.Sample{
 		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}, {Name: "/gc/heap/allocs:bytes"},
@@ -68,10 +71,10 @@ func adjust(ctx context.Context) {
 	}
 }
 
-// gcPercent is the pace at which as much garbage gathers as was made in the last second, over what is in use: at least
-// frugalRoom, and at most as much as is in use, or busyRoom where that is more.
+// gcPercent returns the pace, in percent of used, at which made bytes of garbage gather: the garbage of the last
+// second. The garbage is at least frugalRoom, and at most the larger of used and busyRoom.
 func gcPercent(used, made uint64) int {
 	used = max(used, 1<<20)
 	room := min(max(made, frugalRoom), max(used, busyRoom))
-	return max(percentLeast, int(min(room*100/used, 10_000))) //nolint:gosec // bounded
+	return max(percentLeast, int(min(room*100/used, 10_000)))
 }

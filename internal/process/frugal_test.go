@@ -25,8 +25,8 @@ func TestGCPercent(t *testing.T) {
 		{busyRoom, 400 * mib, 100},
 		{2 * frugalRoom, 0, 50},
 		{160 * mib, 0, 20},
-		{160 * mib, 80 * mib, 50},   // as fast as it is made
-		{160 * mib, 400 * mib, 100}, // a busy service: the runtime's own pace
+		{160 * mib, 80 * mib, 50},   // as much garbage as a second produces
+		{160 * mib, 400 * mib, 100}, // a busy service: the runtime's default pace
 		{1 << 40, 0, percentLeast},
 	} {
 		require.Equal(t, c.want, gcPercent(c.used, c.made), "%d used, %d made", c.used, c.made)
@@ -47,7 +47,7 @@ func TestFrugalLeavesThePaceAsItWas(t *testing.T) {
 	require.Equal(t, percentDefault, inside)
 	require.Equal(t, 77, debug.SetGCPercent(77))
 
-	t.Setenv("GOGC", "50") // somebody has decided
+	t.Setenv("GOGC", "50") // the operator chose the pace
 	require.NoError(t, Frugal(t.Context(), func(context.Context) error {
 		inside = debug.SetGCPercent(77)
 		return nil

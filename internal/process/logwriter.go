@@ -9,27 +9,27 @@ import (
 )
 
 const (
-	// logRoom is how many bytes of log lines may wait for a reader that is slow or stuck. Lines beyond that are dropped.
+	// logRoom is how many bytes of log lines may wait for a slow or stuck reader. Further lines are dropped.
 	logRoom = 1 << 20
-	// logFlush is how long a program that ends waits for its last lines to be read.
+	// logFlush is how long an ending program waits until its last lines are read.
 	logFlush = time.Second
 )
 
-// logWriter writes log lines without ever making the caller wait. Lines go into a buffer of logRoom bytes, and run writes the
-// buffer to the destination. When a pipe's reader stops reading, the buffer fills up and further lines are dropped and counted.
-// As soon as the reader continues, a line says how many were lost.
+// logWriter writes log lines without ever blocking the caller. Write puts lines into a buffer of logRoom bytes, and run
+// writes the buffer to the destination. If the reader of a pipe stops, the buffer fills, and further lines are dropped
+// and counted. When the reader continues, logWriter logs how many lines it dropped.
 type logWriter struct {
 	to   io.Writer
-	lost func(lines int) []byte // the line that says how many were lost
+	lost func(lines int) []byte // builds the line that tells how many lines were dropped
 
 	mu      sync.Mutex
 	waiting []byte
-	dropped int // lines, since the last line that said so
+	dropped int // lines dropped since the last such line
 	total   int // lines dropped so far
 	writing bool
 
-	more chan struct{} // holds a value while there may be something to write
-	idle chan struct{} // holds a value after everything was written
+	more chan struct{} // holds a value while there may be lines to write
+	idle chan struct{} // holds a value after every line was written
 }
 
 func newLogWriter(to io.Writer, lost func(int) []byte) *logWriter {
@@ -49,26 +49,26 @@ func (w *logWriter) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// drop counts lines as lost. The caller holds the lock.
+// drop counts lines as dropped. The caller holds the lock.
 func (w *logWriter) drop(lines []byte) {
 	n := max(1, bytes.Count(lines, []byte("\n")))
 	w.dropped += n
 	w.total += n
 }
 
-// lines is how many lines were dropped so far.
+// lines returns the number of lines dropped so far.
 func (w *logWriter) lines() float64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return float64(w.total)
 }
 
-// run writes what waits until ctx ends. A destination that blocks for ever blocks run for ever, and nobody else.
+// run writes the waiting lines until ctx ends. A destination that blocks forever blocks only run.
 func (w *logWriter) run(ctx context.Context) {
 	var spare []byte
 	for {
 		batch := w.take(spare)
-		spare = batch[:0] // the two buffers change places each time, also when there was nothing to write
+		spare = batch[:0] // the buffers swap on every turn, even without lines to write
 		if len(batch) > 0 {
 			w.write(batch)
 			continue
@@ -82,7 +82,7 @@ func (w *logWriter) run(ctx context.Context) {
 	}
 }
 
-// take removes what waits and leaves an empty buffer in its place.
+// take returns the waiting lines and puts the empty buffer spare in their place.
 func (w *logWriter) take(spare []byte) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,7 +96,8 @@ func (w *logWriter) take(spare []byte) []byte {
 	return batch
 }
 
-// write writes a batch. Lines that the destination refuses, as a pipe without a reader does, are lost and counted.
+// write writes a batch to the destination. Lines that the destination refuses, for instance a pipe without a reader,
+// count as dropped.
 func (w *logWriter) write(batch []byte) {
 	n, err := w.to.Write(batch)
 	if err != nil {
@@ -106,7 +107,7 @@ func (w *logWriter) write(batch []byte) {
 	}
 }
 
-// flush waits until every line taken so far is written, for at most the given time.
+// flush waits until every line is written, for at most the time given.
 func (w *logWriter) flush(most time.Duration) {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
@@ -125,7 +126,7 @@ func (w *logWriter) flush(most time.Duration) {
 	}
 }
 
-// wake leaves a value in a channel with room for one.
+// wake puts a value into a channel with capacity one.
 func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

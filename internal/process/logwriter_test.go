@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gate is a log reader that can stand still.
+// gate is a log reader that can stop reading.
 type gate struct {
-	open chan struct{} // closed when the reader goes on
+	open chan struct{} // closed when the reader continues
 	mu   sync.Mutex
 	text bytes.Buffer
 }
@@ -45,8 +45,8 @@ func TestLogNobodyReads(t *testing.T) {
 			registry = s
 			s.Log.Info("the first line, which the reader has in hand")
 			synctest.Wait()
-			for i := range 4 * logRoom / 100 { // more than there is room for, under different messages
-				s.Log.Info(fmt.Sprintf("line %d", i), "filling", strings.Repeat("x", 100)) //nolint:sloglint // many messages
+			for i := range 4 * logRoom / 100 { // more than fits, with different messages
+				s.Log.Info(fmt.Sprintf("line %d", i), "filling", strings.Repeat("x", 100)) //nolint:sloglint // the test needs many different messages
 			}
 			close(reader.open)
 			synctest.Wait()
@@ -58,7 +58,7 @@ func TestLogNobodyReads(t *testing.T) {
 		require.Contains(t, reader.String(), "the reader is back")
 		var lost int
 		for line := range strings.Lines(reader.String()) {
-			if _, rest, ok := strings.Cut(line, "the log is not read fast enough\" lines="); ok {
+			if _, rest, ok := strings.Cut(line, "the reader of the log is too slow\" lines="); ok {
 				_, err := fmt.Sscan(rest, &lost)
 				require.NoError(t, err)
 			}
@@ -66,7 +66,7 @@ func TestLogNobodyReads(t *testing.T) {
 		kept := strings.Count(reader.String(), "filling")
 		require.Positive(t, lost)
 		require.Equal(t, 4*logRoom/100, kept+lost, "each line is written or counted")
-		expected := fmt.Sprintf("# HELP sluice_log_lines_dropped_total Log lines that nobody read in time, or that could not be written.\n"+
+		expected := fmt.Sprintf("# HELP sluice_log_lines_dropped_total Log lines dropped because the log's reader was too slow or the write failed.\n"+
 			"# TYPE sluice_log_lines_dropped_total counter\nsluice_log_lines_dropped_total %d\n", lost)
 		require.NoError(t, testutil.GatherAndCompare(registry.Metrics, strings.NewReader(expected), "sluice_log_lines_dropped_total"))
 	})
@@ -138,7 +138,7 @@ func TestLinesComeWholeAndInOrder(t *testing.T) {
 		want.WriteString(line)
 		_, _ = w.Write([]byte(line))
 		if i%50 == 0 {
-			w.flush(time.Minute) // the buffers change places
+			w.flush(time.Minute) // swaps the buffers
 		}
 	}
 	w.flush(time.Minute)

@@ -1,4 +1,10 @@
-// Package process is what Sluice's programs have in common as processes: log, signals, exit code, admin port, build version.
+// Package process is the frame of Sluice's programs: log, signals, exit code, admin port and build version.
+//
+// The log never blocks a program: its reader may be slow, stuck or gone, and costs lines, which are counted. The first
+// signal starts a drain, and a second one exits at once.
+//
+// To change signals and exit codes, see process.go; the buffer of the log, logwriter.go; the summing up of repeated
+// lines, repeats.go; the pace of the garbage collector, frugal.go.
 package process
 
 import (
@@ -19,21 +25,21 @@ import (
 	"sluice/internal/settings"
 )
 
-// Config are the settings of every long-running program.
+// Config holds the settings of every long-running program.
 type Config struct {
 	AdminAddr    string        `name:"admin-addr" default:"${admin_addr}" help:"Address of the admin port: /livez, /readyz, /metrics, /debug/pprof. Never make it public."`
-	DrainDelay   time.Duration `name:"drain-delay" default:"${drain_delay}" help:"On SIGTERM: how long to go on serving while health checks already fail, so that load balancers look away first. The consumer serves nobody and does not wait."`
-	DrainTimeout time.Duration `name:"drain-timeout" default:"25s" help:"On SIGTERM: how long work in flight may take to finish after the delay."`
+	DrainDelay   time.Duration `name:"drain-delay" default:"${drain_delay}" help:"On SIGTERM: how long to serve requests while health checks already fail, so that load balancers stop sending. The consumer serves no requests and does not wait."`
+	DrainTimeout time.Duration `name:"drain-timeout" default:"25s" help:"On SIGTERM: how long work in flight may take to finish, after the delay."`
 	Log
 }
 
-// Log says what is logged and how.
+// Log holds the settings of the log.
 type Log struct {
-	Level  string `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"Least severe level that is logged: debug, info, warn or error."`
-	Format string `name:"log-format" default:"text" enum:"text,json" help:"How a line is written: text or json."`
+	Level  string `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"Least severe level to log: debug, info, warn or error."`
+	Format string `name:"log-format" default:"text" enum:"text,json" help:"Format of a line: text or json."`
 }
 
-// Check reports every fault of the settings.
+// Check reports every fault of the settings, joined into one error.
 func (c Config) Check() error {
 	var faults []error
 	if err := settings.CheckListen(c.AdminAddr); err != nil {
@@ -48,12 +54,12 @@ func (c Config) Check() error {
 	return errors.Join(faults...)
 }
 
-// Logger writes to w, and waits for w.
+// Logger returns a logger that writes to w. A slow w blocks the caller.
 func (l Log) Logger(w io.Writer) *slog.Logger { return slog.New(l.handler(w)) }
 
 func (l Log) handler(w io.Writer) slog.Handler {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(l.Level)) // the settings allow known words only
+	_ = level.UnmarshalText([]byte(l.Level)) // kong accepts known levels only
 	opts := &slog.HandlerOptions{Level: level}
 	if l.Format == "json" {
 		return slog.NewJSONHandler(w, opts)
@@ -61,9 +67,10 @@ func (l Log) handler(w io.Writer) slog.Handler {
 	return slog.NewTextHandler(w, opts)
 }
 
-// Main runs a program and exits: 0 after success or help, 1 with one sentence on standard error otherwise. The first SIGTERM,
-// SIGINT or SIGHUP ends run's context, which begins the drain. A second SIGTERM or SIGINT exits at once with 2. A second SIGHUP
-// does not, because systemd and shells send it along with the first signal. Under nohup SIGHUP stays ignored.
+// Main runs a program and exits: with 0 after success or help, otherwise with 1 and one sentence on standard error. The
+// first SIGTERM, SIGINT or SIGHUP ends the context of run, which starts the drain. A second SIGTERM or SIGINT exits at
+// once with 2. A second SIGHUP does not, because systemd and shells send it together with the first signal. Under nohup
+// the program ignores SIGHUP.
 func Main(name string, run func(ctx context.Context) error) {
 	os.Exit(exitCode(name, run))
 }
@@ -77,7 +84,7 @@ func exitCode(name string, run func(ctx context.Context) error) int {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	defer signal.Stop(signals)
-	go func() { // lives as long as the process
+	go func() { // runs as long as the process
 		<-signals
 		cancel()
 		for s := range signals {
@@ -99,7 +106,8 @@ func exitCode(name string, run func(ctx context.Context) error) int {
 	}
 }
 
-// say writes a line to standard error. It gives up after logFlush, because a pipe that nobody reads must not keep the process.
+// say writes a line to standard error. It gives up after logFlush, so that an unread pipe cannot keep the process
+// alive.
 func say(line string) {
 	done := make(chan struct{})
 	go func() {
@@ -112,27 +120,28 @@ func say(line string) {
 	}
 }
 
-// ErrReported makes the program exit with 1 without another line: what went wrong is already on the screen.
+// ErrReported makes the program exit with 1 and print nothing more: the caller has printed the error.
 var ErrReported = errors.New("reported")
 
-// Registry is a metrics registry with the process's own figures and sluice_build_info.
+// Registry returns a registry with metrics of the Go runtime and the process, and sluice_build_info.
 func Registry(program string) *prometheus.Registry {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), BuildInfo(program))
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		BuildInfo(program))
 	return reg
 }
 
-// BuildInfo is the metric that tells versions apart.
+// BuildInfo returns the metric sluice_build_info, which tells versions apart.
 func BuildInfo(program string) prometheus.Collector {
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "sluice_build_info", Help: "Always 1; the labels say what runs.",
+		Name: "sluice_build_info", Help: "Always 1; the labels name the program and its version.",
 	}, []string{"program", "version", "go"})
 	version, goVersion := Version()
 	info.WithLabelValues(program, version, goVersion).Set(1)
 	return info
 }
 
-// VersionText is what --version prints behind the program's name: "v1.4.0 go1.26.3".
+// VersionText is the output of --version after the program's name, for instance "v1.4.0 go1.26.3".
 func VersionText() string {
 	program, goVersion := Version()
 	return program + " " + goVersion
@@ -141,7 +150,7 @@ func VersionText() string {
 // version is set by the linker in released builds.
 var version string
 
-// Version is the program's version and the Go it was built with.
+// Version returns the program's version and the Go version that built it.
 func Version() (program, goVersion string) {
 	goVersion = "unknown"
 	info, ok := debug.ReadBuildInfo()

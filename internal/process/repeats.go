@@ -8,22 +8,22 @@ import (
 )
 
 const (
-	// repeatEvery is the time over which lines with the same message are counted.
+	// repeatEvery is the window in which records with the same message are counted.
 	repeatEvery = 10 * time.Second
-	// repeatMost is how many lines with the same message are logged in that time. A consumer of 12 partitions may say something
-	// of each of them.
+	// repeatMost is how many records with the same message are logged in one window. A consumer of 12 partitions may
+	// log one for each.
 	repeatMost = 24
 )
 
-// repeats passes log records on and sums up those that repeat. Of the records with the same level and message, the first
-// repeatMost in repeatEvery are logged as they are. Of the others only the last one is logged, at the end of that time, with the
-// attribute "repeated", which says how many it stands for. DEBUG records are never summed up.
+// repeats is a slog.Handler that sums up repeated records. It passes on the first repeatMost records of a level and
+// message in each repeatEvery. It holds back the others, and logs only the last of them when the window ends. That
+// record's attribute "repeated" tells how many records it stands for. DEBUG records are never summed up.
 type repeats struct {
 	slog.Handler
 	seen *repeatTable
 }
 
-// repeatTable is what the handlers derived from one repeats share.
+// repeatTable is the state that all handlers derived from one repeats share.
 type repeatTable struct {
 	mu   sync.Mutex
 	runs map[repeatKey]*repeatRun
@@ -34,12 +34,12 @@ type repeatKey struct {
 	message string
 }
 
-// repeatRun is the records of one key within one repeatEvery.
+// repeatRun counts the records of one key in one window.
 type repeatRun struct {
 	since  time.Time
 	logged int
-	held   int         // records that were not logged
-	last   slog.Record // of those
+	held   int         // records held back
+	last   slog.Record // the last record held back
 	by     slog.Handler
 }
 
@@ -47,25 +47,26 @@ func newRepeats(to slog.Handler) *repeats {
 	return &repeats{Handler: to, seen: &repeatTable{runs: map[repeatKey]*repeatRun{}}}
 }
 
-// Handle logs a record, or holds it back as a repetition.
+// Handle logs a record or holds it back.
 func (h *repeats) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelInfo && h.seen.hold(h.Handler, r) {
 		return nil
 	}
-	return h.Handler.Handle(ctx, r) //nolint:wrapcheck // slog's own contract
+	return h.Handler.Handle(ctx, r)
 }
 
-// WithAttrs and WithGroup derive handlers that count together with this one.
+// WithAttrs derives a handler that counts together with this one.
 func (h *repeats) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &repeats{Handler: h.Handler.WithAttrs(attrs), seen: h.seen}
 }
 
-// WithGroup is described at WithAttrs.
+// WithGroup derives a handler that counts together with this one.
 func (h *repeats) WithGroup(name string) slog.Handler {
 	return &repeats{Handler: h.Handler.WithGroup(name), seen: h.seen}
 }
 
-// hold counts a record and reports whether it is held back. Messages are constants, so the table stays small.
+// hold counts a record and reports whether the caller must hold it back. Messages are constants, so the table stays
+// small.
 func (t *repeatTable) hold(by slog.Handler, r slog.Record) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,7 +84,7 @@ func (t *repeatTable) hold(by slog.Handler, r slog.Record) bool {
 	return true
 }
 
-// run logs the sums until ctx ends, and then those that are left.
+// run logs the sums as windows end. When ctx ends, it logs the rest and returns.
 func (t *repeatTable) run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -98,7 +99,8 @@ func (t *repeatTable) run(ctx context.Context) {
 	}
 }
 
-// sum ends the runs that are older than repeatEvery at a time, or all for the zero time, and logs what they held back.
+// sum ends the windows that began before now - repeatEvery, and logs what they held back. The zero time ends all
+// windows.
 func (t *repeatTable) sum(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -109,7 +111,7 @@ func (t *repeatTable) sum(now time.Time) {
 		delete(t.runs, key)
 		if run.held > 0 {
 			run.last.AddAttrs(slog.Int("repeated", run.held))
-			_ = run.by.Handle(context.Background(), run.last) // the log has nobody to tell of its own failure
+			_ = run.by.Handle(context.Background(), run.last) // a failure of the log cannot be logged
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// summed logs through repeats into a buffer while f runs in a bubble.
+// summed logs through repeats into a buffer while f runs in a synctest bubble.
 func summed(t *testing.T, level string, f func(log *slog.Logger, text *gate)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,31 +13,34 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Service is what a long-running program works with: its log and its metrics.
+// Service is what Serve gives a long-running program: its log and its metrics registry.
 type Service struct {
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
 }
 
-// Serve runs a long-running program's work with a log that never blocks it. A reader of the log that is slow, stuck or gone
-// costs log lines, which are counted in sluice_log_lines_dropped_total, and never the service. Lines that repeat are summed up.
-// Serve returns what run returns, after the last lines were read or a second has passed.
-func Serve(ctx context.Context, program string, cfg Log, logTo io.Writer, run func(context.Context, Service) error) error {
+// Serve calls run with a log that never blocks. A slow, stuck or missing reader of the log costs lines and never delays
+// the service. The metric sluice_log_lines_dropped_total counts these lines. Repeated lines are summed up. Serve
+// returns run's error, after the last lines were read or a second has passed.
+func Serve(ctx context.Context, program string, cfg Log, logTo io.Writer,
+	run func(context.Context, Service) error) error {
 	defer keepThroughBrokenPipes()()
 	return serve(ctx, program, cfg, logTo, run)
 }
 
-func serve(ctx context.Context, program string, cfg Log, logTo io.Writer, run func(context.Context, Service) error) error {
+func serve(ctx context.Context, program string, cfg Log, logTo io.Writer,
+	run func(context.Context, Service) error) error {
 	out := newLogWriter(logTo, cfg.lostLine)
 	summed := newRepeats(cfg.handler(out))
 	registry := Registry(program)
 	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "sluice_log_lines_dropped_total", Help: "Log lines that nobody read in time, or that could not be written.",
+		Name: "sluice_log_lines_dropped_total",
+		Help: "Log lines dropped because the log's reader was too slow or the write failed.",
 	}, out.lines))
 
 	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWriting()
-	go out.run(writing) // not waited for: a write to a stuck pipe ends with the process only
+	go out.run(writing) // not waited for: a write to a stuck pipe ends only with the process
 	defer out.flush(logFlush)
 
 	summing, stopSumming := context.WithCancel(context.WithoutCancel(ctx))
@@ -48,17 +51,17 @@ func serve(ctx context.Context, program string, cfg Log, logTo io.Writer, run fu
 	return run(ctx, Service{Log: slog.New(summed), Metrics: registry})
 }
 
-// lostLine is the log line that says how many lines were lost.
+// lostLine returns the log line that tells how many lines were dropped.
 func (l Log) lostLine(lines int) []byte {
 	var line bytes.Buffer
-	slog.New(l.handler(&line)).Warn("log lines were dropped: the log is not read fast enough", "lines", lines)
+	slog.New(l.handler(&line)).Warn("log lines dropped: the reader of the log is too slow", "lines", lines)
 	return line.Bytes()
 }
 
-// keepThroughBrokenPipes makes a write to standard output or standard error whose reader has gone fail, instead of ending the
-// process by SIGPIPE in the middle of its work. The result undoes it.
+// keepThroughBrokenPipes prevents SIGPIPE from ending the process when the reader of standard output or standard error
+// is gone. The write returns an error instead. The result undoes this.
 func keepThroughBrokenPipes() (undo func()) {
-	broken := make(chan os.Signal, 1) // nobody reads it: the write's own error is enough
+	broken := make(chan os.Signal, 1) // never read: the write's own error is enough
 	signal.Notify(broken, syscall.SIGPIPE)
 	return func() { signal.Stop(broken) }
 }

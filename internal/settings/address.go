@@ -12,7 +12,7 @@ import (
 	"unicode"
 )
 
-// Shown quotes a value for an error, unless a secret could be in it.
+// Shown quotes a value for an error text. It hides a value that may contain a secret.
 func Shown(value string) string {
 	if len(value) > 100 || strings.ContainsAny(value, "@%") || strings.Contains(value, "://") {
 		return "(not shown)"
@@ -20,12 +20,11 @@ func Shown(value string) string {
 	return strconv.Quote(value)
 }
 
-// CheckServer reports what is wrong with the address of a server to connect to: host:port, an IPv6 address in brackets, the port 1
-// to 65535.
+// CheckServer returns an error unless address is host:port with a port of 1 to 65535. An IPv6 address needs brackets.
 func CheckServer(address string) error { return addressError(address, AddressFault(address, false)) }
 
-// CheckListen reports what is wrong with an address to listen on: as for CheckServer, but without a host for all of the machine's
-// addresses, and with port 0 for any that is free.
+// CheckListen is CheckServer for an address to listen on. It also accepts an empty host, for all addresses of the
+// machine, and port 0, for any free port.
 func CheckListen(address string) error { return addressError(address, AddressFault(address, true)) }
 
 func addressError(address, fault string) error {
@@ -40,7 +39,8 @@ var (
 	allNumeric = regexp.MustCompile(`^[0-9.]+$`)
 )
 
-// AddressFault says what is wrong with an address without repeating any of it, or "".
+// AddressFault returns the fault of an address as a text without any part of the address. It returns "" for a valid
+// address.
 func AddressFault(address string, listen bool) string {
 	switch {
 	case address == "":
@@ -48,16 +48,17 @@ func AddressFault(address string, listen bool) string {
 	case strings.Contains(address, "://"):
 		return "it is a URL; write the host and the port alone"
 	case strings.ContainsRune(address, '@'):
-		return "it has a user or a password in it; those are settings of their own"
+		return "it contains a user or a password; those have settings of their own"
 	case strings.ContainsAny(address, "\"'`"):
-		return "quotes are a part of it; leave them out"
-	case strings.ContainsFunc(address, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\ufeff' }):
-		return "it has white space or a line break in it"
+		return "it contains quotes; remove them"
+	case strings.ContainsFunc(address,
+		func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\ufeff' }):
+		return "it contains white space or a line break"
 	}
 	host, port, err := net.SplitHostPort(address)
 	switch {
 	case err != nil && strings.Count(address, ":") > 1:
-		return "an IPv6 address is written in brackets: [::1]:9092"
+		return "an IPv6 address must be in brackets: [::1]:9092"
 	case err != nil:
 		return "the port is missing"
 	case host == "" && !listen:
@@ -74,18 +75,18 @@ func hostFault(host string, brackets bool) string {
 	case host == "":
 		return ""
 	case brackets && (err != nil || !addr.Is6()):
-		return "what is in brackets is no IPv6 address"
+		return "the brackets contain no IPv6 address"
 	case err == nil:
 		return ""
 	case allNumeric.MatchString(host):
 		return "the host is neither a name nor an IPv4 address"
 	case len(host) > 253 || !hostName.MatchString(host):
-		return "a host has letters, digits, dots and dashes"
+		return "a host consists of letters, digits, dots and dashes"
 	}
 	return ""
 }
 
-// CheckFile reports that a file cannot be read, or holds nothing.
+// CheckFile returns an error if the file is unreadable, empty or a directory.
 func CheckFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -103,15 +104,16 @@ func CheckFile(path string) error {
 	return f.Close()
 }
 
-// CheckWord reports what no name of a user or a group has: control characters, white space around it, quotes around it.
+// CheckWord returns an error if value cannot be the name of a user or a group: control characters, surrounding white
+// space or surrounding quotes.
 func CheckWord(value string) error {
 	switch {
 	case strings.ContainsFunc(value, unicode.IsControl):
-		return errors.New("it has a line break or another control character in it")
+		return errors.New("it contains a line break or another control character")
 	case strings.TrimSpace(value) != value:
-		return errors.New("it has white space around it")
+		return errors.New("it begins or ends with white space")
 	case len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0]:
-		return errors.New("quotes are a part of it; leave them out")
+		return errors.New("it is in quotes; remove them")
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func TestCheckFile(t *testing.T) {
 	require.ErrorContains(t, settings.CheckFile(empty), "is empty")
 	require.ErrorContains(t, settings.CheckFile(dir), "is a directory")
 	require.ErrorIs(t, settings.CheckFile(filepath.Join(dir, "missing")), os.ErrNotExist)
-	if os.Geteuid() != 0 { // root reads everything
+	if os.Geteuid() != 0 { // root can read every file
 		require.NoError(t, os.Chmod(file, 0))
 		require.ErrorIs(t, settings.CheckFile(file), os.ErrPermission)
 	}

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Duration is a time.Duration that can also be written in days: 90d. Days are 24 hours.
+// Duration is a time.Duration that can also be written in days: 90d. A day is 24 hours.
 type Duration time.Duration
 
-// UnmarshalText reads "90d" or whatever time.ParseDuration reads.
+// UnmarshalText parses text with ParseDuration.
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := ParseDuration(string(text))
 	if err != nil {
@@ -24,13 +24,13 @@ func (d *Duration) UnmarshalText(text []byte) error {
 }
 
 var (
-	// durationForm is decimal digits with a unit, once or several times, and nothing that would be rounded.
+	// durationForm matches decimal digits with a unit, once or more, at a precision that needs no rounding.
 	durationForm = regexp.MustCompile(`^-?([0-9]+(\.[0-9]{1,6})?(ms|s|m|h)|[0-9]+(ns|us|µs))+$`)
 	daysForm     = regexp.MustCompile(`^[0-9]+d$`)
 	noUnit       = regexp.MustCompile(`^[0-9]{1,12}$`)
 )
 
-// ParseDuration reads a time with its unit: "90d", "36h", "1.5s", "1m30s", or "0". Its error repeats nothing but digits.
+// ParseDuration parses a time with a unit: "90d", "36h", "1.5s", "1m30s", or "0". Its error repeats only digits.
 func ParseDuration(text string) (time.Duration, error) {
 	switch {
 	case text == "0":

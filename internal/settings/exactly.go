@@ -11,11 +11,10 @@ import (
 	"sluice/internal/conffile"
 )
 
-// exactly makes kong read numbers and times as people write them. On its own kong takes 0x10 and 1_000 for numbers, and 010
-// for 8.
+// exactly makes kong read numbers and times in decimal. On its own kong reads 0x10 and 1_000 as numbers, and 010 as 8.
 type exactly struct{}
 
-// Apply is part of kong.Option.
+// Apply implements kong.Option.
 func (exactly) Apply(k *kong.Kong) error {
 	for _, option := range []kong.Option{
 		numbers(func(text string, into reflect.Value) error {
@@ -46,7 +45,7 @@ func (exactly) Apply(k *kong.Kong) error {
 	return nil
 }
 
-// numbers reads values of such kinds.
+// numbers returns the option that reads values of the given kinds with read.
 func numbers(read func(text string, into reflect.Value) error, kinds ...reflect.Kind) kong.Option {
 	return kong.OptionFunc(func(k *kong.Kong) error {
 		for _, kind := range kinds {
@@ -58,7 +57,8 @@ func numbers(read func(text string, into reflect.Value) error, kinds ...reflect.
 	})
 }
 
-// mapper hands the text of a value to read. What is wrong is said with the text only if that is short and no secret could be.
+// mapper passes the text of a value to read. Its error repeats the text only if the text is short and cannot contain a
+// secret.
 func mapper(read func(text string, into reflect.Value) error) kong.MapperFunc {
 	return func(ctx *kong.DecodeContext, target reflect.Value) error {
 		token, err := ctx.Scan.PopValue("value")
@@ -78,7 +78,7 @@ func mapper(read func(text string, into reflect.Value) error) kong.MapperFunc {
 	}
 }
 
-// shorten keeps the beginning of a text.
+// shorten returns the beginning of a text.
 func shorten(text string) string {
 	const most = 24
 	if len(text) <= most {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// each reads a setting from the flag, the variable and the file.
+// each returns functions that read a setting from the flag, the variable and the file.
 func each(t *testing.T, name, variable, text string) map[string]func() (program, error) {
 	t.Helper()
 	return map[string]func() (program, error){
@@ -88,7 +88,7 @@ func TestOddTimes(t *testing.T) {
 	}
 }
 
-// A text in the file is in quotes, or one that is text to every YAML reader.
+// A text in the file is in quotes, or a word that every YAML reader takes for text.
 func TestOddTexts(t *testing.T) {
 	for _, text := range []string{
 		"0755", "0x1f", "0o17", "1_000", "1.0", "1e3", ".inf", ".nan", "yes", "no", "on", "off", "true", "null", "~", "2026-11-28", "2026-11-28T10:00:00Z", "1:20", "0", "-1", "+1", "y", "TRUE",
@@ -125,7 +125,7 @@ func TestOddTexts(t *testing.T) {
 	}
 }
 
-// An item of a list in the file is one item, whatever is in it.
+// An item of a list in the file stays one item, whatever its characters.
 func TestListItemsStayWhole(t *testing.T) {
 	p, err := parse([]string{file(t, `kafka-brokers: ["a,b", 'c\,d', "e "]`)})
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is wrong on the command line or in the environment is one sentence that names the flag and the place.
+// A wrong value on the command line or in the environment gives one sentence that names the flag and the place.
 func TestWrongValues(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args, env []string
@@ -64,7 +64,7 @@ func TestWrongFiles(t *testing.T) {
 		"no value":            {"kafka-group:", []string{"kafka-group", "has no value"}},
 		"number as text":      {"kafka-group: 0123", []string{"kafka-group", "quotes"}},
 		"number in a list":    {"kafka-brokers: [1]", []string{"kafka-brokers", "quotes"}},
-		"its own name":        {"config: other.yaml", []string{`"config"`, "in the file itself"}},
+		"its own name":        {"config: other.yaml", []string{`"config"`, "cannot be set in the settings file"}},
 		"twice":               {"batch-rows: 1\nbatch-rows: 2", []string{"batch-rows", "settings.yaml"}},
 		"a list at the top":   {"- batch-rows", []string{"not a YAML mapping", "settings.yaml"}},
 		"a text at the top":   {"batch-rows", []string{"not a YAML mapping", "settings.yaml"}},
@@ -102,7 +102,7 @@ func TestEmptyFile(t *testing.T) {
 	}
 }
 
-// A value that is a secret is not repeated when something else is wrong.
+// The error for another fault does not repeat a secret.
 func TestNoSecretInErrors(t *testing.T) {
 	_, err := parse([]string{file(t, "kafka-group: hunter2\nbatch-rows: many")}, "SLUICE_KAFKA_GROUP=hunter3")
 	require.Error(t, err)

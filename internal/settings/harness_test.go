@@ -13,7 +13,7 @@ import (
 	"sluice/internal/settings"
 )
 
-// program has a flag of each kind, under names that Sluice's programs use.
+// program has a flag of each kind, with names of Sluice's settings.
 type program struct {
 	settings.File
 	Group   string            `name:"kafka-group" default:"${group}" help:"A text."`
@@ -30,7 +30,7 @@ type program struct {
 	} `cmd:"" help:"Another command."`
 }
 
-// parse reads settings as the program would; env is as os.Environ gives it.
+// parse reads settings like a program. env has the format of os.Environ.
 func parse(args []string, env ...string) (program, error) {
 	var p program
 	_, err := settings.Parse("program", "Tries settings.", &p, source(args, env), kong.Vars{"group": "sluice"})

@@ -2,7 +2,7 @@ package settings
 
 import "strings"
 
-// List splits a comma-separated setting, without the white space and empty entries around the commas.
+// List splits a comma-separated setting. It trims white space and drops empty entries.
 func List(text string) []string {
 	var out []string
 	for part := range strings.SplitSeq(text, ",") {

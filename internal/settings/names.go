@@ -8,35 +8,39 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// everyProgram lists the settings of all of Sluice's programs, so that each can tell another's setting from a misspelt one.
-// The programs' tests fail when one of their flags is missing here.
+// everyProgram lists the settings of all of Sluice's programs, so that each program can tell another program's setting
+// from a misspelling. A test of each program fails if the list lacks one of its flags.
 var everyProgram = []string{
-	"admin-addr", "allow-less-safety", "allow-removal", "batch-bytes", "batch-rows", "buffer-bytes", "bulk", "clickhouse", "clickhouse-addr", "clickhouse-cluster", "clickhouse-dsn",
-	"clickhouse-dsn-file", "clickhouse-http-addr", "clickhouse-quorum", "cloud", "config", "connect-timeout", "connections", "consumer-admin-addr", "data-dir",
-	"drain-delay", "drain-timeout", "dry-run", "duration", "event-size", "events", "failed-keys-per-minute", "fix", "flush-age", "fsync", "give-up", "gzip",
-	"http-addr", "http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-compression", "kafka-dead-topic",
-	"kafka-group", "kafka-sasl-mechanism", "kafka-sasl-password", "kafka-sasl-password-file", "kafka-sasl-username",
-	"kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file", "kafka-tls-key-file", "kafka-topic", "key", "ledger", "limit-store",
-	"limit-store-file", "limit-store-tls-ca-file", "log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections",
-	"max-event-age", "max-event-bytes", "max-header-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait", "min-isr", "name",
-	"partition-by", "partitions", "project", "projects-file", "rate", "redact-keys", "redact-patterns", "repeat", "replace-views", "replication",
-	"request-timeout", "retention", "sample", "seed", "shorten-retention", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout",
-	"topic-retention", "topic-retention-bytes", "trusted-proxies", "url", "use-existing", "verify",
-	"verify-settle", "verify-timeout",
+	"admin-addr", "allow-less-safety", "allow-removal", "batch-bytes", "batch-rows", "buffer-bytes", "bulk",
+	"clickhouse", "clickhouse-addr", "clickhouse-cluster", "clickhouse-dsn", "clickhouse-dsn-file",
+	"clickhouse-http-addr", "clickhouse-quorum", "cloud", "config", "connect-timeout", "connections",
+	"consumer-admin-addr", "data-dir", "drain-delay", "drain-timeout", "dry-run", "duration", "event-size",
+	"events", "failed-keys-per-minute", "fix", "flush-age", "fsync", "give-up", "gzip", "http-addr",
+	"http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-compression",
+	"kafka-dead-topic", "kafka-group", "kafka-sasl-mechanism", "kafka-sasl-password", "kafka-sasl-password-file",
+	"kafka-sasl-username", "kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file", "kafka-tls-key-file",
+	"kafka-topic", "key", "ledger", "limit-store", "limit-store-file", "limit-store-tls-ca-file", "log-format",
+	"log-level", "max-body-bytes", "max-bulk-bytes", "max-connections", "max-event-age", "max-event-bytes",
+	"max-header-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait", "min-isr", "name",
+	"partition-by", "partitions", "project", "projects-file", "rate", "redact-keys", "redact-patterns", "repeat",
+	"replace-views", "replication", "request-timeout", "retention", "sample", "seed", "shorten-retention",
+	"spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout", "topic-retention",
+	"topic-retention-bytes", "trusted-proxies", "url", "use-existing", "verify", "verify-settle", "verify-timeout",
 }
 
-// Known says whether a flag belongs to the list that all programs share.
+// Known reports whether the list of all programs' flags contains flag.
 func Known(flag string) bool { return slices.Contains(everyProgram, flag) }
 
-// All is that list, sorted.
+// All returns the flags of all programs, sorted.
 func All() []string { return slices.Sorted(slices.Values(everyProgram)) }
 
 func isOtherProgram(variable string) bool {
 	return slices.ContainsFunc(everyProgram, func(flag string) bool { return Variable(flag) == variable })
 }
 
-// kubernetesService matches what Kubernetes injects into every pod of a namespace with a Service called sluice or sluice-…:
-// SLUICE_GATEWAY_SERVICE_HOST, SLUICE_GATEWAY_SERVICE_PORT_HTTP, SLUICE_GATEWAY_PORT, SLUICE_GATEWAY_PORT_8080_TCP_ADDR.
+// kubernetesService matches the variables that Kubernetes sets in every pod of a namespace with a Service called sluice
+// or sluice-…: SLUICE_GATEWAY_SERVICE_HOST, SLUICE_GATEWAY_SERVICE_PORT_HTTP, SLUICE_GATEWAY_PORT,
+// SLUICE_GATEWAY_PORT_8080_TCP_ADDR.
 var kubernetesService = regexp.MustCompile(`^SLUICE_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
 func names(known map[string]*kong.Flag) []string {
@@ -56,16 +60,16 @@ func variables(known map[string]*kong.Flag) []string {
 	return out
 }
 
-// suggest names the nearest known word, if one is near enough to be a slip of the finger.
+// suggest returns a hint with the nearest known word, if one is near enough to be a typing error.
 func suggest(word string, known []string) string {
 	best := Nearest(word, known)
 	if best == "" {
-		return "; --help lists what there is"
+		return "; --help lists all of them"
 	}
 	return "; did you mean " + best + "?"
 }
 
-// Nearest returns the known word that is at most three letters off, or "".
+// Nearest returns the nearest known word, at most three letters off, or "".
 func Nearest(word string, known []string) string {
 	best, at := "", 4
 	if len(word) > 64 {
@@ -79,7 +83,7 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// distance is Levenshtein's: how many letters must be inserted, deleted or replaced to turn a into b.
+// distance returns the Levenshtein distance: how many letters to insert, delete or replace to turn a into b.
 func distance(a, b string) int {
 	a, b = strings.ToLower(a), strings.ToLower(b)
 	row := make([]int, len(b)+1)

@@ -7,15 +7,15 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Origin says where the value of a flag came from.
+// Origin is the source of a flag's value.
 type Origin struct {
-	// CommandLine: the flag was given on the command line, and not by a variable or the settings file.
+	// CommandLine: the value comes from the command line, not from a variable or the settings file.
 	CommandLine bool
-	// Place names the source for a person: "--name", "environment variable SLUICE_NAME", or "name in FILE".
+	// Place names the source in texts: "--name", "environment variable SLUICE_NAME", or "name in FILE".
 	Place string
 }
 
-// Origins are the flags of the chosen command that were given, by name. A flag that has its default is not among them.
+// Origins returns the flags of the chosen command that were given, by name. Flags with their default are left out.
 func Origins(parsed *kong.Context, src Source) map[string]Origin {
 	out := map[string]Origin{}
 	for _, p := range parsed.Path {

@@ -10,7 +10,7 @@ import (
 	"sluice/internal/settings"
 )
 
-// Origins tells what was given, where, and what only has its default.
+// Origins returns the flags given and their sources, without flags that have their default.
 func TestOrigins(t *testing.T) {
 	config := file(t, "retention: 30d\nbatch-rows: 5\n")
 	src := source([]string{config, "--kafka-group=a", "--batch-rows=7"}, []string{"SLUICE_FLUSH_AGE=2s", "SLUICE_BATCH_ROWS=6", "SLUICE_PARTITION_BY="})

@@ -12,7 +12,7 @@ import (
 	"sluice/internal/settings"
 )
 
-// Every pair of the order flag, environment, file, default, and each alone.
+// Each source alone, and every pair in the order of precedence: flag, environment, file, default.
 func TestPrecedence(t *testing.T) {
 	const flag, env, text = "--kafka-group=flag", "SLUICE_KAFKA_GROUP=env", "kafka-group: file"
 	for name, tc := range map[string]struct {
@@ -45,7 +45,7 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// The default is as good a value as any: a flag or a variable that says the same as the default still wins over the file.
+// A flag or a variable with the value of the default still overrides the file.
 func TestDefaultGivenOnPurpose(t *testing.T) {
 	p, err := parse([]string{"--batch-rows=1", file(t, "batch-rows: 7\nkafka-tls: true")}, "SLUICE_KAFKA_TLS=false")
 	require.NoError(t, err)

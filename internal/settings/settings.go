@@ -1,12 +1,12 @@
 // Package settings reads a program's settings from flags, the environment and a file.
 //
-// A setting is a struct field with kong tags; its help tag is the manual, shown by --help and copied into docs/settings.md. The
-// order of precedence is: flag, environment (SLUICE_ and the flag in capitals, with _ for -), file, default. An empty
-// variable counts as not set.
+// A setting is a struct field with kong tags. Its help tag is its manual: --help shows it, and docs/settings.md
+// contains it. The order of precedence is flag, environment variable (SLUICE_ and the flag in capitals, _ for -), file,
+// default. An empty variable counts as not set.
 //
-// What is written nowhere is an error at start rather than a surprise at night: an unknown key of the file and an unknown
-// SLUICE_ variable stop the program, unless they belong to another of Sluice's programs (one file and one environment can
-// serve all of them) or are variables that Kubernetes makes for a Service.
+// An unknown key in the file or an unknown SLUICE_ variable stops the program at its start. Two kinds are exempt:
+// settings of Sluice's other programs, because one file and one environment can serve all of them, and variables that
+// Kubernetes sets for a Service.
 package settings
 
 import (
@@ -19,35 +19,35 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Prefix begins every environment variable that is a setting.
+// Prefix is the start of every environment variable that is a setting.
 const Prefix = "SLUICE_"
 
-// File is the flag that names the settings file; programs embed it in their flags.
+// File is the flag that names the settings file. Programs embed it in their flags.
 type File struct {
-	Config string `name:"config" placeholder:"FILE" help:"YAML file with settings: the flags' names without dashes in front, one to a line."`
+	Config string `name:"config" placeholder:"FILE" help:"YAML file with settings: one flag per line, without its leading dashes."`
 }
 
-// Source is where settings come from besides the target's defaults.
+// Source is the input of Parse.
 type Source struct {
 	Args    []string
-	Env     []string // as os.Environ gives it
+	Env     []string // in the format of os.Environ
 	Stdout  io.Writer
 	Stderr  io.Writer
-	Version string // what --version prints behind the program's name
+	Version string // --version prints this after the program's name
 }
 
-// Process is the source of a real program: its arguments and its environment.
+// Process returns the source of a real program: its arguments and its environment.
 func Process() Source {
 	return Source{Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr}
 }
 
-// ErrHelp says that help or the version was asked for and printed: there is nothing to run.
+// ErrHelp is returned after help or the version was printed: the program has nothing to run.
 var ErrHelp = errors.New("help was printed")
 
-// Parse fills target, a pointer to a struct with kong tags, and returns the chosen command. Its error is one sentence for
-// the person who wrote the setting: it names the flag, the variable or the line of the file.
+// Parse fills target, a pointer to a struct with kong tags, and returns the chosen command. Its error is one sentence
+// for the operator: it names the flag, the variable, or the line of the file.
 //
-// With --version among the arguments it prints the program's name and src.Version, and returns ErrHelp.
+// If the arguments contain --version, Parse prints the program's name and src.Version, and returns ErrHelp.
 func Parse(program, description string, target any, src Source, vars kong.Vars) (*kong.Context, error) {
 	if wantsVersion(src.Args) {
 		if _, err := fmt.Fprintln(src.Stdout, program, src.Version); err != nil {
@@ -72,7 +72,7 @@ func Parse(program, description string, target any, src Source, vars kong.Vars) 
 	if err != nil {
 		return nil, err
 	}
-	// The resolver sees the values before they are checked, so every source is checked the same way.
+	// kong checks values after this resolver returns them, so values from every source pass the same checks.
 	if err := kong.Resolvers(values).Apply(parser); err != nil {
 		return nil, fmt.Errorf("read the settings: %w", err)
 	}
@@ -86,13 +86,13 @@ func Parse(program, description string, target any, src Source, vars kong.Vars) 
 	return ctx, nil
 }
 
-// flagNames lists the flags of a program, over all its commands.
+// flagNames returns the flags of a program and all its commands.
 func flagNames(app *kong.Kong) map[string]*kong.Flag {
 	names := map[string]*kong.Flag{}
 	var walk func(n *kong.Node)
 	walk = func(n *kong.Node) {
 		for _, f := range n.Flags {
-			if f.Name != "version" { // never a variable or a line of the file
+			if f.Name != "version" { // no variable and no line of the file sets it
 				names[f.Name] = f
 			}
 		}
@@ -104,7 +104,7 @@ func flagNames(app *kong.Kong) map[string]*kong.Flag {
 	return names
 }
 
-// Variable is the environment variable of a flag.
+// Variable returns the environment variable of a flag.
 func Variable(flag string) string {
 	return Prefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }

@@ -13,7 +13,7 @@ import (
 	"sluice/internal/conffile"
 )
 
-// values are the settings found outside the command line, by flag name, each with the place it was found in.
+// values holds the settings from the environment and the file by flag name, each with its place.
 type values map[string]value
 
 type value struct {
@@ -36,7 +36,7 @@ func newValues(app *kong.Kong, src Source) (values, error) {
 	return out, nil
 }
 
-// configPath finds the settings file before the flags are parsed, because the flags' defaults may come from it.
+// configPath finds the settings file before kong parses the flags, because the file replaces their defaults.
 func configPath(src Source) string {
 	for i, arg := range src.Args {
 		if arg == "--" {
@@ -76,7 +76,7 @@ func (v values) addFile(path string, known map[string]*kong.Flag) error {
 		flag, mine := known[key]
 		switch {
 		case key == "config":
-			faults = append(faults, fmt.Errorf("%s: %q cannot be set in the file itself", where, key))
+			faults = append(faults, fmt.Errorf("%s: %q cannot be set in the settings file", where, key))
 		case mine:
 			given, err := fileValue(found, flag)
 			if err != nil {
@@ -85,13 +85,14 @@ func (v values) addFile(path string, known map[string]*kong.Flag) error {
 			}
 			v[key] = value{given, fmt.Sprintf("line %d of %s", name.Line, path)}
 		case !slices.Contains(everyProgram, key):
-			faults = append(faults, fmt.Errorf("%s: unknown setting %s%s", where, conffile.Name(key), suggest(key, names(known))))
+			faults = append(faults,
+				fmt.Errorf("%s: unknown setting %s%s", where, conffile.Name(key), suggest(key, names(known))))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// fileValue is a value of the file: a text as the command line would have it, or a list of such texts.
+// fileValue converts a value of the file: to the text that the command line would have, or to a list of such texts.
 func fileValue(found *conffile.Node, flag *kong.Flag) (any, error) {
 	want := flag.Target.Type()
 	if found.Kind != conffile.List {
@@ -111,8 +112,8 @@ func fileValue(found *conffile.Node, flag *kong.Flag) (any, error) {
 	return list, nil
 }
 
-// scalar is one value as text. A text must be a text in the file as well: YAML would make 83 of the password 0123. Numbers,
-// switches and times may be in quotes.
+// scalar returns one value as text. A text setting must be a text in the file as well: YAML would turn the password
+// 0123 into 83. Numbers, switches and times may be in quotes.
 func scalar(found *conffile.Node, want reflect.Type) (string, error) {
 	kind := want.Kind()
 	if kind == reflect.String || kind == reflect.Slice {
@@ -140,24 +141,25 @@ func (v values) addEnv(env []string, known map[string]*kong.Flag) error {
 			}
 		case isOtherProgram(name), kubernetesService.MatchString(name):
 		default:
-			faults = append(faults, fmt.Errorf("unknown environment variable %s%s", name, suggest(name, variables(known))))
+			faults = append(faults,
+				fmt.Errorf("unknown environment variable %s%s", name, suggest(name, variables(known))))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// Validate is part of kong.Resolver; everything was checked when the values were read.
+// Validate implements kong.Resolver. The values are already checked.
 func (v values) Validate(*kong.Application) error { return nil }
 
-// Resolve is part of kong.Resolver: the value of a flag that is not on the command line.
+// Resolve implements kong.Resolver. It returns the value of a flag that is not on the command line, or nil.
 func (v values) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if found, ok := v[flag.Name]; ok {
 		return found.given, nil
 	}
-	return nil, nil //nolint:nilnil // kong's way to say "no value here"
+	return nil, nil
 }
 
-// explain adds the place to an error that is about a value which did not come from the command line.
+// explain adds the place to an error about a value from a variable or the file.
 func (v values) explain(err error) error {
 	for name, found := range v {
 		if about(err, name) {
@@ -167,7 +169,7 @@ func (v values) explain(err error) error {
 	return err
 }
 
-// about says whether kong's error names the flag: "--name: …", "--name=…", or "--name must be one of …".
+// about reports whether kong's error names the flag: "--name: …", "--name=…", or "--name must be one of …".
 func about(err error, name string) bool {
 	_, rest, found := strings.Cut(err.Error(), "--"+name)
 	return found && (rest == "" || strings.ContainsRune(":= ", rune(rest[0])))

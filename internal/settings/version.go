@@ -6,13 +6,13 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// versionFlag shows --version in --help. Parse looks for the flag itself, before any setting is read, so that a program
-// with wrong settings can still say which one it is.
+// versionFlag adds --version to --help. Parse looks for the flag itself, before it reads any setting, so that a program
+// with wrong settings still prints its version.
 type versionFlag struct {
-	Version bool `name:"version" help:"Print the program's version and Go's, and exit."`
+	Version bool `name:"version" help:"Print the version of the program and of Go, and exit."`
 }
 
-// wantsVersion reports whether the arguments ask for the version.
+// wantsVersion reports whether the arguments contain --version.
 func wantsVersion(args []string) bool {
 	if end := slices.Index(args, "--"); end >= 0 {
 		args = args[:end]

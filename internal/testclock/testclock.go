@@ -1,4 +1,4 @@
-// Package testclock is a clock that stands still until a test moves it.
+// Package testclock provides a clock that stands still until a test moves it.
 package testclock
 
 import (
@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Clock is the time of day, and the time that has passed. It is safe for concurrent use.
+// Clock has a time of day and an elapsed time. It is safe for concurrent use.
 type Clock struct {
 	mu     sync.Mutex
 	now    time.Time
 	passed time.Duration
 }
 
-// New makes a clock that shows a time of day.
+// New returns a clock that shows now.
 func New(now time.Time) *Clock { return &Clock{now: now} }
 
 // Now returns the time of day.
@@ -23,21 +23,21 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// Elapsed returns by how much the clock was advanced, for what must not go by the time of day.
+// Elapsed returns the sum of all Advance calls. Code that must not depend on the time of day reads it.
 func (c *Clock) Elapsed() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.passed
 }
 
-// Jump sets the time of day, as an operator or a broken battery does. No time passes.
+// Jump changes the time of day by d, as an operator or a dead battery does. No time elapses.
 func (c *Clock) Jump(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// Advance lets time pass.
+// Advance lets d elapse.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,16 +14,16 @@ type Counter struct {
 	n  map[string]int
 }
 
-// Enabled is part of slog.Handler.
+// Enabled implements slog.Handler.
 func (c *Counter) Enabled(context.Context, slog.Level) bool { return true }
 
-// WithAttrs is part of slog.Handler.
+// WithAttrs implements slog.Handler.
 func (c *Counter) WithAttrs([]slog.Attr) slog.Handler { return c }
 
-// WithGroup is part of slog.Handler.
+// WithGroup implements slog.Handler.
 func (c *Counter) WithGroup(string) slog.Handler { return c }
 
-// Handle is part of slog.Handler.
+// Handle implements slog.Handler.
 func (c *Counter) Handle(_ context.Context, r slog.Record) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -34,14 +34,14 @@ func (c *Counter) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// Of returns how often the message was logged.
+// Of returns how many records had this message.
 func (c *Counter) Of(message string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.n[message]
 }
 
-// All returns how often each message was logged.
+// All returns the number of records of each message.
 func (c *Counter) All() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

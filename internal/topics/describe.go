@@ -10,20 +10,20 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// state is a topic as Kafka has it.
+// state is a topic's layout and settings in Kafka.
 type state struct {
 	missing    bool
 	partitions []kafka.Partition
-	// configs are the settings in force: the topic's own, or the broker's where the topic has none.
+	// configs are the effective settings: the topic's own, or else the broker's.
 	configs map[string]string
-	// inherited are the settings that the topic has from the brokers.
+	// inherited names the settings that the topic inherits from the brokers.
 	inherited map[string]bool
 }
 
-// configSourceTopic is Kafka's number for a setting that was made on the topic itself.
+// configSourceTopic is Kafka's code for a setting made on the topic itself.
 const configSourceTopic = 1
 
-// replication is the smallest number of copies of any partition.
+// replication returns the number of copies of the partition with the fewest.
 func (s state) replication() int {
 	least := 0
 	for i, p := range s.partitions {
@@ -34,7 +34,8 @@ func (s state) replication() int {
 	return least
 }
 
-// number is a setting as a whole number. It is false for a setting that the broker does not report.
+// number returns a setting as a whole number. It returns false if the broker does not report the setting or its value
+// is no number.
 func (s state) number(key string) (int64, bool) {
 	n, err := strconv.ParseInt(s.configs[key], 10, 64)
 	return n, err == nil
@@ -76,7 +77,7 @@ func (a *Admin) describeConfigs(ctx context.Context, kind kafka.ResourceType, na
 		return nil, a.unreachable(err)
 	}
 	if len(resp.Resources) == 0 {
-		return nil, errors.New("describe: Kafka answered without the settings")
+		return nil, errors.New("describe: Kafka's answer lacks the settings")
 	}
 	if err := resp.Resources[0].Error; err != nil {
 		return nil, fmt.Errorf("describe: %w", err)
@@ -84,7 +85,7 @@ func (a *Admin) describeConfigs(ctx context.Context, kind kafka.ResourceType, na
 	return resp.Resources[0].ConfigEntries, nil
 }
 
-// uncleanBrokers are the ids of the brokers whose default allows an unclean leader election.
+// uncleanBrokers returns the ids of the brokers whose default allows an unclean leader election.
 func (a *Admin) uncleanBrokers(ctx context.Context) ([]int, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -110,7 +111,7 @@ func (a *Admin) uncleanBrokers(ctx context.Context) ([]int, error) {
 
 func (a *Admin) addPartitions(ctx context.Context, topic string, n int) error {
 	resp, err := a.client.CreatePartitions(ctx, &kafka.CreatePartitionsRequest{
-		Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: int32(n)}}, //nolint:gosec // at most 10,000
+		Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: int32(n)}},
 	})
 	if err != nil {
 		return fmt.Errorf("add partitions: %w", err)

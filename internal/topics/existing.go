@@ -8,9 +8,11 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/describegroups"
+
+	"sluice/internal/backoff"
 )
 
-// Existing names the cluster, and those of the two topics that are there. A cluster that has no id has an empty name.
+// Existing returns the cluster's id and which of the two topics exist. The id is empty if the cluster has none.
 func (a *Admin) Existing(ctx context.Context) (cluster string, there []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -26,10 +28,10 @@ func (a *Admin) Existing(ctx context.Context) (cluster string, there []string, e
 	return meta.ClusterID, there, nil
 }
 
-// coordinatorPause is the pause between two questions to a coordinator that is not there yet.
+// coordinatorPause is the pause between two requests to a group coordinator that is not available yet.
 const coordinatorPause = 200 * time.Millisecond
 
-// Members lists the live members of a consumer group, each as its client id and host.
+// Members returns the live members of a consumer group, each as "client id at host".
 func (a *Admin) Members(ctx context.Context, group string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -39,16 +41,14 @@ func (a *Admin) Members(ctx context.Context, group string) ([]string, error) {
 		if !errors.As(err, &code) || !code.Temporary() {
 			return members, err
 		}
-		select {
-		case <-ctx.Done():
+		if !backoff.Sleep(ctx, coordinatorPause) {
 			return nil, err
-		case <-time.After(coordinatorPause):
 		}
 	}
 }
 
 func (a *Admin) members(ctx context.Context, group string) ([]string, error) {
-	// The raw request, because kafka-go's own fails on what clients other than itself write about a member.
+	// This is the raw request, because kafka-go's own fails to parse the member metadata of other clients.
 	m, err := a.client.Transport.RoundTrip(ctx, a.client.Addr, &describegroups.Request{Groups: []string{group}})
 	if err != nil {
 		return nil, fmt.Errorf("describe consumer group %s: %w", group, err)

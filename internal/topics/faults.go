@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Kafka's names of the settings that decide whether an acknowledged event stays.
+// These are Kafka's names of the settings that decide whether an acknowledged event survives.
 const (
 	keyCleanup        = "cleanup.policy"
 	keyRetention      = "retention.ms"
@@ -24,28 +24,28 @@ const (
 )
 
 const (
-	// leastRetention is the shortest retention that nobody has to ask for: ClickHouse may be away for a day.
+	// leastRetention is the shortest retention without a fault. ClickHouse may then be down for a day.
 	leastRetention = 24 * time.Hour
-	// leastCopies is how many brokers must have an acknowledged event, so that one of them may be lost.
+	// leastCopies is how many brokers must store an event before it is acknowledged, so that one of them may be lost.
 	leastCopies = 2
-	// usualSegmentBytes is Kafka's own default, in bytes.
+	// usualSegmentBytes is Kafka's default of segment.bytes, in bytes.
 	usualSegmentBytes = 1 << 30
 )
 
-// finding is one way in which a topic is not as it should be, and the change that mends it.
+// finding is one difference between a topic and its target, with the change that removes the difference.
 type finding struct {
 	text string
-	// asked: a flag was given for it. Anything else is changed with Change.Fix only.
+	// asked: the operator gave a flag for this setting. Other differences are changed only with Change.Fix.
 	asked bool
-	// key and value are the setting to make, if that is the change.
+	// key and value are the setting to change, if the change is a setting.
 	key, value string
-	// fix makes the change. Nil: it cannot be made from here.
+	// fix makes the change. Nil: Sluice cannot make it.
 	fix func(context.Context) error
-	// weakens: an acknowledged event may be on fewer brokers after the change.
+	// weakens: after the change, fewer brokers may store an acknowledged event.
 	weakens bool
 }
 
-// compare lists what is not as it should be: first what was asked for, then the faults that would remain.
+// compare lists the differences: first from the flags given, then the faults that would remain after those changes.
 func (a *Admin) compare(w wanted, s state) []finding {
 	found := a.compareLayout(w, s)
 	next := s
@@ -57,11 +57,12 @@ func (a *Admin) compare(w wanted, s state) []finding {
 	return append(found, a.faults(w, next)...)
 }
 
-// setting is the finding that a setting has another value than it should have.
+// setting returns the finding that the setting key should have another value.
 func (a *Admin) setting(w wanted, s state, key, should, why string) finding {
-	text := fmt.Sprintf("%s is %q%s, should be %q%s", key, s.configs[key], readable(key, s.configs[key]), should, readable(key, should))
+	text := fmt.Sprintf("%s is %q%s, should be %q%s", key, s.configs[key], readable(key, s.configs[key]), should,
+		readable(key, should))
 	if s.inherited[key] {
-		text += ", and comes from the brokers' default"
+		text += ", inherited from the brokers"
 	}
 	if why != "" {
 		text += ": " + why
@@ -71,7 +72,7 @@ func (a *Admin) setting(w wanted, s state, key, should, why string) finding {
 	}}
 }
 
-// readable says milliseconds in days, hours or seconds.
+// readable returns a value in milliseconds as days, hours or seconds, in brackets. It returns "" for other values.
 func readable(key, value string) string {
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 0 || !strings.HasSuffix(key, ".ms") {
@@ -80,7 +81,7 @@ func readable(key, value string) string {
 	return " (" + days(time.Duration(n)*time.Millisecond) + ")"
 }
 
-// days writes a duration in days where it is a whole number of them.
+// days formats a duration: in days if it is a whole number of days.
 func days(d time.Duration) string {
 	if d >= 24*time.Hour && d%(24*time.Hour) == 0 {
 		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
@@ -88,7 +89,7 @@ func days(d time.Duration) string {
 	return d.String()
 }
 
-// compareLayout compares the number of partitions and copies.
+// compareLayout compares the numbers of partitions and of copies.
 func (a *Admin) compareLayout(w wanted, s state) []finding {
 	var found []finding
 	if n := len(s.partitions); a.given("partitions") && !w.anyPartitions && n != w.partitions {
@@ -96,7 +97,8 @@ func (a *Admin) compareLayout(w wanted, s state) []finding {
 		if n < w.partitions {
 			f.fix = func(ctx context.Context) error { return a.addPartitions(ctx, w.name, w.partitions) }
 		} else {
-			f.text = fmt.Sprintf("partitions are %d and cannot become %d: Kafka never takes partitions away", n, w.partitions)
+			f.text = fmt.Sprintf("partitions are %d and cannot become %d: Kafka cannot remove partitions", n,
+				w.partitions)
 		}
 		found = append(found, f)
 	}
@@ -105,17 +107,19 @@ func (a *Admin) compareLayout(w wanted, s state) []finding {
 		switch asked := a.given("replication"); {
 		case asked && n != a.cfg.Replication:
 			return append(found, finding{asked: true, text: fmt.Sprintf(
-				"replication of partition %d is %d, should be %d; kafka-reassign-partitions.sh changes it", p.ID, n, a.cfg.Replication)})
+				"replication of partition %d is %d, should be %d; kafka-reassign-partitions.sh changes it",
+				p.ID, n, a.cfg.Replication)})
 		case !asked && n < leastCopies:
 			return append(found, finding{text: fmt.Sprintf(
-				"replication of partition %d is %d, should be %d: the events are lost with that broker; "+
-					"kafka-reassign-partitions.sh changes it, or say with --replication %d that it is meant", p.ID, n, a.cfg.Replication, n)})
+				"replication of partition %d is %d, should be %d: losing that broker loses the events; "+
+					"kafka-reassign-partitions.sh changes it, or --replication %d accepts it",
+				p.ID, n, a.cfg.Replication, n)})
 		}
 	}
 	return found
 }
 
-// compareAsked compares the settings for which a flag was given.
+// compareAsked compares the settings that have a flag, if the flag was given.
 func (a *Admin) compareAsked(w wanted, s state) []finding {
 	var found []finding
 	ask := func(flag, key, should string) {
@@ -131,25 +135,26 @@ func (a *Admin) compareAsked(w wanted, s state) []finding {
 	ask("min-isr", keyMinISR, w.configs[keyMinISR])
 	for i, f := range found {
 		if has, ok := s.number(keyMinISR); f.key == keyMinISR && ok {
-			// With more than there are copies Kafka takes nothing at all: there is no safety to lose.
+			// A min ISR above the number of copies makes Kafka refuse every event. Lowering it loses no safety.
 			found[i].weakens = int64(a.minISR()) < has && has <= int64(s.replication())
 		}
 	}
 	return found
 }
 
-// faults are the settings under which acknowledged events can get lost or Kafka refuses what the gateway accepts.
+// faults lists the settings that can lose acknowledged events or make Kafka refuse what the gateway accepts.
 func (a *Admin) faults(w wanted, s state) []finding {
 	var found []finding
 	fault := func(key, should, why string) { found = append(found, a.setting(w, s, key, should, why)) }
 	if v, ok := s.configs[keyCleanup]; ok && v != "delete" {
-		fault(keyCleanup, "delete", "a compacted topic refuses events without a key and removes those that share one")
+		fault(keyCleanup, "delete",
+			"a compacted topic refuses events without a key and removes all but the last event of a key")
 	}
 	if v, ok := s.configs[keyTimestamp]; ok && v != w.configs[keyTimestamp] {
-		fault(keyTimestamp, w.configs[keyTimestamp], "retention would go by the sender's clock")
+		fault(keyTimestamp, w.configs[keyTimestamp], "retention would depend on the sender's clock")
 	}
 	if v := s.configs[keyUnclean]; v == "true" {
-		fault(keyUnclean, "false", "a broker that missed acknowledged events may become leader, and they are lost")
+		fault(keyUnclean, "false", "a broker that missed acknowledged events may become leader, which loses them")
 	}
 	if n, ok := s.number(keyBatchBytes); ok && n < int64(w.batchBytes) {
 		fault(keyBatchBytes, strconv.Itoa(w.batchBytes), "Kafka would refuse batches that Sluice sends")
@@ -165,16 +170,17 @@ func (a *Admin) retentionFaults(w wanted, s state) []finding {
 	timed = timed && retention >= 0
 	if timed && !a.given("topic-retention") && retention < leastRetention.Milliseconds() {
 		fault(keyRetention, w.configs[keyRetention],
-			"events are lost when ClickHouse is away for longer; --topic-retention says that it is meant")
+			"an outage of ClickHouse longer than this loses events; --topic-retention accepts it")
 	}
 	bytes, sized := s.number(keyRetentionBytes)
 	sized = sized && bytes >= 0
 	if sized && !a.given("topic-retention-bytes") {
-		fault(keyRetentionBytes, "-1", "events are removed before their time when there are many; --topic-retention-bytes says that it is meant")
+		fault(keyRetentionBytes, "-1", "many events fill this size, "+
+			"and Kafka removes them before the retention time; --topic-retention-bytes accepts it")
 	}
 	if roll, ok := s.number(keySegmentTime); ok && timed && roll > retention {
 		fault(keySegmentTime, strconv.FormatInt(retention, 10),
-			"Kafka removes whole segments, so that events stay for the segment's time longer than the retention")
+			"Kafka removes whole segments, so events outlive the retention by the age of a segment")
 	}
 	segment, ok := s.number(keySegmentBytes)
 	batch, _ := s.number(keyBatchBytes)
@@ -182,7 +188,8 @@ func (a *Admin) retentionFaults(w wanted, s state) []finding {
 	case ok && segment < max(batch, int64(w.batchBytes)):
 		fault(keySegmentBytes, strconv.Itoa(usualSegmentBytes), "a batch must fit into a segment")
 	case ok && sized && segment > bytes && bytes >= int64(w.batchBytes):
-		fault(keySegmentBytes, strconv.FormatInt(bytes, 10), "Kafka removes whole segments, so that the size is exceeded")
+		fault(keySegmentBytes, strconv.FormatInt(bytes, 10),
+			"Kafka removes whole segments, so the topic exceeds its size")
 	}
 	return found
 }
@@ -202,9 +209,10 @@ func (a *Admin) minISRFaults(w wanted, s state) []finding {
 		return nil
 	case n < should:
 		f = a.setting(w, s, keyMinISR, strconv.FormatInt(should, 10),
-			"an acknowledged event may be on one broker only, and lost with it; --min-isr 1 says that it is meant")
+			"an acknowledged event may be on one broker only, and is lost with it; --min-isr 1 accepts it")
 	case n == copies && copies > leastCopies:
-		f = a.setting(w, s, keyMinISR, strconv.FormatInt(copies-1, 10), "with one broker away Kafka refuses every event")
+		f = a.setting(w, s, keyMinISR, strconv.FormatInt(copies-1, 10),
+			"Kafka refuses every event while one broker is down")
 		f.weakens = true
 	default:
 		return nil
@@ -212,5 +220,5 @@ func (a *Admin) minISRFaults(w wanted, s state) []finding {
 	return []finding{f}
 }
 
-// given tells whether a flag was given, as opposed to having its default.
+// given reports whether the operator gave the flag. False: the setting has its default.
 func (a *Admin) given(flag string) bool { return slices.Contains(a.flags, flag) }

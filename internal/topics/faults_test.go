@@ -41,7 +41,7 @@ func TestCheckOfSettings(t *testing.T) {
 	}
 }
 
-// nobody is an address that refuses connections.
+// nobody returns an address that refuses connections.
 func nobody(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +50,7 @@ func nobody(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// mute is an address that accepts connections and never answers.
+// mute returns an address that accepts connections and never answers.
 func mute(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -20,7 +20,7 @@ const (
 	mib  = 1 << 20
 )
 
-// cluster is a broker, and what is asked of it.
+// cluster is one broker, with an Admin's output.
 type cluster struct {
 	t    *testing.T
 	conn kafkaconn.Config
@@ -41,18 +41,18 @@ func newCluster(t *testing.T, opts ...kfake.Opt) *cluster {
 	return c
 }
 
-// layout is what a cluster of one broker can have; the rest is the default.
+// layout is a Config that one broker can satisfy; the rest is the default.
 func layout() Config {
 	return Config{Partitions: 12, Replication: 1, MinISR: 1, Retention: settings.Duration(week)}
 }
 
-// single are the flags that a cluster of one broker needs.
+// single names the flags that a cluster of one broker needs.
 var single = []string{"replication", "min-isr"}
 
-// admin works with the layout and the flags for one broker, and forgets what was said before.
+// admin returns an Admin with the flags for one broker, and clears the output.
 func (c *cluster) admin(cfg Config) *Admin { return c.adminWith(cfg, Change{}, single...) }
 
-// adminWith says which flags were given.
+// adminWith is admin with other flags.
 func (c *cluster) adminWith(cfg Config, change Change, flags ...string) *Admin {
 	c.t.Helper()
 	a, closeAdmin, err := NewGiven(c.conn, cfg, change, append([]string{}, flags...), &c.out)
@@ -70,7 +70,8 @@ func (c *cluster) applyWith(cfg Config, change Change, flags ...string) string {
 	return c.out.String()
 }
 
-// refuses applies, wants it refused with nothing changed on the events topic, and returns the error and the output.
+// refuses calls Apply and expects a refusal that leaves the events topic unchanged. It returns the error and the
+// output.
 func (c *cluster) refuses(cfg Config, change Change, flags ...string) (said string) {
 	c.t.Helper()
 	before := c.configs("events")
@@ -91,10 +92,10 @@ func (c *cluster) checkWith(cfg Config, flags ...string) (differences int, said 
 	return n, c.out.String()
 }
 
-// produce puts records of one size on a topic's partition 0.
+// produce writes n records of one size to partition 0 of a topic.
 func (c *cluster) produce(topic string, n, size int) { c.produceAt(topic, n, size, time.Now()) }
 
-// produceAt gives the records a time.
+// produceAt is produce with the time of the records.
 func (c *cluster) produceAt(topic string, n, size int, at time.Time) {
 	c.t.Helper()
 	records := make([]kafka.Record, n)
@@ -107,7 +108,7 @@ func (c *cluster) produceAt(topic string, n, size int, at time.Time) {
 	require.NoError(c.t, err)
 }
 
-// make makes a topic that is not as it should be.
+// make creates a topic with faults.
 func (c *cluster) make(name string, partitions int, configs map[string]string) {
 	c.t.Helper()
 	topic := kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}
@@ -119,7 +120,7 @@ func (c *cluster) make(name string, partitions int, configs map[string]string) {
 	require.NoError(c.t, resp.Errors[name])
 }
 
-// partitions asks the broker itself: kafka-go's metadata is a copy that may be a second old.
+// partitions asks the broker. kafka-go's metadata may be a second old.
 func (c *cluster) partitions(topic string) int {
 	c.t.Helper()
 	conn, err := kafka.DialContext(c.t.Context(), "tcp", c.conn.Brokers[0])
@@ -143,14 +144,14 @@ func (c *cluster) configs(topic string) map[string]string {
 	return out
 }
 
-// set changes one setting of a topic behind Sluice's back.
+// set changes one setting of a topic without Sluice.
 func (c *cluster) set(topic, key, value string) {
 	c.t.Helper()
 	a := &Admin{client: c.ask}
 	require.NoError(c.t, a.setConfig(c.t.Context(), topic, key, value))
 }
 
-// right is the contract's settings of both topics, but for max.message.bytes.
+// right returns the correct settings of both topics, without max.message.bytes.
 func right() map[string]string {
 	return map[string]string{
 		"cleanup.policy": "delete", "retention.ms": "604800000", "min.insync.replicas": "1",
@@ -158,14 +159,14 @@ func right() map[string]string {
 	}
 }
 
-// but is right with one setting changed.
+// but returns right with one setting changed.
 func but(key, value string) map[string]string {
 	out := maps.Clone(right())
 	out[key] = value
 	return out
 }
 
-// gone is a context that has ended.
+// gone returns a context that has ended.
 func gone() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -6,7 +6,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// kafka-go lacks the request that asks a broker how large its logs are.
+// kafka-go lacks the request DescribeLogDirs, which asks a broker for the size of its logs.
 func init() { protocol.Register(&logDirsRequest{}, &logDirsResponse{}) }
 
 type logDirsRequest struct {
@@ -19,14 +19,14 @@ type logDirsTopic struct {
 	Partitions []int32 `kafka:"min=v1,max=v1"`
 }
 
-// ApiKey is part of protocol.Message.
+// ApiKey implements protocol.Message.
 func (r *logDirsRequest) ApiKey() protocol.ApiKey { return protocol.DescribeLogDirs }
 
-// Broker is part of protocol.BrokerMessage: only the broker that has a log knows its size.
+// Broker implements protocol.BrokerMessage. Only the broker that stores a log knows its size.
 func (r *logDirsRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
 	broker, ok := cluster.Brokers[r.broker]
 	if !ok {
-		return protocol.Broker{}, fmt.Errorf("broker %d is away", r.broker)
+		return protocol.Broker{}, fmt.Errorf("broker %d is not available", r.broker)
 	}
 	return broker, nil
 }
@@ -54,5 +54,5 @@ type logDirsPartition struct {
 	IsFuture  bool  `kafka:"min=v1,max=v1"`
 }
 
-// ApiKey is part of protocol.Message.
+// ApiKey implements protocol.Message.
 func (r *logDirsResponse) ApiKey() protocol.ApiKey { return protocol.DescribeLogDirs }

@@ -7,12 +7,12 @@ import (
 	"maps"
 )
 
-// Change says how far Apply may go with topics that are there.
+// Change limits what Apply may do to existing topics.
 type Change struct {
-	DryRun          bool `name:"dry-run" help:"Say what would be made, changed and removed, and change nothing."`
-	Fix             bool `name:"fix" help:"Also mend the faults that check finds, for which there is no flag: cleanup.policy, unclean leader election and the like."`
-	AllowRemoval    bool `name:"allow-removal" help:"Agree to a shorter retention, which removes the events that are older."`
-	AllowLessSafety bool `name:"allow-less-safety" help:"Agree to a lower --min-isr, with which an acknowledged event may be on fewer brokers."`
+	DryRun          bool `name:"dry-run" help:"Print what would be created, changed and removed; change nothing."`
+	Fix             bool `name:"fix" help:"Also correct the faults without a flag of their own that check finds, for instance cleanup.policy and unclean leader election."`
+	AllowRemoval    bool `name:"allow-removal" help:"Allow a shorter retention, which removes older events."`
+	AllowLessSafety bool `name:"allow-less-safety" help:"Allow a lower --min-isr: fewer brokers may then store an acknowledged event."`
 }
 
 // plan is what Apply does to one topic.
@@ -20,12 +20,12 @@ type plan struct {
 	w       wanted
 	missing bool
 	changes []finding
-	left    []finding // faults that stay as they are
+	left    []finding // faults that stay
 	removal removal
-	refused []error // why it may not be done
+	refused []error // why Apply may not carry out the plan
 }
 
-// planFor compares a topic with what is asked for.
+// planFor compares a topic with its target and returns the changes.
 func (a *Admin) planFor(ctx context.Context, w wanted) (plan, error) {
 	s, err := a.describe(ctx, w.name)
 	if err != nil {
@@ -47,20 +47,21 @@ func (a *Admin) planFor(ctx context.Context, w wanted) (plan, error) {
 				next.configs[f.key] = f.value
 			}
 			if f.weakens && !a.change.AllowLessSafety {
-				p.refuse("%s is lower than before: an acknowledged event may then be on fewer brokers; "+
-					"agree with --allow-less-safety", f.text)
+				p.refuse("%s is lower than before: fewer brokers may then store an acknowledged event; "+
+					"--allow-less-safety allows it", f.text)
 			}
 		default:
 			p.left = append(p.left, f)
 		}
 	}
 	if isr, ok := next.number(keyMinISR); ok && a.given("min-isr") && isr > int64(s.replication()) {
-		p.refuse("--min-isr %d: the topic's replication is %d, so that Kafka would refuse every event", isr, s.replication())
+		p.refuse("--min-isr %d: Kafka would refuse every event, because the topic's replication is %d", isr,
+			s.replication())
 	}
 	if next.keepsLessThan(s) {
 		p.removal = a.estimate(ctx, w.name, s, next)
 		if !a.change.AllowRemoval {
-			p.refuse("a shorter retention removes events: %s; agree with --allow-removal", p.removal)
+			p.refuse("a shorter retention removes events: %s; --allow-removal allows it", p.removal)
 		}
 	}
 	return p, nil
@@ -70,35 +71,35 @@ func (p *plan) refuse(format string, args ...any) {
 	p.refused = append(p.refused, fmt.Errorf("topic "+p.w.name+": "+format, args...))
 }
 
-// say prints the plan as it is before anything is done.
-func (a *Admin) sayPlan(p plan) {
+// printPlan prints the plan without carrying it out.
+func (a *Admin) printPlan(p plan) {
 	if p.missing {
-		a.sayf("%s: would be made with %s", p.w.name, a.layout(p.w))
+		a.printf("%s: would be created with %s", p.w.name, a.layout(p.w))
 	}
 	for _, f := range p.changes {
-		a.sayf("%s: would be changed: %s", p.w.name, f.text)
+		a.printf("%s: would be changed: %s", p.w.name, f.text)
 	}
 	if p.removal.happens {
-		a.sayf("%s: would be removed: %s", p.w.name, p.removal)
+		a.printf("%s: would be removed: %s", p.w.name, p.removal)
 	}
-	a.sayLeft(p)
+	a.printLeft(p)
 }
 
-// sayLeft names the faults that stay.
-func (a *Admin) sayLeft(p plan) {
+// printLeft prints the faults that stay.
+func (a *Admin) printLeft(p plan) {
 	for _, f := range p.left {
 		hint := "; --fix changes it"
 		if f.fix == nil {
 			hint = ""
 		}
-		a.sayf("%s: left as it is: %s%s", p.w.name, f.text, hint)
+		a.printf("%s: kept: %s%s", p.w.name, f.text, hint)
 	}
 	if !p.missing && len(p.changes)+len(p.left)+len(p.refused) == 0 {
-		a.sayf("%s: as it should be", p.w.name)
+		a.printf("%s: no faults", p.w.name)
 	}
 }
 
-// carryOut does what the plan says.
+// carryOut makes the changes of the plan.
 func (a *Admin) carryOut(ctx context.Context, p plan) error {
 	if p.missing {
 		_, err := a.create(ctx, p.w)
@@ -110,12 +111,12 @@ func (a *Admin) carryOut(ctx context.Context, p plan) error {
 			faults = append(faults, fmt.Errorf("%s: %w", f.text, err))
 			continue
 		}
-		a.sayf("%s: changed: %s", p.w.name, f.text)
+		a.printf("%s: changed: %s", p.w.name, f.text)
 	}
 	if p.removal.happens && len(faults) == 0 {
-		a.sayf("%s: Kafka removes: %s", p.w.name, p.removal)
+		a.printf("%s: Kafka removes: %s", p.w.name, p.removal)
 	}
-	a.sayLeft(p)
+	a.printLeft(p)
 	return errors.Join(faults...)
 }
 

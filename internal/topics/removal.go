@@ -9,20 +9,20 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// removal is what a shorter retention takes away, as far as Kafka says. Kafka removes whole segments, so less may go at
-// first.
+// removal is Kafka's estimate of what a shorter retention removes. Kafka removes whole segments, so it may remove less
+// at first.
 type removal struct {
 	happens        bool
-	records, of    int64 // of all partitions; of is what the topic has
-	bytes          int64 // of one copy; -1: Kafka does not say
-	unknown        error // why the numbers are not known
+	records, of    int64 // of all partitions together; of is the topic's total
+	bytes          int64 // of one copy; -1: unknown
+	unknown        error // why the numbers are unknown
 	cutoff         time.Time
 	byTime, bySize bool
 }
 
 func (r removal) String() string {
 	if r.unknown != nil {
-		return fmt.Sprintf("how many is not known (%v)", r.unknown)
+		return fmt.Sprintf("the number is unknown (%v)", r.unknown)
 	}
 	size := "of unknown size"
 	if r.bytes >= 0 {
@@ -33,17 +33,17 @@ func (r removal) String() string {
 		why = append(why, "older than "+r.cutoff.UTC().Format("2006-01-02 15:04")+" UTC")
 	}
 	if r.bySize {
-		why = append(why, "over the size")
+		why = append(why, "above the size limit")
 	}
 	return fmt.Sprintf("about %d of %d records, %s, %s", r.records, r.of, size, strings.Join(why, " or "))
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-// forever stands for no bound in time (ms) or size (bytes).
+// forever stands for no limit, in ms or bytes.
 const forever = int64(1) << 62
 
-// bounds are how long (ms) and how much (bytes of a partition) a topic keeps.
+// bounds returns the topic's retention in ms, and in bytes of a partition.
 func (s state) bounds() (ms, bytes int64) {
 	bound := func(key string) int64 {
 		if n, ok := s.number(key); ok && n >= 0 {
@@ -57,14 +57,14 @@ func (s state) bounds() (ms, bytes int64) {
 	return bound(keyRetention), bound(keyRetentionBytes)
 }
 
-// keepsLessThan tells whether records go that stayed before.
+// keepsLessThan reports whether s removes records that before keeps.
 func (s state) keepsLessThan(before state) bool {
 	ms, bytes := s.bounds()
 	msBefore, bytesBefore := before.bounds()
 	return ms < msBefore || bytes < bytesBefore
 }
 
-// estimate asks Kafka how much is older than the new retention, and how much is over the new size.
+// estimate asks Kafka which records are older than the new retention time or exceed the new retention size.
 func (a *Admin) estimate(ctx context.Context, topic string, before, next state) removal {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -103,10 +103,11 @@ func (a *Admin) estimate(ctx context.Context, topic string, before, next state) 
 	return r
 }
 
-// extent are a partition's first offset, the first one at or after a time (-1: none), and the one after the last.
+// extent holds three offsets of a partition: the first, the first one at or after a time (-1: none), and the one after
+// the last.
 type extent struct{ first, cut, end int64 }
 
-// older is how many records are older than the time.
+// older returns the number of records older than the time.
 func (e extent) older() int64 {
 	if e.cut < 0 {
 		return max(0, e.end-e.first)
@@ -115,14 +116,16 @@ func (e extent) older() int64 {
 }
 
 // offsets asks for the extents of all partitions.
-func (a *Admin) offsets(ctx context.Context, topic string, partitions []kafka.Partition, at time.Time) (map[int]extent, error) {
-	// One request for each time: kafka-go files answers under the partition, and forgets which time they are for.
+func (a *Admin) offsets(ctx context.Context, topic string, partitions []kafka.Partition,
+	at time.Time) (map[int]extent, error) {
+	// Each time needs a request of its own: kafka-go keys the answers by partition and drops the time.
 	ask := func(request func(int) kafka.OffsetRequest) ([]kafka.PartitionOffsets, error) {
 		requests := make([]kafka.OffsetRequest, 0, len(partitions))
 		for _, p := range partitions {
 			requests = append(requests, request(p.ID))
 		}
-		resp, err := a.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: requests}})
+		resp, err := a.client.ListOffsets(ctx,
+			&kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: requests}})
 		if err != nil {
 			return nil, fmt.Errorf("ask for offsets: %w", err)
 		}
@@ -165,12 +168,12 @@ func (a *Admin) offsets(ctx context.Context, topic string, partitions []kafka.Pa
 	return out, nil
 }
 
-// sizes are the bytes of the partitions' logs, one copy of each.
+// sizes returns the bytes of each partition's log, in one copy.
 func (a *Admin) sizes(ctx context.Context, topic string, partitions []kafka.Partition) (map[int]int64, error) {
 	leaders := map[int32][]int32{}
 	for _, p := range partitions {
-		leader := int32(p.Leader.ID)                           //nolint:gosec // Kafka's own type
-		leaders[leader] = append(leaders[leader], int32(p.ID)) //nolint:gosec // Kafka's own type
+		leader := int32(p.Leader.ID)
+		leaders[leader] = append(leaders[leader], int32(p.ID))
 	}
 	out := map[int]int64{}
 	for broker, ids := range leaders {
@@ -192,7 +195,7 @@ func (a *Admin) sizes(ctx context.Context, topic string, partitions []kafka.Part
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("ask for the sizes: Kafka does not say")
+		return nil, fmt.Errorf("ask for the sizes: Kafka's answer has no sizes")
 	}
 	return out, nil
 }

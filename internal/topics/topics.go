@@ -1,4 +1,11 @@
-// Package topics makes Sluice's Kafka topics as they must be, and says where they differ.
+// Package topics creates and changes Sluice's Kafka topics, and reports their faults. A fault is a setting that can lose
+// acknowledged events or make Kafka refuse what the gateway accepts.
+//
+// Apply changes both topics or nothing: it first makes a plan for each, and a single change that is impossible or not
+// allowed stops all of them. It changes a setting of an existing topic only if its flag was given, or with --fix.
+//
+// To add a setting with a flag, see Config, configs and compareAsked. To add a fault, see faults. To change when a
+// change needs permission, see planFor.
 package topics
 
 import (
@@ -17,26 +24,25 @@ import (
 	"sluice/internal/settings"
 )
 
-// Config says how new topics are made. Topics that are there are changed only in what a flag was given for; see
-// NewGiven.
+// Config describes new topics. Apply changes an existing topic only where a flag was given; see NewGiven.
 type Config struct {
-	Partitions     int               `name:"partitions" default:"12" help:"Partitions of the events topic: as many consumers can share the work. More can be added later, fewer not."`
-	Replication    int               `name:"replication" default:"${replication}" help:"Copies of each partition, on as many brokers."`
-	MinISR         int               `name:"min-isr" default:"${min_isr}" help:"Copies that must have an event before it is acknowledged. Unless given, never more than --replication."`
-	Retention      settings.Duration `name:"topic-retention" default:"7d" help:"How long Kafka keeps events and dead letters: how long ClickHouse may be away before events are lost."`
-	RetentionBytes int64             `name:"topic-retention-bytes" default:"-1" help:"How much of each partition Kafka keeps at most, in bytes; -1 for no bound. What is over it is lost, however young. At least 1073741824."`
+	Partitions     int               `name:"partitions" default:"12" help:"Partitions of the events topic, and so the most consumers that can share the work. The number can grow later but not shrink."`
+	Replication    int               `name:"replication" default:"${replication}" help:"Copies of each partition, each on another broker."`
+	MinISR         int               `name:"min-isr" default:"${min_isr}" help:"Copies that must store an event before it is acknowledged. The default is never more than --replication."`
+	Retention      settings.Duration `name:"topic-retention" default:"7d" help:"How long Kafka keeps events and dead letters. A longer outage of ClickHouse loses events."`
+	RetentionBytes int64             `name:"topic-retention-bytes" default:"-1" help:"Most bytes that Kafka keeps of each partition; -1: no limit. Kafka removes the oldest events above it, whatever their age. At least 1073741824."`
 }
 
-// The largest batch a topic takes, in bytes. A dead letter is larger than the record it was.
+// These are the largest batches of the two topics, in bytes. A dead letter is larger than its record.
 const (
 	eventsBatchBytes = 2 << 20
 	deadBatchBytes   = 4 << 20
 )
 
-// leastRetentionBytes is the smallest --topic-retention-bytes: one segment of Kafka's usual size.
+// leastRetentionBytes is the smallest --topic-retention-bytes: one segment of Kafka's default size.
 const leastRetentionBytes = usualSegmentBytes
 
-// Check reports every fault of the settings.
+// Check reports every fault of the settings, joined into one error.
 func (c Config) Check() error { return c.check(true) }
 
 func (c Config) check(minISRGiven bool) error {
@@ -54,7 +60,8 @@ func (c Config) check(minISRGiven bool) error {
 		faults = append(faults, errors.New("--topic-retention: at least 1h"))
 	}
 	if c.RetentionBytes != 0 && c.RetentionBytes != -1 && c.RetentionBytes < leastRetentionBytes {
-		faults = append(faults, fmt.Errorf("--topic-retention-bytes: -1, or at least %d, not %d", leastRetentionBytes, c.RetentionBytes))
+		faults = append(faults,
+			fmt.Errorf("--topic-retention-bytes: -1, or at least %d, not %d", leastRetentionBytes, c.RetentionBytes))
 	}
 	return errors.Join(faults...)
 }
@@ -62,24 +69,24 @@ func (c Config) check(minISRGiven bool) error {
 // requestTimeout bounds one request to Kafka.
 const requestTimeout = 10 * time.Second
 
-// Admin works on the topics of one cluster.
+// Admin manages the topics of one cluster. It is not safe for concurrent use.
 type Admin struct {
 	conn   kafkaconn.Config
 	cfg    Config
 	client *kafka.Client
 	out    io.Writer
-	flags  []string // that were given
+	flags  []string // names of the flags given
 	change Change
 }
 
-// New returns an Admin that says on out what it does. It opens nothing; call close when done. With the settings alone
-// it makes topics that are missing and changes none; see [NewGiven].
+// New returns an Admin that creates missing topics and changes none; see [NewGiven]. The Admin reports on out. New
+// opens no connection. The caller calls closeAdmin when done. An error lists the faults of the settings.
 func New(conn kafkaconn.Config, cfg Config, out io.Writer) (admin *Admin, closeAdmin func(), err error) {
 	return NewGiven(conn, cfg, Change{}, nil, out)
 }
 
-// NewGiven is New for an Admin that also changes topics that are there: in what flags name (names of settings without
-// dashes that somebody gave, as opposed to defaults), as far as change allows.
+// NewGiven is New for an Admin that also changes existing topics, within the limits of change. It changes the settings
+// that flags names: the flags that the operator gave, without dashes, as opposed to defaults.
 func NewGiven(conn kafkaconn.Config, cfg Config, change Change, flags []string, out io.Writer) (
 	admin *Admin, closeAdmin func(), err error,
 ) {
@@ -98,16 +105,16 @@ func NewGiven(conn kafkaconn.Config, cfg Config, change Change, flags []string, 
 	return admin, transport.CloseIdleConnections, nil
 }
 
-// wanted is a topic as it is made.
+// wanted is a topic's target.
 type wanted struct {
 	name          string
 	partitions    int
-	anyPartitions bool // nobody counts on their number
+	anyPartitions bool // any number of partitions is correct
 	batchBytes    int
 	configs       map[string]string
 }
 
-// minISR is the setting, or as many copies as there are if that is fewer.
+// minISR returns the setting, but at most the number of copies.
 func (a *Admin) minISR() int { return min(a.cfg.MinISR, a.cfg.Replication) }
 
 func (a *Admin) wanted() []wanted {
@@ -117,7 +124,7 @@ func (a *Admin) wanted() []wanted {
 	}
 }
 
-// configs are the settings of a new topic.
+// configs returns the settings of a new topic.
 func (a *Admin) configs(batchBytes int) map[string]string {
 	retention := time.Duration(a.cfg.Retention)
 	configs := map[string]string{
@@ -125,7 +132,7 @@ func (a *Admin) configs(batchBytes int) map[string]string {
 		keyRetention:  strconv.FormatInt(retention.Milliseconds(), 10),
 		keyMinISR:     strconv.Itoa(a.minISR()),
 		keyBatchBytes: strconv.Itoa(batchBytes),
-		keyTimestamp:  "LogAppendTime", // what a client says the time is never becomes record time
+		keyTimestamp:  "LogAppendTime", // a client's clock never becomes the record time
 	}
 	if retention < usualSegmentTime {
 		configs[keySegmentTime] = configs[keyRetention]
@@ -136,18 +143,18 @@ func (a *Admin) configs(batchBytes int) map[string]string {
 	return configs
 }
 
-// usualSegmentTime is Kafka's default for how long a segment is written to.
+// usualSegmentTime is Kafka's default of segment.ms.
 const usualSegmentTime = 7 * 24 * time.Hour
 
-// layout says how a topic is made.
+// layout describes a new topic.
 func (a *Admin) layout(w wanted) string {
 	return fmt.Sprintf("%d partitions, replication %d, min ISR %d, retention %s",
 		w.partitions, a.cfg.Replication, a.minISR(), days(time.Duration(a.cfg.Retention)))
 }
 
-// Apply makes the topics that are missing. It changes those that are there in what flags were given for, and, if
-// allowed, mends their faults. If any of it cannot be done or was not agreed to, nothing is changed. It may be run
-// again at any time.
+// Apply creates the missing topics. In existing topics it changes the settings whose flags were given and, if Change
+// allows it, corrects faults. If a single change is impossible or not allowed, Apply changes nothing and returns an
+// error. Apply is idempotent.
 func (a *Admin) Apply(ctx context.Context) error {
 	if err := a.reach(ctx); err != nil {
 		return err
@@ -164,7 +171,7 @@ func (a *Admin) Apply(ctx context.Context) error {
 	}
 	if a.change.DryRun || len(refused) > 0 {
 		for _, p := range plans {
-			a.sayPlan(p)
+			a.printPlan(p)
 		}
 	}
 	if len(refused) > 0 {
@@ -182,7 +189,7 @@ func (a *Admin) Apply(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// Create makes the topics that are missing and leaves the others as they are.
+// Create creates the missing topics and leaves existing ones unchanged.
 func (a *Admin) Create(ctx context.Context) error {
 	if err := a.reach(ctx); err != nil {
 		return err
@@ -201,10 +208,11 @@ func (a *Admin) create(ctx context.Context, w wanted) (made bool, err error) {
 	defer cancel()
 	topic := kafka.TopicConfig{Topic: w.name, NumPartitions: w.partitions, ReplicationFactor: a.cfg.Replication}
 	if unclean, err := a.uncleanBrokers(ctx); err == nil && len(unclean) > 0 {
-		w.configs[keyUnclean] = "false" // only where it differs: some services do not let it be named
+		w.configs[keyUnclean] = "false" // only if it differs: some services refuse this setting
 	}
 	for _, key := range slices.Sorted(maps.Keys(w.configs)) {
-		topic.ConfigEntries = append(topic.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: w.configs[key]})
+		topic.ConfigEntries = append(topic.ConfigEntries,
+			kafka.ConfigEntry{ConfigName: key, ConfigValue: w.configs[key]})
 	}
 	resp, err := a.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
 	if err != nil {
@@ -212,19 +220,20 @@ func (a *Admin) create(ctx context.Context, w wanted) (made bool, err error) {
 	}
 	switch err := resp.Errors[w.name]; {
 	case err == nil:
-		a.sayf("%s: made with %s", w.name, a.layout(w))
+		a.printf("%s: created with %s", w.name, a.layout(w))
 		return true, nil
 	case errors.Is(err, kafka.TopicAlreadyExists):
 		return false, nil
 	case errors.Is(err, kafka.InvalidReplicationFactor):
-		return false, fmt.Errorf("the cluster has fewer than %d brokers; use --replication and --min-isr: %w", a.cfg.Replication, err)
+		return false, fmt.Errorf("the cluster has fewer than %d brokers; use --replication and --min-isr: %w",
+			a.cfg.Replication, err)
 	default:
 		return false, fmt.Errorf("create: %w", err)
 	}
 }
 
-// reach says once, and why, if the cluster does not answer; asked for a change, kafka-go would only say that there is
-// no broker.
+// reach returns one error with the cause if the cluster does not answer. A change request would only return that no
+// broker is available.
 func (a *Admin) reach(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -238,10 +247,10 @@ func (a *Admin) unreachable(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("no answer within %s: %w", requestTimeout, err)
 	}
-	return fmt.Errorf("kafka at %v: %w (check --kafka-brokers, and that a broker runs)", a.conn.Brokers, err)
+	return fmt.Errorf("kafka at %v: %w (check --kafka-brokers, and whether a broker runs)", a.conn.Brokers, err)
 }
 
-// Check says where the topics and the brokers' defaults are not as they should be, and returns in how many ways.
+// Check prints the faults of the topics and of the brokers' defaults, and returns their number.
 func (a *Admin) Check(ctx context.Context) (differences int, err error) {
 	if err := a.reach(ctx); err != nil {
 		return 0, err
@@ -251,34 +260,37 @@ func (a *Admin) Check(ctx context.Context) (differences int, err error) {
 		if err != nil {
 			return differences, fmt.Errorf("topic %s: %w", w.name, err)
 		}
-		found := []finding{{text: "is missing; `sluice topics apply` makes it"}}
+		found := []finding{{text: "is missing; `sluice topics apply` creates it"}}
 		if !s.missing {
 			found = a.compare(w, s)
 		}
 		for _, f := range found {
-			a.sayf("%s: %s", w.name, f.text)
+			a.printf("%s: %s", w.name, f.text)
 		}
 		if len(found) == 0 {
-			a.sayf("%s: as it should be", w.name)
+			a.printf("%s: no faults", w.name)
 		}
 		differences += len(found)
 	}
 	return differences + a.checkBrokers(ctx), nil
 }
 
-// checkBrokers looks at what topics without a setting of their own have, the consumer's offsets among them.
+// checkBrokers checks the brokers' defaults. They apply to topics without settings of their own, such as the consumer's
+// offsets.
 func (a *Admin) checkBrokers(ctx context.Context) (differences int) {
 	unclean, err := a.uncleanBrokers(ctx)
 	if err != nil {
-		a.sayf("brokers: their settings cannot be read, %s was not checked: %v", keyUnclean, err)
+		a.printf("brokers: cannot read their settings, so %s is unchecked: %v", keyUnclean, err)
 		return 0
 	}
 	if len(unclean) == 0 {
 		return 0
 	}
-	a.sayf("brokers: %s is \"true\" by default on %v, should be \"false\": the consumer's offsets can be lost; set it with "+
-		"kafka-configs.sh --alter --entity-type brokers --entity-default --add-config %s=false", keyUnclean, unclean, keyUnclean)
+	a.printf("brokers: %s is \"true\" by default on %v, should be \"false\": "+
+		"an election can lose the consumer's offsets; set it with "+
+		"kafka-configs.sh --alter --entity-type brokers --entity-default --add-config %s=false",
+		keyUnclean, unclean, keyUnclean)
 	return 1
 }
 
-func (a *Admin) sayf(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format+"\n", args...) }
+func (a *Admin) printf(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format+"\n", args...) }

@@ -14,8 +14,8 @@ import (
 func TestApplyMakesBothTopics(t *testing.T) {
 	c := newCluster(t)
 	said := c.apply(layout())
-	require.Contains(t, said, "events: made with 12 partitions")
-	require.Contains(t, said, "events.dead: made with 3 partitions")
+	require.Contains(t, said, "events: created with 12 partitions")
+	require.Contains(t, said, "events.dead: created with 3 partitions")
 
 	require.Equal(t, 12, c.partitions("events"))
 	require.Equal(t, 3, c.partitions("events.dead"))
@@ -31,26 +31,26 @@ func TestApplyAgainChangesNothing(t *testing.T) {
 	c := newCluster(t)
 	c.apply(layout())
 	before := c.configs("events")
-	require.Equal(t, "events: as it should be\nevents.dead: as it should be\n", c.apply(layout()))
+	require.Equal(t, "events: no faults\nevents.dead: no faults\n", c.apply(layout()))
 	require.Equal(t, before, c.configs("events"))
 	require.Equal(t, 12, c.partitions("events"))
 
 	n, said := c.check(layout())
 	require.Zero(t, n)
-	require.Equal(t, "events: as it should be\nevents.dead: as it should be\n", said)
+	require.Equal(t, "events: no faults\nevents.dead: no faults\n", said)
 }
 
 func TestCheckFindsMissingTopicsAndMakesNone(t *testing.T) {
 	c := newCluster(t)
 	n, said := c.check(layout())
 	require.Equal(t, 2, n)
-	require.Contains(t, said, "events: is missing; `sluice topics apply` makes it")
+	require.Contains(t, said, "events: is missing; `sluice topics apply` creates it")
 	require.Contains(t, said, "events.dead: is missing")
 	n, _ = c.check(layout())
 	require.Equal(t, 2, n, "asking for a topic does not make it")
 }
 
-// What check finds without a flag for it: said with both values, left alone by apply, and mended with --fix.
+// Check prints both values of a fault without a flag. Apply leaves the fault, and corrects it with --fix.
 func TestEachFault(t *testing.T) {
 	for key, tc := range map[string]struct{ wrong, right string }{
 		"cleanup.policy":                 {"compact", "delete"},
@@ -61,7 +61,7 @@ func TestEachFault(t *testing.T) {
 		"retention.ms":                   {"86399999", "604800000"},
 		"segment.ms":                     {"604800001", "604800000"},
 		"segment.bytes":                  {strconv.Itoa(2*mib - 1), "1073741824"},
-		"min.insync.replicas":            {"2", "1"}, // of one copy
+		"min.insync.replicas":            {"2", "1"}, // with one copy
 	} {
 		t.Run(key, func(t *testing.T) {
 			c := newCluster(t)
@@ -79,7 +79,7 @@ func TestEachFault(t *testing.T) {
 			require.Contains(t, said, ", should be "+strconv.Quote(tc.right))
 
 			said = c.applyWith(layout(), Change{}, flags...)
-			require.Contains(t, said, "events: left as it is: "+key)
+			require.Contains(t, said, "events: kept: "+key)
 			require.Contains(t, said, "--fix changes it")
 			require.Equal(t, before, c.configs("events"), "neither changes anything")
 
@@ -95,7 +95,7 @@ func TestEachFault(t *testing.T) {
 	}
 }
 
-// The largest harmless values are no faults.
+// The most extreme harmless values are no faults.
 func TestNoFault(t *testing.T) {
 	for key, value := range map[string]string{
 		"retention.ms": "86400000", "max.message.bytes": strconv.Itoa(10 * mib), "unclean.leader.election.enable": "false",
@@ -117,7 +117,7 @@ func TestNoFault(t *testing.T) {
 	require.Zero(t, n, said)
 }
 
-// What no flag is given for is left as it is, on both topics.
+// Apply leaves settings without a given flag unchanged, on both topics.
 func TestApplyLeavesAloneWhatIsNotGiven(t *testing.T) {
 	c := newCluster(t)
 	own := map[string]string{
@@ -131,7 +131,7 @@ func TestApplyLeavesAloneWhatIsNotGiven(t *testing.T) {
 	cfg.Replication, cfg.MinISR = 3, 2 // the defaults
 	said := c.applyWith(cfg, Change{AllowRemoval: true, AllowLessSafety: true})
 	require.NotContains(t, said, "changed:")
-	require.Contains(t, said, "events.dead: left as it is: cleanup.policy")
+	require.Contains(t, said, "events.dead: kept: cleanup.policy")
 	for topic, configs := range before {
 		require.Equal(t, configs, c.configs(topic))
 	}
@@ -139,7 +139,7 @@ func TestApplyLeavesAloneWhatIsNotGiven(t *testing.T) {
 	require.Equal(t, 1, c.partitions("events.dead"))
 }
 
-// Each flag changes its own setting, and no other.
+// Each flag changes its own setting and no other.
 func TestApplyChangesWhatIsGiven(t *testing.T) {
 	for flag, tc := range map[string]struct {
 		change func(*Config)
@@ -154,7 +154,7 @@ func TestApplyChangesWhatIsGiven(t *testing.T) {
 			c := newCluster(t)
 			c.apply(layout())
 			if flag == "min-isr" {
-				c.set("events", "min.insync.replicas", "2") // of one copy: nothing is accepted, so that lowering it loses nothing
+				c.set("events", "min.insync.replicas", "2") // with one copy Kafka accepts nothing, so lowering it loses nothing
 			}
 			before := c.configs("events")
 			cfg := layout()
@@ -169,7 +169,8 @@ func TestApplyChangesWhatIsGiven(t *testing.T) {
 	}
 }
 
-// A shorter retention says how many records and bytes go, and wants a flag; the dead-letter topic as well.
+// A shorter retention needs a flag, for the dead-letter topic as well. Apply prints how many records and bytes Kafka
+// removes.
 func TestApplyWantsAgreementToRemoval(t *testing.T) {
 	for _, topic := range []string{"events", "events.dead"} {
 		t.Run(topic, func(t *testing.T) {
@@ -203,7 +204,7 @@ func TestApplyWantsAgreementToRemoval(t *testing.T) {
 	}
 }
 
-// From compacted to deleted is a shorter retention, and so is a bound in bytes.
+// A change from compact to delete shortens the retention. So does a limit in bytes.
 func TestOtherWaysToKeepLess(t *testing.T) {
 	c := newCluster(t)
 	c.apply(layout())
@@ -216,12 +217,12 @@ func TestOtherWaysToKeepLess(t *testing.T) {
 	cfg := layout()
 	cfg.RetentionBytes = 1 << 30
 	said := c.refuses(cfg, Change{}, "replication", "min-isr", "topic-retention-bytes")
-	require.Contains(t, said, "about 0 of 100 records, about 0.0 MB in each copy, over the size; agree with --allow-removal")
+	require.Contains(t, said, "about 0 of 100 records, about 0.0 MB in each copy, above the size limit; --allow-removal allows it")
 	c.applyWith(cfg, Change{AllowRemoval: true}, "replication", "min-isr", "topic-retention-bytes")
 	require.Equal(t, "1073741824", c.configs("events")["retention.bytes"])
 }
 
-// A lower min ISR wants a flag; one that the topic's copies cannot meet is refused.
+// A lower min ISR needs a flag. Apply refuses one above the number of copies.
 func TestApplyWantsAgreementToLessSafety(t *testing.T) {
 	c := newCluster(t, kfake.NumBrokers(3))
 	cfg := layout()
@@ -243,11 +244,12 @@ func TestApplyWantsAgreementToLessSafety(t *testing.T) {
 	c.set("events", "min.insync.replicas", "3")
 	n, said = c.checkWith(cfg)
 	require.Equal(t, 1, n, said)
-	require.Contains(t, said, "with one broker away Kafka refuses every event")
+	require.Contains(t, said, "Kafka refuses every event while one broker is down")
 	require.Contains(t, c.refuses(cfg, Change{Fix: true}), "--allow-less-safety")
 }
 
-// With the defaults a topic of one copy is neither changed nor broken; asked for more than it can have, nothing changes.
+// With the defaults Apply neither changes nor breaks a topic of one copy. If the flags ask for the impossible, nothing
+// changes.
 func TestApplyOnATopicOfOneCopy(t *testing.T) {
 	c := newCluster(t)
 	c.apply(layout())
@@ -255,19 +257,19 @@ func TestApplyOnATopicOfOneCopy(t *testing.T) {
 	cfg.Replication, cfg.MinISR = 3, 2
 	before := c.configs("events")
 	said := c.applyWith(cfg, Change{})
-	require.Contains(t, said, "events: left as it is: replication of partition 0 is 1, should be 3")
+	require.Contains(t, said, "events: kept: replication of partition 0 is 1, should be 3")
 	require.Equal(t, before, c.configs("events"))
 	c.applyWith(cfg, Change{Fix: true})
 	require.Equal(t, "1", c.configs("events")["min.insync.replicas"])
-	require.Contains(t, c.refuses(cfg, Change{}, "min-isr"), "--min-isr 2: the topic's replication is 1")
+	require.Contains(t, c.refuses(cfg, Change{}, "min-isr"), "--min-isr 2: Kafka would refuse every event, because the topic's replication is 1")
 	require.Contains(t, c.refuses(cfg, Change{}, "replication"), "replication of partition 0 is 1, should be 3")
 
 	n, said := c.checkWith(cfg)
 	require.Equal(t, 2, n, said)
-	require.Contains(t, said, "or say with --replication 1 that it is meant")
+	require.Contains(t, said, "or --replication 1 accepts it")
 }
 
-// Unless it is given, the min ISR of a new topic follows the replication.
+// The default min ISR of a new topic follows the replication.
 func TestMinISRFollowsReplication(t *testing.T) {
 	c := newCluster(t)
 	cfg := layout()
@@ -278,7 +280,8 @@ func TestMinISRFollowsReplication(t *testing.T) {
 	require.ErrorContains(t, err, "--min-isr: 1 to --replication (1), not 2")
 }
 
-// A broker's default for unclean elections concerns the consumer's offsets; a topic made there is kept from it.
+// A broker's default for unclean elections puts the consumer's offsets at risk. Topics that Sluice creates override the
+// default.
 func TestUncleanBrokers(t *testing.T) {
 	c := newCluster(t, kfake.BrokerConfigs(map[string]string{"unclean.leader.election.enable": "true"}))
 	c.apply(layout())
@@ -302,7 +305,7 @@ func TestShortRetentionIsNoFaultWhenMade(t *testing.T) {
 func TestDryRunMakesNothing(t *testing.T) {
 	c := newCluster(t)
 	said := c.applyWith(layout(), Change{DryRun: true}, single...)
-	require.Contains(t, said, "events: would be made with 12 partitions, replication 1, min ISR 1, retention 7d")
+	require.Contains(t, said, "events: would be created with 12 partitions, replication 1, min ISR 1, retention 7d")
 	n, _ := c.check(layout())
 	require.Equal(t, 2, n)
 }
@@ -328,11 +331,11 @@ func TestApplyCannotTakePartitionsAway(t *testing.T) {
 	require.Equal(t, 1, n, "events.dead is still missing")
 }
 
-// Nobody counts on the number of the dead-letter topic's partitions.
+// The dead-letter topic may have any number of partitions.
 func TestDeadLetterTopicMayHaveAnyPartitions(t *testing.T) {
 	c := newCluster(t)
 	c.make("events.dead", 12, but("max.message.bytes", strconv.Itoa(4*mib)))
-	require.Contains(t, c.applyWith(layout(), Change{}, "replication", "min-isr", "partitions"), "events.dead: as it should be")
+	require.Contains(t, c.applyWith(layout(), Change{}, "replication", "min-isr", "partitions"), "events.dead: no faults")
 }
 
 func TestApplyMendsAllFaultsOfATopicAtOnce(t *testing.T) {

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package embedded
+package dirlock
 
 import (
 	"errors"
@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// tryLock takes an exclusive lock that belongs to the open file, not to the process, so that children can share it.
+// tryLock takes an exclusive lock. The lock belongs to the open file, not to the process, so children can share it.
 func tryLock(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return errLocked
+		return ErrLocked
 	}
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", file.Name(), err)

@@ -1,4 +1,4 @@
-package embedded
+package fetch
 
 import (
 	"fmt"
@@ -6,24 +6,24 @@ import (
 	"runtime"
 )
 
-// EngineVersion is the pinned version of the npm packages that carry the engine.
-const EngineVersion = "26.7.3-stable.1"
+// Version is the pinned version of the npm packages that contain the engine.
+const Version = "26.7.3-stable.1"
 
-// bundle is one npm package that carries the engine for one platform.
+// bundle is one npm package with the engine for one platform.
 type bundle struct {
-	// name and version are what npm is asked for.
+	// name and version are the package's name and version for npm.
 	name, version string
-	// integrity is the npm "dist.integrity" of the package: "sha512-" and base64. Empty where it could not be pinned: npm then
-	// checks the package against what the registry says of it, and that digest is recorded.
+	// integrity is the npm "dist.integrity" of the package: "sha512-" and base64. If it is empty, only npm checks the
+	// package, against the registry's digest, and the marker records that digest.
 	integrity string
-	// library is the one file that is kept.
+	// library is the only file to keep.
 	library string
-	// packed is the size of the download in bytes, for the progress bar only; 0 if unknown.
+	// packed is the size of the download in bytes, for the progress bar only; 0: unknown.
 	packed int64
 }
 
-// bundles by GOOS/GOARCH. To change the version, read each digest with: npm view NAME@VERSION dist.integrity.
-// Where none is given, npm's own check of what it fetched stands alone, and a warning says so.
+// bundles holds the packages by GOOS/GOARCH. To change the version, read each digest with: npm view NAME@VERSION
+// dist.integrity. Without a digest only npm checks the package, and a warning says so.
 var bundles = map[string]bundle{
 	"linux/amd64": {
 		name: "@chdb/lib-linux-x64-gnu", library: "libchdb.so", packed: 177_817_999,
@@ -34,8 +34,8 @@ var bundles = map[string]bundle{
 	"darwin/amd64": {name: "@chdb/lib-darwin-x64", library: "libchdb.so"},
 }
 
-// hostBundle is the package for this machine, or the reason why there is none.
-func hostBundle() (bundle, error) {
+// hostBundle returns the package for this machine, or the reason for having none.
+func hostBundle(canLoad bool) (bundle, error) {
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	b, ok := bundles[platform]
 	switch {
@@ -46,11 +46,11 @@ func hostBundle() (bundle, error) {
 	case onMusl():
 		return bundle{}, fmt.Errorf("the packaged engine needs glibc, and this system has musl")
 	}
-	b.version = EngineVersion
+	b.version = Version
 	return b, nil
 }
 
-// onMusl tells whether the system's C library is musl, as on Alpine, without a glibc loader beside it.
+// onMusl reports whether the system's C library is musl, as on Alpine, without a glibc loader.
 func onMusl() bool {
 	if runtime.GOOS != "linux" {
 		return false

@@ -1,4 +1,4 @@
-package embedded
+package fetch
 
 import (
 	"bytes"
@@ -15,23 +15,23 @@ import (
 	"time"
 )
 
-// watchInterval is how often the growing download is measured: npm itself reports nothing.
+// watchInterval is the time between two measurements of a growing download. npm itself reports no progress.
 const watchInterval = 200 * time.Millisecond
 
-// download fetches one package with the npm client. The user's npm settings decide from where.
+// download fetches one package with the npm client, from the registry in the user's npm settings.
 type download struct {
 	npm  string
 	want bundle
 	out  io.Writer
 	log  *slog.Logger
-	// patience is how long the registry may take to answer at all.
+	// patience is how long the registry may take to answer.
 	patience time.Duration
 }
 
-// pack runs "npm pack" in dir, which it makes, and returns the verified tarball and its digest.
+// pack runs "npm pack" in dir, which it creates, and returns the verified tarball and its digest.
 func (d download) pack(ctx context.Context, dir string) (tarball, digest string, err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return "", "", fmt.Errorf("make a directory to fetch into: %w", err)
+		return "", "", fmt.Errorf("create a directory for the download: %w", err)
 	}
 	if err := d.reach(ctx); err != nil {
 		return "", "", err
@@ -50,22 +50,25 @@ func (d download) pack(ctx context.Context, dir string) (tarball, digest string,
 	switch d.want.integrity {
 	case digest:
 	case "":
-		d.log.Warn("the engine's digest is not pinned for this platform, npm alone vouches for it", "package", d.want.name, "digest", digest)
+		d.log.Warn("the engine's digest is not pinned for this platform, only npm has checked it",
+			"package", d.want.name, "digest", digest)
 	default:
-		return "", "", fmt.Errorf("%w: %s@%s is %s, expected %s", errDigest, d.want.name, d.want.version, digest, d.want.integrity)
+		return "", "", fmt.Errorf("%w: %s@%s is %s, expected %s", errDigest, d.want.name, d.want.version, digest,
+			d.want.integrity)
 	}
 	return found[0], digest, nil
 }
 
-// run waits for npm and shows meanwhile how much has come.
+// run waits for npm and shows the progress of the download.
 func (d download) run(ctx context.Context, dir string) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	cmd := exec.CommandContext(ctx, d.npm, "pack", d.want.name+"@"+d.want.version, "--loglevel=error", "--fetch-retries=1") //nolint:gosec // from PATH
+	cmd := exec.CommandContext(ctx, d.npm, "pack", d.want.name+"@"+d.want.version, "--loglevel=error",
+		"--fetch-retries=1")
 	cmd.Dir = dir
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	// A script that stands in for npm may leave children behind that hold its output open.
+	// A script in place of npm may leave children that keep its output open.
 	cmd.WaitDelay = 2 * time.Second
 	places := []string{dir, d.npmTemp(ctx)}
 	before := sizeOf(places)
@@ -89,9 +92,9 @@ func (d download) run(ctx context.Context, dir string) error {
 			if now != size {
 				size, grew = now, time.Now()
 			}
-			// A download of which nothing was ever seen is npm's to judge: it may lie elsewhere.
+			// A download that never showed any bytes may be in another place. npm decides about its end.
 			if size > before && time.Since(grew) > stallPatience {
-				stop(fmt.Errorf("%w any more: nothing came for %s", errRegistry, stallPatience))
+				stop(fmt.Errorf("%w any more: no bytes for %s", errRegistry, stallPatience))
 			}
 		}
 	}
@@ -110,9 +113,9 @@ func (d download) explain(ctx context.Context, err error, said string) error {
 	}
 }
 
-// npmTemp is where npm keeps a download that is not complete; empty if it does not say.
+// npmTemp returns the directory of npm's incomplete downloads, or "" if npm does not name it.
 func (d download) npmTemp(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, d.npm, "config", "get", "cache", "--loglevel=error").Output() //nolint:gosec // from PATH
+	out, err := exec.CommandContext(ctx, d.npm, "config", "get", "cache", "--loglevel=error").Output()
 	dir := strings.TrimSpace(string(out))
 	if err != nil || !filepath.IsAbs(dir) {
 		return ""
@@ -120,7 +123,7 @@ func (d download) npmTemp(ctx context.Context) string {
 	return filepath.Join(dir, "_cacache", "tmp")
 }
 
-// sizeOf adds up the files directly in some directories. Files that come and go meanwhile do not matter: it feeds a bar.
+// sizeOf sums the sizes of the files directly in dirs. Files may come and go: the result only feeds a progress bar.
 func sizeOf(dirs []string) (total int64) {
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
@@ -134,4 +137,10 @@ func sizeOf(dirs []string) (total int64) {
 		}
 	}
 	return total
+}
+
+// lastLines joins the last lines of npm's output into one line.
+func lastLines(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	return strings.Join(lines[max(0, len(lines)-8):], " | ")
 }

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package embedded
+package fetch
 
 import (
 	"archive/tar"
@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/sha512"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,11 +18,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
+
+	"sluice/internal/embedded/dirlock"
 )
 
 const libraryText = "the library"
 
-// pretendNPM puts an npm on PATH that delivers a small package and counts how often it was asked to.
+// pretendNPM puts an npm on PATH that delivers a small package and counts the requests.
 func pretendNPM(t *testing.T) (want bundle, asked func() int) {
 	t.Helper()
 	dir := t.TempDir()
@@ -49,6 +52,20 @@ func pretendNPM(t *testing.T) (want bundle, asked func() int) {
 	}
 }
 
+// briefly returns a context for a call that should fail. If it does not fail, the test fails instead of hanging.
+func briefly(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// testLog returns a logger that writes to the test's output.
+func testLog(t *testing.T) *slog.Logger {
+	t.Helper()
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 func libraryIn(t *testing.T, source Source) string {
 	t.Helper()
 	text, err := os.ReadFile(source.Library)
@@ -58,7 +75,7 @@ func libraryIn(t *testing.T, source Source) string {
 
 func TestEnsureFetchesOnceForAll(t *testing.T) {
 	want, asked := pretendNPM(t)
-	cfg := EngineConfig{CacheDir: t.TempDir()}
+	cfg := Config{CacheDir: t.TempDir(), Logger: testLog(t)}
 	var all errgroup.Group
 	for range 8 {
 		all.Go(func() error {
@@ -69,7 +86,7 @@ func TestEnsureFetchesOnceForAll(t *testing.T) {
 	require.NoError(t, all.Wait())
 	require.Equal(t, 1, asked())
 
-	t.Setenv("PATH", "") // from now on it works offline
+	t.Setenv("PATH", "") // from now on without npm
 	source, err := ensure(t.Context(), cfg, want, nil)
 	require.NoError(t, err)
 	require.Equal(t, libraryText, libraryIn(t, source))
@@ -81,17 +98,17 @@ func TestEnsureFetchesOnceForAll(t *testing.T) {
 func TestEnsureSaysThatItWaits(t *testing.T) {
 	want, asked := pretendNPM(t)
 	root := t.TempDir()
-	lock, err := lockDir(t.Context(), root, time.Second, testLog(t))
+	lock, err := dirlock.Take(t.Context(), root, time.Second, testLog(t))
 	require.NoError(t, err)
 	said := &signalled{text: make(chan string, 8)}
 	var waiting errgroup.Group
 	waiting.Go(func() error {
-		_, err := ensure(context.Background(), EngineConfig{CacheDir: root, Progress: said}, want, nil)
+		_, err := ensure(context.Background(), Config{CacheDir: root, Logger: testLog(t), Progress: said}, want, nil)
 		return err
 	})
 	require.Contains(t, <-said.text, fmt.Sprintf("waiting for process %d, which is fetching", os.Getpid()))
 	require.Zero(t, asked())
-	lock.release()
+	lock.Release()
 	require.NoError(t, waiting.Wait())
 	require.Equal(t, 1, asked())
 	require.Contains(t, <-said.text, "asking the npm registry")
@@ -99,7 +116,7 @@ func TestEnsureSaysThatItWaits(t *testing.T) {
 	require.Contains(t, <-said.text, "unpacking the ClickHouse engine")
 }
 
-// signalled is a writer whose reader waits for each line.
+// signalled is a writer whose reader receives each write.
 type signalled struct{ text chan string }
 
 func (s *signalled) Write(p []byte) (int, error) {
@@ -110,18 +127,18 @@ func (s *signalled) Write(p []byte) (int, error) {
 func TestEnsureRefusesWrongChecksum(t *testing.T) {
 	want, _ := pretendNPM(t)
 	want.integrity = integrity(make([]byte, sha512.Size))
-	cfg := EngineConfig{CacheDir: t.TempDir()}
+	cfg := Config{CacheDir: t.TempDir(), Logger: testLog(t)}
 	_, err := ensure(t.Context(), cfg, want, nil)
 	require.ErrorIs(t, err, errDigest)
 	left, err := os.ReadDir(cfg.CacheDir)
 	require.NoError(t, err)
 	require.Len(t, left, 1) // the lock
-	require.Equal(t, lockName, left[0].Name())
+	require.Equal(t, dirlock.FileName, left[0].Name())
 }
 
 func TestEnsureFetchesAgainWhatWasDamaged(t *testing.T) {
 	want, asked := pretendNPM(t)
-	cfg := EngineConfig{CacheDir: t.TempDir()}
+	cfg := Config{CacheDir: t.TempDir(), Logger: testLog(t)}
 	source, err := ensure(t.Context(), cfg, want, nil)
 	require.NoError(t, err)
 	for name, damage := range map[string]func() error{
@@ -156,7 +173,7 @@ func TestEnsureFetchesAgainWhatWasDamaged(t *testing.T) {
 func TestEnsureWithoutAPin(t *testing.T) {
 	want, _ := pretendNPM(t)
 	want.integrity = ""
-	cfg := EngineConfig{CacheDir: t.TempDir()}
+	cfg := Config{CacheDir: t.TempDir(), Logger: testLog(t)}
 	source, err := ensure(t.Context(), cfg, want, nil)
 	require.NoError(t, err)
 	require.Equal(t, libraryText, libraryIn(t, source))
@@ -171,8 +188,8 @@ func TestEnsureNamesTheWaysOn(t *testing.T) {
 		"npm is not installed":                 {nil, true},
 		"no engine is packaged for plan9/mips": {fmt.Errorf("no engine is packaged for plan9/mips"), false},
 	} {
-		_, err := ensure(t.Context(), EngineConfig{CacheDir: t.TempDir()}, bundle{name: "x", library: "y"}, tc.reason)
-		require.ErrorIs(t, err, ErrNoEngine)
+		_, err := ensure(t.Context(), Config{CacheDir: t.TempDir(), Logger: testLog(t)}, bundle{name: "x", library: "y"}, tc.reason)
+		require.ErrorIs(t, err, ErrNone)
 		require.ErrorContains(t, err, name)
 		require.Equal(t, tc.install, strings.Contains(err.Error(), "install npm"))
 		for _, way := range []string{"clickhouse binary on PATH", "--clickhouse DSN"} {
@@ -181,7 +198,7 @@ func TestEnsureNamesTheWaysOn(t *testing.T) {
 	}
 }
 
-// A registry that does not answer is said within the time that it has, and not taken for an npm that is missing.
+// A registry that does not answer gives an error within its time limit, and not the error for a missing npm.
 func TestEnsureTellsThatTheRegistryIsAway(t *testing.T) {
 	want, _ := pretendNPM(t)
 	for name, tc := range map[string]struct {
@@ -197,9 +214,9 @@ func TestEnsureTellsThatTheRegistryIsAway(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "npm"), []byte("#!/bin/sh\n"+tc.script+"\n"), 0o700))
 			t.Setenv("PATH", dir+":/usr/bin:/bin")
-			_, err := ensure(briefly(t), EngineConfig{CacheDir: t.TempDir(), registryPatience: 300 * time.Millisecond}, want, nil)
-			require.ErrorIs(t, err, ErrNoEngine)
-			require.ErrorContains(t, err, "the npm registry cannot be reached: "+tc.want)
+			_, err := ensure(briefly(t), Config{CacheDir: t.TempDir(), Logger: testLog(t), RegistryPatience: 300 * time.Millisecond}, want, nil)
+			require.ErrorIs(t, err, ErrNone)
+			require.ErrorContains(t, err, "cannot reach the npm registry: "+tc.want)
 			require.ErrorContains(t, err, "check the network, and npm's settings registry, proxy and https-proxy")
 			require.ErrorContains(t, err, "clickhouse binary on PATH")
 			require.NotContains(t, err.Error(), "install npm")
@@ -207,10 +224,10 @@ func TestEnsureTellsThatTheRegistryIsAway(t *testing.T) {
 	}
 }
 
-// Any other word of the registry's is left to the download, which repeats it.
+// The download reports any other error of the registry.
 func TestEnsureLeavesOtherErrorsToTheDownload(t *testing.T) {
 	want, asked := pretendNPM(t) // its "npm view" fails
-	_, err := ensure(t.Context(), EngineConfig{CacheDir: t.TempDir()}, want, nil)
+	_, err := ensure(t.Context(), Config{CacheDir: t.TempDir(), Logger: testLog(t)}, want, nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, asked())
 }
@@ -220,8 +237,8 @@ func TestEnsureTellsWhatNPMSaid(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "npm"), []byte("#!/bin/sh\necho E404 no such package >&2\nexit 1\n"), 0o700))
 	t.Setenv("PATH", dir+":/bin")
-	_, err := ensure(t.Context(), EngineConfig{CacheDir: t.TempDir()}, want, nil)
-	require.ErrorIs(t, err, ErrNoEngine)
+	_, err := ensure(t.Context(), Config{CacheDir: t.TempDir(), Logger: testLog(t)}, want, nil)
+	require.ErrorIs(t, err, ErrNone)
 	require.ErrorContains(t, err, "E404 no such package")
 }
 
@@ -233,16 +250,29 @@ func TestEnsureStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	said := &signalled{text: make(chan string, 8)}
 	var fetching errgroup.Group
-	cfg := EngineConfig{CacheDir: t.TempDir(), Progress: said}
+	cfg := Config{CacheDir: t.TempDir(), Logger: testLog(t), Progress: said}
 	fetching.Go(func() error {
 		_, err := ensure(ctx, cfg, want, nil)
 		return err
 	})
-	<-said.text // asks the registry
-	<-said.text // fetches
+	<-said.text // about the registry's answer
+	<-said.text // about the download
 	cancel()
 	require.ErrorIs(t, fetching.Wait(), context.Canceled)
 	left, err := filepath.Glob(filepath.Join(cfg.CacheDir, partial+"*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// A program that cannot load a library needs a clickhouse binary on PATH.
+func TestEnsureWithoutALoader(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	_, err := Ensure(t.Context(), Config{CacheDir: t.TempDir(), Logger: testLog(t)})
+	require.ErrorIs(t, err, ErrNone)
+	server := filepath.Join(dir, "clickhouse")
+	require.NoError(t, os.WriteFile(server, nil, 0o700))
+	source, err := Ensure(t.Context(), Config{CacheDir: t.TempDir(), Logger: testLog(t)})
+	require.NoError(t, err)
+	require.Equal(t, Source{Server: server}, source)
 }

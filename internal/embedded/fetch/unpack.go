@@ -1,4 +1,4 @@
-package embedded
+package fetch
 
 import (
 	"archive/tar"
@@ -13,10 +13,10 @@ import (
 	"path/filepath"
 )
 
-// maxLibrary bounds what is unpacked, in bytes: more than three times what the library has today.
+// maxLibrary bounds the unpacked size, in bytes. The library has less than a third of it today.
 const maxLibrary = 2 << 30
 
-// unpack writes the one file that is needed from the tarball into dir, which it makes, and returns the marker's text about it.
+// unpack writes the library from the tarball into dir, which it creates, and returns its marker.
 func (d download) unpack(ctx context.Context, tarball, dir string) (marker, error) {
 	m, err := d.extract(ctx, tarball, dir)
 	if err != nil {
@@ -26,10 +26,10 @@ func (d download) unpack(ctx context.Context, tarball, dir string) (marker, erro
 }
 
 func (d download) extract(ctx context.Context, tarball, dir string) (marker, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a cache may be shared
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return marker{}, err
 	}
-	file, err := os.Open(tarball) //nolint:gosec // fetched and verified just now
+	file, err := os.Open(tarball)
 	if err != nil {
 		return marker{}, err
 	}
@@ -53,12 +53,12 @@ func (d download) extract(ctx context.Context, tarball, dir string) (marker, err
 	}
 }
 
-// keep writes size bytes of r to a new file and waits for the disk.
+// keep writes size bytes of r to a new file and syncs it to disk.
 func (d download) keep(ctx context.Context, r io.Reader, size int64, name string) (marker, error) {
 	if size > maxLibrary {
-		return marker{}, fmt.Errorf("%s has %d bytes, more than any version had", d.want.library, size)
+		return marker{}, fmt.Errorf("%s has %d bytes, more than the limit", d.want.library, size)
 	}
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755) //nolint:gosec // loaded as code
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
 	if err != nil {
 		return marker{}, err
 	}
@@ -80,7 +80,7 @@ func (d download) keep(ctx context.Context, r io.Reader, size int64, name string
 	}, nil
 }
 
-// cancelled is a writer that takes everything until its context ends.
+// cancelled is a writer that accepts everything until its context ends.
 type cancelled struct{ ctx context.Context }
 
 func (c cancelled) Write(p []byte) (int, error) { return len(p), context.Cause(c.ctx) }

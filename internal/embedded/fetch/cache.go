@@ -1,4 +1,4 @@
-package embedded
+package fetch
 
 import (
 	"context"
@@ -16,18 +16,18 @@ import (
 
 const (
 	markerName = "complete.json"
-	// partial begins the name of directories that a fetch works in.
+	// partial is the name prefix of the directories that fetches work in.
 	partial = "partial-"
 )
 
-// cache is the directory that fetched libraries live in. An entry appears by a rename when all of it is on disk, so a fetch
-// that stopped half-way never counts.
+// cache is the directory of fetched libraries. A fetch renames an entry into place after all of it is on disk, so an
+// interrupted fetch leaves no entry.
 type cache struct {
 	root string
 	want bundle
 }
 
-// marker is written last into an entry. It says what must be there.
+// marker describes the content of an entry. It is the last file written into an entry.
 type marker struct {
 	Package   string `json:"package"`
 	Version   string `json:"version"`
@@ -37,19 +37,19 @@ type marker struct {
 	Modified  int64  `json:"modified"`  // of the file, Unix nanoseconds
 }
 
-// entry is the directory of the wanted package.
+// entry returns the directory of the wanted package.
 func (c cache) entry() string {
 	name := strings.NewReplacer("@", "", "/", "-").Replace(c.want.name)
 	return filepath.Join(c.root, name+"-"+c.want.version)
 }
 
-// lookup returns the library if it is complete and unchanged. That takes no reading as long as size and modification time
-// are what they were; a file that was touched is read once more in full.
+// lookup returns the library if it is complete and unchanged. It compares size and modification time, and reads the
+// file only if the latter changed.
 func (c cache) lookup(log *slog.Logger) (string, bool) {
 	library := filepath.Join(c.entry(), c.want.library)
 	err := c.verify(library)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		log.Warn("cached engine is unusable, it will be fetched again", "library", library, "error", err)
+		log.Warn("cached engine is unusable, fetching again", "library", library, "error", err)
 	}
 	return library, err == nil
 }
@@ -69,7 +69,7 @@ func (c cache) verify(library string) error {
 	}
 	switch {
 	case c.want.integrity != "" && m.Integrity != c.want.integrity:
-		return errors.New("it came from another package than the pinned one")
+		return errors.New("it is from another package than the pinned one")
 	case m.Size != info.Size():
 		return fmt.Errorf("it has %d bytes instead of %d", info.Size(), m.Size)
 	case m.Modified == info.ModTime().UnixNano():
@@ -85,14 +85,15 @@ func (c cache) verify(library string) error {
 	return nil
 }
 
-// fill fetches the package and makes the entry. The caller holds the lock, so whatever else lies in the way is a leftover.
+// fill fetches the package and creates the entry. The caller holds the lock, so all other files in the way are
+// leftovers.
 func (c cache) fill(ctx context.Context, d download) (_ string, err error) {
 	if err := c.sweep(); err != nil {
 		return "", err
 	}
 	dir, err := os.MkdirTemp(c.root, partial)
 	if err != nil {
-		return "", fmt.Errorf("make a directory to fetch into: %w", err)
+		return "", fmt.Errorf("create a directory for the download: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
@@ -119,11 +120,11 @@ func (c cache) fill(ctx context.Context, d download) (_ string, err error) {
 	return filepath.Join(c.entry(), c.want.library), nil
 }
 
-// sweep removes an unusable entry and what earlier fetches left behind.
+// sweep removes an unusable entry and the leftovers of earlier fetches.
 func (c cache) sweep() error {
 	left, err := filepath.Glob(filepath.Join(c.root, partial+"*"))
 	if err != nil {
-		return fmt.Errorf("look for leftovers: %w", err)
+		return fmt.Errorf("search for leftovers: %w", err)
 	}
 	for _, dir := range append(left, c.entry()) {
 		if err := os.RemoveAll(dir); err != nil {
@@ -133,9 +134,9 @@ func (c cache) sweep() error {
 	return nil
 }
 
-// digestOf is the file's sha512 in npm's notation.
+// digestOf returns the file's sha512 in npm's notation.
 func digestOf(path string) (string, error) {
-	file, err := os.Open(path) //nolint:gosec // a file in our own cache
+	file, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", path, err)
 	}
@@ -147,12 +148,12 @@ func digestOf(path string) (string, error) {
 	return integrity(sum.Sum(nil)), nil
 }
 
-// integrity writes a sha512 as npm does.
+// integrity formats a sha512 in npm's notation.
 func integrity(sum []byte) string { return "sha512-" + base64.StdEncoding.EncodeToString(sum) }
 
-// writeSynced writes a new file and waits for the disk.
+// writeSynced writes a new file and syncs it to disk.
 func writeSynced(path string, text []byte) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) //nolint:gosec // not a secret
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

@@ -1,4 +1,4 @@
-package embedded
+package fetch
 
 import (
 	"bytes"
@@ -12,33 +12,33 @@ import (
 )
 
 const (
-	// registryPatience is how long the npm registry may take to say that it has the package.
+	// registryPatience is how long the npm registry may take to find the package.
 	registryPatience = 20 * time.Second
-	// stallPatience is how long a download that has begun may bring nothing.
+	// stallPatience is how long a download that has begun may receive no bytes.
 	stallPatience = 2 * time.Minute
 )
 
 var (
 	errNoNPM    = errors.New("npm is not installed")
-	errRegistry = errors.New("the npm registry cannot be reached")
+	errRegistry = errors.New("cannot reach the npm registry")
 )
 
-// npmCode finds the code of an error in what npm prints.
+// npmCode matches the code of an error in npm's output.
 var npmCode = regexp.MustCompile(`(?m)^npm (?:error|ERR!) code (\S+)`)
 
 // unreachableCodes are npm's codes for a registry that does not answer.
 var unreachableCodes = []string{
-	"ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EPIPE",
-	"ERR_SOCKET_TIMEOUT", "FETCH_ERROR",
+	"ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH",
+	"EPIPE", "ERR_SOCKET_TIMEOUT", "FETCH_ERROR",
 }
 
-// reach asks the registry for the package's version, because "npm pack" alone tries for more than a minute before it
-// says that nobody answers. Any other answer, such as that there is no such package, is left to the download.
+// reach asks the registry for the package's version. "npm pack" alone tries for more than a minute before it reports a
+// registry that does not answer. The download reports other errors, for instance a missing package.
 func (d download) reach(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
 	_, _ = fmt.Fprintln(d.out, "asking the npm registry for the ClickHouse engine")
-	cmd := exec.CommandContext(asking, d.npm, "view", d.want.name+"@"+d.want.version, "version", //nolint:gosec // from PATH
+	cmd := exec.CommandContext(asking, d.npm, "view", d.want.name+"@"+d.want.version, "version",
 		"--loglevel=error", "--fetch-retries=0")
 	var said bytes.Buffer
 	cmd.Stderr = &said
@@ -55,7 +55,7 @@ func (d download) reach(ctx context.Context) error {
 	return nil
 }
 
-// unreachableRegistry is the error if npm says that nobody answers, else nil.
+// unreachableRegistry returns an error if npm's output says that the registry does not answer, else nil.
 func unreachableRegistry(said string) error {
 	if found := npmCode.FindStringSubmatch(said); found != nil && slices.Contains(unreachableCodes, found[1]) {
 		return fmt.Errorf("%w: %s", errRegistry, found[1])
@@ -63,12 +63,12 @@ func unreachableRegistry(said string) error {
 	return nil
 }
 
-// waysOn says what to do about a reason why there is no engine.
+// waysOn suggests remedies for a missing engine, by the reason.
 func waysOn(reason error) string {
-	const others = "have a clickhouse binary on PATH; or use a server that already runs with --clickhouse DSN"
+	const others = "put a clickhouse binary on PATH; or use a running server with --clickhouse DSN"
 	switch {
 	case errors.Is(reason, errNoNPM):
-		return "install npm (it comes with Node.js), so that the engine can be fetched; or " + others
+		return "install npm (it comes with Node.js), to fetch the engine; or " + others
 	case errors.Is(reason, errRegistry):
 		return "check the network, and npm's settings registry, proxy and https-proxy (npm config list); or " + others
 	default:

@@ -1,4 +1,4 @@
-package embedded
+package fetch
 
 import (
 	"fmt"
@@ -10,14 +10,15 @@ import (
 	"golang.org/x/term"
 )
 
-// lineInterval is the pause between progress lines where there is no terminal to draw a bar on.
+// lineInterval is the time between two progress lines without a terminal.
 const lineInterval = 5 * time.Second
 
-// progress shows how far a transfer is: a bar on a terminal, else a line now and then. Its owner calls it from one goroutine.
+// progress shows the progress of a transfer: a bar on a terminal, otherwise a line every lineInterval. It is not safe
+// for concurrent use.
 type progress struct {
 	out     io.Writer
 	what    string
-	total   int64 // bytes; 0 if unknown
+	total   int64 // bytes; 0: unknown
 	done    int64
 	started time.Time
 	said    time.Time
@@ -42,7 +43,7 @@ func newProgress(out io.Writer, what string, total int64) *progress {
 	return p
 }
 
-// set says that done bytes have come in all. More than the total is shown as the total: it is an estimate for downloads.
+// set shows done bytes in total. It shows at most the total, which is an estimate for downloads.
 func (p *progress) set(done int64) {
 	if p.total > 0 {
 		done = min(done, p.total)
@@ -58,7 +59,7 @@ func (p *progress) set(done int64) {
 	}
 }
 
-// Write counts what passes.
+// Write adds len(b) to the progress.
 func (p *progress) Write(b []byte) (int, error) {
 	p.set(p.done + int64(len(b)))
 	return len(b), nil
