@@ -22,7 +22,7 @@ TOOLS         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/bin
 LINT          := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint test-clients test-kafka test-brokers kafka-up kafka-down fuzz bench docs clean
+.PHONY: help build test vet lint house test-clients test-kafka test-brokers kafka-up kafka-down fuzz bench docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,9 @@ $(LINT):
 	GOBIN=$(TOOLS)/$(LINT_VERSION) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv $(TOOLS)/$(LINT_VERSION)/golangci-lint $@
 	rmdir $(TOOLS)/$(LINT_VERSION)
+
+house: ## the measures of the tree: files, packages, cycles, line widths, and their limits
+	$(GO) run ./internal/tools/house
 
 test-clients: ## clients that code generators make of openapi.json send events (asks the registries of Go, PyPI and npm)
 	$(GO) test ./gateway -count=1 -run 'TestGeneratedClients$$' -v -generators
@@ -76,8 +79,8 @@ bench: ## edge and consumer against their ceilings and rivals in pairs, and micr
 	$(GO) test ./consumer -run '^$$' -bench 'Consumer$$' -benchtime 1x -timeout 3h -args -consumer.rows $(BENCHROWS)
 	$(GO) test -run '^$$' -bench 'Decode|Encode|Split|Fingerprint|Headers' -benchmem -timeout $(TEST_TIMEOUT) ./internal/event ./gateway
 
-docs: ## the settings tables of README.md
-	$(GO) run ./internal/settings/gen
+docs: ## the tables of docs/settings.md and docs/metrics.md, from the programs themselves
+	$(GO) test -p 1 -count=1 ./cmd/gateway ./cmd/consumer ./cmd/sluice -run '^TestDocs' -args -docs.update
 
 clean: ## remove what build and the tests leave in the tree
 	rm -rf bin coverage.out

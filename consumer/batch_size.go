@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"sluice/consumer/rows"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,12 +36,12 @@ func (s *batchSize) limit(configured int) int {
 
 // reached says whether a block is as large as ClickHouse lets it be. A block is larger than the events that it is made of, by several times
 // where these are small.
-func (s *batchSize) reached(b *block) bool {
+func (s *batchSize) reached(b *rows.Block) bool {
 	if s == nil {
 		return false
 	}
 	most := s.most.Load()
-	return most > 0 && int64(b.bytes()) >= most
+	return most > 0 && int64(b.Bytes()) >= most
 }
 
 // tooLarge takes the size of a block that was too large. It returns the limit, and whether this has lowered it.
@@ -59,15 +60,15 @@ func (s *batchSize) tooLarge(bytes int64) (limit int64, lowered bool) {
 	return half, true
 }
 
-// fits takes a block that went in.
-func (s *batchSize) fits(b *block) {
+// fits notes that a block of some bytes went in.
+func (s *batchSize) fits(bytes int) {
 	if s == nil || s.most.Load() == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	most := s.most.Load()
-	if int64(b.bytes()) < most/4*3 || time.Since(s.changed) < growEvery {
+	if int64(bytes) < most/4*3 || time.Since(s.changed) < growEvery {
 		return
 	}
 	s.changed = time.Now()

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/internal/kafkaconn"
+	"sluice/internal/recordbatch"
 )
 
 // benchDay is when the events of the benchmarks begin.
@@ -49,7 +50,7 @@ var benchFaults = func() []benchIssue {
 
 // benchRecord is an event of about 200 or 1,400 bytes as the gateway writes it. What differs between real events of one issue
 // differs here: ids, times, users, hosts, releases, numbers in messages.
-func benchRecord(n, size int) record {
+func benchRecord(n, size int) recordbatch.Record {
 	rnd := rand.New(rand.NewPCG(uint64(n), 11)) //nolint:gosec // repeatable
 	received := benchDay.Add(time.Duration(n) * time.Millisecond)
 	at := received.Add(-time.Duration(20+rnd.IntN(60)) * time.Millisecond)
@@ -84,8 +85,8 @@ func fillTopic(b *testing.B, conn kafkaconn.Config, rows, size int) {
 	makeBenchTopic(b, client, conn.DeadTopic, 1)
 	for n := range rows {
 		r := benchRecord(n, size)
-		out := &kgo.Record{Value: r.value}
-		for _, h := range r.headers {
+		out := &kgo.Record{Value: r.Value}
+		for _, h := range r.Headers {
 			out.Headers = append(out.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
 		client.Produce(b.Context(), out, func(_ *kgo.Record, err error) {

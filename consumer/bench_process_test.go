@@ -2,10 +2,15 @@ package consumer
 
 import (
 	"encoding/binary"
+	"hash/crc32"
+	rowsroom "sluice/consumer/rows"
+	"sluice/internal/recordbatch"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// BenchmarkProcess measures what a record costs between its batch, unpacked, and the block of its row: in a block that is used again, and
+// BenchmarkProcess measures the way of a record from its uncompressed batch into the block of its row: in a block that is used again, and
 // in one whose memory is fresh.
 //
 //	go test ./consumer -run '^$' -bench Process
@@ -14,33 +19,39 @@ func BenchmarkProcess(b *testing.B) {
 		name string
 		size int
 	}{{"200B", 200}, {"1.4KB", 1400}} {
-		plain := benchBatch(benchRows, kind.size)
-		reader, proc, batch := &batchReader{}, newProcessor(), newBatch()
-		run := func(b *testing.B, rows *block) {
+		set := benchBatch(benchRows, kind.size)
+		reader, proc, batch := &recordbatch.Reader{}, newProcessor(), newBatch()
+		run := func(b *testing.B, rows *rowsroom.Block) {
 			b.Helper()
 			batch.reset()
 			batch.rows = rows
-			if err := reader.records(plain, 0, benchRows, 0, func(r *record) error { batch.add(r, proc); return nil }); err != nil || len(batch.dead) > 0 {
-				b.Fatal(err, len(batch.dead))
+			for r, err := range reader.Read(set, 0, nil) {
+				if err != nil {
+					b.Fatal(err)
+				}
+				batch.add(r, proc)
+			}
+			if batch.Records != benchRows || len(batch.dead) > 0 {
+				b.Fatal(batch.Records, len(batch.dead))
 			}
 		}
 		b.Run(kind.name+"/used", func(b *testing.B) {
-			rows := newBlock()
+			rows := rowsroom.New()
 			run(b, rows)
 			b.ResetTimer()
 			for b.Loop() {
-				rows.reset()
+				rows.Reset()
 				run(b, rows)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRows), "ns/row")
 		})
 		b.Run(kind.name+"/fresh", func(b *testing.B) {
-			var known sizes
+			var known rowsroom.Sizes
 			for b.Loop() {
-				rows := newBlock()
-				known.expect(rows)
+				rows := rowsroom.New()
+				known.Expect(rows)
 				run(b, rows)
-				known.learn(rows)
+				known.Learn(rows)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRows), "ns/row")
 		})
@@ -49,28 +60,32 @@ func BenchmarkProcess(b *testing.B) {
 
 const benchRows = 80_000
 
-// benchBatch is what a batch of the benchmarks' events has behind its head.
+// benchBatch is one batch of the benchmarks' events.
 func benchBatch(rows, size int) []byte {
-	var out []byte
+	var records []byte
 	for n := range rows {
 		r := benchRecord(n, size)
-		out = appendRecord(out, &r)
+		records = appendRecord(records, &r)
 	}
-	return out
+	set := kmsg.RecordBatch{Magic: 2, LastOffsetDelta: int32(rows - 1), NumRecords: int32(rows), Records: records}
+	b := set.AppendTo(nil)
+	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], crc32.MakeTable(crc32.Castagnoli)))
+	return b
 }
 
 // appendRecord appends a record as a batch has it whose first one has offset 0.
-func appendRecord(out []byte, r *record) []byte {
+func appendRecord(out []byte, r *recordbatch.Record) []byte {
 	nullable := func(b, v []byte) []byte {
 		if v == nil {
 			return binary.AppendVarint(b, -1)
 		}
 		return append(binary.AppendVarint(b, int64(len(v))), v...)
 	}
-	one := binary.AppendVarint([]byte{0, 0}, r.offset) // attributes, time
-	one = nullable(nullable(one, r.key), r.value)
-	one = binary.AppendVarint(one, int64(len(r.headers)))
-	for _, h := range r.headers {
+	one := binary.AppendVarint([]byte{0, 0}, r.Offset) // attributes, time
+	one = nullable(nullable(one, r.Key), r.Value)
+	one = binary.AppendVarint(one, int64(len(r.Headers)))
+	for _, h := range r.Headers {
 		one = nullable(nullable(one, []byte(h.Key)), h.Value)
 	}
 	return append(binary.AppendVarint(out, int64(len(one))), one...)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"sluice/consumer/clickhouse/clickhousetest"
 )
 
 var (
@@ -19,10 +21,7 @@ var (
 //	go test ./consumer -run '^$' -bench Queries -benchtime 1x -timeout 1h
 func BenchmarkQueries(b *testing.B) {
 	c := &consumerBench{size: 1}
-	engine.once.Do(startEngine)
-	if engine.err != nil {
-		b.Fatal(engine.err)
-	}
+	clickhousetest.Engine(b)
 	name, _ := c.place(b)
 	defer c.drop(b, name)
 	// Twelve months, each in several parts; one event of a hundred came twice. Two projects have UUIDv7 ids, one has random ones.

@@ -1,11 +1,13 @@
 package consumer
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -15,9 +17,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/ch-go/compress"
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/clickhouse/clickhousetest"
+	rowsroom "sluice/consumer/rows"
+	"sluice/consumer/schema"
+	"sluice/internal/backoff"
 	"sluice/internal/embedded"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/settings"
@@ -77,10 +85,7 @@ type consumerBench struct {
 
 func newConsumerBench(b *testing.B, brokers string, size int) *consumerBench {
 	b.Helper()
-	engine.once.Do(startEngine)
-	if engine.err != nil {
-		b.Fatal(engine.err)
-	}
+	clickhousetest.Engine(b)
 	topic := fmt.Sprintf("bench-%d-%d", size, time.Now().UnixNano())
 	c := &consumerBench{conn: kafkaconn.Config{Brokers: []string{brokers}, Topic: topic, DeadTopic: topic + ".dead"}, rows: *consumerRows, size: size}
 	fillTopic(b, c.conn, c.rows, size)
@@ -123,18 +128,18 @@ func middle(v []float64) float64 {
 }
 
 // place is a database of one run, with the schema.
-func (c *consumerBench) place(b *testing.B) (name string, store Store) {
+func (c *consumerBench) place(b *testing.B) (name string, store schema.Config) {
 	b.Helper()
 	name = fmt.Sprintf("bench_%d_%d", c.size, c.runs.Add(1))
-	store = Store{DSN: "clickhouse://" + engine.TCPAddr() + "/" + name, Retention: new(settings.Duration(10 * 365 * 24 * time.Hour))} // none of the rows is too old
-	if err := NewMigrator(store, io.Discard).Apply(b.Context()); err != nil {
+	store = schema.Config{ClickHouse: clickhouse.Config{DSN: "clickhouse://" + clickhousetest.Engine(b).TCPAddr() + "/" + name}, Retention: new(settings.Duration(10 * 365 * 24 * time.Hour))} // none of the rows is too old
+	if err := schema.NewMigrator(store, io.Discard).Apply(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	return name, store
 }
 
 // config is the consumer's settings as they are by default.
-func (c *consumerBench) config(name string, store Store) Config {
+func (c *consumerBench) config(name string, store schema.Config) Config {
 	return Config{
 		Group: name, Store: store, BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12, Sample: 1,
 		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
@@ -201,7 +206,7 @@ func (c *consumerBench) rate(b *testing.B, database, table string) float64 {
 	b.Helper()
 	var start time.Time
 	first, last := 0, 0
-	for waited := time.Now(); last < c.rows; sleep(b.Context(), 20*time.Millisecond) {
+	for waited := time.Now(); last < c.rows; backoff.Sleep(b.Context(), 20*time.Millisecond) {
 		n, err := strconv.Atoi(c.ask(b, database, "SELECT count() FROM "+table))
 		if err != nil {
 			b.Fatal(err)
@@ -222,44 +227,49 @@ func (c *consumerBench) rate(b *testing.B, database, table string) float64 {
 // prepared inserts the same rows from blocks made before, over HTTP.
 func (c *consumerBench) prepared(b *testing.B) float64 {
 	b.Helper()
-	name, store := c.place(b)
+	name, _ := c.place(b)
 	defer c.drop(b, name)
 	const blocks, rows = 10, 100_000
-	opts, err := store.options()
-	if err != nil {
-		b.Fatal(err)
-	}
-	opts.Addr = []string{engine.HTTPAddr()}
-	to := newHTTPConnection(opts)
-	defer to.close()
-	rowsIn := newBlock()
+	var buf proto.Buffer
+	compressor := compress.NewWriter(compress.LevelZero, compress.LZ4)
+	rowsIn := rowsroom.New()
 	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
 	var took time.Duration
 	for i := range blocks {
-		rowsIn.reset()
+		rowsIn.Reset()
 		for n := range rows {
 			r := benchRecord(i*rows+n, c.size)
 			if err := proc.process(&r, rowsIn); err != nil {
 				b.Fatal(err)
 			}
 		}
-		to.buf.Reset()
-		columns := rowsIn.columns()
-		raw := proto.Block{Columns: len(columns), Rows: rowsIn.rows()}
-		if err := raw.EncodeRawBlock(&to.buf, 0, columns); err != nil {
+		buf.Reset()
+		columns := rowsIn.Columns()
+		raw := proto.Block{Columns: len(columns), Rows: rowsIn.Rows()}
+		if err := raw.EncodeRawBlock(&buf, 0, columns); err != nil {
 			b.Fatal(err)
 		}
-		if err := to.compressor.Compress(to.buf.Buf); err != nil {
+		if err := compressor.Compress(buf.Buf); err != nil {
 			b.Fatal(err)
 		}
-		insert := strings.TrimSuffix(insertStatement(name, tableName, columns), "VALUES") + "FORMAT Native"
+		names := make([]string, len(columns))
+		for i, column := range columns {
+			names[i] = column.Name
+		}
+		params := url.Values{
+			"query": {"INSERT INTO " + name + ".events_raw (" + strings.Join(names, ", ") + ") FORMAT Native"}, "decompress": {"1"},
+			"async_insert": {"0"}, "max_partitions_per_insert_block": {"300"}, "use_strict_insert_block_limits": {"0"}, // as the consumer sends them
+			"insert_deduplicate": {"1"}, "deduplicate_insert": {"enable"}, "optimize_on_insert": {"0"},
+		}
 		start := time.Now()
-		params := url.Values{"query": {insert}, "decompress": {"1"}}
-		for name, value := range insertSettings {
-			params.Set(name, value)
-		}
-		if err := to.post(b.Context(), params, to.compressor.Data, func([]byte) error { return nil }); err != nil {
+		resp, err := http.Post("http://"+clickhousetest.Engine(b).HTTPAddr()+"/?"+params.Encode(), "", bytes.NewReader(compressor.Data))
+		if err != nil {
 			b.Fatal(err)
+		}
+		answer, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			b.Fatalf("%s, error %v", answer, err)
 		}
 		took += time.Since(start)
 	}
@@ -272,7 +282,7 @@ func (c *consumerBench) disk(b *testing.B) (raw, plain float64) {
 	name, store := c.place(b)
 	defer c.drop(b, name)
 	const rows = 200_000
-	in := newBlock()
+	in := rowsroom.New()
 	proc := &processor{topic: c.conn.Topic, maxAge: 90 * 24 * time.Hour}
 	for n := range rows {
 		r := benchRecord(n, c.size)
@@ -280,9 +290,7 @@ func (c *consumerBench) disk(b *testing.B) (raw, plain float64) {
 			b.Fatal(err)
 		}
 	}
-	to := newInserter(store)
-	defer to.close()
-	if err := to.insert(b.Context(), in, ""); err != nil {
+	if err := insertInto(b, store, in); err != nil {
 		b.Fatal(err)
 	}
 	c.ask(b, name, "OPTIMIZE TABLE events_raw FINAL")
@@ -304,7 +312,7 @@ func (c *consumerBench) drop(b *testing.B, name string) {
 
 func (c *consumerBench) ask(b *testing.B, database, statement string) string {
 	b.Helper()
-	text, err := query(b.Context(), database, statement)
+	text, err := clickhousetest.Query(b.Context(), database, statement)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,64 +1,27 @@
 package consumer
 
-import "sync"
+import (
+	"sluice/consumer/rows"
+	"sync"
+)
 
 // budget shares memory for records among the partitions. A quarter of it is theirs in equal shares, so that each always gets on, whatever
-// the others hold; the rest is for whoever needs more: few large blocks cost ClickHouse less than many small ones. It also keeps empty
-// blocks, at most as much again: fresh memory is a fifth of what filling a block costs.
+// the others hold; the rest is for whoever needs more: few large blocks cost ClickHouse less than many small ones. Its pool keeps empty blocks, at most as
+// much again.
 type budget struct {
 	mu     sync.Mutex
 	total  int64
 	claims map[*claim]struct{}
 	freed  chan struct{} // closed and replaced whenever there may be room again
 	sealed int           // batches on their way into ClickHouse, which will give memory back
-	spare  []spare
-	kept   int64 // what the spare ones count
-	sizes  sizes
-}
-
-// spare is an empty block. It counts what was in it, as it did when it was full and will when it is again. Its memory may be more than
-// that, but counts at least half.
-type spare struct {
-	*block
-	counts int64
+	blocks *rows.Pool
 }
 
 // block returns an empty block.
-func (b *budget) block() *block {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out *block
-	if n := len(b.spare); n == 0 {
-		out = newBlock()
-	} else {
-		out = b.spare[n-1].block
-		b.kept -= b.spare[n-1].counts
-		b.spare[n-1] = spare{}
-		b.spare = b.spare[:n-1]
-	}
-	b.sizes.expect(out)
-	return out
-}
+func (b *budget) block() *rows.Block { return b.blocks.Get() }
 
-// give takes a block back. One that had grown far beyond what was in it now is let go, and so is what there is no room for.
-func (b *budget) give(used *block) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.sizes.learn(used)
-	const small = 1 << 20
-	memory, bytes := int64(used.memory()), int64(used.bytes())
-	if memory > small && memory > 4*bytes {
-		return
-	}
-	used.reset()
-	b.spare = append(b.spare, spare{used, max(bytes, memory/2)})
-	b.kept += b.spare[len(b.spare)-1].counts
-	for b.kept > b.total { // what is in use is not looked at: beside a budget that is used up, as it is in a backlog, none would be kept
-		b.kept -= b.spare[0].counts
-		b.spare[0] = spare{}
-		b.spare = b.spare[1:]
-	}
-}
+// give takes a block back.
+func (b *budget) give(used *rows.Block) { b.blocks.Put(used) }
 
 // claim is one partition's part of the budget.
 type claim struct {
@@ -67,7 +30,7 @@ type claim struct {
 }
 
 func newBudget(total int) *budget {
-	return &budget{total: int64(total), claims: map[*claim]struct{}{}, freed: make(chan struct{})}
+	return &budget{total: int64(total), blocks: rows.NewPool(int64(total)), claims: map[*claim]struct{}{}, freed: make(chan struct{})}
 }
 
 func (b *budget) join() *claim {

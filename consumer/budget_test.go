@@ -1,12 +1,17 @@
 package consumer
 
 import (
-	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/consumer/kafka"
+	"sluice/consumer/kafka/kafkatest"
+	"sluice/consumer/rows"
+	"sluice/internal/recordbatch"
 )
 
 func hasRoom(c *claim) bool { room, _ := c.room(); return room }
@@ -42,53 +47,6 @@ func TestBudgetShares(t *testing.T) {
 	modest.add(874)
 	if !hasRoom(modest) { // 250 of its own now, 750 in common
 		t.Error("who has left has no share")
-	}
-}
-
-// Empty blocks are kept up to a budget, and none that has grown far beyond its use.
-func TestBudgetKeepsBlocks(t *testing.T) {
-	b := newBudget(4 << 20)
-	b.join().add(4 << 20) // what is in use does not matter
-	full := func(n int) *block {
-		out := newBlock()
-		out.payload.append(make([]byte, n))
-		return out
-	}
-	one := full(3 << 20)
-	b.give(one)
-	if b.block() != one || one.rows() != 0 {
-		t.Error("the block is not used again")
-	}
-	if b.block() == one {
-		t.Error("a block is used twice at once")
-	}
-	one.payload.append(make([]byte, 100))
-	b.give(one)
-	if len(b.spare) != 0 || b.kept != 0 {
-		t.Error("a block that is far too large is kept")
-	}
-	for _, c := range []struct{ bytes, kept int }{{4<<20 - 1, 1}, {4 << 20, 1}, {4<<20 + 1, 0}} {
-		one = full(c.bytes - binary.MaxVarintLen32 + 1) // with its length before it
-		if n := one.bytes(); n != c.bytes {
-			t.Fatalf("%d bytes, not %d", n, c.bytes)
-		}
-		if b.give(one); len(b.spare) != c.kept {
-			t.Errorf("%d blocks of %d bytes are kept of a budget of 4 MiB", len(b.spare), c.bytes)
-		}
-		if c.kept == 1 && b.block() != one || b.kept != 0 {
-			t.Errorf("%d bytes are kept and not there", b.kept)
-		}
-	}
-	older := full(3 << 20)
-	b.give(older)
-	b.give(full(2 << 20))
-	if b.block() == older || len(b.spare) != 0 {
-		t.Error("it is not the oldest one that is let go")
-	}
-	roomy := full(1 << 20)
-	roomy.payload.buf = append(make([]byte, 0, 3<<20), roomy.payload.buf...)
-	if b.give(roomy); b.kept != 3<<19 {
-		t.Errorf("3 MiB with one in them count %d bytes, not half", b.kept)
 	}
 }
 
@@ -128,18 +86,30 @@ func TestBudgetBoundsAndNobodyStarves(t *testing.T) {
 
 // A range's hash is the same whether a record came off the wire or not, and differs with value and headers.
 func TestContent(t *testing.T) {
-	b := newBroker(t, 1)
+	b := kafkatest.New(t, 1)
+	client, err := kafka.New(b.Conn, "sluice", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
 	seen := map[uint64]string{}
-	records := []record{plain(0), {}, {value: []byte{}}, {value: []byte("x")}, {value: []byte("x"), headers: plain(1).headers}, {value: []byte("x"), headers: plain(2).headers}}
-	b.write(t, 0, records...)
+	records := []recordbatch.Record{plain(0), {}, {Value: []byte{}}, {Value: []byte("x")}, {Value: []byte("x"), Headers: plain(1).Headers}, {Value: []byte("x"), Headers: plain(2).Headers}}
+	b.Write(t, 0, produced(records...)...)
 	i := 0
-	_, err := b.fetch(t.Context(), 0, 0, time.Second, func(r *record) error {
+	answer, err := client.Fetch(t.Context(), 0, 0, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r, err := range answer.Records {
+		if err != nil {
+			t.Fatal(err)
+		}
 		wire, made := newBatch(), newBatch()
-		wire.rows, made.rows = newBlock(), newBlock()
+		wire.rows, made.rows = rows.New(), rows.New()
 		wire.add(r, newProcessor())
 		made.add(&records[i], newProcessor())
 		hash := wire.hash.Sum64()
-		if r.raw == nil || hash != made.hash.Sum64() {
+		if r.Raw == nil || hash != made.hash.Sum64() {
 			t.Errorf("record %d: %016x off the wire, %016x made", i, hash, made.hash.Sum64())
 		}
 		if other, ok := seen[hash]; ok {
@@ -147,10 +117,9 @@ func TestContent(t *testing.T) {
 		}
 		seen[hash] = fmt.Sprint(i)
 		i++
-		return nil
-	})
-	if err != nil || i != len(records) {
-		t.Errorf("%d records, error %v", i, err)
+	}
+	if i != len(records) {
+		t.Errorf("%d records", i)
 	}
 }
 
@@ -195,7 +164,7 @@ func TestBudgetEndsAFetch(t *testing.T) {
 		w.table.inserts = always(fails)
 		for offset := range int64(7) {
 			r := plain(offset)
-			r.value = fmt.Appendf(nil, `{"message":"event %d","filler":"%s"}`, offset, make100k)
+			r.Value = fmt.Appendf(nil, `{"message":"event %d","filler":"%s"}`, offset, make100k)
 			w.topic.put(r)
 		}
 		w.start()

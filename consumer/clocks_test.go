@@ -2,8 +2,7 @@ package consumer
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
+	"sluice/consumer/rows"
 	"testing"
 	"time"
 )
@@ -117,11 +116,11 @@ func TestReceivedAtWithTwoWrongClocks(t *testing.T) {
 func TestRowsAreReceivedWhenTheClocksSay(t *testing.T) {
 	looks := 0
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
-	p, b := newProcessor(), newBlock()
+	p, b := newProcessor(), rows.New()
 	p.clock = func() time.Time { looks++; return now }
 	for i, received := range []time.Duration{0, -time.Hour, time.Hour, -100 * 24 * time.Hour} {
 		r := fromGateway(int64(i), "demo", idV4(uint64(i+1)), now.Add(received), `{"message":"m"}`)
-		r.atMillis, r.byBroker = now.UnixMilli(), true
+		r.Timestamp, r.LogAppendTime = now.UnixMilli(), true
 		if err := p.process(&r, b); err != nil {
 			t.Fatal(err)
 		}
@@ -130,24 +129,8 @@ func TestRowsAreReceivedWhenTheClocksSay(t *testing.T) {
 		t.Errorf("%d corrected with %d looks at the clock", p.corrected, looks)
 	}
 	for i, want := range []time.Time{now, now.Add(-time.Hour), now, now} {
-		if got := b.receivedAt.Row(i); !got.Equal(want) {
+		if got := b.ReceivedAt(i); !got.Equal(want) {
 			t.Errorf("row %d: %s, want %s", i, got, want)
-		}
-	}
-}
-
-// A ClickHouse whose clock is ahead removes rows as too old within the insert, and gets none.
-func TestClickHouseClockAhead(t *testing.T) {
-	for ahead, unfit := range map[time.Duration]bool{
-		-50 * 365 * 24 * time.Hour: false, -time.Hour: false, 0: false, time.Hour: false,
-		mostAhead - time.Minute: false, mostAhead + time.Minute: true, 100 * 24 * time.Hour: true, 50 * 365 * 24 * time.Hour: true,
-	} {
-		s := &server{}
-		s.learn("version 26.7.3.1")
-		s.learn("clock " + strconv.FormatInt(time.Now().Add(ahead).UnixMilli(), 10))
-		err := s.unfit()
-		if (err != nil) != unfit || err != nil && !strings.Contains(err.Error(), "clock") {
-			t.Errorf("%s ahead: %v", ahead, err)
 		}
 	}
 }

@@ -3,19 +3,17 @@ package consumer
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"sluice/consumer/schema"
+	"sluice/consumer/step"
 	"sluice/internal/settings"
 )
 
 // Config are the consumer's own settings. How Kafka is reached and what the process logs are settings of their own.
 type Config struct {
 	Group            string            `name:"kafka-group" default:"sluice" help:"Kafka consumer group. All consumers of one group share the topic's partitions."`
-	Store                              // where the rows go
+	Store            schema.Config     `embed:""`
 	BatchRows        int               `name:"batch-rows" default:"100000" help:"Most rows of one insert; 1 to 1000000."`
 	BatchBytes       int               `name:"batch-bytes" default:"16777216" help:"Most event bytes of one insert; 65536 to 268435456."`
 	BufferBytes      int               `name:"buffer-bytes" default:"134217728" help:"Memory for records on their way, over all partitions, in bytes; 16777216 to 17179869184. When it is used up, because ClickHouse is slow or away, fetching stops. The process takes up to four times as much."`
@@ -26,33 +24,6 @@ type Config struct {
 	Sample           float64           `name:"sample" default:"1" help:"Share of events that is stored, above 0 to 1, chosen by a hash of the event's id. The others are read, counted and dropped."`
 	MaxEventAge      settings.Duration `name:"max-event-age" default:"90d" help:"Events with an older timestamp get the time received instead, and timestamp_adjusted is set."`
 }
-
-// Store says how ClickHouse is reached and how long it keeps events.
-type Store struct {
-	DSN     string `name:"clickhouse-dsn" placeholder:"DSN" default:"${clickhouse_dsn}" help:"ClickHouse as clickhouse://user:password@host:9000/database (native; ?secure=true for TLS) or https://…. With ?compress=none, lz4 or zstd blocks travel so; otherwise as lz4, or as they are to a server on this machine. The database is sluice unless named. A flag can be read by others on the machine: prefer the environment or the file for passwords."`
-	DSNFile string `name:"clickhouse-dsn-file" placeholder:"FILE" help:"File with the DSN; read again at each connect."`
-	Cluster string `name:"clickhouse-cluster" placeholder:"NAME" help:"Cluster of ClickHouse, as system.clusters names it: tables are replicated, and rows go to the shard of their event. Not for ClickHouse Cloud, which does that by itself."`
-	Quorum  string `name:"clickhouse-quorum" default:"auto" help:"With clickhouse-cluster: how many replicas of a shard must have a block before it counts as in; auto is most of them, so both of two. With 1 what is on one replica's disk alone is lost with it."`
-
-	Retention *settings.Duration `name:"retention" help:"How long events are kept, counted from their receipt: 1d to 18250d. Set by consumer migrate, which asks for --shorten-retention where it is shorter than before. Left out: a table that is there keeps what it has, a new one gets 90d."`
-}
-
-// clusterName keeps names out of SQL that would need quoting, and macros, which system.clusters does not know.
-var clusterName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`)
-
-// quorumOf is how many of a shard's replicas must have a block.
-func quorumOf(setting string, replicas int) (int, error) {
-	if setting == "auto" || setting == "" {
-		return replicas/2 + 1, nil
-	}
-	if n, err := strconv.Atoi(setting); err == nil && n >= 1 && n <= 100 {
-		return n, nil
-	}
-	return 0, errors.New("--clickhouse-quorum: auto, or 1 to 100")
-}
-
-// DefaultDSN is a server on this machine.
-const DefaultDSN = "clickhouse://127.0.0.1:9000/sluice"
 
 // Check reports every fault of the settings.
 func (c Config) Check() error {
@@ -78,18 +49,8 @@ func (c Config) Check() error {
 	if !(c.InsertsPerSecond >= 0.1 && c.InsertsPerSecond <= 10_000) { // written so that NaN fails too
 		fault("--inserts-per-second: 0.1 to 10000, not %g", c.InsertsPerSecond)
 	}
-	if !(c.Sample > 0 && c.Sample <= 1) {
-		fault("--sample: above 0 to 1, not %g", c.Sample)
-	}
-	for _, name := range c.RedactKeys {
-		if slices.Contains(neverRedacted, strings.ToLower(name)) {
-			fault("--redact-keys: %s cannot be taken out of an event", strings.ToLower(name))
-		}
-	}
-	for _, kind := range c.RedactPatterns {
-		if !slices.ContainsFunc(secretPatterns, func(p pattern) bool { return p.name == kind }) {
-			fault("--redact-patterns: %q is not known; there are card, bearer and email", kind)
-		}
+	if err := c.steps().Check(); err != nil {
+		faults = append(faults, err)
 	}
 	if c.MaxEventAge <= 0 {
 		fault("--max-event-age: must be positive")
@@ -108,22 +69,9 @@ func checkGroup(name string) error {
 	return settings.CheckWord(name)
 }
 
-// Check reports every fault of the settings.
-func (s Store) Check() error {
-	var faults []error
-	if err := checkRetention(s.Retention); err != nil {
-		faults = append(faults, err)
-	}
-	if s.Cluster != "" && !clusterName.MatchString(s.Cluster) {
-		faults = append(faults, errors.New("--clickhouse-cluster: letters, digits, underscores, dots and dashes, at most 64"))
-	}
-	if _, err := quorumOf(s.Quorum, 1); err != nil {
-		faults = append(faults, err)
-	}
-	if _, err := s.options(); err != nil {
-		faults = append(faults, err)
-	}
-	return errors.Join(faults...)
+// steps are the settings of the built-in steps.
+func (c Config) steps() step.Config {
+	return step.Config{Sample: c.Sample, RedactKeys: c.RedactKeys, RedactPatterns: c.RedactPatterns}
 }
 
 // flushAge is the age at which a batch is inserted, given how many partitions the topic has.

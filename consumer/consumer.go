@@ -13,6 +13,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/clickhouse"
+	kafkaroom "sluice/consumer/kafka"
+	"sluice/consumer/step"
 	"sluice/internal/kafkaconn"
 )
 
@@ -31,7 +34,7 @@ type Consumer struct {
 	deps    Deps
 	log     *slog.Logger
 	metrics *metrics
-	cluster *cluster
+	kafka   *kafkaroom.Client
 	table   closingTable
 	budget  *budget
 	turns   turns
@@ -54,12 +57,12 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 	if err := errors.Join(cfg.Check(), deps.Kafka.Check()); err != nil {
 		return nil, err
 	}
-	cluster, err := newCluster(deps.Kafka, cfg.Group, deps.Log)
+	kafka, err := kafkaroom.New(deps.Kafka, cfg.Group, deps.Log)
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, cluster: cluster, owned: map[int]*partition{}}
-	c.table, c.budget = newTable(cfg.Store, deps.Log), newBudget(cfg.BufferBytes)
+	c := &Consumer{cfg: cfg, deps: deps, log: deps.Log, kafka: kafka, owned: map[int]*partition{}}
+	c.table, c.budget = clickhouse.New(cfg.Store.ClickHouse, deps.Log), newBudget(cfg.BufferBytes)
 	c.turns = make(turns, max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
@@ -68,22 +71,22 @@ func New(cfg Config, deps Deps) (*Consumer, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	c.metrics.begin(cfg.steps())
+	c.metrics.begin(step.New(cfg.steps()))
 	c.membership.blocked = c.metrics.blocked.WithLabelValues(blockedKafka)
 	return c, nil
 }
 
 // Run works until ctx ends, then drains: fetching stops, inserts under way finish, offsets and recorded ranges are committed, and
 // the group is left, so that the others take over. What was not inserted is inserted by its next owner. If there are others, all of
-// this begins after the next heartbeat, see membership.lull.
+// this begins after the next heartbeat, see Membership.UntilAfterHeartbeat.
 //
 //	group ─▶ generation ─┬▶ partition 0: fetch ─▶ seal ─▶ record ─▶ insert ─▶ advance
 //	                     ├▶ partition 3: …
 //	                     └▶ …
 func (c *Consumer) Run(ctx context.Context) error {
-	defer c.cluster.close()
-	defer c.table.close()
-	group := c.cluster.join()
+	defer c.kafka.Close()
+	defer c.table.Close()
+	group := c.kafka.Join()
 	var background sync.WaitGroup
 	defer background.Wait()
 	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
@@ -96,12 +99,12 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.log.Info("consumer drains", "timeout", c.deps.DrainTimeout)
 	timeout := time.NewTimer(c.deps.DrainTimeout)
 	defer timeout.Stop()
-	if lull := group.lull(time.Now()); c.deps.DrainTimeout-lull > 2*drainBudget { // meanwhile everything goes on
-		<-time.After(lull)
+	if wait := group.UntilAfterHeartbeat(time.Now()); c.deps.DrainTimeout-wait > 2*drainBudget { // meanwhile everything goes on
+		<-time.After(wait)
 	}
 	// leave ends the generation, waits for its partitions and leaves the group.
 	left := make(chan struct{})
-	go func() { defer close(left); group.leave() }()
+	go func() { defer close(left); group.Leave() }()
 	select {
 	case <-left:
 		c.log.Info("consumer stopped")
@@ -112,10 +115,10 @@ func (c *Consumer) Run(ctx context.Context) error {
 }
 
 // generations works through one generation of the group after the other, until ctx ends.
-func (c *Consumer) generations(ctx context.Context, group *membership) {
+func (c *Consumer) generations(ctx context.Context, group *kafkaroom.Membership) {
 	said := ""
 	for {
-		gen, err := group.next(ctx)
+		gen, err := group.Next(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -138,27 +141,27 @@ func (c *Consumer) generations(ctx context.Context, group *membership) {
 }
 
 // start sets a worker to each partition of the generation.
-func (c *Consumer) start(ctx context.Context, gen *generation) {
-	partitions, err := c.cluster.partitions(ctx)
+func (c *Consumer) start(ctx context.Context, gen *kafkaroom.Generation) {
+	partitions, err := c.kafka.Partitions(ctx)
 	if err != nil {
-		partitions = len(gen.partitions) // all that is known
+		partitions = len(gen.Partitions) // all that is known
 	}
 	age := c.cfg.flushAge(partitions)
-	slices.Sort(gen.partitions)
-	c.metrics.lags.keep(c.deps.Kafka.Topic, gen.partitions)
-	c.metrics.assigned.Set(float64(len(gen.partitions)))
+	slices.Sort(gen.Partitions)
+	c.metrics.lags.keep(c.deps.Kafka.Topic, gen.Partitions)
+	c.metrics.assigned.Set(float64(len(gen.Partitions)))
 	c.metrics.partitions.Set(float64(partitions))
 	c.sayIdle(gen, partitions)
-	c.log.Info("partitions assigned", "generation", gen.generation, "partitions", gen.partitions, "flush_age", age)
+	c.log.Info("partitions assigned", "generation", gen.Member.Generation, "partitions", gen.Partitions, "flush_age", age)
 	var all []*partition
-	for _, id := range gen.partitions { // all have joined the budget before the first one takes of it
+	for _, id := range gen.Partitions { // all have joined the budget before the first one takes of it
 		all = append(all, &partition{
-			id: id, member: gen.member, flushAge: age, phase: flushPhase(id, partitions, age), cfg: c.cfg, kafka: c.cluster, ledger: c.cluster, graves: c.cluster,
-			table: c.table, sure: c.cfg.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, size: &c.size, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
+			id: id, member: gen.Member, flushAge: age, phase: flushPhase(id, partitions, age), cfg: c.cfg, kafka: c.kafka, ledger: c.kafka, graves: c.kafka,
+			table: c.table, sure: c.cfg.Store.ClickHouse.Cluster != "", claim: c.budget.join(), turn: turn{of: c.turns}, accepted: &c.accepted, size: &c.size, metrics: c.metrics, log: c.log, topic: c.deps.Kafka.Topic,
 		})
 	}
 	for _, p := range all {
-		gen.run(func(ctx context.Context) {
+		gen.Run(func(ctx context.Context) {
 			defer p.claim.leave()
 			c.own(p)
 			defer c.disown(p)
@@ -168,8 +171,8 @@ func (c *Consumer) start(ctx context.Context, gen *generation) {
 }
 
 // sayIdle says, once, that the group has no partition for this member although the topic has some.
-func (c *Consumer) sayIdle(gen *generation, partitions int) {
-	idle := len(gen.partitions) == 0 && partitions > 0
+func (c *Consumer) sayIdle(gen *kafkaroom.Generation, partitions int) {
+	idle := len(gen.Partitions) == 0 && partitions > 0
 	if idle && !c.idle {
 		c.log.Warn("this consumer has no partitions and does nothing: the group's other consumers have them all",
 			"group", c.cfg.Group, "topic_partitions", partitions, "hint", "run at most as many consumers as the topic has partitions, or add partitions with `sluice topics apply`")

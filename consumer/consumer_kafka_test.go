@@ -12,17 +12,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sluice/consumer/kafka/kafkatest"
 	"sluice/internal/kafkaconn"
+	"sluice/internal/recordbatch"
 )
 
 // consumeLogged starts a consumer whose log is read, and whose ClickHouse does not exist. It is stopped when the test ends.
-func consumeLogged(t *testing.T, conn kafkaconn.Config) (*Consumer, *logged) {
+func consumeLogged(t *testing.T, conn kafkaconn.Config) (*Consumer, *lines) {
 	t.Helper()
-	var log logged
+	var log lines
 	cfg := goodConfig()
-	cfg.DSN = "clickhouse://127.0.0.1:1/sluice"
+	cfg.Store.ClickHouse.DSN = "clickhouse://127.0.0.1:1/sluice"
 	c, err := New(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)), DrainTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -88,15 +91,15 @@ func TestConsumerWithoutItsTopic(t *testing.T) {
 func TestConsumerWithoutPartitions(t *testing.T) {
 	t.Parallel()
 	const idle = "this consumer has no partitions"
-	b := newBroker(t, 1)
-	one, oneLog := consumeLogged(t, b.conn)
+	b := kafkatest.New(t, 1)
+	one, oneLog := consumeLogged(t, b.Conn)
 	waitUntil(t, "the first has the partition", func() bool { return testutil.ToFloat64(one.metrics.assigned) == 1 })
-	two, twoLog := consumeLogged(t, b.conn)
+	two, twoLog := consumeLogged(t, b.Conn)
 	waitUntil(t, "the second has none", func() bool { return strings.Contains(twoLog.String(), idle) })
 	if testutil.ToFloat64(two.metrics.assigned) != 0 || testutil.ToFloat64(two.metrics.partitions) != 1 || two.Ready() != nil || two.Live() != nil {
 		t.Errorf("assigned %v of %v, ready %v, live %v", testutil.ToFloat64(two.metrics.assigned), testutil.ToFloat64(two.metrics.partitions), two.Ready(), two.Live())
 	}
-	if err := b.grow(2); err != nil {
+	if err := b.Grow(2); err != nil {
 		t.Fatal(err)
 	}
 	waitUntil(t, "each has one", func() bool {
@@ -111,18 +114,30 @@ func TestConsumerWithoutPartitions(t *testing.T) {
 // tell, and the consumer is alive.
 func TestLagWhileTheGroupIsAway(t *testing.T) {
 	t.Parallel()
-	b := newBroker(t, 2)
-	b.write(t, 0, plain(0))
-	c, _ := consumeLogged(t, b.conn)
+	b := kafkatest.New(t, 2)
+	b.Write(t, 0, produced(plain(0))...)
+	c, _ := consumeLogged(t, b.Conn)
 	lag := func() float64 { return testutil.ToFloat64(c.metrics.lags.gauge.WithLabelValues("events", "0")) }
 	waitUntil(t, "there is lag", func() bool { return lag() == 1 })
 	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup, kmsg.LeaveGroup}, TopLevel: true, Err: kerr.CoordinatorNotAvailable, Count: -1},
 		kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: kerr.RebalanceInProgress, Count: 1})
 	waitUntil(t, "the group is away", func() bool { return testutil.ToFloat64(c.metrics.assigned) == 0 && c.blockedByKafka() == 1 })
 	before := testutil.ToFloat64(c.metrics.lags)
-	b.write(t, 0, plain(1), plain(2))
+	b.Write(t, 0, produced(plain(1), plain(2))...)
 	waitUntil(t, "the lag grows", func() bool { return lag() == 3 && testutil.ToFloat64(c.metrics.lags) > before })
 	if err := c.Live(); err != nil {
 		t.Errorf("not alive: %v", err)
 	}
+}
+
+// produced are records as another client writes them.
+func produced(records ...recordbatch.Record) (out []*kgo.Record) {
+	for _, r := range records {
+		one := &kgo.Record{Key: r.Key, Value: r.Value}
+		for _, h := range r.Headers {
+			one.Headers = append(one.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+		out = append(out, one)
+	}
+	return out
 }

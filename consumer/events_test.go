@@ -8,8 +8,13 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/consumer/rows"
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
+
+// noon is when the events of tests are received.
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 123_000_000, time.UTC)
 
 // idV4 is a UUID of version 4 that is the same for the same number.
 func idV4(n uint64) uuid.UUID {
@@ -32,13 +37,13 @@ func idV7(at time.Time, n uint64) uuid.UUID {
 }
 
 // fromGateway is a record as the gateway writes it.
-func fromGateway(offset int64, project string, id uuid.UUID, received time.Time, value string) record {
+func fromGateway(offset int64, project string, id uuid.UUID, received time.Time, value string) recordbatch.Record {
 	envelope := event.Envelope{Project: project, ID: id, ReceivedAt: received}
-	return record{offset: offset, value: []byte(value), headers: envelope.Headers(), atMillis: received.UnixMilli(), byBroker: true}
+	return recordbatch.Record{Offset: offset, Value: []byte(value), Headers: envelope.Headers(), Timestamp: received.UnixMilli(), LogAppendTime: true}
 }
 
 // plain is a good event whose message says which offset it has.
-func plain(offset int64) record {
+func plain(offset int64) recordbatch.Record {
 	return fromGateway(offset, "demo", idV4(uint64(offset)), time.Now(), fmt.Sprintf(`{"message":"event %d"}`, offset)) //nolint:gosec // not negative
 }
 
@@ -48,12 +53,12 @@ func newProcessor() *processor {
 }
 
 // blockOf makes a block of records that are all good.
-func blockOf(t *testing.T, records ...record) *block {
+func blockOf(t testing.TB, records ...recordbatch.Record) *rows.Block {
 	t.Helper()
-	p, b := newProcessor(), newBlock()
+	p, b := newProcessor(), rows.New()
 	for i := range records {
 		if err := p.process(&records[i], b); err != nil {
-			t.Fatalf("record %d: %v", records[i].offset, err)
+			t.Fatalf("record %d: %v", records[i].Offset, err)
 		}
 	}
 	return b

@@ -175,7 +175,7 @@ type lags struct {
 func newLags() *lags {
 	return &lags{
 		gauge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "sluice_consumer_lag_messages", Help: "Records on the partition that are not yet in ClickHouse.",
+			Name: "sluice_consumer_lag_records", Help: "Records on the partition that are not yet in ClickHouse.",
 		}, []string{"topic", "partition"}),
 		desc: prometheus.NewDesc("sluice_consumer_lag_seconds", "Age of the oldest record that is not yet in ClickHouse; 0 when all are.", nil, nil),
 		all:  map[int]*lag{},

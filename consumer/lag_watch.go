@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,7 +29,7 @@ func (c *Consumer) watchLag(ctx context.Context) {
 		asks.SetLimit(lagAsks)
 		for id, l := range c.metrics.lags.list() {
 			if l.stale(lagInterval) {
-				asks.Go(func() error { askLag(ctx, c.cluster, id, l); return nil })
+				asks.Go(func() error { askLag(ctx, c.kafka, id, l); return nil })
 			}
 		}
 		_ = asks.Wait() // has no errors: what is not answered stays as it was
@@ -39,18 +38,21 @@ func (c *Consumer) watchLag(ctx context.Context) {
 
 // askLag asks a partition's leader for its end, and for the age of the oldest record if it is not known.
 func askLag(ctx context.Context, kafka source, partition int, l *lag) {
-	if _, end, err := kafka.bounds(ctx, partition); err == nil {
+	if _, end, err := kafka.Bounds(ctx, partition); err == nil {
 		l.ends(end)
 	}
 	offset, ok := l.unknown()
 	if !ok {
 		return
 	}
-	_, _ = kafka.fetch(ctx, partition, offset, fetchWait, func(r *record) error {
-		l.arrives(r.offset, r.atMillis)
-		return errLooked
-	})
+	answer, err := kafka.Fetch(ctx, partition, offset, fetchWait)
+	if err != nil {
+		return
+	}
+	for r, err := range answer.Records {
+		if err == nil {
+			l.arrives(r.Offset, r.Timestamp)
+		}
+		return
+	}
 }
-
-// errLooked ends a fetch that only wanted one record.
-var errLooked = errors.New("one record is enough")

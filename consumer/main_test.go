@@ -1,33 +1,14 @@
 package consumer
 
 import (
-	"fmt"
-	"os"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
-	"sluice/internal/embedded"
+	"sluice/consumer/clickhouse/clickhousetest"
 )
 
-// TestMain runs the tests beside one ClickHouse engine, which the first test that asks for it starts, and looks at the end for
-// what they left running.
-func TestMain(m *testing.M) {
-	embedded.Main()
-	code := m.Run()
-	if err := stopEngine(); err != nil {
-		fmt.Fprintln(os.Stderr, "stop the engine:", err)
-		code = 1
-	}
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+// TestMain runs the tests beside one ClickHouse engine, and looks at the end for what they left running.
+func TestMain(m *testing.M) { clickhousetest.Main(m) }
 
 // waitUntil waits for a condition, not for a time.
 func waitUntil(t *testing.T, what string, condition func() bool) {

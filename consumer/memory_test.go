@@ -14,7 +14,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
+	rowsroom "sluice/consumer/rows"
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
 
 // journal is the order in which a partition changed the world outside, a line a change.
@@ -43,7 +48,7 @@ type outcome struct {
 
 var (
 	succeeds  = outcome{done: true}
-	errAway   = fmt.Errorf("%w: connection refused", errNotSent)
+	errAway   = fmt.Errorf("%w: connection refused", clickhouse.ErrNotSent)
 	fails     = outcome{err: errAway}
 	losesTail = outcome{done: true, err: errors.New("connection reset before the answer")}
 )
@@ -86,7 +91,7 @@ type memoryTopic struct {
 	t       *testing.T
 	journal *journal
 	table   *memoryTable
-	member  member
+	member  kafka.Member
 
 	fetches, commits, burials, firsts, looks *plan
 	verbose                                  bool
@@ -94,21 +99,21 @@ type memoryTopic struct {
 	stuck                                    chan struct{} // if set: fetch hangs until it is closed, whatever its context says
 
 	mu        sync.Mutex
-	records   []record
+	records   []recordbatch.Record
 	start     int64 // the oldest offset there is
 	end       int64 // the offset the next record gets
 	grown     chan struct{}
 	delivered int
-	buried    map[int64]deadLetter
+	buried    map[int64]kafka.DeadLetter
 	head      int64 // as committed; negative: nothing was
 	metadata  string
-	spans     []span
-	id        topicID
+	spans     []delivery.Range
+	id        uuid.UUID
 	open      int64                              // where an open transaction begins, if it is above 0
-	claims    func() (first, end int64, ok bool) // if set: what bounds answers, as long as ok
-	forgot    error                              // if set: lineage's answer
-	term      term                               // of the leader; the records that are put have it
-	starts    map[term]int64                     // where each began
+	claims    func() (first, end int64, ok bool) // if set: what Bounds answers, as long as ok
+	forgot    error                              // if set: Lineage's answer
+	term      int32                              // of the leader; the records that are put have it
+	starts    map[int32]int64                    // where each began
 
 	commitCalls int
 }
@@ -117,7 +122,7 @@ func newMemory(t *testing.T) (*memoryTopic, *memoryTable) {
 	t.Helper()
 	j := &journal{}
 	topic := &memoryTopic{
-		t: t, journal: j, member: member{id: "m-1", generation: 7, partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]deadLetter{}, id: topicID{1}, term: 1, starts: map[term]int64{},
+		t: t, journal: j, member: kafka.Member{ID: "m-1", Generation: 7, Partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]kafka.DeadLetter{}, id: uuid.UUID{1}, term: 1, starts: map[int32]int64{},
 		fetches: plans(), commits: plans(), burials: plans(), firsts: plans(), looks: plans(),
 	}
 	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), reads: plans(), rows: map[int64]int{}, ids: map[int64]map[uuid.UUID]int{}, tokens: map[string]bool{}}
@@ -126,7 +131,7 @@ func newMemory(t *testing.T) (*memoryTopic, *memoryTable) {
 
 // add appends n good events.
 func (m *memoryTopic) add(n int) {
-	records := make([]record, n)
+	records := make([]recordbatch.Record, n)
 	for i := range records {
 		records[i] = plain(m.next() + int64(i))
 	}
@@ -140,14 +145,14 @@ func (m *memoryTopic) next() int64 {
 }
 
 // put appends records, which get the next offsets, all at once.
-func (m *memoryTopic) put(records ...record) {
+func (m *memoryTopic) put(records ...recordbatch.Record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range records {
-		r.offset, r.term = m.end, m.term
+		r.Offset, r.Term = m.end, m.term
 		m.end++
-		if r.atMillis == 0 {
-			r.atMillis = time.Now().UnixMilli()
+		if r.Timestamp == 0 {
+			r.Timestamp = time.Now().UnixMilli()
 		}
 		m.records = append(m.records, r)
 	}
@@ -167,58 +172,50 @@ func (m *memoryTopic) expire(before int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.start, m.end = before, max(m.end, before)
-	m.records = slices.DeleteFunc(m.records, func(r record) bool { return r.offset < before })
+	m.records = slices.DeleteFunc(m.records, func(r recordbatch.Record) bool { return r.Offset < before })
 }
 
-func (m *memoryTopic) from(offset int64) ([]record, position, chan struct{}, error) {
+func (m *memoryTopic) from(offset int64) ([]recordbatch.Record, *kafka.Answer, chan struct{}, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at := position{highWatermark: m.end, stable: m.end, logStart: m.start}
 	if offset < m.start || offset > m.end {
-		return nil, at, nil, errOffsetOutOfRange
+		return nil, nil, nil, kafka.ErrOffsetOutOfRange
 	}
+	at := &kafka.Answer{HighWatermark: m.end, LastStable: m.end, LogStart: m.start}
 	if m.open > 0 {
-		at.stable = m.open
+		at.LastStable = m.open
 	}
-	i, _ := slices.BinarySearchFunc(m.records, offset, func(r record, o int64) int { return int(r.offset - o) })
+	i, _ := slices.BinarySearchFunc(m.records, offset, func(r recordbatch.Record, o int64) int { return int(r.Offset - o) })
 	const most = 7 // so that the ends of fetches and of batches differ
 	out := slices.Clone(m.records[i:min(len(m.records), i+most)])
-	return slices.DeleteFunc(out, func(r record) bool { return r.offset >= at.stable }), at, m.grown, nil
+	return slices.DeleteFunc(out, func(r recordbatch.Record) bool { return r.Offset >= at.LastStable }), at, m.grown, nil
 }
 
-func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error) {
+func (m *memoryTopic) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*kafka.Answer, error) {
 	if partition != 0 || wait <= 0 || wait > fetchWait {
 		m.t.Errorf("fetch: partition %d, wait %s", partition, wait)
 	}
 	if m.stuck != nil {
 		<-m.stuck
-		return position{}, errAway
+		return nil, errAway
 	}
 	if o := m.fetches.take(); o.err != nil {
-		return position{}, o.err
+		return nil, o.err
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		records, at, grown, err := m.from(offset)
 		if err != nil {
-			return at, err
+			return nil, err
 		}
 		if m.processor != nil && len(records) > 0 {
 			m.processor <- struct{}{}
 			<-time.After(100 * time.Millisecond)
 			<-m.processor
 		}
-		for i := range records {
-			if err := m.deliver(&records[i], at, each); err != nil {
-				return at, err
-			}
-			at.next, at.term = records[i].offset+1, records[i].term
-		}
-		if end := m.empty(max(offset, at.next)); end > max(offset, at.next) {
-			at.next, at.term = end, m.ruling()
-		}
-		if len(records) > 0 || at.next > offset {
+		at.Records = m.deliver(records, at, offset)
+		if len(records) > 0 || m.empty(offset) > offset {
 			return at, nil
 		}
 		select {
@@ -226,7 +223,7 @@ func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wa
 		case <-timer.C:
 			return at, nil
 		case <-ctx.Done():
-			return at, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -235,10 +232,10 @@ func (m *memoryTopic) fetch(ctx context.Context, partition int, offset int64, wa
 func (m *memoryTopic) empty(offset int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	i, _ := slices.BinarySearchFunc(m.records, offset, func(r record, o int64) int { return int(r.offset - o) })
+	i, _ := slices.BinarySearchFunc(m.records, offset, func(r recordbatch.Record, o int64) int { return int(r.Offset - o) })
 	end := m.end
 	if i < len(m.records) {
-		end = m.records[i].offset
+		end = m.records[i].Offset
 	}
 	if m.open > 0 {
 		end = min(end, m.open)
@@ -246,22 +243,40 @@ func (m *memoryTopic) empty(offset int64) int64 {
 	return max(offset, end)
 }
 
-// deliver lends the record to each and spoils what it lent.
-func (m *memoryTopic) deliver(r *record, at position, each func(*record) error) error {
-	lent := &record{offset: r.offset, atMillis: r.atMillis, key: slices.Clone(r.key), value: slices.Clone(r.value), base: r.offset, before: r.offset, logStart: at.logStart, term: r.term}
-	for _, h := range r.headers {
-		lent.headers = append(lent.headers, event.Header{Key: h.Key, Value: slices.Clone(h.Value)})
+// deliver lends the records one after the other, each as a batch of its own, and spoils what it lent.
+func (m *memoryTopic) deliver(records []recordbatch.Record, at *kafka.Answer, offset int64) func(yield func(*recordbatch.Record, error) bool) {
+	return func(yield func(*recordbatch.Record, error) bool) {
+		for i := range records {
+			if !m.lend(&records[i], yield) {
+				return
+			}
+			at.Next, at.Term = records[i].Offset+1, records[i].Term
+		}
+		if end := m.empty(max(offset, at.Next)); end > max(offset, at.Next) {
+			at.Next, at.Term = end, m.ruling()
+		}
+	}
+}
+
+func (m *memoryTopic) lend(r *recordbatch.Record, yield func(*recordbatch.Record, error) bool) bool {
+	lent := &recordbatch.Record{
+		Offset: r.Offset, Timestamp: r.Timestamp, Key: slices.Clone(r.Key), Value: slices.Clone(r.Value),
+		BaseOffset: r.Offset, PreviousEnd: r.Offset, Term: r.Term,
+	}
+	for _, h := range r.Headers {
+		lent.Headers = append(lent.Headers, event.Header{Key: h.Key, Value: slices.Clone(h.Value)})
 	}
 	m.mu.Lock()
 	m.delivered++
 	m.mu.Unlock()
-	err := each(lent)
-	spoil(lent.key)
-	spoil(lent.value)
-	for _, h := range lent.headers {
-		spoil(h.Value)
-	}
-	return err
+	defer func() {
+		spoil(lent.Key)
+		spoil(lent.Value)
+		for _, h := range lent.Headers {
+			spoil(h.Value)
+		}
+	}()
+	return yield(lent, nil)
 }
 
 func spoil(b []byte) {
@@ -271,24 +286,24 @@ func spoil(b []byte) {
 }
 
 // ruling is the leader's term.
-func (m *memoryTopic) ruling() term {
+func (m *memoryTopic) ruling() int32 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.term
 }
 
-// lineage knows an end only of terms that are over.
-func (m *memoryTopic) lineage(_ context.Context, _ int, of term) (lineage, error) {
+// Lineage knows an end only of terms that are over.
+func (m *memoryTopic) Lineage(_ context.Context, _ int, of int32) (kafka.Lineage, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := lineage{topic: m.id, end: -1}
+	out := kafka.Lineage{Topic: m.id, End: -1}
 	if of == 0 || m.forgot != nil {
 		return out, m.forgot
 	}
-	out.end = m.end
+	out.End = m.end
 	for t, start := range m.starts {
 		if t > of {
-			out.end = min(out.end, start)
+			out.End = min(out.End, start)
 		}
 	}
 	return out, nil
@@ -298,13 +313,13 @@ func (m *memoryTopic) lineage(_ context.Context, _ int, of term) (lineage, error
 func (m *memoryTopic) elect(end int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.records = slices.DeleteFunc(m.records, func(r record) bool { return r.offset >= end })
+	m.records = slices.DeleteFunc(m.records, func(r recordbatch.Record) bool { return r.Offset >= end })
 	m.end = min(m.end, end)
 	m.term++
 	m.starts[m.term] = m.end
 }
 
-func (m *memoryTopic) bounds(context.Context, int) (first, end int64, err error) {
+func (m *memoryTopic) Bounds(context.Context, int) (first, end int64, err error) {
 	if o := m.firsts.take(); o.err != nil {
 		return 0, 0, o.err
 	}
@@ -318,7 +333,7 @@ func (m *memoryTopic) bounds(context.Context, int) (first, end int64, err error)
 	return m.start, m.end, nil
 }
 
-func (m *memoryTopic) committed(context.Context, int) (int64, string, error) {
+func (m *memoryTopic) Committed(context.Context, int) (int64, string, error) {
 	if o := m.looks.take(); o.err != nil {
 		return 0, "", o.err
 	}
@@ -327,12 +342,12 @@ func (m *memoryTopic) committed(context.Context, int) (int64, string, error) {
 	return m.head, m.metadata, nil
 }
 
-// commit notes a head that moves, a range that is marked as split, and whatever fails; with m.verbose also what is recorded.
-func (m *memoryTopic) commit(_ context.Context, by member, partition int, offset int64, metadata string) error {
+// Commit notes a head that moves, a range that is marked as split, and whatever fails; with m.verbose also what is recorded.
+func (m *memoryTopic) Commit(_ context.Context, by kafka.Member, partition int, offset int64, metadata string) error {
 	if !reflect.DeepEqual(by, m.member) || partition != 0 {
 		m.t.Errorf("commit by %+v for partition %d", by, partition)
 	}
-	spans, ok := decodeMetadata(offset, metadata)
+	spans, ok := delivery.DecodeMetadata(offset, metadata)
 	if !ok || metadata == "" {
 		m.t.Errorf("commit of %d with metadata %q", offset, metadata)
 	}
@@ -343,14 +358,14 @@ func (m *memoryTopic) commit(_ context.Context, by member, partition int, offset
 	m.commitCalls++
 	what := fmt.Sprintf("commit %d", offset)
 	switch {
-	case errors.Is(o.err, errNotOwner):
+	case errors.Is(o.err, kafka.ErrNotOwner):
 		m.journal.note("%s refused", what)
 		return o.err
 	case o.err != nil && !o.done:
 		m.journal.note("%s failed", what)
 		return o.err
 	}
-	before, _ := decodeMetadata(m.head, m.metadata)
+	before, _ := delivery.DecodeMetadata(m.head, m.metadata)
 	moved := offset != max(0, m.head)
 	m.head, m.metadata, m.spans = offset, metadata, spans
 	if o.err != nil {
@@ -361,12 +376,12 @@ func (m *memoryTopic) commit(_ context.Context, by member, partition int, offset
 		m.journal.note("%s", what)
 	}
 	for i, s := range spans {
-		known := slices.IndexFunc(before, func(o span) bool { return o.first == s.first })
-		if s.split && (known < 0 || !before[known].split) {
-			m.journal.note("split %d-%d", s.first, s.last)
+		known := slices.IndexFunc(before, func(o delivery.Range) bool { return o.First == s.First })
+		if s.Split && (known < 0 || !before[known].Split) {
+			m.journal.note("split %d-%d", s.First, s.Last)
 		}
 		if m.verbose && known < 0 && i == len(spans)-1 {
-			m.journal.note("record %d-%d", s.first, s.last)
+			m.journal.note("record %d-%d", s.First, s.Last)
 		}
 	}
 	return nil
@@ -383,7 +398,7 @@ func (m *memoryTopic) at() int64 {
 func (m *memoryTopic) recorded(offset int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.ContainsFunc(m.spans, func(s span) bool { return s.first <= offset && offset <= s.last })
+	return slices.ContainsFunc(m.spans, func(s delivery.Range) bool { return s.First <= offset && offset <= s.Last })
 }
 
 // checkNothingPassed is what the whole consumer is for.
@@ -391,7 +406,7 @@ func (m *memoryTopic) checkNothingPassed(offset int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range m.records {
-		at := m.records[i].offset
+		at := m.records[i].Offset
 		_, dead := m.buried[at]
 		if at < offset && !dead && !m.dropped && m.table.count(at) == 0 {
 			m.t.Errorf("offset %d was committed while the record at %d was nowhere", offset, at)
@@ -400,16 +415,16 @@ func (m *memoryTopic) checkNothingPassed(offset int64) {
 	}
 }
 
-func (m *memoryTopic) bury(_ context.Context, partition int, letters []deadLetter) error {
+func (m *memoryTopic) Write(_ context.Context, partition int, letters []kafka.DeadLetter) error {
 	if partition != 0 || len(letters) == 0 {
 		m.t.Errorf("bury: partition %d, %d letters", partition, len(letters))
 	}
-	first, last := letters[0].offset, letters[len(letters)-1].offset
+	first, last := letters[0].Offset, letters[len(letters)-1].Offset
 	o := m.burials.take()
 	if o.done {
 		m.mu.Lock()
 		for _, l := range letters {
-			m.buried[l.offset] = l
+			m.buried[l.Offset] = l
 		}
 		m.mu.Unlock()
 	}
@@ -459,7 +474,7 @@ func (m *memoryTable) count(offset int64) int {
 	return m.rows[offset]
 }
 
-func (m *memoryTable) highest(_ context.Context, topic string, partition int, from int64) (int64, error) {
+func (m *memoryTable) Highest(_ context.Context, topic string, partition int, from int64) (int64, error) {
 	if topic != "events" || partition != 0 {
 		m.t.Errorf("highest of %s %d", topic, partition)
 	}
@@ -477,7 +492,7 @@ func (m *memoryTable) highest(_ context.Context, topic string, partition int, fr
 	return highest, nil
 }
 
-func (m *memoryTable) held(_ context.Context, topic string, partition int, from, to int64) (int64, error) {
+func (m *memoryTable) Held(_ context.Context, topic string, partition int, from, to int64) (int64, error) {
 	if topic != "events" || partition != 0 || from > to {
 		m.t.Errorf("held of %s %d from %d to %d", topic, partition, from, to)
 	}
@@ -495,7 +510,7 @@ func (m *memoryTable) held(_ context.Context, topic string, partition int, from,
 	return there, nil
 }
 
-func (m *memoryTable) missing(_ context.Context, topic string, partition int, b *block) ([]int32, error) {
+func (m *memoryTable) Missing(_ context.Context, topic string, partition int, b *rowsroom.Block) ([]int32, error) {
 	if topic != "events" || partition != 0 {
 		m.t.Errorf("missing of %s %d", topic, partition)
 	}
@@ -506,32 +521,32 @@ func (m *memoryTable) missing(_ context.Context, topic string, partition int, b 
 	defer m.mu.Unlock()
 	m.looked++
 	var missing []int32
-	for i, offset := range b.offset {
-		if known := m.ids[offset]; m.rows[offset] == 0 || known != nil && known[b.eventID[i]] == 0 {
+	for i, offset := range b.Offsets() {
+		if known := m.ids[offset]; m.rows[offset] == 0 || known != nil && known[b.EventIDs()[i]] == 0 {
 			missing = append(missing, int32(i))
 		}
 	}
 	return missing, nil
 }
 
-func (m *memoryTable) insert(ctx context.Context, b *block, token string) error {
+func (m *memoryTable) Insert(ctx context.Context, b *rowsroom.Block, token string) error {
 	if m.busy.Add(1) > inserters {
 		m.t.Error("too many inserts at once")
 	}
 	defer m.busy.Add(-1)
-	if b.rows() == 0 {
+	if b.Rows() == 0 {
 		m.t.Error("an insert without rows")
 		return nil
 	}
-	for i, offset := range b.offset {
-		if want := fmt.Sprintf("event %d", offset); string(b.message.row(i)) != want {
-			m.t.Errorf("the row of offset %d says %q", offset, b.message.row(i))
+	for i, offset := range b.Offsets() {
+		if want := fmt.Sprintf("event %d", offset); b.Message(i) != want {
+			m.t.Errorf("the row of offset %d says %q", offset, b.Message(i))
 		}
 		if !m.topic.recorded(offset) {
 			m.t.Errorf("offset %d is inserted and not recorded", offset)
 		}
 	}
-	first, last := b.offset[0], b.offset[len(b.offset)-1]
+	first, last := b.Offsets()[0], b.Offsets()[b.Rows()-1]
 	if m.hold != nil {
 		done := ctx.Done()
 		if m.deaf {
@@ -547,12 +562,12 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 	m.mu.Lock()
 	refuses, code, limit := m.refuses, m.code, m.limit
 	m.mu.Unlock()
-	if refuses != nil && slices.ContainsFunc(b.offset, refuses) {
+	if refuses != nil && slices.ContainsFunc(b.Offsets(), refuses) {
 		m.journal.note("insert %d-%d refused", first, last)
-		return &httpError{code: cmp.Or(code, 6), text: "Cannot parse string"}
+		return &clickhouse.ServerError{Code: cmp.Or(code, 6), Text: "Cannot parse string"}
 	}
 	if limit != nil {
-		if err := limit(b.rows()); err != nil {
+		if err := limit(b.Rows()); err != nil {
 			m.journal.note("insert %d-%d too large", first, last)
 			return err
 		}
@@ -562,11 +577,11 @@ func (m *memoryTable) insert(ctx context.Context, b *block, token string) error 
 	m.sent = append(m.sent, token)
 	if o.done && !m.tokens[token] {
 		m.tokens[token] = true
-		for i, offset := range b.offset {
+		for i, offset := range b.Offsets() {
 			if m.ids[offset] == nil {
 				m.ids[offset] = map[uuid.UUID]int{}
 			}
-			m.ids[offset][b.eventID[i]]++
+			m.ids[offset][b.EventIDs()[i]]++
 			m.rows[offset]++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/step"
 	"sluice/internal/event"
 )
 
@@ -97,7 +98,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 
 // begin makes the series of all labels that are known before anything happens, so that a first event is an increase and not a new
 // series.
-func (m *metrics) begin(steps []Step) {
+func (m *metrics) begin(steps []step.Step) {
 	for _, reason := range []string{blockedClickHouse, blockedSetup, blockedDead, blockedKafka} {
 		m.blocked.WithLabelValues(reason)
 	}

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -35,14 +39,14 @@ const (
 // Three kinds of goroutine share it: one fetches, one keeps the ranges and commits, and some insert.
 type partition struct {
 	id       int
-	member   member
+	member   kafka.Member
 	flushAge time.Duration
 	phase    time.Duration // when in each flush age batches are sealed
 
 	cfg      Config
 	kafka    source
-	ledger   ledger
-	graves   graves
+	ledger   offsets
+	graves   deadLetters
 	table    table
 	sure     bool // the table is replicated, see settlement
 	claim    *claim
@@ -53,9 +57,9 @@ type partition struct {
 	topic    string
 
 	// Of the goroutine that fetches.
-	offset      int64 // of the next record to fetch
+	offset      int64 // offset of the next record to fetch
 	first       int64 // of the next range
-	replay      []span
+	replay      []delivery.Range
 	current     *batch
 	behind      bool // there was more on the topic than the last fetch brought
 	behindSince time.Time
@@ -68,15 +72,15 @@ type partition struct {
 	cut         bool  // the topic ends before what is replayed
 	asked       bool  // bounds were asked for because of what this fetch brings
 	dispute     dispute
-	term        term    // of the leader that appended what ends at the offset
-	nextTerm    term    // of what comes there
-	origin      topicID // of what was read; zero: not known
-	sameOrigin  bool    // the topic is known to be the one that the recorded ranges are of
-	suspect     bool    // a fetch failed: the topic may have been made anew
+	term        int32     // of the leader that appended what ends at the offset
+	nextTerm    int32     // of what comes there
+	origin      uuid.UUID // of what was read; zero: not known
+	sameOrigin  bool      // the topic is known to be the one that the recorded ranges are of
+	suspect     bool      // a fetch failed: the topic may have been made anew
 	transaction transactionWatch
 
 	// Of the goroutine that keeps the ranges.
-	ranges  *ranges
+	ranges  *delivery.Ranges
 	unsaved time.Time // when what happened has to be committed, if anything did
 	tallies []tally   // of ranges that are in and that the head has not passed
 
@@ -97,29 +101,30 @@ type partition struct {
 
 // source is what a partition reads from.
 //
-// The implementer owes: fetch calls each in the order of offsets, with none below the one asked for, and with none that an aborted
-// transaction wrote; a record has the bounds of its batch, see record. bounds asks the partition's leader, as it is known to be no longer
-// than a second ago.
+// The implementer owes: the records of an answer come in the order of offsets, none below the one asked for, and none that an aborted
+// transaction wrote; see Answer and record. Bounds asks the partition's leader, as it was known at most a second ago. All methods
+// return when ctx ends.
 type source interface {
-	fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error)
-	bounds(ctx context.Context, partition int) (first, end int64, err error)
-	lineage(ctx context.Context, partition int, of term) (lineage, error)
+	Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*kafka.Answer, error)
+	Bounds(ctx context.Context, partition int) (first, end int64, err error)
+	Lineage(ctx context.Context, partition int, term int32) (kafka.Lineage, error)
 }
 
-// ledger keeps how far a partition has come.
+// offsets keeps how far a partition has come.
 //
-// The implementer owes: commit returns nil only when the broker has said yes, and errNotOwner when it said that the partition is
-// another's; after another error it may have been stored, and may still be. committed sees what was stored before it.
-type ledger interface {
-	committed(ctx context.Context, partition int) (offset int64, metadata string, err error)
-	commit(ctx context.Context, m member, partition int, offset int64, metadata string) error
+// The implementer owes: Commit returns nil only if the broker has stored the offset with its metadata, and ErrNotOwner if the
+// partition is another member's; after any other error the commit may be stored, now or later. Committed sees all commits that were
+// stored before it.
+type offsets interface {
+	Committed(ctx context.Context, partition int) (offset int64, metadata string, err error)
+	Commit(ctx context.Context, m kafka.Member, partition int, offset int64, metadata string) error
 }
 
-// graves takes dead letters.
+// deadLetters takes dead letters.
 //
-// The implementer owes: bury returns nil only when all of them are acknowledged; after an error some may be there.
-type graves interface {
-	bury(ctx context.Context, partition int, letters []deadLetter) error
+// The implementer owes: Write returns nil only if all letters are durable; after an error some may be.
+type deadLetters interface {
+	Write(ctx context.Context, partition int, letters []kafka.DeadLetter) error
 }
 
 // run works until ctx ends, which it does when the generation is over, even if the partition is lost before. It returns after the
@@ -135,8 +140,8 @@ func (p *partition) run(ctx context.Context) {
 	defer stop()
 	p.lose = func() { cancel(); end() }
 
-	p.free, p.sealed = make(chan *batch, maxRanges), make(chan *batch)
-	p.work, p.done, p.asks = make(chan *batch, maxRanges), make(chan *batch, maxRanges), make(chan ask)
+	p.free, p.sealed = make(chan *batch, delivery.MaxRanges), make(chan *batch)
+	p.work, p.done, p.asks = make(chan *batch, delivery.MaxRanges), make(chan *batch, delivery.MaxRanges), make(chan ask)
 	for range cap(p.free) {
 		p.free <- newBatch()
 	}
@@ -164,7 +169,7 @@ func (p *partition) begin(ctx context.Context) bool {
 		return false
 	}
 	p.saved.Store(time.Now().UnixNano())
-	spans, of, ok := decodeAll(start.head, start.metadata)
+	spans, of, ok := delivery.DecodeAll(start.head, start.metadata)
 	if !ok {
 		p.log.Warn("the committed offset has metadata that is not ours to read: what follows is compared with the table first", "partition", p.id, "offset", start.head)
 	}
@@ -172,13 +177,13 @@ func (p *partition) begin(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	p.ranges = newRanges(start.head, spans, seen)
-	p.ranges.origin = of
-	if p.ranges.lost = start.lost; start.lost > 0 {
+	p.ranges = delivery.NewRanges(start.head, spans, seen)
+	p.ranges.Origin = of
+	if p.ranges.Lost = start.lost; start.lost > 0 {
 		p.unsaved = time.Now()
 	}
 	p.replay, p.handled = spans, seen
-	p.term, p.origin, p.suspect = of.term, of.topic, true
+	p.term, p.origin, p.suspect = of.Term, of.Topic, true
 	p.offset, p.first = start.head, start.head
 	p.lag.owns(start.head) // also where nothing was ever committed
 	p.head.Store(start.head)
@@ -186,7 +191,7 @@ func (p *partition) begin(ctx context.Context) bool {
 	p.stable.Store(start.end)
 	p.keepUp(start.head < start.end)
 	if len(spans) > 0 {
-		p.log.Info("partition has recorded ranges to look after", "partition", p.id, "from", start.head, "to", p.ranges.end()-1, "ranges", len(spans))
+		p.log.Info("partition has recorded ranges to look after", "partition", p.id, "from", start.head, "to", p.ranges.End()-1, "ranges", len(spans))
 	}
 	return true
 }
@@ -194,7 +199,7 @@ func (p *partition) begin(ctx context.Context) bool {
 // seen is the highest offset from one on that the table has.
 func (p *partition) seen(ctx context.Context, loop loop, from int64) (offset int64, err error) {
 	err = p.until(ctx, loop, func() error {
-		offset, err = p.table.highest(ctx, p.topic, p.id, from)
+		offset, err = p.table.Highest(ctx, p.topic, p.id, from)
 		return err
 	})
 	return offset, err

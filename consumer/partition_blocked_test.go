@@ -7,6 +7,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	clickhouseroom "sluice/consumer/clickhouse"
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
+	"sluice/internal/backoff"
+	"sluice/internal/recordbatch"
 )
 
 // ClickHouse is away: what may be recorded is in memory and no more, however much the topic has and however long it lasts.
@@ -16,16 +22,16 @@ func TestMemoryIsBounded(t *testing.T) {
 		w.table.inserts = always(fails)
 		w.topic.add(500)
 		bytes := 0
-		for _, r := range w.topic.records[:10*maxRanges] {
-			bytes += len(r.value)
+		for _, r := range w.topic.records[:10*delivery.MaxRanges] {
+			bytes += len(r.Value)
 		}
 		w.start()
 		for range 100 {
 			pass(10 * time.Second)
 			w.topic.add(10)
 		}
-		if w.topic.delivered > 10*maxRanges {
-			t.Errorf("%d records were read, want at most %d batches", w.topic.delivered, maxRanges)
+		if w.topic.delivered > 10*delivery.MaxRanges {
+			t.Errorf("%d records were read, want at most %d batches", w.topic.delivered, delivery.MaxRanges)
 		}
 		if got := w.gauge(w.metrics.buffered); got == 0 || got > float64(bytes) {
 			t.Errorf("%v bytes are said to be buffered, want at most %d", got, bytes)
@@ -81,7 +87,7 @@ func TestBlockedGauge(t *testing.T) {
 		gauges(1, 0)
 		pass(time.Minute)
 		gauges(1, 0) // once, not once a try
-		w.table.inserts.change(outcome{err: &httpError{code: 60, text: "no such table"}})
+		w.table.inserts.change(outcome{err: &clickhouseroom.ServerError{Code: 60, Text: "no such table"}})
 		pass(time.Minute)
 		gauges(0, 1)
 		w.table.inserts.change(fails)
@@ -102,7 +108,7 @@ func TestRetriesBackOff(t *testing.T) {
 		w.start()
 		pass(time.Hour)
 		tries := w.happened("insert 0-9 failed")
-		if least, most := int(time.Hour/backoffMost), int(2*time.Hour/backoffMost)+20; tries < least || tries > most {
+		if least, most := int(time.Hour/backoff.Max), int(2*time.Hour/backoff.Max)+20; tries < least || tries > most {
 			t.Errorf("%d tries in an hour, want %d to %d", tries, least, most)
 		}
 	})
@@ -112,12 +118,12 @@ func TestRetriesBackOff(t *testing.T) {
 func TestLiveWhileBlocked(t *testing.T) {
 	for name, block := range map[string]func(*worker){
 		"clickhouse":   func(w *worker) { w.table.inserts = always(fails) },
-		"setup":        func(w *worker) { w.table.inserts = always(outcome{err: &httpError{code: 516}}) },
-		"dead letters": func(w *worker) { w.topic.put(record{}); w.topic.burials = always(fails) },
+		"setup":        func(w *worker) { w.table.inserts = always(outcome{err: &clickhouseroom.ServerError{Code: 516}}) },
+		"dead letters": func(w *worker) { w.topic.put(recordbatch.Record{}); w.topic.burials = always(fails) },
 		"commit":       func(w *worker) { w.topic.commits = always(fails) },
 		"kafka":        func(w *worker) { w.topic.fetches = always(fails) },
 		"first offset": func(w *worker) { w.topic.head = -1; w.topic.firsts = always(fails) },
-		"lost":         func(w *worker) { w.topic.commits = always(outcome{err: errNotOwner}) },
+		"lost":         func(w *worker) { w.topic.commits = always(outcome{err: kafka.ErrNotOwner}) },
 		"idle":         func(*worker) {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -164,11 +170,11 @@ func TestStandingStill(t *testing.T) {
 				c := &Consumer{owned: map[int]*partition{}}
 				c.own(w.partition)
 				w.start()
-				pass(insertTimeout)
+				pass(clickhouseroom.InsertTimeout)
 				if err := c.Live(); err != nil {
 					t.Errorf("an insert may take its timeout: %v", err)
 				}
-				pass(stalled - insertTimeout + time.Second)
+				pass(stalled - clickhouseroom.InsertTimeout + time.Second)
 				if err := c.Live(); err == nil || !strings.Contains(err.Error(), "partition 0") {
 					t.Errorf("a loop stood still for %s, and liveness says %v", stalled, err)
 				}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sluice/consumer/clickhouse"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,12 +20,12 @@ func TestEachCauseIsSaid(t *testing.T) {
 		w.start()
 		for round := 1; round <= 2; round++ {
 			for _, err := range []error{
-				fmt.Errorf("%w: %w", errNotSent, errors.New("dial tcp 10.0.0.1:9000: connection refused")),
-				fmt.Errorf("%w: %w", errNotSent, errors.New("EOF")),
-				fmt.Errorf("%w: %w", errNotSent, errors.New("dial tcp 10.0.0.2:9001: connection refused")),
-				&httpError{code: 202, text: "Too many simultaneous queries"},
-				&httpError{code: 497, text: "Not enough privileges"},
-				&httpError{code: 202, text: "Too many simultaneous queries"},
+				fmt.Errorf("%w: %w", clickhouse.ErrNotSent, errors.New("dial tcp 10.0.0.1:9000: connection refused")),
+				fmt.Errorf("%w: %w", clickhouse.ErrNotSent, errors.New("EOF")),
+				fmt.Errorf("%w: %w", clickhouse.ErrNotSent, errors.New("dial tcp 10.0.0.2:9001: connection refused")),
+				&clickhouse.ServerError{Code: 202, Text: "Too many simultaneous queries"},
+				&clickhouse.ServerError{Code: 497, Text: "Not enough privileges"},
+				&clickhouse.ServerError{Code: 202, Text: "Too many simultaneous queries"},
 			} {
 				w.table.inserts.change(outcome{err: err})
 				if w.topic.at() == w.topic.next() {
@@ -60,7 +61,7 @@ func TestRefusedReadIsSaid(t *testing.T) {
 			w.topic.add(10)
 			w.topic.head = 0
 			w.table.reads = plans(succeeds)
-			w.table.reads.then = outcome{err: &httpError{code: code, text: fmt.Sprintf("Code: %d. setting 'force_primary_key' is set", code)}}
+			w.table.reads.then = outcome{err: &clickhouse.ServerError{Code: code, Text: fmt.Sprintf("Code: %d. setting 'force_primary_key' is set", code)}}
 			w.start()
 			pass(time.Minute)
 			if w.blocked(by) != 1 {

@@ -3,6 +3,9 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/kafka"
+	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,7 +20,7 @@ func TestCommitComesLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
 		w.topic.add(3)
-		w.topic.put(record{value: []byte("not JSON")})
+		w.topic.put(recordbatch.Record{Value: []byte("not JSON")})
 		w.topic.add(6)
 		w.topic.verbose = true
 		w.start()
@@ -34,7 +37,7 @@ func TestOnlyDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
 		for range 10 {
-			w.topic.put(record{value: []byte("not JSON")})
+			w.topic.put(recordbatch.Record{Value: []byte("not JSON")})
 		}
 		w.start()
 		pass(advanceAge)
@@ -49,7 +52,7 @@ func TestOnlyDeadLetters(t *testing.T) {
 func TestInsertFailsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
-		w.table.inserts = plans(fails, fails, outcome{err: &httpError{code: 252, text: "too many parts"}})
+		w.table.inserts = plans(fails, fails, outcome{err: &clickhouse.ServerError{Code: 252, Text: "too many parts"}})
 		w.topic.add(10)
 		w.start()
 		if w.happened("commit 10") > 0 {
@@ -110,7 +113,7 @@ func TestDeadLetterTopicAway(t *testing.T) {
 		w := newWorker(t)
 		w.topic.burials = plans(fails, losesTail)
 		w.topic.add(9)
-		w.topic.put(record{value: []byte("{}")})
+		w.topic.put(recordbatch.Record{Value: []byte("{}")})
 		w.start()
 		if got := w.blocked(blockedDead); got != 1 {
 			t.Errorf("blocked by dead letters: %v", got)
@@ -166,7 +169,7 @@ func TestAdvanceAmbiguous(t *testing.T) {
 func TestRecordNotOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
-		w.topic.commits = always(outcome{err: fmt.Errorf("commit: %w", errNotOwner)})
+		w.topic.commits = always(outcome{err: fmt.Errorf("commit: %w", kafka.ErrNotOwner)})
 		w.topic.add(50)
 		w.start()
 		pass(time.Hour)
@@ -186,7 +189,7 @@ func TestNotOwnerDuringAnInsert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
 		w.table.hold = make(chan struct{})
-		w.topic.commits = plans(succeeds, outcome{err: fmt.Errorf("commit: %w", errNotOwner)})
+		w.topic.commits = plans(succeeds, outcome{err: fmt.Errorf("commit: %w", kafka.ErrNotOwner)})
 		w.topic.add(10)
 		w.start()
 		w.topic.add(10)

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"fmt"
+	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -34,7 +35,7 @@ func TestCutByRows(t *testing.T) {
 // A batch is full once its events have as many bytes as the limit, dead letters included: they are memory too.
 func TestCutByBytes(t *testing.T) {
 	first := plain(0)
-	limit := 2 * len(first.value)
+	limit := 2 * len(first.Value)
 	for _, c := range []struct {
 		name  string
 		limit int
@@ -59,7 +60,7 @@ func TestCutByBytes(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorker(t)
 			w.cfg.BatchBytes = 1000
-			w.topic.put(record{key: []byte(strings.Repeat("k", 1000))}) // a tombstone has no value
+			w.topic.put(recordbatch.Record{Key: []byte(strings.Repeat("k", 1000))}) // a tombstone has no value
 			w.start()
 			w.expect("bury 0-0")
 		})
@@ -68,7 +69,7 @@ func TestCutByBytes(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorker(t)
 			w.cfg.BatchBytes = 1000
-			w.topic.put(record{value: []byte(strings.Repeat("x", 1000))})
+			w.topic.put(recordbatch.Record{Value: []byte(strings.Repeat("x", 1000))})
 			w.start()
 			w.expect("bury 0-0")
 		})

@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"sluice/consumer/clickhouse"
+	"sluice/internal/recordbatch"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +22,7 @@ func TestDrainFinishesTheInsert(t *testing.T) {
 		close(w.table.hold)
 		w.stop()
 		w.inserted(20, "0-9", "10-19")
-		if spans := w.topic.spans; len(spans) != 2 || spans[0].first != 20 || spans[1].last != 39 {
+		if spans := w.topic.spans; len(spans) != 2 || spans[0].First != 20 || spans[1].Last != 39 {
 			t.Errorf("left to the next owner: %+v", spans)
 		}
 	})
@@ -62,8 +64,8 @@ func TestDrainBudget(t *testing.T) {
 func TestStopWhileBlocked(t *testing.T) {
 	for name, block := range map[string]func(*worker){
 		"clickhouse":      func(w *worker) { w.table.inserts = always(fails) },
-		"setup":           func(w *worker) { w.table.inserts = always(outcome{err: &httpError{code: 60}}) },
-		"dead letters":    func(w *worker) { w.topic.put(record{}); w.topic.burials = always(fails) },
+		"setup":           func(w *worker) { w.table.inserts = always(outcome{err: &clickhouse.ServerError{Code: 60}}) },
+		"dead letters":    func(w *worker) { w.topic.put(recordbatch.Record{}); w.topic.burials = always(fails) },
 		"commit":          func(w *worker) { w.topic.commits = always(fails) },
 		"fetch":           func(w *worker) { w.topic.fetches = always(fails) },
 		"first offset":    func(w *worker) { w.topic.head = -2; w.topic.firsts = always(fails) },

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/kafka"
 	"sluice/internal/event"
 )
 
@@ -29,7 +30,7 @@ func TestRefusedRowWhoseRecordIsGone(t *testing.T) {
 				w := newWorker(t, func(w *worker) { w.topic.burials = always(fails) })
 				w.table.refuses = func(offset int64) bool { return offset == 5 }
 				w.topic.add(10)
-				value := string(w.topic.records[5].value)
+				value := string(w.topic.records[5].Value)
 				w.start()
 				pass(time.Minute) // all else is in, and the dead-letter topic is away
 				remove(w.topic)
@@ -43,9 +44,9 @@ func TestRefusedRowWhoseRecordIsGone(t *testing.T) {
 				if !dead || len(w.topic.buried) != 1 || w.topic.at() != end {
 					t.Fatalf("%d dead letters, committed %d", len(w.topic.buried), w.topic.at())
 				}
-				e, err := event.ParseHeaders(l.headers)
-				if err != nil || e.ID != idV4(5) || e.Project != "demo" || string(l.value) != value || l.reason != event.DeadRefusedByDatabase ||
-					!strings.Contains(l.text, "made of the row") {
+				e, err := event.ParseHeaders(l.Headers)
+				if err != nil || e.ID != idV4(5) || e.Project != "demo" || string(l.Value) != value || l.Reason != event.DeadRefusedByDatabase ||
+					!strings.Contains(l.Text, "made of the row") {
 					t.Errorf("the letter is %+v of %+v, %v", l, e, err)
 				}
 			})
@@ -60,10 +61,10 @@ func TestRefusedRowWhoseRecordSeemsGone(t *testing.T) {
 			w := newWorker(t, func(w *worker) { w.kafka = &forgetful{memoryTopic: w.topic, offset: 5, times: times} })
 			w.table.refuses = func(offset int64) bool { return offset == 5 }
 			w.topic.add(10)
-			w.topic.records[5].key = []byte("key")
+			w.topic.records[5].Key = []byte("key")
 			w.start()
 			pass(time.Minute)
-			if l := w.topic.buried[5]; (string(l.key) == "key") != (times < goneAnswers) || len(l.value) == 0 || w.topic.at() != 10 {
+			if l := w.topic.buried[5]; (string(l.Key) == "key") != (times < goneAnswers) || len(l.Value) == 0 || w.topic.at() != 10 {
 				t.Errorf("after %d times: the letter is %+v, committed %d", times, l, w.topic.at())
 			}
 		})
@@ -78,10 +79,10 @@ type forgetful struct {
 	times  int
 }
 
-func (f *forgetful) fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error) {
+func (f *forgetful) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*kafka.Answer, error) {
 	if offset == f.offset && f.times > 0 {
 		f.times--
-		return position{}, errOffsetOutOfRange
+		return nil, kafka.ErrOffsetOutOfRange
 	}
-	return f.memoryTopic.fetch(ctx, partition, offset, wait, each)
+	return f.memoryTopic.Fetch(ctx, partition, offset, wait)
 }

@@ -4,7 +4,16 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
+	"sluice/consumer/step"
+	"sluice/internal/backoff"
+	"sluice/internal/recordbatch"
 )
+
+// fetchWait is how long the broker may hold an empty fetch.
+const fetchWait = 500 * time.Millisecond
 
 // blockedPause is how often a partition that is blocked looks whether it still is, before it fetches more.
 const blockedPause = 100 * time.Millisecond
@@ -12,7 +21,7 @@ const blockedPause = 100 * time.Millisecond
 // fetchLoop gathers records into batches.
 func (p *partition) fetchLoop(ctx context.Context) {
 	defer close(p.sealed)
-	p.proc = &processor{topic: p.topic, partition: p.id, maxAge: time.Duration(p.cfg.MaxEventAge), steps: p.cfg.steps()}
+	p.proc = &processor{topic: p.topic, partition: p.id, maxAge: time.Duration(p.cfg.MaxEventAge), chain: step.Chain{Steps: step.New(p.cfg.steps())}}
 	defer func() {
 		if p.current != nil { // never sealed: the next owner reads it again
 			p.discard(p.current)
@@ -22,8 +31,8 @@ func (p *partition) fetchLoop(ctx context.Context) {
 	if !p.take(ctx) {
 		return
 	}
-	p.replay = append([]span(nil), p.replay...) // the ranges change meanwhile
-	var pause backoff
+	p.replay = append([]delivery.Range(nil), p.replay...) // the ranges change meanwhile
+	var pause backoff.Backoff
 	for ctx.Err() == nil {
 		p.watch.beat(loopFetch)
 		wait, ok := p.ready(ctx)
@@ -37,15 +46,18 @@ func (p *partition) fetchLoop(ctx context.Context) {
 		if p.suspect && !p.sameTopic(ctx) {
 			continue
 		}
-		at, err := p.kafka.fetch(ctx, p.id, p.offset, wait, func(r *record) error { return p.add(ctx, r) })
+		answer, err := p.kafka.Fetch(ctx, p.id, p.offset, wait)
+		if err == nil {
+			err = p.takeIn(ctx, answer)
+		}
 		switch {
-		case err == nil, errors.Is(err, errFull):
-			pause = backoff{}
-			if !p.fetched(ctx, at) {
+		case err == nil:
+			pause = backoff.Backoff{}
+			if !p.fetched(ctx, answer) {
 				return
 			}
 		case ctx.Err() != nil:
-		case errors.Is(err, errOffsetOutOfRange):
+		case errors.Is(err, kafka.ErrOffsetOutOfRange):
 			p.lost()
 			p.outOfRange(ctx)
 		case errors.Is(err, errOtherTerm):
@@ -55,28 +67,59 @@ func (p *partition) fetchLoop(ctx context.Context) {
 			p.watch.outside()
 			p.suspect = true
 			p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
-			pause.wait(ctx)
+			pause.Wait(ctx)
 		}
 	}
 }
 
+// takeIn takes in the records of an answer, until there is no more memory. An error is the answer's, errOtherTerm or errStopped.
+func (p *partition) takeIn(ctx context.Context, answer *kafka.Answer) error {
+	p.logStart = max(p.logStart, answer.LogStart)
+	for r, err := range answer.Records {
+		if err != nil {
+			return err
+		}
+		if p.term != r.Term && p.term > 0 {
+			p.nextTerm = r.Term
+			return errOtherTerm
+		}
+		if !p.add(ctx, r) {
+			return errStopped
+		}
+		if p.full() {
+			return nil // what is left of the answer is fetched again
+		}
+	}
+	return nil
+}
+
+// full says whether the budget is used up. It looks at the budget only every accountEvery bytes.
+func (p *partition) full() bool {
+	b := p.current
+	if b.bytes-b.gauged <= accountEvery {
+		return false
+	}
+	p.account(b)
+	room, _ := p.claim.room()
+	return !room
+}
+
 // fetched notes what a fetch has said besides its records.
-func (p *partition) fetched(ctx context.Context, at position) bool {
-	p.highWatermark.Store(at.highWatermark)
-	p.stable.Store(at.stable)
-	p.logStart = max(p.logStart, at.logStart)
-	if at.next > p.offset { // what is there has no records
-		if p.term != at.term && p.term > 0 && at.term > 0 {
-			p.nextTerm = at.term
+func (p *partition) fetched(ctx context.Context, at *kafka.Answer) bool {
+	p.highWatermark.Store(at.HighWatermark)
+	p.stable.Store(at.LastStable)
+	if at.Next > p.offset { // what is there has no records
+		if p.term != at.Term && p.term > 0 && at.Term > 0 {
+			p.nextTerm = at.Term
 			return p.otherTerm(ctx)
 		}
-		p.offset, p.term = at.next, at.term
+		p.offset, p.term = at.Next, at.Term
 	}
 	if !p.sealReplayed(ctx, p.offset) || !p.skip(ctx) || !p.reaches(ctx, at) {
 		return false
 	}
 	p.account(p.current)
-	p.keepUp(p.offset < at.stable)
+	p.keepUp(p.offset < at.LastStable)
 	p.transaction.look(p, at)
 	return true
 }
@@ -86,7 +129,7 @@ func (p *partition) fetched(ctx context.Context, at position) bool {
 func (p *partition) keepUp(behind bool) {
 	switch {
 	case !behind:
-		if p.behind && p.current.records > 0 && time.Since(p.behindSince) >= behindAges*p.flushAge {
+		if p.behind && p.current.Records > 0 && time.Since(p.behindSince) >= behindAges*p.flushAge {
 			p.overdue = true
 		}
 		p.turn.end()
@@ -105,7 +148,7 @@ func (p *partition) lost() {
 // ready says how long the next fetch may wait. Nought: not now, the batch was sealed, or there is no memory.
 func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	wait := fetchWait
-	if p.current.records > 0 && len(p.replay) == 0 {
+	if p.current.Records > 0 && len(p.replay) == 0 {
 		wait = min(wait, time.Until(p.due(p.current.since)))
 	}
 	switch {
@@ -115,17 +158,17 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 	default: // it would only wait for an inserter; meanwhile it may grow, which makes fewer and larger parts
 		wait = 20 * time.Millisecond
 	}
-	if p.watch.blocked.Load() > 0 && p.underway() > 0 && p.current.records > 0 && len(p.replay) == 0 {
+	if p.watch.blocked.Load() > 0 && p.underway() > 0 && p.current.Records > 0 && len(p.replay) == 0 {
 		// Nothing gets in for now. What is not fetched yet is as safe on the topic, and takes no memory.
 		p.turn.end()
-		return 0, sleep(ctx, min(wait, blockedPause))
+		return 0, backoff.Sleep(ctx, min(wait, blockedPause))
 	}
 	room, freed := p.claim.room()
 	switch {
 	case room:
 		p.starved = time.Time{}
 		if p.behind && !p.turn.take(ctx, wait) {
-			if p.current.records == 0 && p.underway() == 0 {
+			if p.current.Records == 0 && p.underway() == 0 {
 				p.watch.progress() // the others do, or their watches say so
 			}
 			return 0, ctx.Err() == nil
@@ -145,7 +188,7 @@ func (p *partition) ready(ctx context.Context) (time.Duration, bool) {
 		case <-ctx.Done():
 		}
 		return 0, ctx.Err() == nil
-	case p.current.records > 0 && len(p.replay) == 0: // all that we have is in this one
+	case p.current.Records > 0 && len(p.replay) == 0: // all that we have is in this one
 		return 0, p.seal(ctx)
 	default: // what has to be built again is as large as it was
 		return wait, true
@@ -183,78 +226,59 @@ func (p *partition) due(since time.Time) time.Time {
 func (p *partition) underway() int { return cap(p.free) - 1 - len(p.free) }
 
 // add takes one record into the batch, and seals it if it is full.
-func (p *partition) add(ctx context.Context, r *record) error {
-	if p.term != r.term && p.term > 0 {
-		p.nextTerm = r.term
-		return errOtherTerm
+func (p *partition) add(ctx context.Context, r *recordbatch.Record) bool {
+	p.term = r.Term
+	if !p.sealReplayed(ctx, r.Offset) {
+		return false
 	}
-	p.term = r.term
-	if len(p.replay) > 0 {
-		p.logStart = max(p.logStart, r.logStart)
-		if !p.sealReplayed(ctx, r.offset) {
-			return errStopped
-		}
-	}
-	if r.offset > p.offset {
+	if r.Offset > p.offset {
 		p.hole(ctx, r)
 	}
 	b := p.current
-	if b.records == 0 {
+	if b.Records == 0 {
 		b.since = time.Now()
 	}
 	if b.rows == nil { // not before: those who wait for a turn need none, and would keep the large ones from who has it
 		b.rows = p.claim.budget.block()
 	}
 	b.add(r, p.proc)
-	p.offset = r.offset + 1
+	p.offset = r.Offset + 1
 	if len(p.replay) > 0 {
-		if !p.sealReplayed(ctx, p.offset) {
-			return errStopped
-		}
-	} else if b.records >= p.cfg.BatchRows || b.bytes >= p.size.limit(p.cfg.BatchBytes) || p.size.reached(b.rows) {
-		if !p.seal(ctx) {
-			return errStopped
-		}
+		return p.sealReplayed(ctx, p.offset)
 	}
-	if b := p.current; b.bytes-b.gauged > accountEvery {
-		p.account(b)
-		if room, _ := p.claim.room(); !room {
-			return errFull
-		}
+	if b.Records >= p.cfg.BatchRows || b.bytes >= p.size.limit(p.cfg.BatchBytes) || p.size.reached(b.rows) {
+		return p.seal(ctx)
 	}
-	return nil
+	return true
 }
 
 // accountEvery is how many bytes may be taken in before the budget is looked at again: what is compressed can be many times a fetch.
 const accountEvery = 256 << 10
 
-// errFull ends a fetch because there is no more memory; what is left of it is fetched again.
-var errFull = errors.New("the budget of memory is used up")
-
 // sealReplayed seals the batches of recorded ranges that lie wholly before an offset.
 func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
-	for len(p.replay) > 0 && p.replay[0].last < next {
+	for len(p.replay) > 0 && p.replay[0].Last < next {
 		s := p.replay[0]
 		p.replay = p.replay[1:]
 		b := p.current
 		hash := b.hash.Sum64()
-		if hash != s.hash || b.records != s.records {
-			lost, ok := p.unread(ctx, s, b.records)
+		if hash != s.Hash || b.Records != s.Records {
+			lost, ok := p.unread(ctx, s, b.Records)
 			if !ok {
 				return false
 			}
-			s.unread = lost
-			p.log.Error("a recorded range is not what it was on the topic", "partition", p.id, "first", s.first, "last", s.last, "records", b.records, "recorded", s.records, "lost", lost)
+			s.Unread = lost
+			p.log.Error("a recorded range is not what it was on the topic", "partition", p.id, "first", s.First, "last", s.Last, "records", b.Records, "recorded", s.Records, "lost", lost)
 		}
-		records := b.records
-		s.term = b.term
-		b.span, b.replayed = s, true
-		b.span.records = records
-		if p.sameOrigin && b.records < s.records && p.logStart > s.first && !p.cut {
-			hash = s.hash // its last records are what they were: under its token, nothing of it can get in twice
+		records := b.Records
+		s.Term = b.Term
+		b.Range, b.replayed = s, true
+		b.Range.Records = records
+		if p.sameOrigin && b.Records < s.Records && p.logStart > s.First && !p.cut {
+			hash = s.Hash // its last records are what they were: under its token, nothing of it can get in twice
 		}
-		b.span.hash = hash
-		p.first = s.last + 1
+		b.Range.Hash = hash
+		p.first = s.Last + 1
 		if !p.send(ctx) {
 			return false
 		}
@@ -265,9 +289,9 @@ func (p *partition) sealReplayed(ctx context.Context, next int64) bool {
 // seal closes the batch as a new range.
 func (p *partition) seal(ctx context.Context) bool {
 	b := p.current
-	b.span.first, b.span.hash = p.first, b.hash.Sum64()
-	b.sealedAt = time.UnixMilli(time.Now().UnixMilli())
-	p.first = b.last + 1
+	b.Range.First, b.Range.Hash = p.first, b.hash.Sum64()
+	b.SealedAt = time.UnixMilli(time.Now().UnixMilli())
+	p.first = b.Last + 1
 	return p.send(ctx)
 }
 

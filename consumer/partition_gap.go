@@ -3,6 +3,11 @@ package consumer
 import (
 	"context"
 	"time"
+
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
+	"sluice/internal/backoff"
+	"sluice/internal/recordbatch"
 )
 
 const (
@@ -32,7 +37,7 @@ type dispute struct {
 	verdict verdict
 	since   time.Time
 	times   int
-	pause   backoff
+	pause   backoff.Backoff
 }
 
 // found notes a verdict and says whether it is sure enough to act on.
@@ -54,11 +59,11 @@ func (d *dispute) found(f verdict, now time.Time) bool {
 // outOfRange finds out what it means that a fetch was told that the offset is not on the topic. That alone is no reason to go anywhere else:
 // a broker that was away answers so for a while, whatever the offset.
 func (p *partition) outOfRange(ctx context.Context) {
-	first, end, err := p.kafka.bounds(ctx, p.id)
+	first, end, err := p.kafka.Bounds(ctx, p.id)
 	if err != nil {
 		p.watch.outside()
 		p.log.Warn("fetch failed, retrying", "partition", p.id, "offset", p.offset, "err", err)
-		p.dispute.pause.wait(ctx)
+		p.dispute.pause.Wait(ctx)
 		return
 	}
 	f := verdictStale
@@ -82,16 +87,16 @@ func (p *partition) outOfRange(ctx context.Context) {
 			p.log.Warn("a broker says that the offset is not on the topic, asking again", "partition", p.id, "offset", p.offset, "oldest", first, "end", end)
 		}
 		if f == verdictStale {
-			p.dispute.pause.wait(ctx)
+			p.dispute.pause.Wait(ctx)
 		} else {
-			sleep(ctx, disputePause)
+			backoff.Sleep(ctx, disputePause)
 		}
 	}
 }
 
 // removed goes on at the oldest record, because retention or somebody removed those before it.
 func (p *partition) removed(ctx context.Context, oldest int64) {
-	if p.current.records > 0 && len(p.replay) == 0 && !p.seal(ctx) {
+	if p.current.Records > 0 && len(p.replay) == 0 && !p.seal(ctx) {
 		return
 	}
 	p.logStart = max(p.logStart, oldest)
@@ -101,7 +106,7 @@ func (p *partition) removed(ctx context.Context, oldest int64) {
 		return
 	}
 	p.say(from, oldest-1, lost)
-	p.current.lost += lost
+	p.current.Lost += lost
 	p.offset, p.term = oldest, 0
 	p.skip(ctx)
 }
@@ -119,7 +124,7 @@ func (p *partition) say(from, to, lost int64) {
 // does the table show that an earlier owner was behind them already, as after a reset of the group's offset.
 func (p *partition) lostBetween(from, to int64) int64 {
 	if n := len(p.replay); n > 0 {
-		from = max(from, p.replay[n-1].last+1)
+		from = max(from, p.replay[n-1].Last+1)
 	}
 	return max(0, to-max(from, p.handled+1))
 }
@@ -127,36 +132,35 @@ func (p *partition) lostBetween(from, to int64) int64 {
 // hole looks at offsets without a record before one that has come. They are lost only where the log begins behind them. Inside the log
 // they are markers of transactions, aborted ones, or what compaction left. Where whole batches are missing, retention may be removing them
 // at this moment; so the topic is asked where it begins.
-func (p *partition) hole(ctx context.Context, r *record) {
-	p.logStart = max(p.logStart, r.logStart)
-	if !p.asked && p.logStart < r.base && max(p.offset, r.before) < r.base {
+func (p *partition) hole(ctx context.Context, r *recordbatch.Record) {
+	if !p.asked && p.logStart < r.BaseOffset && max(p.offset, r.PreviousEnd) < r.BaseOffset {
 		p.asked = true
-		if first, _, err := p.kafka.bounds(ctx, p.id); err == nil {
+		if first, _, err := p.kafka.Bounds(ctx, p.id); err == nil {
 			p.logStart = max(p.logStart, first)
 		}
 	}
 	if len(p.replay) > 0 {
 		return // see unread
 	}
-	if lost := p.lostBetween(p.offset, min(r.offset, p.logStart)); lost > 0 {
-		p.say(p.offset, r.offset-1, lost)
-		p.current.lost += lost
+	if lost := p.lostBetween(p.offset, min(r.Offset, p.logStart)); lost > 0 {
+		p.say(p.offset, r.Offset-1, lost)
+		p.current.Lost += lost
 	}
 }
 
 // unread is how many records of a recorded range are lost: it had more than there are on the topic now, and their rows are not in the table.
-func (p *partition) unread(ctx context.Context, s span, records int) (lost int64, ok bool) {
-	missing := int64(s.records - records)
-	from, to := s.first, min(s.last, p.logStart-1)
+func (p *partition) unread(ctx context.Context, s delivery.Range, records int) (lost int64, ok bool) {
+	missing := int64(s.Records - records)
+	from, to := s.First, min(s.Last, p.logStart-1)
 	if p.cut {
-		to = s.last
+		to = s.Last
 	}
 	if missing <= 0 || from > to {
 		return 0, true
 	}
 	var there int64
 	err := p.until(ctx, loopFetch, func() (err error) {
-		there, err = p.table.held(ctx, p.topic, p.id, from, to)
+		there, err = p.table.Held(ctx, p.topic, p.id, from, to)
 		return err
 	})
 	return max(0, min(missing, to-from+1)-there), err == nil
@@ -165,12 +169,12 @@ func (p *partition) unread(ctx context.Context, s span, records int) (lost int64
 // skip says to the one who keeps the ranges that there is no record up to the offset that is fetched next. While there are records in the
 // batch, it need not: the range that follows covers what is empty before it.
 func (p *partition) skip(ctx context.Context) bool {
-	if p.offset <= p.first || p.current.records > 0 || len(p.replay) > 0 {
+	if p.offset <= p.first || p.current.Records > 0 || len(p.replay) > 0 {
 		return true
 	}
 	b := &batch{skip: true}
-	b.last, b.lost, b.term = p.offset-1, p.current.lost, p.term
-	p.first, p.current.lost = p.offset, 0
+	b.Last, b.Lost, b.Term = p.offset-1, p.current.Lost, p.term
+	p.first, p.current.Lost = p.offset, 0
 	return p.hand(ctx, b)
 }
 
@@ -183,15 +187,15 @@ type transactionWatch struct {
 // longTransaction is how long a transaction may be open without a word: the default of transaction.timeout.ms.
 const longTransaction = time.Minute
 
-func (w *transactionWatch) look(p *partition, at position) {
+func (w *transactionWatch) look(p *partition, at *kafka.Answer) {
 	switch {
-	case at.stable >= at.highWatermark || p.offset < at.stable:
+	case at.LastStable >= at.HighWatermark || p.offset < at.LastStable:
 		*w = transactionWatch{}
 	case w.since.IsZero():
 		w.since = time.Now()
 	case !w.said && time.Since(w.since) >= longTransaction:
 		w.said = true
 		p.log.Warn("a transaction on the topic is open for long, and holds up what comes after it", "partition", p.id,
-			"offset", p.offset, "end", at.highWatermark, "open_for", time.Since(w.since).Round(time.Second))
+			"offset", p.offset, "end", at.HighWatermark, "open_for", time.Since(w.since).Round(time.Second))
 	}
 }

@@ -2,12 +2,13 @@ package consumer
 
 import (
 	"fmt"
+	"sluice/consumer/kafka"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-var outOfRange = outcome{err: errOffsetOutOfRange}
+var outOfRange = outcome{err: kafka.ErrOffsetOutOfRange}
 
 // atRest wants the head at an offset, no lag, a partition that lives, and that many records counted as lost by this owner.
 func (w *worker) atRest(head int64, lost float64) {
@@ -60,7 +61,7 @@ func TestRemovedAtTheEnd(t *testing.T) {
 func TestLossIsCountedWithItsCommit(t *testing.T) {
 	for name, commits := range map[string]*plan{
 		"commits fail":               always(fails),
-		"the partition is another's": always(outcome{err: errNotOwner}),
+		"the partition is another's": always(outcome{err: kafka.ErrNotOwner}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

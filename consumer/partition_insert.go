@@ -2,6 +2,9 @@ package consumer
 
 import (
 	"context"
+	"sluice/consumer/clickhouse"
+	deliveryroom "sluice/consumer/delivery"
+	rowsroom "sluice/consumer/rows"
 	"time"
 )
 
@@ -26,7 +29,7 @@ func (p *partition) buryDead(ctx context.Context, b *batch, loop loop) bool {
 	defer w.passed()
 	for {
 		p.watch.beat(loop)
-		err := p.graves.bury(ctx, p.id, b.dead)
+		err := p.graves.Write(ctx, p.id, b.dead)
 		if err == nil {
 			break
 		}
@@ -35,16 +38,16 @@ func (p *partition) buryDead(ctx context.Context, b *batch, loop loop) bool {
 		}
 	}
 	for i := range b.dead {
-		p.metrics.dead.WithLabelValues(string(b.dead[i].reason)).Inc()
+		p.metrics.dead.WithLabelValues(string(b.dead[i].Reason)).Inc()
 	}
-	p.log.Warn("records became dead letters", "partition", p.id, "count", len(b.dead), "first_reason", b.dead[0].reason, "first_offset", b.dead[0].offset)
+	p.log.Warn("records became dead letters", "partition", p.id, "count", len(b.dead), "first_reason", b.dead[0].Reason, "first_offset", b.dead[0].Offset)
 	return true
 }
 
-// delivery is one batch on its way through its settlement.
-type delivery struct {
+// insertion is one batch on its way through its settlement.
+type insertion struct {
 	*partition
-	*settlement
+	*deliveryroom.Settlement
 	batch  *batch
 	waits  *wait
 	loop   loop
@@ -59,24 +62,24 @@ type delivery struct {
 
 // settle brings the batch's rows in, all of them, once. It returns false when it was abandoned.
 func (p *partition) settle(ctx context.Context, b *batch, loop loop) bool {
-	token := b.token(tableName, p.topic, p.id)
-	s := newSettlement(token, b.rows.offset, b.sealedAt, b.doubt, b.split, b.span.sized)
-	s.sure = p.sure
-	d := &delivery{partition: p, batch: b, waits: p.waits(loop), loop: loop, settlement: s}
+	token := b.Token(clickhouse.TableName, p.topic, p.id)
+	s := deliveryroom.NewSettlement(token, b.rows.Offsets(), b.SealedAt, b.doubt, b.Split, b.Range.Sized)
+	s.Sure = p.sure
+	d := &insertion{partition: p, batch: b, waits: p.waits(loop), loop: loop, Settlement: s}
 	defer d.waits.passed()
 	for {
 		p.watch.beat(loop)
 		alive := true
-		switch d.next(time.Now()) {
-		case stepDone:
+		switch d.Next(time.Now()) {
+		case deliveryroom.StepDone:
 			return true
-		case stepRead:
+		case deliveryroom.StepRead:
 			alive = d.read(ctx)
-		case stepInsert:
+		case deliveryroom.StepInsert:
 			alive = d.insert(ctx)
-		case stepSuspects:
+		case deliveryroom.StepSuspects:
 			alive = d.judge(ctx)
-		case stepHopeless:
+		case deliveryroom.StepHopeless:
 			alive = d.hopeless(ctx)
 		}
 		if !alive {
@@ -86,81 +89,81 @@ func (p *partition) settle(ctx context.Context, b *batch, loop loop) bool {
 }
 
 // read asks which rows are missing. Whoever doubts makes sure first that the partition is still its own.
-func (d *delivery) read(ctx context.Context) bool {
-	if time.Since(time.Unix(0, d.saved.Load())) > trusted && !d.ask(ctx, ask{}) {
+func (d *insertion) read(ctx context.Context) bool {
+	if time.Since(time.Unix(0, d.saved.Load())) > deliveryroom.Trusted && !d.ask(ctx, ask{}) {
 		return false
 	}
 	asked := time.Now()
-	missing, err := d.table.missing(ctx, d.topic, d.id, d.batch.rows)
+	missing, err := d.table.Missing(ctx, d.topic, d.id, d.batch.rows)
 	if err != nil {
 		return d.waits.failedRead(ctx, err)
 	}
-	if time.Since(asked) > trusted && d.reads < 3 {
+	if time.Since(asked) > deliveryroom.Trusted && d.reads < 3 {
 		d.reads++
 		return true // too much may have happened since; again
 	}
 	if d.reads > 0 {
 		d.reads, asked = 0, time.Now()
 	}
-	d.log.Debug("range compared with the table", "partition", d.partition.id, "first", d.batch.first, "last", d.batch.last, "missing", len(missing))
-	d.found(missing, asked)
+	d.log.Debug("range compared with the table", "partition", d.partition.id, "first", d.batch.First, "last", d.batch.Last, "missing", len(missing))
+	d.Found(missing, asked)
 	return true
 }
 
 // insert sends the piece that comes next.
-func (d *delivery) insert(ctx context.Context) bool {
-	if d.settlement.sized {
+func (d *insertion) insert(ctx context.Context) bool {
+	if d.Settlement.Sized {
 		if err := d.placed(ctx); err != nil {
 			return d.waits.failed(ctx, blockedClickHouse, err)
 		}
 	}
-	piece := d.pieces[0]
+	piece := d.Pieces[0]
 	rows := d.batch.rows
-	if piece.rows != nil {
-		rows = rows.pick(piece.rows)
+	if piece.Rows != nil {
+		rows = rows.Pick(piece.Rows)
 	}
 	start := time.Now()
-	err := d.table.insert(ctx, rows, piece.token)
+	err := d.table.Insert(ctx, rows, piece.Token)
 	if err == nil {
 		crash("after_insert")
-		d.settlement.accepted()
+		d.Settlement.Accepted()
 		d.partition.accepted.Add(1)
-		d.size.fits(rows)
+		d.size.fits(rows.Bytes())
 		d.doubts, d.losing = doubts{convicted: d.doubts.convicted}, false
 		d.waits.passed()
 		d.count(rows, time.Since(start))
 		return true
 	}
-	d.metrics.insertErrors.WithLabelValues(codeLabel(err)).Inc()
+	d.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
 	if ctx.Err() != nil {
 		return false
 	}
-	switch faultOf(err) {
-	case faultData:
+	switch clickhouse.FaultOf(err) {
+	case clickhouse.FaultData:
 		return d.refused(ctx, err)
-	case faultSize:
+	case clickhouse.FaultSize:
 		return d.oversized(ctx, rows, err)
-	case faultUnclear:
+	case clickhouse.FaultUnclear:
 		return d.unclear(ctx, err)
 	}
-	if isUnknown(err) {
-		d.unknown()
+	if clickhouse.IsUncertain(err) {
+		d.Unknown()
 	}
 	return d.waits.failed(ctx, blockedClickHouse, err)
 }
 
-func (d *delivery) count(rows *block, took time.Duration) {
-	n := rows.rows()
+func (d *insertion) count(rows *rowsroom.Block, took time.Duration) {
+	n := rows.Rows()
 	d.metrics.rows.Add(float64(n))
 	d.metrics.batchRows.Observe(float64(n))
 	d.metrics.insertDuration.Observe(took.Seconds())
 	d.metrics.endToEnd.Observe(max(0, time.Since(d.batch.oldest).Seconds())) // clocks differ
-	d.log.Debug("block inserted", "partition", d.partition.id, "first", d.batch.first, "last", d.batch.last, "rows", n, "took", took)
+	d.log.Debug("block inserted", "partition", d.partition.id, "first", d.batch.First, "last", d.batch.Last, "rows", n, "took", took)
 }
 
 // ask has the ranges committed, with a mark on the batch's if q says so, and says whether the partition is still ours.
-func (d *delivery) ask(ctx context.Context, q ask) bool {
-	q.first, q.answer = d.batch.first, make(chan bool, 1)
+func (d *insertion) ask(ctx context.Context, q ask) bool {
+	q.first, q.answer = d.batch.First, make(chan bool, 1)
 	select {
 	case d.asks <- q:
 		return <-q.answer

@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"errors"
+	"sluice/consumer/kafka"
+	"sluice/internal/recordbatch"
 	"sync"
 	"time"
 
@@ -59,7 +61,7 @@ func (p *partition) observeKafka() func() {
 	p.lag = l
 	reads, commits := &outage{blocked: p.metrics.blocked.WithLabelValues(blockedKafka)}, &outage{blocked: p.metrics.blocked.WithLabelValues(blockedKafka)}
 	p.kafka = &observedSource{source: p.kafka, lag: l, outage: reads}
-	p.ledger = &observedLedger{ledger: p.ledger, lag: l, outage: commits}
+	p.ledger = &observedLedger{offsets: p.ledger, lag: l, outage: commits}
 	return func() {
 		reads.end()
 		commits.end()
@@ -73,37 +75,44 @@ type observedSource struct {
 	outage *outage
 }
 
-func (s *observedSource) fetch(ctx context.Context, partition int, offset int64, wait time.Duration, each func(*record) error) (position, error) {
+// Fetch reports the answer to lag once its records have been read.
+func (s *observedSource) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*kafka.Answer, error) {
 	hanging := time.AfterFunc(wait+hangs, func() { s.outage.set(true) })
 	defer hanging.Stop()
-	var own error // of each: not Kafka's
-	next, at, some := offset, int64(0), false
-	got, err := s.source.fetch(ctx, partition, offset, wait, func(r *record) error {
-		if !some {
-			some = true
-			hanging.Stop() // from here on it can be ClickHouse that takes long
-			s.outage.set(false)
-			s.lag.arrives(r.offset, r.atMillis)
-		}
-		next, at = r.offset+1, r.atMillis
-		own = each(r)
-		return own
-	})
-	switch {
-	case own != nil && errors.Is(err, own):
-	case errors.Is(err, errOffsetOutOfRange): // an answer
+	answer, err := s.source.Fetch(ctx, partition, offset, wait)
+	if errors.Is(err, kafka.ErrOffsetOutOfRange) { // Kafka answered
 		s.outage.heeds(ctx, nil)
-	default:
-		s.outage.heeds(ctx, err)
+		return nil, err
 	}
-	if err == nil || own != nil && got.highWatermark > 0 {
-		s.lag.fetched(max(next, got.next), got.highWatermark, some, at)
+	if s.outage.heeds(ctx, err); err != nil {
+		return nil, err
 	}
-	return got, err
+	records := answer.Records
+	answer.Records = func(yield func(*recordbatch.Record, error) bool) {
+		next, at, some := offset, int64(0), false
+		for r, err := range records {
+			if err != nil {
+				s.outage.heeds(ctx, err)
+				yield(nil, err)
+				return
+			}
+			if !some {
+				some = true
+				s.lag.arrives(r.Offset, r.Timestamp)
+			}
+			next, at = r.Offset+1, r.Timestamp
+			if !yield(r, nil) {
+				break
+			}
+		}
+		s.lag.fetched(max(next, answer.Next), answer.HighWatermark, some, at)
+	}
+	return answer, nil
 }
 
-func (s *observedSource) bounds(ctx context.Context, partition int) (first, end int64, err error) {
-	first, end, err = s.source.bounds(ctx, partition)
+// Bounds reports the end to lag.
+func (s *observedSource) Bounds(ctx context.Context, partition int) (first, end int64, err error) {
+	first, end, err = s.source.Bounds(ctx, partition)
 	s.outage.heeds(ctx, err)
 	if err == nil {
 		s.lag.ends(end)
@@ -113,13 +122,15 @@ func (s *observedSource) bounds(ctx context.Context, partition int) (first, end 
 
 // observedLedger is a ledger that is looked at.
 type observedLedger struct {
-	ledger
+	offsets
+
 	lag    *lag
 	outage *outage
 }
 
-func (l *observedLedger) committed(ctx context.Context, partition int) (offset int64, metadata string, err error) {
-	offset, metadata, err = l.ledger.committed(ctx, partition)
+// Committed reports the offset to lag.
+func (l *observedLedger) Committed(ctx context.Context, partition int) (offset int64, metadata string, err error) {
+	offset, metadata, err = l.offsets.Committed(ctx, partition)
 	l.outage.heeds(ctx, err)
 	if err == nil && offset >= 0 {
 		l.lag.owns(offset)
@@ -127,9 +138,10 @@ func (l *observedLedger) committed(ctx context.Context, partition int) (offset i
 	return offset, metadata, err
 }
 
-func (l *observedLedger) commit(ctx context.Context, m member, partition int, offset int64, metadata string) error {
-	err := l.ledger.commit(ctx, m, partition, offset, metadata)
-	if errors.Is(err, errNotOwner) { // an answer
+// Commit reports the offset to lag.
+func (l *observedLedger) Commit(ctx context.Context, m kafka.Member, partition int, offset int64, metadata string) error {
+	err := l.offsets.Commit(ctx, m, partition, offset, metadata)
+	if errors.Is(err, kafka.ErrNotOwner) { // an answer
 		l.outage.heeds(ctx, nil)
 		return err
 	}

@@ -3,6 +3,8 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"sluice/consumer/delivery"
+	"sluice/internal/recordbatch"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +13,7 @@ import (
 )
 
 // later is an event of another life of the topic: its offset was used before, by another event.
-func later(offset int64) record {
+func later(offset int64) recordbatch.Record {
 	return fromGateway(offset, "demo", laterID(offset), time.Now(), fmt.Sprintf(`{"message":"event %d"}`, offset))
 }
 
@@ -19,7 +21,7 @@ func laterID(offset int64) uuid.UUID { return idV4(uint64(1000 + offset)) } //no
 
 // addLater appends n of them.
 func (m *memoryTopic) addLater(n int) {
-	records := make([]record, n)
+	records := make([]recordbatch.Record, n)
 	for i := range records {
 		records[i] = later(m.next() + int64(i))
 	}
@@ -170,7 +172,7 @@ func TestMadeAnewAndLonger(t *testing.T) {
 				pass(time.Second)
 			}
 			w.topic.mu.Lock()
-			w.topic.records, w.topic.end, w.topic.id = nil, 0, topicID{2}
+			w.topic.records, w.topic.end, w.topic.id = nil, 0, uuid.UUID{2}
 			w.topic.mu.Unlock()
 			w.topic.addLater(30)
 			w.topic.fetches.change(succeeds)
@@ -199,7 +201,7 @@ func TestMadeAnewAndLonger(t *testing.T) {
 func TestCutOffUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
-		w.topic.id, w.topic.term = topicID{}, 0
+		w.topic.id, w.topic.term = uuid.UUID{}, 0
 		w.topic.add(20)
 		w.start()
 		pass(time.Minute)
@@ -251,8 +253,8 @@ func TestTermOfAReplayedRange(t *testing.T) {
 		n.start()
 		pass(time.Minute)
 		n.stop()
-		if _, of, ok := decodeAll(n.topic.head, n.topic.metadata); !ok || of.term != n.topic.term || n.topic.head != 10 {
-			t.Errorf("committed %d of the term %d, which is %d", n.topic.head, of.term, n.topic.term)
+		if _, of, ok := delivery.DecodeAll(n.topic.head, n.topic.metadata); !ok || of.Term != n.topic.term || n.topic.head != 10 {
+			t.Errorf("committed %d of the term %d, which is %d", n.topic.head, of.Term, n.topic.term)
 		}
 	})
 }
@@ -269,8 +271,8 @@ func TestTopicIDThatIsNotKnownAnyMore(t *testing.T) {
 		w.topic.addLater(1)
 		w.stop()
 		w.topic.mu.Lock()
-		w.topic.id, w.topic.head = topicID{}, 0
-		w.topic.metadata = (&ranges{origin: origin{topic: topicID{1}, term: w.topic.term}}).metadata()
+		w.topic.id, w.topic.head = uuid.UUID{}, 0
+		w.topic.metadata = (&delivery.Ranges{Origin: delivery.Origin{Topic: uuid.UUID{1}, Term: w.topic.term}}).Metadata()
 		w.topic.mu.Unlock()
 		n := w.next()
 		n.start()

@@ -8,7 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/step"
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
 
 // The end-to-end time is that of a batch's oldest event, from its receipt at the gateway until its row is there; a dead letter has none.
@@ -17,7 +19,7 @@ func TestEndToEnd(t *testing.T) {
 		w := newWorker(t)
 		w.topic.put(plain(0)) // received now
 		pass(5 * time.Second)
-		w.topic.put(record{value: []byte("not JSON")})
+		w.topic.put(recordbatch.Record{Value: []byte("not JSON")})
 		w.topic.put(plain(2))
 		w.start()
 		pass(time.Second)
@@ -51,10 +53,10 @@ func TestMetricNames(t *testing.T) {
 	m, collectors := newMetrics()
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(collectors...)
-	m.begin(Config{Sample: 0.5, RedactKeys: []string{"password"}}.steps())
+	m.begin(step.New(Config{Sample: 0.5, RedactKeys: []string{"password"}}.steps()))
 	m.lags.of("events", 0).report()
 	for name, series := range map[string]int{
-		"lag_messages": 1, "lag_seconds": 1, "rows_inserted_total": 1, "dead_letters_total": len(event.DeadReasons()), "dropped_total": 2,
+		"lag_records": 1, "lag_seconds": 1, "rows_inserted_total": 1, "dead_letters_total": len(event.DeadReasons()), "dropped_total": 2,
 		"insert_duration_seconds": 1, "batch_rows": 1, "insert_errors_total": 1, "rebalances_total": 1, "offset_gaps_total": 1, "blocked": 4,
 		"buffered_bytes": 1, "end_to_end_seconds": 1, "assigned_partitions": 1, "topic_partitions": 1,
 	} {

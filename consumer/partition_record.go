@@ -5,6 +5,11 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/consumer/kafka"
+	"sluice/internal/backoff"
 )
 
 // ask is what an insert needs of the one who keeps the ranges: a commit, and before it, if split or sized, the mark on its range.
@@ -19,7 +24,7 @@ type ask struct {
 // insert is under way.
 func (p *partition) keep(life, work context.Context) {
 	defer close(p.work)
-	replays := len(p.ranges.spans)
+	replays := len(p.ranges.Spans)
 	flying, open := 0, true
 	var jump *batch
 	stopped := life.Done()
@@ -28,7 +33,7 @@ func (p *partition) keep(life, work context.Context) {
 	for open || flying > 0 {
 		p.watch.beat(loopKeep)
 		var sealed <-chan *batch
-		if open && jump == nil && (replays > 0 || !p.ranges.full()) {
+		if open && jump == nil && (replays > 0 || !p.ranges.Full()) {
 			sealed = p.sealed
 		}
 		timer.Reset(advanceAge)
@@ -40,10 +45,10 @@ func (p *partition) keep(life, work context.Context) {
 			switch {
 			case !ok:
 				open = false
-			case b.skip && b.topic != topicID{}:
-				p.ranges.origin.topic = b.topic
+			case b.skip && b.topic != uuid.UUID{}:
+				p.ranges.Origin.Topic = b.topic
 			case b.skip:
-				if p.ranges.skip(b.last+1, b.lost, b.term) {
+				if p.ranges.Skip(b.Last+1, b.Lost, b.Term) {
 					p.moved()
 				}
 			case b.jump:
@@ -52,7 +57,7 @@ func (p *partition) keep(life, work context.Context) {
 				replays--
 				flying++
 				b.doubt = true
-				p.ranges.reread(b.span)
+				p.ranges.Reread(b.Range)
 				p.work <- b
 			default:
 				if !p.record(work, b) {
@@ -67,7 +72,7 @@ func (p *partition) keep(life, work context.Context) {
 			p.finish(b)
 		case q := <-p.asks:
 			if q.split || q.sized {
-				p.ranges.splits(q.first, q.sized)
+				p.ranges.Splits(q.first, q.sized)
 			}
 			q.answer <- p.save(work)
 		case <-timer.C:
@@ -77,7 +82,7 @@ func (p *partition) keep(life, work context.Context) {
 		case <-stopped:
 			open, stopped = false, nil
 		}
-		if jump != nil && len(p.ranges.spans) == 0 && open {
+		if jump != nil && len(p.ranges.Spans) == 0 && open {
 			open = p.jump(life, jump)
 			jump = nil
 		}
@@ -95,24 +100,24 @@ func (p *partition) leave(work context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), time.Second)
 	defer cancel()
-	if err := p.ledger.commit(ctx, p.member, p.id, p.ranges.head, p.ranges.metadata()); err != nil {
-		p.log.Info("the last commit was not taken; the next owner will look at the table", "partition", p.id, "offset", p.ranges.head, "err", err)
+	if err := p.ledger.Commit(ctx, p.member, p.id, p.ranges.Head, p.ranges.Metadata()); err != nil {
+		p.log.Info("the last commit was not taken; the next owner will look at the table", "partition", p.id, "offset", p.ranges.Head, "err", err)
 		return
 	}
-	p.head.Store(p.ranges.head)
+	p.head.Store(p.ranges.Head)
 	p.countPassed()
 }
 
 // record commits a new range. Only after that may anybody insert it.
 func (p *partition) record(ctx context.Context, b *batch) bool {
-	b.span = p.ranges.cover(b.span)
-	if err := p.ranges.record(b.span); err != nil {
+	b.Range = p.ranges.Cover(b.Range)
+	if err := p.ranges.Record(b.Range); err != nil {
 		p.log.Error("a range is not the one that comes next; the partition stops", "partition", p.id, "err", err)
 		p.discard(b)
 		p.lose()
 		return false
 	}
-	b.doubt = p.ranges.doubtful(b.span, time.Now())
+	b.doubt = p.ranges.Doubtful(b.Range, time.Now())
 	if !p.save(ctx) {
 		p.discard(b)
 		return false
@@ -124,29 +129,29 @@ func (p *partition) record(ctx context.Context, b *batch) bool {
 // save commits head and ranges until it is known that they are stored. It returns false when the partition is not ours any more, or
 // ctx ended.
 func (p *partition) save(ctx context.Context) bool {
-	if p.ranges.head != p.head.Load() {
+	if p.ranges.Head != p.head.Load() {
 		crash("before_commit")
 	}
-	var pause backoff
+	var pause backoff.Backoff
 	for {
 		p.watch.beat(loopKeep)
-		err := p.ledger.commit(ctx, p.member, p.id, p.ranges.head, p.ranges.metadata())
+		err := p.ledger.Commit(ctx, p.member, p.id, p.ranges.Head, p.ranges.Metadata())
 		switch {
 		case err == nil:
 			p.unsaved = time.Time{}
 			p.saved.Store(time.Now().UnixNano())
-			p.head.Store(p.ranges.head)
+			p.head.Store(p.ranges.Head)
 			p.countPassed()
 			return true
-		case errors.Is(err, errNotOwner):
-			p.log.Info("partition was taken over", "partition", p.id, "offset", p.ranges.head, "err", err)
+		case errors.Is(err, kafka.ErrNotOwner):
+			p.log.Info("partition was taken over", "partition", p.id, "offset", p.ranges.Head, "err", err)
 			p.unsaved = time.Time{}
 			p.lose()
 			return false
 		}
 		p.watch.outside()
-		p.log.Warn("commit failed, retrying", "partition", p.id, "offset", p.ranges.head, "err", err)
-		if !pause.wait(ctx) {
+		p.log.Warn("commit failed, retrying", "partition", p.id, "offset", p.ranges.Head, "err", err)
+		if !pause.Wait(ctx) {
 			return false
 		}
 	}
@@ -156,9 +161,9 @@ func (p *partition) save(ctx context.Context) bool {
 func (p *partition) finish(b *batch) {
 	if b.finished {
 		if len(b.drop) > 0 || b.corrected > 0 {
-			p.tallies = append(p.tallies, tally{first: b.first, last: b.last, drop: b.drop, corrected: b.corrected})
+			p.tallies = append(p.tallies, tally{first: b.First, last: b.Last, drop: b.drop, corrected: b.corrected})
 		}
-		if p.ranges.inserted(b.first) {
+		if p.ranges.Inserted(b.First) {
 			p.moved()
 			p.countTallies()
 		}
@@ -178,7 +183,7 @@ type tally struct {
 // countTallies counts for the ranges that the head has passed.
 func (p *partition) countTallies() {
 	p.tallies = slices.DeleteFunc(p.tallies, func(t tally) bool {
-		if t.first >= p.ranges.head {
+		if t.first >= p.ranges.Head {
 			return false
 		}
 		for step, n := range t.drop {
@@ -195,7 +200,7 @@ func (p *partition) countTallies() {
 
 // moved notes that the head has moved: that is progress, and has to be committed.
 func (p *partition) moved() {
-	p.lag.enters(p.ranges.head)
+	p.lag.enters(p.ranges.Head)
 	p.watch.progress()
 	if p.unsaved.IsZero() {
 		p.unsaved = time.Now().Add(advanceAge)
@@ -204,26 +209,26 @@ func (p *partition) moved() {
 
 // countPassed counts what the commit that was just accepted has passed.
 func (p *partition) countPassed() {
-	lost, cuts := p.ranges.told()
+	lost, cuts := p.ranges.Told()
 	p.metrics.gaps.Add(float64(lost))
 	p.metrics.truncations.Add(float64(cuts))
 }
 
 // jump goes on at another offset. What the table has from there on is looked up again.
 func (p *partition) jump(ctx context.Context, b *batch) bool {
-	seen, err := p.seen(ctx, loopKeep, b.first)
+	seen, err := p.seen(ctx, loopKeep, b.First)
 	if err != nil {
 		p.discard(b)
 		return false
 	}
-	if err := p.ranges.jump(b.first); err != nil {
+	if err := p.ranges.Jump(b.First); err != nil {
 		p.log.Error("cannot go on at another offset; the partition stops", "partition", p.id, "err", err)
 		p.lose()
 		p.discard(b)
 		return false
 	}
-	p.ranges.seen, p.ranges.origin.topic = seen, b.topic
-	p.ranges.lost += b.lost
+	p.ranges.Seen, p.ranges.Origin.Topic = seen, b.topic
+	p.ranges.Lost += b.Lost
 	p.unsaved = time.Now()
 	p.discard(b)
 	p.free <- b

@@ -3,6 +3,10 @@ package consumer
 import (
 	"context"
 	"slices"
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
+	rowsroom "sluice/consumer/rows"
 )
 
 // doubts are what a delivery has seen of refusals that may be the rows' fault or not.
@@ -24,8 +28,8 @@ const (
 
 // unclear deals with a code that proves nothing by itself. If it comes again for these rows while others are accepted, it is theirs. If
 // nothing else comes to compare them with, the halves are compared: one of them goes in, or nothing does and it is the setup.
-func (d *delivery) unclear(ctx context.Context, err error) bool {
-	code := errorCode(err)
+func (d *insertion) unclear(ctx context.Context, err error) bool {
+	code := clickhouse.Code(err)
 	if slices.Contains(d.doubts.convicted, code) {
 		return d.refused(ctx, err)
 	}
@@ -42,17 +46,17 @@ func (d *delivery) unclear(ctx context.Context, err error) bool {
 }
 
 // refused deals with a block that ClickHouse refuses for what is in it. Before the first part of it is inserted, the range is marked.
-func (d *delivery) refused(ctx context.Context, err error) bool {
+func (d *insertion) refused(ctx context.Context, err error) bool {
 	if d.last == nil {
 		d.before = d.partition.accepted.Load()
 		d.log.Warn("clickhouse refuses a block for what is in it, looking for the row",
-			"partition", d.partition.id, "first", d.batch.first, "last", d.batch.last, "err", reasonText(err))
+			"partition", d.partition.id, "first", d.batch.First, "last", d.batch.Last, "err", clickhouse.ReasonText(err))
 	}
 	if !d.losing {
 		d.losing, d.streak = true, d.partition.accepted.Load()
 	}
 	d.last = err
-	mark, row := d.refuse()
+	mark, row := d.Refuse()
 	if mark {
 		return d.ask(ctx, ask{split: true})
 	}
@@ -63,7 +67,7 @@ func (d *delivery) refused(ctx context.Context, err error) bool {
 }
 
 // alone notes why a row was refused alone.
-func (d *delivery) alone(row int32, err error) {
+func (d *insertion) alone(row int32, err error) {
 	if d.causes == nil {
 		d.causes = map[int32]*cause{}
 	}
@@ -85,104 +89,106 @@ type cause struct {
 }
 
 // proven says that a row was refused often enough for its error's code.
-func (c *cause) proven() bool { return faultOf(c.err) == faultData || c.times >= unclearRow }
+func (c *cause) proven() bool {
+	return clickhouse.FaultOf(c.err) == clickhouse.FaultData || c.times >= unclearRow
+}
 
 // judge decides about rows that were refused alone. It takes evidence that the row is at fault and not the table: something else
 // must have been accepted since, or nearly all of the block be in. Until then the partition waits.
-func (d *delivery) judge(ctx context.Context) bool {
-	if d.partition.accepted.Load() == d.before && !d.most {
+func (d *insertion) judge(ctx context.Context) bool {
+	if d.partition.accepted.Load() == d.before && !d.Most {
 		if !d.waits.failed(ctx, blockedSetup, d.last) {
 			return false
 		}
-		d.restart(true)
+		d.Restart(true)
 		return true
 	}
-	for _, row := range d.suspects {
+	for _, row := range d.Suspects {
 		if !d.causes[row].proven() {
 			return d.again(ctx, row)
 		}
 	}
-	return d.condemn(ctx, d.suspects[0])
+	return d.condemn(ctx, d.Suspects[0])
 }
 
 // again has the rows that were refused alone tried alone again.
-func (d *delivery) again(ctx context.Context, row int32) bool {
+func (d *insertion) again(ctx context.Context, row int32) bool {
 	if !d.waits.failed(ctx, blockedClickHouse, d.causes[row].err) {
 		return false
 	}
-	d.restart(false)
+	d.Restart(false)
 	return true
 }
 
 // hopeless deals with a block of which nothing was accepted for long. It may be the table: the partition waits. But if others are accepted,
 // the block is full of bad rows: those that are refused alone even then are condemned, and the search goes on.
-func (d *delivery) hopeless(ctx context.Context) bool {
-	if d.partition.accepted.Load() == d.streak || len(d.suspects) == 0 {
+func (d *insertion) hopeless(ctx context.Context) bool {
+	if d.partition.accepted.Load() == d.streak || len(d.Suspects) == 0 {
 		if !d.waits.failed(ctx, blockedSetup, d.last) {
 			return false
 		}
-		d.restart(true)
+		d.Restart(true)
 		return true
 	}
-	for _, row := range d.suspects {
+	for _, row := range d.Suspects {
 		if c := d.causes[row]; c.proven() && c.after != d.streak {
 			return d.condemn(ctx, row)
 		}
 	}
-	return d.again(ctx, d.suspects[0])
+	return d.again(ctx, d.Suspects[0])
 }
 
 // condemn makes a dead letter of a row.
-func (d *delivery) condemn(ctx context.Context, row int32) bool {
+func (d *insertion) condemn(ctx context.Context, row int32) bool {
 	c := d.causes[row]
 	column := ""
 	if e, ok := d.table.(explainer); ok {
-		column = e.column(ctx, c.err)
+		column = e.Column(ctx, c.err)
 	}
 	letter, err := d.exhume(ctx, row, column)
 	if err == nil {
-		err = d.graves.bury(ctx, d.partition.id, []deadLetter{letter})
+		err = d.graves.Write(ctx, d.partition.id, []kafka.DeadLetter{letter})
 	}
 	if err != nil {
 		return d.waits.failed(ctx, blockedDead, err)
 	}
 	d.waits.passed()
-	d.buried(row)
-	if len(d.suspects) == 0 { // more of them takes more evidence
-		d.settlement.refused, d.losing = 0, false
+	d.Buried(row)
+	if len(d.Suspects) == 0 { // more of them takes more evidence
+		d.Settlement.Refused, d.losing = 0, false
 	}
-	d.metrics.dead.WithLabelValues(string(letter.reason)).Inc()
+	d.metrics.dead.WithLabelValues(string(letter.Reason)).Inc()
 	d.log.Warn("a row that clickhouse refuses became a dead letter",
-		"partition", d.partition.id, "offset", letter.offset, "column", column, "err", reasonText(c.err))
+		"partition", d.partition.id, "offset", letter.Offset, "column", column, "err", clickhouse.ReasonText(c.err))
 	return true
 }
 
 // oversized deals with a block that is larger than ClickHouse takes: it goes in by smaller parts. If it was of one table partition, the next
 // batches are cut smaller: those of several may be as large as before.
-func (d *delivery) oversized(ctx context.Context, rows *block, err error) bool {
+func (d *insertion) oversized(ctx context.Context, rows *rowsroom.Block, err error) bool {
 	if known := d.placed(ctx); known != nil {
 		return d.waits.failed(ctx, blockedClickHouse, known)
 	}
-	piece := d.pieces[0]
-	all := d.rowsOf(piece)
-	weight, places := d.weight(all), d.placesOf(all)
-	step := d.tooLarge()
-	if step == sizeStuck {
-		d.restart(false)
+	piece := d.Pieces[0]
+	all := d.RowsOf(piece)
+	weight, places := d.Weight(all), d.PlacesOf(all)
+	step := d.TooLarge()
+	if step == delivery.SizeStuck {
+		d.Restart(false)
 		return d.waits.failed(ctx, d.blockedBySize(err), err)
 	}
-	if !piece.claim && places == 1 {
+	if !piece.Claim && places == 1 {
 		if bytes, smaller := d.size.tooLarge(weight); smaller {
 			d.log.Warn("a block is too large for clickhouse: it is inserted in parts, and the next ones are smaller",
-				"partition", d.partition.id, "rows", rows.rows(), "batch_bytes", bytes, "err", reasonText(err), "hint", hint(err))
+				"partition", d.partition.id, "rows", rows.Rows(), "batch_bytes", bytes, "err", clickhouse.ReasonText(err), "hint", hint(err))
 		}
 	}
-	return step != sizeMark || d.ask(ctx, ask{sized: true})
+	return step != delivery.SizeMark || d.ask(ctx, ask{sized: true})
 }
 
 // blockedBySize says who must act when a single row is too large. A query that takes too long, or a server that is out of memory, passes.
-func (d *delivery) blockedBySize(err error) string {
-	switch errorCode(err) {
+func (d *insertion) blockedBySize(err error) string {
+	switch clickhouse.Code(err) {
 	case 159, 160, 173:
 		return blockedClickHouse
 	}
@@ -190,13 +196,13 @@ func (d *delivery) blockedBySize(err error) string {
 }
 
 // placed works out what the settlement must know of the rows to halve them for their size.
-func (d *delivery) placed(ctx context.Context) error {
-	if d.places != nil {
+func (d *insertion) placed(ctx context.Context) error {
+	if d.Places != nil {
 		return nil
 	}
-	places := d.batch.rows.partitions()
+	places := d.batch.rows.Partitions()
 	if s, ok := d.table.(sharder); ok {
-		shards, err := s.shardOf(ctx, d.batch.rows)
+		shards, err := s.ShardOf(ctx, d.batch.rows)
 		if err != nil {
 			return err
 		}
@@ -204,16 +210,16 @@ func (d *delivery) placed(ctx context.Context) error {
 			places[row] += int32(shard) << 16 //nolint:gosec // a few shards; months are fewer than 1<<16
 		}
 	}
-	d.places, d.weights = places, d.batch.rows.weights()
+	d.Places, d.Weights = places, d.batch.rows.Weights()
 	return nil
 }
 
 // sharder is a table that is spread over shards, each of which knows tokens of its own.
 type sharder interface {
-	shardOf(ctx context.Context, b *block) ([]int, error)
+	ShardOf(ctx context.Context, b *rowsroom.Block) ([]int, error)
 }
 
 // explainer is a table that can tell which column an error is about. Empty: it is not known.
 type explainer interface {
-	column(ctx context.Context, err error) string
+	Column(ctx context.Context, err error) string
 }

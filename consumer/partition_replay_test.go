@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sluice/consumer/delivery"
+	"sluice/consumer/kafka"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,7 +57,7 @@ func TestReplayAfterRecord(t *testing.T) {
 		pass(time.Minute)
 		n.onceBelow(25)
 		for _, s := range recorded {
-			if cut := fmt.Sprintf("/%d-%d/", s.first, s.last); !slices.ContainsFunc(w.table.sent, func(token string) bool { return strings.Contains(token, cut) }) {
+			if cut := fmt.Sprintf("/%d-%d/", s.First, s.Last); !slices.ContainsFunc(w.table.sent, func(token string) bool { return strings.Contains(token, cut) }) {
 				t.Errorf("%s was recorded and is not among %v", cut, w.table.sent)
 			}
 		}
@@ -71,7 +73,7 @@ func TestReplayAfterInsert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorker(t)
 		w.topic.commits = plans(succeeds)
-		w.topic.commits.then = outcome{err: errNotOwner}
+		w.topic.commits.then = outcome{err: kafka.ErrNotOwner}
 		w.topic.add(10)
 		w.start()
 		pass(2 * advanceAge)
@@ -94,7 +96,7 @@ func TestReplayAfterInsert(t *testing.T) {
 // What the table has from the committed offset on is looked at, whatever became of the metadata: cuts may differ then, and only what
 // is missing is inserted.
 func TestDoubtWithoutMetadata(t *testing.T) {
-	for name, metadata := range map[string]string{"none": "", "foreign": "another program was here", "of another offset": newRanges(3, nil, -1).metadata()} {
+	for name, metadata := range map[string]string{"none": "", "foreign": "another program was here", "of another offset": delivery.NewRanges(3, nil, -1).Metadata()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorker(t)
@@ -117,7 +119,7 @@ func TestDoubtWithoutMetadata(t *testing.T) {
 // A worker that was held up for longer than the group waits looks before it inserts: it makes sure that the partition is its own, and
 // then what the table has.
 func TestLateInsertLooksFirst(t *testing.T) {
-	for _, held := range []time.Duration{trusted - time.Second, trusted + time.Second} {
+	for _, held := range []time.Duration{delivery.Trusted - time.Second, delivery.Trusted + time.Second} {
 		t.Run(held.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorker(t)
@@ -128,7 +130,7 @@ func TestLateInsertLooksFirst(t *testing.T) {
 				close(w.table.hold)
 				pass(time.Minute)
 				w.onceBelow(30)
-				if asked := w.table.looked > 0; asked != (held > trusted) {
+				if asked := w.table.looked > 0; asked != (held > delivery.Trusted) {
 					t.Errorf("the table was asked %d times after %s", w.table.looked, held)
 				}
 			})
@@ -140,8 +142,8 @@ func TestLateInsertLooksFirst(t *testing.T) {
 			w.table.hold = make(chan struct{})
 			w.topic.add(30)
 			w.start()
-			w.topic.commits.change(outcome{err: errNotOwner})
-			pass(trusted + time.Second)
+			w.topic.commits.change(outcome{err: kafka.ErrNotOwner})
+			pass(delivery.Trusted + time.Second)
 			close(w.table.hold)
 			pass(time.Minute)
 			w.inserted(0, "0-9", "10-19")
@@ -160,7 +162,7 @@ func TestOneRowRefused(t *testing.T) {
 		pass(time.Minute)
 		w.onceBelow(1000)
 		letter, buried := w.topic.buried[333]
-		if !buried || len(w.topic.buried) != 1 || letter.reason != "refused_by_clickhouse" || string(letter.value) != `{"message":"event 333"}` || len(letter.headers) != 4 {
+		if !buried || len(w.topic.buried) != 1 || letter.Reason != "refused_by_clickhouse" || string(letter.Value) != `{"message":"event 333"}` || len(letter.Headers) != 4 {
 			t.Errorf("%d dead letters, %+v", len(w.topic.buried), letter)
 		}
 		if !w.inOrder("insert 0-999 refused", "split 0-999", "bury 333-333", "commit 1000") {
@@ -183,7 +185,7 @@ func TestSplitIsTakenOver(t *testing.T) {
 		w.start()
 		pass(time.Minute)
 		w.stop()
-		if len(w.topic.spans) != 1 || !w.topic.spans[0].split || w.table.count(0) != 1 || w.table.count(70) != 0 {
+		if len(w.topic.spans) != 1 || !w.topic.spans[0].Split || w.table.count(0) != 1 || w.table.count(70) != 0 {
 			t.Fatalf("recorded %+v", w.topic.spans)
 		}
 		w.topic.burials.change(succeeds)
@@ -262,13 +264,13 @@ func TestReplayOfATopicMadeAnew(t *testing.T) {
 		w.topic.add(30)
 		w.topic.head = 10
 		for offset := range int64(10) {
-			w.topic.buried[offset] = deadLetter{} // somebody has dealt with them
+			w.topic.buried[offset] = kafka.DeadLetter{} // somebody has dealt with them
 		}
 		w.start()
 		w.stop()
 		w.table.inserts.change(succeeds)
 		w.topic.mu.Lock()
-		w.topic.records, w.topic.end, w.topic.buried = nil, 0, map[int64]deadLetter{}
+		w.topic.records, w.topic.end, w.topic.buried = nil, 0, map[int64]kafka.DeadLetter{}
 		w.topic.mu.Unlock()
 		w.topic.add(5)
 		n := w.next()

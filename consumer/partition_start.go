@@ -15,10 +15,10 @@ type start struct {
 func (p *partition) start(ctx context.Context) (s start, ok bool) {
 	var first int64
 	try := func() (err error) {
-		if s.head, s.metadata, err = p.ledger.committed(ctx, p.id); err != nil {
+		if s.head, s.metadata, err = p.ledger.Committed(ctx, p.id); err != nil {
 			return err
 		}
-		first, s.end, err = p.kafka.bounds(ctx, p.id)
+		first, s.end, err = p.kafka.Bounds(ctx, p.id)
 		if err != nil && s.head >= 0 {
 			p.log.Warn("the oldest and the newest offset are not known yet, starting at the committed one", "partition", p.id, "offset", s.head, "err", err)
 			s.end, err = s.head, nil

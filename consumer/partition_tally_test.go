@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"sluice/consumer/delivery"
 	"testing"
 	"time"
 
@@ -12,7 +13,7 @@ func TestCountsOfARangeThatIsInFirst(t *testing.T) {
 	w := newWorker(t)
 	w.partition.lag = w.metrics.lags.of("events", 0)
 	w.free = make(chan *batch, 2)
-	w.ranges = newRanges(0, []span{{first: 0, last: 9, sealedAt: time.Now()}, {first: 10, last: 19, sealedAt: time.Now()}}, -1)
+	w.ranges = delivery.NewRanges(0, []delivery.Range{{First: 0, Last: 9, SealedAt: time.Now()}, {First: 10, Last: 19, SealedAt: time.Now()}}, -1)
 	counted := func(dropped, corrected float64) {
 		t.Helper()
 		d, c := testutil.ToFloat64(w.metrics.dropped.WithLabelValues("sample")), testutil.ToFloat64(w.metrics.corrected)
@@ -22,7 +23,7 @@ func TestCountsOfARangeThatIsInFirst(t *testing.T) {
 	}
 	for i, want := range [][2]float64{{0, 0}, {7, 3}} {
 		b := newBatch()
-		b.span, b.finished = w.ranges.spans[1-i], true
+		b.Range, b.finished = w.ranges.Spans[1-i], true
 		b.drop, b.corrected = map[string]int{"sample": 4 - i}, 1+i
 		w.finish(b)
 		counted(want[0], want[1])

@@ -4,6 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/kafka"
+	"sluice/internal/backoff"
 )
 
 // wait is a wait for something outside: it backs off, and says by what the partition is blocked, each cause once in the log and the reason
@@ -11,7 +15,7 @@ import (
 type wait struct {
 	p       *partition
 	loop    loop
-	pause   backoff
+	pause   backoff.Backoff
 	blocked string
 	causes  causes
 }
@@ -24,7 +28,7 @@ func (w *wait) failed(ctx context.Context, reason string, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if reason == blockedClickHouse && isSetup(err) {
+	if reason == blockedClickHouse && clickhouse.IsSetup(err) {
 		reason = blockedSetup
 	}
 	text := "partition is blocked, retrying"
@@ -38,15 +42,15 @@ func (w *wait) failed(ctx context.Context, reason string, err error) bool {
 		p.watch.blocked.Add(1)
 	}
 	if w.causes.note(reason, err) {
-		attrs := []any{"partition", p.id, "by", reason, "err", reasonText(err)}
+		attrs := []any{"partition", p.id, "by", reason, "err", clickhouse.ReasonText(err)}
 		if advice := w.causes.advice(hintFor(reason, err)); advice != "" {
 			attrs = append(attrs, "hint", advice)
 		}
 		p.log.Log(ctx, severity(reason, err), text, attrs...) //nolint:sloglint // the two above
 	} else {
-		p.log.Debug("partition is still blocked", "partition", p.id, "by", reason, "err", reasonText(err))
+		p.log.Debug("partition is still blocked", "partition", p.id, "by", reason, "err", clickhouse.ReasonText(err))
 	}
-	return w.pause.wait(ctx)
+	return w.pause.Wait(ctx)
 }
 
 // failedRead is failed for a question to ClickHouse, which is counted with the inserts that it is part of. A refused question is about
@@ -55,17 +59,17 @@ func (w *wait) failedRead(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	w.p.metrics.insertErrors.WithLabelValues(codeLabel(err)).Inc()
-	err = fmt.Errorf("%w: %w", errRead, err)
+	w.p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
+	err = fmt.Errorf("%w: %w", clickhouse.ErrRead, err)
 	return w.failed(ctx, blockedRead(err), err)
 }
 
 func blockedRead(err error) string {
-	switch faultOf(err) {
-	case faultWeather:
+	switch clickhouse.FaultOf(err) {
+	case clickhouse.FaultTransient:
 		return blockedClickHouse
-	case faultSize:
-		if code := errorCode(err); code == 159 || code == 160 || code == 173 {
+	case clickhouse.FaultSize:
+		if code := clickhouse.Code(err); code == 159 || code == 160 || code == 173 {
 			return blockedClickHouse
 		}
 	}
@@ -74,7 +78,7 @@ func blockedRead(err error) string {
 
 // severity is an error's where somebody must act.
 func severity(reason string, err error) slog.Level {
-	if reason == blockedSetup || reason == blockedDead && hintKafka(err) != "" {
+	if reason == blockedSetup || reason == blockedDead && kafka.Hint(err) != "" {
 		return slog.LevelError
 	}
 	return slog.LevelWarn
@@ -82,8 +86,8 @@ func severity(reason string, err error) slog.Level {
 
 // hintFor is hint for a partition that is blocked: what is no row's fault after all is the table's.
 func hintFor(reason string, err error) string {
-	if reason == blockedSetup && faultOf(err) == faultUnclear {
-		return hintEverything
+	if reason == blockedSetup && clickhouse.FaultOf(err) == clickhouse.FaultUnclear {
+		return clickhouse.HintEverything
 	}
 	return hint(err)
 }
@@ -94,7 +98,7 @@ func (w *wait) passed() {
 		w.p.log.Info("partition goes on", "partition", w.p.id, "was_blocked_by", w.blocked, "tries", w.causes.tries, "causes", w.causes.summary())
 	}
 	w.clear()
-	w.pause, w.causes = backoff{}, causes{}
+	w.pause, w.causes = backoff.Backoff{}, causes{}
 }
 
 func (w *wait) clear() {
@@ -121,7 +125,7 @@ func (p *partition) until(ctx context.Context, loop loop, try func() error) erro
 
 // retry is until for what Kafka is asked; it returns false when ctx ended.
 func (p *partition) retry(ctx context.Context, text string, try func() error) bool {
-	var pause backoff
+	var pause backoff.Backoff
 	for {
 		p.watch.beat(loopFetch)
 		err := try()
@@ -133,7 +137,7 @@ func (p *partition) retry(ctx context.Context, text string, try func() error) bo
 		}
 		p.watch.outside()
 		p.log.Warn(text, "partition", p.id, "err", err) //nolint:sloglint // the callers' constants
-		if !pause.wait(ctx) {
+		if !pause.Wait(ctx) {
 			return false
 		}
 	}

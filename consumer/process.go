@@ -5,24 +5,12 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/consumer/kafka"
+	"sluice/consumer/rows"
+	"sluice/consumer/step"
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
-
-// record is a Kafka record as fetched. Its bytes are good until the next one is fetched.
-type record struct {
-	offset  int64
-	key     []byte
-	value   []byte // nil: a tombstone
-	headers []event.Header
-	raw     []byte // value, number of headers and headers as they are in the batch
-
-	atMillis int64 // the time that the broker gave it, or the producer, by the topic's message.timestamp.type; Unix milliseconds
-	byBroker bool  // atMillis is the broker's
-	term     term  // of the leader that appended its batch
-	base     int64 // the first offset of its batch
-	before   int64 // the offset behind the batch before, or the one that was asked for: up to base the log has no batch
-	logStart int64 // the oldest offset on the log when the fetch was answered
-}
 
 // processor makes rows of records. It trusts nothing that is on the topic: whatever is there becomes a row or a dead letter.
 // It is reused and not safe for concurrent use.
@@ -30,11 +18,10 @@ type processor struct {
 	topic     string
 	partition int
 	maxAge    time.Duration
-	steps     []Step
+	chain     step.Chain
 
 	decoder    event.Decoder
 	event      event.Event
-	input      StepInput
 	receivedAt time.Time // of the last row
 	corrected  int       // rows whose received_at is not what the gateway said, since it was last looked at
 	clock      func() time.Time
@@ -45,30 +32,30 @@ type processor struct {
 const maxRecordBytes = 2 << 20
 
 // process appends the record's row to b, or says why there is none.
-func (p *processor) process(r *record, b *block) error {
-	envelope, err := event.DecodeRecord(&p.decoder, r.value, r.headers, maxRecordBytes, &p.event)
+func (p *processor) process(r *recordbatch.Record, b *rows.Block) error {
+	envelope, err := event.DecodeRecord(&p.decoder, r.Value, r.Headers, maxRecordBytes, &p.event)
 	if err != nil {
 		return err
 	}
 	p.judge(&envelope, r)
 	// Identity rests on the event as it was sent, whatever steps do to it.
 	idTime := event.IDTime(envelope.ID, p.event.Timestamp)
-	raw := r.value
-	if len(p.steps) > 0 {
+	raw := r.Value
+	if len(p.chain.Steps) > 0 {
 		if raw, err = p.apply(&envelope, raw); err != nil {
 			return err
 		}
 	}
-	b.append(&p.event, &row{
-		envelope: envelope, idTime: idTime, raw: raw, topic: p.topic, partition: p.partition, offset: r.offset, maxAge: p.maxAge,
+	b.Append(&p.event, &rows.Row{
+		Envelope: envelope, IdTime: idTime, Raw: raw, Topic: p.topic, Partition: p.partition, Offset: r.Offset, MaxAge: p.maxAge,
 	})
 	return nil
 }
 
 // judge replaces the time of receipt where the gateway's clock cannot be right, see receivedAt. It looks at this process's clock only
 // for records that the last look does not settle.
-func (p *processor) judge(envelope *event.Envelope, r *record) {
-	w := witness{received: envelope.ReceivedAt.UnixMilli(), stamped: r.atMillis, byBroker: r.byBroker}
+func (p *processor) judge(envelope *event.Envelope, r *recordbatch.Record) {
+	w := witness{received: envelope.ReceivedAt.UnixMilli(), stamped: r.Timestamp, byBroker: r.LogAppendTime}
 	if !w.agree() || !w.byBroker && !plausible(w.received, p.now) {
 		p.now = p.time().UnixMilli()
 		if at, corrected := receivedAt(w, p.now); corrected {
@@ -88,20 +75,19 @@ func (p *processor) time() time.Time {
 
 // apply takes the event through all steps. What it returns is the event as they leave it, which p.event holds then.
 func (p *processor) apply(envelope *event.Envelope, raw []byte) ([]byte, error) {
-	in := &p.input
-	*in = StepInput{Project: envelope.Project, EventID: envelope.ID, ReceivedAt: envelope.ReceivedAt, JSON: raw, buffers: in.buffers}
-	for _, s := range p.steps {
-		if !s.Apply(in) {
-			return nil, &droppedError{step: s.Name}
-		}
+	out, changed, err := p.chain.Apply(envelope.Project, envelope.ID, envelope.ReceivedAt, raw)
+	if err != nil || !changed {
+		return out, err
 	}
-	if !in.changed {
-		return raw, nil
+	if err := p.decoder.Decode(out, &p.event); err != nil {
+		return nil, fmt.Errorf("the event is not valid any more after processing: %w", err)
 	}
-	if err := p.decoder.Decode(in.JSON, &p.event); err != nil {
-		return nil, fmt.Errorf("the event is not one any more after processing: %w", err)
-	}
-	return in.JSON, nil
+	return out, nil
+}
+
+// deadLetterOf makes the dead letter of a record that cannot become a row.
+func deadLetterOf(r *recordbatch.Record, err error) kafka.DeadLetter {
+	return kafka.NewDeadLetter(r, deadReason(err), err.Error())
 }
 
 // deadReason is the closed word for what was wrong with a record.

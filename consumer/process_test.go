@@ -12,12 +12,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/rows"
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
 
 // with returns the headers of a good record with one of them changed, or added.
 func with(key, value string) []event.Header {
-	headers := plain(1).headers
+	headers := plain(1).Headers
 	for i := range headers {
 		if headers[i].Key == key {
 			headers[i].Value = []byte(value)
@@ -29,7 +31,7 @@ func with(key, value string) []event.Header {
 
 func without(key string) []event.Header {
 	var kept []event.Header
-	for _, h := range plain(1).headers {
+	for _, h := range plain(1).Headers {
 		if h.Key != key {
 			kept = append(kept, h)
 		}
@@ -45,21 +47,21 @@ func eventOf(size int) []byte {
 
 type poison struct {
 	name   string
-	record record
+	record recordbatch.Record
 	reason event.DeadReason
 }
 
 // poisons are the records that anybody who can write to the topic might leave there.
 func poisons() []poison {
 	good := plain(1)
-	value := func(v string) record { return record{value: []byte(v), headers: good.headers} }
-	headers := func(h []event.Header) record { return record{value: good.value, headers: h} }
+	value := func(v string) recordbatch.Record { return recordbatch.Record{Value: []byte(v), Headers: good.Headers} }
+	headers := func(h []event.Header) recordbatch.Record { return recordbatch.Record{Value: good.Value, Headers: h} }
 	return []poison{
-		{"tombstone", record{key: []byte("k"), headers: good.headers}, event.DeadTombstone},
-		{"tombstone without headers", record{}, event.DeadTombstone},
+		{"tombstone", recordbatch.Record{Key: []byte("k"), Headers: good.Headers}, event.DeadTombstone},
+		{"tombstone without headers", recordbatch.Record{}, event.DeadTombstone},
 		{"empty value", value(""), event.DeadEmptyValue},
 		{"white space", value(" \r\n\t"), event.DeadEmptyValue},
-		{"one byte too large", record{value: eventOf(maxRecordBytes + 1), headers: good.headers}, event.DeadTooLarge},
+		{"one byte too large", recordbatch.Record{Value: eventOf(maxRecordBytes + 1), Headers: good.Headers}, event.DeadTooLarge},
 		{"no headers", headers(nil), event.DeadMissingHeader},
 		{"no v", headers(without("v")), event.DeadMissingHeader},
 		{"no project", headers(without("project")), event.DeadMissingHeader},
@@ -93,10 +95,10 @@ func poisons() []poison {
 
 // Whatever is on the topic becomes a dead letter with its reason, and leaves no trace in the block.
 func TestPoison(t *testing.T) {
-	p, b := newProcessor(), newBlock()
+	p, b := newProcessor(), rows.New()
 	for _, c := range poisons() {
 		t.Run(c.name, func(t *testing.T) {
-			before := b.rows()
+			before := b.Rows()
 			good := plain(int64(before))
 			if err := p.process(&good, b); err != nil {
 				t.Fatalf("the neighbour before: %v", err)
@@ -105,18 +107,18 @@ func TestPoison(t *testing.T) {
 			if err == nil {
 				t.Fatal("became a row")
 			}
-			if got := newDeadLetter(&c.record, err).reason; got != c.reason {
+			if got := deadLetterOf(&c.record, err).Reason; got != c.reason {
 				t.Errorf("reason %s, want %s", got, c.reason)
 			}
-			if len(c.record.value) > 8 && strings.Contains(err.Error(), string(c.record.value[:8])) {
+			if len(c.record.Value) > 8 && strings.Contains(err.Error(), string(c.record.Value[:8])) {
 				t.Errorf("the error repeats the record: %v", err)
 			}
 			next := plain(int64(before) + 1)
 			if err := p.process(&next, b); err != nil {
 				t.Fatalf("the neighbour after: %v", err)
 			}
-			if b.rows() != before+2 {
-				t.Errorf("%d rows, want %d", b.rows(), before+2)
+			if b.Rows() != before+2 {
+				t.Errorf("%d rows, want %d", b.Rows(), before+2)
 			}
 			checkColumns(t, b)
 		})
@@ -124,12 +126,10 @@ func TestPoison(t *testing.T) {
 }
 
 // checkColumns makes sure that no column of a block has lost or doubled a value: ClickHouse would refuse the block for ever.
-func checkColumns(t *testing.T, b *block) {
+func checkColumns(t *testing.T, b *rows.Block) {
 	t.Helper()
-	for _, c := range b.input {
-		if c.Data.Rows() != b.rows() {
-			t.Errorf("column %s has %d values of %d rows", c.Name, c.Data.Rows(), b.rows())
-		}
+	if err := b.Check(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -152,8 +152,8 @@ func TestPoisonIsNoStall(t *testing.T) {
 		}
 		for i, c := range poisons() {
 			letter := w.topic.buried[int64(2*i+1)]
-			if letter.reason != c.reason || !bytes.Equal(letter.value, c.record.value) || w.table.count(int64(2*i+1)) != 0 {
-				t.Errorf("%s: letter %s with %d bytes", c.name, letter.reason, len(letter.value))
+			if letter.Reason != c.reason || !bytes.Equal(letter.Value, c.record.Value) || w.table.count(int64(2*i+1)) != 0 {
+				t.Errorf("%s: letter %s with %d bytes", c.name, letter.Reason, len(letter.Value))
 			}
 			if w.table.count(int64(2*i)) != 1 {
 				t.Errorf("%s: its neighbour is not in the table", c.name)
@@ -170,8 +170,8 @@ func TestPoisonIsNoStall(t *testing.T) {
 // The largest event that the topic can hold is a row, whatever the gateway's own limit is now.
 func TestLargestRecord(t *testing.T) {
 	r := plain(0)
-	r.value = eventOf(maxRecordBytes)
-	if b := blockOf(t, r); !bytes.Equal(b.payload.row(0), r.value) {
+	r.Value = eventOf(maxRecordBytes)
+	if b := blockOf(t, r); !bytes.Equal(b.Payload(0), r.Value) {
 		t.Error("the payload is not the value")
 	}
 }
@@ -179,7 +179,7 @@ func TestLargestRecord(t *testing.T) {
 // Headers that are not ours are nobody's fault: other programs add some, traces for instance.
 func TestForeignHeaders(t *testing.T) {
 	r := plain(0)
-	r.headers = append(r.headers, event.Header{Key: "b3"}, event.Header{Key: "b3", Value: []byte{0xFF}}, event.Header{})
+	r.Headers = append(r.Headers, event.Header{Key: "b3"}, event.Header{Key: "b3", Value: []byte{0xFF}}, event.Header{})
 	blockOf(t, r)
 }
 
@@ -190,44 +190,22 @@ func TestReasonOfAnyError(t *testing.T) {
 	}
 }
 
-// A block that is used again has nothing of the insert before.
-func TestBlockIsReused(t *testing.T) {
-	p, b := newProcessor(), newBlock()
-	for round := range 3 {
-		b.reset()
-		if b.rows() != 0 {
-			t.Fatalf("%d rows after reset", b.rows())
-		}
-		for i := range 10 {
-			r := plain(int64(100*round + i))
-			r.value = fmt.Appendf(nil, `{"message":"event %d","tags":{"round":"%d"}}`, r.offset, round)
-			if err := p.process(&r, b); err != nil {
-				t.Fatal(err)
-			}
-		}
-		checkColumns(t, b)
-		if key, value := b.tags.keys.row(9), b.tags.values.row(9); b.tags.keys.count != 10 || string(key) != "round" || string(value) != fmt.Sprint(round) {
-			t.Errorf("%d tags in round %d, the last %s=%s", b.tags.keys.count, round, key, value)
-		}
-	}
-}
-
 // FuzzProcess: any bytes in value and headers make a row or a dead letter with a reason from the list, and a whole block.
 func FuzzProcess(f *testing.F) {
 	for _, c := range poisons() {
-		if len(c.record.value) < 1<<10 {
-			f.Add(c.record.value, "v", []byte("1"))
+		if len(c.record.Value) < 1<<10 {
+			f.Add(c.record.Value, "v", []byte("1"))
 		}
 	}
-	f.Add(plain(0).value, "sent-at", []byte("1795435198000"))
+	f.Add(plain(0).Value, "sent-at", []byte("1795435198000"))
 	f.Fuzz(func(t *testing.T, value []byte, key string, header []byte) {
-		p, b := newProcessor(), newBlock()
+		p, b := newProcessor(), rows.New()
 		for _, headers := range [][]event.Header{with(key, string(header)), {{Key: key, Value: header}}} {
-			r := record{value: value, headers: headers}
-			before := b.rows()
+			r := recordbatch.Record{Value: value, Headers: headers}
+			before := b.Rows()
 			err := p.process(&r, b)
-			if (err == nil) != (b.rows() == before+1) {
-				t.Fatalf("%d rows after %d, and the error %v", b.rows(), before, err)
+			if (err == nil) != (b.Rows() == before+1) {
+				t.Fatalf("%d rows after %d, and the error %v", b.Rows(), before, err)
 			}
 			checkColumns(t, b)
 			if err == nil {

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"sluice/internal/recordbatch"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -281,7 +282,7 @@ func TestStuckPartitionKeepsNoTurn(t *testing.T) {
 		b.join().add(16 << 10) // only equal shares are left
 		edit := func(w *worker) { w.turn.of, w.claim, w.cfg.BatchRows = shared, b.join(), 70 }
 		stuck := newWorker(t, edit)
-		stuck.topic.put(record{}) // will be a dead letter
+		stuck.topic.put(recordbatch.Record{}) // will be a dead letter
 		stuck.topic.burials = always(fails)
 		stuck.topic.add(200)
 		stuck.start()

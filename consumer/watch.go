@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"fmt"
+	"sluice/consumer/clickhouse"
 	"sync/atomic"
 	"time"
 )
@@ -18,7 +19,7 @@ const (
 
 // stalled is how long a loop may stand still, or a partition with lag make no progress, before this process is called dead; one insert
 // may take insertTimeout.
-const stalled = insertTimeout + time.Minute
+const stalled = clickhouse.InsertTimeout + time.Minute
 
 // watch is how a partition shows that it is alive. Waiting for Kafka, ClickHouse or the dead-letter topic is being alive: a
 // restart would not help.

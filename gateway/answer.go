@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/body"
 	"sluice/internal/event"
 )
 
@@ -57,6 +58,15 @@ var answers = [...]struct {
 	kindInternal:             {fasthttp.StatusInternalServerError, "internal", true},
 	kindUnavailable:          {fasthttp.StatusServiceUnavailable, "unavailable", true},
 }
+
+// What a 413 calls the limits.
+const (
+	limitEventBytes  = "max_event_bytes"
+	limitBulkBytes   = "max_bulk_bytes"
+	limitHeaderBytes = "max_header_bytes"
+	limitRate        = "rate_limit"
+	limitTopicBatch  = "topic_batch_bytes" // the topic's max.message.bytes
+)
 
 // problem is a refusal. Its text is one sentence that never repeats the client's bytes, headers or key.
 type problem struct {
@@ -144,6 +154,9 @@ func (p *problem) write(ctx *fasthttp.RequestCtx) {
 	writeJSON(ctx, p.body(string(ctx.Response.Header.Peek(headerRequestID))))
 }
 
+// writeProblem is how our own protocol refuses a request.
+func writeProblem(ctx *fasthttp.RequestCtx, p *problem) { p.write(ctx) }
+
 // writeHead sets the status and the headers that go with the refusal.
 func (p *problem) writeHead(ctx *fasthttp.RequestCtx) {
 	outcomeOf(ctx).kind = p.kind
@@ -155,7 +168,7 @@ func (p *problem) writeHead(ctx *fasthttp.RequestCtx) {
 	case kindMethodNotAllowed:
 		h.Set(fasthttp.HeaderAllow, p.allow)
 	case kindUnsupportedMediaType:
-		h.Set(fasthttp.HeaderAcceptEncoding, acceptedEncodings)
+		h.Set(fasthttp.HeaderAcceptEncoding, body.AcceptedEncodings)
 	default:
 	}
 	wait := p.retryAfter

@@ -33,7 +33,7 @@ func TestSingleEventIsKeptWithItsEnvelope(t *testing.T) {
 	if got.status != 202 || got.body.Status != "accepted" || got.body.EventID != id {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}
-	records := s.producer.stored()
+	records := s.producer.Stored()
 	if len(records) != 1 || string(records[0].Value) != body || records[0].Key != nil {
 		t.Fatalf("got records %v", records)
 	}
@@ -62,7 +62,7 @@ func TestMissingIDIsMadeOnceAndReturned(t *testing.T) {
 	if err != nil || id.Version() != 7 {
 		t.Fatalf("got %s", got.text)
 	}
-	for _, h := range s.producer.stored()[0].Headers {
+	for _, h := range s.producer.Stored()[0].Headers {
 		if h.Key == "event-id" && string(h.Value) != got.body.EventID {
 			t.Errorf("the record has id %s, the answer %s", h.Value, got.body.EventID)
 		}
@@ -157,7 +157,7 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
-	if n := len(s.producer.stored()); n != 0 {
+	if n := len(s.producer.Stored()); n != 0 {
 		t.Errorf("%d refused events reached Kafka", n)
 	}
 }
@@ -192,7 +192,7 @@ func TestAcceptedForms(t *testing.T) {
 			if got := s.do(test.r); got.status != 202 {
 				t.Fatalf("got %d %s", got.status, got.text)
 			}
-			if n := len(s.producer.stored()); n != i+1 {
+			if n := len(s.producer.Stored()); n != i+1 {
 				t.Errorf("%d records after %d events", n, i+1)
 			}
 		})

@@ -168,7 +168,7 @@ func TestBadEvents(t *testing.T) {
 			if in.status == 202 {
 				kept++
 			}
-			records := s.producer.stored()
+			records := s.producer.Stored()
 			if len(records) != kept {
 				t.Fatalf("%d records, want %d", len(records), kept)
 			}
@@ -245,7 +245,7 @@ func TestBadBulks(t *testing.T) {
 			if got.body.Accepted != c.accepted || got.body.Rejected != c.rejected || got.body.Duplicates != c.duplicates {
 				t.Errorf("accepted %d, rejected %d, duplicates %d", got.body.Accepted, got.body.Rejected, got.body.Duplicates)
 			}
-			if n := len(s.producer.stored()); n != c.accepted {
+			if n := len(s.producer.Stored()); n != c.accepted {
 				t.Errorf("%d records", n)
 			}
 			if again := s.single(ok); again.status != 202 {
@@ -299,7 +299,7 @@ func TestBadKeys(t *testing.T) {
 			t.Errorf("%s: got %d %s", name, status, body)
 		}
 	}
-	if n := len(s.producer.stored()); n != 1 {
+	if n := len(s.producer.Stored()); n != 1 {
 		t.Errorf("%d records", n)
 	}
 }
@@ -345,7 +345,7 @@ func TestNothingGetsPastTheLimit(t *testing.T) {
 			t.Errorf("%s: got %d", method, got.status)
 		}
 	}
-	if n := len(s.producer.stored()); n != 3 {
+	if n := len(s.producer.Stored()); n != 3 {
 		t.Errorf("%d records", n)
 	}
 }

@@ -12,16 +12,20 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/gateway/kafka"
+	"sluice/gateway/publish"
 	"sluice/internal/embedded"
 	"sluice/internal/event"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
+	"sluice/internal/recordbatch/batchtest"
 	"sluice/internal/settings"
 	"sluice/internal/topics"
 )
@@ -81,10 +85,7 @@ func newEdge(b *testing.B) *edge {
 		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 256 << 20, PartitionBy: "none",
 		KafkaCompression: benchCompression,
 	}
-	projects, err := parseProjects([]byte(limited(100_000_000, "1s")), nil, time.Now())
-	if err != nil {
-		b.Fatal(err)
-	}
+	projects := projectsIn(b, limited(100_000_000, "1s"))
 	g, err := New(cfg, Deps{Kafka: e.kafka, Metrics: prometheus.NewRegistry(), Log: log, DrainTimeout: 10 * time.Second, Projects: projects})
 	if err != nil {
 		b.Fatal(err)
@@ -95,7 +96,7 @@ func newEdge(b *testing.B) *edge {
 	}
 	background(b, func(ctx context.Context) error { return g.Run(ctx, l) })
 	e.gateway = l.Addr().String()
-	for g.publisher.partitions.Load() == 0 {
+	for g.publisher.Partitions() == 0 {
 		sleep(context.Background(), time.Millisecond)
 	}
 
@@ -157,9 +158,9 @@ func requestsOf(n int) [][]byte {
 	return out
 }
 
-// bulk1000 is a bulk of 1,000 events of 200 bytes.
-func bulk1000() string {
-	parts := make([]string, 1000)
+// bulkOf is a bulk of n events of 200 bytes.
+func bulkOf(n int) string {
+	parts := make([]string, n)
 	for i := range parts {
 		parts[i] = event200(i)
 	}
@@ -210,7 +211,7 @@ func (e *edge) bulkRate(b *testing.B, request []byte, d time.Duration) float64 {
 }
 
 func (e *edge) bulk(b *testing.B) {
-	request := httpRequest(pathBulk, bulk1000(), "")
+	request := httpRequest(pathBulk, bulkOf(1000), "")
 	pairs(b, true, "ratio", "events/s", "publisher_alone/s",
 		func(d time.Duration) float64 { return e.bulkRate(b, request, d) },
 		func(d time.Duration) float64 { return e.publisherAlone(b, d) })
@@ -221,10 +222,10 @@ func (e *edge) publisherAlone(b *testing.B, d time.Duration) float64 {
 	b.Helper()
 	pub, stop := e.publisher(b)
 	defer stop()
-	records := make([]Record, 1000)
+	records := make([]batchtest.Record, 1000)
 	for i := range records {
 		id := event.NewID()
-		records[i] = Record{Value: []byte(event200(i)), Headers: event.Envelope{Project: "demo", ID: id, ReceivedAt: time.Now()}.Headers()}
+		records[i] = batchtest.Record{Value: []byte(event200(i)), Headers: event.Envelope{Project: "demo", ID: id, ReceivedAt: time.Now()}.Headers()}
 	}
 	prepared := prepare(records)
 	var all sync.WaitGroup
@@ -251,8 +252,8 @@ func (e *edge) publisherAlone(b *testing.B, d time.Duration) float64 {
 }
 
 func (e *edge) gzip(b *testing.B) {
-	plain := httpRequest(pathBulk, bulk1000(), "")
-	packed := httpRequest(pathBulk, gzipped(b, bulk1000()), "Content-Encoding: gzip\r\n")
+	plain := httpRequest(pathBulk, bulkOf(1000), "")
+	packed := httpRequest(pathBulk, gzipped(b, bulkOf(1000)), "Content-Encoding: gzip\r\n")
 	pairs(b, true, "ratio", "gzip_events/s", "plain_events/s",
 		func(d time.Duration) float64 { return e.bulkRate(b, packed, d) },
 		func(d time.Duration) float64 { return e.bulkRate(b, plain, d) })
@@ -277,9 +278,9 @@ func (e *edge) latency(b *testing.B) {
 }
 
 // roundTrips publishes single records on the same schedule, without HTTP.
-func (e *edge) roundTrips(b *testing.B, pub *publisher, d time.Duration, senders int, every time.Duration) outcome {
+func (e *edge) roundTrips(b *testing.B, pub *publish.Publisher, d time.Duration, senders int, every time.Duration) outcome {
 	b.Helper()
-	record := prepare([]Record{{Value: []byte(event200(1)), Headers: event.Envelope{Project: "demo", ID: event.NewID(), ReceivedAt: time.Now()}.Headers()}})
+	record := prepare([]batchtest.Record{{Value: []byte(event200(1)), Headers: event.Envelope{Project: "demo", ID: event.NewID(), ReceivedAt: time.Now()}.Headers()}})
 	var mu sync.Mutex
 	var total outcome
 	var all sync.WaitGroup
@@ -308,46 +309,38 @@ func (e *edge) roundTrips(b *testing.B, pub *publisher, d time.Duration, senders
 
 // prepared is records that are encoded already, for any partition.
 type prepared struct {
-	tails []byte
+	run   []byte
 	count int
 }
 
-func prepare(records []Record) prepared {
-	var p prepared
-	for i := range records {
-		p.tails = appendTailOf(p.tails, &records[i])
-	}
-	p.count = len(records)
-	return p
+func prepare(records []batchtest.Record) prepared {
+	return prepared{batchtest.Run(records...), len(records)}
 }
 
 // publish publishes them as one request and waits for the acknowledgement.
-func (p prepared) publish(pub *publisher) error {
-	parcel := pub.memory.parcel()
-	defer parcel.release()
-	c := pub.memory.chunk(-1, len(p.tails))
-	c.records, c.count = append(c.records, p.tails...), p.count
-	parcel.chunks = append(parcel.chunks, c)
-	pub.Publish(parcel, time.Now().Add(10*time.Second))
-	return parcel.err()
+func (p prepared) publish(pub *publish.Publisher) error {
+	r := pub.NewRequest()
+	defer r.Release()
+	r.AddRun(-1, p.run, p.count)
+	pub.Publish(r, time.Now().Add(10*time.Second))
+	return r.Err()
 }
 
 // publisher is one over the same broker, by itself.
-func (e *edge) publisher(b *testing.B) (pub *publisher, stop func()) {
+func (e *edge) publisher(b *testing.B) (pub *publish.Publisher, stop func()) {
 	b.Helper()
-	producer, err := newKafkaProducer(e.kafka)
+	producer, err := kafka.New(kafka.Config{Conn: e.kafka, Timeout: publish.AttemptTimeout})
 	if err != nil {
 		b.Fatal(err)
 	}
-	m, _ := newMetrics(func() float64 { return 0 })
-	pub = newPublisher(producer, 256<<20, m, slog.New(slog.DiscardHandler))
-	if err := pub.compress(benchCompression); err != nil {
+	pub, err = publish.New(producer, publish.Config{MaxInflightBytes: 256 << 20, Compression: benchCompression})
+	if err != nil {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); pub.Run(ctx) }()
-	for pub.partitions.Load() == 0 {
+	for pub.Partitions() == 0 {
 		sleep(ctx, time.Millisecond)
 	}
 	return pub, func() { cancel(); <-done; producer.Close() }
@@ -365,4 +358,13 @@ func makeTopic(b *testing.B, conn kafkaconn.Config, partitions int) {
 	if err := admin.Create(b.Context()); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

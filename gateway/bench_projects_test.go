@@ -1,3 +1,5 @@
+//go:build unix
+
 package gateway
 
 import (
@@ -24,17 +26,20 @@ import (
 	"sluice/internal/kafkaconn"
 )
 
-// BenchmarkProjects measures what projects cost, at sizes from ten to a million, with the gateway as a process of its own: how long
-// a change takes to be in force, the memory before, at its highest and after, and the p99 of requests before the change and while
-// the file is read.
+// BenchmarkProjects measures what projects cost, at sizes from ten to a million, with the gateway as a process of its
+// own: how long a change takes to be in force, the memory before, at its highest and after, and the p99 of requests
+// before the change and while the file is read.
 //
 //	go test ./gateway -run '^$' -bench Projects -benchtime 1x
 func BenchmarkProjects(b *testing.B) {
 	binary := filepath.Join(b.TempDir(), "gateway")
-	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "sluice/cmd/gateway").CombinedOutput(); err != nil {
+	build := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "sluice/cmd/gateway")
+	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("%s", out)
 	}
-	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: b.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	broker := embedded.NewBroker(embedded.BrokerConfig{
+		Addr: "127.0.0.1:0", DataDir: b.TempDir(), Logger: slog.New(slog.DiscardHandler),
+	})
 	background(b, broker.Run)
 	<-broker.Ready()
 	makeTopic(b, kafkaconn.Config{Brokers: []string{broker.Addr()}, Topic: "events", DeadTopic: "events.dead"}, 12)
@@ -49,7 +54,8 @@ func BenchmarkProjects(b *testing.B) {
 		{100_000, "projects.jsonl"},
 		{1_000_000, "projects.jsonl"},
 	} {
-		b.Run(fmt.Sprintf("%s/%d", strings.TrimPrefix(filepath.Ext(size.name), "."), size.projects), func(b *testing.B) {
+		format := strings.TrimPrefix(filepath.Ext(size.name), ".")
+		b.Run(fmt.Sprintf("%s/%d", format, size.projects), func(b *testing.B) {
 			for range b.N {
 				got := measureProjects(b, binary, broker.Addr(), filepath.Join(b.TempDir(), size.name), size.projects)
 				if size.projects == 10 {
@@ -97,9 +103,12 @@ func manyProjects(b *testing.B, path string, n int, lastKey string) {
 			key = sha256.Sum256([]byte(lastKey))
 		}
 		if jsonLines {
-			fmt.Fprintf(w, `{"id":"project-%d","keys":[{"name":"web","sha256":"%x"}],"limit":{"%s,"window":"60s"}}`+"\n", i, key, strings.Replace(limit, ":", `":`, 1))
+			keys := fmt.Sprintf(`[{"name":"web","sha256":"%x"}]`, key)
+			limit = strings.Replace(limit, ":", `":`, 1)
+			fmt.Fprintf(w, `{"id":"project-%d","keys":%s,"limit":{"%s,"window":"60s"}}`+"\n", i, keys, limit)
 		} else {
-			fmt.Fprintf(w, "  - id: \"project-%d\"\n    keys:\n      - {name: web, sha256: \"%x\"}\n    limit: {%s, window: 60s}\n", i, key, limit)
+			fmt.Fprintf(w, "  - id: \"project-%d\"\n    keys:\n      - {name: web, sha256: \"%x\"}\n", i, key)
+			fmt.Fprintf(w, "    limit: {%s, window: 60s}\n", limit)
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -150,7 +159,9 @@ var servesAt = regexp.MustCompile(`gateway serves.* addr=(\S+)`)
 // startForProjects starts the gateway and returns once it takes events.
 func startForProjects(b *testing.B, binary, kafka, path string) (addr string, pid int) {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), binary, "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s", "--kafka-brokers="+kafka, "--projects-file="+path) //nolint:gosec // built above
+	cmd := exec.CommandContext(b.Context(), binary, //nolint:gosec // built above
+		"--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s",
+		"--kafka-brokers="+kafka, "--projects-file="+path)
 	cmd.Env = []string{}
 	logged, err := cmd.StderrPipe()
 	if err != nil {

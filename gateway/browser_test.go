@@ -127,11 +127,11 @@ func TestBrowser(t *testing.T) {
 	}
 	preflights := answered("204")
 	p.beacon(url+"?api_key="+testKey, `{"message":"from a beacon"}`)
-	waitUntil(t, func() bool { return len(s.producer.stored()) == 3 })
+	waitUntil(t, func() bool { return len(s.producer.Stored()) == 3 })
 	if n := answered("204"); n != preflights {
 		t.Error("the beacon had a preflight")
 	}
-	if got := string(s.producer.stored()[2].Value); got != `{"message":"from a beacon"}` {
+	if got := string(s.producer.Stored()[2].Value); got != `{"message":"from a beacon"}` {
 		t.Errorf("the beacon became %s", got)
 	}
 	got = p.fetch(url, `{"message":"one too many"}`)
@@ -146,7 +146,7 @@ func TestBrowser(t *testing.T) {
 	s.clock.advance(time.Minute)
 	p.beacon(url+"?api_key="+testKey, `{"message":"from elsewhere"}`)
 	waitUntil(t, func() bool { return answered("403") == 1 })
-	if n := len(s.producer.stored()); n != 3 {
+	if n := len(s.producer.Stored()); n != 3 {
 		t.Errorf("%d events are stored", n)
 	}
 }

@@ -10,178 +10,51 @@ import (
 	"sluice/internal/event"
 )
 
+// nativeBulk is POST /api/v1/events/bulk: many events, each with an outcome of its own.
+var nativeBulk = &eventProtocol{
+	key:    findKey,
+	limit:  func(g *Gateway) *bodyLimit { return &g.bulkLimit },
+	split:  splitBulk,
+	answer: answerBulk,
+	refuse: writeProblem,
+}
+
 // maxErrors is how many refused events an answer lists; the retry ranges are always complete.
 const maxErrors = 100
 
-// bulk is one request to POST /api/v1/events/bulk while it is worked on. Every event ends in exactly one outcome. It is reused.
-type bulk struct {
-	items    []item
-	accepted int
-	records  *parcel
-	at       []int32  // the i-th record is of items[at[i]]
-	whole    *problem // why an atomic bulk was refused as a whole
+// splitters are what a bulk needs only while it is split.
+var splitters = sync.Pool{New: func() any { return new(splitter) }}
 
-	split event.Bulk
-	seen  idSet
+type splitter struct {
+	bulk event.Bulk
+	seen idSet
 }
 
-// item is one event of a bulk: kept if it has neither problem nor duplicate when all is done.
-type item struct {
-	id        uuid.UUID
-	problem   *problem
-	duplicate bool
-}
-
-var bulks = sync.Pool{New: func() any { return new(bulk) }}
-
-// reset forgets all events, but not the memory.
-func (b *bulk) reset() {
-	if b.records != nil {
-		b.records.release()
-	}
-	clear(b.items)
-	b.items, b.at = b.items[:0], b.at[:0]
-	b.accepted, b.records, b.whole = 0, nil, nil
-	b.seen.reset()
-}
-
-// read reads and validates the body; what is in b then no longer refers to the request's buffers.
-func (g *Gateway) read(ctx *fasthttp.RequestCtx, stamp *stamp, b *bulk) *problem {
-	form, p := bodyForm(ctx)
-	if p != nil {
-		return p
-	}
-	body := buffers.Get().(*bodyBuffer) //nolint:forcetypeassert // the pool holds nothing else
-	defer releaseBuffer(body)
-	if p := readBody(ctx, body, &g.bulkLimit); p != nil {
-		return p
-	}
-	p = g.decodeBulk(stamp, b, body.Bytes(), form)
-	if p == nil && stamp.sentInBody(b.split.SentAt) {
-		// It stood behind the events, or the records would have it already: they are made once more.
-		p = g.decodeBulk(stamp, b, body.Bytes(), form)
-	}
-	return p
-}
-
-// decodeBulk decodes every item and makes the records of the valid ones.
-func (g *Gateway) decodeBulk(stamp *stamp, b *bulk, body []byte, form event.Form) *problem {
-	b.reset()
-	b.records = g.publisher.memory.parcel()
-	left := len(body)
-	err := event.DecodeBulk(body, form, g.cfg.MaxEventBytes, &b.split, func(i int, raw []byte, ev *event.Event, err error) {
-		b.items = append(b.items, item{})
-		it := &b.items[i]
+// splitBulk validates every event of the body.
+func splitBulk(s *submission) *problem {
+	s.atomic = isTrue(s.ctx.QueryArgs().Peek("atomic"))
+	sp := splitters.Get().(*splitter) //nolint:forcetypeassert // the pool holds nothing else
+	defer splitters.Put(sp)
+	sp.seen.reset()
+	err := event.DecodeBulk(s.body.Bytes(), s.form, s.cfg.MaxEventBytes, &sp.bulk, func(i int, raw []byte, ev *event.Event, err error) {
 		if err != nil {
-			it.problem = fromDecoder(err)
-			it.id = it.problem.eventID
+			s.reject(fromDecoder(err))
 			return
 		}
-		it.id = stamp.id(ev, i)
-		if it.duplicate = !b.seen.add(it.id); it.duplicate {
-			return
+		if id := s.stamp.id(ev, i); sp.seen.add(id) {
+			s.accept(raw, id)
+		} else {
+			s.repeat(id)
 		}
-		stamp.record(b.records, raw, it.id, left)
-		left -= len(raw)
-		b.at = append(b.at, int32(i)) //nolint:gosec // at most MaxBulkEvents
 	})
 	if err != nil {
 		return fromDecoder(err)
 	}
+	s.stamp.sentInBody(sp.bulk.SentAt)
 	return nil
-}
-
-// ingestBulk limits, publishes and answers.
-func (g *Gateway) ingestBulk(ctx *fasthttp.RequestCtx, stamp *stamp) *problem {
-	b := bulks.Get().(*bulk) //nolint:forcetypeassert // the pool holds nothing else
-	defer func() {
-		b.reset()
-		bulks.Put(b)
-	}()
-	if p := g.read(ctx, stamp, b); p != nil {
-		return p
-	}
-	project := stamp.project
-	args := ctx.QueryArgs()
-	if isTrue(args.Peek("atomic")) {
-		if b.whole = g.admitWhole(project, b); b.whole != nil {
-			b.refuseAll(b.whole)
-		}
-	} else {
-		g.admitPart(project, b)
-	}
-	g.publisher.Publish(b.records, g.deadline())
-	g.refund(project, b.settle())
-	g.answerBulk(ctx, project, b, string(args.Peek("results")) == "all")
-	return nil
-}
-
-// settle notes what became of the records, and returns how many were not kept.
-func (b *bulk) settle() (refused int) {
-	at := b.at
-	b.records.outcomes(func(n int, err error) {
-		if err == nil {
-			b.accepted += n
-		} else {
-			p := unavailable(err)
-			for _, i := range at[:n] {
-				b.items[i].problem = p
-			}
-			refused += n
-		}
-		at = at[n:]
-	})
-	return refused
 }
 
 func isTrue(v []byte) bool { return string(v) == "true" || string(v) == "1" }
-
-// admitPart charges the valid events that fit into the limit, in order; the others are to be sent again.
-func (g *Gateway) admitPart(project *project, b *bulk) {
-	got := min(len(b.at), g.charge(project, max(1, len(b.at))))
-	if got < len(b.at) {
-		limited := g.rateLimited(project, len(b.at)-got)
-		for _, i := range b.at[got:] {
-			b.items[i].problem = limited
-		}
-	}
-	b.keep(got)
-}
-
-// keep drops the records of all events but the first n.
-func (b *bulk) keep(n int) {
-	b.records.keep(n)
-	b.at = b.at[:n]
-}
-
-// admitWhole charges all events of an atomic bulk, or says why none of it may pass.
-func (g *Gateway) admitWhole(project *project, b *bulk) *problem {
-	for i := range b.items {
-		if b.items[i].problem != nil {
-			return refuse(kindInvalidEvent, "The bulk is atomic and at least one of its events is invalid.")
-		}
-	}
-	if project.limit == nil {
-		return nil
-	}
-	if int64(len(b.at)) > project.limit.events {
-		return tooLarge("The atomic bulk has more events than", limitRate, project.limit.events, "events")
-	}
-	if !project.limit.takeAll(len(b.at), g.now()) {
-		return g.rateLimited(project, len(b.at))
-	}
-	return nil
-}
-
-// refuseAll gives every event that has no problem of its own the bulk's.
-func (b *bulk) refuseAll(p *problem) {
-	for i := range b.items {
-		if b.items[i].problem == nil && !b.items[i].duplicate {
-			b.items[i].problem = p
-		}
-	}
-	b.keep(0)
-}
 
 // bulkBody is the JSON of a bulk's answer; the fields of an error join it when nothing was kept.
 type bulkBody struct {
@@ -201,48 +74,50 @@ type bulkBody struct {
 }
 
 // answerBulk answers 202 if anything was kept; else 503 if any event failed for that, else 429, else 400.
-func (g *Gateway) answerBulk(ctx *fasthttp.RequestCtx, project *project, b *bulk, ids bool) {
-	body := bulkBody{Status: "accepted", Accepted: b.accepted}
+func answerBulk(s *submission) *problem {
+	ctx, ids := s.ctx, string(s.ctx.QueryArgs().Peek("results")) == "all"
+	body := bulkBody{Status: "accepted", Accepted: s.accepted}
 	var worst *problem
-	for i := range b.items {
-		it := &b.items[i]
+	for i := range s.items {
+		it := &s.items[i]
 		switch {
 		case it.duplicate:
 			body.Duplicates++
 		case it.problem != nil:
 			body.Rejected++
 			worst = worse(worst, it.problem)
-			g.metrics.reject(it.problem.kind, 1)
+			s.metrics.reject(it.problem.kind, 1)
 			body.list(i, it)
 		}
 		if ids {
 			body.EventIDs = append(body.EventIDs, it.acceptedID())
 		}
 	}
-	g.metrics.accepted.Add(float64(b.accepted))
+	s.metrics.accepted.Add(float64(s.accepted))
 	if body.Rejected > 0 {
 		o := outcomeOf(ctx)
-		o.kind, o.events, o.project = worst.kind, body.Rejected, project.id
+		o.kind, o.events, o.project = worst.kind, body.Rejected, s.project.id
 	}
 	h := &ctx.Response.Header
 	h.Set("X-Accepted-Events", strconv.Itoa(body.Accepted))
 	h.Set("X-Rejected-Events", strconv.Itoa(body.Rejected))
-	if b.accepted > 0 {
+	if s.accepted > 0 {
 		ctx.SetStatusCode(fasthttp.StatusAccepted)
-		g.rateLimitFields(ctx, project, 0)
+		s.rateLimitFields(0)
 	} else {
-		if b.whole != nil {
-			worst = b.whole
+		if s.whole != nil {
+			worst = s.whole
 		} else if !answers[worst.kind].retryable {
 			worst = refuse(kindInvalidEvent, "The bulk holds no valid event.")
 		}
 		body.fail(ctx, worst)
-		g.rateLimitFields(ctx, project, worst.kind)
+		s.rateLimitFields(worst.kind)
 	}
 	if len(body.Retry) > 0 && len(h.Peek(fasthttp.HeaderRetryAfter)) == 0 {
 		h.Set(fasthttp.HeaderRetryAfter, strconv.Itoa(worst.wait()))
 	}
 	writeJSON(ctx, &body)
+	return nil
 }
 
 // list adds a refused event to the errors and, if sending it again can help, to the retry ranges.

@@ -41,7 +41,7 @@ func TestBulkNamesTheBadOnes(t *testing.T) {
 			if !reflect.DeepEqual(found, fields) {
 				t.Errorf("got %v, want %v", found, fields)
 			}
-			records := s.producer.stored()
+			records := s.producer.Stored()
 			if len(records) != 997 || string(records[4].Value) != `{"message":"event 5"}` {
 				t.Errorf("got %d records", len(records))
 			}
@@ -78,7 +78,7 @@ func TestBulkDuplicates(t *testing.T) {
 	if len(got.body.EventIDs) != 4 || got.body.EventIDs[0] != nil || got.body.EventIDs[2] == nil || *got.body.EventIDs[1] != *got.body.EventIDs[2] {
 		t.Errorf("got %s", got.text)
 	}
-	if records := s.producer.stored(); len(records) != 2 || !strings.Contains(string(records[0].Value), "first") {
+	if records := s.producer.Stored(); len(records) != 2 || !strings.Contains(string(records[0].Value), "first") {
 		t.Errorf("got records %v", records)
 	}
 }
@@ -99,7 +99,7 @@ func TestAtomicBulk(t *testing.T) {
 	if got := atomic(events(11, nil)); got.status != 413 || got.body.Limit != limitRate || got.body.Retry != nil {
 		t.Fatalf("over the whole limit: got %d %s", got.status, got.text)
 	}
-	if n := len(s.producer.stored()); n != 0 {
+	if n := len(s.producer.Stored()); n != 0 {
 		t.Fatalf("%d events of refused bulks reached Kafka", n)
 	}
 	// Nothing was charged so far: all ten fit.
@@ -117,7 +117,7 @@ func TestAtomicBulk(t *testing.T) {
 
 func TestBulkKafkaAway(t *testing.T) {
 	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = 1e9 }, withProjects(t, limited(10, "60s")))
-	s.producer.failing(func() (bool, error) { return false, errors.New("broker down") })
+	s.producer.Failing(func() (bool, error) { return false, errors.New("broker down") })
 	got := s.bulkOf(events(8, func(i int) string {
 		if i == 2 {
 			return `{"message":1}`
@@ -131,7 +131,7 @@ func TestBulkKafkaAway(t *testing.T) {
 		t.Errorf("got %s", got.text)
 	}
 	// A 503 is refunded: the whole limit is still there.
-	s.producer.failing(nil)
+	s.producer.Failing(nil)
 	if got := s.bulkOf(events(10, nil)); got.status != 202 || got.body.Accepted != 10 {
 		t.Errorf("after the outage: got %d %s", got.status, got.text)
 	}

@@ -115,7 +115,7 @@ func clientStep(t *testing.T, dir string, fill *strings.Replacer, step []string)
 // checkClientsEvents checks what became of what a client sent.
 func checkClientsEvents(t *testing.T, s *served, name string) {
 	t.Helper()
-	records := s.producer.stored()
+	records := s.producer.Stored()
 	if len(records) != 3 {
 		t.Fatalf("%d events were kept", len(records))
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/gateway/ratelimit"
+	"sluice/internal/recordbatch"
 	"sluice/internal/settings"
 )
 
@@ -78,10 +80,10 @@ func (c Config) Check() error {
 		fault("--max-inflight-bytes: at least --max-bulk-bytes (%d), not %d", c.MaxBulkBytes, c.MaxInflightBytes)
 	}
 	c.checkDefences(fault)
-	if _, err := newCodec(c.KafkaCompression); err != nil {
+	if _, err := recordbatch.NewEncoder(c.KafkaCompression); err != nil {
 		fault("--kafka-compression: %w", err)
 	}
-	if err := c.checkStore(); err != nil {
+	if err := c.limitStore().Check(); err != nil {
 		faults = append(faults, err)
 	}
 	if c.SpoolDir != "" && c.SpoolMaxBytes < minSpoolBytes {
@@ -91,6 +93,11 @@ func (c Config) Check() error {
 		fault("--spool-max-age: at least 1m, not %s", c.SpoolMaxAge)
 	}
 	return errors.Join(faults...)
+}
+
+// limitStore are the settings of the limit store.
+func (c Config) limitStore() ratelimit.Config {
+	return ratelimit.Config{URL: c.LimitStore, URLFile: c.LimitStoreFile, TLSCAFile: c.LimitStoreTLSCAFile}
 }
 
 // checkDefences checks what keeps the gateway itself from harm.

@@ -35,6 +35,9 @@ func TestSettingsBounds(t *testing.T) {
 		{func(c *Config) { c.FailedKeysPerMinute = -1 }, "--failed-keys-per-minute"},
 		{func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "::1"} }, ""},
 		{func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "lb"} }, "--trusted-proxies"},
+		{func(c *Config) { c.LimitStore = "redis://h:1" }, ""},
+		{func(c *Config) { c.LimitStore = "http://h:1" }, "--limit-store"},
+		{func(c *Config) { c.LimitStoreTLSCAFile = "ca.pem" }, "--limit-store-tls-ca-file"},
 	} {
 		cfg := good
 		c.set(&cfg)

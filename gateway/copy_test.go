@@ -9,6 +9,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"sluice/gateway/broker/brokertest"
+	"sluice/gateway/publish"
+	"sluice/internal/recordbatch/batchtest"
 )
 
 // TestBytesAreCopied: fasthttp and the buffer pools reuse a request's memory, and a record may wait for its lane for longer
@@ -16,8 +20,10 @@ import (
 func TestBytesAreCopied(t *testing.T) {
 	hold := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(hold) })
-	s := serve(t, func(c *Config, d *Deps) { c.RequestTimeout, d.Producer = time.Second, keeper{&memory{}, hold} })
-	alone(t, s.publisher)
+	// No lane takes over the work of one that is stuck, so that what waits goes on waiting.
+	s := serve(t, func(c *Config, d *Deps) {
+		c.RequestTimeout, d.Producer, d.stuckAfter = time.Second, keeper{&brokertest.Memory{}, hold}, time.Hour
+	})
 	trace := func(i int) string { return fmt.Sprintf("00-4bf92f3577b34da6a3ce929d0e0e%04d-00f067aa0ba902b7-01", i) }
 	body := func(i int) string { return fmt.Sprintf(`{"message":"%s %06d"}`, strings.Repeat("x", 100), i) }
 	const n = 100
@@ -41,12 +47,12 @@ func TestBytesAreCopied(t *testing.T) {
 	defer occupants.Wait()
 	defer letGo()
 	for len(waiting(s.publisher)) == 0 {
-		occupants.Go(func() { publish(s.publisher, []Record{{Value: []byte("occupant")}}, soon()) })
+		occupants.Go(func() { occupy(s.publisher) })
 		sleep(t.Context(), time.Millisecond)
 	}
 	// The requests of the first wave are answered at their deadline; the second wave gets their memory.
 	wave(0)
-	held := slices.DeleteFunc(waiting(s.publisher), func(r Record) bool { return string(r.Value) == "occupant" })
+	held := slices.DeleteFunc(waiting(s.publisher), func(r batchtest.Record) bool { return string(r.Value) == "occupant" })
 	if len(held) != n {
 		t.Fatalf("%d records wait", len(held))
 	}
@@ -73,47 +79,38 @@ func TestBytesAreCopied(t *testing.T) {
 
 // keeper is a Producer that keeps its lane until it is let go, whatever the context says.
 type keeper struct {
-	*memory
+	*brokertest.Memory
 	hold chan struct{}
 }
 
 func (k keeper) Produce(ctx context.Context, partition int, batch []byte) error {
 	<-k.hold
-	return k.memory.Produce(ctx, partition, batch)
+	return k.Memory.Produce(ctx, partition, batch)
 }
 
-// alone has no lane take over the work of one that is stuck, so that what waits goes on waiting.
-func alone(t *testing.T, pub *publisher) {
-	t.Helper()
-	waitUntil(t, func() bool {
-		pub.team.mu.Lock()
-		defer pub.team.mu.Unlock()
-		running := pub.team.start != nil
-		pub.team.start = nil
-		return running
-	})
+// occupy publishes a record that is no event.
+func occupy(pub *publish.Publisher) {
+	r := pub.NewRequest()
+	defer r.Release()
+	r.AddRun(-1, batchtest.Run(batchtest.Record{Value: []byte("occupant")}), 1)
+	pub.Publish(r, time.Now().Add(10*time.Second))
 }
 
 // waiting lists the records that no lane has taken yet. They alias the memory that the publisher holds.
-func waiting(pub *publisher) []Record {
-	pub.shared.mu.Lock()
-	defer pub.shared.mu.Unlock()
-	var out []Record
-	for _, c := range pub.shared.chunks {
-		out = append(out, readTails(c.records)...)
-	}
+func waiting(pub *publish.Publisher) (out []batchtest.Record) {
+	pub.Queued(func(run []byte) { out = append(out, batchtest.Records(run)...) })
 	return out
 }
 
 func TestUnavailableCarriesTheEventID(t *testing.T) {
 	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second }, withProjects(t, limited(1, "60s")))
-	s.producer.failing(func() (bool, error) { return true, errors.New("answer lost") })
+	s.producer.Failing(func() (bool, error) { return true, errors.New("answer lost") })
 	got := s.single(`{"message":"x"}`)
 	if got.status != 503 || got.body.EventID == "" || !*got.body.Retryable || got.header.Get("Retry-After") == "" {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}
 	// Sent again with that id, it is accepted: the 503 cost nothing of the limit.
-	s.producer.failing(nil)
+	s.producer.Failing(nil)
 	if again := s.single(`{"message":"x","event_id":"` + got.body.EventID + `"}`); again.status != 202 || again.body.EventID != got.body.EventID {
 		t.Fatalf("got %d %s", again.status, again.text)
 	}

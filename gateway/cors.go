@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"slices"
+	"sluice/gateway/body"
 
 	"github.com/valyala/fasthttp"
 )
@@ -35,15 +36,15 @@ func (o *origins) answer(ctx *fasthttp.RequestCtx) bool {
 		return true
 	}
 	h := &ctx.Response.Header
-	if !o.any {
+	if !o.Any() {
 		h.Set(fasthttp.HeaderVary, fasthttp.HeaderOrigin)
 	}
-	if !o.admits(origin) {
+	if !o.Admits(origin) {
 		h.Del(fasthttp.HeaderAccessControlAllowOrigin)
 		h.Del(fasthttp.HeaderAccessControlExposeHeaders)
 		return false
 	}
-	if o.any {
+	if o.Any() {
 		h.Set(fasthttp.HeaderAccessControlAllowOrigin, "*")
 	} else {
 		h.SetBytesV(fasthttp.HeaderAccessControlAllowOrigin, origin)
@@ -55,7 +56,7 @@ func (o *origins) answer(ctx *fasthttp.RequestCtx) bool {
 // general sets what holds whatever the origin is: for answers that caches keep, and to requests that could not be read.
 func (o *origins) general(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
-	if !o.any {
+	if !o.Any() {
 		h.Set(fasthttp.HeaderVary, fasthttp.HeaderOrigin)
 		return
 	}
@@ -68,15 +69,15 @@ func (o *origins) general(ctx *fasthttp.RequestCtx) {
 //
 // A preflight for a path or a method that is not ours passes too. What a page gets to see of a preflight that fails is a
 // network error; of the request behind it, the 404 or 405 that says what is wrong.
-func (g *Gateway) options(ctx *fasthttp.RequestCtx, welcome bool) {
+func (g *Gateway) options(ctx *fasthttp.RequestCtx, r *route, welcome bool) {
 	h := &ctx.Response.Header
-	allow, known := methods[string(ctx.URI().PathOriginal())]
+	allow, known := r.allow, r != otherRoute
 	wanted := ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestMethod)
 	if !known && len(wanted) == 0 {
-		g.elsewhere(ctx).write(ctx)
+		g.notFound(ctx, r)
 		return
 	}
-	discardBody(ctx, g.cfg.MaxBulkBytes)
+	body.Discard(ctx, g.cfg.MaxBulkBytes)
 	if known {
 		h.Set(fasthttp.HeaderAllow, allow+", "+fasthttp.MethodOptions)
 	}

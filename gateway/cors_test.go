@@ -3,10 +3,12 @@ package gateway
 import (
 	"errors"
 	"net/http"
+	bodyroom "sluice/gateway/body"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 )
 
@@ -95,9 +97,9 @@ func TestEveryAnswerIsForPages(t *testing.T) {
 			expect(415, request{path: pathEvents, body: ok, header: map[string]string{"Content-Type": "text/css"}})
 			expect(200, request{path: pathHealth, method: http.MethodGet})
 			expect(200, request{path: pathOpenAPI, method: http.MethodGet})
-			s.producer.failing(func() (bool, error) { return false, errors.New("broker down") })
+			s.producer.Failing(func() (bool, error) { return false, errors.New("broker down") })
 			expect(503, request{path: pathEvents, body: ok})
-			s.producer.failing(nil)
+			s.producer.Failing(nil)
 			s.bulkOf(events(8, nil))
 			expect(429, request{path: pathEvents, body: ok})
 			expect(429, request{path: pathBulk, body: "[" + ok + "]"})
@@ -122,7 +124,7 @@ func TestOriginsOfOtherProjects(t *testing.T) {
 	if got := s.do(ok); got.status != 202 || got.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("no page: got %d %v", got.status, got.header)
 	}
-	kept := len(s.producer.stored())
+	kept := len(s.producer.Stored())
 	for _, path := range []string{pathEvents, pathBulk} {
 		for _, origin := range []string{evil, blog, "null", "https://shop.example.evil.example", "http://shop.example", "https://shop.example:8443", "https://SHOP.example"} {
 			r := ok
@@ -134,7 +136,7 @@ func TestOriginsOfOtherProjects(t *testing.T) {
 			got.closed(t)
 		}
 	}
-	if n := len(s.producer.stored()); n != kept {
+	if n := len(s.producer.Stored()); n != kept {
 		t.Errorf("%d events of foreign pages were kept", n-kept)
 	}
 	if left := s.do(ok).header.Get("RateLimit"); left != `"events";r=997;t=1` {
@@ -284,7 +286,9 @@ func TestPlainRequestsCostNothing(t *testing.T) {
 	ctx.Request.Header.SetMethod(http.MethodPost)
 	ctx.Request.SetRequestURI(pathEvents)
 	ctx.Request.Header.Set("Authorization", "Bearer "+testKey)
-	everywhere, one := origins{any: true}, readOrigins([]byte(shop))
+	any := projectsIn(t, "projects: [{id: a}]")
+	listed := projectsIn(t, "projects: [{id: a, origins: [\""+shop+"\"]}]")
+	everywhere, one := origins{any.Origins()}, origins{listed.Origins()}
 	look := func() {
 		if !everywhere.answer(&ctx) || !one.answer(&ctx) || !sentAt(&ctx).IsZero() {
 			t.Error("it is a plain request")
@@ -292,8 +296,8 @@ func TestPlainRequestsCostNothing(t *testing.T) {
 		if key, p := idempotencyKey(&ctx); key != nil || p != nil {
 			t.Error("it has no key")
 		}
-		if coding, p := contentEncoding(&ctx); coding != codingNone || p != nil {
-			t.Error("it is not encoded")
+		if err := new(bodyroom.Reader).CheckHead(&ctx); err != nil {
+			t.Error("it is not encoded", err)
 		}
 	}
 	if n := testing.AllocsPerRun(100, look); n > 0 {
@@ -310,7 +314,9 @@ func TestPanicIsOneRequests500(t *testing.T) {
 	g := serve(t).Gateway
 	var ctx fasthttp.RequestCtx
 	ctx.Init(&fasthttp.Request{}, nil, nil)
-	g.guarded(&ctx, func(*fasthttp.RequestCtx) { panic("a decoder's mistake") })
+	app := fiber.New()
+	app.Use(g.recoverPanic, func(*fiber.Ctx) error { panic("a decoder's mistake") })
+	app.Handler()(&ctx)
 	if body := string(ctx.Response.Body()); ctx.Response.StatusCode() != 500 || !strings.Contains(body, `"internal"`) || strings.Contains(body, "mistake") || !ctx.Response.ConnectionClose() {
 		t.Errorf("got %d %s", ctx.Response.StatusCode(), body)
 	}

@@ -22,7 +22,7 @@
 //
 // To change what an answer looks like read answer.go and openapi.json; the order in which a request is checked, ingest.go and
 // bulk.go; what the headers say about the events, stamp.go, identity.go and sentat.go; how bodies are read, body.go, and
-// decompressed, body_encoding.go; what browsers may do, cors.go and origins.go; how requests share produce calls,
+// decompressed, body_encoding.go; what browsers may do, cors.go; the projects file, package projects; how requests share produce calls,
 // publisher.go and lane.go; what keeps the gateway itself from harm, load.go, publisher_wait.go, listener.go, parking.go, failedkeys.go
 // and framing.go; what is answered before the body, expect.go, and at paths that are not ours, elsewhere.go; what is logged of
 // refusals, refusals.go; when a batch goes to the spool instead, spool_detour.go, how it lies there, spool.go, and how it gets to Kafka

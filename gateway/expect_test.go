@@ -45,7 +45,7 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 			}
 		})
 	}
-	if n := len(s.producer.stored()); n != 0 {
+	if n := len(s.producer.Stored()); n != 0 {
 		t.Errorf("%d events were kept", n)
 	}
 	if got := s.counter("sluice_gateway_requests_total", "401"); got != 3 {

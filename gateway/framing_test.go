@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	bodyroom "sluice/gateway/body"
 	"strings"
 	"testing"
 	"time"
@@ -137,7 +138,7 @@ func TestFraming(t *testing.T) {
 			}
 		})
 	}
-	if got := s.producer.stored(); len(got) != 0 {
+	if got := s.producer.Stored(); len(got) != 0 {
 		t.Errorf("%d events of malformed requests reached Kafka: %q", len(got), got[0].Value)
 	}
 	// The process lives and serves.
@@ -190,7 +191,7 @@ func TestPipelinedRequests(t *testing.T) {
 	if err := <-sent; err != nil {
 		t.Fatal(err)
 	}
-	if got := len(s.producer.stored()); got != n {
+	if got := len(s.producer.Stored()); got != n {
 		t.Errorf("%d records", got)
 	}
 }
@@ -207,8 +208,8 @@ func TestResetConnections(t *testing.T) {
 		_ = conn.(*net.TCPConn).SetLinger(0) //nolint:forcetypeassert // it is one
 		_ = conn.Close()
 	}
-	waitUntil(t, func() bool { return s.connections() == 0 && s.load.requests.Load() == 0 })
-	if n := len(s.producer.stored()); n != 0 {
+	waitUntil(t, func() bool { return s.conns.Open() == 0 && s.load.requests.Load() == 0 })
+	if n := len(s.producer.Stored()); n != 0 {
 		t.Errorf("%d records", n)
 	}
 	if got := s.single(`{"message":"x"}`); got.status != 202 {
@@ -218,11 +219,7 @@ func TestResetConnections(t *testing.T) {
 
 // TestSilentClientIsCutOff: a client that stops in the middle of a body gets 408; others are unharmed meanwhile.
 func TestSilentClientIsCutOff(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes as long as a body may be silent")
-	}
-	t.Parallel()
-	s := serve(t)
+	s := serve(t, func(_ *Config, d *Deps) { d.bodySilence = time.Second })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +235,7 @@ func TestSilentClientIsCutOff(t *testing.T) {
 			t.Fatalf("another client got %d", got.status)
 		}
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(bodySilence + 10*time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(bodyroom.Silence)); err != nil {
 		t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/gateway/body"
+	"sluice/gateway/broker"
+	"sluice/gateway/conn"
+	"sluice/gateway/kafka"
+	"sluice/gateway/projects"
+	"sluice/gateway/publish"
+	"sluice/gateway/ratelimit"
+	"sluice/gateway/spool"
 	"sluice/internal/kafkaconn"
 )
 
@@ -30,15 +37,21 @@ type Deps struct {
 	// The following are for tests and for sluice dev; their zero values are the real thing.
 
 	// Projects replaces the projects file.
-	Projects *Projects
+	Projects *projects.Set
 	// Producer replaces Kafka.
-	Producer Producer
+	Producer broker.Producer
 	// Now replaces the clock that limits and received-at go by.
 	Now func() time.Time
 	// parkAfter, if set, is how long a connection is idle before it parks.
 	parkAfter time.Duration
 	// Uptime replaces the clock that the spool's ages go by, which no change of the time of day moves.
 	Uptime func() time.Duration
+	// bodySilence, if set, is how long a client may send nothing in the middle of a body.
+	bodySilence time.Duration
+	// stuckAfter, if set, is how long a lane works on one batch before another takes over its work.
+	stuckAfter time.Duration
+	// refusedAgain, if set, is how often what Kafka refuses is tried again.
+	refusedAgain time.Duration
 	// storeWait, if set, is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
 }
@@ -50,19 +63,20 @@ type Gateway struct {
 	log       *slog.Logger
 	now       func() time.Time
 	metrics   *metrics
-	publisher *publisher
-	producer  *kafkaProducer // nil when a test gave its own
-	spool     *spool         // nil without a directory
-	projects  atomic.Pointer[Projects]
-	file      projectsFile
-	store     *limitStore // nil: each gateway limits by itself
+	publisher *publish.Publisher
+	producer  *kafka.Producer // nil when a test gave its own
+	spool     *spool.Spool    // nil without a directory
+	projects  atomic.Pointer[projectSet]
+	file      *projects.File // nil when Deps gave the projects
+	limiters  *limiters
+	store     *ratelimit.Store // nil: each gateway limits by itself
 	app       *fiber.App
-	parking   *parking
+	conns     *conn.Set
 	started   atomic.Bool
 	draining  atomic.Bool
 
 	eventLimit, bulkLimit bodyLimit
-	bodies                budget
+	bodies                *body.Pool
 	load                  load
 	failedKeys            *failedKeys // nil: no limit
 	refusals              *refusals
@@ -80,57 +94,59 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.refusals, g.debug = newRefusals(g.log), g.log.Enabled(context.Background(), slog.LevelDebug)
-	if cfg.sharesLimits() {
-		g.store = newLimitStore(cfg, g.log, g.now)
-		if deps.storeWait > 0 {
-			g.store.patience, g.store.budget = deps.storeWait, deps.storeWait
-		}
+	var collectors []prometheus.Collector
+	if store := cfg.limitStore(); store.Enabled() {
+		store.Wait, store.Timeout = deps.storeWait, deps.storeWait
+		var metrics ratelimit.Metrics
+		metrics, collectors = newStoreMetrics(func() *ratelimit.Store { return g.store })
+		g.store = ratelimit.NewStore(store, metrics, g.log, g.now)
 	}
 	if err := g.loadProjects(); err != nil {
 		return nil, err
 	}
-	slots, err := newZstdSlots(max(cfg.MaxEventBytes, cfg.MaxBulkBytes))
-	if err != nil {
+	if err := g.limitBodies(); err != nil {
 		return nil, err
 	}
-	g.eventLimit = bodyLimit{bytes: cfg.MaxEventBytes, name: limitEventBytes, zstd: slots, budget: &g.bodies}
-	g.bulkLimit = bodyLimit{bytes: cfg.MaxBulkBytes, name: limitBulkBytes, zstd: slots, budget: &g.bodies}
+	var err error
 	producer := deps.Producer
 	if producer == nil {
 		if err := deps.Kafka.Check(); err != nil {
 			return nil, err
 		}
-		if g.producer, err = newKafkaProducer(deps.Kafka); err != nil {
+		if g.producer, err = kafka.New(kafka.Config{Conn: deps.Kafka, Timeout: publish.AttemptTimeout}); err != nil {
 			return nil, err
 		}
 		producer = g.producer
 	}
-	var collectors []prometheus.Collector
-	g.metrics, collectors = newMetrics(func() float64 { return float64(g.publisher.inflight.Load()) })
-	g.publisher = newPublisher(producer, cfg.MaxInflightBytes, g.metrics, g.log)
-	g.publisher.largest = cfg.MaxEventBytes
+	var own []prometheus.Collector
+	g.metrics, own = newMetrics(func() float64 { return float64(g.publisher.Inflight()) })
 	if cfg.SpoolDir != "" {
-		g.spool = newSpool(cfg.SpoolDir, cfg.SpoolMaxBytes, cfg.SpoolMaxAge, g.metrics, g.log, g.now)
-		if deps.Uptime != nil {
-			g.spool.uptime = deps.Uptime
-		}
-		g.publisher.around(g.spool, cfg.RequestTimeout)
+		g.spool = spool.New(spool.Config{
+			Dir: cfg.SpoolDir, MaxBytes: cfg.SpoolMaxBytes, MaxAge: cfg.SpoolMaxAge,
+			Metrics: spool.Metrics{FsyncSeconds: g.metrics.spoolFsync, Errors: g.metrics.spoolErrors, Lost: g.metrics.spoolLost},
+			Log:     g.log, Now: g.now, Uptime: deps.Uptime,
+		})
 	}
-	if err := g.publisher.compress(cfg.KafkaCompression); err != nil {
+	if g.publisher, err = publish.New(producer, publish.Config{
+		MaxInflightBytes: cfg.MaxInflightBytes, MaxEventBytes: cfg.MaxEventBytes, MaxQueueWait: cfg.MaxQueueWait,
+		RequestTimeout: cfg.RequestTimeout, Compression: cfg.KafkaCompression, Spool: g.spool, StuckAfter: deps.stuckAfter, RetryRefused: deps.refusedAgain,
+		Metrics: publish.Metrics{
+			ProduceSeconds: g.metrics.publishDuration, Errors: g.metrics.publishErrors, Overloads: g.metrics.overloads.WithLabelValues(limitInflightBytes),
+		},
+		Log: g.log,
+	}); err != nil {
 		return nil, err
 	}
-	if g.store != nil {
-		collectors = append(collectors, g.store.metrics.collectors...)
-	}
-	g.publisher.wait = queueWait{most: min(cfg.MaxQueueWait, cfg.RequestTimeout/2), start: time.Now()}
 	g.defend()
-	for _, c := range slices.Concat(collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled)) {
+	for _, c := range slices.Concat(own, collectors, loadGauges(g), projectsGauges(g), spoolGauges(g.spooled)) {
 		if err := deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	g.app = g.routes()
-	g.parking = newParking(g.app.Server(), cmp.Or(deps.parkAfter, parkAfter))
+	g.app = g.newApp()
+	g.conns = conn.New(g.app.Server(), conn.Config{
+		Max: cfg.MaxConnections, ParkAfter: deps.parkAfter, TurnedAway: func() { g.metrics.turnedAway(limitConnections) }, Log: g.log,
+	})
 	return g, nil
 }
 
@@ -140,41 +156,15 @@ func (g *Gateway) defend() {
 	if n := g.cfg.FailedKeysPerMinute; n > 0 {
 		g.failedKeys = newFailedKeys(n, g.now())
 	}
-	g.bodies.most, g.bodies.metrics = g.cfg.MaxBodyBytes, g.metrics
-	g.load.most, g.load.wait, g.load.metrics = int64(g.cfg.MaxInflightRequests), g.publisher.congested, g.metrics
+	g.load.most, g.load.wait, g.load.metrics = int64(g.cfg.MaxInflightRequests), g.publisher.Congested, g.metrics
 }
 
 // spooled is what waits in the spool, if there is one.
-func (g *Gateway) spooled() figures {
+func (g *Gateway) spooled() spool.Stats {
 	if g.spool == nil {
-		return figures{}
+		return spool.Stats{}
 	}
-	return g.spool.figures()
-}
-
-func (g *Gateway) loadProjects() error {
-	projects := g.deps.Projects
-	if projects == nil {
-		if g.cfg.ProjectsFile == "" {
-			return errNoProjects
-		}
-		g.file.path = g.cfg.ProjectsFile
-		var err error
-		if projects, err = g.file.first(g.now()); err != nil {
-			return err
-		}
-		g.log.Info("projects file is in force", "projects", projects.Len(), "keys", projects.Keys())
-	}
-	g.useProjects(projects)
-	return nil
-}
-
-// useProjects puts a reading of the projects into force.
-func (g *Gateway) useProjects(projects *Projects) {
-	if g.store != nil {
-		g.store.share(projects)
-	}
-	g.projects.Store(projects)
+	return g.spool.Stats()
 }
 
 // Listen opens the public port, so that an occupied one is known before anything else starts.
@@ -205,32 +195,34 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return err
 	}
 	// The publisher and the limit store outlive the server: requests in flight wait for them.
-	publish, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
+	publishing, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPublisher()
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
 
 	var group errgroup.Group
 	group.Go(func() error {
-		g.publisher.Run(publish)
+		g.publisher.Run(publishing)
 		return nil
 	})
 	group.Go(func() error {
-		g.refusals.run(publish)
+		g.refusals.run(publishing)
 		return nil
 	})
 	group.Go(func() error {
-		g.watchProjects(serving)
+		if g.file != nil {
+			g.file.Run(serving, g.useProjects)
+		}
 		return nil
 	})
 	group.Go(func() error {
 		if g.store != nil {
-			g.store.Run(publish)
+			g.store.Run(publishing)
 		}
 		return nil
 	})
 	served := make(chan error, 1)
-	l = g.bounded(l)
+	l = g.conns.Bound(l)
 	group.Go(func() error {
 		served <- g.app.Listener(l)
 		return nil
@@ -255,25 +247,25 @@ func (g *Gateway) openSpool() (stop func() error, err error) {
 	if g.spool == nil {
 		return func() error { return nil }, nil
 	}
-	if err := g.spool.open(); err != nil {
+	if err := g.spool.Open(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { g.spool.run(ctx) })
+	running.Go(func() { g.spool.Run(ctx) })
 	return func() error {
 		cancel()
 		running.Wait()
-		return g.spool.close()
+		return g.spool.Close()
 	}, nil
 }
 
 // drain is Run's last part.
 func (g *Gateway) drain() error {
 	g.draining.Store(true)
-	g.publisher.detour.draining.Store(true)
+	g.publisher.Drain()
 	g.log.Info("gateway drains", "delay", g.deps.DrainDelay, "timeout", g.deps.DrainTimeout)
-	sleep(context.Background(), g.deps.DrainDelay)
+	time.Sleep(g.deps.DrainDelay)
 	if err := g.app.ShutdownWithTimeout(g.deps.DrainTimeout); err != nil {
 		return fmt.Errorf("drain: requests were still in flight after %s: %w", g.deps.DrainTimeout, err)
 	}
@@ -298,13 +290,4 @@ func (g *Gateway) Ready() error {
 const laneGrace = time.Minute
 
 // Live reports an error if a lane of the publisher stands still. Waiting for Kafka is not standing still.
-func (g *Gateway) Live() error {
-	now, most := time.Now(), g.cfg.RequestTimeout+laneGrace
-	var fault error
-	g.publisher.each(func(l *lane) {
-		if still := l.standsStill(now); still > most {
-			fault = fmt.Errorf("lane %d has worked on one batch for %s", l.index, still.Round(time.Second))
-		}
-	})
-	return fault
-}
+func (g *Gateway) Live() error { return g.publisher.Stalled(g.cfg.RequestTimeout + laneGrace) }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -22,204 +21,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
-	"sluice/internal/event"
+	"sluice/gateway/broker/brokertest"
+	"sluice/gateway/projects"
 )
 
 const testKey = "test-key"
-
-// Record is a Kafka record as tests write and read it.
-type Record struct {
-	Key     []byte // nil: any partition will do
-	Value   []byte
-	Headers []event.Header
-}
-
-// parcelOf encodes records as a request's. pub says which partitions keys belong to; without it all are for any.
-func parcelOf(pub *publisher, records []Record) *parcel {
-	memory := &parcelMemory{}
-	if pub != nil {
-		memory = &pub.memory
-	}
-	p := memory.parcel()
-	for i := range records {
-		partition := -1
-		if pub != nil {
-			partition = pub.partitionOf(records[i].Key)
-		}
-		tail := appendTailOf(nil, &records[i])
-		c := p.last()
-		if c == nil || c.partition != partition || c.count == maxBatchRecords || c.size()+len(tail)+batchOverhead > maxBatchBytes {
-			c = memory.chunk(partition, len(tail))
-			p.chunks = append(p.chunks, c)
-		}
-		c.records = append(c.records, tail...)
-		c.count++
-		p.count++
-	}
-	return p
-}
-
-// appendTailOf writes a record's tail with whatever headers it has, none of which need be an event's id.
-func appendTailOf(b []byte, r *Record) []byte {
-	h := header{}
-	h.bytes, _ = appendHeaders(nil, r.Headers)
-	size := tailSize(r.Key, r.Value, &h)
-	b = binary.AppendUvarint(b, uint64(size))
-	return append(appendBytes(appendBytes(b, r.Key), r.Value), h.bytes...)
-}
-
-// readTails reads what appendTail wrote; the records alias it. Where it is no record, it is one without anything.
-func readTails(tails []byte) (out []Record) {
-	bytes := func(tail []byte) (v, rest []byte) {
-		n, width := binary.Varint(tail)
-		if tail = tail[width:]; n < 0 {
-			return nil, tail
-		}
-		return tail[:n], tail[n:]
-	}
-	for len(tails) > 0 {
-		size, width := binary.Uvarint(tails)
-		tail := tails[width : width+int(size)]
-		tails = tails[width+int(size):]
-		var r Record
-		r.Key, tail = bytes(tail)
-		r.Value, tail = bytes(tail)
-		n, width := binary.Varint(tail)
-		tail = tail[width:]
-		for range n {
-			var name, value []byte
-			name, tail = bytes(tail)
-			value, tail = bytes(tail)
-			r.Headers = append(r.Headers, event.Header{Key: string(name), Value: value})
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
-// publish publishes records as one request does, and returns an error a record.
-func publish(pub *publisher, records []Record, deadline time.Time) (errs []error) {
-	p := parcelOf(pub, records)
-	defer p.release()
-	pub.Publish(p, deadline)
-	p.outcomes(func(n int, err error) {
-		for range n {
-			errs = append(errs, err)
-		}
-	})
-	return errs
-}
-
-// chunksOf encodes runs of records.
-func chunksOf(runs [][]Record) (chunks []*chunk) {
-	for _, run := range runs {
-		chunks = append(chunks, parcelOf(nil, run).chunks...)
-	}
-	return chunks
-}
-
-// memory is a Producer in memory. It checks its side of the contract as a broker does, drops what it already has, and fails in
-// both ways that Kafka can: with the batch not taken, and with the batch taken and the answer lost.
-type memory struct {
-	mu      sync.Mutex
-	records []Record
-	batches int
-	ids     int64
-	next    map[sequenced]int32
-	log     []placed
-	fail    func() (taken bool, err error) // nil: never
-	refuse  func() error                   // if set: how NewID ends
-	limit   int                            // if set: how large a batch may be
-	hold    chan struct{}                  // if set: Produce waits for it, or for its context
-}
-
-// sequenced is what a broker numbers the records of.
-type sequenced struct {
-	ProducerID
-	partition int
-}
-
-// placed is a batch as it came to Produce.
-type placed struct {
-	sequenced
-	sequence int32
-	records  int
-}
-
-func (m *memory) Produce(ctx context.Context, partition int, batch []byte) error {
-	b, err := parse(batch)
-	if err != nil || partition < 0 || len(b.records) == 0 {
-		return fmt.Errorf("the publisher broke its side of the contract: %w", err)
-	}
-	if m.hold != nil {
-		select {
-		case <-m.hold:
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrNotWritten, ctx.Err())
-		}
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.batches++
-	at := sequenced{ProducerID{b.ProducerID, b.ProducerEpoch}, partition}
-	m.log = append(m.log, placed{at, b.FirstSequence, len(b.records)})
-	if m.limit > 0 && len(batch) > m.limit {
-		return fmt.Errorf("%w: %d bytes", ErrRefused, len(batch))
-	}
-	taken := true
-	if m.fail != nil {
-		taken, err = m.fail()
-	}
-	switch next := m.next[at]; {
-	case !taken:
-		return err
-	case !at.valid() || b.FirstSequence == next:
-		m.records = append(m.records, b.records...)
-		if m.next == nil {
-			m.next = map[sequenced]int32{}
-		}
-		m.next[at] += b.NumRecords
-		return err
-	case b.FirstSequence == next-b.NumRecords: // a copy
-		return err
-	default:
-		return fmt.Errorf("%w: sequence %d after %d", ErrProducerID, b.FirstSequence, next)
-	}
-}
-
-func (m *memory) NewID(context.Context) (ProducerID, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.refuse != nil {
-		if err := m.refuse(); err != nil {
-			return noProducer, err
-		}
-	}
-	m.ids++
-	return ProducerID{ID: m.ids}, nil
-}
-
-func (m *memory) Partitions(context.Context) (int, error) { return 3, nil }
-
-// failing makes every batch from now on end as f says.
-func (m *memory) failing(f func() (taken bool, err error)) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.fail = f
-}
-
-// placed lists what came to Produce.
-func (m *memory) placed() []placed {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return append([]placed(nil), m.log...)
-}
-
-func (m *memory) stored() []Record {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return append([]Record(nil), m.records...)
-}
 
 // clock is a clock that stands still until it is moved.
 type clock struct {
@@ -260,7 +66,7 @@ type served struct {
 	*Gateway
 	t        *testing.T
 	url      string
-	producer *memory
+	producer *brokertest.Memory
 	clock    *clock
 	registry *prometheus.Registry
 	stop     func() error
@@ -291,14 +97,14 @@ func hash(key string) string {
 // serve starts a gateway over a memory producer and stops it when the test ends.
 func serve(t *testing.T, options ...option) *served {
 	t.Helper()
-	s := &served{t: t, producer: &memory{}, registry: prometheus.NewRegistry(), clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
+	s := &served{t: t, producer: &brokertest.Memory{}, registry: prometheus.NewRegistry(), clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: 5 * time.Second, HTTPIdleTimeout: time.Minute,
 		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 64 << 20, PartitionBy: "none", KafkaCompression: "lz4",
 	}
 	deps := Deps{
 		Metrics: s.registry, Log: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second,
-		Projects: OneProject("demo", testKey), Producer: s.producer, Now: s.clock.now, Uptime: s.clock.elapsed,
+		Projects: projects.One("demo", testKey), Producer: s.producer, Now: s.clock.now, Uptime: s.clock.elapsed,
 	}
 	for _, o := range options {
 		o(&cfg, &deps)
@@ -330,7 +136,7 @@ func serve(t *testing.T, options ...option) *served {
 			t.Errorf("stop: %v", err)
 		}
 	})
-	waitUntil(t, func() bool { return g.publisher.partitions.Load() > 0 })
+	waitUntil(t, func() bool { return g.publisher.Partitions() > 0 })
 	return s
 }
 
@@ -462,4 +268,16 @@ func events(n int, edit func(i int) string) string {
 		}
 	}
 	return "[" + strings.Join(parts, ",") + "]"
+}
+
+// sleep waits and says whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return ctx.Err() == nil
+	}
 }

@@ -16,7 +16,7 @@ import (
 func (s *served) recordIDs() []string {
 	s.t.Helper()
 	var ids []string
-	for _, r := range s.producer.stored() {
+	for _, r := range s.producer.Stored() {
 		envelope, err := event.ParseHeaders(r.Headers)
 		if err != nil {
 			s.t.Fatal(err)
@@ -70,7 +70,7 @@ func TestIdempotencyKeyMakesTheSameIDs(t *testing.T) {
 		t.Errorf("the event's own id was replaced: %s", given.text)
 	}
 
-	before := len(s.producer.stored())
+	before := len(s.producer.Stored())
 	body := `[{"message":"a"},{"message":1},{"message":"b","event_id":"` + own + `"},{"message":"c"}]`
 	for range 2 {
 		if got := s.do(withKey(request{path: pathBulk, body: body}, "batch")); got.status != 202 || got.body.Accepted != 3 {
@@ -86,13 +86,13 @@ func TestIdempotencyKeyMakesTheSameIDs(t *testing.T) {
 
 func TestUnavailableUnderAnIdempotencyKey(t *testing.T) {
 	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
-	s.producer.failing(func() (bool, error) { return true, errors.New("answer lost") })
+	s.producer.Failing(func() (bool, error) { return true, errors.New("answer lost") })
 	r := withKey(request{path: pathEvents, body: `{"message":"x"}`}, "k")
 	got := s.do(r)
 	if id := derivedID("demo", []byte("k"), 0).String(); got.status != 503 || got.body.EventID != id {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}
-	s.producer.failing(nil)
+	s.producer.Failing(nil)
 	if again := s.do(r); again.status != 202 || again.body.EventID != got.body.EventID {
 		t.Fatalf("got %d %s", again.status, again.text)
 	}
@@ -117,13 +117,13 @@ func TestIdempotencyKeyBounds(t *testing.T) {
 			}
 		}
 	}
-	kept := len(s.producer.stored())
+	kept := len(s.producer.Stored())
 	head := "POST " + pathEvents + " HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + testKey + "\r\nContent-Length: 15\r\n"
 	status, body, _ := s.raw(head + "Idempotency-Key: a\r\nIdempotency-Key: b\r\n\r\n" + `{"message":"x"}`)
 	if status != 400 {
 		t.Errorf("two keys: got %d %s", status, body)
 	}
-	if n := len(s.producer.stored()); n != kept {
+	if n := len(s.producer.Stored()); n != kept {
 		t.Errorf("%d events of refused requests reached Kafka", n-kept)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// idSet is the ids of one bulk: an open-addressing table, at most half full, that is reused without being cleared. A Go map
-// of as many ids costs several times as much, and there is one for each bulk. The table holds no ids but where they are, and
-// so little of it that it stays in the processor's nearest cache.
+// idSet has the ids of one bulk: an open-addressing table, at most half full, that is reused without being cleared. A Go
+// map of as many ids costs several times as much, and each bulk needs one. The table holds the places of the ids instead
+// of the ids, so that it is small enough for the processor's nearest cache.
 type idSet struct {
 	slots []idSlot
 	ids   []uuid.UUID
@@ -22,8 +22,8 @@ type idSet struct {
 type idSlot uint64
 
 const (
-	firstIDs = 1 << 8  // how many slots a set begins with
-	mostIDs  = 1 << 16 // it can hold
+	minIDSlots = 1 << 8  // the slots of a new set
+	maxIDs     = 1 << 16 // the most ids that a set can hold
 )
 
 // reset empties the set.
@@ -31,11 +31,12 @@ func (s *idSet) reset() {
 	s.ids = s.ids[:0]
 	s.round++
 	if s.round == 0 || len(s.slots) == 0 { // after 2^16 bulks old slots would look new
-		*s = idSet{slots: make([]idSlot, max(firstIDs, len(s.slots))), ids: s.ids, round: 1, seed: [2]uint64{rand.Uint64(), rand.Uint64()}}
+		slots, seed := make([]idSlot, max(minIDSlots, len(s.slots))), [2]uint64{rand.Uint64(), rand.Uint64()}
+		*s = idSet{slots: slots, ids: s.ids, round: 1, seed: seed}
 	}
 }
 
-// add adds an id and says whether it is new. The set was reset before; it takes up to mostIDs.
+// add adds an id and reports whether it is new. The set must have been reset once. It holds up to maxIDs.
 func (s *idSet) add(id uuid.UUID) bool {
 	if 2*len(s.ids) >= len(s.slots) {
 		s.grow()

@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"sluice/internal/event"
 )
 
-// TestIDSet compares with a map, over more bulks than a round can be told from.
+// TestIDSet compares a set with a map, over more bulks than there are rounds.
 func TestIDSet(t *testing.T) {
 	var s idSet
 	rnd := rand.New(rand.NewPCG(5, 6))
@@ -25,15 +27,13 @@ func TestIDSet(t *testing.T) {
 		for range size {
 			var id uuid.UUID
 			binary.BigEndian.PutUint64(id[8:], rnd.Uint64N(others))
-			if got := s.add(id); got == seen[id] {
-				t.Fatalf("bulk %d, id %d of %d: new is %v", n, len(seen), size, got)
+			if s.add(id) == seen[id] { // assert would take most of the time here
+				require.Fail(t, "an id is new that is not, or the reverse", "bulk %d, id %d of %d", n, len(seen), size)
 			}
 			seen[id] = true
 		}
 	}
-	if event.MaxBulkEvents > mostIDs {
-		t.Errorf("a bulk can have %d events, a set %d ids", event.MaxBulkEvents, mostIDs)
-	}
+	assert.LessOrEqual(t, event.MaxBulkEvents, maxIDs)
 }
 
 // TestIDSetComparesIDs: ids of the same hash are told apart.
@@ -45,11 +45,8 @@ func TestIDSetComparesIDs(t *testing.T) {
 	c := b
 	binary.LittleEndian.PutUint64(c[8:], s.seed[1]) // both are
 	for _, id := range []uuid.UUID{a, b, c} {
-		if !s.add(id) || s.add(id) {
-			t.Errorf("%s", id)
-		}
+		assert.True(t, s.add(id), "%s is new", id)
+		assert.False(t, s.add(id), "%s is not new any more", id)
 	}
-	if s.hash(b) != s.hash(c) {
-		t.Error("these were meant to have the same hash")
-	}
+	assert.Equal(t, s.hash(b), s.hash(c), "the test needs ids of the same hash")
 }

@@ -23,10 +23,10 @@ func TestMain(m *testing.M) {
 func TestDrain(t *testing.T) {
 	hold := make(chan struct{})
 	s := serve(t, func(_ *Config, d *Deps) { d.DrainDelay = 50 * time.Millisecond })
-	s.producer.hold = hold
+	s.producer.Hold = hold
 	answered := make(chan reply, 1)
 	go func() { answered <- s.single(`{"message":"in flight"}`) }()
-	waitUntil(t, func() bool { return s.publisher.inflight.Load() > 0 })
+	waitUntil(t, func() bool { return s.publisher.Inflight() > 0 })
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop() }()
@@ -44,7 +44,7 @@ func TestDrain(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	if n := len(s.producer.stored()); n != 1 {
+	if n := len(s.producer.Stored()); n != 1 {
 		t.Errorf("%d events kept", n)
 	}
 }
@@ -79,7 +79,7 @@ func TestProjectsAreReloaded(t *testing.T) {
 	}
 	// A broken file keeps the last good one.
 	write("projects: [{id: demo, keys: 7}]")
-	waitUntil(t, s.file.broken.Load)
+	waitUntil(t, s.file.Broken)
 	if got := status(); got != 202 {
 		t.Fatalf("with a broken file: got %d", got)
 	}
@@ -92,39 +92,4 @@ func TestProjectsAreReloaded(t *testing.T) {
 	waitUntil(t, func() bool { return status() == 401 })
 	write(limited(5, "60s") + "    disabled: true\n")
 	waitUntil(t, func() bool { return status() == 403 })
-}
-
-func TestBrokenProjectsFiles(t *testing.T) {
-	good := hash("a")
-	for name, text := range map[string]string{
-		"no project":     "projects: []",
-		"not yaml":       "projects: [",
-		"unknown field":  "projects: [{id: a, colour: red}]",
-		"bad id":         "projects: [{id: A}]",
-		"id twice":       "projects: [{id: a}, {id: a}]",
-		"bad digest":     "projects: [{id: a, keys: [{name: x, sha256: abc}]}]",
-		"key twice":      "projects: [{id: a, keys: [{name: x, sha256: " + good + "}]}, {id: b, keys: [{name: y, sha256: " + good + "}]}]",
-		"no limit":       "projects: [{id: a, limit: {events: 0}}]",
-		"limit too high": "projects: [{id: a, limit: {events: 100000001}}]",
-		"short window":   "projects: [{id: a, limit: {window: 999ms}}]",
-		"long window":    "projects: [{id: a, limit: {window: 24h1s}}]",
-		"retry_after":    "projects: [{id: a, limit: {retry_after: soon}}]",
-		"both limits":    "projects: [{id: a, limit: {unlimited: true, events: 5}}]",
-	} {
-		if _, err := parseProjects([]byte(text), nil, time.Now()); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-	for name, text := range map[string]string{
-		"defaults":     "projects: [{id: a}]",
-		"least limit":  "projects: [{id: a, limit: {events: 1, window: 1s}}]",
-		"most limit":   "projects: [{id: a, limit: {events: 100000000, window: 24h}}]",
-		"unlimited":    "projects: [{id: a, limit: {unlimited: true}}]",
-		"longest id":   "projects: [{id: " + strings.Repeat("a", 64) + "}]",
-		"two projects": "projects: [{id: a, keys: [{name: x, sha256: " + good + "}]}, {id: b}]",
-	} {
-		if _, err := parseProjects([]byte(text), nil, time.Now()); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }

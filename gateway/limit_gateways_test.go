@@ -8,6 +8,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"sluice/gateway/broker"
+	"sluice/gateway/ratelimit/redistest"
 )
 
 func value(m prometheus.Metric) float64 {
@@ -36,15 +39,15 @@ func (s *served) figure(name string) (sum float64) {
 }
 
 // sharing makes a gateway share its limits through r; it goes by the real clock, as the store does.
-func sharing(r *redisServer) option {
-	return func(c *Config, d *Deps) { c.LimitStore, d.Now = r.url(), nil }
+func sharing(r *redistest.Server) option {
+	return func(c *Config, d *Deps) { c.LimitStore, d.Now = r.URL(), nil }
 }
 
 // patiently lets a gateway wait longer for the store than it would: the machine may be busy with other tests.
 func patiently(_ *Config, d *Deps) { d.storeWait = 10 * time.Second }
 
 // twoGateways share one limit of so long a window that next to nothing comes back during a test.
-func twoGateways(t *testing.T, r *redisServer, events int) (a, b *served) {
+func twoGateways(t *testing.T, r *redistest.Server, events int) (a, b *served) {
 	t.Helper()
 	a = serve(t, withProjects(t, limited(events, "10h")), sharing(r), patiently)
 	b = serve(t, withProjects(t, limited(events, "10h")), sharing(r), patiently)
@@ -56,7 +59,7 @@ func twoGateways(t *testing.T, r *redisServer, events int) (a, b *served) {
 
 // TestGatewaysShareALimit: answers and header fields are those of one limit, whichever gateway gives them.
 func TestGatewaysShareALimit(t *testing.T) {
-	a, b := twoGateways(t, startRedis(t, ""), 100)
+	a, b := twoGateways(t, redistest.Start(t), 100)
 	for i := range 40 {
 		s := []*served{a, b}[i%2]
 		if got := s.single(`{"message":"x"}`); got.status != 202 {
@@ -80,7 +83,7 @@ func TestGatewaysShareALimit(t *testing.T) {
 			t.Errorf("%s: event 101: %d %v", name, got.status, got.header)
 		}
 	}
-	if n := len(a.producer.stored()) + len(b.producer.stored()); n != 100 {
+	if n := len(a.producer.Stored()) + len(b.producer.Stored()); n != 100 {
 		t.Errorf("%d events were kept", n)
 	}
 	if got := b.do(request{path: pathBulk + "?atomic=true", body: events(101, nil)}); got.status != 429 && got.status != 413 {
@@ -93,8 +96,8 @@ func TestGatewaysShareALimit(t *testing.T) {
 
 // TestGatewaysRefund: what Kafka did not keep at one gateway can be sent to the other.
 func TestGatewaysRefund(t *testing.T) {
-	a, b := twoGateways(t, startRedis(t, ""), 50)
-	a.producer.failing(func() (bool, error) { return false, ErrRefused })
+	a, b := twoGateways(t, redistest.Start(t), 50)
+	a.producer.Failing(func() (bool, error) { return false, broker.ErrRefused })
 	if got := a.bulkOf(events(50, nil)); got.body.Accepted != 0 {
 		t.Fatalf("got %d %.300s", got.status, got.text)
 	}
@@ -108,7 +111,7 @@ func TestGatewaysRefund(t *testing.T) {
 // TestReloadKeepsTheSharedLimit: a projects file that is read again gives nobody a fresh burst; a limit that was changed is a
 // new one.
 func TestReloadKeepsTheSharedLimit(t *testing.T) {
-	a, b := twoGateways(t, startRedis(t, ""), 20)
+	a, b := twoGateways(t, redistest.Start(t), 20)
 	if got := a.bulkOf(events(20, nil)); got.body.Accepted != 20 {
 		t.Fatalf("got %d %.300s", got.status, got.text)
 	}
@@ -135,9 +138,9 @@ func TestReloadKeepsTheSharedLimit(t *testing.T) {
 // TestGatewaysWithoutTheStore: with the store gone each gateway goes on with its share, says so in a figure, and is back by
 // itself.
 func TestGatewaysWithoutTheStore(t *testing.T) {
-	r := startRedis(t, "")
+	r := redistest.Start(t)
 	a, b := twoGateways(t, r, 100)
-	r.kill()
+	r.Kill()
 	waitUntil(t, func() bool {
 		return a.figure("sluice_gateway_limit_store_up") == 0 && b.figure("sluice_gateway_limit_store_up") == 0
 	})
@@ -150,7 +153,7 @@ func TestGatewaysWithoutTheStore(t *testing.T) {
 	if a.figure("sluice_gateway_limit_store_errors_total") == 0 {
 		t.Error("no error was counted")
 	}
-	r.start()
+	r.Start()
 	waitUntil(t, func() bool {
 		return a.figure("sluice_gateway_limit_store_up") == 1 && b.figure("sluice_gateway_limit_store_up") == 1
 	})

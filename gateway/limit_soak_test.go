@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sluice/gateway/ratelimit/redistest"
 )
 
 var limitSeconds = flag.Int("limit.seconds", 0, "how long each case of TestLimitAcrossGatewaysSoak runs; 0 skips it")
@@ -31,26 +33,26 @@ func TestLimitAcrossGatewaysSoak(t *testing.T) {
 	d := time.Duration(*limitSeconds) * time.Second
 	t.Run("steady", func(t *testing.T) { soak(t, d, nil) })
 	t.Run("store killed", func(t *testing.T) {
-		soak(t, d, func(ctx context.Context, r *redisServer) {
+		soak(t, d, func(ctx context.Context, r *redistest.Server) {
 			if sleep(ctx, d/3) {
-				r.kill()
+				r.Kill()
 			}
 			if sleep(ctx, d/3) {
-				r.start()
+				r.Start()
 			}
 		})
 	})
 }
 
-func soak(t *testing.T, d time.Duration, disturb func(context.Context, *redisServer)) {
+func soak(t *testing.T, d time.Duration, disturb func(context.Context, *redistest.Server)) {
 	const limit, window, tolerance = 6000, 60, 0.02
-	r := startRedis(t, "")
+	r := redistest.StartProcess(t, "")
 	var gateways []*served
 	for range 2 {
 		gateways = append(gateways, serve(t, withProjects(t, limited(limit, strconv.Itoa(window)+"s")), sharing(r)))
 	}
 	for _, g := range gateways {
-		waitUntil(t, func() bool { return g.store.gateways() == 2 })
+		waitUntil(t, func() bool { return g.store.Gateways() == 2 })
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
@@ -77,7 +79,7 @@ func soak(t *testing.T, d time.Duration, disturb func(context.Context, *redisSer
 	want := limit * (1 + took.Seconds()/window)
 	off := float64(accepted)/want - 1
 	t.Logf("%d events in %.2f s, the limit gives %.0f: %+.2f %%; kept: %d", accepted, took.Seconds(), want, 100*off,
-		len(gateways[0].producer.stored())+len(gateways[1].producer.stored()))
+		len(gateways[0].producer.Stored())+len(gateways[1].producer.Stored()))
 	if failed > 0 {
 		t.Errorf("%d requests were answered neither 202 nor 429", failed)
 	}

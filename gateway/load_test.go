@@ -1,14 +1,12 @@
 package gateway
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -28,7 +26,7 @@ func TestInflightRequests(t *testing.T) {
 	for _, limit := range []int{0, 2} {
 		s := serve(t, func(c *Config, _ *Deps) { c.MaxInflightRequests = limit })
 		hold := make(chan struct{})
-		s.producer.hold = hold
+		s.producer.Hold = hold
 		statuses := s.inBackground(2, `{"message":"x"}`)
 		waitUntil(t, func() bool { return s.load.requests.Load() == 2 })
 		if got := s.counter("sluice_gateway_inflight_requests", ""); got != 2 {
@@ -69,7 +67,7 @@ func TestInflightRequests(t *testing.T) {
 func TestRefusalsSpreadTheirRetries(t *testing.T) {
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxInflightRequests = 1 })
 	hold := make(chan struct{})
-	s.producer.hold = hold
+	s.producer.Hold = hold
 	statuses := s.inBackground(1, `{"message":"x"}`)
 	waitUntil(t, func() bool { return s.load.requests.Load() == 1 })
 	seen := map[string]int{}
@@ -81,58 +79,6 @@ func TestRefusalsSpreadTheirRetries(t *testing.T) {
 	if len(seen) < 3 || seen[""] > 0 {
 		t.Errorf("Retry-After: %v", seen)
 	}
-}
-
-func TestBudget(t *testing.T) {
-	m, _ := newMetrics(func() float64 { return 0 })
-	b := &budget{most: 100, metrics: m}
-	for _, step := range []struct {
-		n    int64
-		slow bool
-		want bool
-	}{
-		{49, true, true}, {2, true, false}, {1, true, true}, {1, true, false}, // slow ones have half
-		{51, false, false}, {49, false, true}, {2, false, false}, {1, false, true}, {1, false, false},
-	} {
-		if got := b.take(step.n, step.slow); got != step.want {
-			t.Errorf("%d, slow=%v: got %v with %d used", step.n, step.slow, got, b.used.Load())
-		}
-	}
-	b.give(100)
-	if !b.take(100, false) {
-		t.Error("what was given back is not there")
-	}
-	boundless := &budget{metrics: m}
-	if !boundless.take(1<<40, true) {
-		t.Error("no bound is a bound")
-	}
-}
-
-// TestBodyBuffer: a body holds about what it needs in memory, nothing for its first bytes, and gives all of it back.
-func TestBodyBuffer(t *testing.T) {
-	m, _ := newMetrics(func() float64 { return 0 })
-	for _, n := range []int{0, 1, freeBody - 1, freeBody, freeBody + 1, 100_000, 1 << 20, 5 << 20} {
-		budget := &budget{most: 16 << 20, metrics: m}
-		text := bytes.Repeat([]byte("x"), n)
-		b := buffers.Get().(*bodyBuffer) //nolint:forcetypeassert // a test
-		b.budget = budget
-		if _, err := b.ReadFrom(bytes.NewReader(text)); err != nil || !bytes.Equal(b.Bytes(), text) {
-			t.Fatalf("%d bytes: got %d, %v", n, b.Len(), err)
-		}
-		held := budget.used.Load()
-		if n < freeBody && held != 0 || int64(n) > held+freeBody || held > 2*int64(n) {
-			t.Errorf("%d bytes hold %d", n, held)
-		}
-		releaseBuffer(b)
-		if left := budget.used.Load(); left != 0 {
-			t.Errorf("%d bytes: %d were not given back", n, left)
-		}
-	}
-	small := &bodyBuffer{budget: &budget{most: 10_000, metrics: m}}
-	if n, err := small.ReadFrom(strings.NewReader(strings.Repeat("x", 100_000))); err != errNoRoom || n > freeBody+10_000 {
-		t.Errorf("over the budget: read %d, %v", n, err)
-	}
-	releaseBuffer(small)
 }
 
 // TestBodiesInFlight: bodies that wait for their rest fill the budget; the next large one is refused, small ones pass, and
@@ -155,7 +101,7 @@ func TestBodiesInFlight(t *testing.T) {
 			pathEvents, testKey, len(large), large[:len(large)-1]); err != nil {
 			t.Fatal(err)
 		}
-		waitUntil(t, func() bool { return s.bodies.used.Load() == int64(i+1)*56<<10 })
+		waitUntil(t, func() bool { return s.bodies.Used() == int64(i+1)*56<<10 })
 	}
 	if got := s.counter("sluice_gateway_body_bytes", ""); got != 224<<10 {
 		t.Errorf("the gauge says %v", got)
@@ -163,13 +109,13 @@ func TestBodiesInFlight(t *testing.T) {
 	if got := s.single(large); got.status != 503 || got.header.Get("Retry-After") == "" || got.body.Code != "unavailable" {
 		t.Errorf("a large one on top: got %d %s", got.status, got.text)
 	}
-	if got := s.do(encoded(t, pathEvents, "gzip", large)); got.status != 503 {
+	if got := s.do(encoded(pathEvents, "gzip", large)); got.status != 503 {
 		t.Errorf("a small one that becomes large: got %d %s", got.status, got.text)
 	}
 	if got := s.counter("sluice_gateway_overload_total", limitBodyBytes); got != 2 {
 		t.Errorf("counted %v", got)
 	}
-	for _, n := range []int{25, freeBody - 1, freeBody} {
+	for _, n := range []int{25, 8<<10 - 1, 8 << 10} {
 		if got := s.single(eventOf(n)); got.status != 202 {
 			t.Errorf("%d bytes: got %d %s", n, got.status, got.text)
 		}
@@ -180,40 +126,9 @@ func TestBodiesInFlight(t *testing.T) {
 		}
 		_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it is one
 	}
-	waitUntil(t, func() bool { return s.bodies.used.Load() == 0 })
+	waitUntil(t, func() bool { return s.bodies.Used() == 0 })
 	if got := s.single(large); got.status != 202 {
 		t.Errorf("afterwards: got %d %s", got.status, got.text)
-	}
-}
-
-func TestQueueWaitEstimate(t *testing.T) {
-	start := time.Unix(1_800_000_000, 0)
-	const batch = maxBatchBytes
-	type look struct {
-		after time.Duration
-		acked int64 // by then
-		bytes int64 // waiting
-		want  bool
-	}
-	for name, looks := range map[string][]look{
-		"one batch is no queue":             {{0, 0, batch, false}, {time.Second, 1, batch, false}},
-		"a byte more is, if it stays":       {{0, 0, batch + 1, false}, {queueStands - 1, 1, batch + 1, false}, {queueStands, 1, batch + 1, true}},
-		"just the bound":                    {{0, 0, 10 * batch, false}, {queueStands, batch, 10 * batch, false}},
-		"a byte above it":                   {{0, 0, 10 * batch, false}, {queueStands, batch, 10*batch + 1, true}},
-		"nothing was acknowledged":          {{0, 0, 10 * batch, false}, {5 * time.Second, 0, 100 * batch, false}},
-		"it emptied in between":             {{0, 0, 10 * batch, false}, {queueStands / 2, batch, 0, false}, {queueStands, batch, 10 * batch, false}},
-		"Kafka became slow, after a window": {{0, 0, 5 * batch, false}, {queueStands, batch, 5 * batch, false}, {paceWindow, batch, 5 * batch, true}},
-		"Kafka became fast, after a window": {
-			{0, 0, 5 * batch, false}, {queueStands, 1, 5 * batch, true}, {2 * queueStands, 1, 5 * batch, true},
-			{2*queueStands + paceWindow, 100 * batch, 5 * batch, false},
-		},
-	} {
-		w := queueWait{most: time.Second}
-		for i, l := range looks {
-			if got := w.exceeds(l.bytes, paceMark{start.Add(l.after), 5000 + l.acked}); got != l.want {
-				t.Errorf("%s, step %d: got %v", name, i+1, got)
-			}
-		}
 	}
 }
 
@@ -225,7 +140,7 @@ func TestQueueWait(t *testing.T) {
 			c.MaxQueueWait, c.RequestTimeout, c.PartitionBy = time.Second, 20*time.Second, partitionBy
 		})
 		hold := make(chan struct{})
-		s.producer.hold = hold
+		s.producer.Hold = hold
 		// One by one, so that the lanes take one each and the others queue up behind them: more than fits into a batch.
 		large := eventOf(100 << 10)
 		var waiting []func() []int
@@ -233,13 +148,13 @@ func TestQueueWait(t *testing.T) {
 			waiting = append(waiting, s.inBackground(1, large))
 			waitUntil(t, func() bool { return s.load.requests.Load() == int64(i+1) })
 		}
-		if s.publisher.congested() {
+		if s.publisher.Congested() {
 			t.Error("refused before Kafka took anything")
 		}
 		for range 3 { // a batch a lane: that is the pace
 			hold <- struct{}{}
 		}
-		waitUntil(t, s.publisher.congested)
+		waitUntil(t, s.publisher.Congested)
 		if got := s.single(`{"message":"x"}`); got.status != 503 || got.header.Get("Retry-After") == "" {
 			t.Errorf("%s: got %d %s", partitionBy, got.status, got.text)
 		}
@@ -249,7 +164,7 @@ func TestQueueWait(t *testing.T) {
 				t.Errorf("%s: one that was let in got %d", partitionBy, got[0])
 			}
 		}
-		waitUntil(t, func() bool { return !s.publisher.congested() })
+		waitUntil(t, func() bool { return !s.publisher.Congested() })
 		if got := s.single(`{"message":"x"}`); got.status != 202 {
 			t.Errorf("%s: afterwards got %d %s", partitionBy, got.status, got.text)
 		}
@@ -258,28 +173,3 @@ func TestQueueWait(t *testing.T) {
 		}
 	}
 }
-
-// TestSlowBodiesHaveHalf: a body that has taken longer than ten seconds may use half of the budget only.
-func TestSlowBodiesHaveHalf(t *testing.T) {
-	m, _ := newMetrics(func() float64 { return 0 })
-	for _, c := range []struct {
-		wait time.Duration
-		err  error
-	}{{slowBody, nil}, {slowBody + time.Millisecond, errNoRoom}} {
-		synctest.Test(t, func(t *testing.T) {
-			b := &bodyBuffer{budget: &budget{most: 64 << 10, metrics: m}}
-			first := io.MultiReader(strings.NewReader(strings.Repeat("x", 30<<10)), readerFunc(func([]byte) (int, error) {
-				time.Sleep(c.wait)
-				return 0, io.EOF
-			}), strings.NewReader(strings.Repeat("x", 20<<10)))
-			if _, err := b.ReadFrom(first); err != c.err {
-				t.Errorf("after %s: %v", c.wait, err)
-			}
-		})
-	}
-}
-
-// readerFunc is a reader of one function.
-type readerFunc func(p []byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -1,6 +1,10 @@
 package gateway
 
 import (
+	"slices"
+	"sluice/gateway/broker"
+	"sluice/gateway/ratelimit"
+	"sluice/gateway/spool"
 	"strconv"
 	"time"
 
@@ -65,21 +69,12 @@ func newMetrics(inflight func() float64) (*metrics, []prometheus.Collector) {
 	return m, []prometheus.Collector{m.requests, m.duration, m.accepted, m.rejected, m.publishDuration, m.publishErrors, m.overloads, m.spoolFsync, m.spoolErrors, m.spoolLost, waiting}
 }
 
-// routeStatuses are the statuses that each route is known to answer.
-var routeStatuses = map[string][]int{
-	routeEvents:  {202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503},
-	routeBulk:    {202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503},
-	routeOpenAPI: {200, 204, 304, 405},
-	routeHealth:  {200, 204, 405, 503},
-	routeOther:   {204, 400, 404, 431},
-}
-
 // zero makes the counters of all labels that are known beforehand. A counter that appears with its first value hides that value
 // from rate and increase.
 func (m *metrics) zero() {
-	for route, statuses := range routeStatuses {
-		for _, status := range statuses {
-			m.requests.WithLabelValues(route, statusText(status))
+	for _, r := range append(slices.Clone(routes), otherRoute) {
+		for _, status := range r.statuses {
+			m.requests.WithLabelValues(r.label, statusText(status))
 		}
 	}
 	for _, a := range answers[1:] {
@@ -88,10 +83,10 @@ func (m *metrics) zero() {
 	for _, limit := range []string{limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections} {
 		m.overloads.WithLabelValues(limit)
 	}
-	for _, reason := range spoolReasons {
+	for _, reason := range spool.Reasons {
 		m.spoolErrors.WithLabelValues(reason)
 	}
-	for _, reason := range publishReasons {
+	for _, reason := range broker.Reasons {
 		m.publishErrors.WithLabelValues(reason)
 	}
 }
@@ -105,22 +100,22 @@ func loadGauges(g *Gateway) []prometheus.Collector {
 		gauge("sluice_gateway_inflight_requests", "Requests being read or waiting for Kafka.",
 			func() float64 { return float64(g.load.requests.Load()) }),
 		gauge("sluice_gateway_body_bytes", "Bytes reserved for bodies being read, decompressed and parsed.",
-			func() float64 { return float64(g.bodies.used.Load()) }),
+			func() float64 { return float64(g.bodies.Used()) }),
 		gauge("sluice_gateway_connections", "Connections open on the public port.",
-			func() float64 { return float64(max(0, g.connections())) }),
+			func() float64 { return float64(max(0, g.conns.Open())) }),
 	}
 }
 
 // spoolGauges are read from the spool when somebody asks.
-func spoolGauges(spool func() figures) []prometheus.Collector {
-	gauge := func(name, help string, value func(figures) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(spool()) })
+func spoolGauges(stats func() spool.Stats) []prometheus.Collector {
+	gauge := func(name, help string, value func(spool.Stats) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(stats()) })
 	}
 	return []prometheus.Collector{
-		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f figures) float64 { return float64(f.bytes) }),
-		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.", func(f figures) float64 { return float64(f.events) }),
-		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.", func(f figures) float64 { return float64(f.refused) }),
-		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f figures) float64 { return f.age.Seconds() }),
+		gauge("sluice_gateway_spool_bytes", "What the spool takes on the disk, in bytes.", func(f spool.Stats) float64 { return float64(f.Bytes) }),
+		gauge("sluice_gateway_spool_events", "Events that wait in the spool, refused ones included.", func(f spool.Stats) float64 { return float64(f.Events) }),
+		gauge("sluice_gateway_spool_refused_events", "Events in the spool that Kafka refuses; they are tried again.", func(f spool.Stats) float64 { return float64(f.Refused) }),
+		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.", func(f spool.Stats) float64 { return f.Age.Seconds() }),
 	}
 }
 
@@ -151,34 +146,31 @@ var statusTexts = func() (texts [600]string) {
 	return texts
 }()
 
-// storeMetrics are the figures of the shared limits; they are there only when limits are shared.
-type storeMetrics struct {
-	errors     *prometheus.CounterVec
-	duration   prometheus.Histogram
-	collectors []prometheus.Collector
-}
-
-func newStoreMetrics(up, gateways func() float64) *storeMetrics {
-	m := &storeMetrics{
-		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_limit_store_errors_total", Help: "Exchanges with the limit store, and connects, that failed, by reason.",
-		}, []string{"reason"}),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "sluice_gateway_limit_store_duration_seconds", Help: "Time of one exchange with the limit store.",
-			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25},
-		}),
+// newStoreMetrics are the figures of the shared limits; they are there only when limits are shared. store is asked when somebody
+// reads them.
+func newStoreMetrics(store func() *ratelimit.Store) (ratelimit.Metrics, []prometheus.Collector) {
+	errors := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_gateway_limit_store_errors_total", Help: "Exchanges with the limit store, and connects, that failed, by reason.",
+	}, []string{"reason"})
+	duration := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "sluice_gateway_limit_store_duration_seconds", Help: "Time of one exchange with the limit store.",
+		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25},
+	})
+	for _, reason := range ratelimit.Reasons {
+		errors.WithLabelValues(reason)
 	}
-	for _, reason := range []string{"network", "timeout", "auth", "refused", "settings"} {
-		m.errors.WithLabelValues(reason)
-	}
-	m.collectors = []prometheus.Collector{
-		m.errors, m.duration,
+	return ratelimit.Metrics{Errors: errors, Duration: duration}, []prometheus.Collector{
+		errors, duration,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_gateway_limit_store_up", Help: "1 while the limits are shared through the store, 0 while this gateway goes by its share of them.",
-		}, up),
+		}, func() float64 {
+			if store().Up() {
+				return 1
+			}
+			return 0
+		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_gateway_limit_store_gateways", Help: "Gateways that share the limits, as last known.",
-		}, gateways),
+		}, func() float64 { return float64(store().Gateways()) }),
 	}
-	return m
 }

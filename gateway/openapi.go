@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"encoding/hex"
 
-	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 )
 
@@ -21,10 +20,9 @@ var openAPITag = func() string {
 	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }()
 
-// openAPI handles GET /openapi.json. It needs no key and says nothing about projects or settings. Whoever keeps it asks
+// openAPI answers GET /openapi.json. It needs no key and says nothing about projects or settings. Whoever keeps it asks
 // again whether it is still the same, so that an upgrade is seen at once.
-func openAPI(c *fiber.Ctx) error {
-	ctx := c.Context()
+func (*Gateway) openAPI(ctx *fasthttp.RequestCtx) *problem {
 	h := &ctx.Response.Header
 	h.Set(fasthttp.HeaderETag, openAPITag)
 	h.Set(fasthttp.HeaderCacheControl, "no-cache")

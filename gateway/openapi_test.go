@@ -9,6 +9,8 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	bodyroom "sluice/gateway/body"
+	"sluice/gateway/broker"
 	"strings"
 	"sync"
 	"testing"
@@ -346,9 +348,9 @@ func produce(t *testing.T) {
 	limit.single(ok)
 	limit.bulkOf(events(3, nil))
 
-	for _, failure := range []error{ErrRefused, errors.New("broker down")} {
+	for _, failure := range []error{broker.ErrRefused, errors.New("broker down")} {
 		away := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
-		away.producer.failing(func() (bool, error) { return false, failure })
+		away.producer.Failing(func() (bool, error) { return false, failure })
 		away.single(ok)
 		away.bulkOf("[" + ok + "]")
 		away.draining.Store(true)
@@ -400,6 +402,28 @@ func TestOpenAPIDescribesWhatIsThere(t *testing.T) {
 		if !slices.Contains(d.at("components", "schemas", "Code", "enum").([]any), any(row.code)) {
 			t.Errorf("the code %s is not described", row.code)
 		}
+	}
+}
+
+// TestOpenAPIHasTheRoutes: the document has the paths and methods of the table of routes, and no others. HEAD is GET without a
+// body, and OPTIONS is the browsers' own; the document names neither.
+func TestOpenAPIHasTheRoutes(t *testing.T) {
+	want := map[string]bool{}
+	for _, r := range routes {
+		for _, method := range r.methods {
+			if method != http.MethodHead {
+				want[method+" "+r.path] = true
+			}
+		}
+	}
+	got := map[string]bool{}
+	for path, methods := range described.at("paths").(map[string]any) {
+		for method := range methods.(map[string]any) {
+			got[strings.ToUpper(method)+" "+path] = true
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("openapi.json has %v, the table %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
 }
 
@@ -510,7 +534,7 @@ func TestOpenAPIIsServed(t *testing.T) {
 	if post := s.do(request{path: pathOpenAPI}); post.status != 405 || post.header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("post: got %d %v", post.status, post.header)
 	}
-	if name := routeName([]byte(pathOpenAPI)); name != "openapi" {
+	if name := routeByPath[pathOpenAPI].label; name != "openapi" {
 		t.Errorf("its route is called %q", name)
 	}
 }
@@ -525,7 +549,7 @@ func TestOpenAPINamesTheLimits(t *testing.T) {
 	if got := described.at("components", "parameters", "IdempotencyKey", "schema", "maxLength"); fmt.Sprint(got) != fmt.Sprint(longestIdempotencyKey) {
 		t.Errorf("Idempotency-Key: %v bytes", got)
 	}
-	for _, name := range strings.Split(acceptedEncodings, ", ") {
+	for _, name := range strings.Split(bodyroom.AcceptedEncodings, ", ") {
 		if !slices.Contains(described.at("components", "parameters", "ContentEncoding", "schema", "enum").([]any), any(name)) {
 			t.Errorf("the encoding %s is not described", name)
 		}

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sluice/gateway/broker"
+	"sluice/gateway/broker/brokertest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +26,7 @@ var (
 
 // slowKafka takes so many bytes a second, whatever comes.
 type slowKafka struct {
-	memory
+	brokertest.Memory
 	perSecond int
 
 	turn sync.Mutex
@@ -41,7 +43,7 @@ func (s *slowKafka) Produce(ctx context.Context, partition int, batch []byte) er
 	wait := s.free.Sub(now)
 	s.turn.Unlock()
 	if !sleep(ctx, wait) {
-		return fmt.Errorf("%w: %w", ErrNotWritten, ctx.Err())
+		return fmt.Errorf("%w: %w", broker.ErrNotWritten, ctx.Err())
 	}
 	return nil
 }

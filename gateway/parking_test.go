@@ -39,7 +39,7 @@ func TestIdleConnectionsPark(t *testing.T) {
 		if c.status == 100 {
 			continue
 		}
-		waitUntil(t, func() bool { return s.parking.count() == 1 && s.app.Server().GetOpenConnectionsCount() == 0 })
+		waitUntil(t, func() bool { return s.conns.Parked() == 1 && s.app.Server().GetOpenConnectionsCount() == 0 })
 		if got := s.counter("sluice_gateway_connections", ""); got != 1 {
 			t.Errorf("the gauge says %v", got)
 		}
@@ -52,12 +52,12 @@ func TestIdleConnectionsPark(t *testing.T) {
 	if resp := ask(t, conn, rawEvent[len(rawEvent)-1:]); resp == nil || resp.StatusCode != 202 {
 		t.Fatalf("a byte at a time: got %v", resp)
 	}
-	waitUntil(t, func() bool { return s.parking.count() == 1 })
+	waitUntil(t, func() bool { return s.conns.Parked() == 1 })
 	if status, _, more := s.raw(rawEvent + rawEvent); status != 202 || !more {
 		t.Errorf("two at once: got %d, more %v", status, more)
 	}
 	_ = conn.Close()
-	waitUntil(t, func() bool { return s.connections() == 0 })
+	waitUntil(t, func() bool { return s.conns.Open() == 0 })
 }
 
 // TestParkedConnectionsEnd with their idle time, which began when they were last used.
@@ -74,7 +74,7 @@ func TestParkedConnectionsEnd(t *testing.T) {
 	if took := time.Since(start); took < 900*time.Millisecond || took > 10*time.Second {
 		t.Errorf("it ended after %s", took)
 	}
-	waitUntil(t, func() bool { return s.connections() == 0 })
+	waitUntil(t, func() bool { return s.conns.Open() == 0 })
 }
 
 // TestParkedConnectionsCount for the bound on connections.
@@ -83,7 +83,7 @@ func TestParkedConnectionsCount(t *testing.T) {
 	if resp := ask(t, s.dial(), rawEvent); resp == nil || resp.StatusCode != 202 {
 		t.Fatalf("got %v", resp)
 	}
-	waitUntil(t, func() bool { return s.parking.count() == 1 })
+	waitUntil(t, func() bool { return s.conns.Parked() == 1 })
 	if resp := ask(t, s.dial(), rawEvent); resp == nil || resp.StatusCode != 503 {
 		t.Errorf("one more: got %v", resp)
 	}
@@ -101,8 +101,8 @@ func TestDrainWithParkedConnections(t *testing.T) {
 		}
 		conns = append(conns, conn)
 	}
-	waitUntil(t, func() bool { return s.parking.count() == len(conns) })
-	before := len(s.producer.stored())
+	waitUntil(t, func() bool { return s.conns.Parked() == len(conns) })
+	before := len(s.producer.Stored())
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var all sync.WaitGroup
@@ -128,10 +128,10 @@ func TestDrainWithParkedConnections(t *testing.T) {
 	if n, err := conns[0].Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		t.Errorf("a parked connection after the drain: read %d, %v", n, err)
 	}
-	if kept := len(s.producer.stored()) - before; accepted > kept {
+	if kept := len(s.producer.Stored()) - before; accepted > kept {
 		t.Errorf("%d accepted, %d kept", accepted, kept)
 	}
-	if n := s.parking.count(); n != 0 {
+	if n := s.conns.Parked(); n != 0 {
 		t.Errorf("%d are still parked", n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sluice/gateway/broker"
 	"strings"
 	"sync"
 	"testing"
@@ -83,7 +84,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 		}
 	}
 	s.clock.advance(time.Hour)
-	s.producer.failing(func() (bool, error) { return false, ErrNotWritten })
+	s.producer.Failing(func() (bool, error) { return false, broker.ErrNotWritten })
 	s.single(`{"message":"x"}`)
 	if lines := log.lines(t, "requests refused"); len(lines) != 1 || lines[0]["level"] != "WARN" || lines[0]["code"] != "unavailable" {
 		t.Errorf("got %v", lines)
@@ -92,7 +93,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 	if lines := log.lines(t, "requests refused"); len(lines) != 0 {
 		t.Errorf("the second of its kind: %v", lines)
 	}
-	s.producer.failing(nil)
+	s.producer.Failing(nil)
 	if got := s.single(`{"message":"x"}`); got.status != 202 {
 		t.Fatalf("got %d %s", got.status, got.text)
 	}

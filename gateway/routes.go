@@ -1,18 +1,9 @@
 package gateway
 
 import (
-	"encoding/binary"
-	"errors"
-	"math/rand/v2"
-	"runtime/debug"
-	"slices"
-	"time"
+	"strings"
 
-	"github.com/gofiber/fiber/v2"
-	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
-
-	"sluice/internal/event"
 )
 
 // The public paths.
@@ -23,217 +14,113 @@ const (
 	pathHealth  = "/healthz"
 )
 
-// What a 413 calls the limits.
-const (
-	limitEventBytes  = "max_event_bytes"
-	limitBulkBytes   = "max_bulk_bytes"
-	limitHeaderBytes = "max_header_bytes"
-	limitRate        = "rate_limit"
-	limitTopicBatch  = "topic_batch_bytes" // the topic's max.message.bytes
-)
-
-// What the figures call the limits that keep the gateway itself from harm.
-const (
-	limitFailedKeys    = "failed_keys"
-	limitRequests      = "inflight_requests"
-	limitBodyBytes     = "body_bytes"
-	limitInflightBytes = "inflight_bytes"
-	limitQueueWait     = "queue_wait"
-	limitConnections   = "connections"
-)
-
-const headerRequestID = "X-Request-Id"
-
-// routes is the whole public surface.
-func (g *Gateway) routes() *fiber.App {
-	app := fiber.New(fiber.Config{
-		ErrorHandler:                 func(c *fiber.Ctx, err error) error { return g.failed(c, err) },
-		CaseSensitive:                true,
-		StrictRouting:                true,
-		DisableStartupMessage:        true,
-		DisablePreParseMultipartForm: true,
-		StreamRequestBody:            true, // the key is checked before the body is read
-		BodyLimit:                    g.cfg.MaxBulkBytes,
-		ReadTimeout:                  bodySilence,
-		WriteTimeout:                 30 * time.Second,
-		IdleTimeout:                  g.cfg.HTTPIdleTimeout,
-		ReadBufferSize:               g.cfg.MaxHeaderBytes, // the largest request line with headers
-		WriteBufferSize:              1 << 10,              // a usual answer; each open connection holds one
-	})
-	app.Post(pathEvents, g.single)
-	app.Post(pathBulk, g.bulk)
-	app.Get(pathOpenAPI, openAPI)
-	app.Get(pathHealth, g.health)
-	app.Use(func(c *fiber.Ctx) error { return g.elsewhere(c.Context()) })
-
-	server := app.Server()
-	server.CloseOnShutdown = true
-	server.SecureErrorLogMessage = true
-	server.ExpectHandler = g.expect
-	server.HeaderReceived = g.headerReceived
-	inner := app.Handler()
-	server.Handler = func(ctx *fasthttp.RequestCtx) { g.around(ctx, inner) }
-	return app
-}
-
-// around is what every request passes: its id, what browsers are told, its figures.
-func (g *Gateway) around(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
-	start := time.Now()
-	g.dispatch(ctx, inner)
-	g.finish(ctx, start)
-}
-
-// dispatch answers what needs no handler, and gives the rest to inner.
-func (g *Gateway) dispatch(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
-	setRequestID(ctx)
-	welcome := g.projects.Load().origins.answer(ctx)
-	switch {
-	case !framed(&ctx.Request.Header):
-		unframed(ctx)
-	case ctx.IsOptions():
-		g.options(ctx, welcome)
-	case knownMethod(ctx):
-		g.guarded(ctx, inner)
-	default:
-		g.elsewhere(ctx).write(ctx)
-	}
-}
-
-// finish does what is due once a request is answered.
-func (g *Gateway) finish(ctx *fasthttp.RequestCtx, start time.Time) {
-	if isSurplus(ctx) {
-		ctx.SetConnectionClose()
-	}
-	route, took := routeName(ctx.URI().PathOriginal()), time.Since(start)
-	g.metrics.request(route, ctx.Response.StatusCode(), took)
-	g.logRequest(ctx, route, took)
-}
-
-// guarded makes a panic one request's 500. The bytes that strangers send go through decoders of many authors, and none of
-// them should be able to end the process.
-func (g *Gateway) guarded(ctx *fasthttp.RequestCtx, inner fasthttp.RequestHandler) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			g.log.Error("handler panicked", "panic", cause, "stack", string(debug.Stack()))
-			ctx.SetConnectionClose() // how far the body was read is not known
-			refuse(kindInternal, "Something went wrong on our side.").write(ctx)
-		}
-	}()
-	inner(ctx)
-}
-
-// headerReceived lets a body that is announced as too large through to the handler, which refuses it, with next to none of it
-// read: by default the server would first wait for several kilobytes.
-func (g *Gateway) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	if h.ContentLength() > g.cfg.MaxBulkBytes {
-		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
-	}
-	return fasthttp.RequestConfig{}
-}
-
-// Names of the routes in figures and log lines.
+// The routes' names in metrics and log lines.
 const (
 	routeEvents  = "events"
 	routeBulk    = "bulk"
 	routeOpenAPI = "openapi"
 	routeHealth  = "health"
-	routeOther   = "other" // all other paths, and requests that could not be read
+	routeOther   = "other" // every other path, and requests that could not be read
 )
 
-// routeName is what figures and log lines call a path. The set is closed.
-func routeName(path []byte) string {
-	switch string(path) {
-	case pathEvents:
-		return routeEvents
-	case pathBulk:
-		return routeBulk
-	case pathOpenAPI:
-		return routeOpenAPI
-	case pathHealth:
-		return routeHealth
-	default:
-		return routeOther
-	}
+// route is one row of the table of public paths.
+type route struct {
+	path    string   // as OpenAPI and Fiber write it
+	methods []string // that the path takes beside OPTIONS, which every path takes
+	label   string   // in metrics and log lines
+	// statuses are the answers that the route is known to give. Their counters start at zero.
+	statuses []int
+	// words are the last words, in lower case, of wrong paths by which clients mean this one.
+	words []string
+
+	// A route has one of these two.
+	protocol *eventProtocol // takes events
+	get      func(g *Gateway, ctx *fasthttp.RequestCtx) *problem
+
+	// Derived from the above.
+	allow       string   // the Allow header
+	wrongMethod *problem // 405
+	misspelt    *problem // 404 to a path that is nearly this one
 }
 
-// setRequestID echoes the client's id if it is one that cannot hurt a log, and makes one otherwise.
-func setRequestID(ctx *fasthttp.RequestCtx) {
-	id := ctx.Request.Header.Peek(headerRequestID)
-	if validRequestID(id) {
-		ctx.Response.Header.SetBytesV(headerRequestID, id)
+// ingestStatuses are the answers of a route that takes events.
+var ingestStatuses = []int{202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503}
+
+// routes is the whole public surface. The router, the Allow header, the hints of a 404, the labels of the metrics and the body
+// limits come from this table; a test compares it with openapi.json. Another protocol is another row, with a protocol of its
+// own.
+var routes = derived(
+	&route{
+		path: pathEvents, methods: onlyPost, label: routeEvents, statuses: ingestStatuses,
+		words: []string{"events", "event"}, protocol: nativeSingle,
+	},
+	&route{
+		path: pathBulk, methods: onlyPost, label: routeBulk, statuses: ingestStatuses,
+		words: []string{"bulk", "batch", "_bulk"}, protocol: nativeBulk,
+	},
+	&route{
+		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},
+		words: []string{"openapi.json", "openapi", "swagger.json"}, get: (*Gateway).openAPI,
+	},
+	&route{
+		path: pathHealth, methods: getAndHead, label: routeHealth, statuses: []int{200, 204, 405, 503},
+		words: []string{"healthz", "health"}, get: (*Gateway).health,
+	},
+)
+
+// otherRoute stands for every path that is not in the table.
+var otherRoute = &route{label: routeOther, statuses: []int{204, 400, 404, 431}}
+
+var (
+	onlyPost   = []string{fasthttp.MethodPost}
+	getAndHead = []string{fasthttp.MethodGet, fasthttp.MethodHead}
+)
+
+// derived fills in what follows from the rows.
+func derived(rows ...*route) []*route {
+	for _, r := range rows {
+		r.allow = strings.Join(r.methods, ", ")
+		r.wrongMethod = refuse(kindMethodNotAllowed, "This path takes only "+strings.Join(r.methods, " and ")+".")
+		r.wrongMethod.allow = r.allow
+		r.misspelt = refuse(kindNotFound, "There is nothing at this path, and paths are exact (prefix, case, a slash at the end): "+
+			"did you mean "+r.methods[0]+" "+r.path+"?")
+	}
+	return rows
+}
+
+var routeByPath = func() map[string]*route {
+	byPath := map[string]*route{}
+	for _, r := range routes {
+		byPath[r.path] = r
+	}
+	return byPath
+}()
+
+// routeOf returns the row of a path: otherRoute if the table has none.
+func routeOf(ctx *fasthttp.RequestCtx) *route {
+	if r, known := routeByPath[string(ctx.URI().PathOriginal())]; known {
+		return r
+	}
+	return otherRoute
+}
+
+// takes reports whether the route takes a method.
+func (r *route) takes(method []byte) bool {
+	for _, m := range r.methods {
+		if m == string(method) {
+			return true
+		}
+	}
+	return false
+}
+
+// serve answers a request whose path and method are the route's.
+func (g *Gateway) serve(ctx *fasthttp.RequestCtx, r *route) {
+	if r.protocol != nil {
+		g.ingest(ctx, r.protocol)
 		return
 	}
-	// Not for secrets: it need only be unlikely to occur twice.
-	fresh := uuid.UUID{}
-	binary.BigEndian.PutUint64(fresh[:8], rand.Uint64())
-	binary.BigEndian.PutUint64(fresh[8:], rand.Uint64())
-	fresh[6], fresh[8] = fresh[6]&0x0F|0x40, fresh[8]&0x3F|0x80 // version 4 (RFC 9562, section 5.4)
-	var text [36]byte
-	event.PutID(text[:], fresh)
-	ctx.Response.Header.SetBytesV(headerRequestID, text[:])
-}
-
-func validRequestID(id []byte) bool {
-	if len(id) < 1 || len(id) > 64 {
-		return false
-	}
-	return !slices.ContainsFunc(id, func(c byte) bool {
-		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-'
-	})
-}
-
-// health is for load balancers: they should look away from a gateway that drains.
-func (g *Gateway) health(c *fiber.Ctx) error {
-	if g.draining.Load() {
-		return refuse(kindUnavailable, "The gateway is shutting down.")
-	}
-	return c.JSON(fiber.Map{"status": "ok"})
-}
-
-// failed answers what a handler returned as an error and what never reached one: requests that are not HTTP as they should
-// be. Texts are fixed, because the server's own would quote the request, key included.
-func (g *Gateway) failed(c *fiber.Ctx, err error) error {
-	ctx := c.Context()
-	unread := len(ctx.Response.Header.Peek(headerRequestID)) == 0
-	if unread {
-		setRequestID(ctx)
-		g.projects.Load().origins.general(ctx)
-	}
-	var p *problem
-	if !errors.As(err, &p) {
-		p = g.foreign(err)
-	}
-	p.write(ctx)
-	if unread && isRequest(err) {
-		g.metrics.request(routeOther, ctx.Response.StatusCode(), 0)
-		g.logRequest(ctx, routeOther, 0)
-	}
-	return nil
-}
-
-// isRequest reports whether an error is about what a client sent. The others are of connections that ended, or over which
-// nothing came.
-func isRequest(err error) bool {
-	var e *fiber.Error
-	return errors.As(err, &e) && e.Code != fasthttp.StatusRequestTimeout && e.Code != fasthttp.StatusBadGateway
-}
-
-func (g *Gateway) foreign(err error) *problem {
-	var e *fiber.Error
-	if !errors.As(err, &e) {
-		g.log.Error("request failed", "err", err)
-		return refuse(kindInternal, "Something went wrong on our side.")
-	}
-	switch e.Code {
-	case fasthttp.StatusRequestHeaderFieldsTooLarge:
-		return overLimit(kindHeadersTooLarge, "The request line and its headers are larger than", limitHeaderBytes, int64(g.cfg.MaxHeaderBytes), "bytes")
-	case fasthttp.StatusRequestTimeout:
-		return refuse(kindTimeout, "The request came too slowly.")
-	case fasthttp.StatusRequestEntityTooLarge:
-		return g.bulkLimit.exceeded("The body is larger than")
-	case fasthttp.StatusMethodNotAllowed:
-		return refuse(kindMethodNotAllowed, "The path does not take this method.")
-	default:
-		return errNotHTTP
+	if p := r.get(g, ctx); p != nil {
+		p.write(ctx)
 	}
 }

@@ -2,10 +2,11 @@ package gateway
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
+
+	"sluice/gateway/body/bodytest"
 )
 
 // event of exactly n bytes.
@@ -29,12 +30,12 @@ func TestSizeLimits(t *testing.T) {
 			make, limit, name = bulkOf, bulkLimit, limitBulkBytes
 		}
 		for _, off := range []int{-1, 0, 1} {
-			for _, coding := range append(slices.Sorted(maps.Keys(compressors)), "") {
+			for _, coding := range append(slices.Clone(bodytest.Names), "") {
 				for _, chunked := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s %+d %s chunked=%v", path, off, coding, chunked), func(t *testing.T) {
 						r := request{path: path, body: make(limit + off)}
 						if coding != "" {
-							r = encoded(t, path, coding, r.body)
+							r = encoded(path, coding, r.body)
 						}
 						r.chunked = chunked
 						got := s.do(r)
@@ -59,7 +60,7 @@ func TestWireSizeLimit(t *testing.T) {
 	const limit = 1000
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes = limit })
 	event := `{"message":"x"}`
-	frame := zstdFrame(0, zstdRaw(event))
+	frame := bodytest.ZstdFrame(0, bodytest.ZstdRaw(event))
 	for off, status := range map[int]int{-1: 202, 0: 202, 1: 413} {
 		for _, chunked := range []bool{false, true} {
 			n := limit + off - len(frame) - 8

@@ -14,6 +14,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/gateway/body"
+	"sluice/gateway/broker/brokertest"
+	"sluice/gateway/projects"
 )
 
 // slowly runs a gateway in a bubble of time, where minutes pass in no time, and lets send write to a connection to it. It
@@ -26,7 +30,7 @@ func slowly(t *testing.T, send func(w io.Writer)) (resp *http.Response, took tim
 			HTTPAddr: ":0", RequestTimeout: 5 * time.Second, HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10,
 			MaxInflightBytes: 64 << 20, MaxBodyBytes: 64 << 20, PartitionBy: "none", KafkaCompression: "none",
 		}, Deps{
-			Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Projects: OneProject("demo", testKey), Producer: &memory{},
+			Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Projects: projects.One("demo", testKey), Producer: &brokertest.Memory{},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -48,7 +52,7 @@ func slowly(t *testing.T, send func(w io.Writer)) (resp *http.Response, took tim
 		<-served
 		stop()
 		<-published
-		if held := g.bodies.used.Load(); held != 0 {
+		if held := g.bodies.Used(); held != 0 {
 			t.Errorf("%d bytes are still held", held)
 		}
 	})
@@ -107,22 +111,22 @@ func TestBodiesAreCutByProgress(t *testing.T) {
 		{"a byte of a chunk every 9 seconds", func(w io.Writer) { // the server waits for the whole frame
 			_, _ = io.WriteString(w, chunkedHead)
 			trickle(w, strings.Repeat("1\r\n \r\n", 1000), 1, 9*time.Second)
-		}, 408, bodySilence, 40 * time.Second},
+		}, 408, body.Silence, 40 * time.Second},
 		{"silence", func(w io.Writer) {
 			_, _ = io.WriteString(w, head(pathBulk, 5<<20)+strings.Repeat(" ", 20<<10))
-		}, 408, bodySilence, bodySilence + time.Second},
+		}, 408, body.Silence, body.Silence + time.Second},
 		{"silence of just 10 seconds", func(w io.Writer) {
 			_, _ = io.WriteString(w, head(pathEvents, 60_000)+eventOf(60_000)[:50_000])
-			time.Sleep(bodySilence - time.Millisecond)
+			time.Sleep(body.Silence - time.Millisecond)
 			_, _ = io.WriteString(w, eventOf(60_000)[50_000:])
-		}, 202, 9 * time.Second, bodySilence},
-		{"no body at all", func(w io.Writer) { _, _ = io.WriteString(w, head(pathEvents, 100)) }, 408, bodySilence, bodySilence + time.Second},
-		{"headers a byte a second", func(w io.Writer) { trickle(w, head(pathEvents, 100), 1, time.Second) }, 408, bodySilence, bodySilence + time.Second},
-		{"not a byte", func(io.Writer) {}, 408, bodySilence, bodySilence + time.Second},
+		}, 202, 9 * time.Second, body.Silence},
+		{"no body at all", func(w io.Writer) { _, _ = io.WriteString(w, head(pathEvents, 100)) }, 408, body.Silence, body.Silence + time.Second},
+		{"headers a byte a second", func(w io.Writer) { trickle(w, head(pathEvents, 100), 1, time.Second) }, 408, body.Silence, body.Silence + time.Second},
+		{"not a byte", func(io.Writer) {}, 408, body.Silence, body.Silence + time.Second},
 		{"a refused body a byte a second", func(w io.Writer) {
 			_, _ = io.WriteString(w, strings.Replace(head(pathBulk, 5<<20), testKey, "nobody", 1)+strings.Repeat(" ", 20<<10))
 			trickle(w, strings.Repeat(" ", 1000), 1, 2*time.Second)
-		}, 401, discardSilence, discardSilence + 2*time.Second},
+		}, 401, time.Second, 3 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			resp, took := slowly(t, c.send)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/schema"
 
 	"github.com/alecthomas/kong"
 
@@ -46,7 +48,7 @@ var vars = kong.Vars{
 	"admin_addr":     "0.0.0.0:8082",
 	"drain_delay":    "5s",
 	"kafka_brokers":  kafkaconn.DefaultBrokers,
-	"clickhouse_dsn": consumer.DefaultDSN,
+	"clickhouse_dsn": clickhouse.DefaultDSN,
 }
 
 func main() {
@@ -87,8 +89,8 @@ func migrate(ctx context.Context, c cli, out io.Writer) error {
 	if c.Migrate.Cloud && !c.Migrate.DryRun {
 		return errors.New("--cloud: goes with --dry-run only")
 	}
-	m := consumer.NewMigrator(c.Store, out)
-	m.May = consumer.Permissions{ShortenRetention: c.Migrate.ShortenRetention, ReplaceViews: c.Migrate.ReplaceViews}
+	m := schema.NewMigrator(c.Store, out)
+	m.May = schema.Permissions{ShortenRetention: c.Migrate.ShortenRetention, ReplaceViews: c.Migrate.ReplaceViews}
 	switch {
 	case c.Migrate.DryRun:
 		return m.DryRun(ctx, c.Migrate.Cloud)

@@ -67,7 +67,7 @@ func TestCheckRefusesWhatCannotWork(t *testing.T) {
 		"number with an underscore":   {args: []string{"--max-bulk-bytes=5_242_880"}, want: []string{"--max-bulk-bytes"}},
 		"number with a blank":         {env: []string{"SLUICE_MAX_BULK_BYTES=5242880 "}, want: []string{"--max-bulk-bytes"}},
 		"time without a unit":         {env: []string{"SLUICE_REQUEST_TIMEOUT=60"}, want: []string{"--request-timeout", "write 60s"}},
-		"unquoted number of projects": {args: []string{projects(t, "projects: [{id: 074763617300}]")}, want: []string{"projects.yaml: line 1: project 1", "put it in quotes"}},
+		"unquoted number of projects": {args: []string{projectsFile(t, "projects: [{id: 074763617300}]")}, want: []string{"projects.yaml: line 1: project 1", "put it in quotes"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"check"}, tc.args...)
@@ -76,7 +76,7 @@ func TestCheckRefusesWhatCannotWork(t *testing.T) {
 				given = given || len(a) > 15 && a[:16] == "--projects-file="
 			}
 			if !given {
-				args = append(args, projects(t, goodProjects))
+				args = append(args, projectsFile(t, goodProjects))
 			}
 			out, err := try(t, args, tc.env...)
 			require.Error(t, err)

@@ -20,7 +20,7 @@ func TestExitCode(t *testing.T) {
 		code           int
 		stdout, stderr string
 	}{
-		"good":  {[]string{"check", projects(t, goodProjects)}, 0, "settings and projects are good\n", ""},
+		"good":  {[]string{"check", projectsFile(t, goodProjects)}, 0, "settings and projects are good\n", ""},
 		"wrong": {[]string{"check", "--http-adr=:1"}, 1, "", "gateway: error: unknown flag --http-adr"},
 		"fault": {nil, 1, "", "gateway: error: --projects-file: name the file with the projects and their keys\n"},
 		"help":  {[]string{"--help"}, 0, "Usage: gateway", ""},

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"sluice/gateway"
+	"sluice/gateway/projects"
 	"sluice/internal/admin"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
@@ -62,7 +63,7 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(ctx context.Context, c cli, out io.Writer) error {
-	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c), gateway.CheckProjects(c.ProjectsFile),
+	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c), projects.Check(c.ProjectsFile),
 		gateway.CheckSpool(c.Config))
 	var notes []string
 	if err == nil { // Kafka is asked only with settings that can work

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// projects writes a projects file and returns the argument that names it.
-func projects(t *testing.T, text string) string {
+// projectsFile writes a projects file and returns the argument that names it.
+func projectsFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "projects.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
@@ -31,23 +31,23 @@ func TestWrongSettings(t *testing.T) {
 		"unknown command":         {args: []string{"sevre"}, want: []string{"sevre"}},
 		"no projects file":        {want: []string{"--projects-file"}},
 		"missing projects file":   {args: []string{"--projects-file=/nowhere/p.yaml"}, want: []string{"projects file", "/nowhere/p.yaml", "no such file"}},
-		"projects not YAML":       {args: []string{projects(t, "projects: [")}, want: []string{"projects file", "projects.yaml"}},
-		"projects with a typo":    {args: []string{projects(t, "projects: [{id: a, kyes: []}]")}, want: []string{"projects.yaml", "kyes"}},
-		"no projects":             {args: []string{projects(t, "projects: []")}, want: []string{"lists no project"}},
-		"bad project id":          {args: []string{projects(t, "projects: [{id: A}]")}, want: []string{`project 1 ("A")`, "[a-z0-9_-]{1,64}"}},
-		"key instead of digest":   {args: []string{projects(t, `projects: [{id: a, keys: [{name: k, sha256: "dev-key"}]}]`)}, want: []string{`key "k"`, "64 hex digits"}},
-		"limit store":             {args: []string{"--limit-store=http://u:hunter2@h:1", projects(t, goodProjects)}, want: []string{"--limit-store:", "redis://[user:password@]host:port"}},
-		"timeout too short":       {args: []string{"--request-timeout=1ms", projects(t, goodProjects)}, want: []string{"--request-timeout"}},
+		"projects not YAML":       {args: []string{projectsFile(t, "projects: [")}, want: []string{"projects file", "projects.yaml"}},
+		"projects with a typo":    {args: []string{projectsFile(t, "projects: [{id: a, kyes: []}]")}, want: []string{"projects.yaml", "kyes"}},
+		"no projects":             {args: []string{projectsFile(t, "projects: []")}, want: []string{"lists no project"}},
+		"bad project id":          {args: []string{projectsFile(t, "projects: [{id: A}]")}, want: []string{`project 1 ("A")`, "[a-z0-9_-]{1,64}"}},
+		"key instead of digest":   {args: []string{projectsFile(t, `projects: [{id: a, keys: [{name: k, sha256: "dev-key"}]}]`)}, want: []string{`key "k"`, "64 hex digits"}},
+		"limit store":             {args: []string{"--limit-store=http://u:hunter2@h:1", projectsFile(t, goodProjects)}, want: []string{"--limit-store:", "redis://[user:password@]host:port"}},
+		"timeout too short":       {args: []string{"--request-timeout=1ms", projectsFile(t, goodProjects)}, want: []string{"--request-timeout"}},
 		"no time":                 {env: []string{"SLUICE_REQUEST_TIMEOUT=10"}, want: []string{"--request-timeout", "SLUICE_REQUEST_TIMEOUT"}},
-		"no broker address":       {args: []string{"--kafka-brokers=kafka", projects(t, goodProjects)}, want: []string{"--kafka-brokers", `"kafka" is not host:port`}},
-		"certificate without TLS": {args: []string{"--kafka-tls-ca-file=f", projects(t, goodProjects)}, want: []string{"--kafka-tls"}},
-		"no drain":                {args: []string{"--drain-timeout=0s", projects(t, goodProjects)}, want: []string{"--drain-timeout"}},
-		"spool too small":         {args: []string{"--spool-dir=" + t.TempDir(), "--spool-max-bytes=67108863", projects(t, goodProjects)}, want: []string{"--spool-max-bytes", "67108864"}},
-		"spool too young":         {args: []string{"--spool-dir=" + t.TempDir(), "--spool-max-age=59s", projects(t, goodProjects)}, want: []string{"--spool-max-age", "1m"}},
-		"spool is a file":         {args: []string{"--spool-dir=main.go", "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", projects(t, goodProjects)}, want: []string{"--spool-dir", "main.go"}},
-		"occupied public port":    {args: []string{"--http-addr=" + occupied(t), projects(t, goodProjects)}, want: []string{"--http-addr", "in use"}},
+		"no broker address":       {args: []string{"--kafka-brokers=kafka", projectsFile(t, goodProjects)}, want: []string{"--kafka-brokers", `"kafka" is not host:port`}},
+		"certificate without TLS": {args: []string{"--kafka-tls-ca-file=f", projectsFile(t, goodProjects)}, want: []string{"--kafka-tls"}},
+		"no drain":                {args: []string{"--drain-timeout=0s", projectsFile(t, goodProjects)}, want: []string{"--drain-timeout"}},
+		"spool too small":         {args: []string{"--spool-dir=" + t.TempDir(), "--spool-max-bytes=67108863", projectsFile(t, goodProjects)}, want: []string{"--spool-max-bytes", "67108864"}},
+		"spool too young":         {args: []string{"--spool-dir=" + t.TempDir(), "--spool-max-age=59s", projectsFile(t, goodProjects)}, want: []string{"--spool-max-age", "1m"}},
+		"spool is a file":         {args: []string{"--spool-dir=main.go", "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", projectsFile(t, goodProjects)}, want: []string{"--spool-dir", "main.go"}},
+		"occupied public port":    {args: []string{"--http-addr=" + occupied(t), projectsFile(t, goodProjects)}, want: []string{"--http-addr", "in use"}},
 		"occupied admin port": {
-			args: []string{"--http-addr=127.0.0.1:0", "--admin-addr=" + occupied(t), projects(t, goodProjects)},
+			args: []string{"--http-addr=127.0.0.1:0", "--admin-addr=" + occupied(t), projectsFile(t, goodProjects)},
 			want: []string{"--admin-addr", "in use"},
 		},
 		"nobody to ask for health": {args: []string{"health", "--admin-addr=" + nobody(t)}, want: []string{"readiness"}},
@@ -66,7 +66,7 @@ func TestWrongSettings(t *testing.T) {
 func TestCheckSaysEveryFault(t *testing.T) {
 	_, err := try(t, []string{
 		"check", "--request-timeout=1ms", "--kafka-brokers=kafka", "--kafka-topic=a b", "--drain-timeout=0s",
-		"--max-event-bytes=0", "--spool-dir=main.go", "--spool-max-bytes=1", "--spool-max-age=1s", projects(t, "projects: [{id: A}, {id: b, limit: {events: 0}}]"),
+		"--max-event-bytes=0", "--spool-dir=main.go", "--spool-max-bytes=1", "--spool-max-age=1s", projectsFile(t, "projects: [{id: A}, {id: b, limit: {events: 0}}]"),
 	})
 	require.Error(t, err)
 	for _, want := range []string{
@@ -81,12 +81,12 @@ func TestCheckSaysEveryFault(t *testing.T) {
 func TestCheckOfGoodSettings(t *testing.T) {
 	dir := t.TempDir()
 	// Nobody listens there: check does not connect to it. Nor does Kafka run, which is a note and no fault.
-	out, err := try(t, []string{"check", "--kafka-brokers=" + nobody(t), "--limit-store=redis://u:p@" + nobody(t) + "/1", "--spool-dir=" + dir, "--spool-max-bytes=67108864", "--spool-max-age=1m", projects(t, goodProjects)})
+	out, err := try(t, []string{"check", "--kafka-brokers=" + nobody(t), "--limit-store=redis://u:p@" + nobody(t) + "/1", "--spool-dir=" + dir, "--spool-max-bytes=67108864", "--spool-max-age=1m", projectsFile(t, goodProjects)})
 	require.NoError(t, err)
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, left)
-	_, err = try(t, []string{"check", "--spool-dir=" + filepath.Join(dir, "made", "later"), projects(t, goodProjects)})
+	_, err = try(t, []string{"check", "--spool-dir=" + filepath.Join(dir, "made", "later"), projectsFile(t, goodProjects)})
 	require.NoError(t, err)
 	require.Regexp(t, `^settings and projects are good\nnote: topic events was not checked: .*connection refused\n$`, out)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"sluice/consumer/schema"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"sluice/consumer"
 	"sluice/gateway"
+	"sluice/gateway/projects"
 	"sluice/internal/admin"
 	"sluice/internal/embedded"
 	"sluice/internal/kafkaconn"
@@ -92,12 +94,12 @@ func (c *devCmd) settle(given map[string]settings.Origin) error {
 		c.Kafka.Brokers = []string{c.KafkaAddr}
 	}
 	if c.ExternalClickHouse != "" {
-		c.Consumer.DSN, c.Consumer.DSNFile = c.ExternalClickHouse, ""
+		c.Consumer.Store.ClickHouse.DSN, c.Consumer.Store.ClickHouse.DSNFile = c.ExternalClickHouse, ""
 	}
-	if c.Consumer.DSN != "" || c.Consumer.DSNFile != "" {
+	if c.Consumer.Store.ClickHouse.DSN != "" || c.Consumer.Store.ClickHouse.DSNFile != "" {
 		c.ClickHouseAddr = ""
 	} else {
-		c.Consumer.DSN = "clickhouse://" + c.ClickHouseAddr + "/sluice"
+		c.Consumer.Store.ClickHouse.DSN = "clickhouse://" + c.ClickHouseAddr + "/sluice"
 	}
 	c.ownNames(given)
 	return errors.Join(c.Kafka.Check(), c.Gateway.Check(), c.Consumer.Check(), c.Process.Check())
@@ -177,12 +179,12 @@ func (d *dev) prepare(ctx context.Context, _ context.CancelCauseFunc) error {
 		return err
 	}
 	defer closeAdmin()
-	schema := consumer.NewMigrator(d.cmd.Consumer.Store, logWriter{d.log, "schema"})
-	if err := d.claim(ctx, admin, schema); err != nil {
+	migrator := schema.NewMigrator(d.cmd.Consumer.Store, logWriter{d.log, "schema"})
+	if err := d.claim(ctx, admin, migrator); err != nil {
 		return err
 	}
-	err = schema.Apply(ctx)
-	if errors.Is(err, consumer.ErrLeft) {
+	err = migrator.Apply(ctx)
+	if errors.Is(err, schema.ErrLeft) {
 		d.log.Warn("schema differs", "error", err)
 		return nil
 	}
@@ -211,7 +213,7 @@ func (d *dev) startGateway(ctx context.Context, fail context.CancelCauseFunc) er
 		DrainDelay: d.cmd.Process.DrainDelay, DrainTimeout: d.cmd.Process.DrainTimeout,
 	}
 	if d.cmd.Gateway.ProjectsFile == "" {
-		deps.Projects = gateway.OneProject(demoProject, demoKey)
+		deps.Projects = projects.One(demoProject, demoKey)
 	}
 	g, err := gateway.New(d.cmd.Gateway, deps)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sluice/consumer/schema"
 	"strings"
 
-	"sluice/consumer"
 	"sluice/internal/settings"
 	"sluice/internal/topics"
 )
@@ -21,7 +21,7 @@ const madeTopics = "kafka-topics"
 
 // claim makes topics and a database of dev's own on servers that it did not start. Everything that can be refused is
 // asked before anything is made.
-func (d *dev) claim(ctx context.Context, admin *topics.Admin, schema *consumer.Migrator) error {
+func (d *dev) claim(ctx context.Context, admin *topics.Admin, schema *schema.Migrator) error {
 	makeTopics := admin.Create
 	if d.cmd.KafkaAddr == "" {
 		made, err := d.checkTopics(ctx, admin)
@@ -115,7 +115,7 @@ func (d *dev) writeMade(lines []string) error {
 }
 
 // claimDatabase makes dev's database on a ClickHouse that it did not start, and refuses one that it did not make.
-func (d *dev) claimDatabase(ctx context.Context, schema *consumer.Migrator) error {
+func (d *dev) claimDatabase(ctx context.Context, schema *schema.Migrator) error {
 	database, own, err := schema.Claim(ctx, "sluice dev")
 	if err != nil {
 		return err

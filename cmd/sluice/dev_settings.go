@@ -109,9 +109,9 @@ func (c *devCmd) putAside(flag string, origin settings.Origin, log *slog.Logger)
 	case "clickhouse":
 		c.ExternalClickHouse = ""
 	case "clickhouse-dsn":
-		c.Consumer.DSN = ""
+		c.Consumer.Store.ClickHouse.DSN = ""
 	case "clickhouse-dsn-file":
-		c.Consumer.DSNFile = ""
+		c.Consumer.Store.ClickHouse.DSNFile = ""
 	case "limit-store":
 		c.Gateway.LimitStore = ""
 	case "limit-store-file":
@@ -129,7 +129,7 @@ func (c *devCmd) putAside(flag string, origin settings.Origin, log *slog.Logger)
 	case "projects-file":
 		c.Gateway.ProjectsFile = ""
 	case "clickhouse-cluster":
-		c.Consumer.Cluster = ""
+		c.Consumer.Store.ClickHouse.Cluster = ""
 	case "use-existing":
 		c.UseExisting = false // an agreement is for one run
 	default: // TLS and the login
@@ -158,7 +158,7 @@ func (c *devCmd) ownNames(given map[string]settings.Origin) {
 		own("kafka-group", &c.Consumer.Group, devGroup)
 	}
 	if c.ClickHouseAddr == "" {
-		c.Consumer.DSN = withDatabase(c.Consumer.DSN, devDatabase)
+		c.Consumer.Store.ClickHouse.DSN = withDatabase(c.Consumer.Store.ClickHouse.DSN, devDatabase)
 	}
 }
 

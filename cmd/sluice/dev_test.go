@@ -95,7 +95,7 @@ func TestDevPutsAside(t *testing.T) {
 		var c devCmd
 		c.Kafka.Topic, c.Kafka.DeadTopic, c.Kafka.TLS, c.Kafka.SASLUsername = "a", "b", true, "u"
 		c.Gateway.HTTPAddr, c.Process.AdminAddr, c.UseExisting = ":8080", "0.0.0.0:8081", true
-		c.Consumer.Group, c.Gateway.ProjectsFile, c.Consumer.Cluster, c.Consumer.BatchRows = "g", "p", "c", 7
+		c.Consumer.Group, c.Gateway.ProjectsFile, c.Consumer.Store.ClickHouse.Cluster, c.Consumer.BatchRows = "g", "p", "c", 7
 		return c
 	}
 	flags := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster", "kafka-tls", "kafka-sasl-username",

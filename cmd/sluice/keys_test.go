@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"sluice/gateway"
+	"sluice/gateway/projects"
 )
 
 func sha(key string) string {
@@ -42,7 +42,7 @@ func TestKeysNewFitsIntoTheProjectsFile(t *testing.T) {
 		require.NoError(t, err)
 		_, entry, _ := strings.Cut(out, "file:  ")
 		path := writeFile(t, "projects: [{id: demo, keys: ["+strings.TrimSpace(entry)+"]}]")
-		require.NoError(t, gateway.CheckProjects(path))
+		require.NoError(t, projects.Check(path))
 	}
 }
 

@@ -5,11 +5,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sluice/consumer/clickhouse"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
-	"sluice/consumer"
 	"sluice/internal/embedded"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
@@ -33,7 +33,7 @@ var vars = kong.Vars{
 	"admin_addr":     "127.0.0.1:8081",
 	"drain_delay":    "0s",
 	"kafka_brokers":  kafkaconn.DefaultBrokers,
-	"clickhouse_dsn": consumer.DefaultDSN,
+	"clickhouse_dsn": clickhouse.DefaultDSN,
 	"replication":    "3",
 	"min_isr":        "2",
 }

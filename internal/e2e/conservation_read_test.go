@@ -86,7 +86,7 @@ func (f *figures) read() bool {
 			f.dropped += int64(n)
 		case "offset_gaps_total":
 			f.gaps += int64(n)
-		case "lag_messages", "lag_records":
+		case "lag_records":
 			f.lag = max(0, f.lag) + int64(n)
 		}
 	}

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -159,5 +160,39 @@ func TestNoAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(100, work); n != 0 {
 			t.Errorf("%.40s…: %v allocations an event", raw, n)
 		}
+	}
+}
+
+// BenchmarkDecodeLibrary decodes the same events with encoding/json, which checks less: it accepts members that come twice
+// and repairs bytes that are not UTF-8.
+func BenchmarkDecodeLibrary(b *testing.B) {
+	type frame struct {
+		Filename, Function string
+		InApp              bool `json:"in_app"`
+	}
+	type library struct {
+		Message, Level, Environment, Release, Platform string
+		EventID                                        string `json:"event_id"`
+		ServerName                                     string `json:"server_name"`
+		Timestamp, Fingerprint, User                   any
+		Exception                                      struct{ Type, Value, Module string }
+		Stacktrace                                     []frame
+		Tags                                           map[string]any
+		SDK                                            struct{ Name, Version string }
+	}
+	for _, size := range []struct {
+		name string
+		raw  []byte
+	}{{"345B", event345}, {"1.4KB", event1400}} {
+		b.Run(size.name, func(b *testing.B) {
+			b.SetBytes(int64(len(size.raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				var ev library
+				if err := json.Unmarshal(size.raw, &ev); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

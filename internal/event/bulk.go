@@ -1,29 +1,32 @@
 package event
 
-import "bytes"
+import (
+	"bytes"
+	"sluice/internal/strictjson"
+)
 
-// Form is how the body of a bulk is to be read.
+// Form says how to read the body of a bulk.
 type Form uint8
 
 const (
-	// FormJSON: an array of events, or an object with them under "events". Shippers also send objects one after the other
-	// under the name of JSON, a line each or without anything between them: each is an event then.
+	// FormJSON is an array of events, or an object with such an array under "events". Some shippers send objects one
+	// after the other and call them JSON, on a line each or with nothing in between. Each of these objects is an
+	// event.
 	FormJSON Form = iota
-	// FormNDJSON: an event a line.
+	// FormNDJSON is one event on each line.
 	FormNDJSON
-	// FormAuto: an array, one object with an array "events", or else events one after the other, a line each or not.
+	// FormAuto is any of these: an array, one object with an array "events", or events one after the other.
 	FormAuto
 )
 
-// Bulk is what SplitBulk found. It is reused; the zero Bulk is ready. It is for one goroutine at a time.
+// Bulk is what SplitBulk found. The zero Bulk is ready. A Bulk is reused; it is not safe for concurrent use.
 type Bulk struct {
 	// Items are the events in order, undecoded, without the white space around them. They alias the body.
 	Items [][]byte
-	// SentAt is the "sent_at" beside "events": when the client sent the bulk by its own clock.
+	// SentAt is the "sent_at" beside "events": the time of sending by the client's clock.
 	SentAt Timestamp
 
-	scanner scanner
-	open    []uint64 // the splitter's stack, a bit an open bracket
+	scan strictjson.Scanner
 
 	each    func(i int, raw []byte, ev *Event, err error) // nil: items are only collected
 	count   int                                           // items that each was called with
@@ -31,18 +34,18 @@ type Bulk struct {
 	event   Event
 }
 
-// SplitBulk finds the items of a bulk, not empty and at most MaxBulkEvents, in one pass. It returns nil or an *Error,
-// and then there are no items.
+// SplitBulk finds the items of a bulk in one pass: 1 to MaxBulkEvents of them. It returns nil or an *Error; after an
+// error into has no items.
 //
-// An item ends where its brackets and quotes end: what is between them is for Decode to judge, so that one bad event
-// does not take the others with it. If brackets do not match, a comma is missing, or the array or the object around
-// it breaks off, no item's end is certain and the bulk as a whole is malformed. The members beside "events" are
-// checked as strictly as an event's and otherwise ignored.
+// An item ends where its brackets and quotes end. Decode checks what is between them, so one bad event does not spoil
+// the others. If brackets do not match, a comma is missing, or the array or object around the items breaks off, the
+// end of an item is uncertain and the whole bulk is malformed. Members beside "events" are checked as strictly as
+// those of an event and otherwise ignored.
 //
-// In FormJSON an object alone with neither "events" nor any member but "sent_at" is an empty bulk: it is what is left
-// where empty fields are omitted. Any other object without an array "events" is an event, and so are those behind it.
+// In FormJSON a single object is an empty bulk if it has no "events" and no member but "sent_at": encoders that omit
+// empty fields leave that. Any other object without an array "events" is an event, and so are the objects after it.
 //
-// In NDJSON lines end with LF or CRLF, the last one perhaps not; blank lines do not count.
+// Lines of NDJSON end with LF or CRLF; the last one may end without either. Blank lines do not count.
 func SplitBulk(body []byte, form Form, into *Bulk) error {
 	into.reset(body)
 	err := into.split(body, form)
@@ -64,20 +67,20 @@ func errEmptyBulk() *Error {
 func (b *Bulk) reset(body []byte) {
 	b.Items = b.Items[:0]
 	b.SentAt = Timestamp{}
-	b.scanner.reset(body, emptied(b.scanner.repairs))
+	b.scan.Fields = eventFields
+	b.scan.Reset(body, emptied(b.scan.Repairs))
 	b.count = 0
 }
 
-// release lets go of what is the caller's.
+// release drops what belongs to the caller.
 func (b *Bulk) release() {
-	b.scanner.data = nil
-	b.open = emptied(b.open)
+	b.scan.Release()
 	b.each = nil
 }
 
 func (b *Bulk) split(body []byte, form Form) *Error {
-	first := b.scanner.peek()
-	if first == 0 && b.scanner.pos == len(body) {
+	first := b.scan.Peek()
+	if first == 0 && b.scan.Pos == len(body) {
 		return nil
 	}
 	switch {
@@ -95,47 +98,50 @@ func (b *Bulk) split(body []byte, form Form) *Error {
 	case form == FormAuto:
 		return b.lines(body)
 	}
-	return &Error{Code: CodeMalformed, Reason: "A bulk must be an array of events, an object with events, or an event a line."}
+	return &Error{
+		Code: CodeMalformed, Reason: "A bulk must be an array of events, an object with events, or an event a line.",
+	}
 }
 
 // array reads a body that is an array of events.
 func (b *Bulk) array() *Error {
 	err := b.items()
-	b.scanner.end()
+	b.scan.End()
 	return b.verdict(err)
 }
 
-// object reads a body that begins like an object and reports whether that is the bulk; if not, it is the first of its events.
+// object reads a body that begins with an object. It reports whether the object is the bulk; otherwise the object is
+// the first of several events.
 func (b *Bulk) object(form Form) (isBulk bool, err *Error) {
-	s := &b.scanner
-	start := s.pos
+	s := &b.scan
+	start := s.Pos
 	var has bulkMembers
-	o := s.object(kindBulk)
-	for err == nil && s.member(&o) {
-		switch o.field {
+	o := s.Object(kindBulk)
+	for err == nil && s.Member(&o) {
+		switch o.Field {
 		case fieldEvents:
-			switch s.peek() {
+			switch s.Peek() {
 			case '[':
 				has.events = true
 				has.eventsFirst = has.eventsFirst || !has.others
 				err = b.items()
 			case 'n':
-				s.value()
+				s.Value()
 			default:
 				has.foreignEvents = true
-				s.value()
+				s.Value()
 			}
 		case fieldSentAt:
 			b.sentAt()
 		default:
 			has.others = true
-			s.value()
+			s.Value()
 		}
 	}
 	if err == nil && !has.isBulk(form, s, start) {
 		return false, nil
 	}
-	s.end()
+	s.End()
 	err = b.verdict(err)
 	if err == nil && has.foreignEvents && !has.events {
 		err = &Error{Code: CodeMalformed, Field: "events", Reason: "events must be an array of events."}
@@ -143,51 +149,51 @@ func (b *Bulk) object(form Form) (isBulk bool, err *Error) {
 	return true, err
 }
 
-// bulkMembers says which members an object has that may be a bulk.
+// bulkMembers notes the members of an object that may be a bulk.
 type bulkMembers struct {
 	events        bool // an array
-	eventsFirst   bool // and nothing but sent_at before it
+	eventsFirst   bool // only sent_at comes before the array
 	foreignEvents bool // events of another type
-	others        bool // besides events and sent_at
+	others        bool // members besides events and sent_at
 }
 
-// isBulk reports whether the object that s has read from start on is the whole bulk and not the first of several events.
-func (has bulkMembers) isBulk(form Form, s *scanner, start int) bool {
+// isBulk reports whether the object that s read from start on is the whole bulk, not the first of several events.
+func (has bulkMembers) isBulk(form Form, s *strictjson.Scanner, start int) bool {
 	if form == FormJSON && has.eventsFirst {
 		return true // whatever follows
 	}
-	if s.fault != "" {
-		return has.events || form == FormJSON && !bytes.Contains(s.data, []byte("\n{"))
+	if s.Fault != "" {
+		return has.events || form == FormJSON && !bytes.Contains(s.Data, []byte("\n{"))
 	}
-	rest := trimSpace(s.data[s.pos:])
+	rest := trimSpace(s.Data[s.Pos:])
 	switch {
-	case len(rest) > 0 && (rest[0] == '{' || isFirstLine(s.data, start, s.pos)):
+	case len(rest) > 0 && (rest[0] == '{' || isFirstLine(s.Data, start, s.Pos)):
 		return false
 	case len(rest) > 0:
-		return has.events || form == FormJSON && !bytes.Contains(s.data, []byte("\n{"))
+		return has.events || form == FormJSON && !bytes.Contains(s.Data, []byte("\n{"))
 	default:
 		return has.events || form == FormJSON && !has.others
 	}
 }
 
-// sentAt reads the value of "sent_at". Like a timestamp it is no reason to refuse anything, whatever it is.
+// sentAt reads the value of "sent_at". As with a timestamp, no value is a reason to refuse the bulk.
 func (b *Bulk) sentAt() {
-	s := &b.scanner
-	switch c := s.peek(); {
+	s := &b.scan
+	switch c := s.Peek(); {
 	case c == '"' || c == '-' || isDigit(c):
-		b.SentAt = s.time()
+		b.SentAt = readTime(s)
 	case c == 'n':
-		s.value()
+		s.Value()
 	default:
-		s.value()
+		s.Value()
 		b.SentAt = Timestamp{state: notUnderstood}
 	}
 }
 
-// verdict prefers what was wrong first.
+// verdict returns the error that came first: err, or else the scanner's fault.
 func (b *Bulk) verdict(err *Error) *Error {
-	if err == nil && b.scanner.fault != "" {
-		err = malformed(b.scanner.fault, b.scanner.faultAt)
+	if err == nil && b.scan.Fault != "" {
+		err = malformed(b.scan.Fault, b.scan.FaultAt)
 	}
 	return err
 }

@@ -1,7 +1,7 @@
 package event
 
-// DeadReason says why a record became a dead letter; it is the value of the header dead-reason and of a metric's
-// label. The list is closed.
+// DeadReason says why a record became a dead letter. It is the value of the header dead-reason and of a metric label.
+// The list is closed.
 type DeadReason string
 
 // The reasons, in the order in which a record is examined.
@@ -9,10 +9,10 @@ const (
 	DeadTombstone          DeadReason = "tombstone"           // the value is null
 	DeadEmptyValue         DeadReason = "empty_value"         // the value has no bytes, or only white space
 	DeadTooLarge           DeadReason = "too_large"           // the value is larger than the consumer takes
-	DeadMissingHeader      DeadReason = "missing_header"      // one of the gateway's headers is not there
-	DeadUnsupportedVersion DeadReason = "unsupported_version" // the header v is of a format we do not know
-	DeadBadHeader          DeadReason = "bad_header"          // a header is there twice or not well-formed
-	DeadMalformedJSON      DeadReason = "malformed_json"      // the value is not JSON by the strict rules
+	DeadMissingHeader      DeadReason = "missing_header"      // one of the gateway's headers is missing
+	DeadUnsupportedVersion DeadReason = "unsupported_version" // the header v names an unknown format
+	DeadBadHeader          DeadReason = "bad_header"          // a header came twice or is malformed
+	DeadMalformedJSON      DeadReason = "malformed_json"      // the value is not strict JSON
 	DeadInvalidEvent       DeadReason = "invalid_event"       // JSON, but not an event
 	DeadIDMismatch         DeadReason = "id_mismatch"         // the event's id is not the header's
 	DeadRefusedByDatabase  DeadReason = "refused_by_clickhouse"

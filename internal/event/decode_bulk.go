@@ -1,13 +1,17 @@
 package event
 
-// DecodeBulk splits a bulk as SplitBulk does, and decodes its events as Decode does, in the same pass where that is
-// possible: that an event is well-formed says where it ends. It calls each with every item, in order: its index, its bytes,
-// and what was decoded of them or why nothing was, which is an *Error. raw aliases body; ev is good until each returns.
+// DecodeBulk splits a bulk as SplitBulk does and decodes its events as Decode does, in one pass where possible:
+// decoding a well-formed event shows where the event ends.
 //
-// It returns nil or an *Error that SplitBulk would return too. Such an error may come after each was called, any number of
-// times: the caller then undoes what that did, because nothing of the bulk counts. SentAt is only known at the end.
-// Items stays empty.
-func DecodeBulk(body []byte, form Form, maxEventBytes int, into *Bulk, each func(i int, raw []byte, ev *Event, err error)) error {
+// It calls each for every item, in order, with the item's index, its bytes, and either the decoded event or an
+// *Error. raw aliases body. ev is valid until each returns.
+//
+// DecodeBulk returns nil or the *Error that SplitBulk would return. Such an error may come after any number of calls
+// of each. Then nothing of the bulk counts, and the caller undoes what these calls did. SentAt is valid only at the
+// end. Items stays empty.
+func DecodeBulk(
+	body []byte, form Form, maxEventBytes int, into *Bulk, each func(i int, raw []byte, ev *Event, err error),
+) error {
 	into.reset(body)
 	into.each, into.decoder.MaxBytes = each, maxEventBytes
 	err := into.decodeAll(body, form)
@@ -22,10 +26,10 @@ func DecodeBulk(body []byte, form Form, maxEventBytes int, into *Bulk, each func
 }
 
 func (b *Bulk) decodeAll(body []byte, form Form) *Error {
-	if b.scanner.peek() != '{' || form == FormNDJSON || form == FormJSON && b.beginsWithEvents(body) {
+	if b.scan.Peek() != '{' || form == FormNDJSON || form == FormJSON && b.beginsWithEvents(body) {
 		return b.split(body, form)
 	}
-	// Whether this is one object or the first of several events is known at its end only.
+	// Only the end of the object shows whether it is the bulk or the first of several events.
 	each := b.each
 	b.each = nil
 	err := b.split(body, form)
@@ -39,14 +43,14 @@ func (b *Bulk) decodeAll(body []byte, form Form) *Error {
 	return err
 }
 
-// beginsWithEvents reports whether the body is an object with nothing but sent_at before its array events.
+// beginsWithEvents reports whether the body is an object in which only sent_at comes before the array events.
 func (b *Bulk) beginsWithEvents(body []byte) bool {
-	s := &b.scanner
-	defer func() { s.reset(body, emptied(s.repairs)) }()
-	for o := s.object(kindBulk); s.member(&o); s.value() {
-		switch o.field {
+	s := &b.scan
+	defer func() { s.Reset(body, emptied(s.Repairs)) }()
+	for o := s.Object(kindBulk); s.Member(&o); s.Value() {
+		switch o.Field {
 		case fieldEvents:
-			if s.peek() == '[' {
+			if s.Peek() == '[' {
 				return true
 			}
 		case fieldSentAt:
@@ -68,21 +72,22 @@ func (b *Bulk) decode(item []byte) {
 	b.each(i, item, &b.event, nil)
 }
 
-// decodeHere decodes the item at the scanner's position and moves behind it, if it is a good event. If not, nothing has
-// happened: the item's end must be looked for without its help. It never reads past the end that would be found then,
-// because it agrees with skipItem about quotes and brackets for as long as it finds no fault; so that a bulk of bad items
-// is still read in linear time.
+// decodeHere decodes the item at the scanner's position and moves to its end, if the item is a valid event. Otherwise
+// it changes nothing, and the caller searches for the end of the item.
+//
+// decodeHere never reads past the end that this search finds: until it meets a fault it agrees with Scanner.Skip about
+// quotes and brackets. A bulk of invalid items is therefore read in linear time.
 func (b *Bulk) decodeHere() bool {
-	s, d := &b.scanner, &b.decoder
-	if s.peek() != '{' || b.count == MaxBulkEvents {
+	s, d := &b.scan, &b.decoder
+	if s.Peek() != '{' || b.count == MaxBulkEvents {
 		return false
 	}
-	size, good := d.decodePrefix(s.data[s.pos:], &b.event)
+	size, good := d.decodePrefix(s.Data[s.Pos:], &b.event)
 	if !good {
 		return false
 	}
-	raw := s.data[s.pos : s.pos+size : s.pos+size]
-	s.pos += size
+	raw := s.Data[s.Pos : s.Pos+size : s.Pos+size]
+	s.Pos += size
 	i := b.count
 	b.count++
 	b.each(i, raw, &b.event, nil)

@@ -1,26 +1,28 @@
 package event
 
-// maxDecodable keeps offsets within 32 bits; no setting comes near it.
+import "sluice/internal/strictjson"
+
+// maxDecodable bounds events, in bytes, so that offsets fit into 32 bits. No setting comes near it.
 const maxDecodable = 1 << 30
 
-// Decoder decodes and validates events. The zero Decoder is ready. It is for one goroutine at a time; reused, it
-// allocates nothing an event.
+// Decoder decodes and validates events. The zero Decoder is ready. A reused Decoder does not allocate. It is not safe
+// for concurrent use.
 type Decoder struct {
-	// MaxBytes is the largest event it takes, in bytes. 0: it does not care.
+	// MaxBytes is the size of the largest event that Decode accepts, in bytes. 0 means 1 GiB.
 	MaxBytes int
 
-	scanner
+	scan    strictjson.Scanner
 	refused *Error // the first field that is not as it should be
 
 	older olderNames
 
-	project string // of the last record
+	project string // project of the last record, see parseHeaders
 }
 
-// Decode reads one event, the whole of raw, into ev, which is overwritten, with raw aliased. It returns nil or an
-// *Error; after an error nothing in ev is meant to be read.
+// Decode decodes one event, which is the whole of raw, and overwrites ev with it. ev aliases raw. Decode returns nil
+// or an *Error; after an error the content of ev has no meaning.
 //
-// White space around the object is accepted. raw is read once, whatever is wrong with it, in time linear in its size.
+// White space around the object is accepted. Decode reads raw once, in time linear in its size, valid or not.
 func (d *Decoder) Decode(raw []byte, ev *Event) error {
 	if e := d.decode(raw, ev); e != nil {
 		return e
@@ -30,43 +32,45 @@ func (d *Decoder) Decode(raw []byte, ev *Event) error {
 
 func (d *Decoder) decode(raw []byte, ev *Event) *Error {
 	ev.reset()
+	d.scan.Fields = eventFields
 	if err := d.checkSize(len(raw)); err != nil {
 		return err
 	}
-	d.reset(raw, ev.repairs)
+	d.scan.Reset(raw, ev.repairs)
 	d.refused = nil
-	switch d.peek() {
+	switch d.scan.Peek() {
 	case 0:
-		if d.pos == len(raw) {
+		if d.scan.Pos == len(raw) {
 			return &Error{Code: CodeEmpty, Reason: "There is no event."}
 		}
-		d.fail(faultValue)
+		d.scan.Fail(strictjson.FaultValue)
 	case '{':
 		d.event(ev)
 	default:
-		d.value()
+		d.scan.Value()
 		d.refuse("", "An event must be a JSON object.")
 	}
-	d.end()
+	d.scan.End()
 	return d.finish(ev)
 }
 
-// decodePrefix reads the event that data, which is longer than it perhaps, begins with. It returns the event's size in bytes
-// and whether there is one that Decode would accept.
+// decodePrefix decodes the event with which data begins. It returns the size of the event in bytes, and whether Decode
+// would accept it.
 func (d *Decoder) decodePrefix(data []byte, ev *Event) (size int, good bool) {
 	ev.reset()
-	d.reset(data, ev.repairs)
+	d.scan.Fields = eventFields
+	d.scan.Reset(data, ev.repairs)
 	d.refused = nil
 	d.event(ev)
-	size = d.pos
+	size = d.scan.Pos
 	return size, d.finish(ev) == nil && d.checkSize(size) == nil
 }
 
-// finish gives the verdict and lets go of what is the caller's.
+// finish returns the verdict and drops what belongs to the caller.
 func (d *Decoder) finish(ev *Event) *Error {
-	ev.repairs = d.repairs
+	ev.repairs = d.scan.Repairs
 	err := d.verdict(ev)
-	d.data, d.repairs = nil, nil
+	d.scan.Data, d.scan.Repairs = nil, nil
 	if d.older.given {
 		d.older = olderNames{}
 	}
@@ -86,8 +90,8 @@ func (d *Decoder) checkSize(size int) *Error {
 
 func (d *Decoder) verdict(ev *Event) *Error {
 	err := d.refused
-	if d.fault != "" {
-		err = malformed(d.fault, d.faultAt)
+	if d.scan.Fault != "" {
+		err = malformed(d.scan.Fault, d.scan.FaultAt)
 	}
 	if err != nil {
 		err.EventID = ev.ID
@@ -97,7 +101,7 @@ func (d *Decoder) verdict(ev *Event) *Error {
 	if ev.Level == 0 {
 		ev.Level = LevelError
 	}
-	if ev.Message.isBlank() && ev.Exception.Type.isBlank() && ev.Exception.Value.isBlank() {
+	if ev.Message.IsBlank() && ev.Exception.Type.IsBlank() && ev.Exception.Value.IsBlank() {
 		return &Error{
 			Code: CodeInvalidEvent, Field: "message", EventID: ev.ID,
 			Reason: "An event needs a message that is not blank, or an exception with a type or a value.",

@@ -6,22 +6,22 @@ import (
 	"github.com/google/uuid"
 )
 
-// Envelope is what the gateway knows about an event beside its bytes. It travels in the Kafka record's headers.
+// Envelope is what the gateway adds to an event. It travels in the headers of the Kafka record.
 type Envelope struct {
-	Project    string // from the key the client used, never from the event
+	Project    string // of the key that the client used; never taken from the event
 	ID         uuid.UUID
-	ReceivedAt time.Time // the gateway's clock; travels in milliseconds
-	SentAt     time.Time // the client's clock, when it sent the request; zero: it did not say
-	// Traceparent is the W3C trace context of the request, or empty. Anything else but a valid one is dropped: it must
-	// not cost an event.
+	ReceivedAt time.Time // by the gateway's clock; travels in milliseconds
+	SentAt     time.Time // time of sending by the client's clock; zero if the client gave none
+	// Traceparent is the W3C trace context of the request, or empty. An invalid one is dropped and does not cost the
+	// event.
 	Traceparent string
 }
 
-// clockTolerance is the difference between clocks that is taken for the network's.
+// clockTolerance is the largest difference between two clocks that counts as network delay.
 const clockTolerance = 2 * time.Second
 
-// Correction is our clock minus the client's, for Event.Times: zero unless the client said when it sent the request
-// and was more than two seconds off.
+// Correction returns the gateway's clock minus the client's, for Event.Times. It is zero if the client gave no time of
+// sending, or if its clock is at most clockTolerance off.
 func (e Envelope) Correction() time.Duration {
 	if e.SentAt.IsZero() {
 		return 0
@@ -33,7 +33,7 @@ func (e Envelope) Correction() time.Duration {
 	return off
 }
 
-// longestProjectID is in bytes.
+// longestProjectID is the length of the longest project id, in bytes.
 const longestProjectID = 64
 
 // ValidProjectID reports whether id is 1 to 64 characters of a to z, 0 to 9, underscore and hyphen.

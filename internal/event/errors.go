@@ -6,31 +6,31 @@ import (
 	"github.com/google/uuid"
 )
 
-// Code is the machine-readable kind of a refusal; its values are part of the HTTP contract.
+// Code is the machine-readable kind of a refusal. Its values are part of the HTTP contract.
 type Code string
 
 const (
-	// CodeMalformed: not JSON by the strict rules, or a bulk without a structure.
+	// CodeMalformed: the text is not strict JSON, or the bulk has no structure.
 	CodeMalformed Code = "malformed"
-	// CodeInvalidEvent: JSON, but not an event; Error.Field names the field if it is one field's fault.
+	// CodeInvalidEvent: the text is JSON but not an event. Error.Field names the field at fault, if there is one.
 	CodeInvalidEvent Code = "invalid_event"
-	// CodeEmpty: nothing but white space, or a bulk without events.
+	// CodeEmpty: there is only white space, or the bulk has no events.
 	CodeEmpty Code = "empty"
-	// CodeTooLarge: over a limit; Error.Limit names it.
+	// CodeTooLarge: a limit is exceeded. Error.Limit names it.
 	CodeTooLarge Code = "too_large"
 )
 
 // Error says why an event or a bulk was refused. No part of it repeats the client's bytes.
 type Error struct {
 	Code Code
-	// Field is the faulty field as the client wrote it, parents first ("user.id"); empty if no one field is at fault.
-	// It comes from a closed list.
+	// Field is the path of the field at fault ("user.id"), from a closed list. It is empty if no single field is at
+	// fault.
 	Field string
 	// Reason is one sentence for the client.
 	Reason string
-	// Limit is the name of the broken limit if Code is CodeTooLarge.
+	// Limit is the name of the exceeded limit if Code is CodeTooLarge.
 	Limit string
-	// EventID is the event's own id if it could be read, else nil.
+	// EventID is the id in the event, or the nil UUID if none could be read.
 	EventID uuid.UUID
 }
 

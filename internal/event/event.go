@@ -1,20 +1,25 @@
 package event
 
-import "github.com/google/uuid"
+import (
+	"sluice/internal/strictjson"
+	"unicode/utf8"
 
-// Event is what Decode found. Its texts alias the decoded bytes; whoever keeps the Event keeps the bytes unchanged.
-// Absent texts are empty.
+	"github.com/google/uuid"
+)
+
+// Event is a decoded event. Its texts alias the decoded bytes, so an Event is valid as long as these bytes do not
+// change. Absent texts are empty.
 type Event struct {
 	ID    uuid.UUID
 	HasID bool // the client gave an event_id, and it is ID
 	Level Level
-	// Message is the message as given, perhaps absent or blank: AppendMessage gives what the event says.
+	// Message is the message as given. It may be absent or blank; AppendMessage then takes the exception instead.
 	Message     Text
 	Timestamp   Timestamp
-	Fingerprint []Text // the parts the client gave, at most MaxFingerprintParts
+	Fingerprint []Text // the client's own parts, at most MaxFingerprintParts
 	Exception   Exception
 	Frames      []Frame // at most MaxFrames
-	Tags        []Tag   // at most MaxTags; of pairs with the same key the first
+	Tags        []Tag   // at most MaxTags; of several pairs with the same key, the first
 
 	// UserID is the text of user.id, or its JSON text if it is a number.
 	UserID    Text
@@ -33,42 +38,44 @@ type Event struct {
 	repairs []int // offsets of the lone surrogate escapes in the decoded bytes
 }
 
-// Exception is the error an event reports.
+// Exception is the error that an event reports.
 type Exception struct{ Type, Value, Module Text }
 
 // Frame is one call of a stack trace.
 type Frame struct {
 	Filename, Function Text
-	InApp              bool // the application's own code, as opposed to a library's
+	InApp              bool // the code is the application's, not a library's
 }
 
-// Tag is one tag. Value is a string's content, and the JSON text of any other value.
+// Tag is one tag. Value is the content of a string, or the JSON text of any other value.
 type Tag struct{ Key, Value Text }
 
 func (ev *Event) reset() {
-	fingerprint, frames, tags, repairs := emptied(ev.Fingerprint), emptied(ev.Frames), emptied(ev.Tags), emptied(ev.repairs)
-	*ev = Event{} // with fields it would be made elsewhere and copied here
+	fingerprint, frames := emptied(ev.Fingerprint), emptied(ev.Frames)
+	tags, repairs := emptied(ev.Tags), emptied(ev.repairs)
+	*ev = Event{} // clears in place; a literal with fields would be built elsewhere and copied
 	ev.Fingerprint, ev.Frames, ev.Tags, ev.repairs = fingerprint, frames, tags, repairs
 }
 
-// AppendMessage appends what the message column holds: the first MaxMessageBytes of the message, or of the
-// exception's "type: value" (or the one of the two there is) if the message is blank.
+// AppendMessage appends the content of the message column: the first MaxMessageBytes of the message or, if the
+// message is blank, of the exception's "type: value". An exception with only a type or only a value gives that alone.
 func (ev *Event) AppendMessage(dst []byte) []byte {
 	start := len(dst)
 	return cut(ev.appendWholeMessage(dst), start, MaxMessageBytes)
 }
 
-// PlainMessage is what AppendMessage appends, aliasing the event's bytes, or false if it is not there as it is, which is rare.
+// PlainMessage returns what AppendMessage appends, without a copy. It returns false, which is rare, if the message
+// column differs from the event's bytes.
 func (ev *Event) PlainMessage() ([]byte, bool) {
-	m := &ev.Message
-	return m.raw, m.form == verbatim && len(m.raw) <= MaxMessageBytes && !m.isBlank()
+	text, ok := ev.Message.Verbatim()
+	return text, ok && len(text) <= MaxMessageBytes && !ev.Message.IsBlank()
 }
 
-// MessageText is AppendMessage as a string of its own.
+// MessageText returns what AppendMessage appends, as a string.
 func (ev *Event) MessageText() string { return string(ev.AppendMessage(nil)) }
 
 func (ev *Event) appendWholeMessage(dst []byte) []byte {
-	if !ev.Message.isBlank() {
+	if !ev.Message.IsBlank() {
 		return ev.Message.AppendTo(dst)
 	}
 	typ, value := ev.Exception.Type, ev.Exception.Value
@@ -82,13 +89,28 @@ func (ev *Event) appendWholeMessage(dst []byte) []byte {
 // NeedsRepair reports whether the payload differs from the decoded bytes.
 func (ev *Event) NeedsRepair() bool { return len(ev.repairs) > 0 }
 
-// AppendPayload appends the event's JSON: raw, which must be the decoded bytes, byte for byte, but for lone surrogate
-// escapes, which become \ufffd. The length does not change.
+// AppendPayload appends the event's JSON. raw must be the decoded bytes; they are appended unchanged, except that
+// each lone surrogate escape becomes \ufffd. The length stays the same.
 func (ev *Event) AppendPayload(dst, raw []byte) []byte {
 	start := len(dst)
 	dst = append(dst, raw...)
 	for _, at := range ev.repairs {
-		copy(dst[start+at:], replacementEscape)
+		copy(dst[start+at:], strictjson.Replacement)
 	}
 	return dst
 }
+
+// cut shortens dst[start:] to at most the given number of bytes. It cuts between characters.
+func cut(dst []byte, start, most int) []byte {
+	if len(dst)-start <= most {
+		return dst
+	}
+	end := start + most
+	for end > start && !utf8.RuneStart(dst[end]) {
+		end--
+	}
+	return dst[:end]
+}
+
+// Text is a string of an event. It aliases the event's bytes and is unescaped only when it is read.
+type Text = strictjson.Text

@@ -1,12 +1,16 @@
 package event
 
-import "github.com/google/uuid"
+import (
+	"github.com/google/uuid"
+	"sluice/internal/strictjson"
+	"sluice/internal/swar"
+)
 
-// event reads the event's own fields. Names are matched after unescaping.
+// event reads the fields of the event itself. Names are compared after unescaping.
 func (d *Decoder) event(ev *Event) {
-	o := d.object(kindEvent)
-	for d.member(&o) {
-		switch o.field {
+	o := d.scan.Object(kindEvent)
+	for d.scan.Member(&o) {
+		switch o.Field {
 		case fieldMessage:
 			d.stringField("message", &ev.Message)
 		case fieldLevel:
@@ -49,18 +53,19 @@ func (d *Decoder) event(ev *Event) {
 		case fieldTraceID:
 			d.stringField("trace_id", &ev.TraceID)
 		default:
-			d.value()
+			d.scan.Value()
 		}
 	}
 }
 
-// olderNames holds what the older names of fields gave until it is known whether the current ones give anything.
+// olderNames holds the values that came under older names of fields, until the end of the event shows which of the
+// current names are missing.
 type olderNames struct {
 	exceptionType, exceptionModule Text
 	userID, userEmail              Text
 	sdkName, sdkVersion            Text
 
-	given bool // one of them at least may be there
+	given bool // at least one of the older names came
 }
 
 func (o *olderNames) fillGaps(ev *Event) {
@@ -81,18 +86,18 @@ func fill(t *Text, with Text) {
 	}
 }
 
-// refuse notes that a field is not as it should be. Decoding goes on: the JSON may be malformed further on, and the
-// event_id may come later.
+// refuse records that a field is invalid. Decoding goes on, because malformed JSON outranks an invalid field and
+// because the event_id may come later.
 func (d *Decoder) refuse(field, reason string) {
 	if d.refused == nil {
 		d.refused = &Error{Code: CodeInvalidEvent, Field: field, Reason: reason}
 	}
 }
 
-// wrongType moves over the value of a field: null is absence, and anything else is refused.
+// wrongType moves over the value of a field. null counts as absence; any other value is refused.
 func (d *Decoder) wrongType(field, want string) {
-	isNull := d.peek() == 'n'
-	d.value()
+	isNull := d.scan.Peek() == 'n'
+	d.scan.Value()
 	if !isNull && d.refused == nil {
 		d.refuse(field, field+" must be "+want+".")
 	}
@@ -100,30 +105,30 @@ func (d *Decoder) wrongType(field, want string) {
 
 // stringField reads a string or null.
 func (d *Decoder) stringField(field string, into *Text) {
-	pos, data := d.pos, d.data
-	if at := pos + 1; at+8 < len(data) && data[pos] == '"' { // a short one is done with here
-		end := at + firstOf(notPlain(word(data[at:at+8:at+8])))
+	pos, data := d.scan.Pos, d.scan.Data
+	if at := pos + 1; at+8 < len(data) && data[pos] == '"' { // the short cut for a string of up to eight bytes
+		end := at + swar.FirstOf(swar.NotPlain(swar.Word(data[at:at+8:at+8])))
 		if data[end] == '"' {
-			into.raw, into.form = data[at:end:end], verbatim
-			d.pos = end + 1
+			*into = strictjson.Verbatim(data[at:end:end])
+			d.scan.Pos = end + 1
 			return
 		}
 	}
-	if d.peek() != '"' {
+	if d.scan.Peek() != '"' {
 		d.wrongType(field, "a string")
 		return
 	}
-	*into = d.text()
+	*into = d.scan.Text()
 }
 
 func (d *Decoder) level(ev *Event) {
 	var word Text
 	d.stringField("level", &word)
-	if word.raw == nil {
+	if !word.IsGiven() {
 		return
 	}
 	var buf [longestLevel]byte
-	if b, ok := word.small(buf[:]); ok {
+	if b, ok := word.Small(buf[:]); ok {
 		if level, ok := parseLevel(b); ok {
 			ev.Level = level
 			return
@@ -133,22 +138,22 @@ func (d *Decoder) level(ev *Event) {
 }
 
 func (d *Decoder) eventID(ev *Event) {
-	at := d.pos + 1
-	if end := at + dashedLen; end < len(d.data) && d.data[end] == '"' && d.data[at-1] == '"' { // as most are written
-		if parseID(d.data[at:end:end], &ev.ID) && ev.ID != uuid.Nil {
+	data, at := d.scan.Data, d.scan.Pos+1
+	if end := at + dashedLen; end < len(data) && data[end] == '"' && data[at-1] == '"' { // the usual form
+		if parseID(data[at:end:end], &ev.ID) && ev.ID != uuid.Nil {
 			ev.HasID = true
-			d.pos = end + 1
+			d.scan.Pos = end + 1
 			return
 		}
 		ev.ID = uuid.Nil
 	}
 	var text Text
 	d.stringField("event_id", &text)
-	if text.raw == nil {
+	if !text.IsGiven() {
 		return
 	}
 	var buf [dashedLen]byte
-	if b, ok := text.small(buf[:]); ok {
+	if b, ok := text.Small(buf[:]); ok {
 		if parseID(b, &ev.ID) && ev.ID != uuid.Nil {
 			ev.HasID = true
 			return
@@ -159,22 +164,22 @@ func (d *Decoder) eventID(ev *Event) {
 }
 
 func (d *Decoder) timestamp(ev *Event) {
-	switch c := d.peek(); {
+	switch c := d.scan.Peek(); {
 	case c == '"' || c == '-' || isDigit(c):
-		ev.Timestamp = d.time()
+		ev.Timestamp = readTime(&d.scan)
 	default:
 		d.wrongType("timestamp", "a string or a number")
 	}
 }
 
-// time reads the string or number at the current position as a timestamp.
-func (s *scanner) time() Timestamp {
-	if s.peek() != '"' {
-		return parseUnix(s.raw())
+// readTime reads the string or number at the current position as a timestamp.
+func readTime(s *strictjson.Scanner) Timestamp {
+	if s.Peek() != '"' {
+		return parseUnix(s.Raw())
 	}
-	text := s.text()
+	text := s.Text()
 	var buf [longestTime]byte
-	if b, ok := text.small(buf[:]); ok {
+	if b, ok := text.Small(buf[:]); ok {
 		return ParseTimestamp(b)
 	}
 	return Timestamp{state: notUnderstood}

@@ -6,10 +6,10 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// partSeparator stands between the parts of a fingerprint the client gave: U+001F, the unit separator.
+// partSeparator separates the parts of the client's own fingerprint: U+001F, the unit separator.
 const partSeparator = 0x1F
 
-// FingerprintHash is the number that groups events into issues: xxHash64 (seed 0) of
+// FingerprintHash returns the number that groups events into issues: xxHash64 (seed 0) of
 //
 //   - the client's fingerprint, its parts joined by U+001F, as given;
 //   - else the in-app frames, or all frames if none is, as filename|function joined by semicolons, then a colon and
@@ -17,10 +17,11 @@ const partSeparator = 0x1F
 //   - else the exception's type, a colon and its normalised value, if it has either;
 //   - else "msg:" and the normalised message.
 //
-// A fingerprint without a byte in it is as good as absent. The message is the whole one, not what its column keeps,
-// and "type: value" of the exception where there is none. Line numbers never count.
+// A fingerprint whose parts are all empty counts as absent. The message is the whole message, not what its column
+// keeps; an event without one has the exception's "type: value" instead. Line numbers never count.
 //
-// scratch is overwritten, grown if need be, and returned for the next event; with it no call allocates.
+// scratch is working memory. It is overwritten, grown where necessary, and returned for the next call, which then
+// does not allocate.
 func (ev *Event) FingerprintHash(scratch []byte) (uint64, []byte) {
 	scratch = ev.appendGroup(scratch[:0])
 	return xxhash.Sum64(scratch), scratch
@@ -36,7 +37,7 @@ func (ev *Event) appendGroup(dst []byte) []byte {
 		return ev.appendNormalisedMessage(dst)
 	case !ev.Exception.Type.IsZero() || !ev.Exception.Value.IsZero():
 		dst = append(ev.Exception.Type.AppendTo(dst), ':')
-		return ev.Exception.Value.appendNormalised(dst)
+		return appendNormalisedText(dst, &ev.Exception.Value)
 	}
 	return ev.appendNormalisedMessage(append(dst, "msg:"...))
 }
@@ -73,17 +74,17 @@ func (ev *Event) appendFrames(dst []byte) []byte {
 }
 
 func (ev *Event) appendNormalisedMessage(dst []byte) []byte {
-	if !ev.Message.isBlank() {
-		return ev.Message.appendNormalised(dst)
+	if !ev.Message.IsBlank() {
+		return appendNormalisedText(dst, &ev.Message)
 	}
 	start := len(dst)
 	return normaliseTail(ev.appendWholeMessage(dst), start)
 }
 
-// appendNormalised appends the text's normalised form.
-func (t *Text) appendNormalised(dst []byte) []byte {
-	if t.form == verbatim {
-		return appendNormalised(dst, bytes.TrimSpace(t.raw))
+// appendNormalisedText appends the text's normalised form.
+func appendNormalisedText(dst []byte, t *Text) []byte {
+	if text, ok := t.Verbatim(); ok {
+		return appendNormalised(dst, bytes.TrimSpace(text))
 	}
 	start := len(dst)
 	return normaliseTail(t.AppendTo(dst), start)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"sluice/internal/strictjson"
 	"strings"
 	"testing"
 	"unicode"
@@ -60,8 +61,8 @@ var surrogates = regexp.MustCompile(`(?s)\\u[dD][89abAB][[:xdigit:]]{2}\\u[dD][c
 
 func referenceRepair(raw []byte) []byte {
 	return surrogates.ReplaceAllFunc(raw, func(m []byte) []byte {
-		if len(m) == escapeLen {
-			return []byte(replacementEscape)
+		if len(m) == strictjson.EscapeLen {
+			return []byte(strictjson.Replacement)
 		}
 		return m
 	})

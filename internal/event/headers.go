@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/binary"
+	"sluice/internal/swar"
 	"strconv"
 	"time"
 
@@ -20,26 +21,26 @@ const (
 	HeaderProject     = "project"
 	HeaderEventID     = "event-id"
 	HeaderReceivedAt  = "received-at" // Unix milliseconds, decimal
-	HeaderSentAt      = "sent-at"     // the same; only when the client said
-	HeaderTraceparent = "traceparent" // only when there was one
+	HeaderSentAt      = "sent-at"     // the same; only if the client gave one
+	HeaderTraceparent = "traceparent" // only if the request had one
 
 	Version = "1"
 )
 
-// MostHeaders and MostHeaderBytes are room for the headers of any envelope: how many, and the bytes of all their values.
+// MostHeaders and MostHeaderBytes are the largest number of headers of an envelope, and the most bytes of all their
+// values.
 const (
 	MostHeaders     = 6
 	MostHeaderBytes = len(Version) + longestProjectID + dashedLen + 2*20 + 55
 )
 
-// Headers returns the envelope as the headers of a record. They share no memory with the envelope or with another
-// record's.
+// Headers returns the envelope as the headers of a record. They share memory with nothing else.
 func (e Envelope) Headers() []Header {
 	return e.AppendHeaders(make([]Header, 0, MostHeaders), make([]byte, 0, MostHeaderBytes))
 }
 
-// AppendHeaders is Headers in memory that it is given: the headers are appended to headers, and their values lie in values
-// behind what it holds, as long as MostHeaderBytes are free there.
+// AppendHeaders is Headers without allocating. It appends the headers to headers and their values to values, which
+// must have MostHeaderBytes of free capacity.
 func (e *Envelope) AppendHeaders(headers []Header, values []byte) []Header {
 	start := len(values)
 	add := func(key string) {
@@ -69,9 +70,9 @@ func (e *Envelope) AppendHeaders(headers []Header, values []byte) []Header {
 // PutID writes the 36 characters of a UUID, in lower case, to the start of dst.
 func PutID(dst []byte, id uuid.UUID) {
 	dst = dst[:dashedLen]
-	high, low := word(id[:8]), word(id[8:])
-	second, third := toHex(high>>32), toHex(low)
-	binary.LittleEndian.PutUint64(dst, toHex(high))
+	high, low := swar.Word(id[:8]), swar.Word(id[8:])
+	second, third := swar.ToHex(high>>32), swar.ToHex(low)
+	binary.LittleEndian.PutUint64(dst, swar.ToHex(high))
 	dst[8] = '-'
 	binary.LittleEndian.PutUint32(dst[9:], uint32(second)) //nolint:gosec // four of the eight
 	dst[13] = '-'
@@ -80,11 +81,11 @@ func PutID(dst []byte, id uuid.UUID) {
 	binary.LittleEndian.PutUint32(dst[19:], uint32(third)) //nolint:gosec // four of the eight
 	dst[23] = '-'
 	binary.LittleEndian.PutUint32(dst[24:], uint32(third>>32))
-	binary.LittleEndian.PutUint64(dst[28:], toHex(low>>32))
+	binary.LittleEndian.PutUint64(dst[28:], swar.ToHex(low>>32))
 }
 
-// ParseHeaders reads the headers of a record of which nothing is known. It returns an *RecordError if one of ours is
-// missing, there twice or not well-formed. Other headers are ignored.
+// ParseHeaders reads the headers of a record and trusts none of them. It returns a *RecordError if a header of the
+// envelope is missing, comes twice or is malformed. It ignores other headers.
 func ParseHeaders(headers []Header) (Envelope, error) {
 	var project string
 	e, err := parseHeaders(headers, &project)
@@ -94,7 +95,7 @@ func ParseHeaders(headers []Header) (Envelope, error) {
 	return e, nil
 }
 
-// parseHeaders needs no memory for the project where it is the one of the record before.
+// parseHeaders reuses the project's string if the record before was of the same project.
 func parseHeaders(headers []Header, before *string) (Envelope, *RecordError) {
 	found, err := pickHeaders(headers)
 	if err != nil {
@@ -136,14 +137,17 @@ func badHeader(name string) *RecordError {
 	return &RecordError{Reason: DeadBadHeader, Detail: "the header " + name + " is not well-formed"}
 }
 
-// ourHeaders are the headers of one record; those that may be missing are nil then.
+// ourHeaders are the values of one record's headers. Optional headers that are missing are nil.
 type ourHeaders struct {
 	version, project, eventID, receivedAt, sentAt, traceparent *Header
 }
 
-// HeaderName returns the one of ours that b is. It is the constant itself, which is compared with itself at a glance.
+// HeaderName returns b as a string. For the name of a header of the envelope it returns the constant, without
+// allocating; comparing the constant with itself is cheap.
 func HeaderName(b []byte) (string, bool) {
-	for _, name := range [MostHeaders]string{HeaderVersion, HeaderProject, HeaderEventID, HeaderReceivedAt, HeaderSentAt, HeaderTraceparent} {
+	for _, name := range [MostHeaders]string{
+		HeaderVersion, HeaderProject, HeaderEventID, HeaderReceivedAt, HeaderSentAt, HeaderTraceparent,
+	} {
 		if string(b) == name {
 			return name, true
 		}
@@ -169,11 +173,13 @@ func (o *ourHeaders) slot(name string) **Header {
 	return nil
 }
 
-// pickHeaders finds ours among the headers, each once.
+// pickHeaders finds the envelope's headers among all headers of a record.
 func pickHeaders(headers []Header) (found ourHeaders, err *RecordError) {
 	if len(headers) == 4 && headers[0].Key == HeaderVersion && headers[1].Key == HeaderProject &&
-		headers[2].Key == HeaderEventID && headers[3].Key == HeaderReceivedAt { // as Envelope.Headers writes most
-		return ourHeaders{version: &headers[0], project: &headers[1], eventID: &headers[2], receivedAt: &headers[3]}, nil
+		headers[2].Key == HeaderEventID && headers[3].Key == HeaderReceivedAt { // Envelope.Headers' order
+		return ourHeaders{
+			version: &headers[0], project: &headers[1], eventID: &headers[2], receivedAt: &headers[3],
+		}, nil
 	}
 	for i := range headers {
 		slot := found.slot(headers[i].Key)
@@ -181,7 +187,7 @@ func pickHeaders(headers []Header) (found ourHeaders, err *RecordError) {
 			continue
 		}
 		if *slot != nil {
-			return found, &RecordError{Reason: DeadBadHeader, Detail: "the header " + headers[i].Key + " is there twice"}
+			return found, &RecordError{Reason: DeadBadHeader, Detail: "the header " + headers[i].Key + " comes twice"}
 		}
 		*slot = &headers[i]
 	}
@@ -193,7 +199,7 @@ func pickHeaders(headers []Header) (found ourHeaders, err *RecordError) {
 	return found, nil
 }
 
-// parseMillis reads a decimal integer as Unix milliseconds, if that is a time a DateTime64(3) can hold.
+// parseMillis reads a decimal integer as Unix milliseconds. It accepts only times that a DateTime64(3) can hold.
 func parseMillis(b []byte) (time.Time, bool) {
 	digits := b
 	if len(b) > 0 && b[0] == '-' {

@@ -2,19 +2,20 @@ package event
 
 import (
 	"encoding/binary"
+	"sluice/internal/swar"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-// dashedLen and bareLen are the lengths of a UUID's two accepted forms, in bytes.
+// dashedLen and bareLen are the lengths of the two accepted forms of a UUID, in bytes.
 const (
 	dashedLen = 36
 	bareLen   = 32
 )
 
-// parseID reads a UUID with or without dashes, in any case, into id; no braces, no "urn:uuid:". If it is none, nobody must
-// look at id.
+// parseID reads a UUID into id, with or without dashes, in upper or lower case. It accepts neither braces nor
+// "urn:uuid:". If it returns false, the content of id has no meaning.
 func parseID(b []byte, id *uuid.UUID) bool {
 	var w0, w1, w2, w3 uint64 // eight digits each
 	switch len(b) {
@@ -22,24 +23,27 @@ func parseID(b []byte, id *uuid.UUID) bool {
 		if b[8] != '-' || b[13] != '-' || b[18] != '-' || b[23] != '-' {
 			return false
 		}
-		w0, w1, w2, w3 = word(b), half(b[9:])|half(b[14:])<<32, half(b[19:])|half(b[24:])<<32, word(b[28:])
+		w0, w3 = swar.Word(b), swar.Word(b[28:])
+		w1 = swar.Half(b[9:]) | swar.Half(b[14:])<<32
+		w2 = swar.Half(b[19:]) | swar.Half(b[24:])<<32
 	case bareLen:
-		w0, w1, w2, w3 = word(b), word(b[8:]), word(b[16:]), word(b[24:])
+		w0, w1, w2, w3 = swar.Word(b), swar.Word(b[8:]), swar.Word(b[16:]), swar.Word(b[24:])
 	default:
 		return false
 	}
-	binary.LittleEndian.PutUint64(id[:8], fromHex(w0)|fromHex(w1)<<32)
-	binary.LittleEndian.PutUint64(id[8:], fromHex(w2)|fromHex(w3)<<32)
-	return notHex(w0)|notHex(w1)|notHex(w2)|notHex(w3) == 0
+	binary.LittleEndian.PutUint64(id[:8], swar.FromHex(w0)|swar.FromHex(w1)<<32)
+	binary.LittleEndian.PutUint64(id[8:], swar.FromHex(w2)|swar.FromHex(w3)<<32)
+	return swar.NotHex(w0)|swar.NotHex(w1)|swar.NotHex(w2)|swar.NotHex(w3) == 0
 }
 
-// NewID makes the id of an event that came without one: a UUIDv7 (RFC 9562), increasing within this process.
+// NewID returns an id for an event that has none: a UUIDv7 (RFC 9562) that is larger than those before it in this
+// process.
 func NewID() uuid.UUID {
-	return uuid.Must(uuid.NewV7()) // fails only where the system has no randomness, and then crypto/rand has ended us
+	return uuid.Must(uuid.NewV7()) // an error would mean no randomness, and crypto/rand ends the process without it
 }
 
-// TimeOfV7 returns the time in a UUIDv7, in UTC to the millisecond, and whether id is one. It lies between 1970 and
-// the year 10889.
+// TimeOfV7 returns the time in a UUIDv7, in UTC to the millisecond, and whether id is a UUIDv7. The time lies between
+// the years 1970 and 10889.
 func TimeOfV7(id uuid.UUID) (time.Time, bool) {
 	ms, ok := millisOfV7(id)
 	if !ok {
@@ -55,18 +59,18 @@ func millisOfV7(id uuid.UUID) (int64, bool) {
 	return int64(binary.BigEndian.Uint64(id[:8]) >> 16), true //nolint:gosec // 48 bits
 }
 
-// The times that identity takes as they are: from idTimeMin up to but not including idTimeEnd. They bound the number
-// of table partitions.
+// IDTime uses times from idTimeMin up to, not including, idTimeEnd. The bounds limit the number of table partitions.
 var (
 	idTimeMin = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 	idTimeEnd = time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 )
 
-// IDTime is the time that an event's identity rests on, in UTC to the millisecond: the time in a UUIDv7 id, or else the
-// timestamp as the client wrote it; 1970-01-01 if that is not within 2020 to 2039. A UUIDv7 never falls back to the
-// timestamp, so a client that sends it again may write another.
+// IDTime returns the time that is part of an event's identity, in UTC to the millisecond. It is the time in a UUIDv7
+// id. For any other id it is the timestamp as the client wrote it. A time outside 2020 to 2039 becomes 1970-01-01; a
+// UUIDv7 never falls back to the timestamp, so a client may change the timestamp when it sends the event again.
 //
-// It depends on the event's bytes only, never on a clock of ours: an event sent again days later has the same one.
+// IDTime depends on the event's bytes alone and on no clock: an event that is sent again days later has the same
+// IDTime.
 func IDTime(id uuid.UUID, ts Timestamp) time.Time {
 	ms, ok := millisOfV7(id)
 	if !ok {
@@ -78,5 +82,5 @@ func IDTime(id uuid.UUID, ts Timestamp) time.Time {
 	return utc(ms)
 }
 
-// epoch stands for no time in columns that must have one.
+// epoch is the value of a time column for an event without that time.
 var epoch = time.UnixMilli(0).UTC()

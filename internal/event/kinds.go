@@ -1,28 +1,22 @@
 package event
 
-// kind is what an object's members mean.
-type kind uint8
+import "sluice/internal/strictjson"
 
+// The kinds of objects. The scanner learns the order of the members of every kind but kindBulk.
 const (
-	kindEvent kind = iota
+	kindEvent strictjson.Kind = iota
 	kindException
 	kindFrame
 	kindUser
 	kindSDK
 	kindTags
-	kinds // how many have a root in the trie
 
-	kindBulk  // around the events
-	kindOther // nothing that is known here
+	kindBulk = strictjson.LearntKinds // the object around the events
 )
 
-// field is a member that is known here.
-type field uint8
-
+// The fields: the members that have a meaning.
 const (
-	noField field = iota
-
-	fieldMessage
+	fieldMessage = 1 + strictjson.NoField + iota
 	fieldLevel
 	fieldEventID
 	fieldTimestamp
@@ -66,8 +60,8 @@ const (
 	fieldSentAt
 )
 
-// fieldOf says which field of an object a name, unescaped, is.
-func fieldOf(k kind, name []byte) field {
+// eventFields maps the name of a member to its field, given the kind of the object.
+func eventFields(k strictjson.Kind, name []byte) strictjson.Field {
 	switch k {
 	case kindEvent:
 		return eventField(name)
@@ -82,10 +76,10 @@ func fieldOf(k kind, name []byte) field {
 	case kindBulk:
 		return bulkField(name)
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func eventField(name []byte) field {
+func eventField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "message":
 		return fieldMessage
@@ -126,10 +120,10 @@ func eventField(name []byte) field {
 	case "trace_id":
 		return fieldTraceID
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func exceptionField(name []byte) field {
+func exceptionField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "type":
 		return fieldType
@@ -142,10 +136,10 @@ func exceptionField(name []byte) field {
 	case "module_name":
 		return fieldOlderModule
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func frameField(name []byte) field {
+func frameField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "filename":
 		return fieldFilename
@@ -162,35 +156,35 @@ func frameField(name []byte) field {
 	case "in_app":
 		return fieldInApp
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func userField(name []byte) field {
+func userField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "id":
 		return fieldID
 	case "email":
 		return fieldEmail
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func sdkField(name []byte) field {
+func sdkField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "name":
 		return fieldName
 	case "version":
 		return fieldVersion
 	}
-	return noField
+	return strictjson.NoField
 }
 
-func bulkField(name []byte) field {
+func bulkField(name []byte) strictjson.Field {
 	switch string(name) {
 	case "events":
 		return fieldEvents
 	case "sent_at":
 		return fieldSentAt
 	}
-	return noField
+	return strictjson.NoField
 }

@@ -1,9 +1,9 @@
 package event
 
-// Level is an event's severity. The numbers are those of the level column, so that levels compare.
+// Level is the severity of an event. The numbers are those of the level column; a larger number is more severe.
 type Level uint8
 
-// The levels, least severe first. An event that does not give one has LevelError.
+// The levels, least severe first. An event without a level has LevelError.
 const (
 	LevelDebug Level = 1 + iota
 	LevelInfo
@@ -12,7 +12,7 @@ const (
 	LevelFatal
 )
 
-// String returns the level's name in the level column, or "" for a number that is no level.
+// String returns the level's name in the level column. It returns "" for a number that is not a level.
 func (l Level) String() string {
 	switch l {
 	case LevelDebug:
@@ -29,7 +29,7 @@ func (l Level) String() string {
 	return ""
 }
 
-// longestLevel is the length of the longest word parseLevel knows, in bytes.
+// longestLevel is the length of the longest word that parseLevel knows, in bytes.
 const longestLevel = len("information")
 
 // parseLevel reads a level's name or one of its synonyms in any ASCII case.
@@ -51,7 +51,8 @@ func parseLevel(word []byte) (Level, bool) {
 	return level, level != 0
 }
 
-// levelOf reads a level in lower case; 0 is none. The synonyms are those of syslog, OpenTelemetry, browsers and common loggers.
+// levelOf returns the level of a word in lower case, or 0. The synonyms are those of syslog, OpenTelemetry, browsers
+// and common loggers.
 func levelOf(word []byte) Level {
 	switch string(word) {
 	case "debug", "trace", "verbose":

@@ -1,18 +1,20 @@
 package event
 
+import "sluice/internal/strictjson"
+
 func (d *Decoder) fingerprint(ev *Event) {
 	const want = "a string or an array of strings"
-	switch d.peek() {
+	switch d.scan.Peek() {
 	case '"':
-		ev.Fingerprint = append(ev.Fingerprint, d.text())
+		ev.Fingerprint = append(ev.Fingerprint, d.scan.Text())
 	case '[':
-		for a := d.array(); d.item(&a); {
-			if d.peek() != '"' {
-				d.value()
+		for a := d.scan.Array(); d.scan.Item(&a); {
+			if d.scan.Peek() != '"' {
+				d.scan.Value()
 				d.refuse("fingerprint", "fingerprint must be "+want+".")
 				continue
 			}
-			if part := d.text(); len(ev.Fingerprint) < MaxFingerprintParts {
+			if part := d.scan.Text(); len(ev.Fingerprint) < MaxFingerprintParts {
 				ev.Fingerprint = append(ev.Fingerprint, part)
 			}
 		}
@@ -22,13 +24,13 @@ func (d *Decoder) fingerprint(ev *Event) {
 }
 
 func (d *Decoder) exception(ev *Event) {
-	if d.peek() != '{' {
+	if d.scan.Peek() != '{' {
 		d.wrongType("exception", "an object")
 		return
 	}
-	o := d.object(kindException)
-	for d.member(&o) {
-		switch o.field {
+	o := d.scan.Object(kindException)
+	for d.scan.Member(&o) {
+		switch o.Field {
 		case fieldType:
 			d.stringField("exception.type", &ev.Exception.Type)
 		case fieldOlderType:
@@ -42,19 +44,19 @@ func (d *Decoder) exception(ev *Event) {
 			d.older.given = true
 			d.stringField("exception.module_name", &d.older.exceptionModule)
 		default:
-			d.value()
+			d.scan.Value()
 		}
 	}
 }
 
 func (d *Decoder) stacktrace(ev *Event) {
-	if d.peek() != '[' {
+	if d.scan.Peek() != '[' {
 		d.wrongType("stacktrace", "an array of frames")
 		return
 	}
-	for a := d.array(); d.item(&a); {
-		if d.peek() != '{' {
-			d.value()
+	for a := d.scan.Array(); d.scan.Item(&a); {
+		if d.scan.Peek() != '{' {
+			d.scan.Value()
 			d.refuse("stacktrace", "stacktrace must be an array of frames, which are objects.")
 			continue
 		}
@@ -67,9 +69,9 @@ func (d *Decoder) stacktrace(ev *Event) {
 func (d *Decoder) frame() Frame {
 	var f Frame
 	var older, unused Text
-	o := d.object(kindFrame)
-	for d.member(&o) {
-		switch o.field {
+	o := d.scan.Object(kindFrame)
+	for d.scan.Member(&o) {
+		switch o.Field {
 		case fieldFilename:
 			d.stringField("stacktrace.filename", &f.Filename)
 		case fieldFunction:
@@ -85,36 +87,36 @@ func (d *Decoder) frame() Frame {
 		case fieldInApp:
 			f.InApp = d.boolField("stacktrace.in_app")
 		default:
-			d.value()
+			d.scan.Value()
 		}
 	}
 	fill(&f.Function, older)
 	return f
 }
 
-// numberField checks for a number or null. No column holds a number of the client's.
+// numberField moves over a number or null. Its value is not kept: no column holds one.
 func (d *Decoder) numberField(field string) {
-	if c := d.peek(); c != '-' && !isDigit(c) {
+	if c := d.scan.Peek(); c != '-' && !isDigit(c) {
 		d.wrongType(field, "a number")
 		return
 	}
-	d.number()
+	d.scan.Number()
 }
 
 func (d *Decoder) boolField(field string) bool {
-	switch d.peek() {
+	switch d.scan.Peek() {
 	case 't':
-		d.literal("true")
+		d.scan.Literal("true")
 		return true
 	case 'f':
-		d.literal("false")
+		d.scan.Literal("false")
 	default:
 		d.wrongType(field, "true or false")
 	}
 	return false
 }
 
-// userNames are the names under which a user's fields are refused.
+// userNames are the paths of a user's fields in errors.
 type userNames struct{ user, id, email string }
 
 var (
@@ -123,49 +125,49 @@ var (
 )
 
 func (d *Decoder) user(names userNames, id, email *Text) {
-	if d.peek() != '{' {
+	if d.scan.Peek() != '{' {
 		d.wrongType(names.user, "an object")
 		return
 	}
-	o := d.object(kindUser)
-	for d.member(&o) {
-		switch o.field {
+	o := d.scan.Object(kindUser)
+	for d.scan.Member(&o) {
+		switch o.Field {
 		case fieldID:
 			d.stringOrNumber(names.id, id)
 		case fieldEmail:
 			d.stringField(names.email, email)
 		default:
-			d.value()
+			d.scan.Value()
 		}
 	}
 }
 
-// stringOrNumber reads a string, a number, whose JSON text is kept, or null.
+// stringOrNumber reads a string, a number or null. Of a number it keeps the JSON text.
 func (d *Decoder) stringOrNumber(field string, into *Text) {
-	switch c := d.peek(); {
+	switch c := d.scan.Peek(); {
 	case c == '"':
-		*into = d.text()
+		*into = d.scan.Text()
 	case c == '-' || isDigit(c):
-		*into = Text{raw: d.raw()}
+		*into = strictjson.Verbatim(d.scan.Raw())
 	default:
 		d.wrongType(field, "a string or a number")
 	}
 }
 
 func (d *Decoder) sdk(ev *Event) {
-	if d.peek() != '{' {
+	if d.scan.Peek() != '{' {
 		d.wrongType("sdk", "an object")
 		return
 	}
-	o := d.object(kindSDK)
-	for d.member(&o) {
-		switch o.field {
+	o := d.scan.Object(kindSDK)
+	for d.scan.Member(&o) {
+		switch o.Field {
 		case fieldName:
 			d.stringField("sdk.name", &ev.SDKName)
 		case fieldVersion:
 			d.stringField("sdk.version", &ev.SDKVersion)
 		default:
-			d.value()
+			d.scan.Value()
 		}
 	}
 }

@@ -1,10 +1,13 @@
 package event
 
-// DecodeRecord makes an event of a Kafka record of which nothing is known: it applies every rule the gateway applies,
-// and that the event's own id, if it has one, is the header's. maxBytes is the largest value it takes; it may be above
-// the gateway's limit, so that a lowered setting does not kill what was accepted before. It returns an *RecordError.
+// DecodeRecord decodes the event in a Kafka record. It trusts nothing: it applies every rule that the gateway
+// applies, and requires that the id in the event, if the event has one, equals the id in the headers. It returns a
+// *RecordError.
 //
-// ev aliases value. The id of the row is the envelope's, whether or not the event has one.
+// maxBytes is the size of the largest value that it accepts. The consumer sets it above the gateway's limit, so that an
+// event that was accepted before the limit was lowered still becomes a row.
+//
+// ev aliases value. The row's id is that of the envelope, whether or not the event has one.
 func DecodeRecord(d *Decoder, value []byte, headers []Header, maxBytes int, ev *Event) (Envelope, error) {
 	switch {
 	case value == nil:

@@ -2,13 +2,14 @@ package event
 
 import "time"
 
-// parseRFC3339 reads an RFC 3339 date-time and what is commonly sent in its place: a space instead of the T, no zone
-// (then it is UTC), a zone without the colon. T and Z may be in lower case. Digits after the millisecond are cut off.
-// A leap second is the first second of the next minute.
+// parseRFC3339 reads an RFC 3339 date-time. It also accepts common variations: a space instead of the T, a missing
+// zone, which means UTC, and a zone without the colon. T and Z may be in lower case. Digits after the millisecond are
+// cut off. A leap second counts as the first second of the next minute.
 func parseRFC3339(b []byte) Timestamp {
 	const shortest = len("2006-01-02T15:04:05")
 	bad := Timestamp{state: notUnderstood}
-	if len(b) < shortest || b[4] != '-' || b[7] != '-' || b[10]|0x20 != 't' && b[10] != ' ' || b[13] != ':' || b[16] != ':' {
+	if len(b) < shortest || b[4] != '-' || b[7] != '-' || b[13] != ':' || b[16] != ':' ||
+		b[10]|0x20 != 't' && b[10] != ' ' {
 		return bad
 	}
 	year, month, day := decimal(b[0:4]), decimal(b[5:7]), decimal(b[8:10])
@@ -31,7 +32,7 @@ func parseRFC3339(b []byte) Timestamp {
 	return timestampOf(t.UnixMilli() + millis - offset.Milliseconds())
 }
 
-// decimal reads digits only, at most a few; -1 is something else.
+// decimal returns the number that a few digits stand for, or -1 if another byte is among them.
 func decimal(b []byte) int {
 	n := 0
 	for _, c := range b {
@@ -52,7 +53,7 @@ func daysIn(year, month int) int {
 	return monthDays[month]
 }
 
-// fraction reads a fraction of a second, if there is one, as milliseconds.
+// fraction reads an optional fraction of a second, as milliseconds.
 func fraction(b []byte) (millis int64, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '.' {
 		return 0, b, true
@@ -65,7 +66,7 @@ func fraction(b []byte) (millis int64, rest []byte, ok bool) {
 	return millis, b[i:], i > 1
 }
 
-// zone reads what follows the seconds: nothing, Z, or an offset from UTC of less than a day.
+// zone reads the zone: nothing, Z, or an offset from UTC of less than a day.
 func zone(b []byte) (time.Duration, bool) {
 	if len(b) == 0 || len(b) == 1 && b[0]|0x20 == 'z' {
 		return 0, true

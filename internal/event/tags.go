@@ -1,17 +1,19 @@
 package event
 
-// tags reads the event's tags, written as an object or as an array of pairs. All are checked; MaxTags are kept.
+import "sluice/internal/strictjson"
+
+// tags reads the event's tags, which are an object or an array of pairs. It checks all of them and keeps MaxTags.
 func (d *Decoder) tags(ev *Event) {
-	switch d.peek() {
+	switch d.scan.Peek() {
 	case '{':
-		o := d.object(kindTags)
-		for d.member(&o) {
+		o := d.scan.Object(kindTags)
+		for d.scan.Member(&o) {
 			if value := d.tagValue(); len(ev.Tags) < MaxTags {
-				ev.Tags = append(ev.Tags, Tag{d.name(&o), value})
+				ev.Tags = append(ev.Tags, Tag{d.scan.Name(&o), value})
 			}
 		}
 	case '[':
-		for a := d.array(); d.item(&a); {
+		for a := d.scan.Array(); d.scan.Item(&a); {
 			d.tagPair(ev)
 		}
 	default:
@@ -21,19 +23,19 @@ func (d *Decoder) tags(ev *Event) {
 
 func (d *Decoder) tagPair(ev *Event) {
 	var tag Tag
-	n, good := 0, d.peek() == '['
+	n, good := 0, d.scan.Peek() == '['
 	if !good {
-		d.value()
+		d.scan.Value()
 	} else {
-		for a := d.array(); d.item(&a); n++ {
+		for a := d.scan.Array(); d.scan.Item(&a); n++ {
 			switch {
-			case n == 0 && d.peek() == '"':
-				tag.Key = d.text()
+			case n == 0 && d.scan.Peek() == '"':
+				tag.Key = d.scan.Text()
 			case n == 1:
 				tag.Value = d.tagValue()
 			default:
 				good = false
-				d.value()
+				d.scan.Value()
 			}
 		}
 	}
@@ -46,25 +48,25 @@ func (d *Decoder) tagPair(ev *Event) {
 	}
 }
 
-// hasTag looks for a key among the pairs so far; an object cannot have one twice.
+// hasTag reports whether a key is among the pairs so far. In an object the scanner refuses a key that comes twice.
 func hasTag(tags []Tag, key Text) bool {
 	for i := range tags {
-		if tags[i].Key.equal(key) {
+		if tags[i].Key.Equal(key) {
 			return true
 		}
 	}
 	return false
 }
 
-// tagValue reads a value of any type: a string's content, or else the JSON text.
+// tagValue reads a value of any type. Of a string it returns the content, of any other value the JSON text.
 func (d *Decoder) tagValue() Text {
-	if d.peek() == '"' {
-		return d.text()
+	if d.scan.Peek() == '"' {
+		return d.scan.Text()
 	}
-	before := len(d.repairs)
-	t := Text{raw: d.raw()}
-	if len(d.repairs) > before {
-		t.form = faultJSON
+	before := len(d.scan.Repairs)
+	raw := d.scan.Raw()
+	if len(d.scan.Repairs) > before {
+		return strictjson.Unrepaired(raw)
 	}
-	return t
+	return strictjson.Verbatim(raw)
 }

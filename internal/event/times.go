@@ -7,19 +7,23 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxAhead is how far the future an event's time may lie in, after correction.
+// maxAhead is how far an event's time may lie in the future, after correction.
 const maxAhead = time.Hour
 
-// Times gives the columns timestamp, client_timestamp and timestamp_adjusted, in UTC to the millisecond.
+// Times returns the values of the columns timestamp, client_timestamp and timestamp_adjusted, in UTC to the
+// millisecond.
 //
-// The timestamp is the client's plus the correction (our clock minus the client's; 0 if nothing is known about it). If
-// the client gave none it is the time in a UUIDv7 id, corrected only if the client made the id, or else receivedAt.
-// A time that was not understood, or is more than an hour ahead of receivedAt or more than maxAge behind it, is
-// replaced by receivedAt and adjusted is set, whether it came from the timestamp or from the id. maxAge of 0 or less
-// is no limit.
+// timestamp is the client's timestamp plus correction, which is the gateway's clock minus the client's, or 0 if
+// unknown. If the client gave no timestamp, at is the time in a UUIDv7 id, corrected only if the client made the id.
+// With neither it is receivedAt.
 //
-// client is the timestamp as sent, never corrected, and 1970-01-01 if there was none or it was not understood.
-func (ev *Event) Times(id uuid.UUID, receivedAt time.Time, correction, maxAge time.Duration) (timestamp, client time.Time, adjusted bool) {
+// receivedAt also replaces a time that was not understood, is more than an hour ahead of receivedAt, or is more than
+// maxAge behind it; adjusted is then true. A maxAge of 0 or less sets no limit.
+//
+// client is the timestamp as sent, without correction. It is 1970-01-01 if there was none or it was not understood.
+func (ev *Event) Times(id uuid.UUID, receivedAt time.Time, correction, maxAge time.Duration) (
+	timestamp, client time.Time, adjusted bool,
+) {
 	received, oldest := receivedAt.UnixMilli(), int64(math.MinInt64)
 	if maxAge > 0 {
 		oldest = received - milliseconds(maxAge)
@@ -28,7 +32,7 @@ func (ev *Event) Times(id uuid.UUID, receivedAt time.Time, correction, maxAge ti
 	return utc(at), utc(sent), adjusted
 }
 
-// times is Times in milliseconds: with time.Time it takes several times as long.
+// times is Times in Unix milliseconds, which takes a fraction of the time that time.Time does.
 func (ev *Event) times(id uuid.UUID, receivedAt, oldest, correction int64) (timestamp, client int64, adjusted bool) {
 	if ev.Timestamp.state == understood {
 		client = ev.Timestamp.ms
@@ -61,3 +65,5 @@ func milliseconds(d time.Duration) int64 {
 }
 
 func utc(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -1,9 +1,10 @@
 package event
 
-// secondsDigits is how many digits the whole part of a number of seconds has at most: from 1e11 on it is milliseconds.
+// secondsDigits is the most digits that the whole part of a number of seconds has. From 1e11 on a number is
+// milliseconds.
 const secondsDigits = 11
 
-// longestMillis is how many digits are surely enough for any representable millisecond.
+// longestMillis is a number of digits that is enough for every representable millisecond.
 const longestMillis = 15
 
 // parseUnix reads a decimal number, written as in JSON or with leading zeros, as Unix seconds or milliseconds, and
@@ -32,15 +33,15 @@ func parseUnix(b []byte) Timestamp {
 	return timestampOf(ms)
 }
 
-// number is a decimal number: its value is 0.DDD × 10^point, where DDD are the digits of whole and frac together
-// from the first that is not zero. Zero has no digits.
+// number is a decimal number. Its value is 0.DDD × 10^point, where DDD are the digits of whole and frac together,
+// from the first that is not zero. The number zero has no digits.
 type number struct {
 	negative    bool
 	whole, frac []byte
 	point       int
 }
 
-// maxExponent is where exponents end to matter; it keeps sums with them far from overflow.
+// maxExponent bounds exponents. A larger one makes no difference, and sums with a bounded one do not overflow.
 const maxExponent = 1 << 30
 
 func parseNumber(b []byte) (n number, ok bool) {
@@ -82,8 +83,8 @@ func (n number) normalised(exponent int) number {
 	return n
 }
 
-// digits returns the number's first digits, as many as asked for (at most longestMillis; none or fewer is 0), as an
-// integer, and whether all behind them are zero.
+// digits returns the first n digits of the number as an integer, and whether all digits after them are zero. n is at
+// most longestMillis; for n of 0 or less the integer is 0.
 func (n *number) digits(count int) (value int64, exact bool) {
 	exact = true
 	have := len(n.whole) + len(n.frac)
@@ -105,7 +106,7 @@ func (n *number) digits(count int) (value int64, exact bool) {
 	return value, exact
 }
 
-// parseExponent reads e+5, or nothing, which is 0.
+// parseExponent reads an optional exponent such as e+5. Without one it returns 0.
 func parseExponent(b []byte) (int, bool) {
 	if len(b) == 0 {
 		return 0, true

@@ -1,6 +1,6 @@
 // Package settings reads a program's settings from flags, the environment and a file.
 //
-// A setting is a struct field with kong tags; its help tag is the manual, shown by --help and copied into the README. The
+// A setting is a struct field with kong tags; its help tag is the manual, shown by --help and copied into docs/settings.md. The
 // order of precedence is: flag, environment (SLUICE_ and the flag in capitals, with _ for -), file, default. An empty
 // variable counts as not set.
 //

@@ -1,0 +1,342 @@
+package clickhouse
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/rows"
+	"sluice/consumer/rows/rowstest"
+
+	"github.com/ClickHouse/ch-go"
+)
+
+// twoShards is a cluster of two shards with a replica each, reached on ways that can fail.
+func twoShards(t *testing.T) (c *clusterTable, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
+	t.Helper()
+	servers, ways = []*clickhousetest.Database{clickhousetest.NewShard(t), clickhousetest.NewShard(t)}, []*clickhousetest.Proxy{clickhousetest.NewProxy(t), clickhousetest.NewProxy(t)}
+	c = clusterOf(t, "auto", clusterShape{nodes: [][]node{{nodeOf(viaProxy(servers[0], ways[0]))}, {nodeOf(viaProxy(servers[1], ways[1]))}}})
+	return c, servers, ways
+}
+
+// A block is in when each shard has its rows of it, as one block under a token of the shard's own; sent again it changes nothing.
+func TestClusterInsert(t *testing.T) {
+	c, servers, ways := twoShards(t)
+	const n = 1000
+	b := rowstest.Many(t, n)
+	for range 3 {
+		if err := c.Insert(t.Context(), b, "range"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := addedUp(t, servers, "SELECT count() FROM events_local"); got != n {
+		t.Errorf("%d rows, want %d", got, n)
+	}
+	for shard, d := range servers {
+		d.Asks(fmt.Sprintf("SELECT countIf(%s %% 2 != %d) FROM events_local", ShardKey, shard), "0")
+		d.Asks("SELECT count() > 400, uniqExact(_part) FROM events_local", "1\t1")
+		want := c.spread.token("range", shard)
+		if got := ways[shard].Tokens(); !slices.Equal(got, []string{want, want, want}) {
+			t.Errorf("shard %d was sent %v, want three times %s", shard+1, got, want)
+		}
+	}
+	if len(c.in) != 0 {
+		t.Errorf("remembered for nothing: %v", c.in)
+	}
+}
+
+// A shard that has its rows is not sent them again while another one fails: not when that one was not reached, not when it refused for a while, and
+// not when its answer was lost. Then its token drops what was in already.
+func TestClusterRetriesOneShard(t *testing.T) {
+	for name, m := range map[string]clickhousetest.Fault{"lost": clickhousetest.Lost, "answer lost": clickhousetest.AnswerLost, "read-only": clickhousetest.ReadOnly} {
+		t.Run(name, func(t *testing.T) {
+			c, servers, ways := twoShards(t)
+			b := rowstest.Many(t, 100)
+			ways[1].Plan(m, m)
+			for try := range 3 {
+				err := c.Insert(t.Context(), b, "range")
+				if (err == nil) != (try == 2) {
+					t.Fatalf("try %d: %v", try, err)
+				}
+				if err != nil && IsUncertain(err) != (m != clickhousetest.ReadOnly) {
+					t.Errorf("%v: unknown %v", err, IsUncertain(err))
+				}
+			}
+			if got := []int{len(ways[0].Tokens()), len(ways[1].Tokens())}; !slices.Equal(got, []int{1, 3}) {
+				t.Errorf("sent %v times, want 1 and 3", got)
+			}
+			if got := addedUp(t, servers, "SELECT count() FROM events_local"); got != 100 {
+				t.Errorf("%d rows", got)
+			}
+			if len(c.in) != 0 {
+				t.Errorf("remembered for nothing: %v", c.in)
+			}
+		})
+	}
+}
+
+// Whoever takes a range over knows nothing of what its owner had sent: it sends all of it again, and each shard drops what it has.
+func TestClusterNextOwner(t *testing.T) {
+	c, servers, ways := twoShards(t)
+	b := rowstest.Many(t, 100)
+	ways[0].Plan(clickhousetest.Lost)
+	if err := c.Insert(t.Context(), b, "range"); err == nil {
+		t.Fatal("no error")
+	}
+	next := clusterOf(t, "auto", *c.known)
+	missing, err := next.Missing(t.Context(), "events", 0, b)
+	if err != nil || !slices.Equal(missing, c.spread.split(b)[0]) {
+		t.Errorf("missing %v, error %v; want all of shard 1", missing, err)
+	}
+	if err := next.Insert(t.Context(), b, "range"); err != nil {
+		t.Fatal(err)
+	}
+	if got := addedUp(t, servers, "SELECT count() FROM events_local"); got != 100 {
+		t.Errorf("%d rows", got)
+	}
+}
+
+// A block whose events are all of one shard is that shard's alone.
+func TestClusterOneShardsBlock(t *testing.T) {
+	c, servers, ways := twoShards(t)
+	if _, _, err := c.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := rowstest.Many(t, 100)
+	b = b.Pick(c.spread.split(b)[1])
+	if err := c.Insert(t.Context(), b, "range"); err != nil {
+		t.Fatal(err)
+	}
+	servers[1].Asks("SELECT count() FROM events_local", fmt.Sprint(b.Rows()))
+	if n := len(ways[0].Tokens()); n != 0 {
+		t.Errorf("%d inserts for a shard without rows", n)
+	}
+}
+
+// The question which rows are missing is asked of all shards, about all rows: a row is in wherever it is, as after a change of the weights.
+// While a shard does not answer nothing is missing and nothing is in.
+func TestClusterDoubt(t *testing.T) {
+	c, servers, ways := twoShards(t)
+	b := rowstest.Many(t, 20)
+	ask := func() ([]int32, error) { return c.Missing(t.Context(), "events", 0, b) }
+	if missing, err := ask(); err != nil || len(missing) != 20 {
+		t.Errorf("missing %v of an empty table, error %v", missing, err)
+	}
+	if err := c.Insert(t.Context(), b.Pick([]int32{0, 1, 2, 3, 4}), "t"); err != nil {
+		t.Fatal(err)
+	}
+	if err := insertLocally(t, servers[0], b.Pick([]int32{5, 6, 7, 8, 9})); err != nil { // some of them are the other shard's
+		t.Fatal(err)
+	}
+	if missing, err := ask(); err != nil || !slices.Equal(missing, []int32{10, 11, 12, 13, 14, 15, 16, 17, 18, 19}) {
+		t.Errorf("missing %v, error %v", missing, err)
+	}
+	if highest, err := c.Highest(t.Context(), "events", 0, 0); highest != 9 || err != nil {
+		t.Errorf("highest %d, error %v", highest, err)
+	}
+	if err := insertLocally(t, servers[1], b.Pick([]int32{15})); err != nil {
+		t.Fatal(err)
+	}
+	if highest, err := c.Highest(t.Context(), "events", 0, 0); highest != 15 || err != nil {
+		t.Errorf("highest %d, error %v", highest, err)
+	}
+	ways[1].Stay(clickhousetest.Gone)
+	if missing, err := ask(); err == nil {
+		t.Errorf("missing %v although a shard is away", missing)
+	}
+	if highest, err := c.Highest(t.Context(), "events", 0, 0); err == nil {
+		t.Errorf("highest %d although a shard is away", highest)
+	}
+}
+
+func insertLocally(t *testing.T, d *clickhousetest.Database, b *rows.Block) error {
+	t.Helper()
+	to := newInserter(reach(d.Native()))
+	to.table = LocalTable
+	defer to.Close()
+	return to.Insert(t.Context(), b, "")
+}
+
+// replicated is one shard with replicas that have different rows, as they do while one lags.
+func replicated(t *testing.T, quorum string, n int) (c *clusterTable, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
+	t.Helper()
+	var nodes []node
+	for range n {
+		servers, ways = append(servers, clickhousetest.NewShard(t)), append(ways, clickhousetest.NewProxy(t))
+		nodes = append(nodes, nodeOf(viaProxy(servers[len(servers)-1], ways[len(ways)-1])))
+	}
+	return clusterOf(t, quorum, clusterShape{nodes: [][]node{nodes}}), servers, ways
+}
+
+// A row is in when as many replicas have it as must. One that fewer have is on its way, or will be taken back: it is asked for again.
+func TestClusterCountsReplicas(t *testing.T) {
+	b := rowstest.Many(t, 3)
+	for _, tc := range []struct {
+		quorum   string
+		replicas int
+		has      int // how many have row 1
+		away     int
+		want     string
+	}{
+		{"auto", 2, 0, 0, "missing"}, {"auto", 2, 1, 0, "ask again"}, {"auto", 2, 2, 0, "in"},
+		{"auto", 2, 2, 1, "no answer"}, {"auto", 2, 0, 1, "no answer"},
+		{"auto", 3, 1, 0, "ask again"}, {"auto", 3, 2, 0, "in"}, {"auto", 3, 3, 1, "in"}, {"auto", 3, 2, 1, "ask again"}, {"auto", 3, 0, 1, "missing"}, {"auto", 3, 3, 2, "no answer"},
+		{"1", 2, 0, 0, "missing"}, {"1", 2, 1, 0, "in"}, {"1", 2, 2, 1, "in"}, {"1", 2, 0, 1, "missing"}, {"1", 2, 2, 2, "no answer"},
+		{"3", 3, 2, 0, "ask again"}, {"3", 3, 3, 0, "in"}, {"3", 3, 3, 1, "no answer"},
+	} {
+		t.Run(fmt.Sprintf("%s of %d, %d have it, %d away", tc.quorum, tc.replicas, tc.has, tc.away), func(t *testing.T) {
+			c, servers, ways := replicated(t, tc.quorum, tc.replicas)
+			for _, d := range servers[:tc.has] {
+				if err := insertLocally(t, d, b.Pick([]int32{1})); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, w := range ways[:tc.away] {
+				w.Stay(clickhousetest.Gone)
+			}
+			missing, err := c.Missing(t.Context(), "events", 0, b)
+			got := "in"
+			switch {
+			case errors.Is(err, errFewer):
+				got = "ask again"
+			case err != nil:
+				got = "no answer"
+			case slices.Contains(missing, 1):
+				got = "missing"
+			}
+			if got != tc.want || err == nil && (!slices.Contains(missing, 0) || !slices.Contains(missing, 2)) {
+				t.Errorf("%s, missing %v, error %v; want %s", got, missing, err, tc.want)
+			}
+			if highest, err := c.Highest(t.Context(), "events", 0, 0); (err != nil) != (tc.want == "no answer") || err == nil && (highest == 1) != (tc.has > tc.away) {
+				t.Errorf("highest %d, error %v", highest, err)
+			}
+		})
+	}
+}
+
+// A replica that is not there, or cannot take it, leaves the insert to another one, under the same token.
+func TestClusterOtherReplica(t *testing.T) {
+	for name, m := range map[string]clickhousetest.Fault{"gone": clickhousetest.Gone, "lost": clickhousetest.Lost, "read-only": clickhousetest.ReadOnly} {
+		c, _, ways := replicated(t, "1", 2)
+		if _, _, err := c.look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.shards[0].turn.Store(0)
+		ways[0].Stay(m)
+		tries := 1
+		for ; c.Insert(t.Context(), rowstest.Many(t, 3), "range") != nil && tries < 5; tries++ {
+			continue
+		}
+		if want := map[clickhousetest.Fault]int{clickhousetest.Gone: 1, clickhousetest.Lost: 2, clickhousetest.ReadOnly: 2}[m]; tries != want {
+			t.Errorf("%s: in after %d tries, want %d", name, tries, want)
+		}
+		if got := ways[1].Tokens(); !slices.Equal(got, []string{"range"}) {
+			t.Errorf("%s: the other replica was sent %v", name, got)
+		}
+		if err := c.Insert(t.Context(), rowstest.Many(t, 4), "next"); err != nil || len(ways[1].Tokens()) != 2 {
+			t.Errorf("%s: the next block does not begin with the replica that works: %v", name, err)
+		}
+	}
+}
+
+// An insert waits for the quorum of its own shard, for less time than an attempt may take, and the server knows all the words, over both protocols.
+func TestClusterQuorumIsSent(t *testing.T) {
+	for quorum, want := range map[string]string{"auto": "2", "3": "3", "1": ""} {
+		c, servers, ways := replicated(t, quorum, 3)
+		if err := c.Insert(t.Context(), rowstest.Many(t, 3), "range"); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range ways {
+			if w.Last() != nil && (w.Last().Get("insert_quorum") != want || w.Last().Get("insert_quorum_timeout") != map[bool]string{true: "60000"}[want != ""]) {
+				t.Errorf("%s: sent %v", quorum, w.Last())
+			}
+		}
+		native := clusterOf(t, quorum, clusterShape{replicas: []int{3}, nodes: [][]node{{nodeOf(reach(servers[0].Native()))}}})
+		if err := native.Insert(t.Context(), rowstest.Many(t, 4), "another"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Whoever names fewer servers than must have a block is told so: of the others it is not known what they have.
+func TestClusterNamesTooFew(t *testing.T) {
+	for n, said := range map[int]bool{1: true, 2: false, 3: false} {
+		log := &logText{}
+		nodes := []node{newNode(Config{}, "a:1"), newNode(Config{}, "b:1"), newNode(Config{}, "c:1")}
+		c := clusterOf(t, "auto", clusterShape{replicas: []int{3}, nodes: [][]node{nodes[:n]}})
+		c.log = slog.New(slog.NewTextHandler(log, nil))
+		if _, _, err := c.look(t.Context()); err != nil || strings.Contains(log.String(), "level=WARN") != said {
+			t.Errorf("%d named: error %v, said %s", n, err, log)
+		}
+	}
+}
+
+// An answer that never came comes before all else, and a row that is refused after all else.
+func TestClusterWorst(t *testing.T) {
+	unknown, later, data := errors.New("reset"), &ch.Exception{Code: 242}, &ch.Exception{Code: 53}
+	for _, tc := range []struct {
+		errs []error
+		want error
+	}{
+		{[]error{nil, data}, data},
+		{[]error{data, later}, later},
+		{[]error{later, data, unknown, later}, unknown},
+		{[]error{data, ErrNotSent}, ErrNotSent},
+		{[]error{ErrNotSent, unknown}, unknown},
+	} {
+		if got := worst(tc.errs); !errors.Is(got, tc.want) || IsUncertain(got) != (tc.want == unknown) || isData(got) != (tc.want == error(data)) {
+			t.Errorf("worst of %v is %v", tc.errs, got)
+		}
+	}
+	if err := worst([]error{nil, nil}); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is remembered of blocks that nobody finishes has a bound.
+func TestClusterForgets(t *testing.T) {
+	c := clusterOf(t, "1", clusterShape{})
+	for n := range mostHalfIn + 1 {
+		c.note(fmt.Sprint(n))
+		if want := min(n+1, mostHalfIn); n < mostHalfIn && len(c.in) != want {
+			t.Fatalf("%d are remembered after %d", len(c.in), n+1)
+		}
+	}
+	if len(c.in) != 1 || !c.isIn(fmt.Sprint(mostHalfIn)) {
+		t.Errorf("%d are remembered", len(c.in))
+	}
+	c.note("")
+	if c.isIn("") {
+		t.Error("an insert without a token is remembered")
+	}
+}
+
+// A consumer that was not told of the cluster does not send to the Distributed table, which would answer before the rows are in.
+func TestClusterUnnamed(t *testing.T) {
+	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
+		d.AskServer("CREATE DATABASE " + d.Name)
+		for _, statement := range clickhousetest.ClusterTables(d.Name) {
+			d.Ask(statement)
+		}
+		err := sendTo(t, reach(dsn), rowstest.Many(t, 1))
+		if !IsSetup(err) || IsUncertain(err) || !strings.Contains(err.Error(), "--clickhouse-cluster") {
+			t.Errorf("error %v", err)
+		}
+		d.Asks("SELECT count() FROM events_local", "0")
+	})
+}
+
+// What Cloud and a cluster's insert differ in is in the settings that are sent.
+func TestClusterSettings(t *testing.T) {
+	for quorum, want := range map[string]string{"": "", "1": "", "2": "2", "auto": "auto"} {
+		s := Server{knows: map[string]bool{"insert_quorum": true, "insert_quorum_parallel": true}}
+		got := s.settings("", clusterSettings(quorum))
+		if got["insert_quorum"] != want || got["insert_quorum_timeout"] != "" || len(got) != 0 != (want != "") {
+			t.Errorf("%q: %v", quorum, got)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package clickhouse
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/rows/rowstest"
+)
+
+func rowsWithPayload(n int, payload func(i int) string) []rowstest.Record {
+	out := make([]rowstest.Record, n)
+	for i := range out {
+		out[i] = rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, payload(i)) //nolint:gosec // not negative
+	}
+	return out
+}
+
+// With a profile that forbids the reads, or cuts their answers short, rows are compared with the table all the same: what it sets is set
+// otherwise for them.
+func TestReadUnderProfiles(t *testing.T) {
+	for _, user := range []string{"keyed", "cut_short", "few_results", "cached", "not_async"} {
+		d := clickhousetest.Migrated(t)
+		if err := sendTo(t, reach(d.Native()), rowstest.Block(t, rowsWithPayload(250, func(i int) string { return fmt.Sprintf(`{"message":"event %d"}`, i) })...)); err != nil {
+			t.Fatal(err)
+		}
+		more := 250
+		for protocol, dsn := range d.OfUser(user) {
+			p := newPool(reach(dsn), slog.New(slog.DiscardHandler))
+			b := rowstest.Block(t, rowsWithPayload(260, func(i int) string { return fmt.Sprintf(`{"message":"event %d"}`, i) })...)
+			missing, err := p.Missing(t.Context(), "events", 0, b)
+			if err != nil || len(missing) != 260-more || missing[0] != int32(more) { //nolint:gosec // small
+				t.Errorf("%s, %s: missing %v, error %v", user, protocol, missing, err)
+			}
+			if user == "cached" { // an answer of a moment ago would be the same
+				if err := sendTo(t, reach(d.Native()), rowstest.Block(t, rowsWithPayload(more+1, func(i int) string { return fmt.Sprintf(`{"message":"event %d"}`, i) })[more:]...)); err != nil {
+					t.Fatal(err)
+				}
+				more++
+				if again, err := p.Missing(t.Context(), "events", 0, b); err != nil || len(again) != len(missing)-1 {
+					t.Errorf("%s: missing %v after another insert, error %v", protocol, again, err)
+				}
+			}
+			if highest, err := p.Highest(t.Context(), "events", 0, 0); highest != int64(more-1) || err != nil {
+				t.Errorf("%s, %s: highest %d, error %v", user, protocol, highest, err)
+			}
+			p.Close()
+		}
+	}
+}
+
+// A setting that is pinned to the value wanted is no obstacle, and is not sent.
+func TestPinnedAsWanted(t *testing.T) {
+	d := clickhousetest.Migrated(t)
+	for protocol, dsn := range d.OfUser("not_async") {
+		to := newInserter(reach(dsn))
+		if err := to.Insert(t.Context(), rowstest.Many(t, 3), "a token of "+protocol); err != nil {
+			t.Errorf("%s: %v", protocol, err)
+		} else if _, sent := to.known.settings("t", nil)["async_insert"]; sent {
+			t.Errorf("%s: async_insert is sent", protocol)
+		}
+		to.Close()
+	}
+}

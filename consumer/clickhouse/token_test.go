@@ -1,0 +1,117 @@
+package clickhouse
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"sluice/consumer/clickhouse/clickhousetest"
+	rowsroom "sluice/consumer/rows"
+	"sluice/consumer/rows/rowstest"
+)
+
+// overBothMigrated runs a test for an inserter of each protocol, on tables of their own.
+func overBothMigrated(t *testing.T, test func(t *testing.T, d *clickhousetest.Database, to *inserter)) {
+	t.Helper()
+	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
+		store := reach(dsn)
+		d.Migrate()
+		to := newInserter(store)
+		defer to.Close()
+		test(t, d, to)
+	})
+}
+
+// months makes a block whose rows lie in several table partitions.
+func months(t *testing.T, n int) *rowsroom.Block {
+	t.Helper()
+	var records []rowstest.Record
+	for i := range n {
+		at := time.Date(2024, time.Month(1+i%3), 1, 0, 0, 0, 0, time.UTC)
+		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, fmt.Sprintf(`{"message":"event %d","timestamp":%q}`, i, at.Format(time.RFC3339)))) //nolint:gosec // small
+	}
+	return rowstest.Block(t, records...)
+}
+
+// A block that comes again under its token changes nothing, however large it is, and it was one block: one part in each table
+// partition.
+func TestTokenDropsTheSameBlock(t *testing.T) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+		const rows = 75_000 // more than ClickHouse's own block size, which is 65,409
+		b := months(t, rows)
+		for range 3 {
+			if err := to.Insert(t.Context(), b, "events_raw/events/0/0-74999/1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.Asks("SELECT count() FROM events_raw", fmt.Sprint(rows))
+		d.Asks("SELECT count(), min(rows), max(max_block_number - min_block_number) FROM system.parts WHERE database = currentDatabase() AND table = 'events_raw'", "3\t25000\t0")
+	})
+}
+
+// Of a block that got in only in part the rest is added, without a second row of what was there.
+func TestTokenAddsWhatIsMissing(t *testing.T) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+		b := months(t, 9)
+		if err := to.Insert(t.Context(), b.Pick([]int32{1, 4, 7}), "token"); err != nil {
+			t.Fatal(err)
+		}
+		missing, err := to.Missing(t.Context(), "events", 0, b)
+		if want := []int32{0, 2, 3, 5, 6, 8}; err != nil || !slices.Equal(missing, want) {
+			t.Errorf("missing %v, error %v; want %v", missing, err, want)
+		}
+		for range 2 {
+			if err := to.Insert(t.Context(), b, "token"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.Asks("SELECT count(), uniqExact(_offset) FROM events_raw", "9\t9")
+		if missing, err := to.Missing(t.Context(), "events", 0, b); err != nil || len(missing) > 0 {
+			t.Errorf("missing %v, error %v", missing, err)
+		}
+	})
+}
+
+// What rests on it: other rows under a token that was used are dropped, and answered as if they were in. So the token has the hash of
+// the content, and a doubtful insert is looked for afterwards.
+func TestTokenDropsOtherRows(t *testing.T) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+		old, fresh := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2)), rowstest.Block(t, rowstest.From(1, "demo", rowstest.ID(101), rowstest.Noon, `{"message":"another"}`))
+		for _, b := range []*rowsroom.Block{old, fresh} {
+			if err := to.Insert(t.Context(), b, "token"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.Asks("SELECT count() FROM events_raw", "2")
+		missing, err := to.Missing(t.Context(), "events", 0, fresh)
+		if err != nil || !slices.Equal(missing, []int32{0}) {
+			t.Errorf("the offset is there with another event: missing %v, error %v", missing, err)
+		}
+		if err := to.Insert(t.Context(), fresh, "token/again-1"); err != nil {
+			t.Fatal(err)
+		}
+		d.Asks("SELECT count() FROM events_raw", "3")
+	})
+}
+
+// The table is asked for a topic's and a partition's own rows.
+func TestHighest(t *testing.T) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+		ask := func(topic string, partition int, from, want int64) {
+			t.Helper()
+			if got, err := to.Highest(t.Context(), topic, partition, from); got != want || err != nil {
+				t.Errorf("highest of %s %d from %d: %d, error %v; want %d", topic, partition, from, got, err, want)
+			}
+		}
+		ask("events", 0, 0, -1)
+		if err := to.Insert(t.Context(), rowstest.Block(t, rowstest.Plain(0), rowstest.Plain(5), rowstest.Plain(7)), ""); err != nil {
+			t.Fatal(err)
+		}
+		ask("events", 0, 0, 7)
+		ask("events", 0, 7, 7)
+		ask("events", 0, 8, -1)
+		ask("events", 1, 0, -1)
+		ask("it's\\another", 0, 0, -1)
+	})
+}

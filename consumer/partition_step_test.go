@@ -1,0 +1,72 @@
+package consumer
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/consumer/rows"
+	"sluice/consumer/step"
+	"sluice/internal/event"
+)
+
+// TestStepsInTheEngine: what is redacted is redacted in all columns, what is dropped is counted, and identity stays.
+func TestStepsInTheEngine(t *testing.T) {
+	d := migrated(t)
+	cfg := goodConfig()
+	cfg.RedactKeys, cfg.RedactPatterns, cfg.Sample = []string{"password"}, []string{"card"}, 0.5
+	p := newProcessor()
+	p.chain.Steps = step.New(cfg.steps())
+	b := newBatch()
+	b.rows = rows.New()
+	const n = 200
+	for i := range int64(n) {
+		r := fromGateway(i, "demo", idV4(uint64(i)), time.Now(), fmt.Sprintf(`{"message":"card 4111111111111111 of %d","password":"hunter2","timestamp":"2026-11-0%dT00:00:00Z"}`, i, 1+i%9)) //nolint:gosec // small
+		b.add(&r, p)
+	}
+	dropped := b.drop["sample"]
+	if b.rows.Rows()+dropped != n || dropped < n/4 || dropped > 3*n/4 || b.Records != n || len(b.dead) != 0 {
+		t.Fatalf("%d rows, %d dropped, %d dead of %d", b.rows.Rows(), dropped, len(b.dead), n)
+	}
+	if err := insertInto(t, d.native(), b.rows); err != nil {
+		t.Fatal(err)
+	}
+	d.asks("SELECT count() FROM events WHERE position(payload, '4111') > 0 OR position(payload, 'hunter2') > 0 OR position(message, '4111') > 0", "0")
+	d.asks("SELECT countIf(message LIKE 'card [redacted] %'), countIf(JSONExtractString(payload, 'password') = '[redacted]') FROM events", fmt.Sprintf("%d\t%d", n-dropped, n-dropped))
+	d.asks("SELECT countIf(id_time = toDateTime(timestamp)) FROM events_raw", fmt.Sprint(n-dropped))
+}
+
+// TestDroppedEventsPass: a batch of which nothing is left moves the offset on, and what was dropped is counted once it does.
+func TestDroppedEventsPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t, func(w *worker) { w.cfg.Sample, w.topic.dropped = math.SmallestNonzeroFloat64, true })
+		w.topic.add(10)
+		w.start()
+		time.Sleep(3 * time.Second) // the bubble's clock
+		if got := testutil.ToFloat64(w.metrics.dropped.WithLabelValues("sample")); got != 10 {
+			t.Errorf("%v dropped", got)
+		}
+		if got := w.head.Load(); got != 10 {
+			t.Errorf("committed %d", got)
+		}
+	})
+}
+
+// TestBrokenStep: a step that makes something of an event that is none sends it to the dead-letter topic.
+func TestBrokenStep(t *testing.T) {
+	p := newProcessor()
+	p.chain.Steps = []step.Step{{Name: "broken", Apply: func(in *step.Input) bool {
+		in.Replace(func(dst, _ []byte) []byte { return append(dst, "[]"...) })
+		return true
+	}}}
+	r := plain(1)
+	err := p.process(&r, rows.New())
+	if err == nil || deadReason(err) != event.DeadInvalidEvent || !strings.Contains(err.Error(), "after processing") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,255 @@
+package schema
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/internal/settings"
+)
+
+// compared compares the cluster's schema with what a number of servers have, who are told what they lack.
+func compared(t *testing.T, servers int, lack func(map[string][]found)) comparison {
+	t.Helper()
+	f := flavour{database: "db", cluster: "c", ttl: ttlOf(defaultRetention)}
+	texts, err := statements(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv := inventory{servers: servers, databases: servers, objects: map[string][]found{}}
+	var all []wanted
+	for _, s := range texts {
+		d, err := parseDefinition(strings.Join(strings.Fields(strings.Replace(s.text, f.onCluster(), "", 1)), " "))
+		if err != nil {
+			t.Fatal(err)
+		}
+		engine := "MergeTree"
+		if d.view {
+			engine = "View"
+		}
+		all = append(all, wanted{s, d})
+		inv.objects[d.name] = []found{{definition: d, engine: engine, servers: servers}}
+	}
+	if lack != nil {
+		lack(inv.objects)
+	}
+	c := comparison{flavour: f, inventory: inv}
+	c.compare(all)
+	return c
+}
+
+// Servers of a cluster that lack an object get it, all others are as they should be.
+func TestCompareServersOfACluster(t *testing.T) {
+	if c := compared(t, 3, nil); len(c.steps) > 0 || len(c.with(stateThere)) != len(c.findings) {
+		t.Errorf("%v %v", c.findings, c.steps)
+	}
+	for object, want := range map[string]string{
+		"events_local": "CREATE TABLE IF NOT EXISTS events_local ON CLUSTER 'c'\n",
+		"events_raw":   "CREATE TABLE IF NOT EXISTS events_raw ON CLUSTER 'c' AS events_local\n",
+		"issues":       "CREATE VIEW IF NOT EXISTS issues ON CLUSTER 'c' AS\n",
+	} {
+		c := compared(t, 3, func(objects map[string][]found) { objects[object][0].servers = 2 })
+		missing := c.with(stateMissing)
+		if len(c.steps) != 1 || !strings.HasPrefix(c.steps[0].statement, want) || len(missing) != 1 || !strings.HasSuffix(missing[0].String(), object+": on 1 of 3 servers") {
+			t.Errorf("%s: %v %v", object, c.findings, c.steps)
+		}
+	}
+	// One server has another definition: both are looked at.
+	c := compared(t, 3, func(objects map[string][]found) {
+		odd := objects["issues"][0]
+		odd.query, odd.servers = "SELECT 1", 1
+		objects["issues"][0].servers = 2
+		objects["issues"] = append(objects["issues"], odd)
+	})
+	if left := c.left(); len(c.steps) > 0 || len(left) != 1 || left[0].what != "view issues" {
+		t.Errorf("%v %v", c.findings, c.steps)
+	}
+}
+
+// A server that joined gets the retention of the others, and servers that differ are said and made alike when a retention is given.
+func TestRetentionOfACluster(t *testing.T) {
+	if got := newTTL([]string{"a", "b"}, new(settings.Duration(time.Hour))); got != "a" {
+		t.Errorf("a server that joined gets %s", got)
+	}
+	c := comparison{flavour: flavour{cluster: "c"}}
+	have := []string{ttlOf(90 * day), ttlOf(30 * day)}
+	count := func(time.Duration) (loss, error) { return loss{rows: 7}, nil }
+	if err := c.retention(have, nil, false, count); err != nil || len(c.steps) > 0 || len(c.left()) != 1 {
+		t.Errorf("not given: %v %v, error %v", c.findings, c.steps, err)
+	}
+	for d, want := range map[time.Duration]struct{ steps, refused bool }{
+		90 * day: {steps: true}, 91 * day: {steps: true}, 89 * day: {refused: true}, 30 * day: {refused: true},
+	} {
+		c := comparison{flavour: flavour{cluster: "c"}}
+		err := c.retention(have, new(settings.Duration(d)), false, count)
+		if err != nil || len(c.steps) > 0 != want.steps || (c.refused != "") != want.refused {
+			t.Errorf("%s: %v %v, error %v", d, c.findings, c.steps, err)
+		}
+	}
+	broken := errors.New("broken")
+	err := c.retention(have, new(settings.Duration(day)), true, func(time.Duration) (loss, error) { return loss{}, broken })
+	if !errors.Is(err, broken) || len(c.steps) > 0 {
+		t.Errorf("what cannot be counted is removed: %v, error %v", c.steps, err)
+	}
+}
+
+// The questions that all servers of a cluster are asked are ones that ClickHouse answers.
+func TestInventoryOfACluster(t *testing.T) {
+	d := clickhousetest.Migrated(t)
+	d.Ask("ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + INTERVAL 1000 DAY")
+	received(d, 0, 100, 200)
+	d.Ask("RENAME TABLE events_raw TO events_local")
+	opts, err := storeOf(d).ClickHouse.Options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := openDefault(t.Context(), *opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	f := flavour{database: d.Name, cluster: "single"} // twice the same server, which ClickHouse asks once
+	all, err := want(t.Context(), db, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := []string{all[0].name, all[1].name}; !slices.Equal(names, []string{"events_local", "events_raw"}) || len(all[1].columns) != len(all[0].columns) {
+		t.Errorf("wanted are %v", names)
+	}
+	inv, err := take(t.Context(), db, f, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if local := inv.objects["events_local"]; inv.servers != 1 || inv.databases != 1 || len(local) != 1 || local[0].servers != 1 || len(inv.objects["events_raw"]) != 0 {
+		t.Errorf("%d servers, %d databases, %+v", inv.servers, inv.databases, inv.objects)
+	}
+	if ttls := inv.ttls("events_local"); !slices.Equal(ttls, []string{"toDateTime(received_at) + toIntervalDay(1000)"}) {
+		t.Errorf("kept %v", ttls)
+	}
+	if l, err := lostBy(t.Context(), db, f, 150*day); err != nil || l.rows != 1 || l.bytes == 0 {
+		t.Errorf("lost %+v, error %v", l, err)
+	}
+}
+
+// A definition is read as the server writes it, with all that may be in one.
+func TestParseDefinition(t *testing.T) {
+	d, err := parseDefinition("CREATE TABLE `my db`.t (`a` String DEFAULT concat('x, )\\'', 'TTL') COMMENT 'it''s (' CODEC(Delta(8), ZSTD(1)) TTL b + toIntervalDay(1), " +
+		"`b` Map(String, Enum8('a b' = 1, 'c,)' = 2)), INDEX i (a, b) TYPE set(100) GRANULARITY 4, CONSTRAINT c CHECK a != '', PROJECTION p (SELECT a ORDER BY b)) " +
+		"ENGINE = ReplicatedReplacingMergeTree('/a/{shard}, x', '{replica}', _ver) PARTITION BY f(b) PRIMARY KEY a ORDER BY (a, b) SAMPLE BY b TTL b + toIntervalDay(7), b + toIntervalDay(1) RECOMPRESS CODEC(ZSTD(9)) " +
+		"SETTINGS x = 1, y = 'a, b' COMMENT 'said TTL 1'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantColumns := []part{
+		{name: "a", text: "String", kind: `DEFAULT concat('x, )\'', 'TTL')`, code: "CODEC(Delta, ZSTD(1))"},
+		{name: "b", text: "Map(String, Enum8('a b' = 1, 'c,)' = 2))"},
+	}
+	if d.name != "t" || d.view || !slices.Equal(d.columns, wantColumns) || !slices.Equal(d.indices, []part{{name: "i", text: "(a, b) TYPE set(100) GRANULARITY 4"}}) {
+		t.Errorf("%+v", d)
+	}
+	if engine, arguments := d.engine(); engine != "ReplicatedReplacingMergeTree" || arguments != "_ver" {
+		t.Errorf("engine %s of %s", engine, arguments)
+	}
+	if !slices.Equal(d.settings(), []part{{name: "x", text: "1"}, {name: "y", text: "'a, b'"}}) {
+		t.Errorf("settings %v", d.settings())
+	}
+	for clause, want := range map[string]string{
+		"PARTITION": "f(b)", "ORDER": "(a, b)", "PRIMARY": "a", "TTL": "b + toIntervalDay(7), b + toIntervalDay(1) RECOMPRESS CODEC(ZSTD(9))", "COMMENT": "'said TTL 1'",
+	} {
+		if d.clauses[clause] != want {
+			t.Errorf("%s is %s", clause, d.clauses[clause])
+		}
+	}
+	for _, none := range []string{"", "CREATE", "CREATE TABLE", "CREATE TABLE IF NOT EXISTS"} {
+		if d, err := parseDefinition(none); err == nil {
+			t.Errorf("%q is %+v", none, d)
+		}
+	}
+}
+
+// A migration of a cluster as a whole, with all of its steps in their order. On the way to the engine, which has neither Keeper nor peers, the
+// statements lose what takes them.
+func TestApplyToCluster(t *testing.T) {
+	d := clickhousetest.New(t)
+	w := clickhousetest.NewProxy(t)
+	var mu sync.Mutex
+	var sent []string
+	w.Rewrite = func(body string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		sent = append(sent, body)
+		return clickhousetest.Unreplicated(body)
+	}
+	count := func(part string) (n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, s := range sent {
+			n += strings.Count(s, part)
+		}
+		sent = nil
+		return n
+	}
+	store := storeAt("http://" + w.Addr + "/" + d.Name)
+	store.ClickHouse.Cluster = "two"
+	store.Retention = nil
+	objects := []string{"database " + d.Name, "table events_local", "table events_raw", "view events", "view issues", "view events_per_minute"}
+	if said, err := status(t, store); !errors.Is(err, ErrPending) || strings.Count(said, "missing") != len(objects) {
+		t.Errorf("before: %v\n%s", err, said)
+	}
+	count("")
+	said := apply(t, store)
+	for _, object := range objects {
+		if !strings.Contains(said, "made "+object+"\n") {
+			t.Errorf("%s is not made:\n%s", object, said)
+		}
+	}
+	if n := count(" ON CLUSTER 'two'"); n != len(objects) {
+		t.Errorf("%d statements on the cluster", n)
+	}
+	if again := apply(t, store); again != upToDate {
+		t.Errorf("the second time says:\n%s", again)
+	}
+	if n := count(" ON CLUSTER 'two'"); n != 0 {
+		t.Errorf("%d statements with nothing to do", n)
+	}
+	// What is missing is made, whether it was there before or not, and a table gets the retention that others have.
+	d.Ask("ALTER TABLE events_local MODIFY TTL toDateTime(received_at) + toIntervalDay(100)")
+	for _, drop := range []string{
+		"DROP VIEW events", "DROP TABLE events_raw SYNC", "ALTER TABLE events_local DROP COLUMN trace_id", "ALTER TABLE events_raw DROP COLUMN message",
+		"ALTER TABLE events_local DROP INDEX offset_range", "ALTER TABLE events_local RESET SETTING non_replicated_deduplication_window",
+	} {
+		d.Ask(drop)
+		if said, err := status(t, store); !errors.Is(err, ErrPending) || strings.Count(said, "missing") != 1 {
+			t.Errorf("%s: status %v\n%s", drop, err, said)
+		}
+		if said := apply(t, store); said == upToDate {
+			t.Errorf("%s: nothing is done", drop)
+		}
+		if n := count(" ON CLUSTER 'two'"); n == 0 {
+			t.Errorf("%s: nothing is done on the cluster", drop)
+		}
+		if said, err := status(t, store); err != nil {
+			t.Errorf("%s: status after: %v\n%s", drop, err, said)
+		}
+	}
+	d.Asks("SELECT name, engine FROM system.tables WHERE database = currentDatabase() ORDER BY name",
+		"events\tView\nevents_local\tReplacingMergeTree\nevents_per_minute\tView\nevents_raw\tDistributed\nissues\tView")
+	store.Retention = new(settings.Duration(200 * 24 * time.Hour))
+	if said := apply(t, store); !strings.Contains(said, "events are kept for 200d") {
+		t.Errorf("a change of the retention says:\n%s", said)
+	}
+	if n := count("ALTER TABLE events_local ON CLUSTER 'two' MODIFY TTL"); n != 1 {
+		t.Errorf("%d changes of the retention", n)
+	}
+	d.Asks("SELECT countIf(engine_full LIKE '%toIntervalSecond(17280000)%') FROM system.tables WHERE database = currentDatabase() AND name = 'events_local'", "1")
+	store.Retention = new(settings.Duration(48 * time.Hour))
+	var out bytes.Buffer
+	if err := NewMigrator(store, &out).Apply(t.Context()); !errors.Is(err, ErrLeft) || !strings.Contains(err.Error(), "0 rows") {
+		t.Errorf("a shorter retention: %v\n%s", err, &out)
+	}
+}

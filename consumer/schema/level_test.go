@@ -1,0 +1,32 @@
+package schema
+
+import (
+	"strings"
+	"testing"
+
+	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/rows/rowstest"
+)
+
+// Levels compare by their weight. A word that is no level compares with nothing, unless the server is told to refuse it, as the
+// docs/queries.md says and as sluice dev's is.
+func TestLevelsInQueries(t *testing.T) {
+	d := clickhousetest.Migrated(t)
+	var records []rowstest.Record
+	for i, level := range []string{"debug", "info", "warning", "error", "critical"} {
+		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, `{"message":"m","level":"`+level+`"}`)) //nolint:gosec // small
+	}
+	putRows(t, storeOf(d), records...)
+	d.Asks("SELECT countIf(level >= 'error'), countIf(level = 'fatal'), countIf(level < 'info') FROM events", "2\t1\t1")
+	for _, condition := range []string{"level >= 'critical'", "level = 'ERROR'", "level IN ('warn', 'error')", "level > 'nonsense'"} {
+		question := "SELECT count() FROM events WHERE " + condition
+		if condition != "level IN ('warn', 'error')" {
+			d.Asks(question+" SETTINGS validate_enum_literals_in_operators = 0", "0")
+		}
+		for _, settings := range []string{"", " SETTINGS validate_enum_literals_in_operators = 1"} {
+			if answer, err := d.TryAsk(d.Name, question+settings); err == nil || !strings.Contains(err.Error(), "UNKNOWN_ELEMENT_OF_ENUM") {
+				t.Errorf("%s: %s, error %v", question, answer, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,9 @@
+package schema
+
+import (
+	"testing"
+
+	"sluice/consumer/clickhouse/clickhousetest"
+)
+
+func TestMain(m *testing.M) { clickhousetest.Main(m) }

@@ -1,0 +1,97 @@
+package schema
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/rows/rowstest"
+)
+
+// apply migrates and returns what was said.
+func apply(t *testing.T, store Config) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := NewMigrator(store, &out).Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// upToDate is what is said when there is nothing to do.
+const upToDate = "schema is up to date\n"
+
+// status asks for the state and returns what was said.
+func status(t *testing.T, store Config) (said string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	err = NewMigrator(store, &out).Status(t.Context())
+	return out.String(), err
+}
+
+// objects are what a migrated database has.
+var objects = []string{"table events_raw", "view events", "view issues", "view events_per_minute"}
+
+// A migration that is run again does nothing and says so; the status tells before from after. Over both protocols.
+func TestMigrateTwice(t *testing.T) {
+	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
+		store := storeAt(dsn)
+		for _, c := range []struct {
+			before  string
+			missing int
+		}{{"SELECT 1", len(objects) + 1}, {"CREATE DATABASE " + d.Name, len(objects)}} { // without the database, and with it
+			d.AskServer(c.before)
+			if said, err := status(t, store); !errors.Is(err, ErrPending) || strings.Count(said, "missing") != c.missing {
+				t.Errorf("%v before, want %d missing:\n%s", err, c.missing, said)
+			}
+		}
+		said := apply(t, store)
+		for _, object := range objects {
+			if !strings.Contains(said, "made "+object+"\n") {
+				t.Errorf("%s is not said to be made:\n%s", object, said)
+			}
+		}
+		if again := apply(t, store); again != upToDate {
+			t.Errorf("the second time says:\n%s", again)
+		}
+		said, err := status(t, store)
+		if err != nil || strings.Count(said, "there ") != len(objects)+2 || !strings.Contains(said, "retention of events_raw: 90d\n") {
+			t.Errorf("%v after:\n%s", err, said)
+		}
+		d.Asks("SELECT count() FROM system.tables WHERE database = currentDatabase()", "4")
+	})
+}
+
+// A file of the schema is one statement that is safe to run again.
+func TestOneStatementAFile(t *testing.T) {
+	names, err := fs.Glob(schemaFiles, "*.sql")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no schema", err)
+	}
+	for _, name := range names {
+		text, err := schemaFiles.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := statementsOf(string(text)); len(all) != 1 || !strings.Contains(all[0], " IF NOT EXISTS ") {
+			t.Errorf("%s has %d statements, or one that is not safe to run again", name, len(all))
+		}
+	}
+}
+
+// Retention counts from the receipt: an event with an old timestamp that came today stays, one that came long ago goes.
+func TestRetentionCountsFromReceipt(t *testing.T) {
+	d := clickhousetest.Migrated(t)
+	now := time.Now()
+	putRows(t, storeOf(d),
+		rowstest.From(0, "demo", rowstest.ID(0), now, `{"message":"old time","timestamp":"2021-01-01T00:00:00Z"}`),
+		rowstest.From(1, "demo", rowstest.ID(1), now.AddDate(0, 0, -89), `{"message":"nearly"}`),
+		rowstest.From(2, "demo", rowstest.ID(2), now.AddDate(0, 0, -91), `{"message":"over"}`),
+	)
+	d.Ask("OPTIMIZE TABLE events_raw FINAL")
+	d.Asks("SELECT groupArray(_offset) FROM (SELECT _offset FROM events ORDER BY _offset)", "[0,1]")
+}

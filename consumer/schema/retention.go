@@ -1,0 +1,215 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"sluice/consumer/clickhouse"
+	"sluice/internal/settings"
+)
+
+// Limits of --retention. ClickHouse counts a table's TTL in seconds of 32 bits, which end in 2106: with the time of
+// receipt and more than that it would start again in 1970, and all rows would be removed at once.
+const (
+	defaultRetention = 90 * 24 * time.Hour // of a new table
+	minRetention     = 24 * time.Hour
+	maxRetention     = 18250 * 24 * time.Hour
+)
+
+// checkRetention reports a retention that cannot be set. Nil is none: what is there stays.
+func checkRetention(asked *settings.Duration) error {
+	if asked == nil {
+		return nil
+	}
+	if d := time.Duration(*asked); d < minRetention || d > maxRetention || d%time.Second != 0 {
+		return fmt.Errorf("--retention: at least %s and at most %s, in whole seconds; leave it out to keep what the table has",
+			days(minRetention), days(maxRetention))
+	}
+	return nil
+}
+
+// days writes a duration the way the setting is written.
+func days(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
+	}
+	return d.String()
+}
+
+// ttlOf is the TTL that keeps rows for a time after their receipt.
+func ttlOf(d time.Duration) string {
+	return fmt.Sprintf("toDateTime(received_at) + toIntervalSecond(%d)", int64(d.Seconds()))
+}
+
+// simpleTTL matches a TTL that is a time after receipt.
+var simpleTTL = regexp.MustCompile(
+	`^toDateTime\(received_at\) \+ toInterval(Second|Minute|Hour|Day|Week)\((\d{1,10})\)( DELETE)?$`)
+
+// keeps is for how long a TTL keeps rows; not ok: it says something else than a time after receipt.
+func keeps(ttl string) (d time.Duration, ok bool) {
+	m := simpleTTL.FindStringSubmatch(ttl)
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(m[2], 10, 64)
+	unit := map[string]time.Duration{
+		"Second": time.Second, "Minute": time.Minute, "Hour": time.Hour, "Day": 24 * time.Hour, "Week": 7 * 24 * time.Hour,
+	}[m[1]]
+	if err != nil || n > int64(maxRetention/unit)*10 {
+		return 0, false
+	}
+	return time.Duration(n) * unit, true
+}
+
+// saidTTL is a TTL in words.
+func saidTTL(ttl string) string {
+	if ttl == "" {
+		return "for ever"
+	}
+	if d, ok := keeps(ttl); ok {
+		return days(d)
+	}
+	return "by TTL " + ttl
+}
+
+// ttls are the different TTLs that servers have for the table of the rows.
+func (inv *inventory) ttls(table string) []string {
+	var out []string
+	for _, o := range inv.objects[table] {
+		if ttl := o.clauses["TTL"]; o.engine != "View" && !slices.Contains(out, ttl) {
+			out = append(out, ttl)
+		}
+	}
+	return out
+}
+
+// newTTL is the TTL that the table gets where it is made: that of the other servers, else the one asked for, else the
+// default.
+func newTTL(have []string, asked *settings.Duration) string {
+	switch {
+	case len(have) > 0:
+		return have[0]
+	case asked != nil:
+		return ttlOf(time.Duration(*asked))
+	default:
+		return ttlOf(defaultRetention)
+	}
+}
+
+// loss is what a shorter retention removes at once.
+type loss struct{ rows, bytes uint64 }
+
+func (l loss) String() string {
+	rows := "rows"
+	if l.rows == 1 {
+		rows = "row"
+	}
+	return fmt.Sprintf("%d %s (about %s)", l.rows, rows, sizeOf(l.bytes))
+}
+
+func sizeOf(bytes uint64) string {
+	switch {
+	case bytes >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
+	case bytes >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+	default:
+		return fmt.Sprintf("%.1f KiB", float64(bytes)/(1<<10))
+	}
+}
+
+// retention compares the TTLs that servers have with what is asked for. A TTL that keeps rows for less time than before, or
+// that takes the place of one which cannot be compared, needs a permission: it may remove rows.
+func (c *comparison) retention(
+	have []string, asked *settings.Duration, shorten bool, lost func(time.Duration) (loss, error),
+) error {
+	if len(have) == 0 {
+		return nil // the table is made with it
+	}
+	what := "retention of " + c.flavour.table()
+	if asked == nil {
+		c.find(finding{state: stateThere, what: what, detail: saidTTL(have[0])})
+		if len(have) > 1 {
+			detail := "servers keep rows for different times (" + saidTTL(have[0]) + ", " + saidTTL(have[1]) + "): give --retention"
+			c.find(finding{stateDiffers, what, detail, true})
+		}
+		return nil
+	}
+	d := time.Duration(*asked)
+	now, shorter := against(have, d)
+	switch {
+	case now == "":
+		c.find(finding{state: stateThere, what: what, detail: days(d)})
+		return nil
+	case shorter:
+		l, err := lost(d)
+		if err != nil {
+			return err
+		}
+		c.shorten(what, d, now, l, shorten)
+	default:
+		c.find(finding{state: statePending, what: what, detail: days(d) + " is asked for, it is " + now})
+		c.do(c.modifyTTL(d, ""))
+	}
+	return nil
+}
+
+// against compares TTLs with a retention. It returns what one is that differs, or nothing if all are the same, and
+// whether rows would be kept for less time than one of them says.
+func against(have []string, d time.Duration) (now string, shorter bool) {
+	for _, ttl := range have {
+		keep, known := keeps(ttl)
+		if !known || keep > d {
+			return saidTTL(ttl), true
+		}
+		if keep < d {
+			now = saidTTL(ttl)
+		}
+	}
+	return now, false
+}
+
+// shorten plans a shorter retention where that is allowed, and else says what it takes.
+func (c *comparison) shorten(what string, d time.Duration, now string, l loss, allowed bool) {
+	detail := fmt.Sprintf("%s is asked for, it is %s; %s would be removed at once, which takes --shorten-retention",
+		days(d), now, l)
+	c.find(finding{state: statePending, what: what, detail: detail})
+	if allowed {
+		c.do(c.modifyTTL(d, fmt.Sprintf(" (before: %s); this removes %s", now, l)))
+		return
+	}
+	c.refused = fmt.Sprintf("--retention: %s (now: %s) would remove %s from %s at once; "+
+		"add --shorten-retention if that is meant", days(d), now, l, c.flavour.table())
+}
+
+func (c *comparison) modifyTTL(d time.Duration, said string) change {
+	return change{
+		statement: c.alter(c.flavour.table()) + "MODIFY TTL " + ttlOf(d),
+		said:      "events are kept for " + days(d) + " after their receipt" + said,
+	}
+}
+
+// lostBy counts the rows that are older than a retention, and estimates their bytes by their share of each table
+// partition.
+func lostBy(ctx context.Context, db *sql.DB, f flavour, d time.Duration) (loss, error) {
+	rows, parts := f.database+"."+f.table(), "system.parts"
+	if f.cluster != "" {
+		rows = "cluster(" + clickhouse.Quote(f.cluster) + ", " + rows + ")" // one replica of each shard
+		parts = "cluster(" + clickhouse.Quote(f.cluster) + ", " + parts + ")"
+	}
+	query := fmt.Sprintf(`SELECT sum(gone), toUInt64(sum(bytes * gone / all)) FROM
+(SELECT _partition_id AS id, count() AS all, countIf(%s <= now()) AS gone FROM %s GROUP BY id) AS r
+LEFT JOIN (SELECT partition_id AS id, sum(bytes_on_disk) AS bytes FROM %s
+WHERE database = %s AND table = %s AND active GROUP BY id) AS p USING (id)`,
+		ttlOf(d), rows, parts, clickhouse.Quote(f.database), clickhouse.Quote(f.table()))
+	var l loss
+	if err := db.QueryRowContext(ctx, query).Scan(&l.rows, &l.bytes); err != nil {
+		return l, fmt.Errorf("count the rows older than %s: %w", days(d), err)
+	}
+	return l, nil
+}

@@ -1,0 +1,123 @@
+package schema
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// table compares a table with the schema. What it has besides is its owner's. A table of another engine is not touched.
+func (c *comparison) table(w wanted, o found) {
+	if !c.keys(w, o) {
+		return
+	}
+	c.columns(w, o)
+	if w.like == "" {
+		c.indices(w, o)
+	}
+	c.settings(w, o)
+}
+
+func (c *comparison) alter(table string) string { return "ALTER TABLE " + table + c.onCluster() + " " }
+
+func (c *comparison) differs(what, have, wanted string, serious bool) {
+	if have != wanted {
+		c.find(finding{stateDiffers, what, fmt.Sprintf("it is %s, not %s", shown(have), shown(wanted)), serious})
+	}
+}
+
+func shown(text string) string {
+	if text == "" {
+		return "nothing"
+	}
+	return text
+}
+
+// keys compares what an existing table cannot change, and says whether it has the wanted engine.
+func (c *comparison) keys(w wanted, o found) bool {
+	name, arguments := o.definition.engine()
+	if c.cloud {
+		name = strings.TrimPrefix(name, "Shared")
+	}
+	wantedName, wantedArguments := w.engine()
+	have, wanted := name+"("+arguments+")", wantedName+"("+wantedArguments+")"
+	c.differs("engine of "+w.name, have, wanted, true)
+	c.differs("partition key of "+w.name, o.clauses["PARTITION"], w.clauses["PARTITION"], true)
+	c.differs("sorting key of "+w.name, o.clauses["ORDER"], w.clauses["ORDER"], true)
+	return have == wanted
+}
+
+func byName(parts []part, name string) (part, bool) {
+	for _, p := range parts {
+		if p.name == name {
+			return p, true
+		}
+	}
+	return part{}, false
+}
+
+func (c *comparison) columns(w wanted, o found) {
+	place := " FIRST"
+	for _, column := range w.columns {
+		what := "column " + column.name + " of " + w.name
+		if have, ok := byName(o.columns, column.name); ok {
+			c.differs(what, strings.TrimSpace(have.text+" "+have.kind), strings.TrimSpace(column.text+" "+column.kind), true)
+			if column.code != "" && have.text == column.text {
+				c.differs("codec of "+what, have.code, column.code, false)
+			}
+		} else {
+			c.find(finding{state: stateMissing, what: what})
+			c.do(change{
+				statement: c.alter(w.name) + "ADD COLUMN IF NOT EXISTS " + column.full() + place,
+				said:      "added " + what + ": rows that are in have its default",
+			})
+		}
+		place = " AFTER " + quotedName(column.name)
+	}
+}
+
+func (c *comparison) indices(w wanted, o found) {
+	for _, index := range w.indices {
+		what := "index " + index.name + " of " + w.name
+		if have, ok := byName(o.indices, index.name); ok {
+			c.differs(what, have.text, index.text, false)
+			continue
+		}
+		c.find(finding{state: stateMissing, what: what})
+		c.do(change{
+			statement: c.alter(w.name) + "ADD INDEX IF NOT EXISTS " + index.name + " " + index.text,
+			said:      "added " + what,
+		})
+		c.do(change{
+			statement: c.alter(w.name) + "MATERIALIZE INDEX IF EXISTS " + index.name,
+			said:      what + " is being built for the rows that are in",
+		})
+	}
+}
+
+func (c *comparison) settings(w wanted, o found) {
+	for _, setting := range w.settings() {
+		what := "setting " + setting.name + " of " + w.name
+		if have, ok := byName(o.definition.settings(), setting.name); ok {
+			c.differs(what, have.text, setting.text, endangers(setting.name, have.text, setting.text))
+			continue
+		}
+		c.find(finding{state: stateMissing, what: what})
+		c.do(change{
+			statement: c.alter(w.name) + "MODIFY SETTING " + setting.name + " = " + setting.text,
+			said:      "set " + setting.name + " = " + setting.text + " for " + w.name,
+		})
+	}
+}
+
+// endangers says whether another value of a table's setting than ours may lose or double events: without fsync a block
+// that was answered may be lost with the power, and with a smaller window a block that comes again is not known any
+// more.
+func endangers(name, have, wanted string) bool {
+	if strings.Contains(name, "deduplication_window") {
+		h, errH := strconv.Atoi(have)
+		w, errW := strconv.Atoi(wanted)
+		return errH != nil || errW != nil || h < w
+	}
+	return strings.HasPrefix(name, "fsync_")
+}

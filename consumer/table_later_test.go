@@ -1,0 +1,38 @@
+package consumer
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// A consumer that starts before the schema waits, says what to do once, and goes on by itself when it was done. No start
+// order has to be kept.
+func TestMigrateLater(t *testing.T) {
+	d := newDatabase(t)
+	topic, table := newMemory(t)
+	topic.add(10)
+	for offset := range int64(10) {
+		table.rows[offset] = 1 // the rows go elsewhere in this test
+	}
+	log := &lines{}
+	real := tableOf(t, d.native())
+	w := newWorker(t, func(w *worker) {
+		w.topic, w.kafka, w.ledger, w.graves = topic, topic, topic, topic
+		w.partition.table, w.table = real, table
+		w.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	w.startUnbubbled()
+	waitUntil(t, "blocked by the set-up", func() bool { return w.blocked(blockedSetup) == 1 })
+	d.askServer("CREATE DATABASE " + d.name) // now it is the table that is missing
+	waitUntil(t, "a try without the table", func() bool { return strings.Contains(log.String(), "UNKNOWN_TABLE") })
+	d.Migrate()
+	waitUntil(t, "the commit", func() bool { return w.happened("commit 10") == 1 })
+	if w.blocked(blockedSetup) != 0 {
+		t.Error("still blocked")
+	}
+	if n := strings.Count(log.String(), "run `consumer migrate`"); n != 1 {
+		t.Errorf("the hint was given %d times, want once:\n%s", n, log)
+	}
+	d.asks("SELECT count() FROM events", "10")
+}

@@ -1,0 +1,84 @@
+package body
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"time"
+)
+
+// freeBody is how many bytes of each body do not count against the budget: a small event never depends on what others
+// send. --max-inflight-requests bounds their sum.
+const freeBody = 8 << 10
+
+// keepBuffer is the largest buffer, in bytes, that goes back to the pool. The garbage collector takes rare larger ones.
+const keepBuffer = 8 << 20
+
+var buffers = sync.Pool{New: func() any { return new(Buffer) }}
+
+// Buffer holds one body while it is parsed. Not safe for concurrent use.
+type Buffer struct {
+	bytes.Buffer
+	budget *budget   // nil: no budget
+	held   int64     // bytes taken from the budget
+	since  time.Time // when it first took some
+	meter  bodyMeter // part of the buffer, so that a body does not allocate one
+}
+
+// GetBuffer returns an empty buffer. The caller must release it.
+func GetBuffer() *Buffer { return buffers.Get().(*Buffer) }
+
+// Release returns the buffer to the pool and its memory to the budget. Nothing may refer to the buffer's bytes
+// afterwards.
+func (b *Buffer) Release() {
+	if b.held > 0 {
+		b.budget.give(b.held)
+	}
+	b.budget, b.held, b.since = nil, 0, time.Time{}
+	if b.Cap() <= keepBuffer {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// ReadFrom implements io.ReaderFrom. It returns errNoRoom when the budget is used up.
+func (b *Buffer) ReadFrom(r io.Reader) (int64, error) {
+	if b.budget == nil {
+		return b.Buffer.ReadFrom(r)
+	}
+	b.meter = bodyMeter{r, b}
+	defer func() { b.meter = bodyMeter{} }()
+	return b.Buffer.ReadFrom(&b.meter)
+}
+
+// bodyMeter takes from the budget before it reads.
+type bodyMeter struct {
+	r  io.Reader
+	of *Buffer
+}
+
+// Read implements io.Reader.
+func (m *bodyMeter) Read(p []byte) (int, error) {
+	room, ok := m.of.room()
+	if !ok {
+		return 0, ErrNoRoom
+	}
+	return m.r.Read(p[:min(len(p), room)])
+}
+
+// room returns how many bytes may follow. What the buffer takes from the budget doubles each time, as its memory does.
+func (b *Buffer) room() (int, bool) {
+	if room := freeBody + b.held - int64(b.Len()); room > 0 {
+		return int(room), true
+	}
+	now := time.Now()
+	if b.since.IsZero() {
+		b.since = now
+	}
+	more := int64(b.Len())
+	if !b.budget.take(more, now.Sub(b.since) > slowBody) {
+		return 0, false
+	}
+	b.held += more
+	return int(more), true
+}

@@ -1,0 +1,54 @@
+package kafka
+
+import (
+	"context"
+	"encoding/pem"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"sluice/gateway/publish"
+	"sluice/internal/kafkaconn"
+	"sluice/internal/recordbatch/batchtest"
+)
+
+// TestProducerIsSecured: the producer speaks TLS and logs in where the settings say so.
+func TestProducerIsSecured(t *testing.T) {
+	server := httptest.NewTLSServer(nil) // for its certificate
+	defer server.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	login := []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "gateway", "secret")}
+	loggedIn := kafkaconn.Config{SASLMechanism: "SCRAM-SHA-256", SASLUsername: "gateway", SASLPassword: "secret"}
+	encrypted := kafkaconn.Config{TLS: true, TLSCAFile: ca}
+	both := loggedIn
+	both.TLS, both.TLSCAFile = true, ca
+	for name, c := range map[string]struct {
+		conn kafkaconn.Config
+		opts []kfake.Opt
+	}{
+		"login": {loggedIn, login},
+		"TLS":   {encrypted, []kfake.Opt{kfake.TLS(server.TLS)}},
+		"both":  {both, append([]kfake.Opt{kfake.TLS(server.TLS)}, login...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster, err := kfake.NewCluster(append(c.opts, kfake.NumBrokers(1), kfake.SeedTopics(1, "events"))...)
+			require.NoError(t, err)
+			defer cluster.Close()
+			c.conn.Brokers, c.conn.Topic, c.conn.DeadTopic = cluster.ListenAddrs(), "events", "dead"
+			p, err := New(Config{Conn: c.conn, Timeout: publish.AttemptTimeout})
+			require.NoError(t, err)
+			defer p.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			for range 2 { // over a connection that is new, and over one that was idle
+				require.NoError(t, p.Produce(ctx, 0, batchOf(t, batchtest.Record{Value: []byte("a")})))
+			}
+		})
+	}
+}

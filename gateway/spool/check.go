@@ -1,0 +1,30 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Check reports why a spool could not be in the directory. It leaves nothing behind, and does not mind a gateway that
+// uses the directory. A directory that does not exist is made at the start: then its nearest parent must be writable.
+func Check(dir string) error {
+	info, err := os.Stat(dir)
+	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) { // it is made at the start
+		dir = filepath.Dir(dir)
+		info, err = os.Stat(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("--spool-dir: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("--spool-dir: %s is not a directory", dir)
+	}
+	probe, err := os.CreateTemp(dir, "check-*")
+	if err != nil {
+		return fmt.Errorf("--spool-dir: cannot be written: %w", err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
