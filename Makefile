@@ -52,7 +52,7 @@ test-clients: ## clients that code generators make of openapi.json send events (
 
 test-kafka: ## the end-to-end tests, and the gateway's of what a topic refuses, on Apache Kafka at KAFKA=host:port (see kafka-up)
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e
-	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./gateway -run '^Test($(REFUSALS))$$'
+	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./gateway ./gateway/kafka -run '^Test($(REFUSALS))$$'
 
 test-brokers: ## what happens when brokers die or hang, on three of them at KAFKA=host:port,host:port,host:port (see kafka-up)
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e -plain -run 'TestBrokers' -outage.lasts 15s -v
@@ -77,7 +77,7 @@ bench: ## edge and consumer against their ceilings and rivals in pairs, and micr
 	$(GO) test ./internal/e2e -run '^$$' -bench Freshness -benchtime 1x -timeout $(TEST_TIMEOUT)
 	$(GO) test ./consumer -run '^$$' -bench Queries -benchtime 1x -timeout 1h
 	$(GO) test ./consumer -run '^$$' -bench 'Consumer$$' -benchtime 1x -timeout 3h -args -consumer.rows $(BENCHROWS)
-	$(GO) test -run '^$$' -bench 'Decode|Encode|Split|Fingerprint|Headers' -benchmem -timeout $(TEST_TIMEOUT) ./internal/event ./gateway
+	$(GO) test -run '^$$' -bench 'Decode|Encode|Split|Fingerprint|Headers' -benchmem -timeout $(TEST_TIMEOUT) ./internal/event ./internal/recordbatch
 
 docs: ## the tables of docs/settings.md and docs/metrics.md, from the programs themselves
 	$(GO) test -p 1 -count=1 ./cmd/gateway ./cmd/consumer ./cmd/sluice -run '^TestDocs' -args -docs.update
