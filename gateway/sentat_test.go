@@ -95,6 +95,7 @@ func TestSlowBodyIsNoSlowClock(t *testing.T) {
 		now := d.Now
 		d.Now = func() time.Time { asked.Add(1); return now() }
 	})
+	asked.Store(0) // New asks for the time, too
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +107,7 @@ func TestSlowBodyIsNoSlowClock(t *testing.T) {
 		pathEvents, testKey, len(body), body[:half]); err != nil {
 		t.Fatal(err)
 	}
-	waitUntil(t, func() bool { return asked.Load() > 1 }) // once for the project's limit, once for the time received
+	waitUntil(t, func() bool { return asked.Load() > 0 })
 	s.clock.advance(time.Minute)
 	if _, err := io.WriteString(conn, body[half:]); err != nil {
 		t.Fatal(err)

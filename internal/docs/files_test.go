@@ -116,6 +116,24 @@ func TestNamesExist(t *testing.T) {
 	}
 }
 
+var treePath = regexp.MustCompile("`((?:cmd|consumer|deploy|docs|gateway|internal)/[a-zA-Z0-9_./-]*)`")
+
+// A file or directory that a document names is in the tree.
+func TestPathsExist(t *testing.T) {
+	root, err := Root()
+	require.NoError(t, err)
+	n := 0
+	for name, text := range texts(t) {
+		for _, path := range treePath.FindAllStringSubmatch(text, -1) {
+			n++
+			if _, err := os.Stat(filepath.Join(root, path[1])); err != nil {
+				t.Errorf("%s: %s is not there", name, path[1])
+			}
+		}
+	}
+	require.Greater(t, n, 20)
+}
+
 // The README is for a first visit: what is longer belongs in docs/.
 func TestREADMEIsShort(t *testing.T) {
 	require.LessOrEqual(t, len(texts(t)["README.md"]), 12<<10)

@@ -63,3 +63,18 @@ func TestDefaultsAreThoseOfTheProgram(t *testing.T) {
 		require.Contains(t, text, row)
 	}
 }
+
+// docs/api.md tells senders the limits that they meet. A default that changes here changes there.
+func TestDefaultsInAPI(t *testing.T) {
+	text, api := settingsText(t), texts(t)["docs/api.md"]
+	for _, limit := range []struct{ row, said string }{
+		{"| `--max-event-bytes` | `SLUICE_MAX_EVENT_BYTES` | `1048576` |", "1 MiB (`--max-event-bytes`)"},
+		{"| `--max-bulk-bytes` | `SLUICE_MAX_BULK_BYTES` | `5242880` |", "5 MiB (`--max-bulk-bytes`)"},
+		{"| `--max-header-bytes` | `SLUICE_MAX_HEADER_BYTES` | `16384` |", "16 KiB (`--max-header-bytes`)"},
+		{"| `--failed-keys-per-minute` | `SLUICE_FAILED_KEYS_PER_MINUTE` | `120000` |",
+			"120,000 in a minute (`--failed-keys-per-minute`)"},
+	} {
+		require.Contains(t, text, limit.row)
+		require.Contains(t, api, limit.said)
+	}
+}
