@@ -85,13 +85,19 @@ func (c *chunk) release() {
 	}
 }
 
+// flow is the bytes of chunks on their way to Kafka.
+type flow struct {
+	inflight atomic.Int64 // wait for Kafka's acknowledgement
+	acked    atomic.Int64 // were acknowledged so far
+}
+
 // finish gives the chunk its outcome and lets go of it for the publisher.
-func (c *chunk) finish(p *Publisher, err error) {
+func (c *chunk) finish(f *flow, err error) {
 	c.err = err
 	if err == nil {
-		p.congestion.acked.Add(int64(c.size()))
+		f.acked.Add(int64(c.size()))
 	}
-	p.inflight.Add(-int64(c.size()))
+	f.inflight.Add(-int64(c.size()))
 	c.done <- struct{}{}
 	c.release()
 }

@@ -10,6 +10,24 @@ import (
 	"sluice/gateway/spool"
 )
 
+const (
+	// maxBatchBytes and maxBatchRecords bound a produce request. The topic takes 2 MiB.
+	maxBatchBytes   = 1900 << 10
+	maxBatchRecords = 20_000
+	// AttemptTimeout bounds one produce request, so that a dead broker is noticed well within a request's deadline.
+	AttemptTimeout = 5 * time.Second
+	// stuckAfter is how long a lane works on one batch before a successor takes over its work. A produce request takes
+	// some milliseconds, and some hundreds with a busy disk. A successor for a slow batch does no harm.
+	stuckAfter = 500 * time.Millisecond
+	// retryRefused is how often the quarantine is sent again, besides at the start and when the topic's settings
+	// change.
+	retryRefused = time.Minute
+	// firstBackoff and lastBackoff bound the pauses between two attempts. lastBackoff is short, so that a lane notices
+	// soon that Kafka is back.
+	firstBackoff = 20 * time.Millisecond
+	lastBackoff  = 400 * time.Millisecond
+)
+
 // Config says how a publisher works.
 type Config struct {
 	// MaxInflightBytes bounds the bytes of records that wait for Kafka.

@@ -25,7 +25,6 @@ const (
 type congestion struct {
 	most  time.Duration // 0: no bound
 	start time.Time
-	acked atomic.Int64 // bytes that Kafka has acknowledged
 
 	estimated atomic.Int64 // when, in ns since start
 	tooLong   atomic.Bool  // the estimate
@@ -59,34 +58,4 @@ func (c *congestion) exceeds(bytes int64, now paceMark) bool {
 		return false
 	}
 	return float64(bytes)/float64(acked)*float64(took) > float64(c.most)
-}
-
-// Congested reports whether a new request would wait for longer than Config.MaxQueueWait. It is cheap enough to be
-// asked for every request. It is false while the spool takes what Kafka does not take: the spool has bounds of its own.
-func (p *Publisher) Congested() bool {
-	c := &p.congestion
-	if c.most == 0 || p.fallback.spool != nil && p.outage.failing() {
-		return false
-	}
-	now := time.Now()
-	at, last := now.Sub(c.start).Nanoseconds(), c.estimated.Load()
-	if at-last < int64(estimateAge) || !c.estimated.CompareAndSwap(last, at) {
-		return c.tooLong.Load()
-	}
-	tooLong := c.exceeds(p.inflight.Load(), paceMark{now, c.acked.Load()}) && !p.someLaneIdle()
-	c.tooLong.Store(tooLong)
-	return tooLong
-}
-
-// someLaneIdle reports whether records have keys and the queue of some lane is empty. One stuck partition must not turn
-// all requests away, and a request's partition is not known before it is read.
-func (p *Publisher) someLaneIdle() bool {
-	idle, keyed := false, false
-	for _, l := range p.lanes {
-		if l.takesShared() {
-			empty := l.own.empty()
-			idle, keyed = idle || empty, keyed || !empty
-		}
-	}
-	return keyed && idle
 }

@@ -100,7 +100,7 @@ func (l *lane) dropTooLarge(b *inflightBatch) {
 		if size <= limit {
 			return false
 		}
-		c.finish(l.pub, broker.ErrTooLarge)
+		c.finish(&l.pub.flow, broker.ErrTooLarge)
 		return true
 	})
 }

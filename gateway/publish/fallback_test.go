@@ -58,7 +58,7 @@ func spoolingTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool
 		if err := d.spool.Close(); err != nil {
 			t.Error(err)
 		}
-		if n := d.inflight.Load(); n != 0 {
+		if n := d.Inflight(); n != 0 {
 			t.Errorf("%d bytes are still counted as in flight", n)
 		}
 	})

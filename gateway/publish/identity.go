@@ -1,13 +1,9 @@
 package publish
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"math"
 	"time"
 
-	"sluice/gateway/broker"
 	"sluice/internal/recordbatch"
 )
 
@@ -55,35 +51,4 @@ func (i *identity) abandon() { i.begin(recordbatch.NoProducerID) }
 func (i *identity) begin(id recordbatch.ProducerID) {
 	i.id = id
 	clear(i.next)
-}
-
-// identify gets a new producer id for the lane, or decides that the lane sends without one for a while. It returns an
-// error if it did neither.
-func (l *lane) identify(ctx context.Context) error {
-	l.identity.abandon()
-	id, err := l.pub.producer.NewID(ctx)
-	if err == nil {
-		l.identity.begin(id)
-		l.identity.refusedSince = time.Time{}
-		if l.pub.withoutID.Swap(false) {
-			l.pub.log.Info("kafka gives producer ids")
-		}
-		return nil
-	}
-	if !errors.Is(err, broker.ErrAnswered) {
-		return fmt.Errorf("producer id: %w", err)
-	}
-	now := time.Now()
-	if l.identity.refusedSince.IsZero() {
-		l.identity.refusedSince = now
-	}
-	if now.Sub(l.identity.refusedSince) < idPatience {
-		return fmt.Errorf("producer id: %w", err)
-	}
-	l.identity.withoutUntil = now.Add(idAgain)
-	if !l.pub.withoutID.Swap(true) {
-		l.pub.log.Warn("kafka gives no producer id; a batch that is sent again may be on the topic twice",
-			"err", err, "retry", idAgain)
-	}
-	return nil
 }

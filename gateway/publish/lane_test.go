@@ -36,7 +36,7 @@ func inBubble(t *testing.T, m broker.Producer, log slog.Handler, test func(t *te
 		test(t, pub)
 		cancel()
 		<-done
-		if n := pub.inflight.Load(); n != 0 {
+		if n := pub.Inflight(); n != 0 {
 			t.Errorf("%d bytes are still counted as in flight", n)
 		}
 	})
@@ -223,7 +223,7 @@ func TestRefusedBatchIsHalved(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, func() bool { return pub.inflight.Load() == 99*sizeOf(10)+sizeOf(1000) })
+	eventually(t, func() bool { return pub.Inflight() == 99*sizeOf(10)+sizeOf(1000) })
 	close(m.Hold)
 	all.Wait()
 	if n := len(m.Stored()); n != 99 {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sluice/gateway/broker"
-	"sluice/internal/backoff"
 )
 
 // These bounds keep the time without a 202 under 3 s when a broker dies or hangs while others lead partitions:
@@ -24,11 +23,6 @@ import (
 // itself takes 9 s, the session of a broker, to elect a new leader. Only the batches whose fate is unknown wait for
 // that.
 const (
-	// stuckAfter is how long a lane works on one batch before a successor takes over its work. A produce request takes
-	// some milliseconds, and some hundreds with a busy disk. A successor for a slow batch does no harm.
-	stuckAfter = 500 * time.Millisecond
-	// stuckMost bounds how many lanes of one index may be stuck while another does their work.
-	stuckMost = 4
 	// avoidFor is how long batches avoid a partition that did not take one, while there are others. It is longer than
 	// the longest pause between two attempts, so that a partition stays avoided while a batch is stuck with it.
 	avoidFor = lastBackoff*3/2 + 100*time.Millisecond
@@ -182,97 +176,4 @@ func (l *leaders) silentBrokers() []int32 {
 		brokers = append(brokers, b)
 	}
 	return brokers
-}
-
-// avoidSilent tells the producer which brokers do not answer.
-func (p *Publisher) avoidSilent() {
-	if c, ok := p.producer.(broker.Cluster); ok {
-		c.Avoid(p.leaders.silentBrokers())
-	}
-}
-
-// watchLeaders looks up the leaders and probes the silent brokers, while any partition is avoided.
-func (p *Publisher) watchLeaders(ctx context.Context) {
-	c, ok := p.producer.(broker.Cluster)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-p.leaders.wake:
-		}
-		for p.leaders.any.Load() {
-			if ok {
-				p.askLeaders(ctx, c)
-			} else {
-				p.leaders.learn(nil, time.Now())
-			}
-			if !backoff.Sleep(ctx, probeEvery) {
-				return
-			}
-		}
-		if ok {
-			c.Avoid(nil)
-		}
-	}
-}
-
-func (p *Publisher) askLeaders(ctx context.Context, c broker.Cluster) {
-	silent := p.leaders.silentBrokers()
-	c.Avoid(silent)
-	if of, err := c.Replicas(ctx); err == nil {
-		p.leaders.learn(of, time.Now())
-	}
-	var all sync.WaitGroup
-	for _, id := range silent {
-		all.Go(func() {
-			if p.alive(ctx, c, id) {
-				p.leaders.answered(id, time.Now())
-			}
-		})
-	}
-	all.Wait()
-}
-
-func (p *Publisher) alive(ctx context.Context, c broker.Cluster, id int32) bool {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	return c.Probe(ctx, id) == nil
-}
-
-// writable reports whether Kafka could acknowledge a batch: some partition has a leader and enough replicas in sync,
-// and all of those answer. A dead replica that still counts as in sync holds up every acknowledgement until Kafka takes
-// it off the list.
-func (p *Publisher) writable(ctx context.Context, c broker.Cluster) bool {
-	of, err := c.Replicas(ctx)
-	if err != nil {
-		return false
-	}
-	asked, answers := map[int32]bool{}, map[int32]bool{}
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for _, r := range of {
-		for _, b := range append(r.InSync[:len(r.InSync):len(r.InSync)], r.Leader) {
-			if b < 0 || asked[b] {
-				continue
-			}
-			asked[b] = true
-			all.Go(func() {
-				yes := p.alive(ctx, c, b)
-				mu.Lock()
-				defer mu.Unlock()
-				answers[b] = yes
-			})
-		}
-	}
-	all.Wait()
-	for _, r := range of {
-		ok := answers[r.Leader] && len(r.InSync) >= max(1, p.Topic().MinISR)
-		for _, b := range r.InSync {
-			ok = ok && answers[b]
-		}
-		if ok {
-			return true
-		}
-	}
-	return false
 }

@@ -1,13 +1,11 @@
 package publish
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
 
 	"sluice/gateway/broker"
-	"sluice/internal/backoff"
 )
 
 const (
@@ -115,75 +113,4 @@ func (o *outage) endOnTrial() {
 	if o.unanswered && !o.distrusted && !o.since.IsZero() {
 		o.since, o.onTrial = time.Time{}, true
 	}
-}
-
-// watchOutage notes attempts that get no answer, and asks Kafka for a sign of life while it is away, whether requests
-// come or not.
-func (p *Publisher) watchOutage(ctx context.Context) {
-	logged := false
-	for backoff.Sleep(ctx, outageProbe) {
-		p.noteSilence(ctx)
-		away := p.outage.away(time.Now())
-		if away != logged {
-			if logged = away; away {
-				p.log.Warn("kafka is away", "reason", p.outage.reason(), "wait", outageWait)
-				p.cancelAttempts()
-			} else {
-				p.log.Info("kafka is back")
-			}
-		}
-		if away && p.probe(ctx) {
-			p.outage.endOnTrial()
-		}
-	}
-}
-
-// noteSilence notes attempts that have waited for outageWait as failures. Otherwise a broker that hangs would be
-// noticed only when they are given up.
-//
-// A lane with a successor is stuck with one broker, and the successor sends to the others. With little traffic no other
-// attempt shows whether they answer. So its silence counts only if no partition's brokers answer a probe either.
-func (p *Publisher) noteSilence(ctx context.Context) {
-	now := time.Now()
-	var stuck time.Time // when the oldest batch of a lane with a successor was taken; zero: there is none
-	p.eachLane(func(l *lane) {
-		if l.isReplaced() {
-			began := now.Add(-l.workingFor(now))
-			if now.Sub(began) > outageWait && (stuck.IsZero() || began.Before(stuck)) {
-				stuck = began
-			}
-			return
-		}
-		since := l.attempt.since.Load()
-		if started := p.start.Add(time.Duration(since)); since != 0 && now.Sub(started) > outageWait {
-			p.outage.note(context.DeadlineExceeded, started, now)
-		}
-	})
-	if !stuck.IsZero() && !p.outage.failing() && !p.probe(ctx) {
-		p.outage.note(context.DeadlineExceeded, stuck, time.Now())
-	}
-}
-
-// cancelAttempts ends the attempts under way when Kafka turns out to be away and a spool takes their batches.
-func (p *Publisher) cancelAttempts() {
-	if p.fallback.spool == nil {
-		return
-	}
-	p.eachLane(func(l *lane) {
-		if cancel := l.attempt.cancel.Load(); cancel != nil && l.attempt.since.Load() != 0 {
-			(*cancel)()
-		}
-	})
-}
-
-// probe asks for a sign of life: whether the leader and the replicas of some partition answer. Where the brokers are
-// not known, any broker's answer to a request for a producer id does; the id is not used.
-func (p *Publisher) probe(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, outageWait)
-	defer cancel()
-	if c, ok := p.producer.(broker.Cluster); ok {
-		return p.writable(ctx, c)
-	}
-	_, err := p.producer.NewID(ctx)
-	return err == nil || errors.Is(err, broker.ErrAnswered)
 }

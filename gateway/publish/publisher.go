@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -18,25 +17,6 @@ const (
 	// grow with the load. A lane owns every lanes-th partition. The number may change between two runs, because
 	// producer ids do not outlive a run.
 	lanes = 4
-	// maxBatchBytes and maxBatchRecords bound a produce request. The topic takes 2 MiB.
-	maxBatchBytes   = 1900 << 10
-	maxBatchRecords = 20_000
-	// AttemptTimeout bounds one produce request, so that a dead broker is noticed well within a request's deadline.
-	AttemptTimeout = 5 * time.Second
-	// partitionsEvery is how often the topic's partitions and settings are read, and partitionsRetry how soon again
-	// after a failure.
-	partitionsEvery = 10 * time.Second
-	partitionsRetry = 500 * time.Millisecond
-)
-
-// The outcomes of records besides the broker's errors and the spool's. After ErrDeadline the record may have been kept.
-var (
-	// ErrOverloaded means that Config.MaxInflightBytes wait for Kafka already. The record was not queued.
-	ErrOverloaded = errors.New("too many bytes wait for kafka")
-	// ErrAway means that Kafka is known to be away. The record was not queued.
-	ErrAway = errors.New("kafka is away")
-	// ErrDeadline means that Kafka did not acknowledge the record by the request's deadline.
-	ErrDeadline = errors.New("kafka did not acknowledge in time")
 )
 
 // Publisher gathers the records of concurrent requests into few produce requests.
@@ -57,7 +37,7 @@ type Publisher struct {
 	start    time.Time // when it was made
 
 	pool       requestPool
-	inflight   atomic.Int64 // bytes
+	flow       flow
 	congestion congestion
 	shared     *queue       // records without a key
 	lanes      [lanes]*lane // the first ones; a stuck lane has successors
@@ -100,7 +80,7 @@ func New(producer broker.Producer, cfg Config) (*Publisher, error) {
 func (p *Publisher) NewRequest() *Request { return p.pool.request() }
 
 // Inflight returns how many bytes of records wait for Kafka's acknowledgement.
-func (p *Publisher) Inflight() int64 { return p.inflight.Load() }
+func (p *Publisher) Inflight() int64 { return p.flow.inflight.Load() }
 
 // Partitions returns how many partitions the topic has; 0: not known yet.
 func (p *Publisher) Partitions() int { return int(p.partitions.Load()) }
@@ -187,14 +167,44 @@ func (p *Publisher) Publish(r *Request, deadline time.Time) {
 func (p *Publisher) queue(c *chunk, deadline time.Time) {
 	c.deadline = deadline
 	size := int64(c.size())
-	if p.inflight.Add(size) > p.cfg.MaxInflightBytes {
-		p.inflight.Add(-size)
+	if p.flow.inflight.Add(size) > p.cfg.MaxInflightBytes {
+		p.flow.inflight.Add(-size)
 		c.err, c.answered = ErrOverloaded, true
 		p.cfg.Metrics.Overloads.Inc()
 		return
 	}
 	c.holders.Add(1)
 	p.queueOf(c.partition).push(c)
+}
+
+// Congested reports whether a new request would wait for longer than Config.MaxQueueWait. It is cheap enough to be
+// asked for every request. It is false while the spool takes what Kafka does not take: the spool has bounds of its own.
+func (p *Publisher) Congested() bool {
+	c := &p.congestion
+	if c.most == 0 || p.fallback.spool != nil && p.outage.failing() {
+		return false
+	}
+	now := time.Now()
+	at, last := now.Sub(c.start).Nanoseconds(), c.estimated.Load()
+	if at-last < int64(estimateAge) || !c.estimated.CompareAndSwap(last, at) {
+		return c.tooLong.Load()
+	}
+	tooLong := c.exceeds(p.flow.inflight.Load(), paceMark{now, p.flow.acked.Load()}) && !p.someLaneIdle()
+	c.tooLong.Store(tooLong)
+	return tooLong
+}
+
+// someLaneIdle reports whether records have keys and the queue of some lane is empty. One stuck partition must not turn
+// all requests away, and a request's partition is not known before it is read.
+func (p *Publisher) someLaneIdle() bool {
+	idle, keyed := false, false
+	for _, l := range p.lanes {
+		if l.takesShared() {
+			empty := l.own.empty()
+			idle, keyed = idle || empty, keyed || !empty
+		}
+	}
+	return keyed && idle
 }
 
 // PartitionOf returns the partition of a key, the same in all gateways as long as the topic has as many partitions. It

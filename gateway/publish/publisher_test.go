@@ -33,7 +33,7 @@ func TestPublishSharesBatches(t *testing.T) {
 		})
 	}
 	// All records are queued or under way before Kafka takes the first.
-	eventually(t, func() bool { return pub.inflight.Load() == 400*sizeOf(100) })
+	eventually(t, func() bool { return pub.Inflight() == 400*sizeOf(100) })
 	close(m.Hold)
 	all.Wait()
 	if got := len(m.Stored()); got != 400 {
@@ -42,7 +42,7 @@ func TestPublishSharesBatches(t *testing.T) {
 	if n := len(m.Placed()); n > 2*lanes {
 		t.Errorf("%d batches for 400 records that waited together", n)
 	}
-	if got := pub.inflight.Load(); got != 0 {
+	if got := pub.Inflight(); got != 0 {
 		t.Errorf("%d bytes still counted as in flight", got)
 	}
 }
@@ -92,7 +92,7 @@ func TestPublishRefusesWhatDoesNotFit(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, func() bool { return pub.inflight.Load() == 3*one })
+	eventually(t, func() bool { return pub.Inflight() == 3*one })
 	if err := publish(pub, batchtest.Plain(1, 1000), soon())[0]; !errors.Is(err, ErrOverloaded) {
 		t.Errorf("over the limit: %v", err)
 	}

@@ -77,7 +77,7 @@ func (q *queue) first() int {
 
 // expire finishes the chunks whose requests were answered while they waited, so that their bytes do not count as in
 // flight.
-func (q *queue) expire(p *Publisher, now time.Time) {
+func (q *queue) expire(f *flow, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	rest := q.chunks[:0]
@@ -85,7 +85,7 @@ func (q *queue) expire(p *Publisher, now time.Time) {
 		if now.Before(c.deadline) {
 			rest = append(rest, c)
 		} else {
-			c.finish(p, ErrDeadline)
+			c.finish(f, ErrDeadline)
 		}
 	}
 	q.replace(rest)

@@ -205,6 +205,6 @@ func (r *replay) chunk(records []byte, count, partition int, accepted time.Time)
 	c := &chunk{records: records, count: count, partition: partition, done: make(chan struct{}, 1), accepted: accepted}
 	c.deadline = time.Now().Add(100 * 365 * 24 * time.Hour)
 	c.holders.Store(2)
-	r.pub.inflight.Add(int64(c.size()))
+	r.pub.flow.inflight.Add(int64(c.size()))
 	return c
 }

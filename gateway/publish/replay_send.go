@@ -20,9 +20,6 @@ const (
 	stepsAhead = 2
 	// refusedPause is how long replay waits when Kafka refuses all of the spool.
 	refusedPause = 2 * time.Second
-	// retryRefused is how often the quarantine is sent again, besides at the start and when the topic's settings
-	// change.
-	retryRefused = time.Minute
 )
 
 // errRefusesAll makes an outage of a Kafka that answers and takes nothing.
@@ -187,7 +184,7 @@ func (r *replay) quarantineRejected(ctx context.Context) bool {
 		e := spool.Entry{AcceptedAt: c.accepted, Partition: c.partition, Count: c.count, Records: c.records}
 		err := r.spool.Quarantine(e, cause)
 		if err == nil {
-			c.finish(r.pub, ErrDeadline)
+			c.finish(&r.pub.flow, ErrDeadline)
 			r.refusals.rejected = r.refusals.rejected[1:]
 			continue
 		}
@@ -202,7 +199,7 @@ func (r *replay) quarantineRejected(ctx context.Context) bool {
 // dropRejected forgets the rejected records: they are in the spool.
 func (r *replay) dropRejected() {
 	for _, j := range r.refusals.rejected {
-		j.chunk.finish(r.pub, ErrDeadline)
+		j.chunk.finish(&r.pub.flow, ErrDeadline)
 	}
 	r.refusals.rejected = nil
 }

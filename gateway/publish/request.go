@@ -14,7 +14,6 @@ import (
 // Request is the records of one request, in order. It is for one goroutine, and is reused after Release.
 type Request struct {
 	chunks []*chunk
-	count  int         // records
 	timer  *time.Timer // kept for its memory
 	pool   *requestPool
 }
@@ -80,7 +79,6 @@ func (r *Request) Add(partition int, key, value []byte, h *recordbatch.Headers, 
 	c := r.room(partition, need, expect)
 	c.records = recordbatch.AppendRecord(c.records, tail, key, value, h, id)
 	c.count++
-	r.count++
 }
 
 // AddRun copies records that recordbatch.AppendRecord has encoded and that fit into one batch.
@@ -88,7 +86,6 @@ func (r *Request) AddRun(partition int, run []byte, records int) {
 	c := r.room(partition, len(run)+(records-1)*recordbatch.RecordOverhead, 0)
 	c.records = append(c.records, run...)
 	c.count += records
-	r.count += records
 }
 
 // room returns a chunk that has room for need bytes.

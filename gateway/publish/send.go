@@ -11,12 +11,6 @@ import (
 	"sluice/internal/backoff"
 )
 
-const (
-	firstBackoff = 20 * time.Millisecond
-	// lastBackoff bounds the time between two attempts, so that a lane notices soon that Kafka is back.
-	lastBackoff = 400 * time.Millisecond
-)
-
 // inflightBatch is a batch on its way.
 //
 //	       ┌── not written: drop expired requests, encode again, perhaps for another partition ◀─┐
@@ -65,8 +59,8 @@ func (l *lane) deliver(b *inflightBatch) {
 			return
 		}
 		now := time.Now()
-		l.own.expire(l.pub, now)
-		l.pub.shared.expire(l.pub, now)
+		l.own.expire(&l.pub.flow, now)
+		l.pub.shared.expire(&l.pub.flow, now)
 		backoff.Sleep(context.Background(), wait/2+rand.N(wait))
 	}
 }
@@ -100,7 +94,7 @@ func (l *lane) expired(b *inflightBatch) bool {
 		if now.Before(c.deadline) {
 			alive = append(alive, c)
 		} else {
-			c.finish(l.pub, ErrDeadline)
+			c.finish(&l.pub.flow, ErrDeadline)
 			b.encoded = false
 		}
 	}
@@ -110,7 +104,7 @@ func (l *lane) expired(b *inflightBatch) bool {
 
 func (b *inflightBatch) finish(p *Publisher, err error) {
 	for _, c := range b.chunks {
-		c.finish(p, err)
+		c.finish(&p.flow, err)
 	}
 }
 
@@ -161,6 +155,37 @@ func (l *lane) prepare(ctx context.Context, b *inflightBatch) error {
 		sequence, _ = l.identity.sequence(b.partition, b.records)
 	}
 	b.wire = l.encoder.Seal(l.identity.id, sequence)
+	return nil
+}
+
+// identify gets a new producer id for the lane, or decides that the lane sends without one for a while. It returns an
+// error if it did neither.
+func (l *lane) identify(ctx context.Context) error {
+	l.identity.abandon()
+	id, err := l.pub.producer.NewID(ctx)
+	if err == nil {
+		l.identity.begin(id)
+		l.identity.refusedSince = time.Time{}
+		if l.pub.withoutID.Swap(false) {
+			l.pub.log.Info("kafka gives producer ids")
+		}
+		return nil
+	}
+	if !errors.Is(err, broker.ErrAnswered) {
+		return fmt.Errorf("producer id: %w", err)
+	}
+	now := time.Now()
+	if l.identity.refusedSince.IsZero() {
+		l.identity.refusedSince = now
+	}
+	if now.Sub(l.identity.refusedSince) < idPatience {
+		return fmt.Errorf("producer id: %w", err)
+	}
+	l.identity.withoutUntil = now.Add(idAgain)
+	if !l.pub.withoutID.Swap(true) {
+		l.pub.log.Warn("kafka gives no producer id; a batch that is sent again may be on the topic twice",
+			"err", err, "retry", idAgain)
+	}
 	return nil
 }
 

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// stuckMost bounds how many lanes of one index may be stuck while another does their work.
+const stuckMost = 4
+
 // beginWork starts the time after which a successor takes over.
 func (l *lane) beginWork(partition int) {
 	w := &l.work

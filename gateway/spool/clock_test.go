@@ -12,6 +12,7 @@ const day = 24 * time.Hour
 
 // The wall clock jumps while events wait: ages are never negative, MaxAge is not tripped, and all entries come back.
 func TestSpoolClockJumps(t *testing.T) {
+	t.Parallel()
 	jumps := []time.Duration{time.Hour, 100 * day, 50 * 365 * day, -time.Hour, -100 * day, -50 * 365 * day}
 	for _, jump := range jumps {
 		t.Run(jump.String(), func(t *testing.T) {
@@ -52,6 +53,7 @@ func TestSpoolClockJumps(t *testing.T) {
 
 // The wall clock jumps while no gateway runs: all entries come back, and the spool takes more.
 func TestSpoolClockJumpsBetweenRuns(t *testing.T) {
+	t.Parallel()
 	for jump, want := range map[time.Duration]time.Duration{
 		0: 0, 10 * time.Minute: 10 * time.Minute, time.Hour: time.Hour, time.Hour + time.Millisecond: time.Hour / 2,
 		100 * day: time.Hour / 2, 50 * 365 * day: time.Hour / 2, -time.Hour: 0, -100 * day: 0, -50 * 365 * day: 0,

@@ -42,6 +42,7 @@ func TestSpoolChild(t *testing.T) {
 }
 
 func TestSpoolSurvivesKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var kept []string
 	for range 3 { // each run goes on where the one before was killed
@@ -89,6 +90,7 @@ func TestSpoolSurvivesKill(t *testing.T) {
 
 // On a full disk no append is acknowledged. When there is room again the spool takes more.
 func TestSpoolOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
 		t.Skipf("a small disk needs the right to mount a tmpfs: %v", err)

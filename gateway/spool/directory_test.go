@@ -69,6 +69,7 @@ func lostPlaces() map[string]lostPlace {
 
 // An append is acknowledged only into a file that the next run finds. Acknowledged events that are gone are counted.
 func TestSpoolPlaceLost(t *testing.T) {
+	t.Parallel()
 	for name, tc := range lostPlaces() {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "parent", "spool")
@@ -111,6 +112,7 @@ func TestSpoolPlaceLost(t *testing.T) {
 
 // A missing directory is noticed while no entry is appended or taken.
 func TestSpoolPlaceLookedAt(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "spool")
 	s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 1 })
 	s.mustPut("sealed", "active") // two files
@@ -131,6 +133,7 @@ func TestSpoolPlaceLookedAt(t *testing.T) {
 // The volume is gone, and its mount point, an empty directory of another file system, is in its place. The spool writes
 // nothing there.
 func TestSpoolVolumeGone(t *testing.T) {
+	t.Parallel()
 	other, err := os.MkdirTemp("/dev/shm", "sluice-test-*")
 	if err != nil {
 		t.Skipf("the test wants a second file system: %v", err)
@@ -176,6 +179,7 @@ func TestSpoolVolumeGone(t *testing.T) {
 
 // Another spool's directory is put in the place of this one's. Its files are handed out too.
 func TestSpoolPlaceTakenOver(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "spool")
 	s := openSpool(t, dir)
 	s.mustPut("a", "b")
@@ -195,6 +199,7 @@ func TestSpoolPlaceTakenOver(t *testing.T) {
 
 // A file that is deleted in the middle does not hold up the files behind it.
 func TestSpoolFileDeletedBeforeReplay(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 1 })
 	s.mustPut(numbered(5)...)
@@ -209,6 +214,7 @@ func TestSpoolFileDeletedBeforeReplay(t *testing.T) {
 
 // The directory becomes unwritable: no file can be begun, and acknowledged entries are safe. Root can write everywhere.
 func TestSpoolPlaceReadOnly(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() == 0 {
 		t.Skip("run as another user than root to see a directory that cannot be written")
 	}
@@ -229,6 +235,7 @@ func TestSpoolPlaceReadOnly(t *testing.T) {
 
 // An inspection while files are read and removed counts none of them as lost.
 func TestSpoolLookedAtDuringReplay(t *testing.T) {
+	t.Parallel()
 	s := openSpool(t, t.TempDir(), func(s *Spool) { s.segmentBytes = 1 })
 	s.mustPut(numbered(30)...)
 	for _, value := range numbered(30) {

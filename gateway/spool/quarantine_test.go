@@ -17,6 +17,7 @@ var errRefused = errors.New("a compacted topic")
 
 // An inspection of the directory at the moment when Done or Release removes a file does not count the file as lost.
 func TestSpoolLookedAtWhileFilesGo(t *testing.T) {
+	t.Parallel()
 	s := openSpool(t, t.TempDir(), func(s *Spool) { s.segmentBytes = 1 })
 	const files = 60
 	for i, v := range numbered(files) {
@@ -47,6 +48,7 @@ func TestSpoolLookedAtWhileFilesGo(t *testing.T) {
 
 // Another gateway's directory was in the place of the spool's. When the spool's is back, the spool locks it again.
 func TestSpoolLocksAgain(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "spool")
 	s := openSpool(t, dir)
 	s.mustPut("before")

@@ -18,6 +18,7 @@ import (
 )
 
 func TestSpoolGivesBackInOrder(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 4 << 10 })
 	want := numbered(300)
@@ -52,6 +53,7 @@ func TestSpoolGivesBackInOrder(t *testing.T) {
 
 // Entries of any size come back with all their fields, also those larger than a block of the log.
 func TestSpoolKeepsWholeEntries(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir)
 	for _, size := range []int{0, 1, 32 << 10, 100_000, maxBatch} {
@@ -74,6 +76,7 @@ func TestSpoolKeepsWholeEntries(t *testing.T) {
 }
 
 func TestSpoolSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	for _, end := range []string{"drained", "killed"} {
 		t.Run(end, func(t *testing.T) {
 			dir := t.TempDir()
@@ -109,6 +112,7 @@ func TestSpoolSurvivesARestart(t *testing.T) {
 
 // Stats.Age is that of the oldest entry that is left.
 func TestSpoolAge(t *testing.T) {
+	t.Parallel()
 	s := openSpool(t, t.TempDir())
 	for _, v := range numbered(5) {
 		s.mustPut(v)
@@ -126,6 +130,7 @@ func TestSpoolAge(t *testing.T) {
 
 // An entry stays until Done: after a crash before Done it comes again.
 func TestSpoolKilledDuringReplay(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	want := numbered(50)
 	s := openSpool(t, dir)
@@ -146,6 +151,7 @@ func TestSpoolKilledDuringReplay(t *testing.T) {
 // A crash can break the last write off anywhere, and leave zeros or garbage in place of the rest. The entries that were
 // acknowledged before are there, and so are those that are appended afterwards.
 func TestSpoolTornAtEveryByte(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir)
 	s.mustPut("first", "second")
@@ -181,6 +187,7 @@ func TestSpoolTornAtEveryByte(t *testing.T) {
 
 // A crash can break off the first write of a file. The file is kept under another name.
 func TestSpoolTornAtTheBeginning(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir)
 	s.mustPut("only")
@@ -203,6 +210,7 @@ func TestSpoolTornAtTheBeginning(t *testing.T) {
 
 // Damage in an acknowledged entry is no torn end: the file is kept under another name, and the other files are read.
 func TestSpoolSetsADamagedFileAside(t *testing.T) {
+	t.Parallel()
 	for _, end := range []string{"running", "restarted"} {
 		t.Run(end, func(t *testing.T) {
 			dir := t.TempDir()
@@ -241,6 +249,7 @@ func TestSpoolSetsADamagedFileAside(t *testing.T) {
 }
 
 func TestSpoolBounds(t *testing.T) {
+	t.Parallel()
 	encoded := (&Entry{Count: 1, Records: runOf("second")}).encode()
 	for more, want := range map[int64]error{-1: ErrFull, 0: nil, 1: nil} {
 		s := openSpool(t, t.TempDir())
@@ -272,6 +281,7 @@ func TestSpoolBounds(t *testing.T) {
 }
 
 func TestSpoolIsForOneProcess(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir)
 	other := New(Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})
@@ -319,6 +329,7 @@ func watched(syncs *atomic.Int64, fail func() (write, sync error)) func(*Spool) 
 }
 
 func TestSpoolSharesFsyncs(t *testing.T) {
+	t.Parallel()
 	var syncs, waiting atomic.Int64
 	first := make(chan struct{})
 	s := openSpool(t, t.TempDir(), watched(&syncs, func() (error, error) { <-first; return nil, nil }))
@@ -348,6 +359,7 @@ func TestSpoolSharesFsyncs(t *testing.T) {
 // An append whose write or fsync fails is not acknowledged. Entries from before the failure stay, and later ones are
 // kept.
 func TestSpoolGoesOnAfterAFailure(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("input/output error")
 	for name, failure := range map[string][2]error{"write": {broken, nil}, "fsync": {nil, broken}} {
 		t.Run(name, func(t *testing.T) {
