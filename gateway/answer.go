@@ -84,7 +84,8 @@ type problem struct {
 
 func refuse(k kind, text string) *problem { return &problem{kind: k, text: text} }
 
-// tooLarge refuses what is larger than a limit: most of a unit. The sentence goes on from what.
+// tooLarge refuses a thing that is larger than a limit of most units. what begins the sentence: "The body is larger
+// than".
 func tooLarge(what, limit string, most int64, unit string) *problem {
 	return overLimit(kindTooLarge, what, limit, most, unit)
 }
@@ -189,8 +190,8 @@ func writeJSON(ctx *fasthttp.RequestCtx, v any) {
 	ctx.SetBody(text)
 }
 
-// outcome is what the log says about a request beyond its status. It is a user value of the request. A request that was
-// kept whole has none, unless every request is logged.
+// outcome is the part of a request's log line that its status does not tell. It is a user value of the request. A
+// request that was kept whole has none, unless every request is logged.
 type outcome struct {
 	kind    kind // 0: nothing was refused
 	project string

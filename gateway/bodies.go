@@ -27,7 +27,7 @@ func (l *bodyLimit) read(ctx *fasthttp.RequestCtx, dst *body.Buffer) *problem {
 	return l.problem(l.reader.Read(ctx, dst))
 }
 
-// checkHead checks what the request's headers say about the body.
+// checkHead checks the headers that describe the body.
 func (l *bodyLimit) checkHead(ctx *fasthttp.RequestCtx) *problem {
 	return l.problem(l.reader.CheckHead(ctx))
 }

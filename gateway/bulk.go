@@ -24,7 +24,7 @@ var nativeBulk = &protocol{
 // maxErrors is how many refused events an answer lists. The retry ranges are always complete.
 const maxErrors = 100
 
-// splitters hold what a bulk needs only while it is split.
+// splitters hold the memory that a bulk needs only while it is split.
 var splitters = sync.Pool{New: func() any { return new(splitter) }}
 
 type splitter struct {

@@ -11,8 +11,8 @@ import (
 	"sluice/internal/settings"
 )
 
-// Config holds the gateway's own settings. How Kafka is reached and what the process logs are settings of their own.
-// The help texts are the manual: docs/settings.md is made from them.
+// Config holds the gateway's own settings. Kafka's and the process's settings are elsewhere. The help texts are the
+// manual: docs/settings.md is made from them.
 type Config struct {
 	HTTPAddr            string        `name:"http-addr" default:"${http_addr}" help:"Address of the public port."`
 	ProjectsFile        string        `name:"projects-file" placeholder:"FILE" help:"YAML file with the projects, the SHA-256 of their keys and their limits. A file whose name ends in .jsonl holds one JSON object a line instead. A change is in force within 5 s. A broken file keeps the last good one in force."`

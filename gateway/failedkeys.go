@@ -49,8 +49,8 @@ func (f *failedKeys) allow(from netip.Addr, now time.Time) bool {
 	}
 }
 
-// addressPrefix returns what one customer of a network operator has at least: an IPv4 address, or a /64 of IPv6, within
-// which the customer can take any address.
+// addressPrefix returns the smallest part of the network that one customer has: an IPv4 address, or a /64 of IPv6,
+// within which the customer can take any address.
 func addressPrefix(addr netip.Addr) netip.Addr {
 	if !addr.Is6() {
 		return addr

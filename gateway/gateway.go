@@ -220,7 +220,7 @@ func (g *Gateway) register(collectors []prometheus.Collector) error {
 
 func (g *Gateway) projectsFileBroken() bool { return g.file != nil && g.file.Broken() }
 
-// spooled returns what waits in the spool; nothing if there is none.
+// spooled returns the state of the spool, or zeros if there is none.
 func (g *Gateway) spooled() spool.Stats {
 	if g.spool == nil {
 		return spool.Stats{}

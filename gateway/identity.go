@@ -45,9 +45,9 @@ func validIdempotencyKey(key []byte) bool {
 //
 //	SHA-256("sluice event id v1" NUL project NUL key NUL index)
 //
-// with the index as eight bytes, most significant first. Neither a project's id nor a key can hold a NUL, so that no
-// two inputs are the same bytes. Events are sent again for days and through other versions of this program: what goes
-// into the hash must never change.
+// with the index as eight bytes, most significant first. Neither a project's id nor a key can hold a NUL, so different
+// inputs have different bytes. Clients send events again for days and through later versions of this program: the input
+// of the hash must never change.
 func derivedID(project string, key []byte, index int) uuid.UUID {
 	var room [512]byte
 	b := append(room[:0], "sluice event id v1\x00"...)

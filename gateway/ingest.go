@@ -139,7 +139,8 @@ func (in *ingester) begin(ctx *fasthttp.RequestCtx, proto *protocol) *submission
 	return s
 }
 
-// release gives back what other requests may wait for: the place among the requests under way, the body, the records.
+// release gives back the resources that other requests may wait for: the place among the requests under way, the
+// body, the records.
 func (s *submission) release() {
 	if s.entered {
 		s.overload.leave()
@@ -263,7 +264,7 @@ func (s *submission) encode() {
 	s.releaseBody()
 }
 
-// publish publishes the records, notes what became of each, and refunds the events that were not kept.
+// publish publishes the records, notes the outcome of each, and refunds the events that were not kept.
 func (s *submission) publish() {
 	s.publisher.Publish(s.records, time.Now().Add(s.requestTimeout))
 	at := s.valid

@@ -40,7 +40,7 @@ type metrics struct {
 	spoolLost       prometheus.Counter
 }
 
-// newMetrics makes the metrics. statuses lists what each route is known to answer.
+// newMetrics makes the metrics. statuses lists the known statuses of each route, whose counters start at zero.
 func newMetrics(statuses map[string][]int) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -88,7 +88,7 @@ func newMetrics(statuses map[string][]int) *metrics {
 	return m
 }
 
-// collectors lists what newMetrics made.
+// collectors returns the metrics that newMetrics made.
 func (m *metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.requests, m.duration, m.accepted, m.rejected, m.overloads,

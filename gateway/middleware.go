@@ -131,8 +131,8 @@ func (s *server) answerBrowser(c *fiber.Ctx) error {
 	return nil
 }
 
-// options answers OPTIONS with 204 and what the path takes. A preflight has no key, so the origins of all projects
-// pass; the request that follows is checked against its own project's origins.
+// options answers OPTIONS with 204 and the methods of the path. A preflight has no key, so the origins of all
+// projects pass; the request that follows is checked against its own project's origins.
 //
 // A preflight for an unknown path or a wrong method passes too. If it failed, the page would see a network error; now
 // it sees the 404 or 405 of the request that follows.
@@ -163,7 +163,7 @@ func (s *server) options(ctx *fasthttp.RequestCtx, r *route, welcome bool) {
 // headOnly is the user value of a request whose client waits for leave to send the body.
 type headOnly struct{}
 
-// headOnlyState says what the head of such a request came to.
+// headOnlyState is the verdict on the head of such a request.
 type headOnlyState struct{ mayContinue bool }
 
 // expect answers "Expect: 100-continue". The client gets 100 if the request's head is no reason to refuse it. Otherwise

@@ -80,7 +80,7 @@ var (
 	getAndHead = []string{fasthttp.MethodGet, fasthttp.MethodHead}
 )
 
-// derived fills in what follows from the rows.
+// derived fills in the derived fields of the rows.
 func derived(rows ...*route) []*route {
 	for _, r := range rows {
 		r.allow = strings.Join(r.methods, ", ")

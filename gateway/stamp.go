@@ -11,7 +11,7 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// stamp is what all records of one request share.
+// stamp holds the data that all records of one request share.
 type stamp struct {
 	envelope event.Envelope
 	header   recordbatch.Headers // of the envelope
