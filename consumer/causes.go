@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"sluice/consumer/clickhouse"
 	"strings"
+
+	"sluice/consumer/clickhouse"
 )
 
 // mostCauses bounds the causes that are remembered of one blockage.

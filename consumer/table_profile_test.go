@@ -3,12 +3,13 @@ package consumer
 import (
 	"fmt"
 	"log/slog"
-	"sluice/consumer/schema"
-	"sluice/internal/recordbatch"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/consumer/schema"
+	"sluice/internal/recordbatch"
 )
 
 func withPayload(n int, payload func(i int) string) []recordbatch.Record {
