@@ -48,7 +48,7 @@ func (d discovery) ask(ctx context.Context, query string) ([]string, error) {
 		return nil, err
 	}
 	db := OpenDB(opts, "") // the server's default: no database has to exist
-	defer db.Close() //nolint:errcheck // nothing is pending
+	defer db.Close()       //nolint:errcheck // nothing is pending
 	late, end := afterGrace(ctx)
 	defer end()
 	server, err := Inspect(late, db)

@@ -13,8 +13,8 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// surveyed is a server as a migration may find one.
-func surveyed(edit func(*serverInfo)) *serverInfo {
+// suitable is a suitable server, which an edit may spoil.
+func suitable(edit func(*serverInfo)) *serverInfo {
 	s := &serverInfo{clusters: []string{"one", "two"}, macros: []string{"replica", "shard"}}
 	s.Version = "25.8.1.1"
 	if edit != nil {
@@ -24,7 +24,7 @@ func surveyed(edit func(*serverInfo)) *serverInfo {
 }
 
 // A migration of an unsuitable server is refused with the reason, before anything is changed.
-func TestSurveyFits(t *testing.T) {
+func TestServerFits(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cluster string
 		edit    func(*serverInfo)
@@ -46,7 +46,7 @@ func TestSurveyFits(t *testing.T) {
 		"too old a cluster":        {cluster: "two", edit: func(s *serverInfo) { s.Version = "25.3.1.1" }, want: "older than 25.8"},
 		"the first that will do":   {edit: func(s *serverInfo) { s.Version = "25.8.0.0" }},
 	} {
-		err := surveyed(tc.edit).fits(variant{Database: "db", Cluster: tc.cluster})
+		err := suitable(tc.edit).fits(variant{Database: "db", Cluster: tc.cluster})
 		if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
 		}
