@@ -18,7 +18,6 @@ import (
 // TestBytesAreCopied: fasthttp and the buffer pools reuse the memory of a request, and a record may wait for its lane
 // longer than its request does. Later requests must not change a record that still waits.
 func TestBytesAreCopied(t *testing.T) {
-	t.Parallel()
 	hold := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(hold) })
 	// No lane takes over the work of a stuck one, so that the records go on waiting.
