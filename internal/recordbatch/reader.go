@@ -60,6 +60,8 @@ func (r *Record) Content() []byte {
 type Reader struct {
 	record Record
 	names  map[string]string // of headers that event does not know, so that a name is allocated once
+	layout headerLayout      // of record's headers
+	values []place           // of the values of record's headers
 	unpack decompressor
 
 	next int64
@@ -192,12 +194,29 @@ func (br *Reader) records(
 	return true, nil
 }
 
+// headers reads the record's headers.
 func (br *Reader) headers(w *kafkawire.Reader) {
-	r := &br.record
-	r.Headers = r.Headers[:0]
+	r, all := &br.record, w.Rest
+	if br.layout.match(all) {
+		br.layout.fill(all, r.Headers)
+		w.Rest = nil
+		return
+	}
+	br.layout.size = 0
+	r.Headers, br.values = r.Headers[:0], br.values[:0]
 	for n := w.Varint(); n > 0 && !w.Short; n-- {
 		name := w.Bytes(int(w.Varint()))
-		r.Headers = append(r.Headers, event.Header{Key: br.name(name), Value: w.VarintBytes()})
+		value := w.VarintBytes()
+		end := len(all) - len(w.Rest)
+		at := place{end - len(value), end}
+		if value == nil {
+			at.from = end + 1
+		}
+		br.values = append(br.values, at)
+		r.Headers = append(r.Headers, event.Header{Key: br.name(name), Value: value})
+	}
+	if !w.Short && len(w.Rest) == 0 {
+		br.layout.learn(all, br.values)
 	}
 }
 
