@@ -119,7 +119,8 @@ func (c Config) checkDefences(fault func(format string, args ...any)) {
 		fault("--max-queue-wait: 0 or more, not %s", c.MaxQueueWait)
 	}
 	if least := minBodiesPerBulk * int64(c.MaxBulkBytes); c.MaxBodyBytes != 0 && c.MaxBodyBytes < least {
-		fault("--max-body-bytes: 0, or at least %d times --max-bulk-bytes (%d), not %d", minBodiesPerBulk, least, c.MaxBodyBytes)
+		fault("--max-body-bytes: 0, or at least %d times --max-bulk-bytes (%d), not %d",
+			minBodiesPerBulk, least, c.MaxBodyBytes)
 	}
 	if c.MaxInflightRequests < 0 {
 		fault("--max-inflight-requests: 0 or more, not %d", c.MaxInflightRequests)

@@ -1,8 +1,8 @@
 // Package gateway is the edge: it takes events from clients over HTTP and puts them on Kafka.
 //
 // A 2xx is a promise. 202 means that Kafka acknowledged every accepted event with acks=all or, with a spool and while
-// Kafka is away, that the event is fsynced on this machine's disk. Every other answer tells the client to send the events
-// again, or to fix them:
+// Kafka is away, that the event is fsynced on this machine's disk. Every other answer tells the client to send the
+// events again, or to fix them:
 //
 //	202            kept; a bulk: at least one event kept, the answer names the others
 //	400            malformed JSON, an invalid event, no event, a bulk without one valid event, two different keys
@@ -36,6 +36,6 @@
 //	produce requests, outages, replay             publish, spool, broker, kafka
 //	the log of refusals                           refusals
 //
-// Not obvious: fasthttp reuses a request's memory after its handler returns, and a batch may outlive the request. Events
-// leave the request in one place, submission.encode, which copies them.
+// Not obvious: fasthttp reuses a request's memory after its handler returns, and a batch may outlive the request.
+// Events leave the request in one place, submission.encode, which copies them.
 package gateway

@@ -237,9 +237,9 @@ func (g *Gateway) Listen() (net.Listener, error) {
 	return l, nil
 }
 
-// Run serves on l until ctx ends. Then it drains: it serves for the drain delay while health checks fail, stops accepting,
-// waits for the requests under way, flushes the publisher, and returns nil. A request that does not finish within the
-// drain timeout is never answered 202. Run is called once.
+// Run serves on l until ctx ends. Then it drains: it serves for the drain delay while health checks fail, stops
+// accepting, waits for the requests under way, flushes the publisher, and returns nil. A request that does not finish
+// within the drain timeout is never answered 202. Run is called once.
 //
 //	l ─▶ server ─▶ ingester ─▶ publisher ─▶ Kafka
 //	                  ▲            └─▶ spool ─┘

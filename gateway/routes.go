@@ -87,7 +87,8 @@ func derived(rows ...*route) []*route {
 		r.wrongMethod = refuse(kindMethodNotAllowed, "This path takes only "+strings.Join(r.methods, " and ")+".")
 		r.wrongMethod.allow = r.allow
 		r.misspelt = refuse(kindNotFound,
-			"There is nothing at this path, and paths are exact (prefix, case, a slash at the end): did you mean "+r.methods[0]+" "+r.path+"?")
+			"There is nothing at this path, and paths are exact (prefix, case, a slash at the end): did you mean "+
+				r.methods[0]+" "+r.path+"?")
 	}
 	return rows
 }

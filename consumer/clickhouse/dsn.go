@@ -47,11 +47,11 @@ func (c Config) Options() (*clickhouse.Options, error) {
 	return opts, nil
 }
 
-// OpenDB returns a clickhouse-go handle to a database on the DSN's servers, whatever database the DSN names. It connects
-// at its first use, to the first server that answers.
+// OpenDB returns a clickhouse-go handle to a database on the DSN's servers, whatever database the DSN names. It
+// connects at its first use, to the first server that answers.
 //
-// Over HTTPS clickhouse-go asks for a login by certificate where the user has no password. OpenDB asks for a login without
-// a password, unless the DSN brings a certificate.
+// Over HTTPS clickhouse-go asks for a login by certificate where the user has no password. OpenDB asks for a login
+// without a password, unless the DSN brings a certificate.
 func OpenDB(opts *clickhouse.Options, database string) *sql.DB {
 	of := *opts
 	of.Auth.Database, of.DialTimeout = database, dialTimeout

@@ -57,7 +57,8 @@ func Hint(err error) string {
 }
 
 const (
-	hintRights = "the user needs INSERT and SELECT on the table, and with --clickhouse-cluster SELECT on system.clusters"
+	hintRights = "the user needs INSERT and SELECT on the table, " +
+		"and with --clickhouse-cluster SELECT on system.clusters"
 	// HintEverything is the hint for a table that refuses every row.
 	HintEverything = "the table refuses every row: compare its columns and constraints with the schema"
 )
@@ -66,7 +67,8 @@ const (
 func hintSetting(code int, setting string) string {
 	switch want, sent := sentValue(setting); {
 	case setting == "" && code == 164:
-		return "the user's profile is readonly: INSERT needs readonly=0 there, and the user INSERT and SELECT on the table"
+		return "the user's profile is readonly: INSERT needs readonly=0 there, " +
+			"and the user INSERT and SELECT on the table"
 	case setting == "":
 		return "a constraint in the user's profile forbids a setting that is sent: allow it"
 	case sent:

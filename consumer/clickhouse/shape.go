@@ -76,7 +76,8 @@ func readShape(
 		return shape, err
 	}
 	lines, err := ask(ctx, "SELECT concat(toString(shard_num), ' ', toString(shard_weight), ' ', "+
-		"toString(port), ' ', host_name) FROM system.clusters WHERE cluster = "+Quote(cfg.Cluster)+" ORDER BY shard_num, replica_num")
+		"toString(port), ' ', host_name) FROM system.clusters WHERE cluster = "+Quote(cfg.Cluster)+
+		" ORDER BY shard_num, replica_num")
 	if err != nil {
 		return shape, err
 	}

@@ -79,5 +79,6 @@ func (s *sharding) token(block string, shard int) string {
 	if block == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s/shard-%d-of-%d-%016x", block, shard+1, len(s.weights), xxhash.Sum64String(fmt.Sprint(s.weights)))
+	weights := xxhash.Sum64String(fmt.Sprint(s.weights))
+	return fmt.Sprintf("%s/shard-%d-of-%d-%016x", block, shard+1, len(s.weights), weights)
 }

@@ -78,7 +78,8 @@ func (v variant) check(statements []string) error {
 			objects++
 		}
 		switch {
-		case !strings.HasPrefix(first, "CREATE TABLE IF NOT EXISTS ") && !strings.HasPrefix(first, "CREATE VIEW IF NOT EXISTS "):
+		case !strings.HasPrefix(first, "CREATE TABLE IF NOT EXISTS ") &&
+			!strings.HasPrefix(first, "CREATE VIEW IF NOT EXISTS "):
 			return fmt.Errorf("not a statement that may be run again: %.40q", s)
 		case !strings.Contains(first, v.OnCluster()):
 			return fmt.Errorf("not for all servers of the cluster: %.40q", s)

@@ -142,7 +142,8 @@ func (m *Migrator) Status(ctx context.Context) error {
 		if len(counts) == 0 {
 			return nil
 		}
-		return fmt.Errorf("%w: %s; `consumer migrate` makes what is missing or pending", ErrPending, strings.Join(counts, ", "))
+		return fmt.Errorf("%w: %s; `consumer migrate` makes what is missing or pending",
+			ErrPending, strings.Join(counts, ", "))
 	})
 }
 

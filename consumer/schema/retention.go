@@ -27,7 +27,8 @@ func checkRetention(asked *settings.Duration) error {
 		return nil
 	}
 	if d := time.Duration(*asked); d < minRetention || d > maxRetention || d%time.Second != 0 {
-		return fmt.Errorf("--retention: at least %s and at most %s, in whole seconds; leave it out to keep what the table has",
+		return fmt.Errorf("--retention: at least %s and at most %s, in whole seconds; "+
+			"leave it out to keep what the table has",
 			days(minRetention), days(maxRetention))
 	}
 	return nil

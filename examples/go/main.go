@@ -49,7 +49,8 @@ func main() {
 	}
 }
 
-// send sends events and returns how many were accepted. An event that is sent again is stored once: its id stays the same.
+// send sends events and returns how many were accepted. An event that is sent again is stored once: its id stays the
+// same.
 func send(events []Event) (accepted int, err error) {
 	for attempt := range attempts {
 		wait := min(30*time.Second, time.Second<<attempt)

@@ -9,9 +9,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Set holds the ids of one bulk: an open-addressing table, at most half full, that is reused without being cleared. A Go
-// map of as many ids costs several times as much, and each bulk needs one. The table holds the places of the ids instead
-// of the ids, so that it is small enough for the processor's nearest cache.
+// Set holds the ids of one bulk: an open-addressing table, at most half full, that is reused without being cleared. A
+// Go map of as many ids costs several times as much, and each bulk needs one. The table holds the places of the ids
+// instead of the ids, so that it is small enough for the processor's nearest cache.
 //
 // Call Reset before the first Add. A Set is for one goroutine at a time.
 type Set struct {

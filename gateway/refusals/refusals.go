@@ -82,8 +82,8 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
-// writeSums logs what came since its last call. It forgets the kinds of which nothing came: their next refusal is logged
-// at once.
+// writeSums logs what came since its last call. It forgets the kinds of which nothing came: their next refusal is
+// logged at once.
 func (l *Log) writeSums() {
 	sums := map[Kind]sum{}
 	l.mu.Lock()

@@ -11,7 +11,8 @@ import (
 func listen(network, addr string) (net.Listener, error) {
 	l, err := net.Listen(network, addr)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s (stop the program that uses it, or choose another address): %w", addr, err)
+		return nil, fmt.Errorf("cannot listen on %s (stop the program that uses it, or choose another address): %w",
+			addr, err)
 	}
 	return l, nil
 }

@@ -80,8 +80,8 @@ func NewEncoder(codec string) (*Encoder, error) {
 // the batch fit to be sent. A batch has at least one record and at most MaxRecords, and less than 2 GiB; Encode does
 // not check.
 //
-// All records carry the gateway's time. The broker replaces it by its own (LogAppendTime), but still refuses a time that is
-// more than an hour ahead, which a client's clock could cause.
+// All records carry the gateway's time. The broker replaces it by its own (LogAppendTime), but still refuses a time
+// that is more than an hour ahead, which a client's clock could cause.
 func (e *Encoder) Encode(runs [][]byte, now time.Time) (size int) {
 	e.out = grow(e.out[:0], HeaderSize)[:HeaderSize]
 	count, attributes := 0, codecNone

@@ -149,7 +149,8 @@ func Plain(n, size int) []Record {
 func EventsLike(n int) []Record {
 	random := rand.New(rand.NewPCG(1, 2))
 	words := []string{
-		"timeout", "checkout", "payment", "declined", "gateway", "user", "session", "cart", "retry", "null", "reference",
+		"timeout", "checkout", "payment", "declined", "gateway", "user", "session", "cart", "retry", "null",
+		"reference",
 		"upstream",
 	}
 	out := make([]Record, n)

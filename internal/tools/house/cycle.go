@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// fileUses maps each file of a package to the files that declare what the file uses: package-level names, methods, fields.
+// fileUses maps each file of a package to the files that declare what the file uses: package-level names, methods,
+// fields.
 func fileUses(p *pkg) map[string]map[string]bool {
 	name := map[string]string{}
 	uses := map[string]map[string]bool{}

@@ -41,7 +41,8 @@ type listed struct {
 	DepOnly    bool
 }
 
-// load parses and type-checks the packages that match a pattern. The types of imported packages come from the build cache.
+// load parses and type-checks the packages that match a pattern. The types of imported packages come from the build
+// cache.
 func load(pattern string) ([]*pkg, error) {
 	list, err := goList(pattern)
 	if err != nil {

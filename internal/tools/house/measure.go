@@ -56,7 +56,9 @@ func measure(packages []*pkg, readme int64, root string) house {
 			h.cycles = append(h.cycles, figure{len(cycle), p.path + ": " + strings.Join(cycle, " ")})
 		}
 	}
-	for _, list := range [][]figure{h.fileSizes, h.funcSizes, h.packageFiles, h.packageLines, h.cycles, h.structs, h.wide} {
+	for _, list := range [][]figure{
+		h.fileSizes, h.funcSizes, h.packageFiles, h.packageLines, h.cycles, h.structs, h.wide,
+	} {
 		slices.SortFunc(list, func(a, b figure) int { return b.n - a.n })
 	}
 	return h
