@@ -29,7 +29,7 @@ func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if reason == blockedClickHouse && clickhouse.IsSetup(err) {
+	if reason == blockedClickHouse && clickhouse.FaultOf(err) == clickhouse.FaultSetup {
 		reason = blockedSetup
 	}
 	message := "partition is blocked, retrying"

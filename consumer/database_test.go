@@ -41,7 +41,7 @@ func (d *database) store(dsn string) schema.Config {
 	return schema.Config{ClickHouse: clickhouse.Config{DSN: dsn}, Retention: new(settings.Duration(90 * 24 * time.Hour))}
 }
 
-// table is the table of a store, until the test ends.
+// tableOf is the table of a configuration, until the test ends.
 func tableOf(t testing.TB, store schema.Config) closingTable {
 	t.Helper()
 	table := clickhouse.New(store.ClickHouse, slog.New(slog.DiscardHandler))
@@ -53,7 +53,7 @@ func (d *database) askServer(statement string)  { d.t.Helper(); d.AskServer(stat
 func (d *database) ask(statement string) string { d.t.Helper(); return d.Ask(statement) }
 func (d *database) asks(question, want string)  { d.t.Helper(); d.Asks(question, want) }
 
-// insert writes records as one block, the way a partition does.
+// insert inserts records as one block, as a partition does.
 func (d *database) insert(store schema.Config, records ...recordbatch.Record) {
 	d.t.Helper()
 	if err := insertInto(d.t, store, blockOf(d.t, records...)); err != nil {

@@ -219,7 +219,7 @@ func (i *insertion) tooLarge(ctx context.Context, block *rows.Block, err error) 
 
 // findPlaces tells the settlement where each row goes and what it weighs.
 func (i *insertion) findPlaces(ctx context.Context) error {
-	places := i.batch.rows.Partitions()
+	places := i.batch.rows.TablePartitions()
 	if s, ok := i.p.table.(sharder); ok {
 		shards, err := s.ShardOf(ctx, i.batch.rows)
 		if err != nil {
@@ -229,7 +229,7 @@ func (i *insertion) findPlaces(ctx context.Context) error {
 			places[row] += int32(shard) << 16
 		}
 	}
-	i.settlement.SetPlaces(places, i.batch.rows.Weights())
+	i.settlement.SetPlaces(places, i.batch.rows.RowBytes())
 	return nil
 }
 

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// lines collects what is logged.
+// lines collects the log.
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -106,7 +106,7 @@ func TestPlacesAndWeights(t *testing.T) {
 		fromGateway(1, "demo", idV4(2), noon, `{"message":"`+strings.Repeat("b", 1000)+`","timestamp":"2026-02-01T00:00:00Z"}`),
 		fromGateway(2, "demo", idV4(3), noon, `{"message":"c","timestamp":"2026-02-28T00:00:00Z"}`),
 	)
-	places, weights := b.Partitions(), b.Weights()
+	places, weights := b.TablePartitions(), b.RowBytes()
 	if places[0] == places[1] || places[1] != places[2] {
 		t.Errorf("places %v", places)
 	}

@@ -52,6 +52,7 @@ func TestMemoryLimit(t *testing.T) {
 	filler := strings.Repeat("0123456789abcdefghijklmnopqrstuvwxyz", size/36)
 	for protocol := range map[string]bool{"native": true, "http": true} {
 		t.Run(protocol, func(t *testing.T) {
+			t.Parallel() // it waits between its tries
 			d := migrated(t)
 			store := d.store(d.OfUser("small")[protocol])
 			records := withPayload(n, func(i int) string {
@@ -88,6 +89,7 @@ func TestColumnOfTheUser(t *testing.T) {
 		"469": {"", `"level":"fatal"`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits between its tries
 			d := migrated(t)
 			if c.column == "" {
 				d.ask("ALTER TABLE events_raw ADD CONSTRAINT calm CHECK level < 'fatal'")
@@ -130,6 +132,7 @@ func TestPinnedProfiles(t *testing.T) {
 		"readonly":     {"164", ""},
 	} {
 		t.Run(user, func(t *testing.T) {
+			t.Parallel() // it waits between its tries
 			d := migrated(t)
 			records := withPayload(20, func(i int) string { return fmt.Sprintf(`{"message":"event %d"}`, i) })
 			d.insert(d.native(), records[:5]...)

@@ -7,7 +7,7 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// The rows of a block that leaves columns out are the same as in a block that has these columns.
+// Rows are the same in a block that leaves columns out and in a block that has these columns.
 func TestRowsOfAbsentColumns(t *testing.T) {
 	const bare = `{"message":"m"}`
 	const full = `{"message":"m","exception":{"type":"T","value":"v"},"environment":"e","release":"r","platform":"p","server_name":"s","transaction":"t",` +
@@ -23,7 +23,7 @@ func TestRowsOfAbsentColumns(t *testing.T) {
 		d.Asks("SELECT count(), uniqExact(tuple(* EXCEPT (event_id, inserted_at, _offset))) FROM events_raw WHERE _offset < 3", "2\t1")
 		d.Asks("SELECT count() FROM events_raw WHERE _offset = 1 AND environment = '' AND transaction = '' AND user_id = '' AND tags = map()", "1")
 		d.Asks("SELECT environment, trace_id, tags FROM events_raw WHERE _offset = 3", "e\ti\t{'a':'b'}")
-		// What is left out is what the table would put there only as long as it has no default of its own.
+		// The table fills the columns with the same values only as long as they have no default of their own.
 		d.Asks("SELECT groupArray(name) FROM system.columns WHERE database = currentDatabase() AND table = 'events_raw' AND default_kind = 'DEFAULT'", "['inserted_at']")
 	})
 }

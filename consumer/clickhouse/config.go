@@ -8,16 +8,16 @@ import (
 
 // Config says how ClickHouse is reached.
 type Config struct {
-	DSN     string `name:"clickhouse-dsn" placeholder:"DSN" default:"${clickhouse_dsn}" help:"ClickHouse as clickhouse://user:password@host:9000/database (native; ?secure=true for TLS) or https://…. With ?compress=none, lz4 or zstd blocks travel so; otherwise as lz4, or as they are to a server on this machine. The database is sluice unless named. A flag can be read by others on the machine: prefer the environment or the file for passwords."`
-	DSNFile string `name:"clickhouse-dsn-file" placeholder:"FILE" help:"File with the DSN; read again at each connect."`
-	Cluster string `name:"clickhouse-cluster" placeholder:"NAME" help:"Cluster of ClickHouse, as system.clusters names it: tables are replicated, and rows go to the shard of their event. Not for ClickHouse Cloud, which does that by itself."`
-	Quorum  string `name:"clickhouse-quorum" default:"auto" help:"With clickhouse-cluster: how many replicas of a shard must have a block before it counts as in; auto is most of them, so both of two. With 1 what is on one replica's disk alone is lost with it."`
+	DSN     string `name:"clickhouse-dsn" placeholder:"DSN" default:"${clickhouse_dsn}" help:"ClickHouse as clickhouse://user:password@host:9000/database (native; ?secure=true for TLS) or https://…. Blocks are compressed with LZ4, except on the way to a server on this machine; ?compress=none, lz4 or zstd chooses. The database is sluice unless the DSN names one. Others on the machine can read a flag: prefer the environment or the file for passwords."`
+	DSNFile string `name:"clickhouse-dsn-file" placeholder:"FILE" help:"File with the DSN. It is read again at each connect."`
+	Cluster string `name:"clickhouse-cluster" placeholder:"NAME" help:"ClickHouse cluster, as system.clusters names it. Tables are replicated, and each event goes to one shard. Not for ClickHouse Cloud, which replicates by itself."`
+	Quorum  string `name:"clickhouse-quorum" default:"auto" help:"With clickhouse-cluster: how many replicas of a shard must have a block before the block counts as inserted. auto is a majority, so both of two. With 1, rows that only one replica has are lost with its disk."`
 }
 
 // DefaultDSN is a server on this machine.
 const DefaultDSN = "clickhouse://127.0.0.1:9000/sluice"
 
-// clusterName keeps names out of SQL that would need quoting, and macros, which system.clusters does not know.
+// clusterName allows names that SQL needs no quotes for. It excludes macros, which system.clusters does not know.
 var clusterName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`)
 
 // Check reports every fault of the settings.
@@ -35,7 +35,7 @@ func (c Config) Check() error {
 	return errors.Join(faults...)
 }
 
-// quorumOf is how many of a shard's replicas must have a block.
+// quorumOf is how many of a shard's replicas must have a block, by the setting. It may be more than the shard has.
 func quorumOf(setting string, replicas int) (int, error) {
 	if setting == "auto" || setting == "" {
 		return replicas/2 + 1, nil

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// DSNs that are not to be used are refused, and no refusal repeats the password in them.
+// A DSN that cannot be used is refused, and the error does not repeat its password.
 func TestDSN(t *testing.T) {
 	const secret = "hunter2"
 	for dsn, ok := range map[string]bool{
@@ -41,7 +41,7 @@ func TestDSN(t *testing.T) {
 	}
 }
 
-// https means TLS, and http none: the DSN need not say it twice.
+// https means TLS and http does not: the DSN does not have to say it twice.
 func TestTLS(t *testing.T) {
 	for dsn, want := range map[string]bool{
 		"https://h:8443/db": true, "https://h:8443/db?dial_timeout=1s": true, "https://h:8443/db?secure=true": true,
@@ -66,7 +66,7 @@ func TestDefaultDatabase(t *testing.T) {
 	}
 }
 
-// A DSN in a file goes before the other one, is read anew each time, and a fault of it names the file's flag.
+// The DSN in the file has precedence and is read at each use. An error names the flag of the file.
 func TestDSNFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "dsn")
 	cfg := Config{DSN: DefaultDSN, DSNFile: file}
@@ -109,7 +109,7 @@ func TestDSNWithoutAPort(t *testing.T) {
 	}
 }
 
-// A cluster is named with letters that need no quotes, and its quorum is a number of replicas.
+// The name of a cluster needs no quotes in SQL, and a quorum is a number of replicas.
 func TestClusterConfig(t *testing.T) {
 	for name, good := range map[string]bool{"": true, "prod": true, "a.b-c_1": true, strings.Repeat("c", 63): true, strings.Repeat("c", 64): true, strings.Repeat("c", 65): false, "{cluster}": false, "a b": false, "a'b": false, "ü": false} {
 		cfg := Config{DSN: DefaultDSN, Cluster: name}

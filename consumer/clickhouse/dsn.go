@@ -1,7 +1,9 @@
 package clickhouse
 
 import (
+	"database/sql"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"regexp"
@@ -12,10 +14,10 @@ import (
 	"sluice/internal/settings"
 )
 
-// databaseName keeps names out of SQL that would need quoting.
+// databaseName allows names that SQL needs no quotes for.
 var databaseName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,62}$`)
 
-// Options reads the DSN, from its file if there is one. No error repeats the DSN: it may hold a password.
+// Options reads the DSN, from its file if the settings name one. No error repeats the DSN, which may hold a password.
 func (c Config) Options() (*clickhouse.Options, error) {
 	dsn, flag := c.DSN, "--clickhouse-dsn"
 	if c.DSNFile != "" {
@@ -45,7 +47,25 @@ func (c Config) Options() (*clickhouse.Options, error) {
 	return opts, nil
 }
 
-// withPort adds ClickHouse's own port for the protocol to an address that names none.
+// OpenDB returns a clickhouse-go handle to a database on the DSN's servers, whatever database the DSN names. It connects
+// at its first use, to the first server that answers.
+//
+// Over HTTPS clickhouse-go asks for a login by certificate where the user has no password. OpenDB asks for a login without
+// a password, unless the DSN brings a certificate.
+func OpenDB(opts *clickhouse.Options, database string) *sql.DB {
+	of := *opts
+	of.Auth.Database, of.DialTimeout = database, dialTimeout
+	if of.Protocol == clickhouse.HTTP && of.TLS != nil && of.Auth.Password == "" && len(of.TLS.Certificates) == 0 {
+		of.HttpHeaders = maps.Clone(of.HttpHeaders)
+		if of.HttpHeaders == nil {
+			of.HttpHeaders = map[string]string{}
+		}
+		of.HttpHeaders["X-ClickHouse-SSL-Certificate-Auth"] = "off"
+	}
+	return clickhouse.OpenDB(&of)
+}
+
+// withPort adds the protocol's default port to an address that has none.
 func withPort(addr string, opts *clickhouse.Options) string {
 	if _, _, err := net.SplitHostPort(addr); err == nil {
 		return addr
@@ -62,15 +82,15 @@ func withPort(addr string, opts *clickhouse.Options) string {
 	return net.JoinHostPort(strings.Trim(addr, "[]"), port)
 }
 
-// nodeAddr is where a server of a cluster is reached, which its peers reach at host and port.
+// nodeAddr is the address of a cluster's server that its peers reach at host and port.
 func nodeAddr(opts *clickhouse.Options, host, port string) string {
 	if opts.Protocol == clickhouse.HTTP || opts.TLS != nil {
-		_, port, _ = net.SplitHostPort(opts.Addr[0]) // it was added if there was none
+		_, port, _ = net.SplitHostPort(opts.Addr[0]) // Options has added one if there was none
 	}
 	return net.JoinHostPort(host, port)
 }
 
-// withTLS adds to an https DSN the parameter without which clickhouse-go refuses it.
+// withTLS adds secure=true to an https DSN. clickhouse-go refuses such a DSN without it.
 func withTLS(dsn string) string {
 	switch {
 	case !strings.HasPrefix(dsn, "https://") || strings.Contains(dsn, "secure="):

@@ -5,25 +5,58 @@ import (
 	"strconv"
 
 	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// Code is ClickHouse's code of an error, or 0 if it did not come from ClickHouse.
+var (
+	// ErrNotSent is in the error of an insert or a question of which nothing was sent: there was no connection, or no
+	// suitable server.
+	ErrNotSent = errors.New("nothing was sent")
+	// ErrRead marks the error of a question to the table. Callers wrap it, so that [FaultOf] blames no row.
+	ErrRead = errors.New("compare with the table")
+)
+
+// ServerError is an answer over HTTP that is not a success.
+type ServerError struct {
+	Code   int // ClickHouse's own, or 0 if a proxy answered
+	Status int // of HTTP
+	Text   string
+}
+
+func (e *ServerError) Error() string { return "clickhouse: " + e.Text }
+
+// Code returns ClickHouse's code of an error, or 0 if the error did not come from ClickHouse.
 func Code(err error) int {
-	var native *ch.Exception
-	if errors.As(err, &native) {
+	if native, ok := errors.AsType[*ch.Exception](err); ok {
 		return int(native.Code)
 	}
-	var overHTTP *ServerError
-	if errors.As(err, &overHTTP) {
+	if overHTTP, ok := errors.AsType[*ServerError](err); ok {
 		return overHTTP.Code
+	}
+	if lookUp, ok := errors.AsType[*clickhouse.Exception](err); ok {
+		return int(lookUp.Code)
 	}
 	return 0
 }
 
-// CodeLabel is the error's metric label.
+// CodeLabel is the metric label of an error: its code, or "network".
 func CodeLabel(err error) string {
 	if code := Code(err); code != 0 {
 		return strconv.Itoa(code)
 	}
 	return "network"
+}
+
+// IsUncertain reports whether the rows of a failed insert may be in the table all the same: the block was sent, and
+// ClickHouse did not answer.
+func IsUncertain(err error) bool {
+	return Code(err) == 0 && !errors.Is(err, ErrNotSent) && FaultOf(err) != FaultSize
+}
+
+// httpStatus is the status of an answer over HTTP that failed, or 0.
+func httpStatus(err error) int {
+	if overHTTP, ok := errors.AsType[*ServerError](err); ok {
+		return overHTTP.Status
+	}
+	return 0
 }

@@ -8,14 +8,14 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// What a table has of some offsets is counted by offset, over both protocols and over the shards of a cluster.
+// Held counts the offsets that have a row, over both protocols and over the shards of a cluster.
 func TestHeld(t *testing.T) {
 	single, cloud := clickhousetest.Migrated(t), clickhousetest.Migrated(t)
 	c, _, _ := twoShards(t)
-	native, http := newPool(reach(single.Native()), slog.New(slog.DiscardHandler)), newPool(reach(cloud.HTTP()), slog.New(slog.DiscardHandler))
+	native, http := New(reach(single.Native()), slog.New(slog.DiscardHandler)), quiet(reach(cloud.HTTP()))
 	t.Cleanup(native.Close)
 	t.Cleanup(http.Close)
-	for name, table := range map[string]Table{"native": native, "http": http, "cluster": c} {
+	for name, table := range map[string]*Table{"native": native, "http": http, "cluster": c} {
 		rows := rowstest.Block(t, rowstest.Plain(3), rowstest.Plain(4), rowstest.Plain(5), rowstest.Plain(9), rowstest.From(9, "demo", rowstest.ID(1009), rowstest.Noon, `{"message":"event 9"}`))
 		if err := table.Insert(t.Context(), rows, "token"); err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -6,11 +6,13 @@ import (
 	"strings"
 )
 
-// settingName finds the setting that an error of ClickHouse's is about: "Setting async_insert should not be changed", "Cannot modify
-// 'async_insert' setting in readonly mode", "(controlled by 'max_rows_to_read' setting)", "setting 'force_primary_key' is set".
-var settingName = regexp.MustCompile("(?:[Ss]etting [`'\"]?|[Mm]odify [`'\"]?|controlled by [`'\"]?)([a-z][a-z0-9]*_[a-z0-9_]+)")
+// settingName finds the setting in a message such as "Setting async_insert should not be changed", "Cannot modify
+// 'async_insert' setting in readonly mode", "(controlled by 'max_rows_to_read' setting)" or "setting
+// 'force_primary_key' is set".
+var settingName = regexp.MustCompile("(?:[Ss]etting [`'\"]?|[Mm]odify [`'\"]?|controlled by [`'\"]?)" +
+	"([a-z][a-z0-9]*_[a-z0-9_]+)")
 
-// settingOf is the setting that an error names, or nothing.
+// settingOf is the setting that an error names. Empty: it names none.
 func settingOf(err error) string {
 	if m := settingName.FindStringSubmatch(err.Error()); m != nil {
 		return m[1]
@@ -18,10 +20,10 @@ func settingOf(err error) string {
 	return ""
 }
 
-// Hint says what to do about an error of ClickHouse's.
+// Hint returns one sentence for the operator: what to do about an error of ClickHouse's.
 func Hint(err error) string {
-	if _, unfit := errors.AsType[UnfitError](err); unfit {
-		return "nothing is sent until this is mended"
+	if _, unsuitable := errors.AsType[UnsuitableError](err); unsuitable {
+		return "nothing is sent until this is fixed"
 	}
 	setting := settingOf(err)
 	switch code := Code(err); code {
@@ -38,7 +40,7 @@ func Hint(err error) string {
 	case 195:
 		return "the user may not come from this address: see its HOST in ClickHouse"
 	case 252:
-		if IsSetup(err) {
+		if FaultOf(err) == FaultSetup {
 			return "the user's profile must allow max_partitions_per_insert_block=300"
 		}
 	}
@@ -47,19 +49,20 @@ func Hint(err error) string {
 		return HintEverything
 	case FaultSize:
 		return hintSize(err, setting)
-	case faultSetup:
-		return "see what the message says; it is tried again until it succeeds"
+	case FaultSetup:
+		return "see the message; the consumer retries until it succeeds"
 	default:
 		return "nothing to do if it passes"
 	}
 }
 
 const (
-	hintRights     = "the user needs INSERT and SELECT on the table, and with --clickhouse-cluster SELECT on system.clusters"
+	hintRights = "the user needs INSERT and SELECT on the table, and with --clickhouse-cluster SELECT on system.clusters"
+	// HintEverything is the hint for a table that refuses every row.
 	HintEverything = "the table refuses every row: compare its columns and constraints with the schema"
 )
 
-// hintSetting is about settings that the user's profile forbids, or requires.
+// hintSetting is the hint about a setting that the user's profile forbids or requires.
 func hintSetting(code int, setting string) string {
 	switch want, sent := sentValue(setting); {
 	case setting == "" && code == 164:
@@ -73,7 +76,7 @@ func hintSetting(code int, setting string) string {
 	}
 }
 
-// sentValue is the value that inserts or reads are sent with.
+// sentValue is the value of a setting that inserts or questions send.
 func sentValue(setting string) (value string, sent bool) {
 	if value, sent = insertSettings[setting]; !sent {
 		value, sent = readSettings[setting]
@@ -81,12 +84,14 @@ func sentValue(setting string) (value string, sent bool) {
 	return value, sent
 }
 
-// hintSize is about limits. What hits all blocks, however small, passes or is set too low.
+// hintSize is the hint about a limit. A limit that small blocks exceed too is set too low, unless the error passes by
+// itself.
 func hintSize(err error, setting string) string {
 	switch code := Code(err); {
 	case setting != "":
 	case httpStatus(err) != 0 && code == 0:
-		return "what stands before ClickHouse takes no larger bodies: raise its limit (nginx: client_max_body_size) if this does not pass by itself"
+		return "the proxy in front of ClickHouse takes no larger bodies: " +
+			"raise its limit (nginx: client_max_body_size) if this does not pass"
 	case code == 159 || code == 160:
 		setting = "max_execution_time"
 	case code == 241 && strings.Contains(err.Error(), "User memory"):

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sluice/consumer/rows"
 	"strconv"
 	"strings"
 
@@ -17,39 +16,53 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
+
+	"sluice/consumer/rows"
 )
 
-// httpConnection posts blocks in the Native format, each as one, for servers that are reached over HTTP or HTTPS only.
+// httpConnection posts blocks in the Native format, each as one, to servers that are reached over HTTP or HTTPS only.
+//
+// clickhouse-go 2.50 could post the bytes (InsertFormat), but not safely: it takes an answer with status 200 and an
+// exception's code in its header for a success, which would lose the block. It also sends max_execution_time with every
+// request that has a deadline, which a profile may forbid.
 type httpConnection struct {
 	opts       *clickhouse.Options
 	table      string
 	client     *http.Client
 	compressor *compress.Writer
 	buf        proto.Buffer
-	known      *Server
+	server     *Server
 }
 
-func newHTTPConnection(opts *clickhouse.Options) *httpConnection {
-	dialer := &net.Dialer{Timeout: DialTimeout}
+func newHTTPConnection(opts *clickhouse.Options, table string) *httpConnection {
+	dialer := &net.Dialer{Timeout: dialTimeout}
 	return &httpConnection{
-		opts: opts, table: TableName,
+		opts: opts, table: table,
 		client: &http.Client{Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSClientConfig: opts.TLS, MaxIdleConns: 1,
+			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext,
+			TLSClientConfig: opts.TLS, MaxIdleConns: 1,
 		}},
 		compressor: compress.NewWriter(compress.LevelZero, compress.LZ4),
 	}
 }
 
-// ServerError is an answer of ClickHouse's that is not 200.
-type ServerError struct {
-	Code   int // ClickHouse's own, or 0
-	Status int
-	Text   string
+// open asks what the server knows. Each request may go over a connection of its own.
+func (h *httpConnection) open(ctx context.Context) (*Server, error) {
+	if h.server != nil {
+		return h.server, nil
+	}
+	server := &Server{}
+	if err := h.post(ctx, url.Values{}, []byte(serverQuery+" FORMAT TSV"), func(line []byte) error {
+		server.learn(string(line))
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("ask clickhouse for its settings: %w", err)
+	}
+	h.server = server
+	return server, nil
 }
 
-func (e *ServerError) Error() string { return "clickhouse: " + e.Text }
-
-func (h *httpConnection) insert(ctx context.Context, b *rows.Block, settings map[string]string) error {
+func (h *httpConnection) sendBlock(ctx context.Context, b *rows.Block, settings map[string]string) error {
 	h.buf.Reset()
 	columns := b.Columns()
 	raw := proto.Block{Columns: len(columns), Rows: b.Rows()}
@@ -59,7 +72,9 @@ func (h *httpConnection) insert(ctx context.Context, b *rows.Block, settings map
 	if err := h.compressor.Compress(h.buf.Buf); err != nil {
 		return fmt.Errorf("insert: compress: %w", err)
 	}
-	query := url.Values{"query": {strings.TrimSuffix(insertStatement(h.opts.Auth.Database, h.table, columns), "VALUES") + "FORMAT Native"}, "decompress": {"1"}}
+	query := url.Values{
+		"query": {insertStatement(h.opts.Auth.Database, h.table, columns) + " FORMAT Native"}, "decompress": {"1"},
+	}
 	for key, value := range settings {
 		query.Set(key, value)
 	}
@@ -69,34 +84,18 @@ func (h *httpConnection) insert(ctx context.Context, b *rows.Block, settings map
 	return nil
 }
 
-// open asks what the server knows; each request may go over a connection of its own.
-func (h *httpConnection) open(ctx context.Context) (*Server, error) {
-	if h.known != nil {
-		return h.known, nil
-	}
-	known := &Server{}
-	if err := h.post(ctx, url.Values{}, []byte(serverQuery+" FORMAT TSV"), func(line []byte) error {
-		known.learn(string(line))
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("ask clickhouse for its settings: %w", err)
-	}
-	h.known = known
-	return known, nil
-}
-
-func (h *httpConnection) offsets(ctx context.Context, query string, each func(int64, uuid.UUID)) error {
-	err := h.post(ctx, url.Values{}, []byte(query+" FORMAT TSV"), func(line []byte) error {
-		number, text, _ := bytes.Cut(line, []byte("\t"))
-		offset, err := strconv.ParseInt(string(number), 10, 64)
+func (h *httpConnection) query(ctx context.Context, text string, each func(int64, uuid.UUID)) error {
+	err := h.post(ctx, url.Values{}, []byte(text+" FORMAT TSV"), func(line []byte) error {
+		digits, idText, _ := bytes.Cut(line, []byte("\t"))
+		number, err := strconv.ParseInt(string(digits), 10, 64)
 		if err != nil {
-			return fmt.Errorf("an answer that is no number: %w", err)
+			return fmt.Errorf("the answer has no number: %w", err)
 		}
-		id, err := uuid.ParseBytes(text)
+		id, err := uuid.ParseBytes(idText)
 		if err != nil {
-			return fmt.Errorf("an answer that is no UUID: %w", err)
+			return fmt.Errorf("the answer has no UUID: %w", err)
 		}
-		each(offset, id)
+		each(number, id)
 		return nil
 	})
 	if err != nil {
@@ -105,22 +104,23 @@ func (h *httpConnection) offsets(ctx context.Context, query string, each func(in
 	return nil
 }
 
-// post sends a request and gives each the lines of its answer.
+// post sends a request and calls each with the lines of the answer.
 func (h *httpConnection) post(ctx context.Context, query url.Values, body []byte, each func(line []byte) error) error {
 	scheme := "http"
 	if h.opts.TLS != nil {
 		scheme = "https"
 	}
-	target := url.URL{Scheme: scheme, Host: h.opts.Addr[0], Path: "/" + strings.TrimPrefix(h.opts.HttpUrlPath, "/"), RawQuery: query.Encode()}
+	path := "/" + strings.TrimPrefix(h.opts.HttpUrlPath, "/")
+	target := url.URL{Scheme: scheme, Host: h.opts.Addr[0], Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
 	if err != nil {
-		return err //nolint:wrapcheck // the callers do
+		return err
 	}
 	req.Header.Set("X-ClickHouse-User", h.opts.Auth.Username)
 	req.Header.Set("X-ClickHouse-Key", h.opts.Auth.Password)
 	resp, err := h.client.Do(req)
 	if err != nil {
-		return err //nolint:wrapcheck // the callers do
+		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end
 	// A code can come with status 200: the server had begun to answer before it failed.

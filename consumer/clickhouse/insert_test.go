@@ -11,12 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/consumer/rows/rowstest"
 )
 
-// An insert is in the table when it is answered, is one block, and its token counts, whatever the server's defaults are; so every
-// insert says so, as far as the server knows the words. The settings are looked at on their way.
+// Whatever the defaults of a server are, an insert is in the table when it is answered, is one block, and its token
+// counts. Every insert therefore sends the settings that the server knows.
 func TestInsertSettings(t *testing.T) {
 	all := map[string]string{
 		"async_insert": "0", "max_partitions_per_insert_block": "300", "use_strict_insert_block_limits": "0",
@@ -36,13 +38,13 @@ func TestInsertSettings(t *testing.T) {
 			}
 			_, _ = fmt.Fprintln(w, "version 25.8.1.1")
 		}))
-		to := newInserter(Config{DSN: "http://" + s.Listener.Addr().String() + "/db"})
+		to := newSession(Config{DSN: "http://" + s.Listener.Addr().String() + "/db"})
 		said := ""
-		to.said = func(s *Server) { said = s.Fault() }
-		if err := to.Insert(t.Context(), rowstest.Block(t, rowstest.Plain(1)), "the token"); err != nil {
+		to.connected = func(s *Server) { said = s.Fault() }
+		if err := to.send(t.Context(), rowstest.Block(t, rowstest.Plain(1)), "the token"); err != nil {
 			t.Fatal(err)
 		}
-		to.Close()
+		to.close()
 		s.Close()
 		got := <-sent
 		for key, want := range all {
@@ -59,26 +61,25 @@ func TestInsertSettings(t *testing.T) {
 	}
 }
 
-// A server that is too old is told apart. What says nothing sensible of its age may be new.
+// A version that is too old is recognised. A version that cannot be read may be new.
 func TestServerTooOld(t *testing.T) {
 	for version, old := range map[string]bool{"25.8.1.1": false, "26.7.2.1": false, "25.7.9.9": true, "25.9.1.1": false, "24.12.1": true, "25.10.1": false, "": false, "x": false} {
 		s := &Server{}
 		s.learn("version " + version)
-		if got := s.Unfit(); (got != nil) != old {
+		if got := s.Unsuitable(); (got != nil) != old {
 			t.Errorf("%s: %v", version, got)
 		}
 	}
 }
 
-// What ClickHouse refuses is recognised by its code over both protocols, and called what it is: something that somebody must
-// set up.
+// ClickHouse's refusals are recognised by their code over both protocols. These are the setup's fault.
 func TestErrorCodes(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		traced := rowstest.From(1, "demo", rowstest.ID(1), rowstest.Noon, `{"message":"m","trace_id":"t"}`)
 		fails := func(what string, code int) {
 			t.Helper()
 			err := sendTo(t, reach(dsn), rowstest.Block(t, traced))
-			if Code(err) != code || !IsSetup(err) || !strings.Contains(Hint(err), "consumer migrate") {
+			if Code(err) != code || !isSetup(err) || !strings.Contains(Hint(err), "consumer migrate") {
 				t.Errorf("%s: code %d, hint %q, error %v; want code %d", what, Code(err), Hint(err), err, code)
 			}
 		}
@@ -91,28 +92,22 @@ func TestErrorCodes(t *testing.T) {
 	})
 }
 
-// An inserter that failed is good again once the cause is clickhousetest.Gone: the next try connects anew, with the DSN as it then is.
-func TestInserterRecovers(t *testing.T) {
+// A session that failed works again once the cause is gone: the next use connects anew, with the DSN as it is then.
+func TestSessionRecovers(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
-		to := newInserter(reach(dsn))
-		defer to.Close()
+		to := newSession(reach(dsn))
+		defer to.close()
 		b := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2))
-		if err := to.Insert(t.Context(), b, ""); Code(err) != 81 {
-			t.Fatalf("before the schema: %v", err)
-		}
+		require.Equal(t, 81, Code(to.send(t.Context(), b, "")), "before the schema")
 		d.Migrate()
-		if err := to.Insert(t.Context(), b, ""); err != nil {
-			t.Fatal(err)
-		}
-		to.Close() // twice does no harm
-		if err := to.Insert(t.Context(), b, ""); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, to.send(t.Context(), b, ""))
+		to.close() // twice does no harm
+		require.NoError(t, to.send(t.Context(), b, ""))
 		d.Asks("SELECT count() FROM events", "2")
 	})
 }
 
-// A server that cannot be reached is time's to mend, not somebody's.
+// A server that cannot be reached is a transient fault.
 func TestUnreachable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -122,13 +117,13 @@ func TestUnreachable(t *testing.T) {
 	l.Close()
 	for _, scheme := range []string{"clickhouse", "http"} {
 		err := sendTo(t, Config{DSN: scheme + "://u:hunter2@" + closed + "/db"}, rowstest.Block(t, rowstest.Plain(1)))
-		if err == nil || Code(err) != 0 || CodeLabel(err) != "network" || IsSetup(err) || strings.Contains(err.Error(), "hunter2") {
+		if err == nil || Code(err) != 0 || CodeLabel(err) != "network" || isSetup(err) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", scheme, err)
 		}
 	}
 }
 
-// A server that takes the connection and says nothing holds an insert no longer than its context does.
+// A server that accepts the connection and is silent holds an insert no longer than its context.
 func TestSilentServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -153,7 +148,7 @@ func TestSilentServer(t *testing.T) {
 	}()
 	for _, scheme := range []string{"clickhouse", "http"} {
 		ctx, cancel := context.WithCancel(t.Context())
-		to := newInserter(Config{DSN: scheme + "://" + l.Addr().String() + "/db"})
+		to := quiet(Config{DSN: scheme + "://" + l.Addr().String() + "/db"})
 		done := make(chan error, 1)
 		b := rowstest.Block(t, rowstest.Plain(1))
 		go func() { done <- to.Insert(ctx, b, "") }()

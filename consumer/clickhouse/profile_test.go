@@ -12,13 +12,13 @@ import (
 func rowsWithPayload(n int, payload func(i int) string) []rowstest.Record {
 	out := make([]rowstest.Record, n)
 	for i := range out {
-		out[i] = rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, payload(i)) //nolint:gosec // not negative
+		out[i] = rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, payload(i)) // not negative
 	}
 	return out
 }
 
-// With a profile that forbids the reads, or cuts their answers short, rows are compared with the table all the same: what it sets is set
-// otherwise for them.
+// Rows are compared with the table although a profile forbids the questions or cuts their answers short: the questions
+// send other settings.
 func TestReadUnderProfiles(t *testing.T) {
 	for _, user := range []string{"keyed", "cut_short", "few_results", "cached", "not_async"} {
 		d := clickhousetest.Migrated(t)
@@ -27,10 +27,10 @@ func TestReadUnderProfiles(t *testing.T) {
 		}
 		more := 250
 		for protocol, dsn := range d.OfUser(user) {
-			p := newPool(reach(dsn), slog.New(slog.DiscardHandler))
+			p := New(reach(dsn), slog.New(slog.DiscardHandler))
 			b := rowstest.Block(t, rowsWithPayload(260, func(i int) string { return fmt.Sprintf(`{"message":"event %d"}`, i) })...)
 			missing, err := p.Missing(t.Context(), "events", 0, b)
-			if err != nil || len(missing) != 260-more || missing[0] != int32(more) { //nolint:gosec // small
+			if err != nil || len(missing) != 260-more || missing[0] != int32(more) { // small
 				t.Errorf("%s, %s: missing %v, error %v", user, protocol, missing, err)
 			}
 			if user == "cached" { // an answer of a moment ago would be the same
@@ -50,16 +50,16 @@ func TestReadUnderProfiles(t *testing.T) {
 	}
 }
 
-// A setting that is pinned to the value wanted is no obstacle, and is not sent.
+// A setting that a profile pins to the wanted value is not sent.
 func TestPinnedAsWanted(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	for protocol, dsn := range d.OfUser("not_async") {
-		to := newInserter(reach(dsn))
-		if err := to.Insert(t.Context(), rowstest.Many(t, 3), "a token of "+protocol); err != nil {
+		to := newSession(reach(dsn))
+		if err := to.send(t.Context(), rowstest.Many(t, 3), "a token of "+protocol); err != nil {
 			t.Errorf("%s: %v", protocol, err)
-		} else if _, sent := to.known.settings("t", nil)["async_insert"]; sent {
+		} else if _, sent := to.server.settings("t", nil)["async_insert"]; sent {
 			t.Errorf("%s: async_insert is sent", protocol)
 		}
-		to.Close()
+		to.close()
 	}
 }

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,7 +18,7 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// someServer answers over HTTP as a server would that says of itself what it is told to, and keeps what it was asked.
+// someServer answers over HTTP that it is what its lines say, and keeps the questions.
 type someServer struct {
 	mu    sync.Mutex
 	lines []string
@@ -61,17 +62,17 @@ func (s *someServer) store() Config {
 
 var modern = []string{tokenSetting, "async_insert", "max_partitions_per_insert_block", "insert_deduplicate"}
 
-// To a server that is too old nothing is sent: not an insert and not a question. Once it is upgraded the next try succeeds.
+// A server that is too old is sent nothing: no insert and no question. After an upgrade the next try succeeds.
 func TestTooOldIsRefused(t *testing.T) {
 	s := newSomeServer(t, append(modern, "version 25.7.9.9")...)
 	log := &logText{}
-	p := newPool(s.store(), slog.New(slog.NewTextHandler(log, nil)))
+	p := New(s.store(), slog.New(slog.NewTextHandler(log, nil)))
 	defer p.Close()
 	err := p.Insert(t.Context(), rowstest.Many(t, 1), "token")
-	if err == nil || !IsSetup(err) || IsUncertain(err) || !strings.Contains(err.Error(), "25.7.9.9 is older than 25.8") {
+	if err == nil || !isSetup(err) || IsUncertain(err) || !strings.Contains(err.Error(), "25.7.9.9 is older than 25.8") {
 		t.Errorf("insert: %v", err)
 	}
-	if _, err := p.Highest(t.Context(), "events", 0, 0); !IsSetup(err) {
+	if _, err := p.Highest(t.Context(), "events", 0, 0); !isSetup(err) {
 		t.Errorf("question: %v", err)
 	}
 	if asked := s.questions(); len(asked) > 0 {
@@ -86,13 +87,13 @@ func TestTooOldIsRefused(t *testing.T) {
 	}
 }
 
-// A setting that matters and that the server does not know is named in the log, once, and one that does not matter is not.
+// A needed setting that the server does not know is logged once. Another setting is not logged.
 func TestUnknownSettingIsSaid(t *testing.T) {
 	s := newSomeServer(t, "insert_deduplicate", tokenSetting, "version 26.7.1.1")
 	log := &logText{}
-	p := newPool(s.store(), slog.New(slog.NewTextHandler(log, nil)))
+	p := New(s.store(), slog.New(slog.NewTextHandler(log, nil)))
 	defer p.Close()
-	for range 2 * connections {
+	for range 2 * maxConnections {
 		if err := p.Insert(t.Context(), rowstest.Many(t, 1), "token"); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +104,7 @@ func TestUnknownSettingIsSaid(t *testing.T) {
 	}
 }
 
-// On ClickHouse Cloud questions wait until the server that is asked knows what all do, and a cluster cannot be named.
+// On ClickHouse Cloud a question waits until the server knows what all servers know.
 func TestCloud(t *testing.T) {
 	for _, cloud := range []bool{false, true} {
 		lines := append(slices.Clone(modern), "version 26.7.1.1")
@@ -111,7 +112,7 @@ func TestCloud(t *testing.T) {
 			lines = append(lines, "cloud")
 		}
 		s := newSomeServer(t, lines...)
-		p := newPool(s.store(), slog.New(slog.DiscardHandler))
+		p := New(s.store(), slog.New(slog.DiscardHandler))
 		if _, err := p.Highest(t.Context(), "events", 0, 0); err != nil {
 			t.Error(err)
 		}
@@ -124,39 +125,54 @@ func TestCloud(t *testing.T) {
 				t.Errorf("cloud %v: %s", cloud, asked)
 			}
 		}
-		store := s.store()
-		store.Cluster = "c"
-		c := New(store, slog.New(slog.DiscardHandler))
-		if err := c.Insert(t.Context(), rowstest.Many(t, 1), "token"); cloud && (!IsSetup(err) || !strings.Contains(err.Error(), "ClickHouse Cloud")) {
-			t.Errorf("a cluster on Cloud: %v", err)
-		}
-		c.Close()
 	}
 }
 
-// The real server takes a question the way Cloud is asked.
+// A cluster cannot be named on ClickHouse Cloud.
+func TestClusterOnCloud(t *testing.T) {
+	d, way := clickhousetest.NewShard(t), clickhousetest.NewProxy(t)
+	way.Rewrite = func(body string) string {
+		return strings.ReplaceAll(body, "SELECT 'cloud' FROM system.settings WHERE name = 'cloud_mode' AND value = '1'", "SELECT 'cloud'")
+	}
+	cfg := viaProxy(d, way)
+	cfg.Cluster = "two"
+	c := quiet(cfg)
+	defer c.Close()
+	err := c.Insert(t.Context(), rowstest.Many(t, 1), "token")
+	if !isSetup(err) || !errors.Is(err, ErrNotSent) || !strings.Contains(err.Error(), "ClickHouse Cloud") {
+		t.Errorf("a cluster on Cloud: %v", err)
+	}
+	if tokens := way.Tokens(); len(tokens) > 0 {
+		t.Errorf("%v were sent", tokens)
+	}
+}
+
+// The real server accepts the question for ClickHouse Cloud.
 func TestCloudQuestion(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, _ *clickhousetest.Database, to *inserter) {
-		if err := to.Insert(t.Context(), rowstest.Many(t, 3), ""); err != nil {
+	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
+		d.Migrate()
+		to := newSession(reach(dsn))
+		defer to.close()
+		if err := to.send(t.Context(), rowstest.Many(t, 3), ""); err != nil {
 			t.Fatal(err)
 		}
-		to.known.Cloud = true
-		if highest, err := to.Highest(t.Context(), "events", 0, 0); highest != 2 || err != nil {
+		to.server.Cloud = true
+		if highest, err := to.highest(t.Context(), "events", 0, 0); highest != 2 || err != nil {
 			t.Errorf("highest %d, error %v", highest, err)
 		}
 	})
 }
 
-// A ClickHouse whose clock is ahead removes rows as too old within the insert, and gets none.
+// A server whose clock is ahead would remove rows as too old within the insert. It is sent none.
 func TestClickHouseClockAhead(t *testing.T) {
 	for ahead, unfit := range map[time.Duration]bool{
 		-50 * 365 * 24 * time.Hour: false, -time.Hour: false, 0: false, time.Hour: false,
-		mostAhead - time.Minute: false, mostAhead + time.Minute: true, 100 * 24 * time.Hour: true, 50 * 365 * 24 * time.Hour: true,
+		maxClockAhead - time.Minute: false, maxClockAhead + time.Minute: true, 100 * 24 * time.Hour: true, 50 * 365 * 24 * time.Hour: true,
 	} {
 		s := &Server{}
 		s.learn("version 26.7.3.1")
 		s.learn("clock " + strconv.FormatInt(time.Now().Add(ahead).UnixMilli(), 10))
-		err := s.Unfit()
+		err := s.Unsuitable()
 		if (err != nil) != unfit || err != nil && !strings.Contains(err.Error(), "clock") {
 			t.Errorf("%s ahead: %v", ahead, err)
 		}

@@ -15,26 +15,68 @@ type node struct {
 	options func() (*clickhouse.Options, error)
 }
 
-// clusterShape is a cluster as system.clusters describes it.
+// clusterShape is a cluster as system.clusters describes it, by shard.
 type clusterShape struct {
 	weights  []uint64
-	replicas []int // how many each shard has
+	replicas []int // of the whole shard, reached or not
 	nodes    [][]node
 }
 
-// errOtherShards: rows would go elsewhere than their first copies did.
-const errOtherShards = UnfitError("the cluster's shards or their weights are others than when this consumer started: see that no consumer works with the old ones, then start them again")
+// errOtherShards: rows would go to other shards than their first copies did.
+const errOtherShards = UnsuitableError("the cluster's shards or their weights have changed since this consumer " +
+	"started: stop all consumers that work with the old shards, then start them again")
 
-// readShape asks one of the DSN's servers. With one shard the DSN says where it is reached; with more, each replica is reached where the
-// cluster's own servers reach it, with the DSN's user: at its native port if that is what the DSN has, and otherwise at the DSN's port.
-func readShape(ctx context.Context, cfg Config, ask func(ctx context.Context, query string) ([]string, error)) (clusterShape, error) {
+// errBelowQuorum: some replicas have the rows, but fewer than the quorum. That passes: the others fetch the rows, or
+// the insert failed and ClickHouse removes them.
+var errBelowQuorum = errors.New("rows are on fewer replicas than the quorum, until the others fetch them " +
+	"or clickhouse removes them")
+
+// discovery asks one of the DSN's servers, over clickhouse-go, which chooses the server and speaks TLS. It asks for the
+// topology of a cluster and for the columns of the table: rare questions, for each of which a fresh connection costs
+// nothing that matters.
+type discovery struct{ cfg Config }
+
+// ask returns the texts of an answer with one column. It fails with an UnsuitableError where nothing may be inserted.
+func (d discovery) ask(ctx context.Context, query string) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	opts, err := d.cfg.Options()
+	if err != nil {
+		return nil, err
+	}
+	db := OpenDB(opts, "") // the server's default: no database has to exist
+	defer db.Close()       //nolint:errcheck // nothing is pending
+	late, end := afterGrace(ctx)
+	defer end()
+	server, err := Inspect(late, db)
+	if err != nil {
+		return nil, err
+	}
+	if err := server.Unsuitable(); err != nil {
+		return nil, err
+	}
+	if d.cfg.Cluster != "" && server.Cloud {
+		return nil, ErrCloud
+	}
+	return Texts(late, db, query)
+}
+
+// readShape asks for the shards of the cluster. With one shard the DSN says where the replicas are reached. With more,
+// each replica is reached where the cluster's own servers reach it, with the DSN's user: at its native port if that is
+// what the DSN has, and otherwise at the DSN's port.
+func readShape(
+	ctx context.Context, cfg Config, ask func(ctx context.Context, query string) ([]string, error),
+) (clusterShape, error) {
 	var shape clusterShape
 	opts, err := cfg.Options()
 	if err != nil {
 		return shape, err
 	}
-	lines, err := ask(ctx, "SELECT concat(toString(shard_num), ' ', toString(shard_weight), ' ', toString(port), ' ', host_name) FROM system.clusters WHERE cluster = "+
-		Quote(cfg.Cluster)+" ORDER BY shard_num, replica_num")
+	lines, err := ask(ctx, "SELECT concat(toString(shard_num), ' ', toString(shard_weight), ' ', "+
+		"toString(port), ' ', host_name) FROM system.clusters WHERE cluster = "+Quote(cfg.Cluster)+" ORDER BY shard_num, replica_num")
 	if err != nil {
 		return shape, err
 	}
@@ -47,14 +89,16 @@ func readShape(ctx context.Context, cfg Config, ask func(ctx context.Context, qu
 		}
 		if shard != last {
 			last = shard
-			shape.weights, shape.replicas, shape.nodes = append(shape.weights, weight), append(shape.replicas, 0), append(shape.nodes, nil)
+			shape.weights = append(shape.weights, weight)
+			shape.replicas = append(shape.replicas, 0)
+			shape.nodes = append(shape.nodes, nil)
 		}
 		n := len(shape.nodes) - 1
 		shape.replicas[n]++
 		shape.nodes[n] = append(shape.nodes[n], newNode(cfg, nodeAddr(opts, host, port)))
 	}
 	if len(lines) == 0 {
-		return shape, UnfitError("--clickhouse-cluster: the server knows no cluster " + cfg.Cluster)
+		return shape, UnsuitableError("--clickhouse-cluster: the server knows no cluster " + cfg.Cluster)
 	}
 	if len(shape.weights) == 1 {
 		shape.nodes[0] = nil
@@ -65,7 +109,7 @@ func readShape(ctx context.Context, cfg Config, ask func(ctx context.Context, qu
 	return shape, nil
 }
 
-// newNode reaches one address with all else that the DSN says, whenever it is read.
+// newNode reaches one address with everything else that the DSN says. The DSN is read at each connect.
 func newNode(cfg Config, addr string) node {
 	return node{name: addr, options: func() (*clickhouse.Options, error) {
 		opts, err := cfg.Options()
@@ -76,13 +120,13 @@ func newNode(cfg Config, addr string) node {
 	}}
 }
 
-// sameShards says whether rows go where they went before: the shards are as many, weigh as much, and no server has gone from one to
-// another. With one shard the servers are the DSN's.
+// sameShards reports whether rows go where they went before: there are as many shards, they weigh as much, and no
+// server has moved to another shard. With one shard the servers are the DSN's.
 func (c clusterShape) sameShards(other clusterShape) bool {
 	if !slices.Equal(c.weights, other.weights) {
 		return false
 	}
-	at := map[string][]int{} // a server may be in several
+	at := map[string][]int{} // a server may be in several shards
 	for n, nodes := range c.nodes {
 		for _, one := range nodes {
 			at[one.name] = append(at[one.name], n)
@@ -98,7 +142,8 @@ func (c clusterShape) sameShards(other clusterShape) bool {
 	return true
 }
 
-// names are the servers, to tell whether any has changed.
+// names lists the servers, with the number of their shard's replicas. Two shapes with the same names need no new
+// connections.
 func (c clusterShape) names() []string {
 	var out []string
 	for n, nodes := range c.nodes {
@@ -108,6 +153,3 @@ func (c clusterShape) names() []string {
 	}
 	return out
 }
-
-// errFewer: some replicas have the rows, but fewer than must have them. That passes: they fetch them, or the insert failed and they are removed.
-var errFewer = errors.New("rows are on fewer replicas than must have them, which copy them or take them back")

@@ -14,7 +14,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// system.clusters says where rows go; the DSN says how its servers are spoken to.
+// system.clusters says where rows go. The DSN says how the servers are reached.
 func TestReadShape(t *testing.T) {
 	d := clickhousetest.New(t)
 	store := reach(d.Native())
@@ -27,17 +27,17 @@ func TestReadShape(t *testing.T) {
 		{"single", "[1] [2] [0 of 2 ADDR]"}, // one shard: through the DSN
 	} {
 		store.Cluster = tc.cluster
-		c := newClusterTable(store, nil)
-		shape, err := c.shape(t.Context())
+		c := newCluster(store, nil)
+		shape, err := c.topology.read(t.Context())
 		c.Close()
 		if got := fmt.Sprint(shape.weights, shape.replicas, shape.names()); err != nil || got != strings.ReplaceAll(tc.want, "ADDR", clickhousetest.Engine(t).TCPAddr()) {
 			t.Errorf("%s: %s, error %v", tc.cluster, got, err)
 		}
 	}
 	store.Cluster = "four"
-	c := newClusterTable(store, nil)
+	c := newCluster(store, nil)
 	defer c.Close()
-	if _, err := c.shape(t.Context()); err == nil || !IsSetup(err) || !strings.Contains(err.Error(), "four") {
+	if _, err := c.topology.read(t.Context()); err == nil || !isSetup(err) || !strings.Contains(err.Error(), "four") {
 		t.Errorf("a cluster that is not there: %v", err)
 	}
 }
@@ -65,7 +65,7 @@ func TestNodeAddr(t *testing.T) {
 	}
 }
 
-// A node has what the DSN says when it is reached, but for its address.
+// A node has everything of the DSN but the address, as the DSN is when it is used.
 func TestNodeReadsTheDSN(t *testing.T) {
 	n := newNode(Config{DSN: "clickhouse://u:p@front:9000/db"}, "ch-2:9000")
 	opts, err := n.options()
@@ -92,21 +92,22 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
-// A change of the replicas is followed; other shards than before are refused, because rows would not meet their first copies.
+// A change of the replicas is followed. Other shards than before are refused, because rows would not meet their first
+// copies.
 func TestShapeChanges(t *testing.T) {
 	a, b := clickhousetest.NewShard(t), clickhousetest.NewShard(t)
 	one := clusterShape{weights: []uint64{1, 1}, replicas: []int{1, 1}, nodes: [][]node{{nodeOf(reach(a.Native()))}, {nodeOf(reach(b.Native()))}}}
 	var now clusterShape
 	var failure error
 	c := clusterOf(t, "1", one)
-	c.shape = func(context.Context) (clusterShape, error) { return now, failure }
+	c.topology.read = func(context.Context) (clusterShape, error) { return now, failure }
 	look := func() ([]*shard, error) {
-		c.stale = true
-		_, all, err := c.look(t.Context())
+		c.topology.stale = true
+		all, err := shardsOf(t.Context(), c)
 		return all, err
 	}
 	failure = errors.New("away")
-	if _, err := look(); !errors.Is(err, ErrNotSent) || IsSetup(err) {
+	if _, err := look(); !errors.Is(err, ErrNotSent) || isSetup(err) {
 		t.Errorf("the first look fails: %v", err)
 	}
 	now, failure = one, nil
@@ -127,10 +128,10 @@ func TestShapeChanges(t *testing.T) {
 	}
 	for _, weights := range [][]uint64{{1, 2}, {1}, {1, 1, 1}} {
 		now.weights = weights
-		if _, err := look(); !errors.Is(err, errOtherShards) || !IsSetup(err) || IsUncertain(err) {
+		if _, err := look(); !errors.Is(err, errOtherShards) || !isSetup(err) || IsUncertain(err) {
 			t.Errorf("%v: %v", weights, err)
 		}
-		if _, _, err := c.look(t.Context()); !errors.Is(err, errOtherShards) {
+		if _, err := shardsOf(t.Context(), c); !errors.Is(err, errOtherShards) {
 			t.Errorf("%v, asked again: %v", weights, err)
 		}
 	}
@@ -140,33 +141,33 @@ func TestShapeChanges(t *testing.T) {
 	}
 }
 
-// Once a minute the shards are looked at although nothing failed, and no sooner.
+// The shards are read once a minute although nothing failed, and no sooner.
 func TestShapeIsLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := clusterOf(t, "1", clusterShape{nodes: [][]node{{newNode(Config{}, "a:1")}}})
-		looks, shape := 0, c.shape
-		c.shape = func(ctx context.Context) (clusterShape, error) {
+		looks, shape := 0, c.topology.read
+		c.topology.read = func(ctx context.Context) (clusterShape, error) {
 			looks++
 			return shape(ctx)
 		}
 		for _, step := range []struct {
 			after time.Duration
 			want  int
-		}{{0, 1}, {lookEvery - 1, 1}, {1, 2}, {lookEvery - 1, 2}, {2, 3}} {
+		}{{0, 1}, {topologyMaxAge - 1, 1}, {1, 2}, {topologyMaxAge - 1, 2}, {2, 3}} {
 			time.Sleep(step.after)
-			if _, _, err := c.look(t.Context()); err != nil || looks != step.want {
+			if _, err := shardsOf(t.Context(), c); err != nil || looks != step.want {
 				t.Errorf("%d looks, want %d, error %v", looks, step.want, err)
 			}
 		}
 	})
 }
 
-// More replicas cannot be waited for than there are.
+// A quorum of more replicas than the shard has is refused.
 func TestQuorumOfTooFew(t *testing.T) {
 	for quorum, wrong := range map[string]bool{"auto": false, "1": false, "2": false, "3": true} {
 		c := clusterOf(t, quorum, clusterShape{nodes: [][]node{{newNode(Config{}, "a:1"), newNode(Config{}, "b:1")}}})
-		_, all, err := c.look(t.Context())
-		if (err != nil) != wrong || err != nil && !IsSetup(err) {
+		all, err := shardsOf(t.Context(), c)
+		if (err != nil) != wrong || err != nil && !isSetup(err) {
 			t.Errorf("%s of 2: %v", quorum, err)
 		}
 		if err == nil && quorum != "1" && all[0].quorum != 2 {

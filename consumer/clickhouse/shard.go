@@ -4,28 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sluice/consumer/rows"
 	"sync"
 	"sync/atomic"
+
+	"sluice/consumer/rows"
 )
 
-// shard is some replicas that hold the same rows. An insert goes to one of them, and to another when that one does not take it: they
-// share what they know of tokens.
+// shard is a set of replicas that hold the same rows. An insert goes to one of them, and to the next one when that one
+// does not take it. The replicas share the tokens that they know.
 type shard struct {
-	replicas []*pool
-	quorum   int // how many of its replicas must have a row
-	turn     atomic.Int64
+	replicas []*replica
+	quorum   int // how many replicas must have a row
+	next     atomic.Int64
 }
 
-// insert tries the next replica at once where nothing was sent. After any other answer it is the next attempt's.
-func (s *shard) insert(ctx context.Context, b *rows.Block, token string) (err error) {
+// write inserts a block. Where nothing was sent it tries the next replica at once. After any other failure the next
+// replica gets the next attempt.
+func (s *shard) write(ctx context.Context, b *rows.Block, token string) (err error) {
 	for range s.replicas {
-		turn := s.turn.Load()
-		err = s.replicas[turn%int64(len(s.replicas))].Insert(ctx, b, token)
-		if err == nil || isData(err) || ctx.Err() != nil {
+		next := s.next.Load()
+		err = s.replicas[next%int64(len(s.replicas))].use(ctx, func(c *session) error { return c.send(ctx, b, token) })
+		if err == nil || FaultOf(err) == FaultData || ctx.Err() != nil {
 			return err
 		}
-		s.turn.CompareAndSwap(turn, turn+1)
+		s.next.CompareAndSwap(next, next+1)
 		if !errors.Is(err, ErrNotSent) {
 			return err
 		}
@@ -33,15 +35,18 @@ func (s *shard) insert(ctx context.Context, b *rows.Block, token string) (err er
 	return err
 }
 
-// ask puts a question to all replicas at once. It takes answers of as many as must have a row: with most of the replicas as the quorum, at
-// least one of any such number has what was answered as inserted.
-func (s *shard) ask(question func(*pool) error) error {
+// ask asks all replicas at once. It needs answers from a quorum: if the quorum is a majority, one of the replicas that
+// answer has every acknowledged row.
+func (s *shard) ask(ctx context.Context, question func(*session) error) error {
 	errs := make([]error, len(s.replicas))
 	var all sync.WaitGroup
-	for n, replica := range s.replicas {
-		all.Go(func() { errs[n] = question(replica) })
+	for n, one := range s.replicas {
+		all.Go(func() { errs[n] = one.use(ctx, question) })
 	}
 	all.Wait()
+	if len(errs) == 1 {
+		return errs[0]
+	}
 	answers := 0
 	var failed error
 	for _, err := range errs {
@@ -57,22 +62,23 @@ func (s *shard) ask(question func(*pool) error) error {
 	return nil
 }
 
-// enough is the quorum, as far as the replicas can be reached one by one.
+// enough is the quorum, but at most the number of replicas that can be reached.
 func (s *shard) enough() int { return min(s.quorum, len(s.replicas)) }
 
-// copies counts on how many replicas each row of b is.
+// copies counts, for each row of b, the replicas that have it.
 func (s *shard) copies(ctx context.Context, topic string, partition int, b *rows.Block) ([]int, error) {
 	copies := make([]int, b.Rows())
+	offsets, ids := b.Offsets(), b.EventIDs()
 	var mu sync.Mutex
-	err := s.ask(func(replica *pool) error {
-		there, err := replica.present(ctx, topic, partition, b)
+	err := s.ask(ctx, func(c *session) error {
+		there, err := c.present(ctx, topic, partition, offsets[0], offsets[len(offsets)-1])
 		if err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		for row, offset := range b.Offsets() {
-			if _, ok := there[stored{offset, b.EventIDs()[row]}]; ok {
+		for row, offset := range offsets {
+			if _, ok := there[storedRow{offset, ids[row]}]; ok {
 				copies[row]++
 			}
 		}
@@ -81,21 +87,82 @@ func (s *shard) copies(ctx context.Context, topic string, partition int, b *rows
 	return copies, err
 }
 
+// highest returns the highest answer of the replicas.
 func (s *shard) highest(ctx context.Context, topic string, partition int, from int64) (int64, error) {
-	highest := int64(-1)
+	return s.most(ctx, -1, func(c *session) (int64, error) { return c.highest(ctx, topic, partition, from) })
+}
+
+// held returns the answer of the replica that has the most rows.
+func (s *shard) held(ctx context.Context, topic string, partition int, from, to int64) (int64, error) {
+	return s.most(ctx, 0, func(c *session) (int64, error) { return c.held(ctx, topic, partition, from, to) })
+}
+
+// most returns the largest answer, at least the given one.
+func (s *shard) most(ctx context.Context, least int64, question func(*session) (int64, error)) (int64, error) {
+	most := least
 	var mu sync.Mutex
-	err := s.ask(func(replica *pool) error {
-		offset, err := replica.Highest(ctx, topic, partition, from)
+	err := s.ask(ctx, func(c *session) error {
+		n, err := question(c)
 		mu.Lock()
 		defer mu.Unlock()
-		highest = max(highest, offset)
+		if err == nil {
+			most = max(most, n)
+		}
 		return err
 	})
-	return highest, err
+	return most, err
 }
 
 func (s *shard) close() {
-	for _, replica := range s.replicas {
-		replica.Close()
+	for _, one := range s.replicas {
+		one.close()
+	}
+}
+
+// each asks all shards at once.
+func each(all []*shard, ask func(int, *shard) error) error {
+	errs := make([]error, len(all))
+	var done sync.WaitGroup
+	for n, s := range all {
+		done.Go(func() { errs[n] = ask(n, s) })
+	}
+	done.Wait()
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return worst(errs)
+}
+
+// worst returns the error that decides what is done next. An answer that never came goes before an error that time or
+// somebody mends. An error that may be the block's fault counts only when nothing else is in the way.
+func worst(errs []error) (err error) {
+	at, severest := 0, 0
+	for n, e := range errs {
+		if r := severity(e); r > severest {
+			at, severest, err = n, r, e
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("shard %d: %w", at+1, err)
+}
+
+func severity(err error) int {
+	if err == nil {
+		return 0
+	}
+	if IsUncertain(err) {
+		return 5
+	}
+	switch FaultOf(err) {
+	case FaultData:
+		return 1
+	case FaultUnclear:
+		return 2
+	case FaultSize:
+		return 3
+	default:
+		return 4
 	}
 }

@@ -11,33 +11,33 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// overBothMigrated runs a test for an inserter of each protocol, on tables of their own.
-func overBothMigrated(t *testing.T, test func(t *testing.T, d *clickhousetest.Database, to *inserter)) {
+// overBothMigrated runs a test for a table of each protocol, in databases of their own.
+func overBothMigrated(t *testing.T, test func(t *testing.T, d *clickhousetest.Database, to *Table)) {
 	t.Helper()
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		store := reach(dsn)
 		d.Migrate()
-		to := newInserter(store)
+		to := quiet(store)
 		defer to.Close()
 		test(t, d, to)
 	})
 }
 
-// months makes a block whose rows lie in several table partitions.
+// months makes a block whose rows fall into several table partitions.
 func months(t *testing.T, n int) *rowsroom.Block {
 	t.Helper()
 	var records []rowstest.Record
 	for i := range n {
 		at := time.Date(2024, time.Month(1+i%3), 1, 0, 0, 0, 0, time.UTC)
-		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, fmt.Sprintf(`{"message":"event %d","timestamp":%q}`, i, at.Format(time.RFC3339)))) //nolint:gosec // small
+		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, fmt.Sprintf(`{"message":"event %d","timestamp":%q}`, i, at.Format(time.RFC3339)))) // small
 	}
 	return rowstest.Block(t, records...)
 }
 
-// A block that comes again under its token changes nothing, however large it is, and it was one block: one part in each table
-// partition.
+// A block that is sent again under its token changes nothing, however large it is. It is one block: one part in each
+// table partition.
 func TestTokenDropsTheSameBlock(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		const rows = 75_000 // more than ClickHouse's own block size, which is 65,409
 		b := months(t, rows)
 		for range 3 {
@@ -50,9 +50,9 @@ func TestTokenDropsTheSameBlock(t *testing.T) {
 	})
 }
 
-// Of a block that got in only in part the rest is added, without a second row of what was there.
+// The missing part of a block is added, without a second row of the part that is there.
 func TestTokenAddsWhatIsMissing(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		b := months(t, 9)
 		if err := to.Insert(t.Context(), b.Pick([]int32{1, 4, 7}), "token"); err != nil {
 			t.Fatal(err)
@@ -73,10 +73,10 @@ func TestTokenAddsWhatIsMissing(t *testing.T) {
 	})
 }
 
-// What rests on it: other rows under a token that was used are dropped, and answered as if they were in. So the token has the hash of
-// the content, and a doubtful insert is looked for afterwards.
+// Other rows under a used token are dropped, and answered as if they were in. That is why a token has the hash of the
+// content, and why a doubtful insert is compared with the table.
 func TestTokenDropsOtherRows(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		old, fresh := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2)), rowstest.Block(t, rowstest.From(1, "demo", rowstest.ID(101), rowstest.Noon, `{"message":"another"}`))
 		for _, b := range []*rowsroom.Block{old, fresh} {
 			if err := to.Insert(t.Context(), b, "token"); err != nil {
@@ -95,9 +95,9 @@ func TestTokenDropsOtherRows(t *testing.T) {
 	})
 }
 
-// The table is asked for a topic's and a partition's own rows.
+// Highest asks for the rows of one topic and one partition.
 func TestHighest(t *testing.T) {
-	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *inserter) {
+	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		ask := func(topic string, partition int, from, want int64) {
 			t.Helper()
 			if got, err := to.Highest(t.Context(), topic, partition, from); got != want || err != nil {

@@ -9,8 +9,8 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// On a Distributed table over two shards the views answer as they do on one server: resends are one row, because they are on one shard, and the
-// first copy wins.
+// On a Distributed table over two shards the views answer as on one server. Resends are one row, because they are on
+// one shard, and the first copy wins.
 func TestClusterViews(t *testing.T) {
 	a := clickhousetest.New(t)
 	t.Cleanup(func() {
@@ -23,7 +23,7 @@ func TestClusterViews(t *testing.T) {
 	servers := []*clickhousetest.Database{clickhousetest.Named(t, "two_a"), clickhousetest.Named(t, "two_b")}
 	for _, d := range servers {
 		a.AskServer("CREATE DATABASE " + d.Name)
-		// Its database's name is left empty, so that each shard has its own here.
+		// With an empty name of the database each shard uses its own here.
 		for _, statement := range clickhousetest.ClusterTables("") {
 			d.Ask(statement)
 		}
@@ -34,7 +34,7 @@ func TestClusterViews(t *testing.T) {
 	const n = 300
 	var records, resent []rowstest.Record
 	for i := range int64(n) {
-		id := rowstest.ID(uint64(i)) //nolint:gosec // not negative
+		id := rowstest.ID(uint64(i)) // not negative
 		records = append(records, rowstest.From(i, "demo", id, rowstest.Noon, fmt.Sprintf(`{"message":"first of %d","user":{"id":%d}}`, i, i%7)))
 		resent = append(resent, rowstest.From(n+i, "demo", id, rowstest.Noon.Add(1e9), fmt.Sprintf(`{"message":"second of %d","user":{"id":%d}}`, i, i%7)))
 	}
@@ -61,7 +61,7 @@ func TestClusterViews(t *testing.T) {
 	for _, d := range servers {
 		d.Asks("SELECT count() FROM events", fmt.Sprint(n))
 		d.Asks(raw, fmt.Sprintf("%d\t%d", 2*n, 2*n))
-		// The Distributed table puts rows where they are already, and a question for one event asks one shard.
+		// The Distributed table puts rows where they already are, and a question for one event asks one shard.
 		d.Asks("SELECT countIf(_shard_num != if("+ShardKey+" % 3 < 1, 1, 2)) FROM events_raw", "0")
 		d.Asks(fmt.Sprintf("SELECT count() FROM events_raw WHERE project_id = 'demo' AND event_id = '%s' SETTINGS force_optimize_skip_unused_shards = 1, optimize_skip_unused_shards = 1", rowstest.ID(5)), "2")
 	}

@@ -53,7 +53,7 @@ func (p *Builder) Build(r *recordbatch.Record, b *rows.Block) error {
 		}
 	}
 	b.Append(&p.event, &rows.Row{
-		Envelope: envelope, IdTime: idTime, Raw: raw, Topic: p.Topic, Partition: p.Partition, Offset: r.Offset,
+		Envelope: envelope, IDTime: idTime, Payload: raw, Topic: p.Topic, Partition: p.Partition, Offset: r.Offset,
 		MaxAge: p.MaxAge,
 	})
 	return nil

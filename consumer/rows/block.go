@@ -1,7 +1,6 @@
 package rows
 
 import (
-	"slices"
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -9,10 +8,24 @@ import (
 	"sluice/internal/event"
 )
 
-// Block is one insert in the making: ClickHouse's columns, filled row by row, and reused for the next insert. Fresh memory
-// for every block would cost several times what filling it does.
+// Block is the rows of one insert, as ClickHouse's columns. A block is used by one goroutine at a time, but several may
+// read it.
+//
+// It is used again for later inserts: fresh memory for each block costs several times what filling the block does.
 type Block struct {
-	projectID   textColumn
+	fixed
+	texts [textColumns]textColumn
+	tags  tagsColumn
+
+	input   proto.Input   // all columns, in the order of the table
+	sent    proto.Input   // the result of Columns
+	all     []*textColumn // texts, and the keys and values of the tags
+	expect  int           // rows that the block may come to: see sizes
+	scratch []byte
+}
+
+// fixed are the columns whose values all have the same size.
+type fixed struct {
 	eventID     proto.ColUUID
 	idTime      proto.ColDateTime
 	timestamp   proto.ColDateTime64
@@ -20,34 +33,39 @@ type Block struct {
 	adjusted    proto.ColBool
 	receivedAt  proto.ColDateTime64
 	level       proto.ColInt8
-	message     textColumn
-	Fingerprint proto.ColUInt64
-	excType     textColumn
-	excValue    textColumn
-	environment textColumn
-	release     textColumn
-	platform    textColumn
-	serverName  textColumn
-	transaction textColumn
-	traceID     textColumn
-	userID      textColumn
-	userEmail   textColumn
-	sdkName     textColumn
-	sdkVersion  textColumn
-	tags        tagsColumn
-	payload     textColumn
-	topic       textColumn
+	fingerprint proto.ColUInt64
 	partition   proto.ColInt32
 	offset      proto.ColInt64
-
-	input   proto.Input
-	sent    proto.Input   // see columns
-	texts   []*textColumn // those of input
-	all     []*textColumn // these and the tags'
-	expect  int           // rows that it may come to: see sizes
-	scratch []byte
 }
 
+// fixedBytes is the size of a row in the columns of fixed, and of the end of its tags.
+const fixedBytes = 16 + 4 + 3*8 + 1 + 8 + 1 + 8 + 8 + 4 + 8
+
+// The columns of texts, by their index in Block.texts.
+const (
+	projectID = iota
+	message
+	exceptionType
+	exceptionValue
+	environment
+	release
+	platform
+	serverName
+	transaction
+	traceID
+	userID
+	userEmail
+	sdkName
+	sdkVersion
+	payload
+	topic
+	textColumns
+)
+
+// levelType is the type of the level column, as the schema declares it.
+const levelType proto.ColumnType = "Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5)"
+
+// New makes an empty block.
 func New() *Block {
 	b := &Block{}
 	for _, c := range []*proto.ColDateTime64{&b.timestamp, &b.client, &b.receivedAt} {
@@ -55,7 +73,7 @@ func New() *Block {
 	}
 	b.idTime.Location = time.UTC
 	b.input = proto.Input{
-		{Name: "project_id", Data: &b.projectID},
+		{Name: "project_id", Data: &b.texts[projectID]},
 		{Name: "event_id", Data: &b.eventID},
 		{Name: "id_time", Data: &b.idTime},
 		{Name: "timestamp", Data: &b.timestamp},
@@ -63,45 +81,43 @@ func New() *Block {
 		{Name: "timestamp_adjusted", Data: &b.adjusted},
 		{Name: "received_at", Data: &b.receivedAt},
 		{Name: "level", Data: proto.Alias(&b.level, levelType)},
-		{Name: "message", Data: &b.message},
-		{Name: "fingerprint", Data: &b.Fingerprint},
-		{Name: "exception_type", Data: &b.excType},
-		{Name: "exception_value", Data: &b.excValue},
-		{Name: "environment", Data: &b.environment},
-		{Name: "release", Data: &b.release},
-		{Name: "platform", Data: &b.platform},
-		{Name: "server_name", Data: &b.serverName},
-		{Name: "transaction", Data: &b.transaction},
-		{Name: "trace_id", Data: &b.traceID},
-		{Name: "user_id", Data: &b.userID},
-		{Name: "user_email", Data: &b.userEmail},
-		{Name: "sdk_name", Data: &b.sdkName},
-		{Name: "sdk_version", Data: &b.sdkVersion},
+		{Name: "message", Data: &b.texts[message]},
+		{Name: "fingerprint", Data: &b.fingerprint},
+		{Name: "exception_type", Data: &b.texts[exceptionType]},
+		{Name: "exception_value", Data: &b.texts[exceptionValue]},
+		{Name: "environment", Data: &b.texts[environment]},
+		{Name: "release", Data: &b.texts[release]},
+		{Name: "platform", Data: &b.texts[platform]},
+		{Name: "server_name", Data: &b.texts[serverName]},
+		{Name: "transaction", Data: &b.texts[transaction]},
+		{Name: "trace_id", Data: &b.texts[traceID]},
+		{Name: "user_id", Data: &b.texts[userID]},
+		{Name: "user_email", Data: &b.texts[userEmail]},
+		{Name: "sdk_name", Data: &b.texts[sdkName]},
+		{Name: "sdk_version", Data: &b.texts[sdkVersion]},
 		{Name: "tags", Data: &b.tags},
-		{Name: "payload", Data: &b.payload},
-		{Name: "_topic", Data: &b.topic},
+		{Name: "payload", Data: &b.texts[payload]},
+		{Name: "_topic", Data: &b.texts[topic]},
 		{Name: "_partition", Data: &b.partition},
 		{Name: "_offset", Data: &b.offset},
 	}
-	for _, c := range b.input {
-		if text, ok := c.Data.(*textColumn); ok {
-			b.texts = append(b.texts, text)
-		}
+	for i := range b.texts {
+		b.all = append(b.all, &b.texts[i])
 	}
-	b.all = append(slices.Clone(b.texts), &b.tags.keys, &b.tags.values)
+	b.all = append(b.all, &b.tags.keys, &b.tags.values)
 	return b
 }
 
-// levelType is the level column's type, as the schema has it.
-const levelType proto.ColumnType = "Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5)"
-
+// Rows is the number of rows.
 func (b *Block) Rows() int { return len(b.eventID) }
 
+// Reset removes all rows and keeps the memory.
 func (b *Block) Reset() { b.input.Reset() }
 
-// Columns are what is inserted: all of input but what no row has anything in, for which the table's default is the same. Who sends
-// small events leaves a dozen fields out, and to read and convert the nothing of each row costs ClickHouse a sixth of an insert. It
-// depends on the rows only, so that a block that is sent again is the same.
+// Columns returns the columns to insert. It leaves out the columns that are empty in every row, because the table's
+// default is the same. Small events lack a dozen fields, and reading a dozen empty columns costs ClickHouse a sixth of
+// an insert. The result depends on the rows only, so that a block that is sent again is the same. It is good until the
+// next call.
 func (b *Block) Columns() proto.Input {
 	b.sent = b.sent[:0]
 	for _, c := range b.input {
@@ -120,10 +136,7 @@ func (b *Block) Columns() proto.Input {
 	return b.sent
 }
 
-// fixedBytes is what a row takes besides its texts and tags.
-const fixedBytes = 16 + 4 + 3*8 + 1 + 8 + 1 + 8 + 8 + 4 + 8
-
-// Bytes is how much memory the rows take.
+// Bytes is the size of the rows in memory, in bytes.
 func (b *Block) Bytes() int {
 	n := b.Rows() * fixedBytes
 	for _, c := range b.all {
@@ -132,7 +145,7 @@ func (b *Block) Bytes() int {
 	return n
 }
 
-// memory is how much the block holds, in use or not.
+// memory is the size of the memory that the block holds, used or not, in bytes.
 func (b *Block) memory() int {
 	n := cap(b.eventID) * fixedBytes
 	for _, c := range b.all {
@@ -141,7 +154,7 @@ func (b *Block) memory() int {
 	return n
 }
 
-// enlarge makes room for more rows in what is not text.
+// enlarge makes room for more rows in the columns that are not texts.
 func (b *Block) enlarge() {
 	b.eventID = enlarge(b.eventID, 1, b.expect)
 	b.idTime.Data = enlarge(b.idTime.Data, 1, b.expect)
@@ -150,17 +163,17 @@ func (b *Block) enlarge() {
 	b.adjusted = enlarge(b.adjusted, 1, b.expect)
 	b.receivedAt.Data = enlarge(b.receivedAt.Data, 1, b.expect)
 	b.level = enlarge(b.level, 1, b.expect)
-	b.Fingerprint = enlarge(b.Fingerprint, 1, b.expect)
+	b.fingerprint = enlarge(b.fingerprint, 1, b.expect)
 	b.tags.ends = enlarge(b.tags.ends, 1, b.expect)
 	b.partition = enlarge(b.partition, 1, b.expect)
 	b.offset = enlarge(b.offset, 1, b.expect)
 }
 
-// Pick makes a block of some of the rows, in ascending order.
+// Pick makes a new block of some of the rows, whose numbers must be ascending.
 func (b *Block) Pick(rows []int32) *Block {
 	out := New()
-	for i, text := range out.texts {
-		text.pick(b.texts[i], rows)
+	for i := range out.texts {
+		out.texts[i].pick(&b.texts[i], rows)
 	}
 	out.tags.pick(&b.tags, rows)
 	for _, i := range rows {
@@ -171,83 +184,83 @@ func (b *Block) Pick(rows []int32) *Block {
 		out.adjusted = append(out.adjusted, b.adjusted[i])
 		out.receivedAt.AppendRaw(b.receivedAt.Data[i])
 		out.level = append(out.level, b.level[i])
-		out.Fingerprint = append(out.Fingerprint, b.Fingerprint[i])
+		out.fingerprint = append(out.fingerprint, b.fingerprint[i])
 		out.partition = append(out.partition, b.partition[i])
 		out.offset = append(out.offset, b.offset[i])
 	}
 	return out
 }
 
-// Row is what append needs besides the event.
+// Row is what [Block.Append] needs besides the event.
 type Row struct {
 	Envelope  event.Envelope
-	IdTime    time.Time // event.IDTime of the event as it was sent
-	Raw       []byte
+	IDTime    time.Time // event.IDTime of the event as it was sent
+	Payload   []byte    // the event as JSON
 	Topic     string
 	Partition int
 	Offset    int64
-	MaxAge    time.Duration
+	MaxAge    time.Duration // an event with an older timestamp gets the time received instead
 }
 
-// Append adds one row. Everything is copied; the event and its bytes may be reused afterwards.
+// Append adds one row. It copies everything, so that the event and its bytes may be used again afterwards.
 func (b *Block) Append(ev *event.Event, r *Row) {
 	if b.Rows() == cap(b.eventID) {
 		b.enlarge()
 	}
 	id := r.Envelope.ID
 	timestamp, client, adjusted := ev.Times(id, r.Envelope.ReceivedAt, r.Envelope.Correction(), r.MaxAge)
-	b.projectID.appendString(r.Envelope.Project)
+	b.texts[projectID].appendString(r.Envelope.Project)
 	b.eventID = append(b.eventID, id)
-	b.idTime.AppendRaw(proto.DateTime(r.IdTime.Unix())) //nolint:gosec // 1970, or 2020 to 2039
+	b.idTime.AppendRaw(proto.DateTime(r.IDTime.Unix())) // 1970, or 2020 to 2039
 	b.timestamp.AppendRaw(milli(timestamp))
 	b.client.AppendRaw(milli(client))
 	b.adjusted.Append(adjusted)
 	b.receivedAt.AppendRaw(milli(r.Envelope.ReceivedAt))
-	b.level.Append(int8(ev.Level)) //nolint:gosec // 1 to 5
+	b.level.Append(int8(ev.Level)) // 1 to 5
 	if raw, ok := ev.PlainMessage(); ok {
-		b.message.Append(raw)
+		b.texts[message].append(raw)
 	} else {
 		b.scratch = ev.AppendMessage(b.scratch[:0])
-		b.message.Append(b.scratch)
+		b.texts[message].append(b.scratch)
 	}
 	var hash uint64
 	hash, b.scratch = ev.FingerprintHash(b.scratch[:0])
-	b.Fingerprint.Append(hash)
-	b.text(&b.excType, &ev.Exception.Type)
-	b.text(&b.excValue, &ev.Exception.Value)
-	b.text(&b.environment, &ev.Environment)
-	b.text(&b.release, &ev.Release)
-	b.text(&b.platform, &ev.Platform)
-	b.text(&b.serverName, &ev.ServerName)
-	b.text(&b.transaction, &ev.Transaction)
-	b.text(&b.traceID, &ev.TraceID)
-	b.text(&b.userID, &ev.UserID)
-	b.text(&b.userEmail, &ev.UserEmail)
-	b.text(&b.sdkName, &ev.SDKName)
-	b.text(&b.sdkVersion, &ev.SDKVersion)
+	b.fingerprint.Append(hash)
+	b.appendText(&b.texts[exceptionType], &ev.Exception.Type)
+	b.appendText(&b.texts[exceptionValue], &ev.Exception.Value)
+	b.appendText(&b.texts[environment], &ev.Environment)
+	b.appendText(&b.texts[release], &ev.Release)
+	b.appendText(&b.texts[platform], &ev.Platform)
+	b.appendText(&b.texts[serverName], &ev.ServerName)
+	b.appendText(&b.texts[transaction], &ev.Transaction)
+	b.appendText(&b.texts[traceID], &ev.TraceID)
+	b.appendText(&b.texts[userID], &ev.UserID)
+	b.appendText(&b.texts[userEmail], &ev.UserEmail)
+	b.appendText(&b.texts[sdkName], &ev.SDKName)
+	b.appendText(&b.texts[sdkVersion], &ev.SDKVersion)
 	for i := range ev.Tags {
-		b.text(&b.tags.keys, &ev.Tags[i].Key)
-		b.text(&b.tags.values, &ev.Tags[i].Value)
+		b.appendText(&b.tags.keys, &ev.Tags[i].Key)
+		b.appendText(&b.tags.values, &ev.Tags[i].Value)
 	}
-	b.tags.end()
-	payload := r.Raw
+	b.tags.endRow()
+	json := r.Payload
 	if ev.NeedsRepair() {
-		b.scratch = ev.AppendPayload(b.scratch[:0], r.Raw)
-		payload = b.scratch
+		b.scratch = ev.AppendPayload(b.scratch[:0], r.Payload)
+		json = b.scratch
 	}
-	b.payload.Append(payload)
-	b.topic.appendString(r.Topic)
-	b.partition.Append(int32(r.Partition)) //nolint:gosec // Kafka's own type
+	b.texts[payload].append(json)
+	b.texts[topic].appendString(r.Topic)
+	b.partition.Append(int32(r.Partition)) // an int32 of Kafka's protocol
 	b.offset.Append(r.Offset)
 }
 
-func (b *Block) text(to *textColumn, t *event.Text) {
+func (b *Block) appendText(to *textColumn, t *event.Text) {
 	if raw, ok := t.Verbatim(); ok {
-		to.Append(raw)
+		to.append(raw)
 		return
 	}
 	b.scratch = t.AppendTo(b.scratch[:0])
-	to.Append(b.scratch)
+	to.append(b.scratch)
 }
 
 func milli(t time.Time) proto.DateTime64 { return proto.DateTime64(t.UnixMilli()) }

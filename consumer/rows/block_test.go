@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A block that is used again has nothing of the insert before.
+// A block that is used again contains nothing of the insert before.
 func TestBlockIsReused(t *testing.T) {
 	b := New()
 	for round := range 3 {
@@ -26,7 +26,7 @@ func TestBlockIsReused(t *testing.T) {
 	}
 }
 
-// A block with a column that has lost a value is found.
+// Check finds a column that has lost a value.
 func TestCheckBlock(t *testing.T) {
 	b := New()
 	appendEvent(t, b, 1, `{"message":"m"}`)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A block leaves out the columns that no row has anything in.
+// A block leaves out the columns that are empty in every row.
 func TestAbsentColumns(t *testing.T) {
 	const bare = `{"message":"m"}`
 	const full = `{"message":"m","exception":{"type":"T","value":"v"},"environment":"e","release":"r","platform":"p","server_name":"s","transaction":"t",` +

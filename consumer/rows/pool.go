@@ -2,26 +2,26 @@ package rows
 
 import "sync"
 
-// Pool keeps empty blocks: fresh memory is a fifth of what filling a block costs. It keeps at most a number of bytes, counted by what
-// was in the blocks when they were full and will be when they are full again. Safe for concurrent use.
+// Pool keeps empty blocks, because fresh memory is a fifth of what filling a block costs. It is safe for concurrent
+// use.
 type Pool struct {
 	mu    sync.Mutex
 	total int64
-	spare []spare
-	kept  int64 // what the spare blocks count
-	sizes Sizes
+	spare []spare // the oldest first
+	kept  int64   // what the spare blocks count together
+	sizes sizes
 }
 
-// spare is an empty block. Its memory may be more than it counts, but at most twice as much.
+// spare is an empty block. It counts the bytes that were in it when it was full, or half of its memory if that is more.
 type spare struct {
 	*Block
 	counts int64
 }
 
-// NewPool makes a pool that keeps so many bytes. With 0 it keeps none, and only knows how large the next block may become.
+// NewPool makes a pool that keeps blocks up to a number of bytes. With 0 it keeps none.
 func NewPool(total int64) *Pool { return &Pool{total: total} }
 
-// Get returns an empty block.
+// Get returns an empty block. A new block allocates about as much memory as recent blocks needed.
 func (p *Pool) Get() *Block {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,15 +34,17 @@ func (p *Pool) Get() *Block {
 		p.spare[n-1] = spare{}
 		p.spare = p.spare[:n-1]
 	}
-	p.sizes.Expect(out)
+	p.sizes.expect(out)
 	return out
 }
 
-// Put takes a block back. It drops a block whose memory is far more than what was in it now, and the oldest blocks if it keeps too many.
+// Put takes a full block back. It drops a block whose memory is much larger than its rows, and the oldest blocks when
+// it keeps too many bytes. Blocks in use do not count: in a backlog the budget is used up, and no block would be kept
+// beside it.
 func (p *Pool) Put(used *Block) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sizes.Learn(used)
+	p.sizes.learn(used)
 	const small = 1 << 20
 	memory, bytes := int64(used.memory()), int64(used.Bytes())
 	if memory > small && memory > 4*bytes {
@@ -51,7 +53,7 @@ func (p *Pool) Put(used *Block) {
 	used.Reset()
 	p.spare = append(p.spare, spare{used, max(bytes, memory/2)})
 	p.kept += p.spare[len(p.spare)-1].counts
-	for p.kept > p.total { // what is in use is not looked at: beside a budget that is used up, as it is in a backlog, none would be kept
+	for p.kept > p.total {
 		p.kept -= p.spare[0].counts
 		p.spare[0] = spare{}
 		p.spare = p.spare[1:]

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// A pool keeps empty blocks up to its size, and none that has grown far beyond its use.
+// A pool keeps empty blocks up to its size, and drops a block whose memory is much larger than its rows.
 func TestPoolKeepsBlocks(t *testing.T) {
 	b := NewPool(4 << 20)
 	full := func(n int) *Block {
 		out := New()
-		out.payload.Append(make([]byte, n))
+		out.texts[payload].append(make([]byte, n))
 		return out
 	}
 	one := full(3 << 20)
@@ -21,7 +21,7 @@ func TestPoolKeepsBlocks(t *testing.T) {
 	if b.Get() == one {
 		t.Error("a block is used twice at once")
 	}
-	one.payload.Append(make([]byte, 100))
+	one.texts[payload].append(make([]byte, 100))
 	b.Put(one)
 	if len(b.spare) != 0 || b.kept != 0 {
 		t.Error("a block that is far too large is kept")
@@ -45,7 +45,7 @@ func TestPoolKeepsBlocks(t *testing.T) {
 		t.Error("it is not the oldest one that is let go")
 	}
 	roomy := full(1 << 20)
-	roomy.payload.buf = append(make([]byte, 0, 3<<20), roomy.payload.buf...)
+	roomy.texts[payload].buf = append(make([]byte, 0, 3<<20), roomy.texts[payload].buf...)
 	if b.Put(roomy); b.kept != 3<<19 {
 		t.Errorf("3 MiB with one in them count %d bytes, not half", b.kept)
 	}

@@ -1,13 +1,13 @@
 package rows
 
-// Sizes is how large blocks have lately been: the next one may come to as much. It is known of a block whose memory must be fresh.
-type Sizes struct {
+// sizes is how large recent blocks became. A block with fresh memory may become as large.
+type sizes struct {
 	rows  int
-	texts []int // bytes of block.all
+	texts []int // bytes of the columns of Block.all
 }
 
-// Learn notes how large a block became. What was larger before is forgotten little by little.
-func (s *Sizes) Learn(b *Block) {
+// learn notes how large a block became. Larger blocks of before fade.
+func (s *sizes) learn(b *Block) {
 	if s.texts == nil {
 		s.texts = make([]int, len(b.all))
 	}
@@ -17,19 +17,20 @@ func (s *Sizes) Learn(b *Block) {
 	}
 }
 
-// fading is the larger of what is there now, and some more, and most of what was before.
+// fading is seven eighths of the value before, or the value now and a sixteenth more, whichever is larger.
 func fading(before, now int) int { return max(now+now/16, before-before/8) }
 
-// Expect tells a block.
-func (s *Sizes) Expect(b *Block) {
+// expect tells a block how large it may become.
+func (s *sizes) expect(b *Block) {
 	b.expect = s.rows
 	for i, n := range s.texts {
 		b.all[i].expect = n
 	}
 }
 
-// enlarge makes room for n more items in s: for twice as many, or as many as are expected in all if that is less; for a quarter more if
-// there are a few more than that. append itself would make any large slice a quarter larger each time, and copy it five times in all.
+// enlarge returns a copy of s with room for n more items. It doubles the capacity, but does not exceed the expected
+// number of items. If there are a few more items than expected, it adds a quarter. append would make a large slice a
+// quarter larger each time, which copies the slice five times in all.
 func enlarge[T any](s []T, n, expect int) []T {
 	size, all := 2*len(s), len(s)+n
 	switch {

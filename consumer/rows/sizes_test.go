@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// filled returns a block of so many rows of about 200 bytes, from a pool.
+// filled returns a block from a pool, with a number of rows of about 200 bytes.
 func filled(t *testing.T, p *Pool, rows int) *Block {
 	t.Helper()
 	out := p.Get()
@@ -16,8 +16,7 @@ func filled(t *testing.T, p *Pool, rows int) *Block {
 	return out
 }
 
-// TestBlocksKnowTheirSize: fresh memory for a block like the last one has hardly more room than it needs, and is not copied more often
-// than it was doubled.
+// A block with fresh memory, filled like the last block, allocates hardly more than it needs.
 func TestBlocksKnowTheirSize(t *testing.T) {
 	b := NewPool(0) // keeps no block: all memory is fresh
 	const rows = 20_000

@@ -6,36 +6,37 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// textColumn is a column of strings that is kept as it goes over the wire: each with its length before it. ch-go's own keeps
-// two numbers beside every string, which for short and absent ones is more than the string.
+// textColumn is a column of strings, kept as ClickHouse receives them: each behind its length. The column of ch-go
+// keeps two numbers beside every string, which are larger than a short string.
 //
-// Most columns have nothing in most rows. The last of those are only counted, until something comes or the column is sent.
+// Most columns are empty in most rows. Empty strings at the end of the column are only counted, until another string
+// follows or the column is sent.
 type textColumn struct {
 	buf    []byte
 	count  int
-	absent int // how many of these are empty and not in buf yet: the last ones
-	expect int // bytes that it may come to: see sizes
+	absent int // empty strings at the end, which are not in buf yet
+	expect int // bytes that the column may come to: see sizes
 }
 
-// Type, Rows, EncodeColumn, WriteColumn and Reset are how ch-go sends it.
+// Type, Rows, EncodeColumn, WriteColumn and Reset are what ch-go needs to send the column.
 func (c *textColumn) Type() proto.ColumnType { return proto.ColumnTypeString }
 
-// Rows is how many strings there are.
+// Rows is the number of strings.
 func (c *textColumn) Rows() int { return c.count }
 
-// EncodeColumn appends all of it.
+// EncodeColumn appends the column to a buffer.
 func (c *textColumn) EncodeColumn(b *proto.Buffer) { c.fill(); b.Buf = append(b.Buf, c.buf...) }
 
-// WriteColumn lends all of it.
+// WriteColumn lends the column to a writer, without a copy.
 func (c *textColumn) WriteColumn(w *proto.Writer) { c.fill(); w.ChainWrite(c.buf) }
 
-// Reset empties it and keeps the memory.
+// Reset removes all strings and keeps the memory.
 func (c *textColumn) Reset() { c.buf, c.count, c.absent = c.buf[:0], 0, 0 }
 
-// size is how many bytes it takes, or will.
+// size is the size of the column when it is sent, in bytes.
 func (c *textColumn) size() int { return len(c.buf) + c.absent }
 
-// fill puts the absent ones into buf.
+// fill writes the counted empty strings into buf.
 func (c *textColumn) fill() {
 	if c.absent == 0 {
 		return
@@ -48,7 +49,7 @@ func (c *textColumn) fill() {
 	c.buf, c.absent = c.buf[:end], 0
 }
 
-func (c *textColumn) Append(v []byte) {
+func (c *textColumn) append(v []byte) {
 	c.count++
 	if len(v) == 0 {
 		c.absent++
@@ -78,21 +79,22 @@ func (c *textColumn) appendString(v string) {
 	c.count++
 }
 
-// isEmpty says whether all strings are.
+// isEmpty reports whether all strings are empty.
 func (c *textColumn) isEmpty() bool { return c.size() == c.count }
 
-// ends appends to out where each string ends in buf, without the absent ones. It changes nothing: several may ask at a time.
+// ends appends to out where each string ends in buf. It leaves out the counted empty strings. It changes nothing, so
+// that several goroutines may call it.
 func (c *textColumn) ends(out []int) []int {
 	at := 0
 	for range c.count - c.absent {
 		n, size := binary.Uvarint(c.buf[at:])
-		at += size + int(n) //nolint:gosec // written by append
+		at += size + int(n) // written by append
 		out = append(out, at)
 	}
 	return out
 }
 
-// row is one string. It walks there: for few rows only.
+// row is one string. It walks over all strings before.
 func (c *textColumn) row(i int) []byte {
 	if i >= c.count-c.absent {
 		return nil
@@ -101,20 +103,20 @@ func (c *textColumn) row(i int) []byte {
 	for {
 		n, size := binary.Uvarint(c.buf[at:])
 		if i == 0 {
-			return c.buf[at+size : at+size+int(n)] //nolint:gosec // written by append
+			return c.buf[at+size : at+size+int(n)] // written by append
 		}
-		at += size + int(n) //nolint:gosec // as above
+		at += size + int(n) // as above
 		i--
 	}
 }
 
-// pick appends rows of another column, in ascending order.
+// pick appends some rows of another column, whose numbers must be ascending.
 func (c *textColumn) pick(from *textColumn, rows []int32) {
 	c.fill()
 	ends := from.ends(make([]int, 0, from.count))
 	for _, i := range rows {
 		if int(i) >= len(ends) {
-			c.Append(nil)
+			c.append(nil)
 			continue
 		}
 		start := 0
@@ -126,43 +128,43 @@ func (c *textColumn) pick(from *textColumn, rows []int32) {
 	}
 }
 
-// tagsColumn is the map of tags.
+// tagsColumn is the column of tags: a map for each row.
 type tagsColumn struct {
-	ends         proto.ColUInt64 // how many tags there are up to and with each row
+	ends         proto.ColUInt64 // the number of tags up to the end of each row
 	keys, values textColumn
 }
 
-// Type, Rows, EncodeColumn, WriteColumn and Reset are how ch-go sends it.
+// Type, Rows, EncodeColumn, WriteColumn and Reset are what ch-go needs to send the column.
 func (c *tagsColumn) Type() proto.ColumnType {
 	return proto.ColumnTypeMap.Sub(proto.ColumnTypeString, proto.ColumnTypeString)
 }
 
-// Rows is how many maps there are.
+// Rows is the number of maps.
 func (c *tagsColumn) Rows() int { return len(c.ends) }
 
-// EncodeColumn appends all of it.
+// EncodeColumn appends the column to a buffer.
 func (c *tagsColumn) EncodeColumn(b *proto.Buffer) {
 	c.ends.EncodeColumn(b)
 	c.keys.EncodeColumn(b)
 	c.values.EncodeColumn(b)
 }
 
-// WriteColumn lends all of it.
+// WriteColumn lends the column to a writer, without a copy.
 func (c *tagsColumn) WriteColumn(w *proto.Writer) {
 	c.ends.WriteColumn(w)
 	c.keys.WriteColumn(w)
 	c.values.WriteColumn(w)
 }
 
-// Reset empties it and keeps the memory.
+// Reset removes all maps and keeps the memory.
 func (c *tagsColumn) Reset() {
 	c.ends.Reset()
 	c.keys.Reset()
 	c.values.Reset()
 }
 
-// end finishes a row's map.
-func (c *tagsColumn) end() { c.ends = append(c.ends, uint64(c.keys.count)) } //nolint:gosec // a count
+// endRow ends the map of a row.
+func (c *tagsColumn) endRow() { c.ends = append(c.ends, uint64(c.keys.count)) } // a count
 
 func (c *tagsColumn) pick(from *tagsColumn, rows []int32) {
 	var tags []int32
@@ -172,9 +174,9 @@ func (c *tagsColumn) pick(from *tagsColumn, rows []int32) {
 			start = from.ends[i-1]
 		}
 		for j := start; j < from.ends[i]; j++ {
-			tags = append(tags, int32(j)) //nolint:gosec // a count
+			tags = append(tags, int32(j)) // a count
 		}
-		c.ends = append(c.ends, uint64(c.keys.count+len(tags))) //nolint:gosec // a count
+		c.ends = append(c.ends, uint64(c.keys.count+len(tags))) // a count
 	}
 	c.keys.pick(&from.keys, tags)
 	c.values.pick(&from.values, tags)

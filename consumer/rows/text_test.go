@@ -11,7 +11,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// A column is on the wire what its strings are, whichever of them are empty, and however often it is looked at meanwhile.
+// A column is sent as its strings, whichever of them are empty, and however often it is read in between.
 func TestTextColumn(t *testing.T) {
 	wire := func(texts []string) (out []byte) {
 		for _, v := range texts {
@@ -25,7 +25,7 @@ func TestTextColumn(t *testing.T) {
 		return b.Buf
 	}
 	for seed := range uint64(300) {
-		rnd := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // repeatable
+		rnd := rand.New(rand.NewPCG(seed, 1)) // repeatable
 		var c textColumn
 		var texts []string
 		for round := range 3 {
@@ -35,7 +35,7 @@ func TestTextColumn(t *testing.T) {
 				if rnd.IntN(4) == 0 {
 					c.appendString(v)
 				} else {
-					c.Append([]byte(v))
+					c.append([]byte(v))
 				}
 			}
 			if c.Rows() != len(texts) || c.size() != len(wire(texts)) || c.isEmpty() != (strings.Join(texts, "") == "") {
@@ -48,7 +48,7 @@ func TestTextColumn(t *testing.T) {
 					var want []string
 					for i := range texts {
 						if i%2 == shard {
-							rows, want = append(rows, int32(i)), append(want, texts[i]) //nolint:gosec // few
+							rows, want = append(rows, int32(i)), append(want, texts[i]) // few
 						}
 						if string(c.row(i)) != texts[i] {
 							t.Errorf("seed %d: row %d", seed, i)

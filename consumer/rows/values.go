@@ -9,39 +9,71 @@ import (
 	"github.com/google/uuid"
 )
 
-// Offsets are the offsets of the rows. They are good until the block is reset or appended to.
+// Offsets are the offsets of the rows. They are good until the block changes.
 func (b *Block) Offsets() []int64 { return b.offset }
 
-// EventIDs are the ids of the rows' events. They are good until the block is reset or appended to.
+// EventIDs are the ids of the rows' events. They are good until the block changes.
 func (b *Block) EventIDs() []uuid.UUID { return b.eventID }
 
-// ReceivedAt is when a row's event was received.
+// ReceivedAt is when the event of a row was received, in UTC.
 func (b *Block) ReceivedAt(row int) time.Time {
 	return time.UnixMilli(int64(b.receivedAt.Data[row])).UTC()
 }
 
-// Project is a row's project. It walks over the rows before: for few rows only.
-func (b *Block) Project(row int) string { return string(b.projectID.row(row)) }
+// Fingerprint is the fingerprint of a row's event.
+func (b *Block) Fingerprint(row int) uint64 { return b.fingerprint[row] }
 
-// Payload is a row's event as JSON. It walks over the rows before: for few rows only.
-func (b *Block) Payload(row int) []byte { return b.payload.row(row) }
+// Project is the project of a row. It walks over all rows before: use it for few rows only.
+func (b *Block) Project(row int) string { return string(b.texts[projectID].row(row)) }
 
-// Message is a row's message. It walks over the rows before: for few rows only.
-func (b *Block) Message(row int) string { return string(b.message.row(row)) }
+// Payload is the event of a row as JSON. It walks over all rows before: use it for few rows only. The bytes are good
+// until the block changes.
+func (b *Block) Payload(row int) []byte { return b.texts[payload].row(row) }
 
-// Projects goes through the projects of all rows. Each is good until the next one.
+// Message is the message of a row. It walks over all rows before: use it for few rows only.
+func (b *Block) Message(row int) string { return string(b.texts[message].row(row)) }
+
+// Projects goes through the projects of all rows. The bytes are good until the block changes.
 func (b *Block) Projects() iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
-		at := 0
-		for row := range b.projectID.count - b.projectID.absent {
-			n, size := binary.Uvarint(b.projectID.buf[at:])
-			end := at + size + int(n) //nolint:gosec // written by append
-			if !yield(row, b.projectID.buf[at+size:end]) {
+		c, at := &b.texts[projectID], 0
+		for row := range c.count - c.absent {
+			n, size := binary.Uvarint(c.buf[at:])
+			end := at + size + int(n) // written by append
+			if !yield(row, c.buf[at+size:end]) {
 				return
 			}
 			at = end
 		}
 	}
+}
+
+// TablePartitions returns, for each row, the partition of the table that the row goes into: the months since the year 0
+// of its id_time.
+func (b *Block) TablePartitions() []int32 {
+	out := make([]int32, b.Rows())
+	for i, at := range b.idTime.Data {
+		year, month, _ := time.Unix(int64(at), 0).UTC().Date()
+		out[i] = int32(year*12 + int(month)) // 1970 to 2106
+	}
+	return out
+}
+
+// RowBytes returns the size of each row in bytes, without its tags.
+func (b *Block) RowBytes() []int64 {
+	out := make([]int64, b.Rows())
+	for i := range out {
+		out[i] = fixedBytes
+	}
+	for t := range b.texts {
+		c, at := &b.texts[t], 0
+		for i := range c.count - c.absent {
+			n, size := binary.Uvarint(c.buf[at:])
+			at += size + int(n)              // written by append
+			out[i] += int64(size) + int64(n) // written by append
+		}
+	}
+	return out
 }
 
 // Check reports a column that has more or fewer values than the block has rows. ClickHouse would refuse such a block.

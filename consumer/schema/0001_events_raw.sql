@@ -1,21 +1,23 @@
--- The table behind sluice.events: one row a Kafka record, until resends of an event merge away.
+-- The table behind sluice.events: one row for each Kafka record, until the resends of an event are merged.
 --
--- Identity is (project_id, event_id) and id_time, which comes from the event's own bytes: the time in a UUIDv7 id, else the
--- timestamp as the client wrote it, else 1970-01-01. Nothing in the sorting key or the partition depends on when or where
--- an event was received, so a resend meets its first copy in the same partition under the same key, however late it comes.
--- _ver makes the first copy received win: without it the last one would, and anybody who knows a public key could
--- overwrite events.
+-- An event is identified by project_id, event_id and id_time. id_time comes from the bytes of the event: the time in a
+-- UUIDv7 id, else the timestamp as the client wrote it, else 1970-01-01. Nothing in the sorting key or the partition
+-- depends on when or where an event was received. A resend therefore meets its first copy in the same partition under
+-- the same key, however late it comes. _ver makes the first copy win. Without _ver the last copy would win, and anybody
+-- who knows a public key could overwrite events.
 --
--- Within a minute events lie in the order of their ids' bytes. ClickHouse itself sorts a UUID by its second half, which of a UUIDv7
--- is random; its bytes are in the order of time, so that neighbours are of the same millisecond. Their times, offsets and ids take fewer
--- bytes, and merging costs half: 16 parts of 83,600 rows of 200 bytes in 2.75 us a row with event_id itself in the key, in 1.35 as it
--- is (1.4 KB: 6.3 and 4.8; insert: 1.47 and 1.44, 5.8 and 5.8). Who looks for an id finds its place by the key, too; event_id itself
--- comes last for FINAL, which looks for a row by the key's own columns before it reads the others. The minute stands before it all for ids that are random as a whole. A finer time would make these rows smaller; a coarser one forgives clients that send an event
--- again with another timestamp. The partition expression comes first in the key, so that FINAL can work a partition at a time.
--- A partition that nothing was inserted into for an hour is merged into one part, which FINAL reads as fast as a plain table.
+-- Within a minute events lie in the order of the bytes of their ids. ClickHouse sorts a UUID by its second half, which
+-- is random in a UUIDv7. The bytes are in the order of time, so that neighbours are of the same millisecond. Their
+-- times, offsets and ids then take fewer bytes, and merging costs half: 16 parts of 83,600 rows of 200 bytes take 2.75
+-- us a row with event_id itself in the key, and 1.35 us as the key is (1.4 KB: 6.3 and 4.8 us; insert: 1.47 and 1.44,
+-- 5.8 and 5.8 us). A query for an id uses the key as well. event_id comes last for FINAL, which finds a row by the
+-- columns of the key before it reads other columns. The minute comes before the id for ids that are random as a whole.
+-- A finer time would make their rows smaller. A coarser time forgives clients that send an event again with another
+-- timestamp. The partition expression comes first, so that FINAL can work on one partition at a time. A partition
+-- without an insert for an hour is merged into one part, which FINAL reads as fast as a plain table.
 --
--- Bytes a row on disk of 200,000 events, merged, of 1.5 KB with stack traces of 300 issues, and of 165 bytes; one column of
--- their JSON in ZSTD(1) takes 148.8 and 34.3:
+-- Bytes a row on disk of 200,000 events, merged: of 1.5 KB with stack traces of 300 issues, and of 165 bytes. One
+-- column of their JSON in ZSTD(1) takes 148.8 and 34.3:
 --
 --     key to the hour,   payload ZSTD(1), numbers and low cardinality LZ4     248.3   84.0
 --     key to the second, all ZSTD(1)                                          232.8   73.3
@@ -29,17 +31,19 @@
 --     the same, tags and fingerprint in LZ4                                   212.1   68.5   this table
 --     the seventh, payload in ZSTD(1)                                         221.8   66.6
 --
--- The fifth line is of another run, in which the step before it took 223.8; those below it are of events in the order of their
--- receipt, 20 to 80 ms after they were made, of which the fifth took 223.2 and 77.9. The weaker codecs of this table take a tenth off an
--- insert of 200 bytes, 1.21 us a row to 1.07, and a little off merging, 1.46 us to 1.41; T64, tags and
--- fingerprint take off as much again: 1.11 to 1.02 and 1.28 to 1.17 on another day. payload in ZSTD(1) takes off little more.
+-- The fifth line is of another run, in which the fourth took 223.8. The lines below it are of events in the order of
+-- their receipt, 20 to 80 ms after they were made; with these the fifth took 223.2 and 77.9. The weaker codecs of this
+-- table save a tenth of an insert of 200 bytes (1.21 us a row without them, 1.07 with them) and a little of merging
+-- (1.46 and 1.41 us). T64, and LZ4 for tags and fingerprint, save as much again (1.11 and 1.02 us, 1.28 and 1.17 us on
+-- another day). payload in ZSTD(1) saves little more.
 --
--- What inserting costs is bounded too. Parts under 64 MiB are compact, two files each instead of some seventy. And small parts are
--- merged about thirty at a time rather than five, because merging a row once takes more than its insert did: with a
--- merge_selector_base of 64 ClickHouse waits for about 32 of a size, with 16 for 15, and from 50 parts on for fewer, whatever it is.
--- Rows a second while 4 million of 200 bytes are worked off, with event_id itself in the key, two runs each: 348,000 and 362,000 with 16, 378,000 and 398,000 with 32, 444,000
--- and 443,000 with 64. At twelve inserts a second 5 to 50 parts are active (3 to 25 with 16), which FINAL reads until they are merged.
-CREATE TABLE IF NOT EXISTS events_raw
+-- The settings bound what an insert costs. Parts under 64 MiB are compact: two files each in place of about seventy.
+-- Small parts are merged about thirty at a time in place of five, because merging a row once costs more than inserting
+-- it. With merge_selector_base = 64 ClickHouse waits for about 32 parts of a size, with 16 for 15, and from 50 parts on
+-- for fewer in any case. Rows a second while 4 million rows of 200 bytes are inserted, with event_id itself in the key,
+-- in two runs each: 348,000 and 362,000 with 16, 378,000 and 398,000 with 32, 444,000 and 443,000 with 64. At twelve
+-- inserts a second 5 to 50 parts are active (3 to 25 with 16). FINAL reads them until they are merged.
+CREATE TABLE IF NOT EXISTS {{.Table}}{{.OnCluster}}
 (
     project_id         LowCardinality(String) CODEC(LZ4),
     event_id           UUID CODEC(ZSTD(1)),
@@ -75,9 +79,28 @@ CREATE TABLE IF NOT EXISTS events_raw
     INDEX timestamp_range timestamp TYPE minmax GRANULARITY 1,
     INDEX offset_range (_partition, _offset) TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree(_ver)
+ENGINE = {{if .Cluster}}ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{{.Table}}', '{replica}', _ver)
+{{- else}}ReplacingMergeTree(_ver){{end}}
 PARTITION BY toYYYYMM(id_time)
 ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
-    min_bytes_for_wide_part = 67108864, merge_selector_base = 64,
-    min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
+{{- with .TTL}}
+TTL {{.}}
+{{- end}}
+SETTINGS
+{{- if .Replicated}} replicated_deduplication_window = 10000,
+    replicated_deduplication_window_seconds = {{.TokenSeconds}},
+{{- else}} non_replicated_deduplication_window = 10000,
+{{- end}}
+{{- if not .Cloud}}
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_bytes_for_wide_part = 67108864,
+    merge_selector_base = 64,
+{{- end}}
+    min_age_to_force_merge_seconds = 3600,
+    min_age_to_force_merge_on_partition_only = 1;
+{{- if .Cluster}}
+
+CREATE TABLE IF NOT EXISTS events_raw{{.OnCluster}} AS {{.Table}}
+ENGINE = Distributed({{quote .Cluster}}, {{quote .Database}}, {{quote .Table}}, {{.ShardKey}});
+{{- end}}

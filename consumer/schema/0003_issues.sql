@@ -1,5 +1,5 @@
--- An issue is all events of a project with the same fingerprint. Level and message are those of the last event.
-CREATE VIEW IF NOT EXISTS issues AS
+-- An issue is all events of a project with the same fingerprint. level and message are those of the last event.
+CREATE VIEW IF NOT EXISTS issues{{.OnCluster}} AS
 SELECT
     project_id,
     fingerprint,

@@ -1,4 +1,4 @@
-CREATE VIEW IF NOT EXISTS events_per_minute AS
+CREATE VIEW IF NOT EXISTS events_per_minute{{.OnCluster}} AS
 SELECT
     project_id,
     toStartOfMinute(e.timestamp) AS minute,

@@ -13,10 +13,10 @@ import (
 	"sluice/internal/settings"
 )
 
-// compared compares the cluster's schema with what a number of servers have, who are told what they lack.
+// compared compares the schema of a cluster with a number of servers, from which something may be missing.
 func compared(t *testing.T, servers int, lack func(map[string][]found)) comparison {
 	t.Helper()
-	f := flavour{database: "db", cluster: "c", ttl: ttlOf(defaultRetention)}
+	f := variant{Database: "db", Cluster: "c", TTL: ttlOf(defaultRetention)}
 	texts, err := statements(f)
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +24,7 @@ func compared(t *testing.T, servers int, lack func(map[string][]found)) comparis
 	inv := inventory{servers: servers, databases: servers, objects: map[string][]found{}}
 	var all []wanted
 	for _, s := range texts {
-		d, err := parseDefinition(strings.Join(strings.Fields(strings.Replace(s.text, f.onCluster(), "", 1)), " "))
+		d, err := parseDefinition(strings.Join(strings.Fields(strings.Replace(s.text, f.OnCluster(), "", 1)), " "))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,12 +38,12 @@ func compared(t *testing.T, servers int, lack func(map[string][]found)) comparis
 	if lack != nil {
 		lack(inv.objects)
 	}
-	c := comparison{flavour: f, inventory: inv}
+	c := comparison{variant: f, inventory: inv}
 	c.compare(all)
 	return c
 }
 
-// Servers of a cluster that lack an object get it, all others are as they should be.
+// A server of a cluster that lacks an object gets it. The other objects are left alone.
 func TestCompareServersOfACluster(t *testing.T) {
 	if c := compared(t, 3, nil); len(c.steps) > 0 || len(c.with(stateThere)) != len(c.findings) {
 		t.Errorf("%v %v", c.findings, c.steps)
@@ -59,7 +59,7 @@ func TestCompareServersOfACluster(t *testing.T) {
 			t.Errorf("%s: %v %v", object, c.findings, c.steps)
 		}
 	}
-	// One server has another definition: both are looked at.
+	// If one server has another definition, both definitions are compared.
 	c := compared(t, 3, func(objects map[string][]found) {
 		odd := objects["issues"][0]
 		odd.query, odd.servers = "SELECT 1", 1
@@ -71,12 +71,13 @@ func TestCompareServersOfACluster(t *testing.T) {
 	}
 }
 
-// A server that joined gets the retention of the others, and servers that differ are said and made alike when a retention is given.
+// A server that joined gets the retention of the others. Servers that differ are reported, and made alike when a
+// retention is given.
 func TestRetentionOfACluster(t *testing.T) {
 	if got := newTTL([]string{"a", "b"}, new(settings.Duration(time.Hour))); got != "a" {
 		t.Errorf("a server that joined gets %s", got)
 	}
-	c := comparison{flavour: flavour{cluster: "c"}}
+	c := comparison{variant: variant{Cluster: "c"}}
 	have := []string{ttlOf(90 * day), ttlOf(30 * day)}
 	count := func(time.Duration) (loss, error) { return loss{rows: 7}, nil }
 	if err := c.retention(have, nil, false, count); err != nil || len(c.steps) > 0 || len(c.left()) != 1 {
@@ -85,7 +86,7 @@ func TestRetentionOfACluster(t *testing.T) {
 	for d, want := range map[time.Duration]struct{ steps, refused bool }{
 		90 * day: {steps: true}, 91 * day: {steps: true}, 89 * day: {refused: true}, 30 * day: {refused: true},
 	} {
-		c := comparison{flavour: flavour{cluster: "c"}}
+		c := comparison{variant: variant{Cluster: "c"}}
 		err := c.retention(have, new(settings.Duration(d)), false, count)
 		if err != nil || len(c.steps) > 0 != want.steps || (c.refused != "") != want.refused {
 			t.Errorf("%s: %v %v, error %v", d, c.findings, c.steps, err)
@@ -98,30 +99,26 @@ func TestRetentionOfACluster(t *testing.T) {
 	}
 }
 
-// The questions that all servers of a cluster are asked are ones that ClickHouse answers.
+// ClickHouse answers the questions for all servers of a cluster.
 func TestInventoryOfACluster(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	d.Ask("ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + INTERVAL 1000 DAY")
 	received(d, 0, 100, 200)
 	d.Ask("RENAME TABLE events_raw TO events_local")
-	opts, err := storeOf(d).ClickHouse.Options()
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := openDefault(t.Context(), *opts)
+	db, err := openDefault(t.Context(), storeOf(d).ClickHouse)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	f := flavour{database: d.Name, cluster: "single"} // twice the same server, which ClickHouse asks once
-	all, err := want(t.Context(), db, f)
+	f := variant{Database: d.Name, Cluster: "single"} // twice the same server, which ClickHouse asks once
+	all, err := readWanted(t.Context(), db, f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if names := []string{all[0].name, all[1].name}; !slices.Equal(names, []string{"events_local", "events_raw"}) || len(all[1].columns) != len(all[0].columns) {
 		t.Errorf("wanted are %v", names)
 	}
-	inv, err := take(t.Context(), db, f, all)
+	inv, err := readInventory(t.Context(), db, f, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +133,7 @@ func TestInventoryOfACluster(t *testing.T) {
 	}
 }
 
-// A definition is read as the server writes it, with all that may be in one.
+// A definition is read in the server's own form, with everything that may be in one.
 func TestParseDefinition(t *testing.T) {
 	d, err := parseDefinition("CREATE TABLE `my db`.t (`a` String DEFAULT concat('x, )\\'', 'TTL') COMMENT 'it''s (' CODEC(Delta(8), ZSTD(1)) TTL b + toIntervalDay(1), " +
 		"`b` Map(String, Enum8('a b' = 1, 'c,)' = 2)), INDEX i (a, b) TYPE set(100) GRANULARITY 4, CONSTRAINT c CHECK a != '', PROJECTION p (SELECT a ORDER BY b)) " +
@@ -146,7 +143,7 @@ func TestParseDefinition(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantColumns := []part{
-		{name: "a", text: "String", kind: `DEFAULT concat('x, )\'', 'TTL')`, code: "CODEC(Delta, ZSTD(1))"},
+		{name: "a", text: "String", defaultValue: `DEFAULT concat('x, )\'', 'TTL')`, codec: "CODEC(Delta, ZSTD(1))"},
 		{name: "b", text: "Map(String, Enum8('a b' = 1, 'c,)' = 2))"},
 	}
 	if d.name != "t" || d.view || !slices.Equal(d.columns, wantColumns) || !slices.Equal(d.indices, []part{{name: "i", text: "(a, b) TYPE set(100) GRANULARITY 4"}}) {
@@ -172,8 +169,8 @@ func TestParseDefinition(t *testing.T) {
 	}
 }
 
-// A migration of a cluster as a whole, with all of its steps in their order. On the way to the engine, which has neither Keeper nor peers, the
-// statements lose what takes them.
+// A migration of a whole cluster, with all steps in their order. The engine has neither Keeper nor peers, so the proxy
+// removes what needs them.
 func TestApplyToCluster(t *testing.T) {
 	d := clickhousetest.New(t)
 	w := clickhousetest.NewProxy(t)
@@ -217,7 +214,7 @@ func TestApplyToCluster(t *testing.T) {
 	if n := count(" ON CLUSTER 'two'"); n != 0 {
 		t.Errorf("%d statements with nothing to do", n)
 	}
-	// What is missing is made, whether it was there before or not, and a table gets the retention that others have.
+	// A missing object is made whether it existed before or not, and a table gets the retention of the other servers.
 	d.Ask("ALTER TABLE events_local MODIFY TTL toDateTime(received_at) + toIntervalDay(100)")
 	for _, drop := range []string{
 		"DROP VIEW events", "DROP TABLE events_raw SYNC", "ALTER TABLE events_local DROP COLUMN trace_id", "ALTER TABLE events_raw DROP COLUMN message",

@@ -10,7 +10,7 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// The columns that analysts rely on, with their types: a change here is a change for every one of them.
+// The columns that analysts rely on, with their types. A change here is a change for every analyst.
 func TestColumns(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	const text = "LowCardinality(String)"
@@ -40,7 +40,7 @@ func TestColumns(t *testing.T) {
 	if got := columns("events"); got != lines(shared) {
 		t.Errorf("events has the columns\n%s\nwant\n%s", got, lines(shared))
 	}
-	// The table behind it has the same, and what its identity rests on.
+	// The table behind the view has the same columns, and those that identify an event.
 	if got := columns("events_raw", "id_time", "_ver"); got != lines(shared) {
 		t.Errorf("events_raw has the columns\n%s\nwant\n%s", got, lines(shared))
 	}
@@ -59,8 +59,8 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// One block may have a row of every month there can be, and one without a time: more table partitions than ClickHouse takes by
-// default. Absurd times of clients must not stop a partition.
+// One block may have a row of every possible month and one without a time, which are more table partitions than
+// ClickHouse allows by default. Absurd times of clients must not stop a partition.
 func TestManyTablePartitions(t *testing.T) {
 	for _, over := range []string{"native", "http"} {
 		t.Run(over, func(t *testing.T) {

@@ -11,10 +11,10 @@ import (
 type Config struct {
 	ClickHouse clickhouse.Config `embed:""`
 
-	Retention *settings.Duration `name:"retention" help:"How long events are kept, counted from their receipt: 1d to 18250d. Set by consumer migrate, which asks for --shorten-retention where it is shorter than before. Left out: a table that is there keeps what it has, a new one gets 90d."`
+	Retention *settings.Duration `name:"retention" help:"How long events are kept, counted from their receipt: 1d to 18250d. consumer migrate sets it, and needs --shorten-retention for a shorter one. Without it an existing table keeps its retention, and a new table gets 90d."`
 }
 
 // Check reports every fault of the settings.
-func (s Config) Check() error {
-	return errors.Join(checkRetention(s.Retention), s.ClickHouse.Check())
+func (c Config) Check() error {
+	return errors.Join(checkRetention(c.Retention), c.ClickHouse.Check())
 }

@@ -6,30 +6,30 @@ import (
 	"strings"
 )
 
-// definition is what a CREATE statement says of a table or a view. It is read from ClickHouse's own way to write a
-// statement on one line, which the server gives for its own tables and, by formatQuerySingleLine, for the schema's
-// statements: so both can be compared as text.
+// definition is what a CREATE statement says about a table or a view. It is read from ClickHouse's own one-line form,
+// in which the server writes its tables and, with formatQuerySingleLine, the statements of the schema. Both can
+// therefore be compared as text.
 type definition struct {
 	name    string
 	view    bool
-	query   string            // of a view
-	like    string            // the table whose columns this one has: CREATE TABLE … AS like
-	columns []part            // of a table
-	indices []part            // of a table
-	clauses map[string]string // of a table: ENGINE, PARTITION, ORDER, PRIMARY, TTL, SETTINGS
+	query   string // of a view
+	like    string // the table whose columns this table has: CREATE TABLE … AS like
+	columns []part
+	indices []part
+	clauses map[string]string // by first word: ENGINE, PARTITION, ORDER, PRIMARY, SAMPLE, TTL, SETTINGS, COMMENT
 }
 
 // part is one line of a definition: a column, an index or a setting.
 type part struct {
-	name string
-	text string // without the name; of a column its type
-	kind string // of a column: its DEFAULT, MATERIALIZED or ALIAS with the expression, or nothing
-	code string // of a column: its CODEC, or nothing
+	name         string
+	text         string // what follows the name; of a column its type
+	defaultValue string // of a column: DEFAULT, MATERIALIZED or ALIAS with the expression, or nothing
+	codec        string // of a column: CODEC with its arguments, or nothing
 }
 
-// full is the part as it stands in a statement.
+// full is the part as it is written in a statement.
 func (p part) full() string {
-	return strings.Join(strings.Fields(quotedName(p.name)+" "+p.text+" "+p.kind+" "+p.code), " ")
+	return strings.Join(strings.Fields(quotedName(p.name)+" "+p.text+" "+p.defaultValue+" "+p.codec), " ")
 }
 
 // parseDefinition reads a CREATE statement in ClickHouse's own form.
@@ -76,20 +76,20 @@ func (d *definition) parseBody(body string) {
 	}
 }
 
-// codecSize matches what ClickHouse adds to a codec that is written without its argument: the size of the column's
+// codecSize matches the argument that ClickHouse adds to a codec that is written without one: the size of the column's
 // values.
 var codecSize = regexp.MustCompile(`\b(Delta|DoubleDelta|Gorilla)\(\d+\)`)
 
 func parseColumn(words []string) part {
 	p := part{name: unquotedName(words[0])}
 	into := &p.text
-	ignored := "" // what is not compared: comments, statistics, a column's own TTL
+	ignored := "" // is not compared: comments, statistics, the column's own TTL
 	for _, word := range words[1:] {
 		switch {
 		case word == "DEFAULT" || word == "MATERIALIZED" || word == "ALIAS" || word == "EPHEMERAL":
-			into = &p.kind
+			into = &p.defaultValue
 		case strings.HasPrefix(word, "CODEC("):
-			into = &p.code
+			into = &p.codec
 			word = codecSize.ReplaceAllString(word, "$1")
 		case word == "COMMENT" || word == "TTL" || word == "SETTINGS" || strings.HasPrefix(word, "STATISTICS("):
 			into = &ignored
@@ -119,7 +119,7 @@ func (d *definition) parseClauses(words []string) {
 	}
 }
 
-// settings are the table's own, with their values as text.
+// settings are the table's settings, with their values as text.
 func (d *definition) settings() []part {
 	var out []part
 	for _, setting := range splitTop(d.clauses["SETTINGS"], ',') {
@@ -130,7 +130,7 @@ func (d *definition) settings() []part {
 	return out
 }
 
-// engine is the table's engine without its arguments, and its arguments without the two that name a replica.
+// engine returns the table's engine and the engine's arguments, without those that name a replica.
 func (d *definition) engine() (name, arguments string) {
 	name, arguments, _ = strings.Cut(strings.TrimSuffix(d.clauses["ENGINE"], ")"), "(")
 	if strings.HasPrefix(name, "Replicated") || strings.HasPrefix(name, "Shared") {
@@ -143,7 +143,7 @@ func (d *definition) engine() (name, arguments string) {
 	return name, arguments
 }
 
-// splitTop splits a text where the separator stands outside of brackets and quotes.
+// splitTop splits a text at the separators that are outside of brackets and quotes.
 func splitTop(text string, separator byte) []string {
 	var out []string
 	depth, start := 0, 0
@@ -163,7 +163,7 @@ func splitTop(text string, separator byte) []string {
 	return append(out, text[start:])
 }
 
-// quotedLength is how long the quoted text is that the text begins with, with its quotes.
+// quotedLength is the length of the quoted text that a text begins with, including its quotes.
 func quotedLength(text string) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -176,10 +176,10 @@ func quotedLength(text string) int {
 	return len(text)
 }
 
-// quotedName is a name as ClickHouse writes it in a list of columns.
+// quotedName is a name as ClickHouse writes a column's.
 func quotedName(name string) string { return "`" + name + "`" }
 
-// unquotedName is the last part of a name, without the database and without quotes.
+// unquotedName is a name without its database and its quotes.
 func unquotedName(name string) string {
 	parts := splitTop(name, '.')
 	return strings.Trim(parts[len(parts)-1], "`\"")

@@ -11,7 +11,7 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// left migrates a database in which something differs, and returns what was said and the error.
+// left migrates a database that differs, and returns the output and the error.
 func left(t *testing.T, store Config, may Permissions) (said string, err error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -21,7 +21,7 @@ func left(t *testing.T, store Config, may Permissions) (said string, err error) 
 	return out.String(), err
 }
 
-// definitions are all objects of a database as the server writes them. Settings and columns may change their order.
+// definitions are all objects of a database in the server's form. The order of settings and columns may differ.
 func definitions(d *clickhousetest.Database) string {
 	d.T.Helper()
 	return d.Ask("SELECT name, engine, as_select, sorting_key, partition_key, arraySort(splitByString(', ', extract(engine_full, 'SETTINGS (.*)'))), extract(engine_full, 'TTL (.*) SETTINGS') FROM system.tables WHERE database = currentDatabase() ORDER BY name FORMAT TSVRaw") +
@@ -29,7 +29,7 @@ func definitions(d *clickhousetest.Database) string {
 		d.Ask("SELECT name, type, expr, granularity FROM system.data_skipping_indices WHERE database = currentDatabase() ORDER BY name FORMAT TSVRaw")
 }
 
-// Whatever was dropped is made again as it was, and the status names it before. Rows stay.
+// Migrate makes a dropped object again as it was, and the status names it before. Rows stay.
 func TestMigrateMakesWhatWasDropped(t *testing.T) {
 	for _, tc := range []struct {
 		drop    []string
@@ -56,6 +56,7 @@ func TestMigrateMakesWhatWasDropped(t *testing.T) {
 			[]string{"setting non_replicated_deduplication_window of events_raw", "setting merge_selector_base of events_raw"}, "3"},
 	} {
 		t.Run(tc.drop[0], func(t *testing.T) {
+			t.Parallel()
 			d := clickhousetest.Migrated(t)
 			putRows(t, storeOf(d), many3()...)
 			before := definitions(d)
@@ -96,7 +97,7 @@ func many3() []rowstest.Record {
 	return []rowstest.Record{rowstest.Plain(0), rowstest.Plain(1), rowstest.Plain(2)}
 }
 
-// An index that was dropped works for the rows that were in.
+// An index that was dropped is built for the existing rows as well.
 func TestIndexIsBuiltForOldRows(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	putRows(t, storeOf(d), many3()...)
@@ -105,7 +106,7 @@ func TestIndexIsBuiltForOldRows(t *testing.T) {
 	d.Until("SELECT data_compressed_bytes > 0 FROM system.data_skipping_indices WHERE database = currentDatabase() AND name = 'offset_range'", "1")
 }
 
-// A window that was taken away works again once it is back: the same token is known.
+// A window that was removed works again once it is back: the table knows the same token.
 func TestWindowWorksAgain(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	d.Ask("ALTER TABLE events_raw RESET SETTING non_replicated_deduplication_window")
@@ -119,7 +120,7 @@ func TestWindowWorksAgain(t *testing.T) {
 	d.Asks("SELECT count() FROM events_raw", "3")
 }
 
-// What users added is theirs: it stays, and it is no fault.
+// What users added stays, and is no difference.
 func TestMigrateLeavesWhatUsersAdded(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	for _, add := range []string{
@@ -158,8 +159,8 @@ func TestMigrateLeavesWhatUsersAdded(t *testing.T) {
 	d.Asks("SELECT ip, count() FROM events GROUP BY ip", "\t1")
 }
 
-// What differs and is not changed is said with what it is and should be. What may lose or hide events fails; tuning
-// does not.
+// A difference that is not changed is reported with the found and the wanted value. What may lose or hide events is an
+// error. Tuning is not.
 func TestMigrateSaysWhatDiffers(t *testing.T) {
 	for _, tc := range []struct {
 		change  string
@@ -186,6 +187,7 @@ func TestMigrateSaysWhatDiffers(t *testing.T) {
 		{"CREATE OR REPLACE VIEW events_per_minute AS SELECT project_id, minute, environment, level, events FROM (SELECT 1 AS project_id, 2 AS minute, 3 AS environment, 4 AS level, 5 AS events)", "view events_per_minute: it has another query", true},
 	} {
 		t.Run(tc.change, func(t *testing.T) {
+			t.Parallel()
 			d := clickhousetest.Migrated(t)
 			putRows(t, storeOf(d), many3()...)
 			d.Ask(tc.change)
@@ -205,7 +207,7 @@ func TestMigrateSaysWhatDiffers(t *testing.T) {
 	}
 }
 
-// A table of another engine or with other keys, and a name that something else has, are said. The rest is made.
+// A table with another engine or other keys, and a name that something else uses, are reported. The rest is made.
 func TestMigrateSaysWhatIsSomethingElse(t *testing.T) {
 	columns := clickhousetest.Migrated(t).Ask("SELECT arrayStringConcat(groupArray(concat('`', name, '` ', type)), ', ') FROM (SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = 'events_raw' AND default_kind != 'ALIAS' ORDER BY position) FORMAT TSVRaw")
 	for create, want := range map[string]string{
@@ -226,7 +228,7 @@ func TestMigrateSaysWhatIsSomethingElse(t *testing.T) {
 		if err == nil || !strings.Contains(said, want) {
 			t.Errorf("%s\nerror %v, said:\n%s", create, err, said)
 		}
-		// Where the views can be made over it, they are.
+		// The views are made if they can be made over it.
 		if strings.HasSuffix(create, "Memory") != errors.Is(err, ErrLeft) || errors.Is(err, ErrLeft) != strings.Contains(said, "made view events_per_minute\n") {
 			t.Errorf("%s\nerror %v, said:\n%s", create, err, said)
 		}
@@ -236,7 +238,7 @@ func TestMigrateSaysWhatIsSomethingElse(t *testing.T) {
 	}
 }
 
-// What was detached is there, with its rows: it is not made anew but said, with the way to have it back.
+// A detached object exists, with its rows. It is not made anew but reported, with the statement that brings it back.
 func TestMigrateSaysWhatIsDetached(t *testing.T) {
 	for _, statement := range []string{"DETACH TABLE events_raw", "DETACH TABLE events_raw PERMANENTLY", "DETACH TABLE issues"} {
 		d := clickhousetest.Migrated(t)
@@ -258,7 +260,7 @@ func TestMigrateSaysWhatIsDetached(t *testing.T) {
 	}
 }
 
-// A changed view is replaced when that is asked for, and nothing else is changed with it.
+// A changed view is replaced when that is permitted, and nothing else is changed.
 func TestReplaceViews(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	before := definitions(d)
@@ -276,7 +278,7 @@ func TestReplaceViews(t *testing.T) {
 	}
 }
 
-// A column that users added behind a view's own is theirs; one in the middle, another table and a condition are not.
+// Additional columns at the end of a view are no difference. A column in the middle, another table and a condition are.
 func TestExtends(t *testing.T) {
 	const wanted = "SELECT a, b AS c FROM t FINAL SETTINGS x = 1"
 	for have, want := range map[string]bool{
@@ -295,7 +297,7 @@ func TestExtends(t *testing.T) {
 	}
 }
 
-// Any number of migrations at once come to the same as one.
+// Several migrations at once have the same result as one.
 func TestMigrationsAtOnce(t *testing.T) {
 	d := clickhousetest.New(t)
 	errs := make(chan error)

@@ -13,7 +13,7 @@ import (
 	"sluice/internal/settings"
 )
 
-// dry returns what a dry run prints.
+// dry returns the output of a dry run.
 func dry(t *testing.T, store Config, may Permissions) (said string, err error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -34,7 +34,7 @@ func nobody(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// Where there is no server to ask, a dry run prints all of it and says so.
+// Without a server a dry run prints all statements, and says so.
 func TestDryRunWithoutServer(t *testing.T) {
 	for _, scheme := range []string{"clickhouse", "http"} {
 		store := Config{ClickHouse: clickhouse.Config{DSN: scheme + "://u:hunter2@" + nobody(t) + "/elsewhere"}, Retention: new(settings.Duration(48 * time.Hour))}
@@ -56,7 +56,7 @@ func TestDryRunWithoutServer(t *testing.T) {
 	}
 }
 
-// A dry run changes nothing, and what it prints does what migrate does.
+// A dry run changes nothing, and its statements do what migrate does.
 func TestDryRunIsWhatIsRun(t *testing.T) {
 	empty := clickhousetest.New(t)
 	said, err := dry(t, keeping(empty, 30*day), Permissions{})
@@ -112,7 +112,7 @@ func TestDryRunIsWhatIsRun(t *testing.T) {
 	}
 }
 
-// A dry run refuses a shorter retention as migrate does, and prints it when it is allowed.
+// A dry run refuses a shorter retention as migrate does, and prints the statement if it is permitted.
 func TestDryRunOfAShorterRetention(t *testing.T) {
 	d := clickhousetest.New(t)
 	apply(t, keeping(d, 365*day))
@@ -127,8 +127,8 @@ func TestDryRunOfAShorterRetention(t *testing.T) {
 	ttlIs(d, "toDateTime(received_at) + toIntervalSecond(31536000)")
 }
 
-// A server that is not there is said in one sentence that names it and the setting, and not the password. Nothing else
-// is said.
+// A server that cannot be reached is reported in one sentence with the server and the setting, and without the
+// password. Nothing else is printed.
 func TestMigrateUnreachable(t *testing.T) {
 	for _, scheme := range []string{"clickhouse", "http"} {
 		addr := nobody(t)

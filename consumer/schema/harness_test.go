@@ -10,16 +10,16 @@ import (
 	"sluice/internal/settings"
 )
 
-// storeAt is a DSN's store, which keeps events for 90 days.
+// storeAt is the configuration with a DSN. Events are kept for 90 days.
 func storeAt(dsn string) Config {
 	return Config{ClickHouse: clickhouse.Config{DSN: dsn}, Retention: new(settings.Duration(90 * 24 * time.Hour))}
 }
 
-// storeOf is the store of a test's database.
+// storeOf is the configuration for a test's database.
 func storeOf(d *clickhousetest.Database) Config { return storeAt(d.Native()) }
 
-// tableAt is the table of a store, until the test ends.
-func tableAt(t testing.TB, store Config) clickhouse.Table {
+// tableAt is the table of a configuration, until the test ends.
+func tableAt(t testing.TB, store Config) *clickhouse.Table {
 	t.Helper()
 	table := clickhouse.New(store.ClickHouse, nil)
 	t.Cleanup(table.Close)

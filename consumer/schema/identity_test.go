@@ -20,8 +20,8 @@ type sent struct {
 	timestamps [2]string // as written in the first copy and in the second; empty: absent
 }
 
-// resends are the ways in which a client can send an event again. Its own fields are the same, but a client with a UUIDv7 may
-// write another timestamp.
+// resends are the ways in which a client can send an event again. Its fields are the same, but a client with a UUIDv7
+// may write another timestamp.
 func resends() []sent {
 	monthEnd := time.Date(2026, 11, 30, 23, 59, 59, 999_000_000, time.UTC)
 	yearEnd := time.Date(2026, 12, 31, 23, 59, 59, 999_000_000, time.UTC)
@@ -55,7 +55,7 @@ func resends() []sent {
 	return all
 }
 
-// copies are the two records of an event; the second was received a day later and says something else.
+// copies are the two records of an event. The second was received a day later and has another message.
 func (s sent) copies(offset int64) [2]rowstest.Record {
 	var both [2]rowstest.Record
 	for i, message := range []string{"first", "second"} {
@@ -68,11 +68,12 @@ func (s sent) copies(offset int64) [2]rowstest.Record {
 	return both
 }
 
-// Each (project, event_id) is one row, the first copy received: whichever of the two reaches ClickHouse first, in one block or in
-// two, merged already or not.
+// Each (project, event_id) is one row, the first copy received: whichever copy reaches ClickHouse first, in one block
+// or in two, merged or not.
 func TestOneRowAnEvent(t *testing.T) {
 	for name, order := range map[string][]int{"in order": {0, 1}, "second first": {1, 0}, "the first again": {1, 0, 1, 0}, "in one block": nil} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := clickhousetest.Migrated(t)
 			d.Ask("SYSTEM STOP MERGES events_raw")
 			all := resends()
@@ -107,7 +108,7 @@ func firstCopies(t *testing.T, d *clickhousetest.Database, all []sent) {
 			t.Errorf("not the first copy: %s", row)
 		}
 	}
-	// Nor does a question find the second, whether it is of the key, of an index or of neither.
+	// No question finds the second copy, whether it uses the key, an index or neither.
 	for _, of := range []string{
 		"_offset >= 1000", "message = 'second'", "timestamp >= '2026-12-24' AND timestamp < '2026-12-25'",
 		"project_id = 'demo' AND event_id IN (SELECT event_id FROM events_raw) AND message = 'second'",
@@ -123,7 +124,7 @@ func firstCopies(t *testing.T, d *clickhousetest.Database, all []sent) {
 		"FULL JOIN events_per_minute AS b USING (project_id, minute, environment, level, events) WHERE a.events = 0 OR b.events = 0", "0")
 }
 
-// The id belongs to the project: two of them may use the same one.
+// An id belongs to a project: two projects may use the same id.
 func TestSameIDInTwoProjects(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	for i, project := range []string{"one", "two"} {
@@ -134,7 +135,7 @@ func TestSameIDInTwoProjects(t *testing.T) {
 	d.Asks("SELECT project_id, events, users FROM issues ORDER BY project_id", "one\t1\t1\ntwo\t1\t1")
 }
 
-// What is different stays different: ids that differ in one bit, at the same time in the same project.
+// Events whose ids differ in one bit stay two events, at the same time in the same project.
 func TestDifferentEventsStay(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	var records []rowstest.Record
@@ -149,7 +150,7 @@ func TestDifferentEventsStay(t *testing.T) {
 	d.Asks("SELECT events FROM issues", "60")
 }
 
-// Issues and minutes say the same as events does.
+// issues and events_per_minute agree with events.
 func TestViews(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	at := func(i int, minute, level, user, message string) rowstest.Record {
@@ -188,7 +189,7 @@ func TestSameRowsOverBoth(t *testing.T) {
 	}
 }
 
-// A block of some of the rows has those rows and no others, in every column.
+// A picked block has the picked rows and no others, in every column.
 func TestPick(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	var records []rowstest.Record

@@ -4,63 +4,59 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"sluice/consumer/clickhouse"
 	"strconv"
 	"strings"
+
+	"sluice/consumer/clickhouse"
 )
 
-// inventory is what is there of the schema, on all servers of a cluster or on the one.
+// inventory is what exists of the schema, on the one server or on all servers of the cluster.
 type inventory struct {
 	servers   int                // that were asked
-	databases int                // of them have the database
+	databases int                // servers that have the database
 	objects   map[string][]found // by name
-	detached  []string           // names of objects that are there and cannot be seen
+	detached  []string           // names of objects that exist and cannot be seen
 }
 
-// found is one definition of an object, and how many servers have the object so.
+// found is one definition of an object, and how many servers have the object with this definition.
 type found struct {
 	definition
 	engine  string
 	servers int
 }
 
-// system is a system table of all servers that belong to the flavour.
-func (f flavour) system(table string) string {
-	if f.cluster == "" {
+// system names a system table of all servers that belong to the variant.
+func (v variant) system(table string) string {
+	if v.Cluster == "" {
 		return "system." + table
 	}
-	return "clusterAllReplicas(" + clickhouse.Quote(f.cluster) + ", system." + table + ")"
+	return "clusterAllReplicas(" + clickhouse.Quote(v.Cluster) + ", system." + table + ")"
 }
 
-// take reads what is there. It asks by way of the default database, because the schema's own may not be there.
-func take(ctx context.Context, db *sql.DB, f flavour, all []wanted) (inventory, error) {
+// readInventory reads what exists of the wanted objects. It ignores everything else in the database. It asks by way of
+// the default database, because the schema's own may not exist.
+func readInventory(ctx context.Context, db *sql.DB, v variant, all []wanted) (inventory, error) {
 	inv := inventory{servers: 1, objects: map[string][]found{}}
-	var counts []string
-	if f.cluster != "" {
-		if err := texts(ctx, db, "SELECT toString(count()) FROM "+f.system("one"), &counts); err != nil {
+	var err error
+	if v.Cluster != "" {
+		if inv.servers, err = count(ctx, db, "SELECT toString(count()) FROM "+v.system("one")); err != nil {
 			return inv, err
 		}
-		inv.servers = number(counts)
 	}
-	counts = nil
-	query := "SELECT toString(count()) FROM " + f.system("databases") + " WHERE name = " + clickhouse.Quote(f.database)
-	if err := texts(ctx, db, query, &counts); err != nil {
+	databases := "SELECT toString(count()) FROM " + v.system("databases") + " WHERE name = " + clickhouse.Quote(v.Database)
+	if inv.databases, err = count(ctx, db, databases); err != nil || inv.databases == 0 {
 		return inv, err
 	}
-	if inv.databases = number(counts); inv.databases == 0 {
-		return inv, nil
-	}
-	var names []string // what else is in the database is nobody's business
+	var names []string
 	for _, w := range all {
 		names = append(names, clickhouse.Quote(w.name))
 	}
-	where := " WHERE database = " + clickhouse.Quote(f.database)
-	if err := texts(ctx, db, "SELECT DISTINCT table FROM "+f.system("detached_tables")+where, &inv.detached); err != nil {
+	where := " WHERE database = " + clickhouse.Quote(v.Database)
+	if inv.detached, err = clickhouse.Texts(ctx, db, "SELECT DISTINCT table FROM "+v.system("detached_tables")+where); err != nil {
 		return inv, err
 	}
-	query = "SELECT name, engine, create_table_query, as_select, count() FROM " + f.system("tables") +
-		where + " AND name IN (" + strings.Join(names, ", ") + ") GROUP BY ALL ORDER BY ALL"
-	rows, err := db.QueryContext(ctx, query)
+	rows, err := db.QueryContext(ctx, "SELECT name, engine, create_table_query, as_select, count() FROM "+v.system("tables")+
+		where+" AND name IN ("+strings.Join(names, ", ")+") GROUP BY ALL ORDER BY ALL")
 	if err != nil {
 		return inv, fmt.Errorf("read the tables: %w", err)
 	}
@@ -76,22 +72,24 @@ func take(ctx context.Context, db *sql.DB, f flavour, all []wanted) (inventory, 
 	return inv, nil
 }
 
-// number is the one number of an answer.
-func number(answer []string) int {
-	if len(answer) != 1 {
-		return 0
+// count asks a question whose answer is one number.
+func count(ctx context.Context, db *sql.DB, query string) (int, error) {
+	answer, err := clickhouse.Texts(ctx, db, query)
+	if err != nil || len(answer) != 1 {
+		return 0, err
 	}
 	n, _ := strconv.Atoi(answer[0])
-	return n
+	return n, nil
 }
 
+// add takes one object of the answer.
 func (inv *inventory) add(rows *sql.Rows) error {
 	var name, engine, create, query string
 	var servers uint64
 	if err := rows.Scan(&name, &engine, &create, &query, &servers); err != nil {
 		return fmt.Errorf("read the tables: %w", err)
 	}
-	object := found{engine: engine, servers: int(servers)} //nolint:gosec // the servers of a cluster are few
+	object := found{engine: engine, servers: int(servers)} // the servers of a cluster are few
 	switch {
 	case create == "":
 		return fmt.Errorf("the user may not see how %s is defined: GRANT SHOW ON the database", name)
@@ -115,44 +113,45 @@ type wanted struct {
 	definition
 }
 
-// want has the server write the schema's statements in its own form, and returns what they define.
-func want(ctx context.Context, db *sql.DB, f flavour) ([]wanted, error) {
-	all, err := statements(f)
+// readWanted has the server write the schema's statements in its own form, and returns what they define.
+func readWanted(ctx context.Context, db *sql.DB, v variant) ([]wanted, error) {
+	all, err := statements(v)
 	if err != nil {
 		return nil, err
 	}
-	var quotedTexts, answer []string
+	var quoted []string
 	for _, s := range all {
-		quotedTexts = append(quotedTexts, clickhouse.Quote(strings.Replace(s.text, f.onCluster(), "", 1)))
+		quoted = append(quoted, clickhouse.Quote(strings.Replace(s.text, v.OnCluster(), "", 1)))
 	}
-	query := "SELECT formatQuerySingleLine(arrayJoin([" + strings.Join(quotedTexts, ", ") + "]))"
-	if err := texts(ctx, db, query, &answer); err != nil {
+	formatted, err := clickhouse.Texts(ctx, db, "SELECT formatQuerySingleLine(arrayJoin(["+strings.Join(quoted, ", ")+"]))")
+	if err != nil {
 		return nil, err
 	}
-	if len(answer) != len(all) {
-		return nil, fmt.Errorf("the server formats %d of %d statements", len(answer), len(all))
+	if len(formatted) != len(all) {
+		return nil, fmt.Errorf("the server formats %d of %d statements", len(formatted), len(all))
 	}
 	var out []wanted
 	for i, s := range all {
-		d, err := parseDefinition(answer[i])
+		d, err := parseDefinition(formatted[i])
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", s.file, err)
 		}
 		if d.like != "" {
-			d.columns = columnsOf(out, d.like)
+			d.columns = columnsLike(out, d.like)
 		}
 		out = append(out, wanted{s, d})
 	}
 	return out, nil
 }
 
-// columnsOf are the columns of an earlier table. How they are packed is that table's own.
-func columnsOf(all []wanted, name string) []part {
+// columnsLike are the columns of an earlier table, without their codecs, which a table made AS another one does not
+// have to share.
+func columnsLike(all []wanted, name string) []part {
 	for _, w := range all {
 		if w.name == name {
 			var out []part
 			for _, c := range w.columns {
-				c.code = ""
+				c.codec = ""
 				out = append(out, c)
 			}
 			return out

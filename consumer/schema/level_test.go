@@ -8,13 +8,13 @@ import (
 	"sluice/consumer/rows/rowstest"
 )
 
-// Levels compare by their weight. A word that is no level compares with nothing, unless the server is told to refuse it, as the
-// docs/queries.md says and as sluice dev's is.
+// Levels compare by their weight. A word that is no level compares with nothing, unless the server is told to refuse
+// it, as the documentation says and as the engine of sluice dev is.
 func TestLevelsInQueries(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	var records []rowstest.Record
 	for i, level := range []string{"debug", "info", "warning", "error", "critical"} {
-		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, `{"message":"m","level":"`+level+`"}`)) //nolint:gosec // small
+		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), rowstest.Noon, `{"message":"m","level":"`+level+`"}`)) // small
 	}
 	putRows(t, storeOf(d), records...)
 	d.Asks("SELECT countIf(level >= 'error'), countIf(level = 'fatal'), countIf(level < 'info') FROM events", "2\t1\t1")

@@ -7,78 +7,79 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sluice/consumer/clickhouse"
 	"strings"
 	"time"
 
-	driver "github.com/ClickHouse/clickhouse-go/v2"
+	"sluice/consumer/clickhouse"
 )
 
-// Migrator compares the schema with what a ClickHouse server has, and makes what is missing. It is run by `consumer
-// migrate`, never by a consumer as it starts: many of them start at once, and their user should not have the rights.
+// Migrator compares the schema with a ClickHouse server, and makes what is missing. `consumer migrate` runs it, never a
+// consumer that starts: many consumers start at once, and their user should not have the rights.
 //
-// It keeps no list of what was applied. What is there is left alone: tables, columns, indices, projections and views
+// It keeps no list of what was applied. It leaves alone what exists: tables, columns, indices, projections and views
 // that somebody added or changed, settings that have a value, and the retention unless one is given.
 type Migrator struct {
-	May Permissions // what it may do to what is there
+	May Permissions // what it may change
 
-	store Config
-	out   io.Writer
-	look  func(context.Context, *sql.DB, flavour) (*survey, error) // a seam for tests
+	cfg     Config
+	out     io.Writer
+	inspect func(context.Context, *sql.DB, variant) (*serverInfo, error) // tests replace it
 }
 
-// Permissions are for changes that remove or hide something. Without them such a change is said and not made.
+// Permissions allow changes that remove or hide something. Without them a Migrator reports such a change and does not
+// make it.
 type Permissions struct {
-	ShortenRetention bool // remove the rows that are older than Store.Retention
+	ShortenRetention bool // remove the rows that are older than Config.Retention
 	ReplaceViews     bool // replace views whose query is not the schema's
 }
 
-// NewMigrator returns a Migrator that says on out what it does.
-func NewMigrator(store Config, out io.Writer) *Migrator {
-	return &Migrator{store: store, out: out, look: look}
+// NewMigrator returns a Migrator that prints on out what it does. It opens nothing.
+func NewMigrator(cfg Config, out io.Writer) *Migrator {
+	return &Migrator{cfg: cfg, out: out, inspect: inspect}
 }
 
 var (
-	// ErrPending is returned by Status when a schema should be complete and is not.
+	// ErrPending is returned by [Migrator.Status] when the schema is not complete.
 	ErrPending = errors.New("the schema is not complete")
-	// ErrLeft is returned when something was left as it is that differs from the schema, or from what was asked for.
+	// ErrLeft is returned when something was left alone that differs from the schema or from what was asked for.
 	ErrLeft = errors.New("left as it is")
 )
 
 // Apply makes the database and what is missing in it, and sets the retention if one is given. It may be run again at
-// any time, also after it was interrupted: each step is one statement, and does nothing where its work is done.
+// any time, also after it was interrupted: each step is one statement, and does nothing where its work is done. Several
+// may run at a time.
 func (m *Migrator) Apply(ctx context.Context) error {
-	return m.connect(ctx, func(db *sql.DB, f flavour) error {
-		p, err := m.plan(ctx, db, f)
+	return m.connect(ctx, func(db *sql.DB, v variant) error {
+		p, err := m.plan(ctx, db, v)
 		if err != nil {
 			return err
 		}
 		if err := m.run(ctx, db, p.steps); err != nil {
-			for _, f := range p.left() { // which may be why
-				m.sayf("%s", f)
+			for _, f := range p.left() { // which may be the reason
+				m.printf("%s", f)
 			}
 			return err
 		}
 		if len(p.steps) > 0 {
-			if p, err = m.plan(ctx, db, f); err != nil {
+			if p, err = m.plan(ctx, db, v); err != nil {
 				return err
 			}
 		}
 		for _, f := range p.with(stateMissing, stateDiffers, statePending) {
-			m.sayf("%s", f)
+			m.printf("%s", f)
 		}
 		if len(p.steps) > 0 {
-			return fmt.Errorf("still not there after it was made: %s", names(p.with(stateMissing, statePending)))
+			return fmt.Errorf("still missing after the migration: %s", names(p.with(stateMissing, statePending)))
 		}
 		if err := p.remains(); err != nil {
 			return err
 		}
-		m.sayf("schema is up to date")
+		m.printf("schema is up to date")
 		return nil
 	})
 }
 
-// remains is the error of a plan whose steps were run.
+// remains is the error of a migration whose steps were run.
 func (p *migration) remains() error {
 	var texts []string
 	if left := p.left(); len(left) > 0 {
@@ -101,36 +102,36 @@ func names(findings []finding) string {
 	return strings.Join(out, ", ")
 }
 
-// run carries out the steps and says each. The database is connected to once it is there.
+// run runs the steps and prints each. It connects to the database once that exists.
 func (m *Migrator) run(ctx context.Context, server *sql.DB, steps []change) error {
 	db := server
 	for _, s := range steps {
 		if !s.server && db == server {
-			opts, err := m.options()
+			opts, err := m.cfg.ClickHouse.Options()
 			if err != nil {
 				return err
 			}
-			db = driver.OpenDB(opts)
+			db = clickhouse.OpenDB(opts, opts.Auth.Database)
 			defer db.Close() //nolint:errcheck,revive // once; nothing is pending
 		}
 		if _, err := db.ExecContext(ctx, s.statement); err != nil {
 			return fmt.Errorf("%.80s: %w", strings.Join(strings.Fields(s.statement), " "), err)
 		}
-		m.sayf("%s", s.said)
+		m.printf("%s", s.done)
 	}
 	return nil
 }
 
-// Status says what is there, what is missing and what differs. The error is ErrPending unless everything is as it
-// should be.
+// Status prints what exists, what is missing and what differs. It returns ErrPending unless everything is as the schema
+// says.
 func (m *Migrator) Status(ctx context.Context) error {
-	return m.connect(ctx, func(db *sql.DB, f flavour) error {
-		p, err := m.plan(ctx, db, f)
+	return m.connect(ctx, func(db *sql.DB, v variant) error {
+		p, err := m.plan(ctx, db, v)
 		if err != nil {
 			return err
 		}
 		for _, f := range p.findings {
-			m.sayf("%s", f)
+			m.printf("%s", f)
 		}
 		var counts []string
 		for _, state := range []string{stateMissing, statePending, stateDiffers} {
@@ -145,14 +146,14 @@ func (m *Migrator) Status(ctx context.Context) error {
 	})
 }
 
-// DryRun prints the statements that Apply would run. Where the server cannot be reached, and with cloud, these are the
-// statements for an empty one: of ClickHouse Cloud with cloud, which Apply recognises by itself.
+// DryRun prints the statements that Apply would run. Where the server cannot be reached, and with cloud, it prints the
+// statements for an empty server: of ClickHouse Cloud with cloud. Apply recognises ClickHouse Cloud by itself.
 func (m *Migrator) DryRun(ctx context.Context, cloud bool) error {
 	if cloud {
 		return m.printAll(true)
 	}
-	err := m.connect(ctx, func(db *sql.DB, f flavour) error {
-		p, err := m.plan(ctx, db, f)
+	err := m.connect(ctx, func(db *sql.DB, v variant) error {
+		p, err := m.plan(ctx, db, v)
 		if err != nil {
 			return err
 		}
@@ -160,8 +161,8 @@ func (m *Migrator) DryRun(ctx context.Context, cloud bool) error {
 		return p.remains()
 	})
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		m.sayf("-- %s", strings.ReplaceAll(err.Error(), "\n", " "))
-		m.sayf("-- The server was not asked. An empty one would be sent:\n")
+		m.printf("-- %s", strings.ReplaceAll(err.Error(), "\n", " "))
+		m.printf("-- The server was not asked. An empty one would be sent:\n")
 		return m.printAll(false)
 	}
 	return err
@@ -169,21 +170,21 @@ func (m *Migrator) DryRun(ctx context.Context, cloud bool) error {
 
 // printAll prints the statements for an empty server.
 func (m *Migrator) printAll(cloud bool) error {
-	opts, err := m.options()
+	opts, err := m.cfg.ClickHouse.Options()
 	if err != nil {
 		return err
 	}
-	f := m.flavour(opts)
-	f.cloud = cloud
-	if f.cloud && f.cluster != "" {
+	v := m.variant(opts.Auth.Database)
+	v.Cloud = cloud
+	if v.Cloud && v.Cluster != "" {
 		return errors.New("--cloud: ClickHouse Cloud replicates by itself, leave --clickhouse-cluster out")
 	}
-	f.ttl = newTTL(nil, m.store.Retention)
-	all, err := statements(f)
+	v.TTL = newTTL(nil, m.cfg.Retention)
+	all, err := statements(v)
 	if err != nil {
 		return err
 	}
-	p := migration{steps: []change{{statement: f.createDatabase()}}}
+	p := migration{steps: []change{{statement: v.createDatabase()}}}
 	for _, s := range all {
 		p.do(change{statement: s.text, file: s.file})
 	}
@@ -194,94 +195,87 @@ func (m *Migrator) printAll(cloud bool) error {
 func (m *Migrator) print(p migration) {
 	for _, s := range p.steps {
 		if s.file != "" {
-			m.sayf("-- %s", s.file)
+			m.printf("-- %s", s.file)
 		}
-		m.sayf("%s;\n", s.statement)
+		m.printf("%s;\n", s.statement)
 	}
 	if len(p.steps) == 0 {
-		m.sayf("-- nothing to run")
+		m.printf("-- nothing to run")
 	}
 	for _, f := range p.with(stateDiffers, statePending) {
-		m.sayf("-- %s", f)
+		m.printf("-- %s", f)
 	}
 }
 
-// plan compares the schema with what is there.
-func (m *Migrator) plan(ctx context.Context, db *sql.DB, f flavour) (migration, error) {
-	all, err := want(ctx, db, f)
+// plan compares the schema with the server.
+func (m *Migrator) plan(ctx context.Context, db *sql.DB, v variant) (migration, error) {
+	all, err := readWanted(ctx, db, v)
 	if err != nil {
 		return migration{}, err
 	}
-	inv, err := take(ctx, db, f, all)
+	inv, err := readInventory(ctx, db, v, all)
 	if err != nil {
 		return migration{}, err
 	}
-	have := inv.ttls(f.table())
-	f.ttl = newTTL(have, m.store.Retention)
-	texts, err := statements(f)
+	have := inv.ttls(v.Table())
+	v.TTL = newTTL(have, m.cfg.Retention)
+	texts, err := statements(v)
 	if err != nil {
 		return migration{}, err
 	}
 	for i := range texts {
 		all[i].statement = texts[i]
 	}
-	c := comparison{flavour: f, inventory: inv, replaceViews: m.May.ReplaceViews}
+	c := comparison{variant: v, inventory: inv, replaceViews: m.May.ReplaceViews}
 	c.compare(all)
-	lost := func(d time.Duration) (loss, error) { return lostBy(ctx, db, f, d) }
-	err = c.retention(have, m.store.Retention, m.May.ShortenRetention, lost)
+	lost := func(d time.Duration) (loss, error) { return lostBy(ctx, db, v, d) }
+	err = c.retention(have, m.cfg.Retention, m.May.ShortenRetention, lost)
 	return c.migration, err
 }
 
-func (m *Migrator) flavour(opts *driver.Options) flavour {
-	return flavour{database: opts.Auth.Database, cluster: m.store.ClickHouse.Cluster}
+func (m *Migrator) variant(database string) variant {
+	return variant{Database: database, Cluster: m.cfg.ClickHouse.Cluster}
 }
 
-func (m *Migrator) options() (*driver.Options, error) {
-	opts, err := m.store.ClickHouse.Options()
-	if err == nil {
-		opts.DialTimeout = clickhouse.DialTimeout
-	}
-	return opts, err
-}
-
-// connect opens the server's default database for one piece of work, once the server is known to be one for the schema.
-func (m *Migrator) connect(ctx context.Context, work func(*sql.DB, flavour) error) error {
-	opts, err := m.options()
+// connect opens the server's default database for one piece of work, after it has checked that the server is suitable.
+func (m *Migrator) connect(ctx context.Context, work func(*sql.DB, variant) error) error {
+	opts, err := m.cfg.ClickHouse.Options()
 	if err != nil {
 		return err
 	}
-	f := m.flavour(opts)
-	db, err := openDefault(ctx, *opts)
+	v := m.variant(opts.Auth.Database)
+	db, err := openDefault(ctx, m.cfg.ClickHouse)
 	if err != nil {
 		return err
 	}
 	defer db.Close() //nolint:errcheck // nothing is pending
-	s, err := m.look(ctx, db, f)
+	s, err := m.inspect(ctx, db, v)
 	if err != nil {
 		return err
 	}
-	if err := s.fits(f); err != nil {
+	if err := s.fits(v); err != nil {
 		return fmt.Errorf("clickhouse at %s: %w", strings.Join(opts.Addr, ", "), err)
 	}
-	f.cloud = s.Cloud
-	return work(db, f)
+	v.Cloud = s.Cloud
+	return work(db, v)
 }
 
-// openDefault connects to the default database, because the one to be made is not there to connect to.
-func openDefault(ctx context.Context, opts driver.Options) (*sql.DB, error) {
-	opts.Auth.Database = "default"
-	db := driver.OpenDB(&opts)
+// openDefault connects to the default database, because the schema's own may not exist. The error is one sentence for
+// the author of the DSN. It does not repeat the password.
+func openDefault(ctx context.Context, cfg clickhouse.Config) (*sql.DB, error) {
+	opts, err := cfg.Options()
+	if err != nil {
+		return nil, err
+	}
+	db := clickhouse.OpenDB(opts, "default")
 	if err := db.PingContext(ctx); err != nil {
 		_ = db.Close()
-		return nil, unreachable(&opts, err)
+		return nil, fmt.Errorf("clickhouse at %s: %w (check --clickhouse-dsn, and that the server runs)",
+			strings.Join(opts.Addr, ", "), err)
 	}
 	return db, nil
 }
 
-// unreachable is one sentence for somebody who wrote a DSN; it does not repeat the password in it.
-func unreachable(opts *driver.Options, err error) error {
-	return fmt.Errorf("clickhouse at %s: %w (check --clickhouse-dsn, and that the server runs)",
-		strings.Join(opts.Addr, ", "), err)
+func (m *Migrator) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(m.out, format+"\n", args...)
 }
-
-func (m *Migrator) sayf(format string, args ...any) { _, _ = fmt.Fprintf(m.out, format+"\n", args...) }

@@ -8,11 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/consumer/rows/rowstest"
 )
 
-// apply migrates and returns what was said.
+// apply migrates and returns the output.
 func apply(t *testing.T, store Config) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -22,10 +24,10 @@ func apply(t *testing.T, store Config) string {
 	return out.String()
 }
 
-// upToDate is what is said when there is nothing to do.
+// upToDate is the output when there is nothing to do.
 const upToDate = "schema is up to date\n"
 
-// status asks for the state and returns what was said.
+// status returns the output of a status.
 func status(t *testing.T, store Config) (said string, err error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -33,10 +35,10 @@ func status(t *testing.T, store Config) (said string, err error) {
 	return out.String(), err
 }
 
-// objects are what a migrated database has.
+// objects are the objects of a migrated database.
 var objects = []string{"table events_raw", "view events", "view issues", "view events_per_minute"}
 
-// A migration that is run again does nothing and says so; the status tells before from after. Over both protocols.
+// A second migration does nothing and says so. The status tells before from after. Over both protocols.
 func TestMigrateTwice(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		store := storeAt(dsn)
@@ -68,22 +70,21 @@ func TestMigrateTwice(t *testing.T) {
 
 // A file of the schema is one statement that is safe to run again.
 func TestOneStatementAFile(t *testing.T) {
-	names, err := fs.Glob(schemaFiles, "*.sql")
-	if err != nil || len(names) == 0 {
-		t.Fatal("no schema", err)
-	}
+	names, err := fs.Glob(files, "*.sql")
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
 	for _, name := range names {
-		text, err := schemaFiles.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if all := statementsOf(string(text)); len(all) != 1 || !strings.Contains(all[0], " IF NOT EXISTS ") {
-			t.Errorf("%s has %d statements, or one that is not safe to run again", name, len(all))
-		}
+		text, err := files.ReadFile(name)
+		require.NoError(t, err)
+		all, err := variant{}.render(string(text))
+		require.NoError(t, err, name)
+		require.Len(t, all, 1, name)
+		require.Contains(t, all[0], " IF NOT EXISTS ", name)
 	}
 }
 
-// Retention counts from the receipt: an event with an old timestamp that came today stays, one that came long ago goes.
+// Retention counts from the receipt: an event with an old timestamp that was received today stays, and an event that
+// was received long ago goes.
 func TestRetentionCountsFromReceipt(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	now := time.Now()

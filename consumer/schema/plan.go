@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// The states of what the schema asks for.
+// The states of an object, a column, an index, a setting, or the retention.
 const (
 	stateThere   = "there"
 	stateMissing = "missing" // migrate makes it
 	stateDiffers = "differs" // migrate leaves it alone
-	statePending = "pending" // asked for with a flag and not yet so
+	statePending = "pending" // a flag asks for a change that was not made yet
 )
 
-// finding says of one thing that the schema asks for how it is.
+// finding is the state of one thing that the schema asks for.
 type finding struct {
 	state, what, detail string
-	// serious: with this difference events may be lost, doubled, refused or hidden. Other differences are an operator's
-	// tuning, such as a codec.
+	// serious differences may lose, double, refuse or hide events. Other differences, such as a codec, are an
+	// operator's tuning.
 	serious bool
 }
 
@@ -30,27 +30,29 @@ func (f finding) String() string {
 	return text
 }
 
-// change is one statement, which may be run again at any time.
+// change is one statement. It may be run again at any time.
 type change struct {
 	statement string
-	said      string // once it was run
-	file      string // of the schema; empty: it is derived from one
-	server    bool   // it is run outside of the database, which is not there yet
+	done      string // what is printed after the statement was run
+	file      string // of the schema, unless the statement is derived from one
+	server    bool   // it is run outside of the database, which does not exist yet
 }
 
-// migration is what a comparison of the schema with a server comes to.
+// migration is the result of a comparison.
 type migration struct {
 	findings []finding
 	steps    []change
-	refused  string // why something asked for is not among the steps, for the error
+	refused  string // why something that was asked for is not among the steps
 }
 
+// find notes a finding, once.
 func (p *migration) find(f finding) {
 	if !slices.Contains(p.findings, f) {
 		p.findings = append(p.findings, f)
 	}
 }
 
+// do plans a step, once.
 func (p *migration) do(s change) {
 	if !slices.ContainsFunc(p.steps, func(other change) bool { return other.statement == s.statement }) {
 		p.steps = append(p.steps, s)
@@ -68,28 +70,29 @@ func (p *migration) with(states ...string) []finding {
 	return out
 }
 
-// left returns the serious differences, which migrate does not mend.
+// left returns the serious differences that remain after the migration.
 func (p *migration) left() []finding {
 	return slices.DeleteFunc(p.with(stateDiffers, stateMissing), func(f finding) bool { return !f.serious })
 }
 
-// comparison compares the schema with what is there.
+// comparison compares the schema with an inventory.
 type comparison struct {
 	migration
-	flavour
+	variant
 	inventory
 	replaceViews bool
 }
 
+// compare compares all objects of the schema.
 func (c *comparison) compare(all []wanted) {
-	what := "database " + c.database
-	c.presence(what, c.databases, change{statement: c.createDatabase(), said: "made " + what, server: true})
+	what := "database " + c.Database
+	c.presence(what, c.databases, change{statement: c.createDatabase(), done: "made " + what, server: true})
 	for _, w := range all {
 		c.object(w, c.objects[w.name])
 	}
 }
 
-// presence reports whether an object is on all servers, and makes it if not.
+// presence reports on how many servers an object exists, and makes it where it is missing.
 func (c *comparison) presence(what string, on int, s change) {
 	if on >= c.servers {
 		c.find(finding{state: stateThere, what: what})
@@ -103,6 +106,7 @@ func (c *comparison) presence(what string, on int, s change) {
 	c.do(s)
 }
 
+// object compares one object with its definitions on the servers.
 func (c *comparison) object(w wanted, all []found) {
 	kind := "table"
 	if w.view {
@@ -118,10 +122,10 @@ func (c *comparison) object(w wanted, all []found) {
 		}
 	}
 	if on < c.servers && slices.Contains(c.detached, w.name) {
-		// CREATE … IF NOT EXISTS does nothing then, and says nothing.
+		// CREATE … IF NOT EXISTS would do nothing, without an error.
 		c.find(finding{stateMissing, what, "it is detached: ATTACH TABLE " + w.name + " brings it back", true})
 	} else {
-		c.presence(what, on, change{statement: w.text, said: "made " + what, file: w.file})
+		c.presence(what, on, change{statement: w.text, done: "made " + what, file: w.file})
 	}
 	for _, o := range all {
 		if w.view {
@@ -132,7 +136,7 @@ func (c *comparison) object(w wanted, all []found) {
 	}
 }
 
-// view compares a view's query. A view to which somebody added columns at the end is still ours.
+// view compares the query of a view. Additional columns at the end are no difference.
 func (c *comparison) view(w wanted, o found) {
 	have := c.unqualified(o.query)
 	if have == w.query || extends(have, w.query) {
@@ -145,20 +149,20 @@ func (c *comparison) view(w wanted, o found) {
 	}
 	c.find(finding{state: statePending, what: what, detail: "it has another query and will be replaced"})
 	statement := strings.Replace(w.text, "CREATE VIEW IF NOT EXISTS ", "CREATE OR REPLACE VIEW ", 1)
-	c.do(change{statement: statement, said: "replaced " + what, file: w.file})
+	c.do(change{statement: statement, done: "replaced " + what, file: w.file})
 }
 
-// unqualified takes the database's name out of a query, which ClickHouse puts before each table.
-func (f flavour) unqualified(query string) string {
+// unqualified removes the database's name from a query. ClickHouse puts the name before each table.
+func (v variant) unqualified(query string) string {
 	for _, keyword := range []string{"FROM ", "JOIN "} {
-		for _, name := range []string{f.database, quotedName(f.database)} {
+		for _, name := range []string{v.Database, quotedName(v.Database)} {
 			query = strings.ReplaceAll(query, keyword+name+".", keyword)
 		}
 	}
 	return query
 }
 
-// extends says whether a query is the wanted one with more columns behind its own.
+// extends reports whether a query is the wanted one with more columns at the end.
 func extends(have, wanted string) bool {
 	columns, rest, _ := strings.Cut(wanted, " FROM ")
 	more, ok := strings.CutPrefix(have, columns+", ")

@@ -13,15 +13,15 @@ import (
 	"sluice/internal/settings"
 )
 
-// Limits of --retention. ClickHouse counts a table's TTL in seconds of 32 bits, which end in 2106: with the time of
-// receipt and more than that it would start again in 1970, and all rows would be removed at once.
+// The limits of --retention. ClickHouse counts a table's TTL in seconds of 32 bits, which end in 2106. A TTL beyond
+// that starts again in 1970, and ClickHouse would remove all rows at once.
 const (
 	defaultRetention = 90 * 24 * time.Hour // of a new table
 	minRetention     = 24 * time.Hour
 	maxRetention     = 18250 * 24 * time.Hour
 )
 
-// checkRetention reports a retention that cannot be set. Nil is none: what is there stays.
+// checkRetention reports a retention that cannot be set. Nil keeps what the table has.
 func checkRetention(asked *settings.Duration) error {
 	if asked == nil {
 		return nil
@@ -33,7 +33,7 @@ func checkRetention(asked *settings.Duration) error {
 	return nil
 }
 
-// days writes a duration the way the setting is written.
+// days writes a duration as the setting is written.
 func days(d time.Duration) string {
 	if d%(24*time.Hour) == 0 {
 		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
@@ -41,16 +41,17 @@ func days(d time.Duration) string {
 	return d.String()
 }
 
-// ttlOf is the TTL that keeps rows for a time after their receipt.
+// ttlOf is the TTL that keeps rows for a duration after their receipt.
 func ttlOf(d time.Duration) string {
 	return fmt.Sprintf("toDateTime(received_at) + toIntervalSecond(%d)", int64(d.Seconds()))
 }
 
-// simpleTTL matches a TTL that is a time after receipt.
+// simpleTTL matches a TTL of a duration after receipt.
 var simpleTTL = regexp.MustCompile(
 	`^toDateTime\(received_at\) \+ toInterval(Second|Minute|Hour|Day|Week)\((\d{1,10})\)( DELETE)?$`)
 
-// keeps is for how long a TTL keeps rows; not ok: it says something else than a time after receipt.
+// keeps returns for how long a TTL keeps rows. It is not ok if the TTL says something else than a duration after
+// receipt.
 func keeps(ttl string) (d time.Duration, ok bool) {
 	m := simpleTTL.FindStringSubmatch(ttl)
 	if m == nil {
@@ -77,7 +78,7 @@ func saidTTL(ttl string) string {
 	return "by TTL " + ttl
 }
 
-// ttls are the different TTLs that servers have for the table of the rows.
+// ttls lists the different TTLs that the servers have for a table.
 func (inv *inventory) ttls(table string) []string {
 	var out []string
 	for _, o := range inv.objects[table] {
@@ -88,8 +89,7 @@ func (inv *inventory) ttls(table string) []string {
 	return out
 }
 
-// newTTL is the TTL that the table gets where it is made: that of the other servers, else the one asked for, else the
-// default.
+// newTTL is the TTL of a table that is made: that of the other servers, else the retention asked for, else the default.
 func newTTL(have []string, asked *settings.Duration) string {
 	switch {
 	case len(have) > 0:
@@ -101,7 +101,7 @@ func newTTL(have []string, asked *settings.Duration) string {
 	}
 }
 
-// loss is what a shorter retention removes at once.
+// loss is how much a shorter retention removes at once.
 type loss struct{ rows, bytes uint64 }
 
 func (l loss) String() string {
@@ -112,6 +112,7 @@ func (l loss) String() string {
 	return fmt.Sprintf("%d %s (about %s)", l.rows, rows, sizeOf(l.bytes))
 }
 
+// sizeOf writes a number of bytes with a unit.
 func sizeOf(bytes uint64) string {
 	switch {
 	case bytes >= 1<<30:
@@ -123,15 +124,15 @@ func sizeOf(bytes uint64) string {
 	}
 }
 
-// retention compares the TTLs that servers have with what is asked for. A TTL that keeps rows for less time than before, or
-// that takes the place of one which cannot be compared, needs a permission: it may remove rows.
+// retention compares the servers' TTLs with the retention asked for. A TTL that keeps rows for less time than before
+// may remove rows and needs a permission. So does a TTL that replaces one which cannot be compared.
 func (c *comparison) retention(
 	have []string, asked *settings.Duration, shorten bool, lost func(time.Duration) (loss, error),
 ) error {
 	if len(have) == 0 {
-		return nil // the table is made with it
+		return nil // the table is made with its TTL
 	}
-	what := "retention of " + c.flavour.table()
+	what := "retention of " + c.Table()
 	if asked == nil {
 		c.find(finding{state: stateThere, what: what, detail: saidTTL(have[0])})
 		if len(have) > 1 {
@@ -159,8 +160,8 @@ func (c *comparison) retention(
 	return nil
 }
 
-// against compares TTLs with a retention. It returns what one is that differs, or nothing if all are the same, and
-// whether rows would be kept for less time than one of them says.
+// against compares TTLs with a retention. It returns a TTL that differs, in words, or nothing. shorter reports whether
+// rows would be kept for less time than one of the TTLs says.
 func against(have []string, d time.Duration) (now string, shorter bool) {
 	for _, ttl := range have {
 		keep, known := keeps(ttl)
@@ -174,7 +175,7 @@ func against(have []string, d time.Duration) (now string, shorter bool) {
 	return now, false
 }
 
-// shorten plans a shorter retention where that is allowed, and else says what it takes.
+// shorten plans a shorter retention if that is allowed, and otherwise reports how much it would remove.
 func (c *comparison) shorten(what string, d time.Duration, now string, l loss, allowed bool) {
 	detail := fmt.Sprintf("%s is asked for, it is %s; %s would be removed at once, which takes --shorten-retention",
 		days(d), now, l)
@@ -184,29 +185,30 @@ func (c *comparison) shorten(what string, d time.Duration, now string, l loss, a
 		return
 	}
 	c.refused = fmt.Sprintf("--retention: %s (now: %s) would remove %s from %s at once; "+
-		"add --shorten-retention if that is meant", days(d), now, l, c.flavour.table())
+		"add --shorten-retention if that is meant", days(d), now, l, c.Table())
 }
 
+// modifyTTL is the change to a retention.
 func (c *comparison) modifyTTL(d time.Duration, said string) change {
 	return change{
-		statement: c.alter(c.flavour.table()) + "MODIFY TTL " + ttlOf(d),
-		said:      "events are kept for " + days(d) + " after their receipt" + said,
+		statement: c.alter(c.Table()) + "MODIFY TTL " + ttlOf(d),
+		done:      "events are kept for " + days(d) + " after their receipt" + said,
 	}
 }
 
 // lostBy counts the rows that are older than a retention, and estimates their bytes by their share of each table
 // partition.
-func lostBy(ctx context.Context, db *sql.DB, f flavour, d time.Duration) (loss, error) {
-	rows, parts := f.database+"."+f.table(), "system.parts"
-	if f.cluster != "" {
-		rows = "cluster(" + clickhouse.Quote(f.cluster) + ", " + rows + ")" // one replica of each shard
-		parts = "cluster(" + clickhouse.Quote(f.cluster) + ", " + parts + ")"
+func lostBy(ctx context.Context, db *sql.DB, v variant, d time.Duration) (loss, error) {
+	rows, parts := v.Database+"."+v.Table(), "system.parts"
+	if v.Cluster != "" {
+		rows = "cluster(" + clickhouse.Quote(v.Cluster) + ", " + rows + ")" // one replica of each shard
+		parts = "cluster(" + clickhouse.Quote(v.Cluster) + ", " + parts + ")"
 	}
 	query := fmt.Sprintf(`SELECT sum(gone), toUInt64(sum(bytes * gone / all)) FROM
 (SELECT _partition_id AS id, count() AS all, countIf(%s <= now()) AS gone FROM %s GROUP BY id) AS r
 LEFT JOIN (SELECT partition_id AS id, sum(bytes_on_disk) AS bytes FROM %s
 WHERE database = %s AND table = %s AND active GROUP BY id) AS p USING (id)`,
-		ttlOf(d), rows, parts, clickhouse.Quote(f.database), clickhouse.Quote(f.table()))
+		ttlOf(d), rows, parts, clickhouse.Quote(v.Database), clickhouse.Quote(v.Table()))
 	var l loss
 	if err := db.QueryRowContext(ctx, query).Scan(&l.rows, &l.bytes); err != nil {
 		return l, fmt.Errorf("count the rows older than %s: %w", days(d), err)

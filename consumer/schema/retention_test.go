@@ -19,7 +19,7 @@ func ttlIs(d *clickhousetest.Database, want string) {
 	d.Asks("SELECT extract(engine_full, 'TTL (.*) SETTINGS') FROM system.tables WHERE database = currentDatabase() AND name = 'events_raw'", want)
 }
 
-// keeping is the store with a retention, or with none if it is 0.
+// keeping is the configuration with a retention, or with none if it is 0.
 func keeping(d *clickhousetest.Database, retention time.Duration) Config {
 	store := storeOf(d)
 	store.Retention = nil
@@ -29,17 +29,17 @@ func keeping(d *clickhousetest.Database, retention time.Duration) Config {
 	return store
 }
 
-// received inserts rows that were received some days ago.
+// received inserts rows that were received a number of days ago.
 func received(d *clickhousetest.Database, days ...int) {
 	d.T.Helper()
 	var records []rowstest.Record
 	for i, n := range days {
-		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), time.Now().AddDate(0, 0, -n), `{"message":"m"}`)) //nolint:gosec // small
+		records = append(records, rowstest.From(int64(i), "demo", rowstest.ID(uint64(i)), time.Now().AddDate(0, 0, -n), `{"message":"m"}`)) // small
 	}
 	putRows(d.T, storeOf(d), records...)
 }
 
-// A new table keeps rows for 90 days unless told otherwise, and one that is there keeps what it has, with all rows.
+// A new table keeps rows for 90 days unless told otherwise. An existing table keeps its retention and all rows.
 func TestRetentionNotGiven(t *testing.T) {
 	fresh := clickhousetest.New(t)
 	apply(t, keeping(fresh, 0))
@@ -52,6 +52,7 @@ func TestRetentionNotGiven(t *testing.T) {
 		"with something else": "ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + INTERVAL 365 DAY DELETE WHERE level < 'error', toDateTime(received_at) + INTERVAL 1 DAY RECOMPRESS CODEC(ZSTD(9))",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := clickhousetest.New(t)
 			apply(t, keeping(d, 365*day))
 			received(d, 0, 89, 91, 120, 300)
@@ -72,7 +73,8 @@ func TestRetentionNotGiven(t *testing.T) {
 	}
 }
 
-// A shorter retention says what it removes and removes nothing, unless that is allowed. A longer one is set at once.
+// A shorter retention reports how many rows it would remove, and removes none without permission. A longer retention is
+// set at once.
 func TestRetentionGiven(t *testing.T) {
 	for _, tc := range []struct {
 		before  string
@@ -94,6 +96,7 @@ func TestRetentionGiven(t *testing.T) {
 		{"MODIFY TTL toDateTime(received_at) + INTERVAL 12 MONTH", 10 * day, true, 4, "by TTL toDateTime(received_at) + toIntervalMonth(12)"},
 	} {
 		t.Run(fmt.Sprintf("%s %s", tc.before, tc.to), func(t *testing.T) {
+			t.Parallel()
 			d := clickhousetest.New(t)
 			apply(t, keeping(d, 365*day))
 			received(d, 0, 89, 91, 120, 300)
@@ -144,7 +147,7 @@ func rowsAbout(n int) string {
 	return fmt.Sprintf("%d rows (about ", n)
 }
 
-// How much is removed is counted from the rows, and their bytes by their share of each table partition.
+// The rows to be removed are counted, and their bytes estimated by their share of each table partition.
 func TestLossIsCounted(t *testing.T) {
 	d := clickhousetest.New(t)
 	apply(t, keeping(d, 365*day))
@@ -154,15 +157,11 @@ func TestLossIsCounted(t *testing.T) {
 		for j := range int64(1000) {
 			offset := int64(i)*1000 + j
 			text := fmt.Sprintf(`{"message":"m %d","timestamp":%q}`, offset*offset, at.Format(time.RFC3339))
-			records = append(records, rowstest.From(offset, "demo", rowstest.ID(uint64(offset)), at, text)) //nolint:gosec // not negative
+			records = append(records, rowstest.From(offset, "demo", rowstest.ID(uint64(offset)), at, text)) // not negative
 		}
 		putRows(t, storeOf(d), records...)
 	}
-	opts, err := storeOf(d).ClickHouse.Options()
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := openDefault(t.Context(), *opts)
+	db, err := openDefault(t.Context(), storeOf(d).ClickHouse)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,14 +171,14 @@ func TestLossIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for days, rows := range map[int]uint64{300: 0, 150: 1000, 50: 2000} {
-		l, err := lostBy(t.Context(), db, flavour{database: d.Name}, time.Duration(days)*day)
+		l, err := lostBy(t.Context(), db, variant{Database: d.Name}, time.Duration(days)*day)
 		if err != nil || l.rows != rows || l.bytes > all*rows/3000*3/2 || l.bytes < all*rows/3000/2 {
 			t.Errorf("%d days: %+v of %d bytes, error %v", days, l, all, err)
 		}
 	}
 }
 
-// Sizes are for people.
+// A size is written with a unit that suits it.
 func TestSizeOf(t *testing.T) {
 	for bytes, want := range map[uint64]string{0: "0.0 KiB", 1<<20 - 1: "1024.0 KiB", 1 << 20: "1.0 MiB", 1<<30 - 1: "1024.0 MiB", 1 << 30: "1.0 GiB"} {
 		if got := sizeOf(bytes); got != want {

@@ -29,7 +29,7 @@ func TestGoldenRow(t *testing.T) {
 	want := map[string]string{
 		"project_id": "checkout",
 		"event_id":   "4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
-		// A minute was between the clocks.
+		// The clocks differed by a minute.
 		"timestamp":          "2026-11-23 12:00:58.250",
 		"client_timestamp":   "2026-11-23 11:59:58.250",
 		"timestamp_adjusted": "false",
@@ -58,7 +58,7 @@ func TestGoldenRow(t *testing.T) {
 	d.Asks("SELECT abs(dateDiff('second', inserted_at, now64(3))) < 60 FROM events", "1")
 }
 
-// compareRow compares the only row of events, all columns but those that are made from others or by the clock.
+// compareRow compares the only row of events, in all columns but those that are computed from others or by the clock.
 func compareRow(t *testing.T, d *clickhousetest.Database, want map[string]string) {
 	t.Helper()
 	var got map[string]string
@@ -78,7 +78,7 @@ func compareRow(t *testing.T, d *clickhousetest.Database, want map[string]string
 	}
 }
 
-// What an event does not say is empty, not null and not a guess.
+// A field that an event lacks is empty: not null and not a guess.
 func TestBareRow(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	id := rowstest.ID(1)
@@ -94,7 +94,7 @@ func TestBareRow(t *testing.T) {
 	compareRow(t, d, want)
 }
 
-// The payload is the event's bytes, however odd, but for the one repair.
+// The payload is the bytes of the event, however odd, with one repair.
 func TestPayloadByteForByte(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	payloads := []string{
@@ -128,7 +128,7 @@ func TestPayloadByteForByte(t *testing.T) {
 			t.Errorf("the message is %q", unhex(t, message))
 		}
 	}
-	// And ClickHouse reads the same out of it as we do; but it reads nothing at all where a number is too large for its parser.
+	// ClickHouse reads the same from it as Sluice does. It reads nothing where a number is too large for its parser.
 	d.Asks("SELECT _offset, hex(JSONExtractString(payload, 'message')), hex(message) FROM events WHERE JSONExtractString(payload, 'message') != message AND NOT startsWith(message, 'too much')", "")
 	d.Asks("SELECT project_id, _offset FROM events WHERE message = 'forged'", fmt.Sprintf("demo\t%d", len(payloads)-1))
 }
@@ -142,7 +142,7 @@ func unhex(t *testing.T, text string) string {
 	return string(b)
 }
 
-// issue_id is the fingerprint in 16 hexadecimal digits, also where that begins with noughts.
+// issue_id is the fingerprint in 16 hexadecimal digits, also if the first digits are zeros.
 func TestIssueID(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	var records []rowstest.Record
@@ -150,7 +150,7 @@ func TestIssueID(t *testing.T) {
 	for n := 0; len(want) < 6; n++ {
 		value := fmt.Sprintf(`{"message":"m","fingerprint":"%d"}`, n)
 		r := rowstest.From(int64(n), "demo", rowstest.ID(uint64(n)), rowstest.Noon, value)
-		hash := rowstest.Block(t, r).Fingerprint[0]
+		hash := rowstest.Block(t, r).Fingerprint(0)
 		if least := uint64(1) << (60 - 4*(len(want)%3)); hash >= least {
 			continue // one below 2^60, the next below 2^56, the next below 2^52
 		}
@@ -171,7 +171,7 @@ func TestIssueID(t *testing.T) {
 	}
 }
 
-// Levels compare by severity, and go by their names.
+// Levels compare by severity, and are written by their names.
 func TestLevels(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	var records []rowstest.Record
@@ -183,7 +183,7 @@ func TestLevels(t *testing.T) {
 	d.Asks("SELECT groupArray(level) FROM (SELECT level FROM events WHERE level < 'error' ORDER BY level)", "['debug','info','warning']")
 }
 
-// Tags are a map, of the first 256.
+// Tags are a map of the first 256 tags.
 func TestTags(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	pairs := make([]string, 300)

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// table compares a table with the schema. What it has besides is its owner's. A table of another engine is not touched.
+// table compares a table with the schema. What the table has besides is not compared. A table of another engine is left
+// alone.
 func (c *comparison) table(w wanted, o found) {
 	if !c.keys(w, o) {
 		return
@@ -18,8 +19,10 @@ func (c *comparison) table(w wanted, o found) {
 	c.settings(w, o)
 }
 
-func (c *comparison) alter(table string) string { return "ALTER TABLE " + table + c.onCluster() + " " }
+// alter begins a statement that changes a table.
+func (c *comparison) alter(table string) string { return "ALTER TABLE " + table + c.OnCluster() + " " }
 
+// differs reports a difference, if there is one.
 func (c *comparison) differs(what, have, wanted string, serious bool) {
 	if have != wanted {
 		c.find(finding{stateDiffers, what, fmt.Sprintf("it is %s, not %s", shown(have), shown(wanted)), serious})
@@ -33,10 +36,10 @@ func shown(text string) string {
 	return text
 }
 
-// keys compares what an existing table cannot change, and says whether it has the wanted engine.
+// keys compares what cannot be changed in an existing table. It reports whether the table has the wanted engine.
 func (c *comparison) keys(w wanted, o found) bool {
 	name, arguments := o.definition.engine()
-	if c.cloud {
+	if c.Cloud {
 		name = strings.TrimPrefix(name, "Shared")
 	}
 	wantedName, wantedArguments := w.engine()
@@ -56,26 +59,29 @@ func byName(parts []part, name string) (part, bool) {
 	return part{}, false
 }
 
+// columns compares the columns, and adds the missing ones where the schema has them.
 func (c *comparison) columns(w wanted, o found) {
 	place := " FIRST"
 	for _, column := range w.columns {
 		what := "column " + column.name + " of " + w.name
 		if have, ok := byName(o.columns, column.name); ok {
-			c.differs(what, strings.TrimSpace(have.text+" "+have.kind), strings.TrimSpace(column.text+" "+column.kind), true)
-			if column.code != "" && have.text == column.text {
-				c.differs("codec of "+what, have.code, column.code, false)
+			c.differs(what, strings.TrimSpace(have.text+" "+have.defaultValue),
+				strings.TrimSpace(column.text+" "+column.defaultValue), true)
+			if column.codec != "" && have.text == column.text {
+				c.differs("codec of "+what, have.codec, column.codec, false)
 			}
 		} else {
 			c.find(finding{state: stateMissing, what: what})
 			c.do(change{
 				statement: c.alter(w.name) + "ADD COLUMN IF NOT EXISTS " + column.full() + place,
-				said:      "added " + what + ": rows that are in have its default",
+				done:      "added " + what + ": existing rows have its default",
 			})
 		}
 		place = " AFTER " + quotedName(column.name)
 	}
 }
 
+// indices compares the skipping indices. A missing one is added and built for the existing rows.
 func (c *comparison) indices(w wanted, o found) {
 	for _, index := range w.indices {
 		what := "index " + index.name + " of " + w.name
@@ -86,15 +92,16 @@ func (c *comparison) indices(w wanted, o found) {
 		c.find(finding{state: stateMissing, what: what})
 		c.do(change{
 			statement: c.alter(w.name) + "ADD INDEX IF NOT EXISTS " + index.name + " " + index.text,
-			said:      "added " + what,
+			done:      "added " + what,
 		})
 		c.do(change{
 			statement: c.alter(w.name) + "MATERIALIZE INDEX IF EXISTS " + index.name,
-			said:      what + " is being built for the rows that are in",
+			done:      what + " is being built for existing rows",
 		})
 	}
 }
 
+// settings compares the table's settings, and sets the ones that have no value.
 func (c *comparison) settings(w wanted, o found) {
 	for _, setting := range w.settings() {
 		what := "setting " + setting.name + " of " + w.name
@@ -105,14 +112,14 @@ func (c *comparison) settings(w wanted, o found) {
 		c.find(finding{state: stateMissing, what: what})
 		c.do(change{
 			statement: c.alter(w.name) + "MODIFY SETTING " + setting.name + " = " + setting.text,
-			said:      "set " + setting.name + " = " + setting.text + " for " + w.name,
+			done:      "set " + setting.name + " = " + setting.text + " for " + w.name,
 		})
 	}
 }
 
-// endangers says whether another value of a table's setting than ours may lose or double events: without fsync a block
-// that was answered may be lost with the power, and with a smaller window a block that comes again is not known any
-// more.
+// endangers reports whether a table's setting with another value than ours may lose or double events. Without fsync an
+// acknowledged block may be lost in a power failure. With a smaller window the table may forget the token of a block
+// that is sent again.
 func endangers(name, have, wanted string) bool {
 	if strings.Contains(name, "deduplication_window") {
 		h, errH := strconv.Atoi(have)

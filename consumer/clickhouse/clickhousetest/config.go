@@ -9,11 +9,12 @@ import (
 	"strings"
 )
 
-// clusters are the clusters that the engine believes to be part of. Their servers are the engine itself, and what the servers would hold
-// lies in databases of it.
+// clusters are the clusters that the engine believes to be part of. Their servers are the engine itself, and what the
+// servers would hold lies in databases of it.
 func clusters(port string) string {
 	server := func(database string) string {
-		return "<replica><default_database>" + database + "</default_database><host>127.0.0.1</host><port>" + port + "</port></replica>"
+		return "<replica><default_database>" + database + "</default_database>" +
+			"<host>127.0.0.1</host><port>" + port + "</port></replica>"
 	}
 	return `<remote_servers>
   <two><shard><weight>1</weight>` + server("two_a") + `</shard><shard><weight>2</weight>` + server("two_b") + `</shard></two>
@@ -52,7 +53,8 @@ func users(dir string) string {
 			"<quota>default</quota><access_management>1</access_management></%s>", name, name, name)
 	}
 	path := filepath.Join(dir, "users.xml")
-	text := "<clickhouse><profiles>" + all.String() + "</profiles><quotas><default/></quotas><users>" + names.String() + "</users></clickhouse>"
+	text := "<clickhouse><profiles>" + all.String() + "</profiles><quotas><default/></quotas>" +
+		"<users>" + names.String() + "</users></clickhouse>"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		panic(err)
 	}

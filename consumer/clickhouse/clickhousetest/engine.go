@@ -27,8 +27,8 @@ var shared struct {
 	dir    string
 }
 
-// Main runs the tests of a package. The first test that asks for the engine starts it. Main stops the engine, fails if the tests left
-// goroutines running, and exits.
+// Main runs the tests of a package. The first test that asks for the engine starts it. Main stops the engine, fails if
+// the tests left goroutines running, and exits.
 func Main(m *testing.M) {
 	embedded.Main()
 	code := m.Run()
@@ -86,8 +86,8 @@ func stop() error {
 	return errors.Join(<-shared.done, os.RemoveAll(shared.dir))
 }
 
-// Query sends one statement to the engine, in a database. The answer has lines of fields with tabs between them; the error is the text of
-// ClickHouse's refusal.
+// Query sends one statement to the engine, in a database. The answer has lines of fields with tabs between them; the
+// error is the text of ClickHouse's refusal.
 func Query(ctx context.Context, database, statement string) (string, error) {
 	target := "http://" + shared.engine.HTTPAddr() + "/?" + url.Values{"database": {database}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(statement))

@@ -40,9 +40,13 @@ ENGINE = ReplacingMergeTree(_ver)
 PARTITION BY toYYYYMM(id_time)
 ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id)
 TTL toDateTime(received_at) + toIntervalSecond(172800)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
-    min_bytes_for_wide_part = 67108864, merge_selector_base = 64,
-    min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
+SETTINGS non_replicated_deduplication_window = 10000,
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_bytes_for_wide_part = 67108864,
+    merge_selector_base = 64,
+    min_age_to_force_merge_seconds = 3600,
+    min_age_to_force_merge_on_partition_only = 1;
 
 CREATE VIEW IF NOT EXISTS events AS
 SELECT

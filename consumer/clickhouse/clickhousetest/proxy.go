@@ -121,7 +121,8 @@ func (p *Proxy) ServeHTTP(to http.ResponseWriter, r *http.Request) {
 	if p.Rewrite != nil {
 		body = []byte(p.Rewrite(string(body)))
 	}
-	onward, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+shared.engine.HTTPAddr()+r.URL.RequestURI(), bytes.NewReader(body))
+	target := "http://" + shared.engine.HTTPAddr() + r.URL.RequestURI()
+	onward, err := http.NewRequestWithContext(r.Context(), r.Method, target, bytes.NewReader(body))
 	if err != nil {
 		panic(err)
 	}

@@ -11,8 +11,8 @@ import (
 //go:embed plain.sql cluster.sql cloud.sql
 var golden embed.FS
 
-// Schema is the golden schema of a kind of ClickHouse: plain, cluster or cloud. Its database is called elsewhere, its cluster
-// my-cluster_1.a, and it keeps rows for two days.
+// Schema is the golden schema of a kind of ClickHouse: plain, cluster or cloud. Its database is called elsewhere, its
+// cluster my-cluster_1.a, and it keeps rows for two days.
 func Schema(kind string) string {
 	text, err := golden.ReadFile(kind + ".sql")
 	if err != nil {
@@ -27,9 +27,12 @@ func SchemaFile(kind string) string {
 	return filepath.Join(filepath.Dir(file), kind+".sql")
 }
 
-// Statements are the statements of a golden schema for a database, which the first one makes. Rows are kept for 90 days.
+// Statements are the statements of a golden schema for a database, which the first one makes. Rows are kept for 90
+// days.
 func Statements(kind, database string) []string {
-	text := strings.NewReplacer("elsewhere", database, "my-cluster_1.a", "two", "toIntervalSecond(172800)", "toIntervalSecond(7776000)").Replace(Schema(kind))
+	text := strings.NewReplacer(
+		"elsewhere", database, "my-cluster_1.a", "two", "toIntervalSecond(172800)", "toIntervalSecond(7776000)",
+	).Replace(Schema(kind))
 	var out []string
 	for statement := range strings.SplitSeq(text, ";") {
 		if s := strings.TrimSpace(statement); s != "" {
@@ -39,7 +42,8 @@ func Statements(kind, database string) []string {
 	return out
 }
 
-// ClusterTables are the statements of the tables and views on a server of the cluster called two, as the engine takes them.
+// ClusterTables are the statements of the tables and views on a server of the cluster called two, as the engine takes
+// them.
 func ClusterTables(database string) []string {
 	var out []string
 	for _, statement := range Statements("cluster", database)[1:] {

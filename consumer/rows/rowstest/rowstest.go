@@ -1,3 +1,4 @@
+// Package rowstest makes records and blocks for the tests of packages that use rows.
 package rowstest
 
 import (
@@ -23,7 +24,7 @@ type Record struct {
 // Noon is when the events of tests are received.
 var Noon = time.Date(2026, 11, 23, 12, 0, 0, 123_000_000, time.UTC)
 
-// ID is a UUID of version 4 that is the same for the same number.
+// ID returns a UUID of version 4, the same one for the same number.
 func ID(n uint64) uuid.UUID {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[8:], n)
@@ -32,10 +33,10 @@ func ID(n uint64) uuid.UUID {
 	return id
 }
 
-// IDAt is a UUID of version 7 with a time in it.
+// IDAt returns a UUID of version 7 with a time in it.
 func IDAt(at time.Time, n uint64) uuid.UUID {
 	id := ID(n)
-	ms := uint64(at.UnixMilli()) //nolint:gosec // after 1970
+	ms := uint64(at.UnixMilli()) // after 1970
 	for i := range 6 {
 		id[i] = byte(ms >> (8 * (5 - i)))
 	}
@@ -43,17 +44,19 @@ func IDAt(at time.Time, n uint64) uuid.UUID {
 	return id
 }
 
-// From is a record of an event.
+// From is a record of partition 0.
 func From(offset int64, project string, id uuid.UUID, received time.Time, value string) Record {
-	return Record{Offset: offset, Envelope: event.Envelope{Project: project, ID: id, ReceivedAt: received}, Value: value}
+	envelope := event.Envelope{Project: project, ID: id, ReceivedAt: received}
+	return Record{Offset: offset, Envelope: envelope, Value: value}
 }
 
-// Plain is a record whose message says which offset it has. It was received just now.
+// Plain is a record of partition 0 whose message contains the offset. It was received just now.
 func Plain(offset int64) Record {
-	return From(offset, "demo", ID(uint64(offset)), time.Now(), fmt.Sprintf(`{"message":"event %d"}`, offset)) //nolint:gosec // not negative
+	value := fmt.Sprintf(`{"message":"event %d"}`, offset)
+	return From(offset, "demo", ID(uint64(offset)), time.Now(), value) // not negative
 }
 
-// Block makes a block of records that are all good.
+// Block makes a block of records. It fails the test if a record is not a good event.
 func Block(tb testing.TB, records ...Record) *rows.Block {
 	tb.Helper()
 	var decoder event.Decoder
@@ -65,14 +68,15 @@ func Block(tb testing.TB, records ...Record) *rows.Block {
 			tb.Fatalf("record %d: %v", r.Offset, err)
 		}
 		b.Append(&ev, &rows.Row{
-			Envelope: envelope, IdTime: event.IDTime(envelope.ID, ev.Timestamp), Raw: []byte(r.Value), Topic: "events", Partition: r.Partition, Offset: r.Offset,
+			Envelope: envelope, IDTime: event.IDTime(envelope.ID, ev.Timestamp), Payload: []byte(r.Value),
+			Topic: "events", Partition: r.Partition, Offset: r.Offset,
 			MaxAge: 90 * 24 * time.Hour,
 		})
 	}
 	return b
 }
 
-// Many are n events of one partition.
+// Many makes a block of n plain records.
 func Many(tb testing.TB, n int) *rows.Block {
 	tb.Helper()
 	records := make([]Record, n)

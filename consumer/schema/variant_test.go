@@ -13,16 +13,16 @@ import (
 	"sluice/internal/settings"
 )
 
-var updateGolden = flag.Bool("consumer.golden", false, "write the golden files of the schema's renderings anew")
+var updateGolden = flag.Bool("schema.golden", false, "write the golden files of the schema's renderings anew")
 
-// renderings are the schema for each kind of ClickHouse, as a dry run prints it.
+// renderings are the schema for each variant, as a dry run prints it.
 func renderings(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for name, f := range map[string]flavour{"plain": {}, "cluster": {cluster: "my-cluster_1.a"}, "cloud": {cloud: true}} {
-		store := Config{ClickHouse: clickhouse.Config{DSN: "clickhouse://127.0.0.1:1/elsewhere", Cluster: f.cluster}, Retention: new(settings.Duration(48 * time.Hour))}
+	for name, f := range map[string]variant{"plain": {}, "cluster": {Cluster: "my-cluster_1.a"}, "cloud": {Cloud: true}} {
+		store := Config{ClickHouse: clickhouse.Config{DSN: "clickhouse://127.0.0.1:1/elsewhere", Cluster: f.Cluster}, Retention: new(settings.Duration(48 * time.Hour))}
 		var said bytes.Buffer
-		if err := NewMigrator(store, &said).printAll(f.cloud); err != nil {
+		if err := NewMigrator(store, &said).printAll(f.Cloud); err != nil {
 			t.Fatal(err)
 		}
 		out[name] = said.String()
@@ -30,7 +30,7 @@ func renderings(t *testing.T) map[string]string {
 	return out
 }
 
-// What each kind of ClickHouse is given is written down: a change shows in a review. Comments are left out, they are the schema's own.
+// The schema of each variant is written down, so that a review shows a change. Comments are left out.
 func TestRenderings(t *testing.T) {
 	for name, text := range renderings(t) {
 		var lines strings.Builder
@@ -51,8 +51,7 @@ func TestRenderings(t *testing.T) {
 	}
 }
 
-// Every statement of every rendering is one for ClickHouse's own parser, and means what it says: what it is written back to has all the
-// words that matter.
+// ClickHouse's own parser accepts every statement of every variant, and writes back the words that matter.
 func TestRenderingsParse(t *testing.T) {
 	d := clickhousetest.New(t)
 	for name, text := range renderings(t) {
@@ -79,7 +78,7 @@ func TestRenderingsParse(t *testing.T) {
 	}
 }
 
-// statementsOf cuts a text into its statements, without comments.
+// statementsOf splits a text into its statements, without comments.
 func statementsOf(text string) []string {
 	var lines strings.Builder
 	for line := range strings.Lines(text) {
@@ -96,7 +95,7 @@ func statementsOf(text string) []string {
 	return out
 }
 
-// A statement that there is no rule for is an error, and not sent as it is.
+// A file whose statement could harm is an error, and is not sent.
 func TestRenderRefuses(t *testing.T) {
 	for _, text := range []string{
 		"ALTER TABLE events_raw ADD COLUMN IF NOT EXISTS x String;\n",
@@ -105,7 +104,7 @@ func TestRenderRefuses(t *testing.T) {
 		"CREATE VIEW IF NOT EXISTS a AS\nSELECT 1;\nCREATE VIEW IF NOT EXISTS b AS\nSELECT 1;\n",
 		"",
 	} {
-		for _, f := range []flavour{{}, {cluster: "c"}, {cloud: true}} {
+		for _, f := range []variant{{}, {Cluster: "c"}, {Cloud: true}} {
 			if got, err := f.render("-- A comment.\n" + text); err == nil {
 				t.Errorf("%+v makes of %q\n%s", f, text, got)
 			}
@@ -113,7 +112,7 @@ func TestRenderRefuses(t *testing.T) {
 	}
 }
 
-// A dry run for Cloud and a cluster at once is for nobody.
+// A dry run for ClickHouse Cloud and a cluster at once is refused.
 func TestDryRunOfBoth(t *testing.T) {
 	var out bytes.Buffer
 	err := NewMigrator(Config{ClickHouse: clickhouse.Config{DSN: clickhouse.DefaultDSN, Cluster: "c"}}, &out).DryRun(t.Context(), true)

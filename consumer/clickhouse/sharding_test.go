@@ -13,11 +13,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// The hash that is computed here is the one that ClickHouse computes of shardKey, for any project and any id.
+// The hash is the one that ClickHouse computes of ShardKey, for any project and any id.
 func TestShardHash(t *testing.T) {
 	d := clickhousetest.NewShard(t)
 	const n = 5000
-	rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+	rnd := rand.New(rand.NewPCG(1, 2)) // a test's
 	var records []rowstest.Record
 	for i := range int64(n) {
 		id := uuid.UUID{}
@@ -31,14 +31,11 @@ func TestShardHash(t *testing.T) {
 		records = append(records, rowstest.From(i, string(project), id, rowstest.Noon, `{"message":"m"}`))
 	}
 	b := rowstest.Block(t, records...)
-	to := newInserter(reach(d.Native()))
-	to.table = LocalTable
-	defer to.Close()
-	if err := to.Insert(t.Context(), b, ""); err != nil {
+	if err := local(t, reach(d.Native())).Insert(t.Context(), b, ""); err != nil {
 		t.Fatal(err)
 	}
 	for _, weights := range [][]uint64{{1}, {1, 1}, {3, 0, 1}, {1, 2, 3, 4, 5}} {
-		s, err := newShards(weights)
+		s, err := newSharding(weights)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,17 +64,17 @@ func TestShardHash(t *testing.T) {
 
 func TestShardsWithoutWeight(t *testing.T) {
 	for _, weights := range [][]uint64{nil, {0}, {0, 0}} {
-		if _, err := newShards(weights); err == nil {
+		if _, err := newSharding(weights); err == nil {
 			t.Errorf("no error for %v", weights)
 		}
 	}
 }
 
-// A token names the shard and all weights: rows that go elsewhere come under another one.
+// A token contains the shard and all weights: rows that go elsewhere have another token.
 func TestShardTokens(t *testing.T) {
 	seen := map[string]string{}
 	for _, weights := range [][]uint64{{1, 1}, {1, 2}, {2, 1}, {1, 1, 1}, {1, 11}, {11, 1}} {
-		s, err := newShards(weights)
+		s, err := newSharding(weights)
 		if err != nil {
 			t.Fatal(err)
 		}

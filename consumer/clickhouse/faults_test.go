@@ -14,8 +14,8 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// refusing is a server that answers every login with an error of ClickHouse's; it returns its address. Some errors the engine
-// of the tests cannot be brought to: it has no users to make, and one whose login fails is its end.
+// refusing is the address of a server that answers every login with an error of ClickHouse. The engine of the tests
+// cannot produce some of these errors, and a failed native login ends it.
 func refusing(t *testing.T, code int) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -38,7 +38,7 @@ func refusing(t *testing.T, code int) string {
 			_, _ = conn.Read(hello)
 			var b proto.Buffer
 			b.PutUVarInt(uint64(proto.ServerCodeException))
-			b.PutInt32(int32(code)) //nolint:gosec // small
+			b.PutInt32(int32(code)) // small
 			b.PutString("DB::Exception")
 			b.PutString("no")
 			b.PutString("")
@@ -50,7 +50,7 @@ func refusing(t *testing.T, code int) string {
 	return l.Addr().String()
 }
 
-// refusingOverHTTP is the same over HTTP.
+// refusingOverHTTP is the address of a server that refuses every request.
 func refusingOverHTTP(t *testing.T, status, code int) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -64,7 +64,8 @@ func refusingOverHTTP(t *testing.T, status, code int) string {
 	return s.Listener.Addr().String()
 }
 
-// Every code that somebody must act on is recognised over both protocols, with a hint; every other one passes by itself.
+// Every code that somebody must act on is recognised over both protocols and has a hint. Every other code of the list
+// passes by itself.
 func TestRefusals(t *testing.T) {
 	for code, tell := range map[int]string{
 		16: "consumer migrate", 47: "consumer migrate", 60: "consumer migrate", 81: "consumer migrate", 62: "", 164: "INSERT", 497: "INSERT", 192: "password", 193: "password", 194: "password", 516: "password",
@@ -77,8 +78,8 @@ func TestRefusals(t *testing.T) {
 			"http://u:hunter2@" + refusingOverHTTP(t, http.StatusOK, code) + "/d": true, // it had begun to answer
 		} {
 			err := sendTo(t, Config{DSN: dsn}, rowstest.Block(t, rowstest.Plain(1)))
-			if err == nil || Code(err) != code || CodeLabel(err) != fmt.Sprint(code) || IsSetup(err) != setup {
-				t.Errorf("%d from %.5s: code %d, set-up %v, error %v", code, dsn, Code(err), IsSetup(err), err)
+			if err == nil || Code(err) != code || CodeLabel(err) != fmt.Sprint(code) || isSetup(err) != setup {
+				t.Errorf("%d from %.5s: code %d, set-up %v, error %v", code, dsn, Code(err), isSetup(err), err)
 				continue
 			}
 			if !strings.Contains(Hint(err), tell) || strings.Contains(err.Error(), "hunter2") {
@@ -88,23 +89,24 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What stands between us and ClickHouse can answer too, without a code of ClickHouse's: never a success, and not the set-up's fault.
+// A proxy in front of ClickHouse can answer without a code of ClickHouse. That is never a success, and not the setup's
+// fault.
 func TestProxyErrors(t *testing.T) {
 	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusNotFound, http.StatusNoContent, http.StatusUnauthorized} {
 		err := sendTo(t, Config{DSN: "http://" + refusingOverHTTP(t, status, 0) + "/db"}, rowstest.Block(t, rowstest.Plain(1)))
-		if err == nil || Code(err) != 0 || IsSetup(err) {
+		if err == nil || Code(err) != 0 || isSetup(err) {
 			t.Errorf("status %d: %v", status, err)
 		}
 	}
 }
 
-// A password that is wrong is the set-up's fault on the real server as well. Over HTTP only: a native login that fails ends an
+// A wrong password is the setup's fault on the real server as well. Only over HTTP: a native login that fails ends an
 // embedded engine.
 func TestWrongPassword(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	for _, user := range []string{"default:hunter2@", "nobody:hunter2@"} {
 		err := sendTo(t, reach("http://"+user+clickhousetest.Engine(t).HTTPAddr()+"/"+d.Name), rowstest.Block(t, rowstest.Plain(1)))
-		if !IsSetup(err) || !strings.Contains(Hint(err), "password") || strings.Contains(err.Error(), "hunter2") {
+		if !isSetup(err) || !strings.Contains(Hint(err), "password") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v", err)
 		}
 	}

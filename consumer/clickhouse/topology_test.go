@@ -10,50 +10,51 @@ import (
 	"time"
 )
 
-// A server that stands still holds up nobody who knows the shards, nor anybody whose context ends; those that must know wait.
+// A server that hangs blocks no caller who knows the shards, and no caller whose context ends. A caller who does not
+// know the shards waits.
 func TestLookHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClusterTable(Config{Cluster: "x", Quorum: "auto", DSN: "clickhouse://127.0.0.1:1/sluice"}, slog.New(slog.DiscardHandler))
+		c := newCluster(Config{Cluster: "x", Quorum: "auto", DSN: "clickhouse://127.0.0.1:1/sluice"}, slog.New(slog.DiscardHandler))
 		shape := clusterShape{weights: []uint64{1}, replicas: []int{1}, nodes: [][]node{{{name: "a:1"}}}}
 		hang := make(chan struct{})
-		c.shape = func(context.Context) (clusterShape, error) { <-hang; return shape, nil }
-		go func() { _, _, _ = c.look(context.Background()) }()
+		c.topology.read = func(context.Context) (clusterShape, error) { <-hang; return shape, nil }
+		go func() { _, _ = shardsOf(context.Background(), c) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if _, _, err := c.look(ctx); !errors.Is(err, ErrNotSent) || time.Since(start) != time.Second {
+		if _, err := shardsOf(ctx, c); !errors.Is(err, ErrNotSent) || time.Since(start) != time.Second {
 			t.Errorf("one who knows nothing yet: %v after %s", err, time.Since(start))
 		}
 		close(hang)
 		synctest.Wait()
-		if _, all, err := c.look(t.Context()); err != nil || len(all) != 1 {
+		if all, err := shardsOf(t.Context(), c); err != nil || len(all) != 1 {
 			t.Fatalf("%d shards, %v", len(all), err)
 		}
 
 		hang = make(chan struct{})
-		time.Sleep(lookEvery) // the bubble's clock
+		time.Sleep(topologyMaxAge) // the bubble's clock
 		synctest.Wait()
-		go func() { _, _, _ = c.look(context.Background()) }()
+		go func() { _, _ = shardsOf(context.Background(), c) }()
 		synctest.Wait()
 		start = time.Now()
-		if _, all, err := c.look(t.Context()); err != nil || len(all) != 1 || time.Since(start) != 0 {
+		if all, err := shardsOf(t.Context(), c); err != nil || len(all) != 1 || time.Since(start) != 0 {
 			t.Errorf("one who knows the shards: %d, %v after %s", len(all), err, time.Since(start))
 		}
 		shape = clusterShape{weights: []uint64{1, 1}, replicas: []int{1, 1}, nodes: [][]node{{{name: "a:1"}}, {{name: "b:1"}}}}
 		close(hang)
 		synctest.Wait()
 
-		// The shards are others now. Until they are what they were nobody works with those of before, also while somebody asks.
-		if _, _, err := c.look(t.Context()); !errors.Is(err, errOtherShards) {
+		// The shards have changed. Until they change back no caller gets the old ones, nor while another caller reads.
+		if _, err := shardsOf(t.Context(), c); !errors.Is(err, errOtherShards) {
 			t.Errorf("other shards: %v", err)
 		}
 		hang = make(chan struct{})
-		go func() { _, _, _ = c.look(context.Background()) }()
+		go func() { _, _ = shardsOf(context.Background(), c) }()
 		synctest.Wait()
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, _, err := c.look(ctx); !errors.Is(err, ErrNotSent) {
+		if _, err := shardsOf(ctx, c); !errors.Is(err, ErrNotSent) {
 			t.Errorf("other shards, while somebody asks: %v", err)
 		}
 		close(hang)
@@ -61,7 +62,7 @@ func TestLookHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// Replicas may come and go; a server in another shard means that rows would go elsewhere.
+// Replicas may come and go. A server in another shard means that rows would go elsewhere.
 func TestSameShards(t *testing.T) {
 	shape := func(weights []uint64, shards ...string) clusterShape {
 		out := clusterShape{weights: weights}

@@ -15,15 +15,16 @@ import (
 	"github.com/ClickHouse/ch-go"
 )
 
-// twoShards is a cluster of two shards with a replica each, reached on ways that can fail.
-func twoShards(t *testing.T) (c *clusterTable, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
+// twoShards is a cluster of two shards with one replica each, reached through proxies that can fail.
+func twoShards(t *testing.T) (c *Table, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
 	t.Helper()
 	servers, ways = []*clickhousetest.Database{clickhousetest.NewShard(t), clickhousetest.NewShard(t)}, []*clickhousetest.Proxy{clickhousetest.NewProxy(t), clickhousetest.NewProxy(t)}
 	c = clusterOf(t, "auto", clusterShape{nodes: [][]node{{nodeOf(viaProxy(servers[0], ways[0]))}, {nodeOf(viaProxy(servers[1], ways[1]))}}})
 	return c, servers, ways
 }
 
-// A block is in when each shard has its rows of it, as one block under a token of the shard's own; sent again it changes nothing.
+// A block is in when each shard has its rows, as one block under a token of its own. The same block sent again changes
+// nothing.
 func TestClusterInsert(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	const n = 1000
@@ -39,21 +40,23 @@ func TestClusterInsert(t *testing.T) {
 	for shard, d := range servers {
 		d.Asks(fmt.Sprintf("SELECT countIf(%s %% 2 != %d) FROM events_local", ShardKey, shard), "0")
 		d.Asks("SELECT count() > 400, uniqExact(_part) FROM events_local", "1\t1")
-		want := c.spread.token("range", shard)
+		want := shardingOf(c).token("range", shard)
 		if got := ways[shard].Tokens(); !slices.Equal(got, []string{want, want, want}) {
 			t.Errorf("shard %d was sent %v, want three times %s", shard+1, got, want)
 		}
 	}
-	if len(c.in) != 0 {
-		t.Errorf("remembered for nothing: %v", c.in)
+	if len(c.inserted) != 0 {
+		t.Errorf("remembered for nothing: %v", c.inserted)
 	}
 }
 
-// A shard that has its rows is not sent them again while another one fails: not when that one was not reached, not when it refused for a while, and
-// not when its answer was lost. Then its token drops what was in already.
+// A shard that has its rows is not sent them again while another shard fails: not when the other was not reached, nor
+// when it refused for a while, nor when its answer was lost. In the last case the other shard's token drops the rows
+// that it has.
 func TestClusterRetriesOneShard(t *testing.T) {
 	for name, m := range map[string]clickhousetest.Fault{"lost": clickhousetest.Lost, "answer lost": clickhousetest.AnswerLost, "read-only": clickhousetest.ReadOnly} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c, servers, ways := twoShards(t)
 			b := rowstest.Many(t, 100)
 			ways[1].Plan(m, m)
@@ -72,14 +75,15 @@ func TestClusterRetriesOneShard(t *testing.T) {
 			if got := addedUp(t, servers, "SELECT count() FROM events_local"); got != 100 {
 				t.Errorf("%d rows", got)
 			}
-			if len(c.in) != 0 {
-				t.Errorf("remembered for nothing: %v", c.in)
+			if len(c.inserted) != 0 {
+				t.Errorf("remembered for nothing: %v", c.inserted)
 			}
 		})
 	}
 }
 
-// Whoever takes a range over knows nothing of what its owner had sent: it sends all of it again, and each shard drops what it has.
+// The next owner of a range does not know what the last owner sent. It sends everything again, and each shard drops the
+// rows that it has.
 func TestClusterNextOwner(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	b := rowstest.Many(t, 100)
@@ -87,9 +91,9 @@ func TestClusterNextOwner(t *testing.T) {
 	if err := c.Insert(t.Context(), b, "range"); err == nil {
 		t.Fatal("no error")
 	}
-	next := clusterOf(t, "auto", *c.known)
+	next := clusterOf(t, "auto", *c.topology.known)
 	missing, err := next.Missing(t.Context(), "events", 0, b)
-	if err != nil || !slices.Equal(missing, c.spread.split(b)[0]) {
+	if err != nil || !slices.Equal(missing, shardingOf(c).split(b)[0]) {
 		t.Errorf("missing %v, error %v; want all of shard 1", missing, err)
 	}
 	if err := next.Insert(t.Context(), b, "range"); err != nil {
@@ -100,14 +104,14 @@ func TestClusterNextOwner(t *testing.T) {
 	}
 }
 
-// A block whose events are all of one shard is that shard's alone.
+// A block whose events all belong to one shard is sent to that shard only.
 func TestClusterOneShardsBlock(t *testing.T) {
 	c, servers, ways := twoShards(t)
-	if _, _, err := c.look(t.Context()); err != nil {
+	if _, err := shardsOf(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	b := rowstest.Many(t, 100)
-	b = b.Pick(c.spread.split(b)[1])
+	b = b.Pick(shardingOf(c).split(b)[1])
 	if err := c.Insert(t.Context(), b, "range"); err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +121,8 @@ func TestClusterOneShardsBlock(t *testing.T) {
 	}
 }
 
-// The question which rows are missing is asked of all shards, about all rows: a row is in wherever it is, as after a change of the weights.
-// While a shard does not answer nothing is missing and nothing is in.
+// All shards are asked which rows are missing, about all rows: a row is in wherever it is, as after a change of the
+// weights. While a shard does not answer, no row is missing and none is in.
 func TestClusterDoubt(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	b := rowstest.Many(t, 20)
@@ -155,14 +159,11 @@ func TestClusterDoubt(t *testing.T) {
 
 func insertLocally(t *testing.T, d *clickhousetest.Database, b *rows.Block) error {
 	t.Helper()
-	to := newInserter(reach(d.Native()))
-	to.table = LocalTable
-	defer to.Close()
-	return to.Insert(t.Context(), b, "")
+	return local(t, reach(d.Native())).Insert(t.Context(), b, "")
 }
 
-// replicated is one shard with replicas that have different rows, as they do while one lags.
-func replicated(t *testing.T, quorum string, n int) (c *clusterTable, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
+// replicated is one shard whose replicas have different rows, as they do while one lags.
+func replicated(t *testing.T, quorum string, n int) (c *Table, servers []*clickhousetest.Database, ways []*clickhousetest.Proxy) {
 	t.Helper()
 	var nodes []node
 	for range n {
@@ -172,7 +173,8 @@ func replicated(t *testing.T, quorum string, n int) (c *clusterTable, servers []
 	return clusterOf(t, quorum, clusterShape{nodes: [][]node{nodes}}), servers, ways
 }
 
-// A row is in when as many replicas have it as must. One that fewer have is on its way, or will be taken back: it is asked for again.
+// A row is in when a quorum of the replicas has it. A row that fewer replicas have is asked for again: it will be
+// copied or removed.
 func TestClusterCountsReplicas(t *testing.T) {
 	b := rowstest.Many(t, 3)
 	for _, tc := range []struct {
@@ -189,6 +191,7 @@ func TestClusterCountsReplicas(t *testing.T) {
 		{"3", 3, 2, 0, "ask again"}, {"3", 3, 3, 0, "in"}, {"3", 3, 3, 1, "no answer"},
 	} {
 		t.Run(fmt.Sprintf("%s of %d, %d have it, %d away", tc.quorum, tc.replicas, tc.has, tc.away), func(t *testing.T) {
+			t.Parallel()
 			c, servers, ways := replicated(t, tc.quorum, tc.replicas)
 			for _, d := range servers[:tc.has] {
 				if err := insertLocally(t, d, b.Pick([]int32{1})); err != nil {
@@ -201,7 +204,7 @@ func TestClusterCountsReplicas(t *testing.T) {
 			missing, err := c.Missing(t.Context(), "events", 0, b)
 			got := "in"
 			switch {
-			case errors.Is(err, errFewer):
+			case errors.Is(err, errBelowQuorum):
 				got = "ask again"
 			case err != nil:
 				got = "no answer"
@@ -218,14 +221,14 @@ func TestClusterCountsReplicas(t *testing.T) {
 	}
 }
 
-// A replica that is not there, or cannot take it, leaves the insert to another one, under the same token.
+// When a replica is away or cannot take an insert, another replica gets the insert, under the same token.
 func TestClusterOtherReplica(t *testing.T) {
 	for name, m := range map[string]clickhousetest.Fault{"gone": clickhousetest.Gone, "lost": clickhousetest.Lost, "read-only": clickhousetest.ReadOnly} {
 		c, _, ways := replicated(t, "1", 2)
-		if _, _, err := c.look(t.Context()); err != nil {
+		if _, err := shardsOf(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		c.shards[0].turn.Store(0)
+		c.topology.layout.shards[0].next.Store(0)
 		ways[0].Stay(m)
 		tries := 1
 		for ; c.Insert(t.Context(), rowstest.Many(t, 3), "range") != nil && tries < 5; tries++ {
@@ -243,7 +246,8 @@ func TestClusterOtherReplica(t *testing.T) {
 	}
 }
 
-// An insert waits for the quorum of its own shard, for less time than an attempt may take, and the server knows all the words, over both protocols.
+// An insert waits for the quorum of its shard, for less time than an attempt takes. The server knows all the settings,
+// over both protocols.
 func TestClusterQuorumIsSent(t *testing.T) {
 	for quorum, want := range map[string]string{"auto": "2", "3": "3", "1": ""} {
 		c, servers, ways := replicated(t, quorum, 3)
@@ -262,20 +266,20 @@ func TestClusterQuorumIsSent(t *testing.T) {
 	}
 }
 
-// Whoever names fewer servers than must have a block is told so: of the others it is not known what they have.
+// A DSN that names fewer servers than the quorum is logged: nobody knows what the other replicas have.
 func TestClusterNamesTooFew(t *testing.T) {
 	for n, said := range map[int]bool{1: true, 2: false, 3: false} {
 		log := &logText{}
 		nodes := []node{newNode(Config{}, "a:1"), newNode(Config{}, "b:1"), newNode(Config{}, "c:1")}
 		c := clusterOf(t, "auto", clusterShape{replicas: []int{3}, nodes: [][]node{nodes[:n]}})
-		c.log = slog.New(slog.NewTextHandler(log, nil))
-		if _, _, err := c.look(t.Context()); err != nil || strings.Contains(log.String(), "level=WARN") != said {
+		c.topology.log = slog.New(slog.NewTextHandler(log, nil))
+		if _, err := shardsOf(t.Context(), c); err != nil || strings.Contains(log.String(), "level=WARN") != said {
 			t.Errorf("%d named: error %v, said %s", n, err, log)
 		}
 	}
 }
 
-// An answer that never came comes before all else, and a row that is refused after all else.
+// A lost answer goes before every other error, and a refused row after every other.
 func TestClusterWorst(t *testing.T) {
 	unknown, later, data := errors.New("reset"), &ch.Exception{Code: 242}, &ch.Exception{Code: 53}
 	for _, tc := range []struct {
@@ -297,25 +301,26 @@ func TestClusterWorst(t *testing.T) {
 	}
 }
 
-// What is remembered of blocks that nobody finishes has a bound.
+// The number of remembered tokens has a bound.
 func TestClusterForgets(t *testing.T) {
 	c := clusterOf(t, "1", clusterShape{})
-	for n := range mostHalfIn + 1 {
-		c.note(fmt.Sprint(n))
-		if want := min(n+1, mostHalfIn); n < mostHalfIn && len(c.in) != want {
-			t.Fatalf("%d are remembered after %d", len(c.in), n+1)
+	for n := range maxPartialTokens + 1 {
+		c.remember(fmt.Sprint(n))
+		if want := min(n+1, maxPartialTokens); n < maxPartialTokens && len(c.inserted) != want {
+			t.Fatalf("%d are remembered after %d", len(c.inserted), n+1)
 		}
 	}
-	if len(c.in) != 1 || !c.isIn(fmt.Sprint(mostHalfIn)) {
-		t.Errorf("%d are remembered", len(c.in))
+	if len(c.inserted) != 1 || !c.isInserted(fmt.Sprint(maxPartialTokens)) {
+		t.Errorf("%d are remembered", len(c.inserted))
 	}
-	c.note("")
-	if c.isIn("") {
+	c.remember("")
+	if c.isInserted("") {
 		t.Error("an insert without a token is remembered")
 	}
 }
 
-// A consumer that was not told of the cluster does not send to the Distributed table, which would answer before the rows are in.
+// A consumer that does not know of the cluster does not insert into the Distributed table, which would answer before
+// the rows are in.
 func TestClusterUnnamed(t *testing.T) {
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		d.AskServer("CREATE DATABASE " + d.Name)
@@ -323,14 +328,14 @@ func TestClusterUnnamed(t *testing.T) {
 			d.Ask(statement)
 		}
 		err := sendTo(t, reach(dsn), rowstest.Many(t, 1))
-		if !IsSetup(err) || IsUncertain(err) || !strings.Contains(err.Error(), "--clickhouse-cluster") {
+		if !isSetup(err) || IsUncertain(err) || !strings.Contains(err.Error(), "--clickhouse-cluster") {
 			t.Errorf("error %v", err)
 		}
 		d.Asks("SELECT count() FROM events_local", "0")
 	})
 }
 
-// What Cloud and a cluster's insert differ in is in the settings that are sent.
+// An insert sends the settings of a quorum only if there is one to wait for.
 func TestClusterSettings(t *testing.T) {
 	for quorum, want := range map[string]string{"": "", "1": "", "2": "2", "auto": "auto"} {
 		s := Server{knows: map[string]bool{"insert_quorum": true, "insert_quorum_parallel": true}}

@@ -9,7 +9,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// The setting that a message is about is found in each of ClickHouse's ways to put it.
+// The setting is found in each form of ClickHouse's messages.
 func TestSettingOf(t *testing.T) {
 	for text, want := range map[string]string{
 		"Setting async_insert should not be changed.":                                        "async_insert",
@@ -27,7 +27,8 @@ func TestSettingOf(t *testing.T) {
 	}
 }
 
-// A refusal's text in the log has its code and what of the table it met, and nothing of the row; an error that is about no row is there whole.
+// The log has the code of a refusal and what failed in the table, and nothing of the row. An error that is about no row
+// is logged whole.
 func TestReasonText(t *testing.T) {
 	for text, want := range map[string]string{
 		"675 Cannot parse IPv4 ::1: Cannot parse IPv4 from String: while executing 'FUNCTION toIPv4(message : 0) -> toIPv4(message) IPv4 : 25'. (CANNOT_PARSE_IPV4) (version 26.7.2.1)": "clickhouse refuses the rows: code 675 CANNOT_PARSE_IPV4, in toIPv4(message)",
@@ -49,7 +50,7 @@ func TestReasonText(t *testing.T) {
 	}
 }
 
-// The column is found by its name in the message, or by its expression, which may be cut short and written in another way.
+// The column is found by its name in the message, or by its expression, which may be cut short and written differently.
 func TestColumnOf(t *testing.T) {
 	names := []string{"message", "ip", "port", "level", "day"}
 	expressions := []string{"", "toIPv4(JSONExtractString(payload, 'user', 'ip'))", "toUInt16(if(length(message) = 0, '0', message))", "message", "toDate(message)"}

@@ -15,8 +15,9 @@ var (
 	columnNamed = regexp.MustCompile("\\b[Cc]olumn [`'\"]?([A-Za-z_][A-Za-z0-9_]*)[`'\"]?")
 )
 
-// ReasonText is an error for the log. What ClickHouse says of rows that it refuses quotes what is in them, which does not belong there: of
-// these only the code is left, and what of the table they met. Dead letters have the whole text, beside the event itself.
+// ReasonText is an error's text for the log. ClickHouse quotes the rows that it refuses, and events do not belong in
+// the log. Of such an error only the code is left, with the constraint or the expression that failed. Dead letters have
+// the whole text, beside the event itself.
 func ReasonText(err error) string {
 	switch FaultOf(err) {
 	case FaultData, FaultUnclear:
@@ -34,7 +35,7 @@ func ReasonText(err error) string {
 	return strings.TrimSpace(text)
 }
 
-// codeName is how ClickHouse calls an error's code.
+// codeName is ClickHouse's name of an error's code.
 func codeName(err error) string {
 	if m := errorName.FindAllStringSubmatch(err.Error(), -1); m != nil {
 		return m[len(m)-1][1]
@@ -43,7 +44,8 @@ func codeName(err error) string {
 	return name
 }
 
-// failedExpression is the part of a column's expression that failed, as the message has it.
+// failedExpression is the part of a column's expression that failed, as the message writes it. Empty: the message names
+// none.
 func failedExpression(err error) string {
 	if m := failedAt.FindStringSubmatch(err.Error()); m != nil {
 		return m[1]

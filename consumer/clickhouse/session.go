@@ -1,0 +1,138 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/google/uuid"
+
+	"sluice/consumer/rows"
+)
+
+const (
+	// InsertTimeout bounds one attempt to insert. What ClickHouse has not answered by then counts as failed.
+	InsertTimeout = 2 * time.Minute
+	// askTimeout bounds one question.
+	askTimeout = 30 * time.Second
+	// dialTimeout bounds one attempt to connect.
+	dialTimeout = 5 * time.Second
+)
+
+// connection is one way to reach a server. It is used by one caller at a time. close may be called more than once.
+type connection interface {
+	// open connects, if need be, and returns what is known of the server.
+	open(ctx context.Context) (*Server, error)
+	// sendBlock inserts a block with the given settings. It sends the block as one, so that the block's token counts.
+	sendBlock(ctx context.Context, b *rows.Block, settings map[string]string) error
+	// query asks a question whose answer has rows of a number and an event's id.
+	query(ctx context.Context, text string, each func(number int64, id uuid.UUID)) error
+	close()
+}
+
+// session is one connection to a server, made when it is needed. It reads the DSN at each connect and speaks the
+// protocol that the DSN names. It is used by one caller at a time.
+type session struct {
+	options   func() (*clickhouse.Options, error)
+	table     string
+	extra     map[string]string // settings of its inserts besides the usual ones
+	connected func(*Server)     // is told of the server at each connect; nil: nobody is
+	conn      connection
+	database  string
+	server    *Server
+}
+
+// newSession is a session with the DSN's server. It opens nothing.
+func newSession(cfg Config) *session { return &session{options: cfg.Options, table: TableName} }
+
+// connect connects if need be. An error closes the connection, because the DSN may have changed.
+func (s *session) connect(ctx context.Context) error {
+	if s.conn == nil {
+		opts, err := s.options()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotSent, err)
+		}
+		s.database = opts.Auth.Database
+		if opts.Protocol == clickhouse.HTTP {
+			s.conn = newHTTPConnection(opts, s.table)
+		} else {
+			s.conn = &nativeConnection{opts: opts, table: s.table}
+		}
+	}
+	server, err := s.conn.open(ctx)
+	if err == nil {
+		err = s.unsuitable(server)
+	}
+	if err != nil {
+		s.close()
+		return fmt.Errorf("%w: %w", ErrNotSent, err)
+	}
+	if server != s.server && s.connected != nil {
+		s.connected(server)
+	}
+	s.server = server
+	return nil
+}
+
+// unsuitable says why nothing is inserted into the server, or returns nil. A Distributed table would answer before the
+// rows are in, and does not know a token again.
+func (s *session) unsuitable(server *Server) error {
+	switch {
+	case s.table == TableName && server.distributed[s.database]:
+		return UnsuitableError(s.database + "." + TableName +
+			" belongs to a cluster: name the cluster with --clickhouse-cluster")
+	case s.table == LocalTable && server.Cloud:
+		return ErrCloud
+	}
+	return server.Unsuitable()
+}
+
+// send inserts a block under a token.
+func (s *session) send(ctx context.Context, b *rows.Block, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, InsertTimeout)
+	defer cancel()
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	err := s.conn.sendBlock(ctx, b, s.server.settings(token, s.extra))
+	if err != nil {
+		s.close()
+	}
+	return err
+}
+
+// ask asks a question about the table: "SELECT …, …" of a number and an id, and the condition.
+func (s *session) ask(ctx context.Context, selected, condition string, each func(int64, uuid.UUID)) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	err := s.conn.query(ctx, selected+" FROM "+s.database+"."+s.table+" WHERE "+condition+s.server.readClause(), each)
+	if err != nil {
+		s.close()
+	}
+	return err
+}
+
+func (s *session) close() {
+	if s.conn != nil {
+		s.conn.close()
+		s.conn, s.server = nil, nil
+	}
+}
+
+// insertStatement names the columns, so that columns that a migration adds later take their defaults. It names the
+// database too: a connection into a database that is not there yet is refused at its handshake, which says less than an
+// insert's answer does, and ends an embedded engine.
+func insertStatement(database, table string, columns proto.Input) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = strconv.Quote(c.Name)
+	}
+	return "INSERT INTO " + database + "." + table + " (" + strings.Join(names, ", ") + ")"
+}

@@ -1,0 +1,227 @@
+package clickhouse
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"sluice/consumer/rows"
+)
+
+const (
+	// TableName is the table of the rows. On a cluster it is a Distributed table over LocalTable.
+	TableName = "events_raw"
+	// LocalTable holds the rows of a cluster, on each of its servers.
+	LocalTable = "events_local"
+)
+
+// maxPartialTokens bounds what is remembered of blocks that were given up when only some shards had their rows. The
+// partition's next owner asks the shards again.
+const maxPartialTokens = 4096
+
+// Table is the table of the rows: on one server, or on the shards of a cluster. On a cluster a block is in once each
+// shard has its rows, which it gets as one block under a token of its own.
+//
+//	block ─split─┬▶ shard 1: one block, one token ─▶ one of its replicas
+//	             └▶ shard 2: …
+//
+// It is safe for concurrent use.
+type Table struct {
+	topology *topology
+
+	mu       sync.Mutex
+	inserted map[string]struct{} // tokens of shards that have their rows, while other shards of the same block do not
+}
+
+// New returns the table that the settings name. It opens nothing.
+func New(cfg Config, log *slog.Logger) *Table {
+	if cfg.Cluster == "" {
+		return tableOf(singleServer(cfg, log))
+	}
+	return tableOf(newTopology(cfg, log))
+}
+
+// NewSharded returns a cluster's table whose shards are given, each as the ways to its replicas. The shards weigh the
+// same. It fails if a DSN cannot be used.
+func NewSharded(cfg Config, log *slog.Logger, shards [][]Config) (*Table, error) {
+	var shape clusterShape
+	for _, replicas := range shards {
+		var nodes []node
+		for _, replica := range replicas {
+			opts, err := replica.Options()
+			if err != nil {
+				return nil, err
+			}
+			nodes = append(nodes, node{name: opts.Addr[0], options: replica.Options})
+		}
+		shape.weights = append(shape.weights, 1)
+		shape.replicas = append(shape.replicas, len(nodes))
+		shape.nodes = append(shape.nodes, nodes)
+	}
+	t := newTopology(cfg, log)
+	t.read = func(context.Context) (clusterShape, error) { return shape, nil }
+	return tableOf(t), nil
+}
+
+func tableOf(t *topology) *Table { return &Table{topology: t, inserted: map[string]struct{}{}} }
+
+// Insert sends a block under a token. It returns nil only when all rows of the block are in the table, or were inserted
+// under that token before. An error that is ErrNotSent says that nothing was sent. After an error without a code of
+// ClickHouse's (see [Code]) the rows may be in the table, all or some of them. An attempt takes at most
+// [InsertTimeout]. The block is not kept.
+//
+// A retry of the same block under the same token sends only what is missing: a shard that has its rows is not sent them
+// again.
+func (t *Table) Insert(ctx context.Context, b *rows.Block, token string) error {
+	at, err := t.topology.current(ctx)
+	if err != nil {
+		return err
+	}
+	if len(at.shards) == 1 {
+		return t.topology.noted(at.shards[0].write(ctx, b, token))
+	}
+	errs := make([]error, len(at.shards))
+	var parts sync.WaitGroup
+	for n, picked := range at.sharding.split(b) {
+		part := at.sharding.token(token, n)
+		if len(picked) == 0 || t.isInserted(part) {
+			continue
+		}
+		parts.Go(func() {
+			piece := b
+			if len(picked) < b.Rows() {
+				piece = b.Pick(picked)
+			}
+			if errs[n] = at.shards[n].write(ctx, piece, part); errs[n] == nil {
+				t.remember(part)
+			}
+		})
+	}
+	parts.Wait()
+	if err := worst(errs); err != nil {
+		return t.topology.noted(err)
+	}
+	for n := range at.shards {
+		t.forget(at.sharding.token(token, n))
+	}
+	return nil
+}
+
+// Missing lists the rows of b, ascending, that the table does not have: not with their offset and their event. On a
+// cluster a row is in where a quorum of one shard's replicas has it. A row that fewer replicas have is neither in nor
+// missing: Missing fails, and the caller asks again.
+//
+// All shards are asked for all rows, because a row may be on another shard than the weights of today say.
+func (t *Table) Missing(ctx context.Context, topic string, partition int, b *rows.Block) ([]int32, error) {
+	at, err := t.topology.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	copies := make([][]int, len(at.shards))
+	if err := each(at.shards, func(n int, s *shard) (err error) {
+		copies[n], err = s.copies(ctx, topic, partition, b)
+		return err
+	}); err != nil {
+		return nil, t.topology.noted(err)
+	}
+	var missing []int32
+	for row := range b.Rows() {
+		in, some := false, false
+		for n, s := range at.shards {
+			in = in || copies[n][row] >= s.enough()
+			some = some || copies[n][row] > 0
+		}
+		switch {
+		case in:
+		case some:
+			return nil, errBelowQuorum
+		default:
+			missing = append(missing, int32(row)) // rows of one block
+		}
+	}
+	return missing, nil
+}
+
+// Highest returns the highest offset, at least from, that the table has of a partition. It returns -1 if there is none.
+func (t *Table) Highest(ctx context.Context, topic string, partition int, from int64) (int64, error) {
+	offsets, err := t.ofShards(ctx, func(s *shard) (int64, error) { return s.highest(ctx, topic, partition, from) })
+	if err != nil {
+		return -1, err
+	}
+	return slices.Max(offsets), nil
+}
+
+// Held counts the offsets between from and to, both included, that have a row.
+func (t *Table) Held(ctx context.Context, topic string, partition int, from, to int64) (int64, error) {
+	counts, err := t.ofShards(ctx, func(s *shard) (int64, error) { return s.held(ctx, topic, partition, from, to) })
+	if err != nil {
+		return 0, err
+	}
+	sum := int64(0) // each shard has other rows
+	for _, n := range counts {
+		sum += n
+	}
+	return sum, nil
+}
+
+// ofShards asks each shard for a number.
+func (t *Table) ofShards(ctx context.Context, ask func(*shard) (int64, error)) ([]int64, error) {
+	at, err := t.topology.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]int64, len(at.shards))
+	err = each(at.shards, func(n int, s *shard) (err error) {
+		answers[n], err = ask(s)
+		return err
+	})
+	return answers, t.topology.noted(err)
+}
+
+// ShardOf returns, for each row of b, the number of the shard that the row goes to, from 0. Rows of different shards
+// have different tokens.
+func (t *Table) ShardOf(ctx context.Context, b *rows.Block) ([]int, error) {
+	at, err := t.topology.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int, b.Rows())
+	if len(at.shards) == 1 {
+		return out, nil
+	}
+	for n, picked := range at.sharding.split(b) {
+		for _, row := range picked {
+			out[row] = n
+		}
+	}
+	return out, nil
+}
+
+// Close closes the connections. No other method may be called afterwards.
+func (t *Table) Close() { t.topology.close() }
+
+func (t *Table) isInserted(token string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.inserted[token]
+	return ok
+}
+
+func (t *Table) remember(token string) {
+	if token == "" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.inserted) >= maxPartialTokens {
+		clear(t.inserted)
+	}
+	t.inserted[token] = struct{}{}
+}
+
+func (t *Table) forget(token string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.inserted, token)
+}
