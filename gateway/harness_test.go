@@ -47,13 +47,6 @@ func (c *clock) elapsed() time.Duration {
 	return c.passed
 }
 
-// jump sets the time of day, as an operator or a broken battery does; no time passes.
-func (c *clock) jump(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

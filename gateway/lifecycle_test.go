@@ -27,6 +27,9 @@ func TestDrain(t *testing.T) {
 	answered := make(chan reply, 1)
 	go func() { answered <- s.single(`{"message":"in flight"}`) }()
 	waitUntil(t, func() bool { return s.publisher.Inflight() > 0 })
+	if err := s.Live(); err != nil { // a batch that waits for Kafka is no stall
+		t.Error(err)
+	}
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop() }()

@@ -5,12 +5,12 @@ import (
 	"errors"
 )
 
-// The reasons for which an attempt fails: the values of the label of sluice_gateway_publish_errors_total, and the reason of an
+// The reasons why a request to Kafka fails: the label of sluice_gateway_publish_errors_total, and the reason of an
 // outage.
 const (
 	ReasonTimeout     = "timeout"     // no answer in time, or no acknowledgement by the replicas
 	ReasonUnreachable = "unreachable" // no connection, or one that broke
-	ReasonLeader      = "leader"      // a partition has no leader, or another one than was asked
+	ReasonLeader      = "leader"      // a partition has no leader, or not the one that was asked
 	ReasonReplicas    = "min_isr"     // fewer replicas are in sync than the topic wants
 	ReasonTopic       = "topic"       // the topic or its partitions are not known
 	ReasonDenied      = "denied"      // the login failed, or has no right to write
@@ -24,21 +24,21 @@ const (
 
 // Reasons are all reasons.
 var Reasons = []string{
-	ReasonTimeout, ReasonUnreachable, ReasonLeader, ReasonReplicas, ReasonTopic, ReasonDenied, ReasonStorage, ReasonTooLarge,
-	ReasonRefused, ReasonProducerID, ReasonMetadata, ReasonOther,
+	ReasonTimeout, ReasonUnreachable, ReasonLeader, ReasonReplicas, ReasonTopic, ReasonDenied, ReasonStorage,
+	ReasonTooLarge, ReasonRefused, ReasonProducerID, ReasonMetadata, ReasonOther,
 }
 
-// reasoned is an error whose reason its Producer knows.
+// reasoned is an error whose Producer knows the reason.
 type reasoned struct {
 	error
 	reason string
 }
 
-// Unwrap is part of errors.Is and errors.As.
+// Unwrap returns the error without its reason.
 func (r reasoned) Unwrap() error { return r.error }
 
-// WithReason gives an error of a Producer its reason, one of Reasons, where no mark of the error tells it. Without one the
-// error is returned as it is.
+// WithReason gives an error one of Reasons. A reason of "" leaves the error as it is. The marks of an error go before
+// its reason.
 func WithReason(err error, reason string) error {
 	if reason == "" {
 		return err
@@ -46,7 +46,8 @@ func WithReason(err error, reason string) error {
 	return reasoned{err, reason}
 }
 
-// ReasonOf returns the reason for which an attempt failed.
+// ReasonOf returns which of Reasons an error has: by its marks, or as WithReason says, or else by whether Kafka
+// answered.
 func ReasonOf(err error) string {
 	var known reasoned
 	switch {

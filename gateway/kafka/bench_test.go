@@ -18,12 +18,12 @@ import (
 
 	"sluice/gateway/kafka/kafkatest"
 	"sluice/gateway/publish"
-	"sluice/internal/kafkaconn"
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// BenchmarkPublisher is the publisher by itself: 128 requests at a time, one event of about 200 bytes each, to 12 partitions of
-// the Kafka that SLUICE_TEST_KAFKA names, or else of a broker in this process, whose work is then part of the figures.
+// BenchmarkPublisher measures the publisher alone: 128 requests at a time, one event of about 200 bytes each, to 12
+// partitions. It uses the Kafka that SLUICE_TEST_KAFKA names, or a broker in this process, whose work is then part of
+// the figures.
 func BenchmarkPublisher(b *testing.B) {
 	for _, codec := range batchtest.Codecs {
 		b.Run(codec, func(b *testing.B) { benchmarkPublisher(b, codec) })
@@ -32,7 +32,7 @@ func BenchmarkPublisher(b *testing.B) {
 
 func benchmarkPublisher(b *testing.B, codec string) {
 	b.Helper()
-	brokers := []string{os.Getenv(kafkatest.KafkaSetting)}
+	brokers := []string{os.Getenv(kafkatest.Setting)}
 	if brokers[0] == "" {
 		cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 		if err != nil {
@@ -42,12 +42,13 @@ func benchmarkPublisher(b *testing.B, codec string) {
 		brokers = cluster.ListenAddrs()
 	}
 	topic := fmt.Sprintf("gateway-bench-%d", rand.Uint64())
-	p, err := New(Config{Conn: kafkaconn.Config{Brokers: brokers, Topic: topic, DeadTopic: "dead"}, Timeout: publish.AttemptTimeout})
+	p, err := New(configOf(brokers, topic))
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(p.Close)
-	if _, err := p.client.CreateTopics(b.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: 12, ReplicationFactor: 1}}}); err != nil {
+	create := []kafka.TopicConfig{{Topic: topic, NumPartitions: 12, ReplicationFactor: 1}}
+	if _, err := p.client.CreateTopics(b.Context(), &kafka.CreateTopicsRequest{Topics: create}); err != nil {
 		b.Fatal(err)
 	}
 	pub, err := publish.New(p, publish.Config{MaxInflightBytes: 256 << 20, Compression: codec})
@@ -95,7 +96,7 @@ func benchmarkPublisher(b *testing.B, codec string) {
 	b.ReportMetric(float64(sorted[len(sorted)*99/100].Microseconds())/1000, "p99-ms")
 }
 
-// cpuUsed is what this process has used.
+// cpuUsed returns the CPU time that this process has used.
 func cpuUsed() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

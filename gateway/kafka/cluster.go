@@ -3,13 +3,15 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"sluice/gateway/broker"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"sluice/gateway/broker"
 )
 
-// Replicas is who has each partition, as kafka-go knows it; it asks about every half second, and is asked to ask now.
+// Replicas returns the brokers of each partition, as kafka-go knows them. It makes kafka-go look them up, and waits for
+// that for refreshTimeout at most.
 func (k *Producer) Replicas(ctx context.Context) ([]broker.Replicas, error) {
 	k.refreshLeaders(ctx)
 	resp, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.topic}})
@@ -29,13 +31,13 @@ func (k *Producer) Replicas(ctx context.Context) ([]broker.Replicas, error) {
 				continue
 			}
 			r := &of[p.ID]
-			if p.Leader.Host != "" { // kafka-go leaves it empty where there is none
-				r.Leader = int32(p.Leader.ID) //nolint:gosec // it was one
+			if p.Leader.Host != "" { // kafka-go leaves it empty if there is no leader
+				r.Leader = int32(p.Leader.ID)
 			}
 			for _, b := range p.Isr {
-				id := int32(-1) // a replica whose broker is not there
+				id := int32(-1) // a replica whose broker is not known
 				if b.Host != "" {
-					id = int32(b.ID) //nolint:gosec // it was one
+					id = int32(b.ID)
 				}
 				r.InSync = append(r.InSync, id)
 			}
@@ -45,8 +47,8 @@ func (k *Producer) Replicas(ctx context.Context) ([]broker.Replicas, error) {
 	return nil, broker.ErrNoPartitions
 }
 
-// probeRequest is kafka-go's ApiVersions request, sent to one broker. It is the smallest request that there is, and a broker
-// answers it without asking anybody.
+// probeRequest is kafka-go's ApiVersions request, sent to one broker. It is the smallest request, and a broker answers
+// it alone.
 type probeRequest struct {
 	_  struct{} `kafka:"min=v0,max=v2"`
 	to int32
@@ -73,5 +75,5 @@ func (k *Producer) Probe(ctx context.Context, id int32) error {
 	return nil
 }
 
-// Avoid names the brokers that do not answer.
+// Avoid names the brokers that do not answer. NewID asks others.
 func (k *Producer) Avoid(brokers []int32) { k.avoid.Store(&brokers) }

@@ -10,10 +10,12 @@ import (
 // connectTimeout bounds how long a broker may take to accept a connection, TLS and login included.
 const connectTimeout = 3 * time.Second
 
-// errDeadConn: the other end had closed the connection before anything of the request was written.
+// errDeadConn: the broker had closed the connection before anything of the request was written.
 var errDeadConn = errors.New("the broker had closed the connection")
 
-// dialAlive connects to a broker, without TLS and login.
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialAlive makes every connection of dial an aliveConn.
 func dialAlive(dial dialer) dialer {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
@@ -24,12 +26,10 @@ func dialAlive(dial dialer) dialer {
 	}
 }
 
-type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
-
-// aliveConn is a connection that looks whether the other end has closed it before a request is written to it. kafka-go keeps idle
-// connections and does not read from them: without this, the first batch after a broker's end would be written into a dead
-// connection, nobody would know what became of it, and its lane would be stuck with it until there is a new leader. It relies
-// on kafka-go's one request at a time on a connection, and costs a system call a request.
+// aliveConn is a connection that checks, before a request is written to it, whether the broker has closed it. kafka-go
+// keeps idle connections and does not read from them. Without the check the first batch after a broker's end would be
+// written into a dead connection, its fate would be unknown, and its lane would be stuck with it until there is a new
+// leader. aliveConn relies on kafka-go's one request at a time on a connection. It costs one system call a request.
 type aliveConn struct {
 	net.Conn
 	fresh bool // nothing was written since the last answer

@@ -4,5 +4,5 @@ package kafka
 
 import "net"
 
-// closedByPeer is not known here.
+// closedByPeer returns false: the system does not tell.
 func closedByPeer(net.Conn) bool { return false }

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// closedByPeer says whether a connection's end, or its reset, is all that there is to read.
+// closedByPeer reports whether nothing can be read from a connection but its end or its reset.
 func closedByPeer(conn net.Conn) bool {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
@@ -21,9 +21,9 @@ func closedByPeer(conn net.Conn) bool {
 	closed := false
 	err = raw.Read(func(fd uintptr) bool {
 		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT) //nolint:gosec // a descriptor
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		closed = err == nil && n == 0 || err != nil && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
-		return true // it never waits
+		return true // without waiting
 	})
 	return err == nil && closed
 }

@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"log/slog"
-	"net"
 	"testing"
 	"time"
 
@@ -12,13 +11,20 @@ import (
 	"sluice/gateway/broker"
 	"sluice/gateway/kafka/kafkatest"
 	"sluice/gateway/publish"
+	"sluice/internal/kafkaconn"
 	"sluice/internal/recordbatch"
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// producerOf makes a producer for a site, until the test ends; dial may replace its way there.
-func producerOf(s *kafkatest.Site, dial ...func(ctx context.Context, network, address string) (net.Conn, error)) *Producer {
-	cfg := Config{Conn: s.Config(), Timeout: publish.AttemptTimeout}
+// configOf says how to reach a topic.
+func configOf(brokers []string, topic string) Config {
+	conn := kafkaconn.Config{Brokers: brokers, Topic: topic, DeadTopic: "dead"}
+	return Config{Conn: conn, Timeout: publish.AttemptTimeout}
+}
+
+// producerOf makes a producer for a site, until the test ends. dial may replace its connections.
+func producerOf(s *kafkatest.Site, dial ...dialer) *Producer {
+	cfg := configOf(s.Brokers, s.Topic)
 	if len(dial) > 0 {
 		cfg.Dial = dial[0]
 	}
@@ -44,7 +50,7 @@ func publisherOver(t testing.TB, p broker.Producer, compression string, log ...s
 	return pub
 }
 
-// send publishes records as one request does, and returns an error a record.
+// send publishes records as one request, and returns the outcome of each.
 func send(pub *publish.Publisher, records []batchtest.Record, deadline time.Time) (errs []error) {
 	r := pub.NewRequest()
 	defer r.Release()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -25,9 +26,11 @@ import (
 	"sluice/internal/testlog"
 )
 
-// publishMany publishes n requests of one to five events, several at a time, while during runs, and returns how often the topic
-// holds each acknowledged event.
-func publishMany(t testing.TB, s *kafkatest.Site, pub *publish.Publisher, n int, during func()) (copies map[string]int) {
+// publishMany publishes n requests of one to five events, several at a time, and calls during after a third of them. It
+// returns how often the topic holds each event.
+func publishMany(
+	t testing.TB, s *kafkatest.Site, pub *publish.Publisher, n int, during func(),
+) (copies map[string]int) {
 	t.Helper()
 	var all sync.WaitGroup
 	gate := make(chan struct{}, 16)
@@ -41,7 +44,8 @@ func publishMany(t testing.TB, s *kafkatest.Site, pub *publish.Publisher, n int,
 			defer func() { <-gate }()
 			run := make([]batchtest.Record, 1+i%5)
 			for j := range run {
-				run[j] = batchtest.Record{Value: fmt.Appendf(nil, `{"event":"%d-%d","text":"the same text again and again"}`, i, j)}
+				text := fmt.Appendf(nil, `{"event":"%d-%d","text":"the same text again and again"}`, i, j)
+				run[j] = batchtest.Record{Value: text}
 			}
 			for j, err := range send(pub, run, time.Now().Add(20*time.Second)) {
 				if err != nil {
@@ -55,7 +59,7 @@ func publishMany(t testing.TB, s *kafkatest.Site, pub *publish.Publisher, n int,
 	all.Wait()
 	copies = map[string]int{}
 	for _, c := range s.Records(t) {
-		copies[string(c.Record.Value)]++
+		copies[string(c.Value)]++
 	}
 	for _, values := range acked {
 		for _, v := range values {
@@ -77,10 +81,12 @@ func onceEach(t testing.TB, copies map[string]int) {
 	}
 }
 
-// TestLostAnswersAreStoredOnce: a batch that Kafka wrote, and said so in vain, is sent again and is not there twice.
+// A batch that Kafka wrote is sent again when the answer is lost, and is on the topic once.
 func TestLostAnswersAreStoredOnce(t *testing.T) {
+	t.Parallel()
 	for _, codec := range []string{"none", "lz4", "zstd"} {
 		t.Run(codec, func(t *testing.T) {
+			t.Parallel()
 			kafkatest.OnBoth(t, 6, func(t *testing.T, s *kafkatest.Site) {
 				network := &kafkatest.Lossy{Every: 3}
 				p := producerOf(s, network.Dial)
@@ -97,13 +103,14 @@ func TestLostAnswersAreStoredOnce(t *testing.T) {
 	}
 }
 
-// TestLostAnswersWithoutIDs tests the test above: without producer ids the same must show copies.
+// This tests the test above: without producer ids it would find copies.
 func TestLostAnswersWithoutIDs(t *testing.T) {
+	t.Parallel()
 	kafkatest.OnBoth(t, 6, func(t *testing.T, s *kafkatest.Site) {
 		network := &kafkatest.Lossy{Every: 3}
 		p := producerOf(s, network.Dial)
 		twice := 0
-		for _, n := range publishMany(t, s, publisherOver(t, idless{p}, "none"), 400, nil) {
+		for _, n := range publishMany(t, s, publisherOver(t, idless{p}, "none"), 100, nil) {
 			if n > 1 {
 				twice++
 			}
@@ -114,16 +121,17 @@ func TestLostAnswersWithoutIDs(t *testing.T) {
 	})
 }
 
-// idless is Kafka where nobody may have a producer id.
+// idless is a Kafka that gives no producer ids.
 type idless struct{ *Producer }
 
 func (idless) NewID(context.Context) (recordbatch.ProducerID, error) {
 	return recordbatch.NoProducerID, fmt.Errorf("%w: %w", broker.ErrAnswered, kafka.ClusterAuthorizationFailed)
 }
 
-// TestLeaderMoves: partitions change their leader under load. kafka-go would learn of it by its timer; here the timer is
-// turned off, so that only the refresh after an error can be what helps.
+// Partitions change their leader under load. kafka-go's own timer is turned off, so only the refresh after an error can
+// find the new leaders.
 func TestLeaderMoves(t *testing.T) {
+	t.Parallel()
 	s := kafkatest.OnFake(t, 3, 6)
 	p := producerOf(s, (&kafkatest.Lossy{Every: 7}).Dial)
 	p.transport.MetadataTTL = time.Hour
@@ -151,10 +159,15 @@ func TestLeaderMoves(t *testing.T) {
 	t.Logf("%s, %d produce requests", time.Since(start), refused)
 }
 
-// TestProducerIDRefused: whatever Kafka has against an id, the batch goes out under a new one, and is there once.
+// Whatever Kafka has against an id, the batch is sent under a new one, and is on the topic once.
 func TestProducerIDRefused(t *testing.T) {
-	for _, code := range []*kerr.Error{kerr.UnknownProducerID, kerr.OutOfOrderSequenceNumber, kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidProducerIDMapping} {
+	t.Parallel()
+	for _, code := range []*kerr.Error{
+		kerr.UnknownProducerID, kerr.OutOfOrderSequenceNumber, kerr.InvalidProducerEpoch, kerr.ProducerFenced,
+		kerr.InvalidProducerIDMapping,
+	} {
 		t.Run(code.Message, func(t *testing.T) {
+			t.Parallel()
 			s := kafkatest.OnFake(t, 1, 6)
 			fault := s.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: code, Count: 5})
 			copies := publishMany(t, s, publisherOver(t, producerOf(s), "none"), 100, nil)
@@ -166,12 +179,14 @@ func TestProducerIDRefused(t *testing.T) {
 	}
 }
 
-// TestWrittenAndRefused: the answers that a broker gives after it has written the batch.
+// After some errors the broker has written the batch. It is on the topic once.
 func TestWrittenAndRefused(t *testing.T) {
+	t.Parallel()
 	for _, code := range []*kerr.Error{kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend} {
 		t.Run(code.Message, func(t *testing.T) {
+			t.Parallel()
 			s := kafkatest.OnFake(t, 1, 6)
-			s.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: code, Count: 10})
+			s.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: code, Count: 4})
 			copies := publishMany(t, s, publisherOver(t, producerOf(s), "none"), 100, nil)
 			onceEach(t, copies)
 			if len(copies) != 300 {
@@ -181,8 +196,9 @@ func TestWrittenAndRefused(t *testing.T) {
 	}
 }
 
-// TestCoordinatorIsLoading: a broker that has just started gives no ids for a moment.
+// A broker that has just started gives no ids for a moment.
 func TestCoordinatorIsLoading(t *testing.T) {
+	t.Parallel()
 	s := kafkatest.OnFake(t, 1, 6)
 	var n atomic.Int64
 	s.Cluster.ControlKey(int16(kmsg.InitProducerID), func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -190,28 +206,27 @@ func TestCoordinatorIsLoading(t *testing.T) {
 		if n.Add(1) > 6 {
 			return nil, nil, false
 		}
-		resp := r.ResponseKind().(*kmsg.InitProducerIDResponse) //nolint:forcetypeassert // the pair belongs together
+		resp := r.ResponseKind().(*kmsg.InitProducerIDResponse)
 		resp.ErrorCode = []int16{kerr.CoordinatorLoadInProgress.Code, kerr.CoordinatorNotAvailable.Code}[n.Load()%2]
 		return resp, nil, true
 	})
 	said := &testlog.Counter{}
 	pub := publisherOver(t, producerOf(s), "none", said)
 	onceEach(t, publishMany(t, s, pub, 50, nil))
-	without := said.Of("kafka gives no producer id; a batch that must be sent again may be on the topic twice")
+	without := said.Of("kafka gives no producer id; a batch that is sent again may be on the topic twice")
 	if without > said.Of("kafka gives producer ids") {
 		t.Error("gave up for good")
 	}
 }
 
-// TestBrokerRestarts: the broker goes and comes back at its address under load, with what it had written.
+// The broker ends under load, and starts again at its address with its log.
 func TestBrokerRestarts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	start := func(addr string) *kfake.Cluster {
 		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(dir), kfake.SeedTopics(6, "events"),
 			kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, addr) }))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return c
 	}
 	cluster := start("127.0.0.1:0")
@@ -228,39 +243,34 @@ func TestBrokerRestarts(t *testing.T) {
 	}
 }
 
-// TestBatchesOnKafka: with every codec, Kafka takes our batches, and both clients read what went in.
+// With every codec, Kafka takes our batches, and both clients read the same records.
 func TestBatchesOnKafka(t *testing.T) {
+	t.Parallel()
 	for _, codec := range batchtest.Codecs {
 		t.Run(codec, func(t *testing.T) {
+			t.Parallel()
 			kafkatest.OnBoth(t, 1, func(t *testing.T, s *kafkatest.Site) {
 				p := producerOf(s)
 				id, err := p.NewID(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				in := append(batchtest.EventsLike(300), batchtest.Record{Key: []byte("k"), Value: []byte{}}, batchtest.Record{Key: []byte{}})
+				require.NoError(t, err)
+				empty := []batchtest.Record{{Key: []byte("k"), Value: []byte{}}, {Key: []byte{}}}
+				in := append(batchtest.EventsLike(300), empty...)
 				e := encoderWith(t, codec)
 				e.Encode([][]byte{batchtest.Run(in...)}, time.Now())
-				if err := produceSoon(t, p, e.Seal(id, 0)); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, produceSoon(t, p, e.Seal(id, 0)))
 				var got []batchtest.Record
-				for _, c := range s.Records(t) {
-					got = append(got, c.Record)
-				}
+				got = append(got, s.Records(t)...)
 				if !reflect.DeepEqual(batchtest.Flat(got), batchtest.Flat(in)) {
 					t.Error("franz-go reads something else")
 				}
-				resp, err := p.client.Fetch(t.Context(), &kafka.FetchRequest{Topic: s.Topic, MinBytes: 1, MaxBytes: 1 << 22, MaxWait: time.Second})
-				if err != nil {
-					t.Fatal(err)
-				}
+				resp, err := p.client.Fetch(t.Context(), &kafka.FetchRequest{
+					Topic: s.Topic, MinBytes: 1, MaxBytes: 1 << 22, MaxWait: time.Second,
+				})
+				require.NoError(t, err)
 				got = nil
 				for range in {
 					r, err := resp.Records.ReadRecord()
-					if err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, err)
 					var out batchtest.Record
 					if r.Value != nil {
 						out.Value, _ = kafka.ReadAll(r.Value)
@@ -281,7 +291,7 @@ func TestBatchesOnKafka(t *testing.T) {
 	}
 }
 
-// produceSoon sends a batch to partition 0; a topic that was just made may have no leader yet.
+// produceSoon sends a batch to partition 0, until the topic has a leader.
 func produceSoon(t testing.TB, p *Producer, batch []byte) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -294,14 +304,13 @@ func produceSoon(t testing.TB, p *Producer, batch []byte) error {
 	}
 }
 
-// TestBrokerKnowsACopy: what the design rests on, batch by batch.
+// A broker drops the copy of a batch and refuses a gap. The publisher rests on that.
 func TestBrokerKnowsACopy(t *testing.T) {
+	t.Parallel()
 	kafkatest.OnBoth(t, 1, func(t *testing.T, s *kafkatest.Site) {
 		p := producerOf(s)
 		id, err := p.NewID(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		other, err := p.NewID(t.Context())
 		if err != nil || other.ID == id.ID {
 			t.Fatalf("ids %v and %v: %v", id, other, err)
@@ -339,8 +348,9 @@ func TestBrokerKnowsACopy(t *testing.T) {
 	})
 }
 
-// TestNewIDLeavesNoTrace: asking for an id must not make a cluster create its topic of transactions.
+// A request for an id must not make a cluster create its topic of transactions.
 func TestNewIDLeavesNoTrace(t *testing.T) {
+	t.Parallel()
 	s := kafkatest.OnFake(t, 1, 1)
 	var asked atomic.Int64
 	s.Cluster.ControlKey(int16(kmsg.FindCoordinator), func(kmsg.Request) (kmsg.Response, error, bool) {

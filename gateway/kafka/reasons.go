@@ -4,23 +4,29 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sluice/gateway/broker"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"sluice/gateway/broker"
 )
 
-// reasonsOfAnswers says what a broker's answer is counted as.
+// reasonsOfAnswers are the reasons of a broker's answers; all other answers are broker.ReasonOther.
 var reasonsOfAnswers = map[string][]kafka.Error{
-	broker.ReasonTimeout:  {kafka.RequestTimedOut},
-	broker.ReasonLeader:   {kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.FencedLeaderEpoch, kafka.ReplicaNotAvailable, kafka.BrokerNotAvailable},
+	broker.ReasonTimeout: {kafka.RequestTimedOut},
+	broker.ReasonLeader: {
+		kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.FencedLeaderEpoch, kafka.ReplicaNotAvailable,
+		kafka.BrokerNotAvailable,
+	},
 	broker.ReasonReplicas: {kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend},
 	broker.ReasonTopic:    {kafka.UnknownTopicOrPartition, kafka.UnknownTopicID},
-	broker.ReasonDenied:   {kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed, kafka.SASLAuthenticationFailed},
-	broker.ReasonStorage:  {kafka.KafkaStorageError},
+	broker.ReasonDenied: {
+		kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed, kafka.SASLAuthenticationFailed,
+	},
+	broker.ReasonStorage: {kafka.KafkaStorageError},
 }
 
-// reasonOf returns the reason of an error that only kafka-go's own errors tell; "": they do not.
+// reasonOf returns the reason that kafka-go's own errors in err tell; "": they tell none.
 func reasonOf(err error) string {
 	switch {
 	case errors.Is(err, protocol.ErrNoTopic), errors.Is(err, protocol.ErrNoPartition):

@@ -4,38 +4,52 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
-	"sluice/gateway/broker"
 	"syscall"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+	"github.com/stretchr/testify/assert"
+
+	"sluice/gateway/broker"
 )
 
+// Each error is counted as its reason, and every answer of a broker as one of the reasons.
 func TestReasons(t *testing.T) {
+	t.Parallel()
+	dial := fmt.Errorf("dial: %w", syscall.ECONNREFUSED)
+	codes := func(codes ...kafka.Error) (errs []error) {
+		for _, code := range codes {
+			errs = append(errs, answered(code))
+		}
+		return errs
+	}
 	for want, failures := range map[string][]error{
-		broker.ReasonTimeout:     {context.DeadlineExceeded, context.Canceled, answered(kafka.RequestTimedOut)},
-		broker.ReasonUnreachable: {io.ErrUnexpectedEOF, fmt.Errorf("dial: %w", syscall.ECONNREFUSED), syscall.ECONNRESET, errDeadConn},
-		broker.ReasonLeader:      {answered(kafka.NotLeaderForPartition), answered(kafka.LeaderNotAvailable), protocol.NewErrNoLeader("events", 1)},
-		broker.ReasonReplicas:    {answered(kafka.NotEnoughReplicas), answered(kafka.NotEnoughReplicasAfterAppend)},
-		broker.ReasonTopic:       {broker.ErrNoPartitions, answered(kafka.UnknownTopicOrPartition), protocol.NewErrNoTopic("events"), protocol.NewErrNoPartition("events", 9)},
-		broker.ReasonDenied:      {answered(kafka.TopicAuthorizationFailed), answered(kafka.ClusterAuthorizationFailed), kafka.SASLAuthenticationFailed},
-		broker.ReasonStorage:     {answered(kafka.KafkaStorageError)},
-		broker.ReasonTooLarge:    {answered(kafka.MessageSizeTooLarge), answered(kafka.RecordListTooLarge)},
-		broker.ReasonRefused:     {answered(kafka.InvalidRecord), answered(kafka.UnsupportedForMessageFormat)},
-		broker.ReasonProducerID:  {answered(kafka.UnknownProducerId), answered(kafka.OutOfOrderSequenceNumber)},
-		broker.ReasonOther:       {answered(kafka.Unknown), answered(kafka.ThrottlingQuotaExceeded)},
+		broker.ReasonTimeout:     append(codes(kafka.RequestTimedOut), context.DeadlineExceeded, context.Canceled),
+		broker.ReasonUnreachable: {io.ErrUnexpectedEOF, dial, syscall.ECONNRESET, errDeadConn},
+		broker.ReasonLeader: append(codes(kafka.NotLeaderForPartition, kafka.LeaderNotAvailable),
+			protocol.NewErrNoLeader("events", 1)),
+		broker.ReasonReplicas: codes(kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend),
+		broker.ReasonTopic: append(codes(kafka.UnknownTopicOrPartition), broker.ErrNoPartitions,
+			protocol.NewErrNoTopic("events"), protocol.NewErrNoPartition("events", 9)),
+		broker.ReasonDenied: append(codes(kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed),
+			kafka.SASLAuthenticationFailed),
+		broker.ReasonStorage:    codes(kafka.KafkaStorageError),
+		broker.ReasonTooLarge:   codes(kafka.MessageSizeTooLarge, kafka.RecordListTooLarge),
+		broker.ReasonRefused:    codes(kafka.InvalidRecord, kafka.UnsupportedForMessageFormat),
+		broker.ReasonProducerID: codes(kafka.UnknownProducerId, kafka.OutOfOrderSequenceNumber),
+		broker.ReasonOther:      codes(kafka.Unknown, kafka.ThrottlingQuotaExceeded),
 	} {
 		for _, err := range failures {
-			if got := broker.ReasonOf(broker.WithReason(fmt.Errorf("produce: %w", err), reasonOf(err))); got != want {
-				t.Errorf("%v is counted as %s, not %s", err, got, want)
-			}
+			assert.Equal(t, want, counted(fmt.Errorf("produce: %w", err)), "%v", err)
 		}
 	}
 	for code := kafka.Error(-1); code < 130; code++ {
-		if r := broker.ReasonOf(broker.WithReason(answered(code), reasonOf(answered(code)))); code != 0 && !slices.Contains(broker.Reasons, r) {
-			t.Errorf("%v is counted as %s, which is not one of the reasons", code, r)
+		if code != 0 {
+			assert.Contains(t, broker.Reasons, counted(answered(code)), "%v", code)
 		}
 	}
 }
+
+// counted returns the reason that an error of Produce is counted as.
+func counted(err error) string { return broker.ReasonOf(broker.WithReason(err, reasonOf(err))) }

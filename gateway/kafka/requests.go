@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -15,11 +16,13 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// newIDRequest is kafka-go's InitProducerId request without its routing. kafka-go takes every such request for a transaction's
-// and first looks for the coordinator of the transaction "", which makes a cluster create its topic of transactions. Without
-// a transaction any broker gives an id (KIP-98), and that is where kafka-go sends a request that does not say otherwise.
+// newIDRequest is kafka-go's InitProducerId request without its routing. kafka-go takes every such request for a
+// transaction's: it first looks for the coordinator of the transaction "", which makes a cluster create its topic of
+// transactions. Without a transaction any broker gives an id (KIP-98), and kafka-go sends a request to any broker
+// unless the request says otherwise.
 //
-// Its first fields are that request's: kafka-go goes by their order. A broker that does not answer is not asked.
+// Its first fields are those of kafka-go's request, because kafka-go goes by their order. A broker that does not answer
+// is not asked.
 type newIDRequest struct {
 	_ struct{} `kafka:"min=v2,max=v4,tag"`
 
@@ -34,7 +37,7 @@ type newIDRequest struct {
 // ApiKey is part of protocol.Message.
 func (*newIDRequest) ApiKey() protocol.ApiKey { return protocol.InitProducerId }
 
-// Broker is part of protocol.BrokerMessage: a broker that answers, or any one if none is known to.
+// Broker is part of protocol.BrokerMessage. It returns a broker that is not avoided, or any broker if there is none.
 func (r *newIDRequest) Broker(c protocol.Cluster) (protocol.Broker, error) {
 	if len(r.avoid) > 0 {
 		for id, b := range c.Brokers { // in no order
@@ -65,19 +68,23 @@ func (k *Producer) initProducerID(ctx context.Context) (recordbatch.ProducerID, 
 	return recordbatch.ProducerID{ID: resp.ProducerID, Epoch: resp.ProducerEpoch}, nil
 }
 
-// noTopic is not a legal name of a topic, so that no cluster makes it.
+// noTopic is no legal name of a topic, so no cluster creates it.
 const noTopic = "sluice/no-topic"
 
-// refreshLeaders makes kafka-go learn the partitions' leaders now. It does so by a timer only, about twice a second; the one
-// thing that makes it ask at once is a question for a topic that it does not know and that might be created by being asked
-// for. What comes of it is seen by the next attempt.
+// refreshTimeout bounds a refresh, and so what it adds to a failed attempt.
+const refreshTimeout = 500 * time.Millisecond
+
+// refreshLeaders makes kafka-go look up the partitions' leaders now. kafka-go does so by a timer, about twice a second.
+// Only a question for a topic that it does not know, and that the question might create, makes it ask at once. The next
+// attempt uses the result.
 func (k *Producer) refreshLeaders(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	_, _ = k.transport.RoundTrip(ctx, k.client.Addr, &metadata.Request{TopicNames: []string{noTopic}, AllowAutoTopicCreation: true})
+	ask := &metadata.Request{TopicNames: []string{noTopic}, AllowAutoTopicCreation: true}
+	_, _ = k.transport.RoundTrip(ctx, k.client.Addr, ask)
 }
 
-// refresh is a question for the leaders that nobody waits for.
+// refresh is a refresh of the leaders in the background, one at a time.
 type refresh struct {
 	mu     sync.Mutex
 	asking bool
@@ -85,7 +92,8 @@ type refresh struct {
 	all    sync.WaitGroup
 }
 
-// refreshSoon does the same while nobody waits: a lane whose batch was not written sends it to another partition meanwhile.
+// refreshSoon starts refreshLeaders in the background: a lane whose batch was not written sends it to another partition
+// at once.
 func (k *Producer) refreshSoon() {
 	r := &k.refresh
 	r.mu.Lock()
@@ -102,7 +110,7 @@ func (k *Producer) refreshSoon() {
 	})
 }
 
-// close waits for the last question, which has refreshTimeout.
+// close waits for the refresh that is under way.
 func (r *refresh) close() {
 	r.mu.Lock()
 	r.closed = true

@@ -17,12 +17,14 @@ import (
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// TestProducerIsSecured: the producer speaks TLS and logs in where the settings say so.
+// The producer speaks TLS and logs in if the settings say so.
 func TestProducerIsSecured(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewTLSServer(nil) // for its certificate
 	defer server.Close()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	require.NoError(t, os.WriteFile(ca, text, 0o600))
 	login := []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "gateway", "secret")}
 	loggedIn := kafkaconn.Config{SASLMechanism: "SCRAM-SHA-256", SASLUsername: "gateway", SASLPassword: "secret"}
 	encrypted := kafkaconn.Config{TLS: true, TLSCAFile: ca}
@@ -37,6 +39,7 @@ func TestProducerIsSecured(t *testing.T) {
 		"both":  {both, append([]kfake.Opt{kfake.TLS(server.TLS)}, login...)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cluster, err := kfake.NewCluster(append(c.opts, kfake.NumBrokers(1), kfake.SeedTopics(1, "events"))...)
 			require.NoError(t, err)
 			defer cluster.Close()

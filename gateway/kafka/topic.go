@@ -3,13 +3,14 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"sluice/gateway/broker"
 	"strconv"
 
 	"github.com/segmentio/kafka-go"
+
+	"sluice/gateway/broker"
 )
 
-// Describe asks for the topic's settings, which takes the right to describe its configuration, and for its replicas.
+// Describe reads the topic's settings and replicas. It needs the right to describe the topic's configuration.
 func (k *Producer) Describe(ctx context.Context) (broker.TopicSettings, error) {
 	var t broker.TopicSettings
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.topic}})
@@ -29,7 +30,9 @@ func (k *Producer) Describe(ctx context.Context) (broker.TopicSettings, error) {
 	resp, err := k.client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
 		Resources: []kafka.DescribeConfigRequestResource{{
 			ResourceType: kafka.ResourceTypeTopic, ResourceName: k.topic,
-			ConfigNames: []string{"max.message.bytes", "cleanup.policy", "message.timestamp.type", "min.insync.replicas"},
+			ConfigNames: []string{
+				"max.message.bytes", "cleanup.policy", "message.timestamp.type", "min.insync.replicas",
+			},
 		}},
 	})
 	if err != nil {
@@ -46,7 +49,7 @@ func (k *Producer) Describe(ctx context.Context) (broker.TopicSettings, error) {
 	return t, nil
 }
 
-// setTopic takes over one setting; one that is not a number counts as not known.
+// setTopic sets the field of one setting. A value that should be a number and is none counts as not known.
 func setTopic(t *broker.TopicSettings, name, value string) {
 	number := func() int { n, _ := strconv.Atoi(value); return n }
 	switch name {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"sluice/gateway/broker"
@@ -14,21 +15,23 @@ import (
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// silent is a Kafka that does not let the gateway read the topic's settings.
+// silent is a Producer that does not read the topic's settings.
 type silent struct{ broker.Producer }
 
-// The largest batch that the topic takes, and one byte more or less.
+// The topic takes batches up to max.message.bytes, to the byte.
 func TestTopicLimitToTheByte(t *testing.T) {
+	t.Parallel()
 	kafkatest.OnBoth(t, 1, func(t *testing.T, s *kafkatest.Site) {
 		value := func(n int) batchtest.Record { return batchtest.Record{Value: []byte(strings.Repeat("x", n))} }
 		limit := len(batchOf(t, value(200_000)))
 		s.Configure("max.message.bytes", fmt.Sprint(limit))
-		for name, p := range map[string]broker.Producer{"described": producerOf(s), "undescribed": silent{producerOf(s)}} {
+		for name, p := range map[string]broker.Producer{
+			"described": producerOf(s), "undescribed": silent{producerOf(s)},
+		} {
 			pub := publisherOver(t, p, "none")
 			for more, want := range map[int]error{-1: nil, 0: nil, 1: broker.ErrTooLarge} {
-				if err := send(pub, []batchtest.Record{value(200_000 + more)}, time.Now().Add(10*time.Second))[0]; !errors.Is(err, want) {
-					t.Errorf("%s, %+d bytes: %v", name, more, err)
-				}
+				err := send(pub, []batchtest.Record{value(200_000 + more)}, time.Now().Add(10*time.Second))[0]
+				assert.ErrorIs(t, err, want, "%s, %+d bytes", name, more)
 			}
 			many := make([]batchtest.Record, 30)
 			for i := range many {
@@ -44,8 +47,9 @@ func TestTopicLimitToTheByte(t *testing.T) {
 	})
 }
 
-// No right to ask for the topic's settings: that is an answer, and no reason not to publish.
+// Kafka refuses to show the topic's settings. That is an answer, and the publisher works without them.
 func TestTopicNotDescribed(t *testing.T) {
+	t.Parallel()
 	s := kafkatest.OnFake(t, 1, 1)
 	s.RefuseDescribe()
 	_, err := producerOf(s).Describe(t.Context())

@@ -50,7 +50,7 @@ func eventually(t testing.TB, condition func() bool) {
 	require.Eventually(t, condition, 20*time.Second, 2*time.Millisecond)
 }
 
-// requestOf makes a request of records.
+// requestOf makes a request of records for the partitions of their keys.
 func requestOf(pub *Publisher, records []batchtest.Record) *Request {
 	r := pub.NewRequest()
 	for _, rec := range records {
@@ -59,7 +59,7 @@ func requestOf(pub *Publisher, records []batchtest.Record) *Request {
 	return r
 }
 
-// publish publishes records as one request does, and returns an error a record.
+// publish publishes records as one request, and returns the outcome of each.
 func publish(pub *Publisher, records []batchtest.Record, deadline time.Time) (errs []error) {
 	r := requestOf(pub, records)
 	defer r.Release()
@@ -72,10 +72,10 @@ func publish(pub *Publisher, records []batchtest.Record, deadline time.Time) (er
 	return errs
 }
 
-// soon is a deadline that no test should come to.
+// soon is a deadline that no test reaches.
 func soon() time.Time { return time.Now().Add(10 * time.Second) }
 
-// publishOne publishes one record, and waits that long for it.
+// publishOne publishes one record, and waits for its outcome for at most wait.
 func publishOne(pub *Publisher, wait time.Duration) error {
 	return publish(pub, batchtest.Plain(1, 10), time.Now().Add(wait))[0]
 }

@@ -12,6 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"sluice/gateway/broker"
 	"sluice/gateway/broker/brokertest"
 	"sluice/internal/recordbatch"
@@ -19,8 +22,8 @@ import (
 	"sluice/internal/testlog"
 )
 
-// inBubble runs a publisher over m on a clock that jumps ahead whenever everybody waits.
-func inBubble(t *testing.T, m *brokertest.Memory, log slog.Handler, test func(t *testing.T, pub *Publisher)) {
+// inBubble runs a publisher over m in a bubble, whose clock jumps ahead whenever all goroutines wait.
+func inBubble(t *testing.T, m broker.Producer, log slog.Handler, test func(t *testing.T, pub *Publisher)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		pub := publisherFor(t, m, loggedTo(log))
@@ -33,26 +36,25 @@ func inBubble(t *testing.T, m *brokertest.Memory, log slog.Handler, test func(t 
 		test(t, pub)
 		cancel()
 		<-done
-		if n := pub.inflight.Load(); n != 0 {
+		if n := pub.Inflight(); n != 0 {
 			t.Errorf("%d bytes are still counted as in flight", n)
 		}
 	})
 }
 
-// TestLostAnswer: as long as nobody knows whether a batch was written, it is sent again as it was, to where it was.
+// While the fate of a batch is unknown, the same bytes are sent to the same partition again.
 func TestLostAnswer(t *testing.T) {
 	for name, taken := range map[string]bool{"written": true, "not written": false} {
 		t.Run(name, func(t *testing.T) {
 			m := &brokertest.Memory{}
 			inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
 				m.Failing(brokertest.Times(4, taken, brokertest.ErrLost))
-				if err := publishOne(pub, 10*time.Second); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, publishOne(pub, 10*time.Second))
 				log := m.Placed()
-				if len(log) != 5 || log[0] != log[4] || len(slices.Compact(log)) != 1 || !log[0].Valid() || log[0].Sequence != 0 {
-					t.Errorf("sent %+v", log)
-				}
+				require.Len(t, log, 5)
+				assert.True(t, log[0].Valid())
+				assert.Zero(t, log[0].Sequence)
+				assert.Len(t, slices.Compact(log), 1, "all are the same")
 				if n := len(m.Stored()); n != 1 {
 					t.Errorf("stored %d times", n)
 				}
@@ -61,7 +63,7 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestPinnedBatchStaysWhole: a request of the batch that has given up does not change what is sent again for the others.
+// A request of the batch that has given up does not change the bytes that are sent again for the others.
 func TestPinnedBatchStaysWhole(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
@@ -87,8 +89,8 @@ func TestPinnedBatchStaysWhole(t *testing.T) {
 		})
 		synctest.Wait()
 		start := time.Now()
-		m.Failing(func() (bool, error) {
-			if m.Log[len(m.Log)-1].Records == 2 && time.Since(start) < 10*time.Second {
+		m.FailingAt(func(p brokertest.Placed) (bool, error) {
+			if p.Records == 2 && time.Since(start) < 10*time.Second {
 				return true, brokertest.ErrLost
 			}
 			return true, nil
@@ -105,7 +107,8 @@ func TestPinnedBatchStaysWhole(t *testing.T) {
 	})
 }
 
-// TestGivenUp: after a batch that nobody knows about, the next takes a new id; its sequence could be the other's.
+// After a batch was given up while its fate was unknown, the next batch has a new id: its sequence could be the
+// other's.
 func TestGivenUp(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
@@ -117,9 +120,7 @@ func TestGivenUp(t *testing.T) {
 		}
 		m.Failing(nil)
 		for range 20 {
-			if err := publishOne(pub, 10*time.Second); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, publishOne(pub, 10*time.Second))
 		}
 		if n := len(m.Stored()); n != 26 {
 			t.Errorf("%d records, want the 6 that were kept and not acknowledged and the 20 that were", n)
@@ -127,21 +128,19 @@ func TestGivenUp(t *testing.T) {
 	})
 }
 
-// TestNotWritten: a batch that is certainly not written may go elsewhere, and its sequence is still to be had.
+// A batch that was certainly not written may go to another partition, under the same id.
 func TestNotWritten(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
 		pub.partitions.Store(lanes * 3)
 		m.Failing(brokertest.Times(2, false, fmt.Errorf("%w: no leader", broker.ErrNotWritten)))
 		for range 30 {
-			if err := publishOne(pub, 10*time.Second); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, publishOne(pub, 10*time.Second))
 		}
 		log := m.Placed()
-		if log[0].ProducerID != log[2].ProducerID || log[0].Partition == log[1].Partition || log[1].Partition == log[2].Partition {
-			t.Errorf("sent %+v", log[:3])
-		}
+		assert.Equal(t, log[0].ProducerID, log[2].ProducerID)
+		assert.NotEqual(t, log[0].Partition, log[1].Partition)
+		assert.NotEqual(t, log[1].Partition, log[2].Partition)
 		for _, p := range log {
 			if p.Partition%lanes != log[0].Partition%lanes && p.ProducerID == log[0].ProducerID {
 				t.Errorf("two lanes with one id: %+v", log)
@@ -153,20 +152,16 @@ func TestNotWritten(t *testing.T) {
 	})
 }
 
-// TestProducerIDGone: what Kafka says about the id makes the lane take a new one and send the batch under it.
+// When Kafka rejects the id, the lane takes a new one and sends the batch under it.
 func TestProducerIDGone(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
 		for range 5 {
-			if err := publishOne(pub, 10*time.Second); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, publishOne(pub, 10*time.Second))
 		}
 		before := len(m.Placed())
 		m.Failing(brokertest.Times(1, false, fmt.Errorf("%w: unknown", broker.ErrProducerID)))
-		if err := publishOne(pub, 10*time.Second); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, publishOne(pub, 10*time.Second))
 		log := m.Placed()[before:]
 		if len(log) != 2 || log[0].ProducerID == log[1].ProducerID || log[1].Sequence != 0 {
 			t.Errorf("sent %+v", log)
@@ -177,12 +172,12 @@ func TestProducerIDGone(t *testing.T) {
 	})
 }
 
-// TestStuckLaneHoldsNobodyUp: a partition without a leader keeps one batch, and its lane; everything else goes on.
+// A partition without a leader keeps a few batches and their lanes. All other batches are sent.
 func TestStuckLaneHoldsNobodyUp(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
-		m.Failing(func() (bool, error) {
-			if m.Log[len(m.Log)-1].Partition == 1 {
+		m.FailingAt(func(p brokertest.Placed) (bool, error) {
+			if p.Partition == 1 {
 				return false, brokertest.ErrLost
 			}
 			return true, nil
@@ -209,7 +204,7 @@ func TestStuckLaneHoldsNobodyUp(t *testing.T) {
 	})
 }
 
-// TestRefusedBatchIsHalved: one record that Kafka does not take fails alone.
+// One record that Kafka does not take fails alone.
 func TestRefusedBatchIsHalved(t *testing.T) {
 	m := &brokertest.Memory{Hold: make(chan struct{})}
 	pub := publishing(t, picky{m}, inflightBytes(1<<30))
@@ -220,12 +215,15 @@ func TestRefusedBatchIsHalved(t *testing.T) {
 			if i == 60 {
 				size = 1000
 			}
-			if err := publish(pub, batchtest.Plain(1, size), soon())[0]; (err != nil) != (size == 1000) || err != nil && !errors.Is(err, broker.ErrRefused) {
-				t.Errorf("%d bytes: %v", size, err)
+			err := publish(pub, batchtest.Plain(1, size), soon())[0]
+			if size == 1000 {
+				assert.ErrorIs(t, err, broker.ErrRefused)
+			} else {
+				assert.NoError(t, err)
 			}
 		})
 	}
-	eventually(t, func() bool { return pub.inflight.Load() == 99*sizeOf(10)+sizeOf(1000) })
+	eventually(t, func() bool { return pub.Inflight() == 99*sizeOf(10)+sizeOf(1000) })
 	close(m.Hold)
 	all.Wait()
 	if n := len(m.Stored()); n != 99 {
@@ -250,41 +248,37 @@ func (p picky) Produce(ctx context.Context, partition int, batch []byte) error {
 	return p.Memory.Produce(ctx, partition, batch)
 }
 
-// TestWithoutProducerIDs: where Kafka gives no ids, the gateway works all the same, says so once, and asks again later.
+// Where Kafka gives no ids, the publisher sends without them, logs that once, and asks again later.
 func TestWithoutProducerIDs(t *testing.T) {
-	m := &brokertest.Memory{Refuse: func() error { return fmt.Errorf("%w: not authorized", broker.ErrAnswered) }}
+	m := &brokertest.Memory{}
+	m.RefuseIDs(func() error { return fmt.Errorf("%w: not authorized", broker.ErrAnswered) })
 	said := &testlog.Counter{}
 	inBubble(t, m, said, func(t *testing.T, pub *Publisher) {
 		for range 10 {
-			if err := publishOne(pub, 10*time.Second); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, publishOne(pub, 10*time.Second))
 		}
 		for _, p := range m.Placed() {
 			if p.ProducerID != recordbatch.NoProducerID || p.Sequence != -1 {
 				t.Fatalf("sent %+v", p)
 			}
 		}
-		if n := said.Of("kafka gives no producer id; a batch that must be sent again may be on the topic twice"); n != 1 {
+		if n := said.Of("kafka gives no producer id; a batch that is sent again may be on the topic twice"); n != 1 {
 			t.Errorf("said %d times", n)
 		}
-		m.Mu.Lock()
-		m.Refuse = nil
-		m.Mu.Unlock()
+		m.RefuseIDs(nil)
 		time.Sleep(idAgain + time.Second) // the bubble's clock
 		before := len(m.Placed())
-		if err := publishOne(pub, 10*time.Second); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, publishOne(pub, 10*time.Second))
 		if p := m.Placed()[before]; !p.Valid() || said.Of("kafka gives producer ids") != 1 {
 			t.Errorf("sent %+v", p)
 		}
 	})
 }
 
-// TestNoIDWhileSilent: silence is no refusal. Without an answer about ids nothing is sent without one.
+// Silence is no refusal: while Kafka does not answer the request for an id, nothing is sent without one.
 func TestNoIDWhileSilent(t *testing.T) {
-	m := &brokertest.Memory{Refuse: func() error { return errors.New("connection refused") }}
+	m := &brokertest.Memory{}
+	m.RefuseIDs(func() error { return errors.New("connection refused") })
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
 		if err := publishOne(pub, 10*time.Second); !errors.Is(err, ErrDeadline) {
 			t.Fatal(err)
@@ -295,7 +289,7 @@ func TestNoIDWhileSilent(t *testing.T) {
 	})
 }
 
-// TestOutage: while Kafka is away requests are answered soon, nothing piles up, and nothing but Kafka's return ends it.
+// While Kafka is away requests are answered soon and nothing piles up. Only Kafka's return ends the outage.
 func TestOutage(t *testing.T) {
 	m := &brokertest.Memory{}
 	inBubble(t, m, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
@@ -307,9 +301,7 @@ func TestOutage(t *testing.T) {
 			return time.Since(start)
 		}
 		away := func(err error) {
-			m.Mu.Lock()
-			m.Refuse = func() error { return err }
-			m.Mu.Unlock()
+			m.RefuseIDs(func() error { return err })
 			m.Failing(func() (bool, error) { return false, err })
 		}
 		away(fmt.Errorf("%w: connection refused", broker.ErrNotWritten))
@@ -321,13 +313,11 @@ func TestOutage(t *testing.T) {
 				t.Errorf("a request waited %s", got)
 			}
 		}
-		time.Sleep(time.Hour) // nobody asks; the bubble's clock
+		time.Sleep(time.Hour) // without requests; the bubble's clock
 		if !pub.outage.away(time.Now()) {
 			t.Error("forgotten")
 		}
-		m.Mu.Lock()
-		m.Refuse = nil
-		m.Mu.Unlock()
+		m.RefuseIDs(nil)
 		m.Failing(nil)
 		time.Sleep(2 * outageProbe)
 		if pub.outage.away(time.Now()) {
@@ -336,7 +326,7 @@ func TestOutage(t *testing.T) {
 		if got := waited(); got >= 0 {
 			t.Errorf("failed after %s", got)
 		}
-		// Kafka answers, but takes nothing: a sign of life is no end to that.
+		// Kafka answers and takes nothing. A sign of life does not end that.
 		m.Failing(func() (bool, error) {
 			return false, fmt.Errorf("%w: %w: too few replicas", broker.ErrNotWritten, broker.ErrAnswered)
 		})

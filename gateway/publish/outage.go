@@ -1,96 +1,99 @@
 package publish
 
 import (
-	"context"
 	"errors"
-	"sluice/gateway/broker"
 	"sync"
 	"time"
+
+	"sluice/gateway/broker"
 )
 
 const (
 	// outageAfter is how long every attempt must have failed before Kafka counts as away.
 	outageAfter = 2 * time.Second
-	// outageWait is how long a request then waits: long enough to be tried, so that requests find out that Kafka is back.
+	// outageWait is how long a request waits while Kafka is away: long enough to be tried, so that requests find out
+	// that Kafka is back.
 	outageWait = time.Second
-	// outageProbe is how often Kafka is asked for a sign of life while it is away.
+	// outageProbe is how often the outage is checked, and how often Kafka is asked for a sign of life while it is away.
 	outageProbe = 500 * time.Millisecond
 )
 
-// outage knows whether Kafka is away: no lane has had a success since an attempt failed, and that is a while ago.
+// outage knows whether Kafka is away: an attempt failed more than outageAfter ago, and none has succeeded since.
 type outage struct {
-	mu    sync.Mutex
-	since time.Time // of the first failure after the last success; zero: none
-	mute  bool      // the last failure was the lack of an answer
-	cause string    // of the last failure; one of Reasons
-	well  time.Time // of the last success
-	tried time.Time // by a batch, although Kafka was away
-	// trial: a sign of life ended the outage, and no batch has been taken since. distrust: one was not; from then on only a batch
-	// that is taken ends it.
-	trial, distrust bool
+	mu          sync.Mutex
+	since       time.Time // of the first failure after the last success; zero: none
+	unanswered  bool      // the last failure was the lack of an answer
+	cause       string    // of the last failure; one of broker.Reasons
+	lastSuccess time.Time
+	lastTry     time.Time // of a batch that was sent although Kafka was away
+	// onTrial: a sign of life ended the outage, and no batch has been taken since. distrusted: a batch was not taken
+	// while on trial. From then on only a batch that Kafka takes ends the outage.
+	onTrial, distrusted bool
 }
 
-// note remembers how an attempt ended that began at started. A failure began when its attempt did: one that waited for an
-// answer that never came has lasted for a while by now, unless another attempt succeeded meanwhile.
+// note takes into account how an attempt ended that began at started. A failure counts from the start of its attempt,
+// or from a later success of another: an attempt that waited for an answer in vain has failed for that long.
 func (o *outage) note(err error, started, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case err == nil:
-		o.since, o.well = time.Time{}, now
-		o.trial, o.distrust = false, false
+		o.since, o.lastSuccess = time.Time{}, now
+		o.onTrial, o.distrusted = false, false
 		return
 	case errors.Is(err, broker.ErrTooLarge):
-		return // a smaller batch may be taken
+		return // Kafka may take a smaller batch
 	}
 	if o.since.IsZero() {
-		if o.since = started; o.well.After(started) {
-			o.since = o.well
+		if o.since = started; o.lastSuccess.After(started) {
+			o.since = o.lastSuccess
 		}
 	}
-	if o.trial {
-		o.trial, o.distrust = false, true
+	if o.onTrial {
+		o.onTrial, o.distrusted = false, true
 		o.since = now.Add(-outageAfter - 1)
 	}
 	o.cause = broker.ReasonOf(err)
-	o.mute = !errors.Is(err, broker.ErrAnswered) && !errors.Is(err, broker.ErrNoPartitions)
+	o.unanswered = !errors.Is(err, broker.ErrAnswered) && !errors.Is(err, broker.ErrNoPartitions)
 }
 
+// away reports whether Kafka counts as away.
 func (o *outage) away(now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return !o.since.IsZero() && now.Sub(o.since) > outageAfter
 }
 
-// takenSince says whether the topic took a batch after that time.
+// takenSince reports whether Kafka took a batch after that time.
 func (o *outage) takenSince(then time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.well.After(then)
+	return o.lastSuccess.After(then)
 }
 
-// reason is why the last attempt failed.
+// reason returns why the last attempt failed.
 func (o *outage) reason() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.cause
 }
 
-// failing says whether attempts fail, however short a while they have.
+// failing reports whether an attempt has failed since the last success, however short a while ago.
 func (o *outage) failing() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return !o.since.IsZero()
 }
 
-// tries says whether a batch should find out that Kafka is back, although there is a better place for it: one a while does.
-func (o *outage) tries(now time.Time) bool {
+// mayTry reports whether a batch should find out that Kafka is back, although there is a better place for it. One batch
+// every outageWait does.
+func (o *outage) mayTry(now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if now.Sub(o.tried) < outageWait {
+	if now.Sub(o.lastTry) < outageWait {
 		return false
 	}
-	o.tried = now
+	o.lastTry = now
 	return true
 }
 
@@ -102,67 +105,12 @@ func (o *outage) shorten(deadline, now time.Time) time.Time {
 	return deadline
 }
 
-// revive ends the outage on a sign of life, if silence was what it consisted of. Where Kafka answers and refuses, such as with
-// too few replicas, only a batch can show that it is over.
-func (o *outage) revive() {
+// endOnTrial ends the outage after a sign of life, if the outage consisted of silence. Where Kafka answers and refuses,
+// because it has too few replicas for example, only a batch can show that the outage is over.
+func (o *outage) endOnTrial() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.mute && !o.distrust && !o.since.IsZero() {
-		o.since, o.trial = time.Time{}, true
+	if o.unanswered && !o.distrusted && !o.since.IsZero() {
+		o.since, o.onTrial = time.Time{}, true
 	}
-}
-
-// watchOutage looks for a sign of life while Kafka is away, whether requests come or not, and for attempts that get no answer.
-func (p *Publisher) watchOutage(ctx context.Context) {
-	said := false
-	for pause(ctx, outageProbe) {
-		p.noteSilence(time.Now())
-		away := p.outage.away(time.Now())
-		if away != said {
-			if said = away; away {
-				p.log.Warn("kafka is away", "reason", p.outage.reason(), "wait", outageWait)
-				p.hurry()
-			} else {
-				p.log.Info("kafka is back")
-			}
-		}
-		if away && p.probe(ctx) {
-			p.outage.revive()
-		}
-	}
-}
-
-// noteSilence counts attempts that have waited for long as failing: otherwise a broker that hangs would be noticed only when
-// they are given up.
-func (p *Publisher) noteSilence(now time.Time) {
-	p.each(func(l *lane) {
-		since := l.attempts.since.Load()
-		if started := p.start.Add(time.Duration(since)); since != 0 && now.Sub(started) > outageWait {
-			p.outage.note(context.DeadlineExceeded, started, now)
-		}
-	})
-}
-
-// hurry ends the attempts under way when Kafka turns out to be away and there is a spool for what they send.
-func (p *Publisher) hurry() {
-	if p.detour.spool == nil {
-		return
-	}
-	p.each(func(l *lane) {
-		if cancel := l.attempts.cancel.Load(); cancel != nil && l.attempts.since.Load() != 0 {
-			(*cancel)()
-		}
-	})
-}
-
-// probe asks for a sign of life: whether the leaders and replicas of some partition answer, or any broker where the brokers are
-// not known. The id that it gives is not used.
-func (p *Publisher) probe(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, outageWait)
-	defer cancel()
-	if c, ok := p.producer.(broker.Cluster); ok {
-		return p.writable(ctx, c)
-	}
-	_, err := p.producer.NewID(ctx)
-	return err == nil || errors.Is(err, broker.ErrAnswered)
 }

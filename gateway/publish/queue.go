@@ -7,7 +7,7 @@ import (
 
 // queue holds chunks until a lane takes them.
 type queue struct {
-	wake  chan struct{} // holds a token when there may be something to take
+	ready chan struct{} // holds a token when there may be something to take
 	batch *batchBound
 	held  func(partition int) bool // whether a partition's records must wait; nil: never
 
@@ -15,25 +15,25 @@ type queue struct {
 	chunks []*chunk
 }
 
-func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
 
 func (q *queue) push(c *chunk) {
 	q.mu.Lock()
 	q.chunks = append(q.chunks, c)
 	q.mu.Unlock()
-	q.poke()
+	q.signal()
 }
 
-// poke wakes one lane that waits for the queue, or the next that will.
-func (q *queue) poke() {
+// signal wakes one lane that waits for the queue, or the next lane that will.
+func (q *queue) signal() {
 	select {
-	case q.wake <- struct{}{}:
-	default: // a token is there already
+	case q.ready <- struct{}{}:
+	default: // it has a token
 	}
 }
 
-// take removes as many chunks as fit into one batch: all for the partition of the first, in the order they came. It appends
-// them to into.
+// take removes the chunks of one batch and appends them to into: the first chunk whose partition is not held, and the
+// chunks for the same partition that fit, in the order in which they came.
 func (q *queue) take(into []*chunk) []*chunk {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -54,18 +54,18 @@ func (q *queue) take(into []*chunk) []*chunk {
 			continue
 		}
 		if i > first && (bytes+c.size() > most || records+c.count > maxBatchRecords) {
-			rest, full = append(rest, c), true // and nothing after it: a partition keeps its order
+			rest, full = append(rest, c), true // and nothing behind it: a partition keeps its order
 			continue
 		}
 		bytes += c.size()
 		records += c.count
 		into = append(into, c)
 	}
-	q.keep(rest)
+	q.replace(rest)
 	return into
 }
 
-// first is the first chunk whose partition need not wait; −1: none.
+// first returns the index of the first chunk whose partition is not held; −1: there is none.
 func (q *queue) first() int {
 	for i, c := range q.chunks {
 		if q.held == nil || c.partition < 0 || !q.held(c.partition) {
@@ -75,8 +75,9 @@ func (q *queue) first() int {
 	return -1
 }
 
-// expire ends the chunks whose requests were answered while they waited, so that they count against the limit no longer.
-func (q *queue) expire(pub *Publisher, now time.Time) {
+// expire finishes the chunks whose requests were answered while they waited, so that their bytes do not count as in
+// flight.
+func (q *queue) expire(f *flow, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	rest := q.chunks[:0]
@@ -84,19 +85,19 @@ func (q *queue) expire(pub *Publisher, now time.Time) {
 		if now.Before(c.deadline) {
 			rest = append(rest, c)
 		} else {
-			c.finish(pub, ErrDeadline)
+			c.finish(f, ErrDeadline)
 		}
 	}
-	q.keep(rest)
+	q.replace(rest)
 }
 
-// keep makes rest, which lies at the front of the same memory, the queue. What was taken must not be kept alive by it, and
-// what is left is another lane's to take.
-func (q *queue) keep(rest []*chunk) {
+// replace makes rest, which lies at the front of the same memory, the queue. It clears the memory behind rest, so that
+// chunks that were taken are not kept alive, and wakes another lane for rest.
+func (q *queue) replace(rest []*chunk) {
 	clear(q.chunks[len(rest):])
 	q.chunks = rest
 	if len(rest) > 0 {
-		q.poke()
+		q.signal()
 	}
 }
 

@@ -2,13 +2,14 @@ package publish
 
 import (
 	"context"
-	"sluice/gateway/broker/brokertest"
 	"sync"
 	"testing"
 	"time"
+
+	"sluice/gateway/broker/brokertest"
 )
 
-// keeping is a Producer that keeps its lane until it is let go, whatever the context says.
+// keeping is a Producer whose Produce waits for held, and not for its context.
 type keeping struct {
 	*brokertest.Memory
 	held chan struct{}
@@ -19,7 +20,7 @@ func (k keeping) Produce(ctx context.Context, partition int, batch []byte) error
 	return k.Memory.Produce(ctx, partition, batch)
 }
 
-// TestStalled: a publisher stands still when a lane hangs for longer than any request waits, and not while Kafka is away.
+// A publisher is stalled when a lane hangs for longer than any request waits.
 func TestStalled(t *testing.T) {
 	hold := make(chan struct{})
 	letGo := sync.OnceFunc(func() { close(hold) })
@@ -29,8 +30,8 @@ func TestStalled(t *testing.T) {
 	defer letGo()
 	occupant.Go(func() { _ = publishOne(pub, time.Second) })
 	busy := func() (busy *lane) {
-		pub.each(func(l *lane) {
-			if l.standsStill(time.Now()) > 0 {
+		pub.eachLane(func(l *lane) {
+			if l.workingFor(time.Now()) > 0 {
 				busy = l
 			}
 		})
@@ -40,9 +41,9 @@ func TestStalled(t *testing.T) {
 	const most = time.Minute
 	for age, alive := range map[time.Duration]bool{0: true, most - time.Second: true, most + time.Second: false} {
 		l := busy()
-		l.shift.mu.Lock()
-		l.shift.began = time.Now().Add(-age)
-		l.shift.mu.Unlock()
+		l.work.mu.Lock()
+		l.work.began = time.Now().Add(-age)
+		l.work.mu.Unlock()
 		if err := pub.Stalled(most); (err == nil) != alive {
 			t.Errorf("after %s: %v", age, err)
 		}

@@ -7,51 +7,63 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/record"
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// spooling is an entry on its way to the disk.
-type spooling struct {
+// pendingEntry is an entry on its way to the disk.
+type pendingEntry struct {
 	entry   Entry
 	encoded []byte
 	done    chan struct{}
 	err     error // set before done is closed
 }
 
-func (r *spooling) finish(err error) {
-	r.err = err
-	close(r.done)
+func (p *pendingEntry) finish(err error) {
+	p.err = err
+	close(p.done)
 }
 
-// Append returns nil when the entry is on the disk: written and fsynced, together with whatever else came meanwhile. After any
-// error it may be there all the same, as an event may be on the topic after a 503. Without a time it was accepted now. It may be
-// called concurrently; without Run it blocks.
+// Append returns nil when the entry is on the disk, written and fsynced. Entries that come at the same time share an
+// fsync. After any error the entry may be on the disk all the same. An entry without a time was accepted now. Append
+// blocks until Run takes the entry.
 func (s *Spool) Append(e Entry) error {
 	if e.AcceptedAt.IsZero() {
-		e.AcceptedAt = s.now()
+		e.AcceptedAt = s.cfg.Now()
 	}
-	r := &spooling{entry: e, encoded: e.encode(), done: make(chan struct{})}
+	p := &pendingEntry{entry: e, encoded: e.encode(), done: make(chan struct{})}
 	select {
-	case s.requests <- r:
+	case s.appends <- p:
 	case <-s.closed:
-		return ErrSpoolClosed
+		return ErrClosed
 	}
-	<-r.done
-	if r.err != nil {
-		s.metrics.Errors.WithLabelValues(spoolReason(r.err)).Inc()
+	<-p.done
+	if p.err != nil {
+		s.countError(reasonOf(p.err))
 	}
-	return r.err
+	return p.err
 }
 
-// gather takes those who wait already.
-func (s *Spool) gather(first *spooling) []*spooling {
-	group, bytes := []*spooling{first}, len(first.encoded)
-	for bytes < spoolGroup {
+func reasonOf(err error) string {
+	switch {
+	case errors.Is(err, ErrFull):
+		return reasonFull
+	case errors.Is(err, ErrOld):
+		return reasonOld
+	default:
+		return reasonDisk
+	}
+}
+
+func (s *Spool) countError(reason string) { s.cfg.Metrics.Errors.WithLabelValues(reason).Inc() }
+
+// gather adds to first the entries that wait already, up to groupMost bytes.
+func (s *Spool) gather(first *pendingEntry) []*pendingEntry {
+	group, bytes := []*pendingEntry{first}, len(first.encoded)
+	for bytes < groupMost {
 		select {
-		case r := <-s.requests:
-			group = append(group, r)
-			bytes += len(r.encoded)
+		case p := <-s.appends:
+			group = append(group, p)
+			bytes += len(p.encoded)
 		default:
 			return group
 		}
@@ -59,24 +71,24 @@ func (s *Spool) gather(first *spooling) []*spooling {
 	return group
 }
 
-// commit writes a group and answers each of it.
-func (s *Spool) commit(group []*spooling) {
+// commit writes a group and finishes each of its entries.
+func (s *Spool) commit(group []*pendingEntry) {
 	s.write.Lock()
 	defer s.write.Unlock()
-	f, now := s.Stats(), s.uptime()
+	f, now := s.Stats(), s.cfg.Uptime()
 	taken := group[:0]
-	for _, r := range group {
-		size := spooledSize(len(r.encoded))
+	for _, p := range group {
+		size := sizeOnDisk(len(p.encoded))
 		switch {
-		case now < s.retryAt || s.place.gone != nil:
-			r.finish(ErrSpoolDisk)
-		case f.Bytes+size > s.maxBytes:
-			r.finish(ErrFull)
-		case f.turn > s.maxAge:
-			r.finish(ErrOld)
+		case now < s.retryAt || s.directory.missing != nil:
+			p.finish(ErrDisk)
+		case f.Bytes+size > s.cfg.MaxBytes:
+			p.finish(ErrFull)
+		case f.queueAge > s.cfg.MaxAge:
+			p.finish(ErrOld)
 		default:
 			f.Bytes += size
-			taken = append(taken, r)
+			taken = append(taken, p)
 		}
 	}
 	if len(taken) == 0 {
@@ -84,60 +96,42 @@ func (s *Spool) commit(group []*spooling) {
 	}
 	err := s.store(taken)
 	if err != nil {
-		s.failed(err)
-		err = fmt.Errorf("%w: %w", ErrSpoolDisk, err)
+		s.writeFailed(err)
+		err = fmt.Errorf("%w: %w", ErrDisk, err)
 	} else if s.failing {
 		s.failing = false
 		s.log.Info("spool can be written again")
 	}
 	if err == nil && f.Events == f.Refused {
-		s.log.Warn("kafka does not take events, they go to the spool")
+		s.log.Warn("kafka takes no events; they go to the spool")
 	}
-	for _, r := range taken {
-		r.finish(err)
+	for _, p := range taken {
+		p.finish(err)
 	}
-	s.poke()
+	s.signalReady()
 }
 
-// spooledSize is what an entry takes on the disk at most: the log cuts it into blocks of 32 KiB and puts 19 bytes before each
-// piece.
-func spooledSize(n int) int64 { return int64(n) + 19*int64(n/(32<<10)+2) + 19 }
+// sizeOnDisk returns at most how many bytes an encoded entry of n bytes takes in a file: the log cuts it into blocks of
+// 32 KiB and puts 19 bytes before each piece.
+func sizeOnDisk(n int) int64 { return int64(n) + 19*int64(n/(32<<10)+2) + 19 }
 
 // store writes the group and waits for one fsync.
-func (s *Spool) store(group []*spooling) error {
+func (s *Spool) store(group []*pendingEntry) error {
 	if s.active != nil && s.active.size >= s.segmentBytes {
-		_ = s.seal() // what was acknowledged in it has been fsynced
+		_ = s.seal() // all entries that were acknowledged in it have been fsynced
 	}
 	if s.active == nil {
-		if err := s.begin(); err != nil {
+		if err := s.beginSegment(); err != nil {
 			return err
 		}
-	} else if err := s.untouched(); err != nil {
+	} else if err := s.checkNotTruncated(); err != nil {
 		return err
 	}
-	next, before := s.next, s.before
-	var synced sync.WaitGroup
-	var syncErr error
-	for i, r := range group {
-		stampEntry(r.encoded, next, before)
-		next++
-		before += uint64(r.entry.Count)
-		if i < len(group)-1 {
-			if _, err := s.writer.WriteRecord(r.encoded); err != nil {
-				return err
-			}
-			continue
-		}
-		synced.Add(1)
-		if _, err := s.writer.SyncRecord(r.encoded, &synced, &syncErr); err != nil {
-			return err
-		}
+	next, before, err := s.writeGroup(group)
+	if err != nil {
+		return err
 	}
-	synced.Wait()
-	if syncErr != nil {
-		return syncErr
-	}
-	written, err := s.inPlace()
+	written, err := s.checkInPlace()
 	if err != nil {
 		return err
 	}
@@ -145,9 +139,9 @@ func (s *Spool) store(group []*spooling) error {
 	defer s.mu.Unlock()
 	seg := s.active
 	if seg.written = written; seg.entries == 0 {
-		seg.start(&group[0].entry, s.uptime())
+		seg.setFirst(&group[0].entry, s.cfg.Uptime())
 	}
-	seg.until = s.uptime()
+	seg.lastAt = s.cfg.Uptime()
 	seg.entries += int64(len(group))
 	seg.events += int64(before - s.before)
 	seg.size = s.writer.Size()
@@ -155,23 +149,48 @@ func (s *Spool) store(group []*spooling) error {
 	return nil
 }
 
-// begin starts a file. It is in the directory for certain before anything in it is acknowledged.
-func (s *Spool) begin() error {
-	seg := s.segment(s.number)
+// writeGroup writes the group to the active file, fsyncs it, and returns the counters of the entry after it.
+func (s *Spool) writeGroup(group []*pendingEntry) (next, before uint64, err error) {
+	next, before = s.next, s.before
+	var synced sync.WaitGroup
+	var syncErr error
+	for i, p := range group {
+		setCounters(p.encoded, next, before)
+		next++
+		before += uint64(p.entry.Count)
+		if i < len(group)-1 {
+			if _, err := s.writer.WriteRecord(p.encoded); err != nil {
+				return 0, 0, err
+			}
+			continue
+		}
+		synced.Add(1)
+		if _, err := s.writer.SyncRecord(p.encoded, &synced, &syncErr); err != nil {
+			return 0, 0, err
+		}
+	}
+	synced.Wait()
+	return next, before, syncErr
+}
+
+// beginSegment starts a file. The directory's entry for the file is fsynced before anything in the file is
+// acknowledged.
+func (s *Spool) beginSegment() error {
+	seg := newSegment(s.cfg.Dir, s.number)
 	seg.first, seg.before = s.next, s.before
 	file, err := s.create(seg.path)
 	if err != nil {
 		return err
 	}
-	if err := syncDir(s.dir); err != nil {
+	if err := syncDir(s.cfg.Dir); err != nil {
 		return errors.Join(err, file.Close(), removeSegment(seg))
 	}
 	seg.info, _ = os.Lstat(seg.path)
 	s.number++
 	s.file = file
 	s.writer = record.NewLogWriter(file, logNumber, record.LogWriterConfig{
-		WALFsyncLatency: inSeconds{s.metrics.FsyncSeconds},
-		// They tell damage from a torn end.
+		WALFsyncLatency: inSeconds{s.cfg.Metrics.FsyncSeconds},
+		// The offsets let the reader tell damage from a torn end.
 		WriteWALSyncOffsets: func() bool { return true },
 	})
 	s.mu.Lock()
@@ -180,7 +199,7 @@ func (s *Spool) begin() error {
 	return nil
 }
 
-// seal ends the active file, so that it can be read.
+// seal ends the active file, so that it can be read. A file without an acknowledged entry is removed.
 func (s *Spool) seal() error {
 	if s.active == nil {
 		return nil
@@ -201,14 +220,14 @@ func (s *Spool) seal() error {
 	return err
 }
 
-// failed leaves the file behind in which a write failed. The next one goes on where what was acknowledged ends.
-func (s *Spool) failed(err error) {
-	s.retryAt = s.uptime() + spoolRetry
+// writeFailed seals the file in which a write failed. The next file goes on after the last entry that was acknowledged.
+func (s *Spool) writeFailed(err error) {
+	s.retryAt = s.cfg.Uptime() + retryAfter
 	if !s.failing {
 		s.failing = true
-		s.log.Error("spool cannot be written", "err", err, "retry", spoolRetry)
+		s.log.Error("spool cannot be written", "err", err, "retry", retryAfter)
 	}
-	_ = s.seal() // it says the same again
+	_ = s.seal() // it returns the same error again
 	s.examine()
 }
 
@@ -218,35 +237,41 @@ type inSeconds struct{ prometheus.Histogram }
 // Observe is part of prometheus.Histogram.
 func (h inSeconds) Observe(ns float64) { h.Histogram.Observe(ns / 1e9) }
 
-func spoolReason(err error) string {
-	switch {
-	case errors.Is(err, ErrFull):
-		return spoolFull
-	case errors.Is(err, ErrOld):
-		return spoolOld
-	default:
-		return spoolDisk
+// checkNotTruncated returns ErrGone if somebody truncated the active file. A group that was written behind the cut
+// would follow a hole where acknowledged entries were.
+func (s *Spool) checkNotTruncated() error {
+	file, ok := s.file.(interface{ Stat() (os.FileInfo, error) })
+	if !ok {
+		return nil
 	}
-}
-
-// The reasons of sluice_gateway_spool_errors_total.
-const (
-	spoolFull    = "full"
-	spoolOld     = "old"
-	spoolDisk    = "disk"
-	spoolDamaged = "damaged"
-	spoolLost    = "lost"
-	spoolRefused = "refused"
-)
-
-// Reasons are all of them.
-var Reasons = []string{spoolFull, spoolOld, spoolDisk, spoolDamaged, spoolLost, spoolRefused}
-
-// syncDir makes a directory's entries as durable as its files are.
-func syncDir(dir string) error {
-	d, err := vfs.Default.OpenDir(dir)
+	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	if info.Size() < s.active.written {
+		return fmt.Errorf("%w: %s has %d bytes of %d", ErrGone, s.active.path, info.Size(), s.active.written)
+	}
+	return nil
+}
+
+// checkInPlace returns the size of the active file, which was just written and fsynced, or ErrGone if its path leads
+// elsewhere. It costs two system calls for each fsync.
+func (s *Spool) checkInPlace() (size int64, err error) {
+	at, err := os.Lstat(s.active.path)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	if file, ok := s.file.(interface{ Stat() (os.FileInfo, error) }); ok {
+		info, err := file.Stat()
+		if err != nil {
+			return 0, err
+		}
+		if !os.SameFile(info, at) {
+			return 0, fmt.Errorf("%w: %s is another file", ErrGone, s.active.path)
+		}
+	}
+	if at.Size() < s.active.written {
+		return 0, fmt.Errorf("%w: %s has %d bytes of %d", ErrGone, s.active.path, at.Size(), s.active.written)
+	}
+	return at.Size(), nil
 }

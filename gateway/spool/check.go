@@ -8,11 +8,12 @@ import (
 	"path/filepath"
 )
 
-// Check reports why a spool could not be in the directory. It leaves nothing behind, and does not mind a gateway that
-// uses the directory. A directory that does not exist is made at the start: then its nearest parent must be writable.
+// Check reports why a spool could not be in the directory, and names the setting --spool-dir. It leaves nothing behind,
+// and works while a gateway uses the directory. If the directory does not exist, its nearest parent must be writable:
+// Open makes it.
 func Check(dir string) error {
 	info, err := os.Stat(dir)
-	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) { // it is made at the start
+	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
 		dir = filepath.Dir(dir)
 		info, err = os.Stat(dir)
 	}

@@ -10,11 +10,13 @@ import (
 
 const day = 24 * time.Hour
 
-// The wall clock jumps while events wait: ages are never negative, the limit on age is not tripped, and all is sent.
+// The wall clock jumps while events wait: ages are never negative, MaxAge is not tripped, and all entries come back.
 func TestSpoolClockJumps(t *testing.T) {
-	for _, jump := range []time.Duration{time.Hour, 100 * day, 50 * 365 * day, -time.Hour, -100 * day, -50 * 365 * day} {
+	t.Parallel()
+	jumps := []time.Duration{time.Hour, 100 * day, 50 * 365 * day, -time.Hour, -100 * day, -50 * 365 * day}
+	for _, jump := range jumps {
 		t.Run(jump.String(), func(t *testing.T) {
-			s := openSpool(t, t.TempDir(), func(s *Spool) { s.maxAge, s.segmentBytes = time.Hour, 1 })
+			s := openSpool(t, t.TempDir(), func(s *Spool) { s.cfg.MaxAge, s.segmentBytes = time.Hour, 1 })
 			age := func(want time.Duration) {
 				t.Helper()
 				if got := s.Stats().Age; got != want {
@@ -49,8 +51,9 @@ func TestSpoolClockJumps(t *testing.T) {
 	}
 }
 
-// The wall clock jumps while no gateway runs: what waits is sent, and the spool takes more.
+// The wall clock jumps while no gateway runs: all entries come back, and the spool takes more.
 func TestSpoolClockJumpsBetweenRuns(t *testing.T) {
+	t.Parallel()
 	for jump, want := range map[time.Duration]time.Duration{
 		0: 0, 10 * time.Minute: 10 * time.Minute, time.Hour: time.Hour, time.Hour + time.Millisecond: time.Hour / 2,
 		100 * day: time.Hour / 2, 50 * 365 * day: time.Hour / 2, -time.Hour: 0, -100 * day: 0, -50 * 365 * day: 0,
@@ -61,8 +64,8 @@ func TestSpoolClockJumpsBetweenRuns(t *testing.T) {
 			s.mustPut("before")
 			s.shut()
 			again := openSpool(t, dir, func(next *Spool) { // its clock begins where the other's did
-				now := next.now
-				next.now = func() time.Time { return now().Add(jump) }
+				now := next.cfg.Now
+				next.cfg.Now = func() time.Time { return now().Add(jump) }
 			})
 			if f := again.Stats(); f.Age != want {
 				t.Errorf("it has waited for %s, not %s", f.Age, want)

@@ -14,10 +14,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
-// spoolChild makes the test binary the victim of a kill: it appends to the spool in this directory for ever and prints what was
-// acknowledged.
+// spoolChild names the environment variable that makes the test binary the victim of a kill: it appends to the spool in
+// the directory for ever, and prints each acknowledgement.
 const spoolChild = "GATEWAY_TEST_SPOOL_CHILD"
 
 func TestSpoolChild(t *testing.T) {
@@ -40,18 +42,15 @@ func TestSpoolChild(t *testing.T) {
 }
 
 func TestSpoolSurvivesKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var kept []string
 	for range 3 { // each run goes on where the one before was killed
-		child := exec.Command(os.Args[0], "-test.run", "^TestSpoolChild$") //nolint:gosec // this very program
+		child := exec.Command(os.Args[0], "-test.run", "^TestSpoolChild$")
 		child.Env = append(os.Environ(), spoolChild+"="+dir)
 		out, err := child.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
+		require.NoError(t, child.Start())
 		scan := bufio.NewScanner(out)
 		for n := 0; n < 500 && scan.Scan(); n++ {
 			if id, ok := strings.CutPrefix(scan.Text(), "kept "); ok {
@@ -89,8 +88,9 @@ func TestSpoolSurvivesKill(t *testing.T) {
 	}
 }
 
-// A full disk is a no and never a yes, and when there is room again the spool takes more.
+// On a full disk no append is acknowledged. When there is room again the spool takes more.
 func TestSpoolOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
 		t.Skipf("a small disk needs the right to mount a tmpfs: %v", err)
@@ -101,9 +101,7 @@ func TestSpoolOnAFullDisk(t *testing.T) {
 		}
 	})
 	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 300<<10), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(ballast, make([]byte, 300<<10), 0o600))
 	spooldir := filepath.Join(dir, "spool")
 	s := openSpool(t, spooldir, func(s *Spool) { s.segmentBytes = 100 << 10 })
 	var want []string
@@ -111,7 +109,7 @@ func TestSpoolOnAFullDisk(t *testing.T) {
 		for i := 0; ; i++ {
 			value := fmt.Sprintf("%d %d %s", len(want), i, strings.Repeat("x", 5000))
 			err := s.put(value)
-			if errors.Is(err, ErrSpoolDisk) {
+			if errors.Is(err, ErrDisk) {
 				return
 			}
 			if err != nil || i > 1000 {
@@ -124,16 +122,14 @@ func TestSpoolOnAFullDisk(t *testing.T) {
 	if len(want) < 100 || len(want) > 150 {
 		t.Fatalf("%d entries of 5 kB fit into 700 KiB", len(want))
 	}
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
-	s.clock.Advance(spoolRetry)
+	require.NoError(t, os.Remove(ballast))
+	s.clock.Advance(retryAfter)
 	n := len(want)
 	fill()
 	if len(want) < n+40 {
 		t.Errorf("with 300 KiB more it took %d", len(want)-n)
 	}
-	// An answer other than yes may have been kept all the same.
+	// The spool may hold entries that it did not acknowledge.
 	got := slices.DeleteFunc(s.rest(), func(v string) bool { return !slices.Contains(want, v) })
 	if !slices.Equal(got, want) {
 		t.Errorf("%d of %d, or in another order", len(got), len(want))
@@ -141,6 +137,6 @@ func TestSpoolOnAFullDisk(t *testing.T) {
 	if aside := names(t, spooldir, damagedSuffix); len(aside) > 0 {
 		t.Errorf("set aside: %v", aside)
 	}
-	s.clock.Advance(spoolRetry)
+	s.clock.Advance(retryAfter)
 	s.mustPut("empty again")
 }

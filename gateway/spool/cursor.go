@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// cursor is how far replay has come. It belongs to whoever calls take and done.
+// cursor is how far the spool has been read.
 type cursor struct {
-	head    *segment // being read; nil: none
+	head    *segment // the file that is being read; nil: none
 	reader  *segmentReader
-	ahead   *Entry // read, and not handed out
+	ahead   *Entry // was read and not handed out
 	read    int64  // entries read from head
-	pending int64  // events handed out and not done with
-	end     error  // why head ended; nil: it has not
+	pending int64  // events handed out since the last Done
+	end     error  // why reading head ended; nil: it has not ended
 }
 
 func (c *cursor) close() {
@@ -25,47 +25,47 @@ func (c *cursor) close() {
 	*c = cursor{}
 }
 
-// Take hands out the entries that come next, in the order in which they were appended: as many as fit into the bounds, and at
-// least one. There are none when nothing waits. What is handed out stays in the spool until Done is called; a crash before that
-// makes it come again.
+// Take returns the next entries in the order in which they were appended: as many as fit into the bounds, and at least
+// one. It returns none when nothing waits. The entries stay in the spool until Done; after a crash before Done they
+// come again. Take without Done returns the entries that follow.
 func (s *Spool) Take(maxBytes, maxRecords int) ([]Entry, error) {
 	c := &s.cursor
 	for {
 		if c.head == nil {
-			if more, err := s.advance(); !more || err != nil {
+			if more, err := s.openNext(); !more || err != nil {
 				return nil, err
 			}
 		}
-		if taken := s.gatherEntries(maxBytes, maxRecords); len(taken) > 0 {
+		if taken := s.readEntries(maxBytes, maxRecords); len(taken) > 0 {
 			c.pending = 0
 			for _, e := range taken {
 				c.pending += int64(e.Count)
 			}
-			s.reach(taken[0].AcceptedAt)
+			s.setOldest(taken[0].AcceptedAt)
 			return taken, nil
 		}
-		if err := s.leave(); err != nil {
+		if err := s.finishHead(); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// TakeMore hands out what follows what Take handed out last, before that is done with: Done is for both then. It gives only what
-// is in the same file, which is none in the worst case.
+// TakeMore returns the entries that follow those of the last Take, if they lie in the same file. One Done is for all of
+// them.
 func (s *Spool) TakeMore(maxBytes, maxRecords int) []Entry {
 	c := &s.cursor
 	if c.head == nil {
 		return nil
 	}
-	taken := s.gatherEntries(maxBytes, maxRecords)
+	taken := s.readEntries(maxBytes, maxRecords)
 	for _, e := range taken {
 		c.pending += int64(e.Count)
 	}
 	return taken
 }
 
-// gatherEntries reads entries of the head that fit into the bounds, at least one if there is one.
-func (s *Spool) gatherEntries(maxBytes, maxRecords int) []Entry {
+// readEntries reads the next entries of the head that fit into the bounds, at least one if the head has one.
+func (s *Spool) readEntries(maxBytes, maxRecords int) []Entry {
 	c := &s.cursor
 	var taken []Entry
 	bytes, records := 0, 0
@@ -82,23 +82,24 @@ func (s *Spool) gatherEntries(maxBytes, maxRecords int) []Entry {
 	return taken
 }
 
-// Done says that Kafka has what Take handed out last.
+// Done removes what Take and TakeMore returned last: Kafka has it. After an error Take tries the removal again.
 func (s *Spool) Done() error {
 	c := &s.cursor
 	s.mu.Lock()
-	// A write that failed can have left more in the file than was ever counted.
+	// A write that failed can have left more in the file than was counted.
 	c.head.events = max(0, c.head.events-c.pending)
 	s.mu.Unlock()
 	c.pending = 0
 	if s.peek() {
-		s.reach(c.ahead.AcceptedAt)
+		s.setOldest(c.ahead.AcceptedAt)
 		return nil
 	}
-	return s.leave()
+	return s.finishHead()
 }
 
-// advance opens the oldest file, sealing the active one if it is that. It says whether there is one.
-func (s *Spool) advance() (bool, error) {
+// openNext opens the oldest file for reading, and seals it first if it is the active one. It reports whether there is a
+// file.
+func (s *Spool) openNext() (bool, error) {
 	for {
 		head := s.oldest()
 		if head == nil {
@@ -106,32 +107,32 @@ func (s *Spool) advance() (bool, error) {
 		}
 		r, err := openSegment(head)
 		if err == nil {
-			s.reads(head, true)
+			s.setReading(head, true)
 			s.cursor = cursor{head: head, reader: r}
 			return true, nil
 		}
-		s.look()
+		s.inspectDirectory()
 		switch {
-		case s.missed():
+		case s.isMissing():
 			return false, fmt.Errorf("read the spool: %w: %w", ErrGone, err)
 		case s.oldest() == head:
 			return false, fmt.Errorf("read the spool: %w", err)
-		} // it was lost, and that is said: the next one
+		} // the inspection found the file lost, and logged it: go on with the next one
 	}
 }
 
-// missed says whether the directory is missing.
-func (s *Spool) missed() bool {
+// isMissing reports whether the directory is missing.
+func (s *Spool) isMissing() bool {
 	s.write.Lock()
 	defer s.write.Unlock()
-	return s.place.gone != nil
+	return s.directory.missing != nil
 }
 
 func (s *Spool) oldest() *segment {
 	s.write.Lock()
 	defer s.write.Unlock()
 	if len(s.sealed) == 0 {
-		_ = s.seal() // what was acknowledged in it has been fsynced
+		_ = s.seal() // all entries that were acknowledged in it have been fsynced
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +142,7 @@ func (s *Spool) oldest() *segment {
 	return s.sealed[0]
 }
 
-// peek reads the next entry of the head, and says whether there is one.
+// peek reads the next entry of the head into ahead, and reports whether there is one.
 func (s *Spool) peek() bool {
 	c := &s.cursor
 	if c.ahead != nil {
@@ -160,15 +161,23 @@ func (s *Spool) peek() bool {
 	return true
 }
 
-// reach notes since when the oldest entry that is left has waited.
-func (s *Spool) reach(accepted time.Time) {
+// setOldest notes when the oldest entry that is left in the head was accepted.
+func (s *Spool) setOldest(accepted time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cursor.head.reach(accepted)
+	s.cursor.head.setOldest(accepted)
 }
 
-// leave parts with the head, which has been read to its end: Kafka has all of it, unless it is damaged.
-func (s *Spool) leave() error {
+// setReading notes whether a file is being read.
+func (s *Spool) setReading(seg *segment, reading bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seg.reading = reading
+}
+
+// finishHead removes the head, which has been read to its end and is on Kafka. A damaged head is kept under another
+// name.
+func (s *Spool) finishHead() error {
 	c := &s.cursor
 	head, read, end := c.head, c.read, c.end
 	whole := errors.Is(end, io.EOF) || errors.Is(end, errTorn)
@@ -177,12 +186,12 @@ func (s *Spool) leave() error {
 	case whole && read >= head.entries:
 		err = removeSegment(head)
 	case whole:
-		err = s.keepAside(head, fmt.Errorf("%w: %d entries of %d", end, read, head.entries))
+		err = s.keepDamaged(head, fmt.Errorf("%w: %d entries of %d", end, read, head.entries))
 	default:
-		err = s.keepAside(head, end)
+		err = s.keepDamaged(head, end)
 	}
 	if err != nil {
-		return fmt.Errorf("spool file that is done with: %w", err)
+		return fmt.Errorf("remove a spool file that is on kafka: %w", err)
 	}
 	c.close()
 	s.mu.Lock()

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// An entry of the spool, as it lies on the disk. All numbers are big-endian:
+// An entry on the disk. All numbers are big-endian:
 //
 //	 0 version      uint8    1
-//	 1 sequence     uint64   one more than the entry's before it
-//	 9 before       uint64   events in all entries before it
+//	 1 sequence     uint64   one more than the sequence of the entry before
+//	 9 before       uint64   events in all entries before
 //	17 accepted at  int64    Unix ms
 //	25 partition    int32    −1: any
 //	29 count        uint32   records
-//	33 the Records: for each its length (uvarint), then the record as Kafka's message format 2 has it from the key on
+//	33 the records: for each its length (uvarint), then the record as Kafka's message format 2 has it from the key on
 //
-// The log around it adds a checksum. The two counters exist for what a file cannot say of itself: how much it should hold.
-// The first entry of the next file says where this one must end.
+// The log around it adds a checksum. A file cannot say how much it should hold; the two counters do. The first entry of
+// the next file tells where this file must end.
 const (
 	entrySequenceAt  = 1
 	entryBeforeAt    = 9
@@ -31,13 +31,13 @@ const (
 )
 
 var (
-	errEntry        = errors.New("the entry is not one of the spool's")
-	errEntryVersion = errors.New("the spool was written by another version of the gateway")
+	errEntry        = errors.New("not an entry of the spool")
+	errEntryVersion = errors.New("another version of the gateway wrote the spool")
 )
 
-// Entry is what the spool keeps: records that belong together. The spool does not look into a record.
+// Entry is records that the spool keeps and hands out together. The spool does not look into a record.
 type Entry struct {
-	AcceptedAt time.Time // by the wall clock, to the millisecond
+	AcceptedAt time.Time // by the wall clock; kept to the millisecond
 	Partition  int       // −1: any
 	Count      int       // records, at least one
 	Records    []byte    // each behind its length as a uvarint
@@ -45,7 +45,7 @@ type Entry struct {
 	sequence, before uint64
 }
 
-// encode makes room for the counters; stamp fills them in.
+// encode leaves the counters 0; setCounters writes them.
 func (e *Entry) encode() []byte {
 	b := make([]byte, entryHeader, entryHeader+len(e.Records))
 	b[0] = entryVersion
@@ -55,14 +55,14 @@ func (e *Entry) encode() []byte {
 	return append(b, e.Records...)
 }
 
-// stamp gives an encoded entry its place in the log.
-func stampEntry(b []byte, sequence, before uint64) {
+// setCounters gives an encoded entry its place in the log.
+func setCounters(b []byte, sequence, before uint64) {
 	binary.BigEndian.PutUint64(b[entrySequenceAt:], sequence)
 	binary.BigEndian.PutUint64(b[entryBeforeAt:], before)
 }
 
-// decodeEntry reads an entry and looks at all of it: nothing that is not a run of records goes to Kafka. The entry's records
-// are part of b.
+// decodeEntry reads an entry and checks all of it, so that nothing but whole records goes to Kafka. The entry's records
+// alias b.
 func decodeEntry(b []byte) (Entry, error) {
 	if len(b) > 0 && b[0] != entryVersion {
 		return Entry{}, fmt.Errorf("%w: version %d, not %d", errEntryVersion, b[0], entryVersion)
@@ -85,7 +85,7 @@ func decodeEntry(b []byte) (Entry, error) {
 	for range e.Count {
 		size, n := binary.Uvarint(rest)
 		if n <= 0 || size > uint64(len(rest)-n) {
-			return Entry{}, fmt.Errorf("%w: it ends within a record", errEntry)
+			return Entry{}, fmt.Errorf("%w: the end is within a record", errEntry)
 		}
 		rest = rest[n+int(size):]
 	}

@@ -11,140 +11,138 @@ import (
 )
 
 var (
-	errSpoolReplaced  = errors.New("another directory is in its place")
-	errSpoolUnmounted = errors.New("a directory of another file system is in its place: is the volume mounted?")
+	errReplaced  = errors.New("another directory is in its place")
+	errUnmounted = errors.New("a directory of another file system is in its place; check whether the volume is mounted")
 )
 
-// look examines the directory while nothing is appended.
-func (s *Spool) look() {
+// inspectDirectory examines the directory.
+func (s *Spool) inspectDirectory() {
 	s.write.Lock()
 	defer s.write.Unlock()
 	s.examine()
 }
 
-// examine compares the directory with what the spool believes to be in it, with s.write held:
+// examine compares the directory with the files that the spool knows. The caller holds s.write.
 //
-//	directory missing ─▶ gone: appends are refused; what lay in it counts as lost once it is known to be deleted
-//	directory back, or another in its place ─▶ taken, its files with it; files that are not in it are lost
-//	file missing ─▶ lost: said, counted, and no longer waited for
+//	the directory is missing ─▶ appends are refused; once it is known to be deleted, its files count as lost
+//	it is back, or another is in its place ─▶ the spool adopts its files; files that are not in it count as lost
+//	a file is missing ─▶ it counts as lost
 func (s *Spool) examine() {
-	info, err := os.Stat(s.dir)
+	info, err := os.Stat(s.cfg.Dir)
 	if err != nil {
-		s.missing(err)
+		s.setMissing(err)
 		return
 	}
-	if !os.SameFile(info, s.place.info) {
-		if device(info) != device(s.place.info) && !s.used() {
-			s.missing(errSpoolUnmounted)
+	if !os.SameFile(info, s.directory.info) {
+		if device(info) != device(s.directory.info) && !s.hasLockFile() {
+			s.setMissing(errUnmounted)
 			return
 		}
-		if err := s.move(); err != nil {
-			s.missing(fmt.Errorf("%w: %w", errSpoolReplaced, err))
+		if err := s.switchDirectory(); err != nil {
+			s.setMissing(fmt.Errorf("%w: %w", errReplaced, err))
 			return
 		}
 	} else if err := s.relock(); err != nil {
-		s.missing(err)
+		s.setMissing(err)
 		return
 	}
-	if s.active != nil && !s.holds(s.active) {
-		_ = s.seal() // into a file that nobody finds; examined with the others
+	if s.active != nil && !s.has(s.active) {
+		_ = s.seal() // its file has no name; it is examined with the sealed ones
 	}
-	gone := func(seg *segment) bool { return !s.holds(seg) }
+	gone := func(seg *segment) bool { return !s.has(seg) }
 	if slices.ContainsFunc(s.files(), gone) {
-		if err := s.adopt(); err != nil { // a file may have been replaced by a copy of itself
-			s.log.Error("spool files that were not there before cannot be read", "dir", s.dir, "err", err)
+		if err := s.adoptFiles(); err != nil { // somebody may have replaced a file by a copy of itself
+			s.log.Error("new files in the spool directory cannot be read", "dir", s.cfg.Dir, "err", err)
 		}
 	}
-	s.forsake(gone, "dir", s.dir)
-	if s.place.gone != nil {
-		s.place.gone = nil
+	s.dropLost(gone)
+	if s.directory.missing != nil {
+		s.directory.missing = nil
 		f := s.Stats()
-		s.log.Info("spool directory is there again", "dir", s.dir, "bytes", f.Bytes, "events", f.Events)
-		s.poke()
+		s.log.Info("spool directory is back", "dir", s.cfg.Dir, "bytes", f.Bytes, "events", f.Events)
+		s.signalReady()
 	}
 }
 
-// files are those that are not being written. Replay takes files off the lists meanwhile.
+// files returns the files that are not being written. A reader may take files off the lists at the same time.
 func (s *Spool) files() []*segment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Concat(s.sealed, s.refused)
+	return slices.Concat(s.sealed, s.quarantined)
 }
 
-// used says whether a spool has been in the directory. A mount point without its volume is a directory too, and an empty one.
-func (s *Spool) used() bool {
-	_, err := os.Lstat(filepath.Join(s.dir, spoolLock))
+// hasLockFile reports whether a spool has used the directory. An empty mount point, whose volume is gone, has no lock
+// file.
+func (s *Spool) hasLockFile() bool {
+	_, err := os.Lstat(filepath.Join(s.cfg.Dir, lockName))
 	return err == nil
 }
 
-// holds says whether the directory has a segment's file.
-func (s *Spool) holds(seg *segment) bool {
-	if seg.info == nil {
-		_, err := os.Lstat(seg.path)
-		return err == nil || !errors.Is(err, os.ErrNotExist)
-	}
+// has reports whether the directory has the segment's file. A disk that fails has not lost the file yet.
+func (s *Spool) has(seg *segment) bool {
 	info, err := os.Lstat(seg.path)
 	if err != nil {
-		return !errors.Is(err, os.ErrNotExist) // a disk that fails has not lost the file yet
+		return !errors.Is(err, os.ErrNotExist)
 	}
-	return os.SameFile(info, seg.info)
+	return seg.info == nil || os.SameFile(info, seg.info)
 }
 
-// missing notes that the directory cannot be used. What is in it may be found again, unless it is known to be deleted.
-func (s *Spool) missing(cause error) {
+// setMissing notes that the directory cannot be used. Its files may come back, unless the directory is known to be
+// deleted.
+func (s *Spool) setMissing(cause error) {
 	if s.active != nil {
 		_ = s.seal()
 	}
-	if s.place.gone == nil {
+	if s.directory.missing == nil {
 		f := s.Stats()
-		s.log.Error("spool directory is missing; nothing goes into it until it is back; mount it or make it again",
-			"dir", s.dir, "events", f.Events, "bytes", f.Bytes, "err", cause)
+		s.log.Error("spool directory is missing; the spool takes nothing until it is mounted or made again",
+			"dir", s.cfg.Dir, "events", f.Events, "bytes", f.Bytes, "err", cause)
 	}
-	s.place.gone = cause
-	if s.place.deleted() {
-		s.forsake(func(*segment) bool { return true }, "dir", s.dir)
+	s.directory.missing = cause
+	if s.directory.deleted() {
+		s.dropLost(func(*segment) bool { return true })
 	}
 }
 
-// move takes the directory that is in the place of the spool's: locks it, and takes over the files in it that are not known.
-func (s *Spool) move() error {
+// switchDirectory locks the directory that has taken the place of the spool's.
+func (s *Spool) switchDirectory() error {
 	if s.active != nil {
 		_ = s.seal()
 	}
-	_ = s.place.unlock() // this process may hold one lock under a path
-	var next place
-	if err := next.take(s.dir); err != nil {
+	_ = s.directory.unlock() // this process may hold one lock under a path
+	var next directory
+	if err := next.acquire(s.cfg.Dir); err != nil {
 		return err
 	}
-	gone := s.place.gone
-	_ = s.place.leave()
-	s.place = next
-	if s.place.gone = gone; gone == nil {
-		s.place.gone = errSpoolReplaced // so that the return is said
-		s.log.Error("spool directory was replaced by another", "dir", s.dir)
+	missing := s.directory.missing
+	_ = s.directory.release()
+	s.directory = next
+	if s.directory.missing = missing; missing == nil {
+		s.directory.missing = errReplaced // so that examine logs the return
+		s.log.Error("spool directory was replaced by another", "dir", s.cfg.Dir)
 	}
 	return nil
 }
 
-// relock locks the directory once more when somebody removed the lock's file, and when the lock was given up for a directory that was in
-// its place for a while: a second gateway could lock it.
+// relock locks the directory again if somebody removed the lock's file, or if the lock was given up for a directory
+// that was in its place for a while. Otherwise a second gateway could lock the directory.
 func (s *Spool) relock() error {
-	path := filepath.Join(s.dir, spoolLock)
-	if s.place.lock != nil && same(path, s.place.lockInfo) {
+	path := filepath.Join(s.cfg.Dir, lockName)
+	if s.directory.lock != nil && leadsTo(path, s.directory.lockInfo) {
 		return nil
 	}
-	_ = s.place.unlock()
+	_ = s.directory.unlock()
 	lock, err := vfs.Default.Lock(path)
 	if err != nil {
 		return err
 	}
-	s.place.lock = lock
-	s.place.lockInfo, err = os.Lstat(path)
+	s.directory.lock = lock
+	s.directory.lockInfo, err = os.Lstat(path)
 	return err
 }
 
-// adopt takes over the files of a directory that nobody has read yet, behind those that are known.
-func (s *Spool) adopt() error {
+// adoptFiles puts the directory's files that the spool does not know behind those that it knows.
+func (s *Spool) adoptFiles() error {
 	files, err := s.list()
 	if err != nil {
 		return err
@@ -154,35 +152,36 @@ func (s *Spool) adopt() error {
 		known = append(known, s.active)
 	}
 	for _, seg := range files {
-		if slices.ContainsFunc(known, func(k *segment) bool { return k.info != nil && seg.info != nil && os.SameFile(k.info, seg.info) }) {
+		same := func(k *segment) bool { return k.info != nil && seg.info != nil && os.SameFile(k.info, seg.info) }
+		if slices.ContainsFunc(known, same) {
 			continue
 		}
-		if err := s.takeOver(seg); err != nil {
+		if err := s.adoptFile(seg); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// takeOver reads one such file and puts it behind the others. What the others must hold does not follow from it.
-func (s *Spool) takeOver(seg *segment) error {
+// adoptFile puts a file behind the others. Its counters tell nothing about them. If it is a copy of a known file, or
+// that file on a volume that was mounted again, it replaces the known one.
+func (s *Spool) adoptFile(seg *segment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known, next, before := s.sealed, s.next, s.before
 	s.sealed = nil
-	err := s.inspect(seg, true)
-	// The same file on a volume that was mounted again, or a copy, is no other file.
+	err := s.scan(seg, true)
 	known = slices.DeleteFunc(known, func(k *segment) bool {
-		return !k.reading && k.path == seg.path && k.mark == seg.mark && k.events <= seg.events
+		return !k.reading && k.path == seg.path && k.firstCRC == seg.firstCRC && k.events <= seg.events
 	})
 	s.sealed = append(known, s.sealed...)
 	s.next, s.before = max(next, s.next), max(before, s.before)
 	return err
 }
 
-// forsake gives up the files that are lost, says so and counts their events: each of them was answered 202. A file that replay
-// has open is read to its end all the same.
-func (s *Spool) forsake(lost func(*segment) bool, where ...any) {
+// dropLost forgets the files that are lost, and logs and counts their events: each was answered 202. A file that is
+// being read is read to its end, though it has no name any more.
+func (s *Spool) dropLost(lost func(*segment) bool) {
 	var events, files int64
 	s.mu.Lock()
 	drop := func(seg *segment) bool {
@@ -194,18 +193,13 @@ func (s *Spool) forsake(lost func(*segment) bool, where ...any) {
 		return true
 	}
 	s.sealed = slices.DeleteFunc(s.sealed, drop)
-	s.refused = slices.DeleteFunc(s.refused, drop)
+	s.quarantined = slices.DeleteFunc(s.quarantined, drop)
 	s.mu.Unlock()
 	if files == 0 {
 		return
 	}
-	s.lost(events)
+	s.countError(reasonLost)
+	s.cfg.Metrics.Lost.Add(float64(events))
 	s.log.Error("spool files were deleted by somebody else; their events were answered 202 and are lost",
-		append(where, "files", files, "events", events)...)
-}
-
-// lost counts events that were answered 202 and that the spool cannot give back.
-func (s *Spool) lost(events int64) {
-	s.metrics.Errors.WithLabelValues(spoolLost).Inc()
-	s.metrics.Lost.Add(float64(events))
+		"dir", s.cfg.Dir, "files", files, "events", events)
 }

@@ -11,18 +11,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/internal/testclock"
 )
 
-// spooled is a spool under test, with somebody who writes it.
+// spooled is a spool under test that runs.
 type spooled struct {
 	*Spool
 	t     *testing.T
 	clock *testclock.Clock
-	halt  func() // ends run, and leaves everything as a crash would
+	shut  func() // ends the spool as a drain does
+	halt  func() // ends Run, and leaves the files as a crash would
 }
 
-// openSpool opens a spool; edit changes it before.
+// openSpool opens and runs a spool. edit changes it before.
 func openSpool(t *testing.T, dir string, edit ...func(*Spool)) *spooled {
 	t.Helper()
 	s := &spooled{t: t, clock: testclock.New(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))}
@@ -30,49 +33,36 @@ func openSpool(t *testing.T, dir string, edit ...func(*Spool)) *spooled {
 	for _, f := range edit {
 		f(s.Spool)
 	}
-	if err := s.Open(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Open())
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
 	var once sync.Once
-	s.halt = func() {
-		once.Do(func() {
-			cancel()
-			running.Wait()
-			s.cursor.close()
-			if s.writer != nil { // its goroutine must not stay; what it writes here comes after all that was fsynced
-				_ = s.writer.Close()
-			}
-			_ = s.place.leave()
-		})
+	end := func(last func()) func() {
+		return func() { once.Do(func() { cancel(); running.Wait(); last() }) }
 	}
+	s.shut = end(func() { require.NoError(t, s.Close()) })
+	s.halt = end(func() {
+		s.cursor.close()
+		if s.writer != nil { // its goroutine must not stay; what it writes here comes after all that was fsynced
+			_ = s.writer.Close()
+		}
+		_ = s.directory.release()
+	})
 	t.Cleanup(s.halt)
 	return s
 }
 
-// shut ends the spool as a drain does.
-func (s *spooled) shut() {
-	s.t.Helper()
-	kept := s.place
-	again, err := os.Open(s.dir)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.place.lock = nil
-	if err := s.Spool.Close(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.place = kept
-	s.place.dir = again
-	s.halt()
+// eventually waits for a condition, not for a time.
+func eventually(t testing.TB, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, 20*time.Second, 2*time.Millisecond)
 }
 
-// maxBatch is as large as an entry of the publisher's becomes, in bytes.
+// maxBatch is the largest entry of the publisher, in bytes.
 const maxBatch = 1900 << 10
 
-// runOf are records without key and headers.
+// runOf encodes records without key and headers.
 func runOf(values ...string) []byte {
 	var b []byte
 	for _, v := range values {
@@ -86,7 +76,7 @@ func runOf(values ...string) []byte {
 	return b
 }
 
-// valueOf is the value of a run's only record.
+// valueOf returns the value of an entry's only record.
 func valueOf(t *testing.T, e Entry) string {
 	t.Helper()
 	size, n := binary.Uvarint(e.Records)
@@ -99,9 +89,12 @@ func valueOf(t *testing.T, e Entry) string {
 	return string(tail[k+v:][:length])
 }
 
-func (s *spooled) put(value string) error {
-	return s.Append(Entry{AcceptedAt: s.clock.Now(), Partition: -1, Count: 1, Records: runOf(value)})
+// entryOf makes an entry of one record.
+func (s *spooled) entryOf(value string) Entry {
+	return Entry{AcceptedAt: s.clock.Now(), Partition: -1, Count: 1, Records: runOf(value)}
 }
+
+func (s *spooled) put(value string) error { return s.Append(s.entryOf(value)) }
 
 func (s *spooled) mustPut(values ...string) {
 	s.t.Helper()
@@ -112,7 +105,7 @@ func (s *spooled) mustPut(values ...string) {
 	}
 }
 
-// rest takes all that waits, in order.
+// rest takes all entries, in order.
 func (s *spooled) rest() []string {
 	s.t.Helper()
 	var out []string
@@ -133,31 +126,25 @@ func (s *spooled) rest() []string {
 	}
 }
 
-// names lists the directory's files of one kind.
+// names lists the directory's files with a suffix.
 func names(t *testing.T, dir, suffix string) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return found
 }
 
-// copyDir is the directory as a crash would leave it now.
+// copyDir copies the directory as a crash would leave it now.
 func copyDir(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()
 	for _, name := range names(t, dir, "") {
-		if filepath.Base(name) == spoolLock {
+		if filepath.Base(name) == lockName {
 			continue
 		}
 		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(to, filepath.Base(name)), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(to, filepath.Base(name)), text, 0o600))
 	}
 	return to
 }
@@ -168,12 +155,4 @@ func numbered(n int) []string {
 		out[i] = fmt.Sprintf("event %d %s", i, strings.Repeat("x", i%100))
 	}
 	return out
-}
-
-// rename gives a file that was kept aside its usual name back, as an operator does.
-func rename(t *testing.T, path string) {
-	t.Helper()
-	if err := os.Rename(path, strings.TrimSuffix(path, filepath.Ext(path))+segmentSuffix); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// recover finds the files that an earlier run left, and what waits in them. Only the last is read to its end: what the others
-// must hold follows from the first entry of the next one.
+// recover finds the files that an earlier run left, and counts what waits in them. It reads only the last file to its
+// end: the first entry of the next file tells what a file must hold.
 func (s *Spool) recover() error {
 	s.number, s.next = 1, 1
 	files, err := s.list()
@@ -19,21 +19,22 @@ func (s *Spool) recover() error {
 		return err
 	}
 	for i, seg := range files {
-		if err := s.inspect(seg, i == len(files)-1); err != nil {
+		if err := s.scan(seg, i == len(files)-1); err != nil {
 			return fmt.Errorf("%s: %w", seg.path, err)
 		}
 	}
 	return nil
 }
 
-// list finds the files, the oldest first, and the number of the next one: higher than any that is there under any name.
+// list returns the files of the queue, the oldest first, and counts those of the quarantine. It makes the number of the
+// next file higher than that of any file, whatever the suffix.
 func (s *Spool) list() ([]*segment, error) {
-	names, err := os.ReadDir(s.dir)
+	names, err := os.ReadDir(s.cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
 	var files []*segment
-	for _, name := range names { // sorted, as their numbers are
+	for _, name := range names { // sorted by name, so by number
 		digits, suffix, _ := strings.Cut(name.Name(), ".")
 		number, err := strconv.ParseUint(digits, 10, 64)
 		if err != nil || len(digits) != segmentDigits {
@@ -42,11 +43,11 @@ func (s *Spool) list() ([]*segment, error) {
 		s.number = max(s.number, number+1)
 		switch "." + suffix {
 		case segmentSuffix:
-			seg := s.segment(number)
+			seg := newSegment(s.cfg.Dir, number)
 			seg.measure()
 			files = append(files, seg)
 		case refusedSuffix:
-			if err := s.recoverRefused(s.segment(number)); err != nil {
+			if err := s.recoverQuarantined(newSegment(s.cfg.Dir, number)); err != nil {
 				return nil, err
 			}
 		}
@@ -54,8 +55,8 @@ func (s *Spool) list() ([]*segment, error) {
 	return files, nil
 }
 
-// inspect reads a file's beginning, or all of it if it is the last.
-func (s *Spool) inspect(seg *segment, last bool) error {
+// scan reads the first entry of a file, or all entries if the file is the last, and adds the file to the sealed ones.
+func (s *Spool) scan(seg *segment, last bool) error {
 	r, err := openSegment(seg)
 	if err != nil {
 		return err
@@ -67,16 +68,16 @@ func (s *Spool) inspect(seg *segment, last bool) error {
 			return err
 		}
 		if err != nil && seg.entries == 0 {
-			return s.unreadable(seg, err)
+			return s.dropEmpty(seg, err)
 		}
 		if err != nil {
-			break // replay comes to this place too, and judges it
+			break // Take comes to this place too, and tells a torn end from damage
 		}
 		if seg.entries == 0 {
 			seg.first, seg.before = e.sequence, e.before
-			seg.start(&e, s.inherited(e.AcceptedAt))
-			seg.until = max(seg.began, s.uptime())
-			s.settle(seg)
+			seg.setFirst(&e, s.waitingSince(e.AcceptedAt))
+			seg.lastAt = max(seg.firstAt, s.cfg.Uptime())
+			s.inferCounts(seg)
 		}
 		seg.entries++
 		seg.events += int64(e.Count)
@@ -88,34 +89,34 @@ func (s *Spool) inspect(seg *segment, last bool) error {
 	return nil
 }
 
-// settle says how much the file before seg must hold.
-func (s *Spool) settle(seg *segment) {
+// inferCounts works out from the counters of next how much the file before it must hold.
+func (s *Spool) inferCounts(next *segment) {
 	if len(s.sealed) == 0 {
 		return
 	}
 	previous := s.sealed[len(s.sealed)-1]
-	if previous.first > 0 && seg.first > previous.first && seg.before > previous.before {
-		previous.entries = int64(seg.first - previous.first)
-		previous.events = int64(seg.before - previous.before)
+	if previous.first > 0 && next.first > previous.first && next.before > previous.before {
+		previous.entries = int64(next.first - previous.first)
+		previous.events = int64(next.before - previous.before)
 	}
 }
 
-// unreadable deals with a file in which there is no entry. An empty one was just begun. In any other a crash tore the first
-// write, most likely, and nothing in it was acknowledged; but what could not be read is not removed.
-func (s *Spool) unreadable(seg *segment, cause error) error {
+// dropEmpty removes a file of no bytes: the earlier run had just begun it. It keeps any other file in which no entry
+// can be read, under another name. Most likely a crash tore the file's first write, and nothing in it was acknowledged.
+func (s *Spool) dropEmpty(seg *segment, cause error) error {
 	if seg.size == 0 && errors.Is(cause, io.EOF) {
 		return removeSegment(seg)
 	}
-	return s.keepAside(seg, cause)
+	return s.keepDamaged(seg, cause)
 }
 
-// inherited is when an entry of an earlier run was accepted, on the spool's own clock. Only the wall clock spans two runs, and
-// it may have been set meanwhile. So an entry from the future has waited since now, and one that seems older than --spool-max-age
-// counts as having waited for half of it: a clock that was wrong for a while must not close the spool.
-func (s *Spool) inherited(accepted time.Time) time.Duration {
-	waited := max(0, s.now().Sub(accepted))
-	if waited > s.maxAge {
-		waited = s.maxAge / 2
+// waitingSince returns when an entry of an earlier run was accepted, by Config.Uptime. Only the wall clock spans two
+// runs, and somebody may have set it. An entry from the future counts as accepted now. An entry that seems older than
+// MaxAge counts as having waited for half of MaxAge: a clock that was wrong for a while must not close the spool.
+func (s *Spool) waitingSince(accepted time.Time) time.Duration {
+	waited := max(0, s.cfg.Now().Sub(accepted))
+	if waited > s.cfg.MaxAge {
+		waited = s.cfg.MaxAge / 2
 	}
-	return s.uptime() - waited
+	return s.cfg.Uptime() - waited
 }

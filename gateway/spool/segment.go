@@ -8,54 +8,63 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/record"
 )
 
-// The names of files in the spool's directory: a number of 20 digits and one of these.
+// The names of files in the directory: a number of 20 digits and one of these suffixes.
 const (
 	segmentSuffix = ".spool"
 	segmentDigits = 20
-	// damagedSuffix marks a file of which less could be read than was written to it. It is kept.
+	// damagedSuffix marks a file of which less could be read than was written. The spool does not read it again.
 	damagedSuffix = ".damaged"
-	// refusedSuffix marks a file with one entry that Kafka refused for good. It is kept.
+	// refusedSuffix marks a file with one entry in quarantine.
 	refusedSuffix = ".refused"
 )
 
-// segment is a file of the spool.
+// segment is a file of the spool. "At" fields are by Config.Uptime, and negative for a time before this run.
 type segment struct {
-	number  uint64
 	path    string
-	size    int64         // on the disk, in bytes
-	first   uint64        // sequence of its first entry; 0: none yet
-	before  uint64        // events before its first entry
-	entries int64         // that were acknowledged in it
-	events  int64         // that wait in it
-	begun   time.Time     // when its first entry was accepted, by the wall clock
-	began   time.Duration // the same on the spool's own clock; negative: before this run
-	since   time.Duration // since when the oldest event that is left has waited, on that clock
-	until   time.Duration // when its last entry was accepted, on that clock
-	info    os.FileInfo   // which file it is; nil: not known
-	written int64         // bytes of acknowledged entries on the disk, as the file system says
-	reading bool          // replay has it open
-	mark    uint32        // CRC-32 of its first entry: what tells it from another spool\'s file of that name
+	size    int64  // on the disk, in bytes
+	written int64  // bytes of acknowledged entries on the disk, as the file system counts
+	first   uint64 // sequence of its first entry; 0: it has none yet
+	before  uint64 // events before its first entry
+	entries int64  // that were acknowledged in it
+	events  int64  // that wait in it
+
+	firstAccepted time.Time     // when its first entry was accepted, by the wall clock
+	firstAt       time.Duration // the same
+	oldestAt      time.Duration // when the oldest entry that is left was accepted
+	lastAt        time.Duration // when its last entry was accepted
+
+	info     os.FileInfo // which file it is; nil: not known
+	reading  bool        // it is being read, and must not count as lost
+	firstCRC uint32      // CRC-32 of its first entry: tells it from a file of the same name that another spool wrote
 }
 
-// start notes the first entry of the segment, and when it was accepted on the spool's own clock.
-func (seg *segment) start(e *Entry, at time.Duration) {
-	seg.mark = crc32.ChecksumIEEE(e.Records)
-	seg.begun, seg.began, seg.since, seg.until = e.AcceptedAt, at, at, at
+// setFirst notes the first entry of the segment and when it was accepted, by Config.Uptime.
+func (seg *segment) setFirst(e *Entry, at time.Duration) {
+	seg.firstCRC = crc32.ChecksumIEEE(e.Records)
+	seg.firstAccepted, seg.firstAt, seg.oldestAt, seg.lastAt = e.AcceptedAt, at, at, at
 }
 
-// reach notes that the oldest entry left was accepted at a time of the wall clock. What that is on the spool's own clock lies
-// between the entry before it and the last of the file, whatever the wall clock did meanwhile.
-func (seg *segment) reach(accepted time.Time) {
-	seg.since = min(max(seg.began+accepted.Sub(seg.begun), seg.since), max(seg.until, seg.since))
+// setOldest notes when the oldest entry that is left was accepted, by the wall clock. Whatever the wall clock did
+// since, the time by Config.Uptime lies between that of the entry before and that of the last entry.
+func (seg *segment) setOldest(accepted time.Time) {
+	at := seg.firstAt + accepted.Sub(seg.firstAccepted)
+	seg.oldestAt = min(max(at, seg.oldestAt), max(seg.lastAt, seg.oldestAt))
 }
 
-func (s *Spool) segment(number uint64) *segment {
-	return &segment{number: number, path: filepath.Join(s.dir, fmt.Sprintf("%0*d", segmentDigits, number)+segmentSuffix)}
+// newSegment makes the segment of a number in the directory. Its file need not exist.
+func newSegment(dir string, number uint64) *segment {
+	return &segment{path: filepath.Join(dir, fmt.Sprintf("%0*d", segmentDigits, number)+segmentSuffix)}
+}
+
+// withSuffix returns the path of the segment's file under another suffix.
+func (seg *segment) withSuffix(suffix string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(seg.path, segmentSuffix), refusedSuffix) + suffix
 }
 
 // measure reads the size of a file that is not written any more.
@@ -65,19 +74,20 @@ func (seg *segment) measure() {
 	}
 }
 
-// logNumber is what the log puts into every block. It is for files that are written again, and the spool's are not.
+// logNumber is what the log puts into every block. It matters to files that are written again; the spool's are not.
 const logNumber = 1
 
 func createSegment(path string) (io.WriteCloser, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the operator's own directory
+	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 }
 
+// removeSegment removes a segment's file. A file or a directory that does not exist is no error.
 func removeSegment(seg *segment) error {
 	if err := os.Remove(seg.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	if err := syncDir(filepath.Dir(seg.path)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err // a directory that is not there has nothing to make durable
+		return err
 	}
 	return nil
 }
@@ -97,8 +107,13 @@ func openSegment(seg *segment) (*segmentReader, error) {
 	return &segmentReader{file: file, records: record.NewReader(file, logNumber)}, nil
 }
 
-// read returns the next entry, which is the caller's; io.EOF after the last one, errTorn where a write was broken off, and
-// anything else where the file is damaged.
+// maxEntryBytes is the largest encoded entry that is read back, four times what fits into a Kafka batch.
+const maxEntryBytes = 7600 << 10
+
+var errTorn = errors.New("the last write was broken off")
+
+// read returns the next entry, which is the caller's. It returns io.EOF after the last entry, errTorn where a write was
+// broken off, and another error where the file is damaged.
 func (r *segmentReader) read() (Entry, error) {
 	rec, err := r.records.Next()
 	if err == nil {
@@ -115,8 +130,3 @@ func (r *segmentReader) read() (Entry, error) {
 }
 
 func (r *segmentReader) close() { _ = r.file.Close() }
-
-// maxEntryBytes is the largest encoded entry that is read back. The publisher's hold what fits into a batch, a quarter of it.
-const maxEntryBytes = 7600 << 10
-
-var errTorn = errors.New("the last write was broken off")

@@ -11,195 +11,163 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/record"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
-	// spoolSegment is how large a file of the spool may become, roughly. Files are removed as a whole, so it is also what may be
-	// sent again after a crash during replay.
-	spoolSegment = 16 << 20
-	// spoolGroup bounds what one fsync is waited for, in bytes.
-	spoolGroup = 8 << 20
-	// spoolRetry is how long the spool takes nothing after a write failed.
-	spoolRetry = time.Second
-	// spoolLook is how often the directory is looked at while nothing is appended: a directory that is missing is said soon.
-	spoolLook = time.Second
-	// spoolLock is the file that is locked while a gateway owns the directory.
-	spoolLock = "LOCK"
+	// segmentMost is roughly how large a file of the spool may become, in bytes. Files are removed as a whole, so it is
+	// also how much may be sent again after a crash during replay.
+	segmentMost = 16 << 20
+	// groupMost bounds the bytes that one fsync covers.
+	groupMost = 8 << 20
+	// retryAfter is how long the spool refuses entries after a write failed.
+	retryAfter = time.Second
+	// inspectEvery is how often the directory is inspected, so that a missing directory is noticed while nothing is
+	// appended.
+	inspectEvery = time.Second
 )
 
+// The marks of errors of Append and Take, for errors.Is. After any error of Append the entry may be on the disk all the
+// same.
 var (
-	ErrFull        = errors.New("the spool is full")
-	ErrOld         = errors.New("the spool's oldest entry has waited for too long")
-	ErrSpoolDisk   = errors.New("the spool could not be written")
-	ErrGone        = errors.New("the spool's directory or its files are not where they were")
-	ErrSpoolClosed = errors.New("the spool is closed")
+	// ErrFull marks an entry that would make the spool larger than Config.MaxBytes.
+	ErrFull = errors.New("the spool is full")
+	// ErrOld marks an entry that came while the oldest has waited for longer than Config.MaxAge.
+	ErrOld = errors.New("the spool's oldest entry has waited for too long")
+	// ErrDisk marks a write that failed, or that was not tried because one failed less than a second ago.
+	ErrDisk = errors.New("the spool could not be written")
+	// ErrGone marks a read or a write of files that were moved, deleted or truncated by somebody else. The spool has
+	// logged it.
+	ErrGone = errors.New("the spool's directory or its files are not where they were")
+	// ErrClosed marks an entry that came after Run had ended.
+	ErrClosed = errors.New("the spool is closed")
 )
 
-// Config says where a spool is and how much it takes.
-type Config struct {
-	Dir      string
-	MaxBytes int64                // on the disk
-	MaxAge   time.Duration        // of the oldest entry that is not quarantined; while it is older nothing more is taken
-	Metrics  Metrics              // what is missing is not counted
-	Log      *slog.Logger         // nil: nothing is logged
-	Now      func() time.Time     // the wall clock; nil: the system's
-	Uptime   func() time.Duration // the clock that ages go by, which no change of the wall clock moves; nil: the process's
-}
-
-// Metrics is what a spool counts.
-type Metrics struct {
-	FsyncSeconds prometheus.Histogram   // time of one fsync
-	Errors       *prometheus.CounterVec // by reason, one of SpoolReasons
-	Lost         prometheus.Counter     // events that were acknowledged and cannot be given back
-}
-
-// fill makes what is missing: a spool that nobody watches counts all the same.
-func (m *Metrics) fill() {
-	if m.FsyncSeconds == nil {
-		m.FsyncSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{})
-	}
-	if m.Errors == nil {
-		m.Errors = prometheus.NewCounterVec(prometheus.CounterOpts{}, []string{"reason"})
-	}
-	if m.Lost == nil {
-		m.Lost = prometheus.NewCounter(prometheus.CounterOpts{})
-	}
-}
-
-// Spool keeps entries on disk, in the order in which they came.
+// Spool keeps entries on disk.
 //
 //	Append ─▶ one group ─▶ write, fsync ─▶ active file ─▶ sealed files ─▶ Take ─▶ Kafka ─▶ Done: the file is removed
 //
-// The log itself is Pebble's, the one CockroachDB writes ahead with: checksummed blocks, and a reader that can tell the torn
-// end of a log from damage within it. A file is written by one run of the process and never again after a failure of any
-// kind: a full disk, a crash. Whatever such a failure left at its end is behind all that was acknowledged.
+// The log itself is Pebble's, CockroachDB's write-ahead log: checksummed blocks, and a reader that tells the torn end
+// of a log from damage within it. One run of the process writes a file, and never again after a failure of any kind.
+// Whatever the failure left at the end of the file lies behind all that was acknowledged.
+//
+// Append, Quarantine and Stats may be called concurrently. Take, TakeMore, Done, Quarantined and Release belong to one
+// goroutine.
 type Spool struct {
-	dir          string
-	maxBytes     int64
-	maxAge       time.Duration
-	segmentBytes int64
-	metrics      Metrics
+	cfg          Config
 	log          *slog.Logger
-	now          func() time.Time
-	uptime       func() time.Duration // the clock that ages go by: no change of the wall clock moves it
+	segmentBytes int64
 	create       func(path string) (io.WriteCloser, error)
 
-	place    place
-	requests chan *spooling
-	closed   chan struct{}
-	wake     chan struct{} // holds a token when there may be something to take
+	directory directory
+	appends   chan *pendingEntry
+	closed    chan struct{}
+	ready     chan struct{} // holds a token when there may be something to take
 
-	write   sync.Mutex // held while the active file is written or sealed
+	write sync.Mutex // held while the active file is written or sealed
+	tail
+
+	mu          sync.Mutex // guards what follows and the segments; taken while write is held, never the other way round
+	active      *segment   // the file that is being written; nil: none
+	sealed      []*segment // the oldest first
+	quarantined []*segment // the oldest first
+
+	cursor cursor
+}
+
+// tail is where the spool writes.
+type tail struct {
 	writer  *record.LogWriter
 	file    io.WriteCloser // what the writer writes to
 	number  uint64         // of the next file
 	next    uint64         // sequence of the next entry
 	before  uint64         // events of all entries so far
-	retryAt time.Duration  // on the spool's own clock
-	failing bool           // said
-
-	mu      sync.Mutex // what the figures are made of; taken while write is held, never the other way round
-	active  *segment   // nil: none
-	sealed  []*segment // the oldest first
-	refused []*segment // kept aside because Kafka refuses them, the oldest first; see spool_refused.go
-
-	cursor cursor
+	retryAt time.Duration  // by Config.Uptime
+	failing bool           // the failure has been logged
 }
 
 // New makes a spool. It opens nothing.
 func New(cfg Config) *Spool {
-	s := &Spool{
-		dir: cfg.Dir, maxBytes: cfg.MaxBytes, maxAge: cfg.MaxAge, segmentBytes: min(spoolSegment, cfg.MaxBytes/4),
-		metrics: cfg.Metrics, log: cfg.Log, now: cfg.Now, uptime: cfg.Uptime, create: createSegment,
-		requests: make(chan *spooling), closed: make(chan struct{}), wake: make(chan struct{}, 1),
+	cfg.fill()
+	return &Spool{
+		cfg: cfg, log: cfg.Log, segmentBytes: min(segmentMost, cfg.MaxBytes/4), create: createSegment,
+		appends: make(chan *pendingEntry), closed: make(chan struct{}), ready: make(chan struct{}, 1),
 	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	s.metrics.fill()
-	if s.now == nil {
-		s.now = time.Now
-	}
-	if s.uptime == nil {
-		start := time.Now()
-		s.uptime = func() time.Duration { return time.Since(start) }
-	}
-	return s
 }
 
-// Open takes the directory and finds what an earlier run left in it.
+// Open makes the directory if it is missing, locks it, and finds what an earlier run left in it. The error names the
+// setting --spool-dir.
 func (s *Spool) Open() error {
-	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+	dir := s.cfg.Dir
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("--spool-dir: %w", err)
 	}
-	if err := s.place.take(s.dir); err != nil {
-		return fmt.Errorf("--spool-dir %s: another gateway uses it, or it cannot be written: each gateway needs a directory of its own: %w", s.dir, err)
+	if err := s.directory.acquire(dir); err != nil {
+		return fmt.Errorf("--spool-dir %s: another gateway uses it, or it cannot be written; "+
+			"each gateway needs its own directory: %w", dir, err)
 	}
 	if err := s.recover(); err != nil {
-		return errors.Join(fmt.Errorf("--spool-dir %s: %w", s.dir, err), s.place.leave())
+		return errors.Join(fmt.Errorf("--spool-dir %s: %w", dir, err), s.directory.release())
 	}
 	f := s.Stats()
-	s.log.Info("spool opened", "dir", s.dir, "bytes", f.Bytes, "events", f.Events, "refused", f.Refused)
+	s.log.Info("spool opened", "dir", dir, "bytes", f.Bytes, "events", f.Events, "refused", f.Refused)
 	if f.Events > 0 {
-		s.poke()
+		s.signalReady()
 	}
 	return nil
 }
 
-// Run writes until ctx ends. Whoever appends must have stopped by then.
+// Run writes what is appended until ctx ends. Callers of Append must have stopped by then.
 func (s *Spool) Run(ctx context.Context) {
 	defer close(s.closed)
-	look := time.NewTicker(spoolLook)
-	defer look.Stop()
+	inspect := time.NewTicker(inspectEvery)
+	defer inspect.Stop()
 	for {
 		select {
-		case first := <-s.requests:
+		case first := <-s.appends:
 			s.commit(s.gather(first))
-		case <-look.C:
-			s.look()
+		case <-inspect.C:
+			s.inspectDirectory()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// Close gives the directory back, after Run and the last Take.
+// Close seals the active file and unlocks the directory. It comes after Run and the last Take.
 func (s *Spool) Close() error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	s.cursor.close()
-	if s.place.gone != nil {
-		f := s.Stats()
-		s.log.Error("gateway stops while its spool's directory is missing; what was answered 202 is only there",
-			"dir", s.dir, "events", f.Events, "err", s.place.gone)
+	if s.directory.missing != nil {
+		s.log.Error("gateway stops while its spool directory is missing; it holds events that were answered 202",
+			"dir", s.cfg.Dir, "events", s.Stats().Events, "err", s.directory.missing)
 	}
-	return errors.Join(s.seal(), s.place.leave())
-}
-
-func (s *Spool) poke() {
-	select {
-	case s.wake <- struct{}{}:
-	default: // a token is there already
-	}
+	return errors.Join(s.seal(), s.directory.release())
 }
 
 // Ready has a token when there may be something to take.
-func (s *Spool) Ready() <-chan struct{} { return s.wake }
+func (s *Spool) Ready() <-chan struct{} { return s.ready }
+
+func (s *Spool) signalReady() {
+	select {
+	case s.ready <- struct{}{}:
+	default: // it has a token
+	}
+}
 
 // Stats are what waits in the spool.
 type Stats struct {
 	Bytes   int64         // on the disk
 	Events  int64         // all that wait
-	Refused int64         // of them, those in quarantine
+	Refused int64         // those of Events that are in quarantine
 	Age     time.Duration // how long the oldest event has waited, never negative
 
-	turn time.Duration // the same without the quarantine
+	queueAge time.Duration // Age without the quarantine
 }
 
 // Stats returns what waits in the spool now.
 func (s *Spool) Stats() Stats {
-	now := s.uptime()
+	now := s.cfg.Uptime()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var f Stats
@@ -207,7 +175,7 @@ func (s *Spool) Stats() Stats {
 		f.Bytes += seg.size
 		f.Events += seg.events
 		if seg.events > 0 {
-			f.Age = max(f.Age, now-seg.since)
+			f.Age = max(f.Age, now-seg.oldestAt)
 		}
 	}
 	for _, seg := range s.sealed {
@@ -216,8 +184,8 @@ func (s *Spool) Stats() Stats {
 	if s.active != nil {
 		add(s.active)
 	}
-	f.turn = f.Age
-	for _, seg := range s.refused {
+	f.queueAge = f.Age
+	for _, seg := range s.quarantined {
 		add(seg)
 		f.Refused += seg.events
 	}

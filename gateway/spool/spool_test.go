@@ -13,10 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 func TestSpoolGivesBackInOrder(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 4 << 10 })
 	want := numbered(300)
@@ -35,9 +37,7 @@ func TestSpoolGivesBackInOrder(t *testing.T) {
 	for _, e := range batch {
 		got = append(got, valueOf(t, e))
 	}
-	if err := s.Done(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Done())
 	s.mustPut(want[200:]...) // while it is emptied
 	got = append(got, s.rest()...)
 	if !slices.Equal(got, want) {
@@ -51,29 +51,32 @@ func TestSpoolGivesBackInOrder(t *testing.T) {
 	}
 }
 
-// What is larger than a block of the log, and all there is to an entry.
+// Entries of any size come back with all their fields, also those larger than a block of the log.
 func TestSpoolKeepsWholeEntries(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir)
 	for _, size := range []int{0, 1, 32 << 10, 100_000, maxBatch} {
-		e := Entry{AcceptedAt: s.clock.Now().Add(time.Duration(size) * time.Millisecond), Partition: size % 7, Count: 2, Records: runOf(strings.Repeat("a", size), "b")}
-		if err := s.Append(e); err != nil {
-			t.Fatal(err)
+		e := Entry{
+			AcceptedAt: s.clock.Now().Add(time.Duration(size) * time.Millisecond),
+			Partition:  size % 7, Count: 2, Records: runOf(strings.Repeat("a", size), "b"),
 		}
+		require.NoError(t, s.Append(e))
 		got, err := s.Take(1, 1)
 		if err != nil || len(got) != 1 {
 			t.Fatalf("%d entries, %v", len(got), err)
 		}
-		if g := got[0]; g.Partition != e.Partition || g.Count != 2 || string(g.Records) != string(e.Records) || !g.AcceptedAt.Equal(e.AcceptedAt) {
-			t.Fatalf("%d bytes came back otherwise", size)
-		}
-		if err := s.Done(); err != nil {
-			t.Fatal(err)
-		}
+		g := got[0]
+		require.Equal(t, e.Partition, g.Partition)
+		require.Equal(t, 2, g.Count)
+		require.True(t, g.AcceptedAt.Equal(e.AcceptedAt))
+		require.True(t, bytes.Equal(e.Records, g.Records), "%d bytes came back otherwise", size)
+		require.NoError(t, s.Done())
 	}
 }
 
 func TestSpoolSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	for _, end := range []string{"drained", "killed"} {
 		t.Run(end, func(t *testing.T) {
 			dir := t.TempDir()
@@ -90,8 +93,11 @@ func TestSpoolSurvivesARestart(t *testing.T) {
 			}
 			again := openSpool(t, dir, func(s *Spool) { s.segmentBytes = 4 << 10 })
 			after := again.Stats()
-			if after.Events != before.Events || after.Age != 0 && after.Age != before.Age || after.Bytes < before.Bytes || after.Bytes > before.Bytes+100 {
-				t.Errorf("%+v became %+v", before, after)
+			assert.Equal(t, before.Events, after.Events)
+			assert.GreaterOrEqual(t, after.Bytes, before.Bytes)
+			assert.LessOrEqual(t, after.Bytes, before.Bytes+100)
+			if after.Age != 0 {
+				assert.Equal(t, before.Age, after.Age)
 			}
 			again.mustPut(want[200:]...)
 			if got := again.rest(); !slices.Equal(got, want) {
@@ -104,8 +110,9 @@ func TestSpoolSurvivesARestart(t *testing.T) {
 	}
 }
 
-// The age is that of the oldest entry which is left.
+// Stats.Age is that of the oldest entry that is left.
 func TestSpoolAge(t *testing.T) {
+	t.Parallel()
 	s := openSpool(t, t.TempDir())
 	for _, v := range numbered(5) {
 		s.mustPut(v)
@@ -115,40 +122,36 @@ func TestSpoolAge(t *testing.T) {
 		if age := s.Stats().Age; age != time.Duration(left)*time.Minute {
 			t.Errorf("with %d left: %s", left, age)
 		}
-		if _, err := s.Take(1, 1); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Done(); err != nil {
-			t.Fatal(err)
-		}
+		_, err := s.Take(1, 1)
+		require.NoError(t, err)
+		require.NoError(t, s.Done())
 	}
 }
 
-// An entry stays until it is done with: a crash in between makes it come again.
+// An entry stays until Done: after a crash before Done it comes again.
 func TestSpoolKilledDuringReplay(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	want := numbered(50)
 	s := openSpool(t, dir)
 	s.mustPut(want...)
-	if _, err := s.Take(maxBatch, 20); err != nil {
-		t.Fatal(err)
-	}
+	_, err := s.Take(maxBatch, 20)
+	require.NoError(t, err)
 	crashed := copyDir(t, dir)
 	if got := openSpool(t, crashed).rest(); !slices.Equal(got, want) {
 		t.Errorf("before it was done with: %d of %d came again", len(got), len(want))
 	}
-	if err := s.Done(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.Done())
 	again := openSpool(t, copyDir(t, dir))
 	if got := again.rest(); !slices.Equal(got[len(got)-30:], want[20:]) {
 		t.Errorf("after it was done with: %d came", len(got))
 	}
 }
 
-// A crash can break the last write off anywhere, and leave zeros or garbage in place of what is missing. What was acknowledged
-// before it is there, and what is appended after it.
+// A crash can break the last write off anywhere, and leave zeros or garbage in place of the rest. The entries that were
+// acknowledged before are there, and so are those that are appended afterwards.
 func TestSpoolTornAtEveryByte(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir)
 	s.mustPut("first", "second")
@@ -157,17 +160,13 @@ func TestSpoolTornAtEveryByte(t *testing.T) {
 	s.mustPut(strings.Repeat("third", 8))
 	full := size(t, whole)
 	text, err := os.ReadFile(whole)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for _, filler := range []string{"", "\x00", "\xa7"} {
 		step := int64(1 + 4*len(filler)) // all the places once, some of them again
 		for at := kept; at <= full; at += step {
 			torn := append(text[:at:at], strings.Repeat(filler, int(full-at))...)
 			crashed := copyDir(t, dir)
-			if err := os.WriteFile(names(t, crashed, segmentSuffix)[0], torn, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(names(t, crashed, segmentSuffix)[0], torn, 0o600))
 			again := openSpool(t, crashed)
 			again.mustPut("after")
 			got := again.rest()
@@ -186,20 +185,17 @@ func TestSpoolTornAtEveryByte(t *testing.T) {
 	}
 }
 
-// The same for the first write of a file. What cannot be read is kept.
+// A crash can break off the first write of a file. The file is kept under another name.
 func TestSpoolTornAtTheBeginning(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir)
 	s.mustPut("only")
 	text, err := os.ReadFile(names(t, dir, segmentSuffix)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for at := range text {
 		crashed := copyDir(t, dir)
-		if err := os.WriteFile(names(t, crashed, segmentSuffix)[0], text[:at], 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(names(t, crashed, segmentSuffix)[0], text[:at], 0o600))
 		again := openSpool(t, crashed)
 		again.mustPut("after")
 		if got := again.rest(); !slices.Equal(got, []string{"after"}) {
@@ -212,8 +208,9 @@ func TestSpoolTornAtTheBeginning(t *testing.T) {
 	}
 }
 
-// Damage in what was acknowledged is no torn end: the file is kept, and the rest goes on.
+// Damage in an acknowledged entry is no torn end: the file is kept under another name, and the other files are read.
 func TestSpoolSetsADamagedFileAside(t *testing.T) {
+	t.Parallel()
 	for _, end := range []string{"running", "restarted"} {
 		t.Run(end, func(t *testing.T) {
 			dir := t.TempDir()
@@ -222,13 +219,9 @@ func TestSpoolSetsADamagedFileAside(t *testing.T) {
 			s.mustPut(want...)
 			files := names(t, dir, segmentSuffix)
 			text, err := os.ReadFile(files[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			text[len(text)/2] ^= 1
-			if err := os.WriteFile(files[1], text, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, os.WriteFile(files[1], text, 0o600))
 			if end == "restarted" {
 				s.shut()
 				s = openSpool(t, dir)
@@ -256,25 +249,26 @@ func TestSpoolSetsADamagedFileAside(t *testing.T) {
 }
 
 func TestSpoolBounds(t *testing.T) {
+	t.Parallel()
 	encoded := (&Entry{Count: 1, Records: runOf("second")}).encode()
 	for more, want := range map[int64]error{-1: ErrFull, 0: nil, 1: nil} {
 		s := openSpool(t, t.TempDir())
 		s.mustPut("first")
-		s.maxBytes = s.Stats().Bytes + spooledSize(len(encoded)) + more
+		s.cfg.MaxBytes = s.Stats().Bytes + sizeOnDisk(len(encoded)) + more
 		if err := s.put("second"); !errors.Is(err, want) {
 			t.Errorf("%+d bytes: %v, want %v", more, err, want)
 		}
-		if want == nil && s.Stats().Bytes > s.maxBytes {
-			t.Errorf("%d bytes are more than %d", s.Stats().Bytes, s.maxBytes)
+		if want == nil && s.Stats().Bytes > s.cfg.MaxBytes {
+			t.Errorf("%d bytes are more than %d", s.Stats().Bytes, s.cfg.MaxBytes)
 		}
 		s.rest()
-		s.maxBytes = 1 << 20
+		s.cfg.MaxBytes = 1 << 20
 		s.mustPut("third") // there is room again
 	}
 	for more, want := range map[time.Duration]error{-time.Millisecond: nil, 0: nil, time.Millisecond: ErrOld} {
 		s := openSpool(t, t.TempDir())
 		s.mustPut("first")
-		s.clock.Advance(s.maxAge + more)
+		s.clock.Advance(s.cfg.MaxAge + more)
 		if err := s.put("second"); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", more, err, want)
 		}
@@ -287,6 +281,7 @@ func TestSpoolBounds(t *testing.T) {
 }
 
 func TestSpoolIsForOneProcess(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openSpool(t, dir)
 	other := New(Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})
@@ -298,12 +293,10 @@ func TestSpoolIsForOneProcess(t *testing.T) {
 	if err := other.Open(); err != nil {
 		t.Fatalf("after the first has gone: %v", err)
 	}
-	if err := other.Close(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, other.Close())
 }
 
-// watchedFile counts fsyncs, and fails as it is told.
+// watchedFile counts fsyncs, and fails as fail returns.
 type watchedFile struct {
 	io.WriteCloser
 	syncs *atomic.Int64
@@ -336,6 +329,7 @@ func watched(syncs *atomic.Int64, fail func() (write, sync error)) func(*Spool) 
 }
 
 func TestSpoolSharesFsyncs(t *testing.T) {
+	t.Parallel()
 	var syncs, waiting atomic.Int64
 	first := make(chan struct{})
 	s := openSpool(t, t.TempDir(), watched(&syncs, func() (error, error) { <-first; return nil, nil }))
@@ -348,7 +342,7 @@ func TestSpoolSharesFsyncs(t *testing.T) {
 			}
 		})
 	}
-	require.Eventually(t, func() bool { return waiting.Load() == 100 }, 20*time.Second, 2*time.Millisecond)
+	eventually(t, func() bool { return waiting.Load() == 100 })
 	if f := s.Stats(); f.Events != 0 {
 		t.Errorf("%d events count before they are on the disk", f.Events)
 	}
@@ -362,8 +356,10 @@ func TestSpoolSharesFsyncs(t *testing.T) {
 	}
 }
 
-// A write or an fsync that fails is never a yes; what was kept before stays, and what comes later is kept.
+// An append whose write or fsync fails is not acknowledged. Entries from before the failure stay, and later ones are
+// kept.
 func TestSpoolGoesOnAfterAFailure(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("input/output error")
 	for name, failure := range map[string][2]error{"write": {broken, nil}, "fsync": {nil, broken}} {
 		t.Run(name, func(t *testing.T) {
@@ -383,19 +379,19 @@ func TestSpoolGoesOnAfterAFailure(t *testing.T) {
 				want = append(want, kept)
 				failing.Store(true)
 				for range 3 {
-					if err := s.put("lost"); !errors.Is(err, ErrSpoolDisk) {
+					if err := s.put("lost"); !errors.Is(err, ErrDisk) {
 						t.Fatalf("a yes that is none: %v", err)
 					}
 				}
-				s.clock.Advance(spoolRetry)
-				if err := s.put("lost"); !errors.Is(err, ErrSpoolDisk) {
+				s.clock.Advance(retryAfter)
+				if err := s.put("lost"); !errors.Is(err, ErrDisk) {
 					t.Fatalf("after the pause: %v", err)
 				}
 				failing.Store(false)
-				if err := s.put("too soon"); !errors.Is(err, ErrSpoolDisk) {
+				if err := s.put("too soon"); !errors.Is(err, ErrDisk) {
 					t.Fatalf("within the pause: %v", err)
 				}
-				s.clock.Advance(spoolRetry)
+				s.clock.Advance(retryAfter)
 			}
 			s.mustPut("last")
 			want = append(want, "last")
@@ -416,8 +412,6 @@ func TestSpoolGoesOnAfterAFailure(t *testing.T) {
 func size(t *testing.T, path string) int64 {
 	t.Helper()
 	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return info.Size()
 }

@@ -25,7 +25,7 @@ type codec interface {
 func newCodec(name string) (codec, error) {
 	switch name {
 	case "", "none":
-		return nil, nil //nolint:nilnil // no codec is a choice
+		return nil, nil
 	case "gzip":
 		z, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
 		if err != nil {
@@ -38,7 +38,8 @@ func newCodec(name string) (codec, error) {
 		return newLZ4()
 	case "zstd":
 		// A batch is compressed at once, by the goroutine that asks; its window need not be larger than a batch.
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+		z, err := zstd.NewWriter(nil,
+			zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 		if err != nil {
 			return nil, fmt.Errorf("zstd: %w", err)
 		}
@@ -73,8 +74,8 @@ func (c *gzipCodec) compress(dst, src []byte) []byte {
 	return dst
 }
 
-// snappyCodec writes one plain snappy block. Kafka's Java readers expect a framing of their own but take a plain block too,
-// as do kafka-go and franz-go.
+// snappyCodec writes one plain snappy block. Kafka's Java readers expect a framing of their own but take a plain block
+// too, as do kafka-go and franz-go.
 type snappyCodec struct{}
 
 func (snappyCodec) id() int { return 2 }
@@ -93,7 +94,8 @@ type lz4Codec struct {
 
 func newLZ4() (*lz4Codec, error) {
 	z := lz4.NewWriter(io.Discard)
-	if err := z.Apply(lz4.BlockSizeOption(lz4.Block256Kb), lz4.ConcurrencyOption(1), lz4.ChecksumOption(false)); err != nil {
+	err := z.Apply(lz4.BlockSizeOption(lz4.Block256Kb), lz4.ConcurrencyOption(1), lz4.ChecksumOption(false))
+	if err != nil {
 		return nil, fmt.Errorf("lz4: %w", err)
 	}
 	return &lz4Codec{z: z}, nil

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A record batch of Kafka's message format version 2 (KIP-98, "Message Format"; the same text is under "Record Batch" in
-// Kafka's documentation). All numbers are big-endian:
+// A record batch of Kafka's message format version 2 (KIP-98, "Message Format"; the same text is under "Record Batch"
+// in Kafka's documentation). All numbers are big-endian:
 //
 //	 0 base offset           int64   0: the broker sets it
 //	 8 length                int32   of all that follows
@@ -56,10 +56,11 @@ var NoProducerID = ProducerID{ID: -1, Epoch: -1}
 // Valid reports whether a broker gave out the id.
 func (p ProducerID) Valid() bool { return p.ID >= 0 }
 
-// Encoder writes record batches. It keeps its memory from batch to batch: once it has written a batch of a size, another of
-// that size costs no allocation. It is for one goroutine, and a batch is good until the next one is encoded.
+// Encoder writes record batches. It keeps its memory from batch to batch: once it has written a batch of a size,
+// another of that size costs no allocation. It is for one goroutine, and a batch is good until the next one is encoded.
 //
-// It is written by hand because kafka-go's writer sends every batch without a producer id and allocates for each record.
+// It is written by hand because kafka-go's writer sends every batch without a producer id and allocates for each
+// record.
 type Encoder struct {
 	codec codec
 	out   []byte // the batch
@@ -75,11 +76,12 @@ func NewEncoder(codec string) (*Encoder, error) {
 	return &Encoder{codec: c}, nil
 }
 
-// Encode writes the records of the runs as one batch that was made at now, and returns its size in bytes. Seal makes the
-// batch fit to be sent. A batch has at least one record and at most MaxRecords, and less than 2 GiB; Encode does not check.
+// Encode writes the records of the runs as one batch that was made at now, and returns its size in bytes. Seal makes
+// the batch fit to be sent. A batch has at least one record and at most MaxRecords, and less than 2 GiB; Encode does
+// not check.
 //
-// All records carry the same time. The topic's broker puts its own in place of it (LogAppendTime). It refuses a time of more
-// than an hour ahead all the same, which a client's clock could cause and ours should not.
+// All records carry the gateway's time. The broker replaces it by its own (LogAppendTime), but still refuses a time that is
+// more than an hour ahead, which a client's clock could cause.
 func (e *Encoder) Encode(runs [][]byte, now time.Time) (size int) {
 	e.out = grow(e.out[:0], HeaderSize)[:HeaderSize]
 	count, attributes := 0, codecNone

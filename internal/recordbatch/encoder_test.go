@@ -81,7 +81,7 @@ func parseKafkaGo(raw []byte) (*protocol.RecordBatch, []batchtest.Record, error)
 	}
 }
 
-// checkBatch reads a batch both ways and compares it with what went in.
+// checkBatch reads a batch with both decoders, and compares the records with those that were encoded.
 func checkBatch(t *testing.T, raw []byte, want [][]batchtest.Record, p ProducerID, sequence int32, at time.Time) {
 	t.Helper()
 	var all []batchtest.Record
@@ -92,10 +92,12 @@ func checkBatch(t *testing.T, raw []byte, want [][]batchtest.Record, p ProducerI
 	if err != nil {
 		t.Fatalf("franz-go: %v", err)
 	}
-	if got.ProducerID != p.ID || got.ProducerEpoch != p.Epoch || got.FirstSequence != sequence || got.FirstOffset != 0 ||
-		got.PartitionLeaderEpoch != -1 || got.FirstTimestamp != at.UnixMilli() || got.MaxTimestamp != at.UnixMilli() || got.Attributes&^7 != 0 {
-		t.Fatalf("header: %+v", got.RecordBatch)
-	}
+	require.Equal(t, p, ProducerID{got.ProducerID, got.ProducerEpoch})
+	require.Equal(t, sequence, got.FirstSequence)
+	require.Equal(t, int64(0), got.FirstOffset)
+	require.Equal(t, int32(-1), got.PartitionLeaderEpoch)
+	require.Equal(t, []int64{at.UnixMilli(), at.UnixMilli()}, []int64{got.FirstTimestamp, got.MaxTimestamp})
+	require.Zero(t, got.Attributes&^7)
 	if !reflect.DeepEqual(batchtest.Flat(got.Read), batchtest.Flat(all)) {
 		t.Fatalf("franz-go read\n%q\nwant\n%q", got.Read, all)
 	}
@@ -108,16 +110,16 @@ func checkBatch(t *testing.T, raw []byte, want [][]batchtest.Record, p ProducerI
 	if err != nil {
 		t.Fatalf("kafka-go: %v", err)
 	}
-	if batch.ProducerID != p.ID || batch.ProducerEpoch != p.Epoch || batch.BaseSequence != sequence || batch.BaseOffset != 0 {
-		t.Fatalf("header: %+v", batch)
-	}
+	require.Equal(t, p, ProducerID{batch.ProducerID, batch.ProducerEpoch})
+	require.Equal(t, sequence, batch.BaseSequence)
+	require.Zero(t, batch.BaseOffset)
 	if !reflect.DeepEqual(batchtest.Flat(second), batchtest.Flat(all)) {
 		t.Fatalf("kafka-go read\n%q\nwant\n%q", second, all)
 	}
 }
 
-// goldenBatch is one record, key nil, value "hi", header v=1, from producer 258 epoch 3 with sequence 7, at 1 s after 1970.
-// The bytes are written out by hand from the format; the CRC was worked out bit by bit, without hash/crc32.
+// goldenBatch is one record, key nil, value "hi", header v=1, from producer 258 epoch 3 with sequence 7, at 1 s after
+// 1970. The bytes are written by hand from the format. The CRC was computed bit by bit, without hash/crc32.
 const goldenBatch = "0000000000000000" + // base offset
 	"0000003e" + // length: 62 = 49 of the header + 13
 	"ffffffff" + "02" + // leader epoch, magic
@@ -144,7 +146,7 @@ func TestGoldenBatch(t *testing.T) {
 	}
 }
 
-// TestBatchesReadBack: every codec, several runs, nil and empty, and an encoder that is used again and again.
+// Both decoders read back every batch: of every codec, of several runs, with nil and empty fields, one after another.
 func TestBatchesReadBack(t *testing.T) {
 	big := bytes.Repeat([]byte(`{"message":"again and again"}`), 5000)
 	for _, name := range batchtest.Codecs {
@@ -166,7 +168,7 @@ func TestBatchesReadBack(t *testing.T) {
 	}
 }
 
-// TestIncompressibleIsSentPlain: a batch never grows by compression.
+// A batch never grows by compression.
 func TestIncompressibleIsSentPlain(t *testing.T) {
 	plain := encoderOf(t, "none")
 	in := [][]batchtest.Record{{{Value: []byte("x")}}}
@@ -197,11 +199,13 @@ func TestVarintSize(t *testing.T) {
 	}
 }
 
-// FuzzBatch: whatever goes in comes out of both decoders, with every codec.
+// Both decoders read back any records, with every codec.
 func FuzzBatch(f *testing.F) {
 	f.Add([]byte("key"), []byte("value"), "name", []byte("header"), uint8(3), int64(1), int16(0), int32(0), byte(0))
 	f.Add([]byte(nil), []byte{}, "", []byte(nil), uint8(0), int64(-1), int16(-1), int32(-1), byte(4))
-	f.Fuzz(func(t *testing.T, key, value []byte, name string, header []byte, n uint8, id int64, epoch int16, sequence int32, which byte) {
+	f.Fuzz(func(
+		t *testing.T, key, value []byte, name string, header []byte, n uint8, id int64, epoch int16, sequence int32, which byte,
+	) {
 		e := encoderOf(t, batchtest.Codecs[int(which)%len(batchtest.Codecs)])
 		run := []batchtest.Record{{Key: key, Value: value, Headers: []event.Header{{Key: name, Value: header}}}}
 		for i := range int(n) {
@@ -219,8 +223,7 @@ func FuzzBatch(f *testing.F) {
 	})
 }
 
-// FuzzParseBatch: the other way. What both other decoders read as one batch of records, our encoder writes so that they read
-// the same again.
+// If franz-go reads any bytes as one batch, the encoder writes its records so that both decoders read them again.
 func FuzzParseBatch(f *testing.F) {
 	for _, name := range batchtest.Codecs {
 		e := encoderOf(f, name)
@@ -238,13 +241,17 @@ func FuzzParseBatch(f *testing.F) {
 		e := encoderOf(t, batchtest.Codecs[int(p.Attributes&7)%len(batchtest.Codecs)])
 		at := time.UnixMilli(1_700_000_000_000)
 		e.Encode(runsOf([][]batchtest.Record{p.Read}), at)
-		checkBatch(t, e.Seal(ProducerID{p.ProducerID, p.ProducerEpoch}, p.FirstSequence), [][]batchtest.Record{p.Read}, ProducerID{p.ProducerID, p.ProducerEpoch}, p.FirstSequence, at)
+		id := ProducerID{p.ProducerID, p.ProducerEpoch}
+		checkBatch(t, e.Seal(id, p.FirstSequence), [][]batchtest.Record{p.Read}, id, p.FirstSequence, at)
 	})
 }
 
-// What AppendRecord appends is what the batchtest writes, and RecordSize says how much.
+// AppendRecord writes the same bytes as batchtest, and RecordSize returns how many.
 func TestAppendRecord(t *testing.T) {
-	envelope := event.Envelope{Project: "demo", ID: event.NewID(), ReceivedAt: time.UnixMilli(1), Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+	envelope := event.Envelope{
+		Project: "demo", ID: event.NewID(), ReceivedAt: time.UnixMilli(1),
+		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+	}
 	var h Headers
 	for _, key := range [][]byte{nil, {}, []byte("key")} {
 		for _, value := range [][]byte{nil, {}, []byte("value"), bytes.Repeat([]byte("x"), 300)} {
@@ -262,7 +269,7 @@ func TestAppendRecord(t *testing.T) {
 	}
 }
 
-// TestEncodeAllocatesNothing once it has seen a batch of that size.
+// An encoder allocates next to nothing once it has encoded a batch of that size.
 func TestEncodeAllocatesNothing(t *testing.T) {
 	in := runsOf([][]batchtest.Record{batchtest.EventsLike(500)})
 	for _, name := range batchtest.Codecs {

@@ -23,24 +23,24 @@ import (
 //
 // varint is the zigzag form that encoding/binary writes too.
 //
-// A record is encoded once, by the request that brings it, before anybody knows its batch: everything from the key on, which
-// is the record's tail. A run is tails one after another, each behind its length as a uvarint. A batch adds the few bytes in
-// front that depend on the record's place.
+// A record is encoded once, by the request that brings it, before its batch is known: everything from the key on,
+// which is the record's tail. A run is tails one after another, each behind its length as a uvarint. A batch adds the
+// few bytes in front that depend on the record's place.
 
 const (
 	// MaxRecords is how many records a batch may have, so that RecordOverhead holds.
 	MaxRecords = 1 << 20
-	// RecordOverhead is the most bytes that a record takes in a batch beyond those in its run: attributes, timestamp delta, an
-	// offset delta of up to three bytes, and one more for the length that counts them.
+	// RecordOverhead is the most bytes that a record takes in a batch beyond those in its run: attributes, timestamp
+	// delta, an offset delta of up to three bytes, and one more for the length that counts them.
 	RecordOverhead = 1 + 1 + 3 + 1
 )
 
-// appendRun writes the records of a run as records of a batch, the first of them at the given place in it. It returns the
-// place after the last.
+// appendRun writes the records of a run as records of a batch, the first of them at the given place in it. It returns
+// the place after the last.
 func appendRun(b, run []byte, at int) ([]byte, int) {
 	for len(run) > 0 {
 		n, width := binary.Uvarint(run)
-		tail := run[width : width+int(n)] //nolint:gosec // AppendRecord wrote it
+		tail := run[width : width+int(n)]
 		run = run[width+len(tail):]
 		b = binary.AppendVarint(b, int64(1+1+varintSize(int64(at))+len(tail)))
 		b = append(b, 0, 0)
@@ -56,7 +56,7 @@ func Skip(run []byte, n int) int {
 	at := 0
 	for range n {
 		size, width := binary.Uvarint(run[at:])
-		at += width + int(size) //nolint:gosec // AppendRecord wrote it
+		at += width + int(size)
 	}
 	return at
 }
@@ -75,8 +75,8 @@ func Key(run []byte) []byte {
 	return tail[width:][:n]
 }
 
-// Headers are the headers of one request's records, encoded once: the records differ in nothing but the event's id. The zero
-// value must be Set before it is used. They may be Set again and again, which costs no memory.
+// Headers are the headers of one request's records, encoded once: the records differ in nothing but the event's id. The
+// zero value must be Set before it is used. They may be Set again and again, which costs no memory.
 type Headers struct {
 	bytes []byte
 	idAt  int // where the id's 36 characters go
@@ -111,13 +111,13 @@ func appendHeaders(b []byte, headers []event.Header) (out []byte, idAt int) {
 // RecordSize is how many bytes AppendRecord appends, in two parts: the record's tail, and its length in front.
 func RecordSize(key, value []byte, h *Headers) (tail, total int) {
 	tail = bytesSize(key) + bytesSize(value) + len(h.bytes)
-	return tail, uvarintSize(uint64(tail)) + tail //nolint:gosec // never negative
+	return tail, uvarintSize(uint64(tail)) + tail
 }
 
-// AppendRecord appends a record to a run. A nil key or value is none, which is not the same as empty. The headers must have
-// been Set; id takes the place of the envelope's. tail is what RecordSize returned for the record.
+// AppendRecord appends a record to a run. A nil key or value is none, which is not the same as empty. The headers must
+// have been Set; id takes the place of the envelope's. tail is what RecordSize returned for the record.
 func AppendRecord(run []byte, tail int, key, value []byte, h *Headers, id uuid.UUID) []byte {
-	run = binary.AppendUvarint(run, uint64(tail)) //nolint:gosec // never negative
+	run = binary.AppendUvarint(run, uint64(tail))
 	run = appendBytes(run, key)
 	run = appendBytes(run, value)
 	run = append(run, h.bytes...)
@@ -143,7 +143,7 @@ func bytesSize(v []byte) int {
 
 // varintSize is how many bytes the zigzag varint of v takes, 1 to 10.
 func varintSize(v int64) int {
-	zigzag := uint64(v)<<1 ^ uint64(v>>63) //nolint:gosec // the bits are what counts
+	zigzag := uint64(v)<<1 ^ uint64(v>>63)
 	return (bits.Len64(zigzag|1) + 6) / 7
 }
 

@@ -1,3 +1,7 @@
+// Package brokertest is a broker.Producer in memory, for tests.
+//
+// It checks the caller's side of the contract as a broker does, drops what it already has, and fails in both ways in
+// which Kafka can: with the batch not taken, and with the batch taken and the answer lost.
 package brokertest
 
 import (
@@ -15,22 +19,22 @@ import (
 // ErrDown is how every request ends while Kafka is down.
 var ErrDown = fmt.Errorf("%w: connection refused", broker.ErrNotWritten)
 
-// ErrLost leaves it open what became of a batch.
+// ErrLost is the error of a batch whose fate is unknown.
 var ErrLost = errors.New("answer lost")
 
-// Memory is a Producer in memory. It checks its side of the contract as a broker does, drops what it already has, and fails in
-// both ways that Kafka can: with the batch not taken, and with the batch taken and the answer lost.
+// Memory is a broker.Producer with three partitions. Its zero value is ready. It is safe for concurrent use.
 type Memory struct {
-	Mu      sync.Mutex
+	// Hold, if set, is what Produce waits for, until its context ends. A test sets it before it publishes.
+	Hold chan struct{}
+
+	mu      sync.Mutex
 	records []batchtest.Record
-	Batches int
-	Ids     int64
+	ids     int64
 	next    map[sequenced]int32
-	Log     []Placed
-	fail    func() (taken bool, err error) // nil: never
-	Refuse  func() error                   // if set: how NewID ends
-	Limit   int                            // if set: how large a batch may be
-	Hold    chan struct{}                  // if set: Produce waits for it, or for its context
+	placed  []Placed
+	fail    func(Placed) (taken bool, err error) // nil: never
+	refuse  func() error                         // how NewID ends; nil: it gives an id
+	limit   int                                  // of a batch, in bytes; 0: none
 }
 
 // sequenced is what a broker numbers the records of.
@@ -46,6 +50,7 @@ type Placed struct {
 	Records  int
 }
 
+// Produce is part of broker.Producer.
 func (m *Memory) Produce(ctx context.Context, partition int, batch []byte) error {
 	b, err := batchtest.Parse(batch)
 	if err != nil || partition < 0 || len(b.Read) == 0 {
@@ -58,17 +63,17 @@ func (m *Memory) Produce(ctx context.Context, partition int, batch []byte) error
 			return fmt.Errorf("%w: %w", broker.ErrNotWritten, ctx.Err())
 		}
 	}
-	m.Mu.Lock()
-	defer m.Mu.Unlock()
-	m.Batches++
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	at := sequenced{recordbatch.ProducerID{ID: b.ProducerID, Epoch: b.ProducerEpoch}, partition}
-	m.Log = append(m.Log, Placed{at, b.FirstSequence, len(b.Read)})
-	if m.Limit > 0 && len(batch) > m.Limit {
+	placed := Placed{at, b.FirstSequence, len(b.Read)}
+	m.placed = append(m.placed, placed)
+	if m.limit > 0 && len(batch) > m.limit {
 		return fmt.Errorf("%w: %d bytes", broker.ErrRefused, len(batch))
 	}
 	taken := true
 	if m.fail != nil {
-		taken, err = m.fail()
+		taken, err = m.fail(placed)
 	}
 	switch next := m.next[at]; {
 	case !taken:
@@ -87,48 +92,93 @@ func (m *Memory) Produce(ctx context.Context, partition int, batch []byte) error
 	}
 }
 
+// NewID is part of broker.Producer.
 func (m *Memory) NewID(context.Context) (recordbatch.ProducerID, error) {
-	m.Mu.Lock()
-	defer m.Mu.Unlock()
-	if m.Refuse != nil {
-		if err := m.Refuse(); err != nil {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refuse != nil {
+		if err := m.refuse(); err != nil {
 			return recordbatch.NoProducerID, err
 		}
 	}
-	m.Ids++
-	return recordbatch.ProducerID{ID: m.Ids}, nil
+	m.ids++
+	return recordbatch.ProducerID{ID: m.ids}, nil
 }
 
+// Partitions is part of broker.Producer.
 func (m *Memory) Partitions(context.Context) (int, error) { return 3, nil }
 
-// Forget makes it forget the sequences, as if it had never known the producer ids: another process has others.
-func (m *Memory) Forget() {
-	m.Mu.Lock()
-	defer m.Mu.Unlock()
-	m.next = nil
+// Failing makes every batch from now on end as f returns: whether it is taken, and the error of Produce; nil ends that.
+func (m *Memory) Failing(f func() (taken bool, err error)) {
+	if f == nil {
+		m.FailingAt(nil)
+		return
+	}
+	m.FailingAt(func(Placed) (bool, error) { return f() })
 }
 
-// Failing makes every batch from now on end as f says.
-func (m *Memory) Failing(f func() (taken bool, err error)) {
-	m.Mu.Lock()
-	defer m.Mu.Unlock()
+// FailingAt is Failing for an f that decides by the batch.
+func (m *Memory) FailingAt(f func(Placed) (taken bool, err error)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.fail = f
 }
 
-// Placed lists what came to Produce.
+// RefuseIDs makes NewID fail as f returns; nil ends that.
+func (m *Memory) RefuseIDs(f func() error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refuse = f
+}
+
+// SetLimit makes Produce refuse batches of more than n bytes; 0 ends that.
+func (m *Memory) SetLimit(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.limit = n
+}
+
+// Down makes every request fail, until Up.
+func (m *Memory) Down(err error) {
+	m.RefuseIDs(func() error { return err })
+	m.Failing(func() (bool, error) { return false, err })
+}
+
+// Up ends Down, RefuseIDs and Failing.
+func (m *Memory) Up() {
+	m.RefuseIDs(nil)
+	m.Failing(nil)
+}
+
+// Forget makes it forget the sequences, as if it had never given the producer ids: another process has others.
+func (m *Memory) Forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.next = nil
+}
+
+// IDs returns how many producer ids it has given.
+func (m *Memory) IDs() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ids
+}
+
+// Placed returns all batches that came to Produce, in order.
 func (m *Memory) Placed() []Placed {
-	m.Mu.Lock()
-	defer m.Mu.Unlock()
-	return append([]Placed(nil), m.Log...)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.placed)
 }
 
+// Stored returns all records that it has taken, in order.
 func (m *Memory) Stored() []batchtest.Record {
-	m.Mu.Lock()
-	defer m.Mu.Unlock()
-	return append([]batchtest.Record(nil), m.records...)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.records)
 }
 
-// Values are the stored events in order, each once.
+// Values returns the values of the records that it has taken, in order, each once.
 func (m *Memory) Values() []string {
 	var out []string
 	for _, r := range m.Stored() {
@@ -139,22 +189,7 @@ func (m *Memory) Values() []string {
 	return out
 }
 
-// Down makes Kafka refuse connections, and up ends it.
-func (m *Memory) Down(err error) {
-	m.Mu.Lock()
-	m.Refuse = func() error { return err }
-	m.Mu.Unlock()
-	m.Failing(func() (bool, error) { return false, err })
-}
-
-func (m *Memory) Up() {
-	m.Mu.Lock()
-	m.Refuse = nil
-	m.Mu.Unlock()
-	m.Failing(nil)
-}
-
-// Times makes the first n batches end as given.
+// Times is an argument for Failing: the first n batches end as given, and the others are taken.
 func Times(n int, taken bool, err error) func() (bool, error) {
 	return func() (bool, error) {
 		if n--; n >= 0 {

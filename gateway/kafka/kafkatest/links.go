@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -11,15 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// links are the connections to a cluster's brokers, each through a process of its own as it were: it can be killed or stopped.
-type links struct {
-	t  *testing.T
-	To map[string]*Link // by the broker's address
+// Links lead to a site's brokers, each through a proxy that stands for the broker's process: it can be killed or
+// stopped.
+type Links struct {
+	to []*Link // by the site's order of brokers
 }
 
+// Link is the way to one broker.
 type Link struct {
 	listener net.Listener
-	Broker   string
+	broker   string // host:port
 	stopped  atomic.Bool
 	killed   atomic.Bool
 	mu       sync.Mutex
@@ -27,31 +29,36 @@ type Link struct {
 	running  sync.WaitGroup
 }
 
-// Linked makes links to a site's brokers.
-func Linked(t *testing.T, s *Site) *links {
+// NewLinks makes links to a site's brokers, until the test ends.
+func NewLinks(t testing.TB, s *Site) *Links {
 	t.Helper()
-	ls := &links{t: t, To: map[string]*Link{}}
+	ls := &Links{}
 	for _, addr := range s.Brokers {
 		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		l := &Link{listener: listener, Broker: addr}
+		l := &Link{listener: listener, broker: addr}
 		l.running.Go(l.accept)
 		t.Cleanup(func() { l.Kill(); l.running.Wait() })
-		ls.To[addr] = l
+		ls.to = append(ls.to, l)
 	}
 	return ls
 }
 
-// Dial connects to a broker through its link.
-func (ls *links) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return new(net.Dialer).DialContext(ctx, network, ls.To[address].listener.Addr().String())
+// Dial connects to the broker of an address through its link. It is for kafka.Config.Dial.
+func (ls *Links) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	for _, l := range ls.to {
+		if l.broker == address {
+			return new(net.Dialer).DialContext(ctx, network, l.listener.Addr().String())
+		}
+	}
+	return nil, fmt.Errorf("no link to %s", address)
 }
 
-// Of is the link to the i-th broker.
-func (ls *links) Of(s *Site, i int) *Link { return ls.To[s.Brokers[i]] }
+// To returns the link to the i-th of the site's brokers.
+func (ls *Links) To(i int) *Link { return ls.to[i] }
 
-// Gone waits until a killed link's connections are closed.
-func (l *Link) Gone() { l.running.Wait() }
+// Wait waits until a killed link's connections are closed.
+func (l *Link) Wait() { l.running.Wait() }
 
 func (l *Link) accept() {
 	for {
@@ -59,7 +66,7 @@ func (l *Link) accept() {
 		if err != nil {
 			return
 		}
-		out, err := net.Dial("tcp", l.Broker) //nolint:noctx // loopback
+		out, err := net.Dial("tcp", l.broker)
 		if err != nil {
 			_ = in.Close()
 			continue
@@ -93,7 +100,7 @@ func (l *Link) pass(to, from net.Conn) {
 	}
 }
 
-// Kill ends the process: its port is closed, and its connections.
+// Kill ends the process: its port and its connections are closed.
 func (l *Link) Kill() {
 	l.killed.Store(true)
 	_ = l.listener.Close()

@@ -8,15 +8,15 @@ import (
 	"sync/atomic"
 )
 
-// Lossy is a network that loses answers: every n-th answer to a produce request arrives at this end, so that it is certain
-// that the broker has done its work, and is thrown away with its connection.
+// Lossy is a network that loses answers to produce requests. A lost answer arrives at this end, so that the broker has
+// certainly done its work, and is thrown away with its connection.
 type Lossy struct {
-	Every int64 // 0: none
+	Every int64        // each Every-th answer is lost; 0: none
+	Lost  atomic.Int64 // how many were
 	seen  atomic.Int64
-	Lost  atomic.Int64
 }
 
-// Dial connects to a broker through the network.
+// Dial connects to a broker through the network. It is for kafka.Config.Dial.
 func (l *Lossy) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
@@ -32,6 +32,7 @@ type lossyConn struct {
 	fresh, produce bool
 }
 
+// Write is part of net.Conn.
 func (c *lossyConn) Write(b []byte) (int, error) {
 	if c.fresh && len(b) >= 6 { // size, then the API's key: 0 is Produce
 		c.fresh, c.produce = false, binary.BigEndian.Uint16(b[4:]) == 0
@@ -39,6 +40,7 @@ func (c *lossyConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+// Read is part of net.Conn.
 func (c *lossyConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if err == nil && c.produce && c.net.Every > 0 && c.net.seen.Add(1)%c.net.Every == 0 {

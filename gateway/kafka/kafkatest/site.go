@@ -24,36 +24,36 @@ import (
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// KafkaSetting names an Apache Kafka, host:port, for the tests that need one; `make kafka-up` starts one.
-const KafkaSetting = "SLUICE_TEST_KAFKA"
+// Setting names the environment variable with the host:port of an Apache Kafka, for the tests that need one. `make
+// kafka-up` starts one.
+const Setting = "SLUICE_TEST_KAFKA"
 
 // Site is a Kafka with a topic of the test's own.
 type Site struct {
 	T       testing.TB
-	Brokers []string
+	Brokers []string // host:port
 	Topic   string
 	Cluster *kfake.Cluster // nil on Apache Kafka
 
-	compacted atomic.Bool // what the embedded broker is made to refuse, as Apache Kafka does
+	compacted atomic.Bool // the embedded broker refuses records without a key, as Apache Kafka does
 }
 
-// OnFake makes a site in this process.
+// OnFake makes a site in this process, until the test ends.
 func OnFake(t testing.TB, brokers, partitions int, opts ...kfake.Opt) *Site {
 	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(brokers), kfake.SeedTopics(int32(partitions), "events")}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	opts = append([]kfake.Opt{kfake.NumBrokers(brokers), kfake.SeedTopics(int32(partitions), "events")}, opts...)
+	cluster, err := kfake.NewCluster(opts...)
+	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	return &Site{T: t, Brokers: cluster.ListenAddrs(), Topic: "events", Cluster: cluster}
 }
 
-// onApache makes a site on the Apache Kafka that the setting names.
+// onApache makes a site on the Apache Kafka that Setting names. Without one it skips the test.
 func onApache(t testing.TB, partitions int) *Site {
 	t.Helper()
-	addr := os.Getenv(KafkaSetting)
+	addr := os.Getenv(Setting)
 	if addr == "" {
-		t.Skipf("set %s=host:port to run this on Apache Kafka", KafkaSetting)
+		t.Skipf("set %s=host:port to run this on Apache Kafka", Setting)
 	}
 	s := &Site{T: t, Brokers: []string{addr}, Topic: fmt.Sprintf("gateway-test-%d", rand.Uint64())}
 	client := s.client()
@@ -61,9 +61,8 @@ func onApache(t testing.TB, partitions int) *Site {
 		Topic: s.Topic, NumPartitions: partitions, ReplicationFactor: 1,
 		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "message.timestamp.type", ConfigValue: "LogAppendTime"}},
 	}}})
-	if err = errors.Join(err, func() error { return resp.Errors[s.Topic] }()); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, resp.Errors[s.Topic])
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -81,102 +80,93 @@ func OnBoth(t *testing.T, partitions int, test func(t *testing.T, s *Site)) {
 	t.Run("apache", func(t *testing.T) { test(t, onApache(t, partitions)) })
 }
 
-// Config is how to reach the site.
+// Config returns how to reach the site.
 func (s *Site) Config() kafkaconn.Config {
 	return kafkaconn.Config{Brokers: s.Brokers, Topic: s.Topic, DeadTopic: "dead"}
 }
 
-// client is a client of kafka-go's, until the test ends.
+// client returns a client of kafka-go's, until the test ends.
 func (s *Site) client() *kafka.Client {
 	transport := &kafka.Transport{}
 	s.T.Cleanup(transport.CloseIdleConnections)
 	return &kafka.Client{Addr: kafka.TCP(s.Brokers...), Transport: transport}
 }
 
-// consumed is a record as franz-go's consumer got it.
-type consumed struct {
-	partition int32
-	offset    int64
-	Record    batchtest.Record
-}
-
-// Records reads the whole topic.
-func (s *Site) Records(t testing.TB) []consumed {
+// Records reads the whole topic with franz-go's consumer.
+func (s *Site) Records(t testing.TB) []batchtest.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	ends := s.Ends(ctx, t)
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...), kgo.ConsumeTopics(s.Topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...), kgo.ConsumeTopics(s.Topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
+	require.NoError(t, err)
 	defer client.Close()
 	total := 0
 	for _, end := range ends {
 		total += int(end)
 	}
-	var out []consumed
+	var out []batchtest.Record
 	for len(out) < total {
 		fetches := client.PollFetches(ctx)
-		if err := errors.Join(fetches.Err(), ctx.Err()); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, errors.Join(fetches.Err(), ctx.Err()))
 		fetches.EachRecord(func(r *kgo.Record) {
-			c := consumed{partition: r.Partition, offset: r.Offset, Record: batchtest.Record{Key: r.Key, Value: r.Value}}
+			read := batchtest.Record{Key: r.Key, Value: r.Value}
 			for _, h := range r.Headers {
-				c.Record.Headers = append(c.Record.Headers, event.Header{Key: h.Key, Value: h.Value})
+				read.Headers = append(read.Headers, event.Header{Key: h.Key, Value: h.Value})
 			}
-			out = append(out, c)
+			out = append(out, read)
 		})
 	}
 	return out
 }
 
-// Ends lists the offset after the last record of each partition.
+// Ends returns the offset after the last record of each partition.
 func (s *Site) Ends(ctx context.Context, t testing.TB) map[int]int64 {
 	t.Helper()
 	client := s.client()
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{s.Topic}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var asked []kafka.OffsetRequest
 	for i := range meta.Topics[0].Partitions {
 		asked = append(asked, kafka.LastOffsetOf(i))
 	}
-	resp, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{s.Topic: asked}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := map[string][]kafka.OffsetRequest{s.Topic: asked}
+	resp, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: all})
+	require.NoError(t, err)
 	out := map[int]int64{}
 	for _, o := range resp.Topics[s.Topic] {
-		if o.Error != nil {
-			t.Fatal(o.Error)
-		}
+		require.NoError(t, o.Error)
 		out[o.Partition] = o.LastOffset
 	}
 	return out
 }
 
-// Configure changes a setting of the site's topic, and waits until it is in force: Apache Kafka answers before that.
+// Configure changes a setting of the topic, and waits until it is in force: Apache Kafka answers before that.
 func (s *Site) Configure(name, value string) {
 	s.T.Helper()
 	client := s.client()
 	resp, err := client.IncrementalAlterConfigs(s.T.Context(), &kafka.IncrementalAlterConfigsRequest{
 		Resources: []kafka.IncrementalAlterConfigsRequestResource{{
 			ResourceType: kafka.ResourceTypeTopic, ResourceName: s.Topic,
-			Configs: []kafka.IncrementalAlterConfigsRequestConfig{{Name: name, Value: value, ConfigOperation: kafka.ConfigOperationSet}},
+			Configs: []kafka.IncrementalAlterConfigsRequestConfig{
+				{Name: name, Value: value, ConfigOperation: kafka.ConfigOperationSet},
+			},
 		}},
 	})
 	if err == nil {
 		err = resp.Resources[0].Error
 	}
 	require.NoError(s.T, err)
+	read := &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{
+		{ResourceType: kafka.ResourceTypeTopic, ResourceName: s.Topic, ConfigNames: []string{name}},
+	}}
 	require.Eventually(s.T, func() bool {
-		is, err := client.DescribeConfigs(s.T.Context(), &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{
-			{ResourceType: kafka.ResourceTypeTopic, ResourceName: s.Topic, ConfigNames: []string{name}},
-		}})
-		return err == nil && len(is.Resources) == 1 && slices.ContainsFunc(is.Resources[0].ConfigEntries, func(e kafka.DescribeConfigResponseConfigEntry) bool {
+		is, err := client.DescribeConfigs(s.T.Context(), read)
+		if err != nil || len(is.Resources) != 1 {
+			return false
+		}
+		return slices.ContainsFunc(is.Resources[0].ConfigEntries, func(e kafka.DescribeConfigResponseConfigEntry) bool {
 			return e.ConfigName == name && e.ConfigValue == value
 		})
 	}, 20*time.Second, 2*time.Millisecond, "%s is not in force", name)
@@ -194,9 +184,10 @@ func (s *Site) Configure(name, value string) {
 	})
 }
 
+// answeringWith is the answer of code to a produce request.
 func answeringWith(r kmsg.Request, code *kerr.Error) kmsg.Response {
-	req := r.(*kmsg.ProduceRequest)                    //nolint:forcetypeassert // ControlKey promises it
-	resp := req.ResponseKind().(*kmsg.ProduceResponse) //nolint:forcetypeassert // the pair belongs together
+	req := r.(*kmsg.ProduceRequest)
+	resp := req.ResponseKind().(*kmsg.ProduceResponse)
 	topic := kmsg.NewProduceResponseTopic()
 	topic.Topic, topic.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
 	part := kmsg.NewProduceResponseTopicPartition()
@@ -206,24 +197,26 @@ func answeringWith(r kmsg.Request, code *kerr.Error) kmsg.Response {
 	return resp
 }
 
-func (s *Site) Values(t *testing.T) (out []string) {
+// Values returns the values of the topic's records, each once.
+func (s *Site) Values(t testing.TB) (out []string) {
 	t.Helper()
 	for _, c := range s.Records(t) {
-		if v := string(c.Record.Value); !slices.Contains(out, v) {
+		if v := string(c.Value); !slices.Contains(out, v) {
 			out = append(out, v)
 		}
 	}
 	return out
 }
 
-// RefuseDescribe makes the embedded broker give nobody the right to read the topic's settings.
+// RefuseDescribe makes the embedded broker refuse to show the topic's settings.
 func (s *Site) RefuseDescribe() {
 	s.Cluster.ControlKey(int16(kmsg.DescribeConfigs), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		s.Cluster.KeepControl()
-		req := r.(*kmsg.DescribeConfigsRequest)                    //nolint:forcetypeassert // ControlKey promises it
-		resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse) //nolint:forcetypeassert // the pair belongs together
+		req := r.(*kmsg.DescribeConfigsRequest)
+		resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
 		res := kmsg.NewDescribeConfigsResponseResource()
-		res.ErrorCode, res.ResourceType, res.ResourceName = kerr.TopicAuthorizationFailed.Code, kmsg.ConfigResourceTypeTopic, s.Topic
+		res.ErrorCode = kerr.TopicAuthorizationFailed.Code
+		res.ResourceType, res.ResourceName = kmsg.ConfigResourceTypeTopic, s.Topic
 		resp.Resources = append(resp.Resources, res)
 		return resp, nil, true
 	})

@@ -1,5 +1,5 @@
-// Package batchtest reads and writes Kafka's record batches for tests, by other means than package recordbatch: what that
-// writes, franz-go's decoder reads here.
+// Package batchtest reads and writes Kafka's record batches for tests, by other means than package recordbatch: what
+// that writes, franz-go's decoder reads here.
 package batchtest
 
 import (
@@ -46,11 +46,12 @@ func appendBytes(b, v []byte) []byte {
 	return append(binary.AppendVarint(b, int64(len(v))), v...)
 }
 
-// Records reads a run that recordbatch.AppendRecord or Run wrote. The records alias it. It panics where the run is damaged.
+// Records reads a run that recordbatch.AppendRecord or Run wrote. The records alias it. It panics where the run is
+// damaged.
 func Records(run []byte) (out []Record) {
 	for len(run) > 0 {
 		size, width := binary.Uvarint(run)
-		tail := run[width : width+int(size)] //nolint:gosec // a test's own
+		tail := run[width : width+int(size)]
 		run = run[width+len(tail):]
 		var r Record
 		r.Key, tail = readBytes(tail)
@@ -90,7 +91,8 @@ func Parse(raw []byte) (Batch, error) {
 		return p, fmt.Errorf("batch: %w", err)
 	}
 	if int(p.Length) != len(raw)-12 || p.Magic != 2 || p.LastOffsetDelta != p.NumRecords-1 {
-		return p, fmt.Errorf("length %d of %d, magic %d, last %d of %d", p.Length, len(raw), p.Magic, p.LastOffsetDelta, p.NumRecords)
+		return p, fmt.Errorf("length %d of %d, magic %d, last %d of %d",
+			p.Length, len(raw), p.Magic, p.LastOffsetDelta, p.NumRecords)
 	}
 	plain, err := kgo.DefaultDecompressor().Decompress(p.Records, kgo.CompressionCodecType(p.Attributes&7))
 	if err != nil {
@@ -121,7 +123,8 @@ func Parse(raw []byte) (Batch, error) {
 	return p, nil
 }
 
-// Flat makes every key, value and header that is none an empty one, because kafka-go's decoder does not tell them apart.
+// Flat makes every key, value and header that is none an empty one, because kafka-go's decoder does not tell them
+// apart.
 func Flat(records []Record) []Record {
 	out := make([]Record, len(records))
 	for i, r := range records {
@@ -144,18 +147,22 @@ func Plain(n, size int) []Record {
 
 // EventsLike makes n records like those of real events: about 200 bytes of JSON and the headers of every record.
 func EventsLike(n int) []Record {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
-	words := []string{"timeout", "checkout", "payment", "declined", "gateway", "user", "session", "cart", "retry", "null", "reference", "upstream"}
+	random := rand.New(rand.NewPCG(1, 2))
+	words := []string{
+		"timeout", "checkout", "payment", "declined", "gateway", "user", "session", "cart", "retry", "null", "reference",
+		"upstream",
+	}
 	out := make([]Record, n)
 	for i := range out {
-		id := fmt.Sprintf("0193%04x-%04x-7%03x-%04x-%012x", random.Uint32()&0xffff, random.Uint32()&0xffff, random.Uint32()&0xfff,
-			random.Uint32()&0xffff, random.Uint64()&0xffffffffffff)
+		id := fmt.Sprintf("0193%04x-%04x-7%03x-%04x-%012x", random.Uint32()&0xffff, random.Uint32()&0xffff,
+			random.Uint32()&0xfff, random.Uint32()&0xffff, random.Uint64()&0xffffffffffff)
 		text := ""
 		for len(text) < 60 {
 			text += words[random.IntN(len(words))] + " "
 		}
 		out[i] = Record{
-			Value: fmt.Appendf(nil, `{"event_id":"%s","level":"error","message":"%sin %d ms","user":{"id":"u%d"},"release":"1.%d.0","environment":"production"}`,
+			Value: fmt.Appendf(nil, `{"event_id":"%s","level":"error","message":"%sin %d ms","user":{"id":"u%d"},`+
+				`"release":"1.%d.0","environment":"production"}`,
 				id, text, random.IntN(5000), random.IntN(100000), random.IntN(9)),
 			Headers: []event.Header{
 				{Key: "v", Value: []byte("1")}, {Key: "project", Value: []byte("checkout")},

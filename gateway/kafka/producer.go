@@ -19,13 +19,13 @@ import (
 // Config says how to reach Kafka.
 type Config struct {
 	Conn kafkaconn.Config
-	// Timeout bounds one request. The broker is told to wait half of it for the replicas.
+	// Timeout bounds one request. Brokers wait half of it for the replicas.
 	Timeout time.Duration
 	// Dial opens a connection to a broker, without TLS and login; nil: over TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Producer is the Producer over kafka-go.
+// Producer is a broker.Producer, broker.Cluster and broker.Describer over kafka-go.
 type Producer struct {
 	client    *kafka.Client
 	transport *kafka.Transport
@@ -35,7 +35,7 @@ type Producer struct {
 	avoid   atomic.Pointer[[]int32] // brokers that do not answer
 }
 
-// New makes a producer for the topic of the settings. It opens nothing.
+// New makes a Producer for the topic of the settings. It opens nothing. The caller must Close it.
 func New(cfg Config) (*Producer, error) {
 	conn, dial := cfg.Conn, cfg.Dial
 	if dial == nil {
@@ -45,7 +45,8 @@ func New(cfg Config) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport.MetadataTopics = []string{conn.Topic} // it asks for all of the cluster's otherwise, again and again
+	// Otherwise kafka-go asks for all topics of the cluster, again and again.
+	transport.MetadataTopics = []string{conn.Topic}
 	transport.DialTimeout = connectTimeout
 	client := conn.Client(transport)
 	// kafka-go tells the broker to wait half of this for the replicas, and half a second if it is not set.
@@ -55,14 +56,14 @@ func New(cfg Config) (*Producer, error) {
 
 // Produce writes one batch with acks=all.
 func (k *Producer) Produce(ctx context.Context, partition int, batch []byte) error {
-	hand := &handover{batch: batch}
+	lent := &revocableReader{batch: batch}
 	resp, err := k.client.RawProduce(ctx, &kafka.RawProduceRequest{
 		Topic:        k.topic,
 		Partition:    partition,
 		RequiredAcks: kafka.RequireAll,
-		RawRecords:   protocol.RawRecordSet{Reader: hand},
+		RawRecords:   protocol.RawRecordSet{Reader: lent},
 	})
-	written := hand.takeBack() && !errors.Is(err, errDeadConn)
+	written := lent.revoke() && !errors.Is(err, errDeadConn)
 	switch {
 	case err != nil:
 		if !written {
@@ -76,7 +77,7 @@ func (k *Producer) Produce(ctx context.Context, partition int, batch []byte) err
 	case len(resp.RecordErrors) > 0:
 		err = fmt.Errorf("%w: %w: %d records", broker.ErrRefused, broker.ErrAnswered, len(resp.RecordErrors))
 	case !written: // kafka-go takes an empty batch for a success
-		err = fmt.Errorf("%w: it was not read", broker.ErrNotWritten)
+		err = fmt.Errorf("%w: kafka-go did not read the batch", broker.ErrNotWritten)
 	}
 	if err == nil {
 		return nil
@@ -96,7 +97,8 @@ func (k *Producer) NewID(ctx context.Context) (recordbatch.ProducerID, error) {
 	return id, nil
 }
 
-// Partitions is how many partitions the topic has. kafka-go answers from what it knows, which is a second old at most.
+// Partitions returns how many partitions the topic has. kafka-go answers from its memory, which is a second old at
+// most.
 func (k *Producer) Partitions(ctx context.Context) (int, error) {
 	resp, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.topic}})
 	if err != nil {
@@ -114,26 +116,25 @@ func (k *Producer) Partitions(ctx context.Context) (int, error) {
 	return 0, fmt.Errorf("topic %s: %w (sluice topics apply makes it)", k.topic, kafka.UnknownTopicOrPartition)
 }
 
-// Close closes idle connections.
+// Close closes idle connections. No method may be called afterwards.
 func (k *Producer) Close() {
 	k.refresh.close()
 	k.transport.CloseIdleConnections()
 }
 
-// noLeader says whether a partition has no leader, or does not exist, as far as kafka-go was told by a broker.
+// noLeader reports whether a broker told kafka-go that a partition has no leader or does not exist.
 func noLeader(err error) bool {
-	return errors.Is(err, protocol.ErrNoLeader) || errors.Is(err, protocol.ErrNoPartition) || errors.Is(err, protocol.ErrNoTopic)
+	return errors.Is(err, protocol.ErrNoLeader) || errors.Is(err, protocol.ErrNoPartition) ||
+		errors.Is(err, protocol.ErrNoTopic)
 }
 
-// staleLeader says whether an error can come from asking a broker that does not lead the partition any more: it says so, or
-// it is not there.
+// staleLeader reports whether an error can come from asking a broker that does not lead the partition any more: the
+// broker says so, or it is gone.
 func staleLeader(err error) bool {
 	if !errors.Is(err, broker.ErrAnswered) {
 		return !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 	}
 	return noLeader(err) || errors.Is(err, kafka.NotLeaderForPartition) || errors.Is(err, kafka.LeaderNotAvailable) ||
-		errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.KafkaStorageError) || errors.Is(err, kafka.FencedLeaderEpoch)
+		errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.KafkaStorageError) ||
+		errors.Is(err, kafka.FencedLeaderEpoch)
 }
-
-// refreshTimeout bounds what a refresh adds to a failed attempt.
-const refreshTimeout = 500 * time.Millisecond

@@ -4,8 +4,8 @@ package spool
 
 import "os"
 
-// device is not known here.
+// device returns 0: the system does not tell.
 func device(os.FileInfo) uint64 { return 0 }
 
-// unlinked is not known here.
+// unlinked returns false: the system does not tell.
 func unlinked(os.FileInfo) bool { return false }

@@ -3,38 +3,42 @@ package kafka
 import (
 	"bytes"
 	"errors"
-	"sluice/gateway/broker"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
+
+	"sluice/gateway/broker"
 )
 
-// TestHandover: what was taken back cannot be read any more, and it is known whether it was.
-func TestHandover(t *testing.T) {
+// A batch that was revoked cannot be read, and revoke reports whether it was read before.
+func TestRevocableReader(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
-	h := &handover{batch: []byte("abc")}
+	h := &revocableReader{batch: []byte("abc")}
 	if n, err := h.WriteTo(&out); n != 7 || err != nil || out.String() != "\x00\x00\x00\x03abc" {
 		t.Errorf("%d %v %q", n, err, out.String())
 	}
-	if !h.takeBack() {
+	if !h.revoke() {
 		t.Error("it was read")
 	}
 	out.Reset()
-	h = &handover{batch: []byte("abc")}
-	if h.takeBack() {
+	h = &revocableReader{batch: []byte("abc")}
+	if h.revoke() {
 		t.Error("it was not read")
 	}
-	if n, err := h.WriteTo(&out); n != 0 || !errors.Is(err, errTakenBack) || out.Len() != 0 {
+	if n, err := h.WriteTo(&out); n != 0 || !errors.Is(err, errRevoked) || out.Len() != 0 {
 		t.Errorf("%d %v %q", n, err, out.String())
 	}
 }
 
-// TestAnswered: what may be on the topic is never marked as certainly not written, and only one error is a success.
+// A batch that may be on the topic is never marked as not written, and only one error is an acknowledgement.
 func TestAnswered(t *testing.T) {
+	t.Parallel()
 	for code, want := range map[kafka.Error]error{
 		kafka.MessageSizeTooLarge: broker.ErrRefused, kafka.InvalidRecord: broker.ErrRefused,
 		kafka.NotEnoughReplicas: broker.ErrNotWritten, kafka.TopicAuthorizationFailed: broker.ErrNotWritten,
-		kafka.OutOfOrderSequenceNumber: broker.ErrProducerID, kafka.UnknownProducerId: broker.ErrProducerID, kafka.ProducerFenced: broker.ErrProducerID,
+		kafka.OutOfOrderSequenceNumber: broker.ErrProducerID, kafka.UnknownProducerId: broker.ErrProducerID,
+		kafka.ProducerFenced:        broker.ErrProducerID,
 		kafka.NotLeaderForPartition: nil, kafka.RequestTimedOut: nil, kafka.NotEnoughReplicasAfterAppend: nil,
 		kafka.UnknownTopicOrPartition: nil, kafka.KafkaStorageError: nil, kafka.Unknown: nil,
 	} {

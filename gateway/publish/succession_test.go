@@ -3,18 +3,19 @@ package publish
 import (
 	"context"
 	"slices"
-	"sluice/gateway/broker"
-	"sluice/gateway/broker/brokertest"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"sluice/gateway/broker"
+	"sluice/gateway/broker/brokertest"
 )
 
-// TestSuccessorSeesTheHold: a lane that takes over from a stuck one may look at the queue at once. What waits there for the partition
-// of the stuck batch must come after that batch.
+// A successor may look at the queue at once. Records there for the partition of the stuck batch must come after that
+// batch.
 func TestSuccessorSeesTheHold(t *testing.T) {
 	pub := publisherFor(t, &brokertest.Memory{})
 	pub.partitions.Store(12)
@@ -31,21 +32,21 @@ func TestSuccessorSeesTheHold(t *testing.T) {
 	}
 	stuck.own.push(at(1))
 	stuck.own.push(at(5))
-	stuck.begin(1)
+	stuck.beginWork(1)
 	stuck.handOver()
 	if started != 1 || len(taken) != 1 || taken[0].partition != 5 {
 		t.Fatalf("%d lanes started, the last took %d batches", started, len(taken))
 	}
-	if !stuck.end() || pub.leaders.holds(1) {
+	if !stuck.endWork() || pub.leaders.holds(1) {
 		t.Error("the partition is still held")
 	}
 	pub.team.start = nil
 	next, err := pub.newLane(1, lanes, stuck.own)
 	require.NoError(t, err)
-	next.begin(1)
+	next.beginWork(1)
 	next.handOver()
-	if next.end() || pub.leaders.holds(1) {
-		t.Error("a partition is held although nobody took over")
+	if next.endWork() || pub.leaders.holds(1) {
+		t.Error("a partition is held although no lane took over")
 	}
 }
 
@@ -57,7 +58,7 @@ func (s slowProducer) Produce(ctx context.Context, partition int, batch []byte) 
 	return s.Memory.Produce(ctx, partition, batch)
 }
 
-// TestSlowKafkaGivesFewIDs: where each batch takes longer than stuckAfter lanes come and go. Their producer ids stay.
+// Where each batch takes longer than stuckAfter, lanes come and go. Their producer ids stay.
 func TestSlowKafkaGivesFewIDs(t *testing.T) {
 	m := &brokertest.Memory{}
 	synctest.Test(t, func(t *testing.T) {
@@ -77,15 +78,15 @@ func TestSlowKafkaGivesFewIDs(t *testing.T) {
 		cancel()
 		running.Wait()
 	})
-	if most := int64(lanes * (stuckMost + 1)); m.Ids > most {
-		t.Errorf("%d producer ids, want %d at most", m.Ids, most)
+	if most := int64(lanes * (stuckMost + 1)); m.IDs() > most {
+		t.Errorf("%d producer ids, want %d at most", m.IDs(), most)
 	}
 	if n := len(m.Stored()); n != 600 {
 		t.Errorf("%d records of 600", n)
 	}
 }
 
-// avoiding is a cluster that knows which brokers it was told not to ask.
+// avoiding is a Cluster that remembers the brokers of Avoid.
 type avoiding struct {
 	*brokertest.Memory
 	brokers []int32
@@ -97,8 +98,7 @@ func (a *avoiding) Replicas(context.Context) ([]broker.Replicas, error) {
 func (a *avoiding) Probe(context.Context, int32) error { return nil }
 func (a *avoiding) Avoid(brokers []int32)              { a.brokers = brokers }
 
-// TestSuccessorAsksAnotherBroker: a lane that takes over needs a producer id first, and must not ask the broker for it that holds
-// its predecessor up.
+// A successor first needs a producer id. It must not ask the broker that holds its predecessor up.
 func TestSuccessorAsksAnotherBroker(t *testing.T) {
 	c := &avoiding{Memory: &brokertest.Memory{}}
 	pub := publisherFor(t, c)
@@ -112,11 +112,26 @@ func TestSuccessorAsksAnotherBroker(t *testing.T) {
 			t.Errorf("avoided: %v", c.brokers)
 		}
 	}
-	stuck.attempts.partition.Store(1)
-	stuck.attempts.since.Store(1)
-	stuck.begin(-1)
+	stuck.attempt.partition.Store(1)
+	stuck.attempt.since.Store(1)
+	stuck.beginWork(-1)
 	stuck.handOver()
-	if !stuck.end() || !started {
-		t.Error("nobody took over")
+	if !stuck.endWork() || !started {
+		t.Error("no lane took over")
 	}
+}
+
+// eachLane must not hold the team's lock while it calls f: handOver takes the two locks in the other order.
+func TestLanesAreWatchedWhileTheyHandOver(t *testing.T) {
+	t.Parallel()
+	pub := publisherFor(t, &brokertest.Memory{})
+	pub.partitions.Store(12)
+	stuck := pub.lanes[1]
+	pub.team.lanes = map[*lane]bool{stuck: true}
+	started := 0
+	pub.team.start = func(*lane) { started++ }
+	stuck.beginWork(-1)
+	pub.eachLane(func(l *lane) { l.handOver() }) // with the lock held this would wait for itself
+	require.True(t, stuck.endWork())
+	require.Equal(t, 1, started)
 }

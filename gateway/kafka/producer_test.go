@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -16,28 +17,24 @@ import (
 	"sluice/gateway/broker"
 	"sluice/gateway/publish"
 	"sluice/internal/event"
-	"sluice/internal/kafkaconn"
 	"sluice/internal/recordbatch/batchtest"
 )
 
-// oneBroker is an in-process Kafka whose requests a test can look at and spoil.
+// oneBroker starts a Kafka of one broker in this process.
 func oneBroker(t *testing.T) (*kfake.Cluster, *Producer) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "events"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	p, err := New(Config{Conn: kafkaconn.Config{Brokers: cluster.ListenAddrs(), Topic: "events", DeadTopic: "dead"}, Timeout: publish.AttemptTimeout})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, err := New(configOf(cluster.ListenAddrs(), "events"))
+	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	return cluster, p
 }
 
-// TestAcksAll: 202 means acknowledged by all in-sync replicas, so that is what every produce request must ask for.
+// 202 means that all in-sync replicas have acknowledged. So every produce request must ask for that.
 func TestAcksAll(t *testing.T) {
+	t.Parallel()
 	cluster, p := oneBroker(t)
 	var mu sync.Mutex
 	var acks []int16
@@ -45,42 +42,47 @@ func TestAcksAll(t *testing.T) {
 		cluster.KeepControl()
 		mu.Lock()
 		defer mu.Unlock()
-		acks = append(acks, r.(*kmsg.ProduceRequest).Acks) //nolint:forcetypeassert // ControlKey promises it
+		acks = append(acks, r.(*kmsg.ProduceRequest).Acks)
 		return nil, nil, false
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := p.Produce(ctx, 1, batchOf(t, batchtest.Record{Value: []byte("a"), Headers: []event.Header{{Key: "v", Value: []byte("1")}}}, batchtest.Record{Key: []byte("k"), Value: []byte("b")})); err != nil {
-		t.Fatal(err)
-	}
+	one := batchtest.Record{Value: []byte("a"), Headers: []event.Header{{Key: "v", Value: []byte("1")}}}
+	two := batchtest.Record{Key: []byte("k"), Value: []byte("b")}
+	require.NoError(t, p.Produce(ctx, 1, batchOf(t, one, two)))
 	mu.Lock()
 	defer mu.Unlock()
 	if len(acks) != 1 || acks[0] != -1 {
 		t.Fatalf("acks: %v, want one request with -1 (all)", acks)
 	}
-	resp, err := p.client.Fetch(ctx, &kafka.FetchRequest{Topic: "events", Partition: 1, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp, err := p.client.Fetch(ctx, &kafka.FetchRequest{
+		Topic: "events", Partition: 1, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: time.Second,
+	})
+	require.NoError(t, err)
 	first, err := resp.Records.ReadRecord()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	value, err := kafka.ReadAll(first.Value)
-	if err != nil || string(value) != "a" || first.Key != nil || len(first.Headers) != 1 || first.Headers[0].Key != "v" {
-		t.Errorf("got %q %v %v %v", value, first.Key, first.Headers, err)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "a", string(value))
+	assert.Nil(t, first.Key)
+	require.Len(t, first.Headers, 1)
+	assert.Equal(t, "v", first.Headers[0].Key)
 }
 
-// TestProduceErrors: an error of the broker's is never taken for an acknowledgement.
+// A broker's error is never taken for an acknowledgement.
 func TestProduceErrors(t *testing.T) {
-	for _, code := range []*kerr.Error{kerr.NotLeaderForPartition, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.MessageTooLarge, kerr.RequestTimedOut} {
+	t.Parallel()
+	for _, code := range []*kerr.Error{
+		kerr.NotLeaderForPartition, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.MessageTooLarge,
+		kerr.RequestTimedOut,
+	} {
 		t.Run(code.Message, func(t *testing.T) {
+			t.Parallel()
 			cluster, p := oneBroker(t)
 			cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 				cluster.KeepControl()
-				req := r.(*kmsg.ProduceRequest)                    //nolint:forcetypeassert // ControlKey promises it
-				resp := req.ResponseKind().(*kmsg.ProduceResponse) //nolint:forcetypeassert // the pair belongs together
+				req := r.(*kmsg.ProduceRequest)
+				resp := req.ResponseKind().(*kmsg.ProduceResponse)
 				topic := kmsg.NewProduceResponseTopic()
 				topic.Topic, topic.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
 				part := kmsg.NewProduceResponseTopicPartition()
@@ -102,17 +104,14 @@ func TestProduceErrors(t *testing.T) {
 	}
 }
 
-// TestTopicAppearsLater: the gateway starts without its topic, answers 503, and goes on by itself once it is there.
+// A publisher starts without its topic, acknowledges nothing, and goes on when the topic is created.
 func TestTopicAppearsLater(t *testing.T) {
+	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	p, err := New(Config{Conn: kafkaconn.Config{Brokers: cluster.ListenAddrs(), Topic: "events", DeadTopic: "dead"}, Timeout: publish.AttemptTimeout})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, err := New(configOf(cluster.ListenAddrs(), "events"))
+	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	pub, err := publish.New(p, publish.Config{MaxInflightBytes: 1 << 20})
 	require.NoError(t, err)
@@ -121,12 +120,11 @@ func TestTopicAppearsLater(t *testing.T) {
 	go func() { defer close(done); pub.Run(ctx) }()
 	defer func() { stop(); <-done }()
 
-	if err := send(pub, batchtest.Plain(1, 10), time.Now().Add(200*time.Millisecond))[0]; !errors.Is(err, publish.ErrDeadline) {
-		t.Fatalf("without a topic: %v", err)
-	}
-	if _, err := p.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "events", NumPartitions: 2, ReplicationFactor: 1}}}); err != nil {
-		t.Fatal(err)
-	}
+	err = send(pub, batchtest.Plain(1, 10), time.Now().Add(200*time.Millisecond))[0]
+	require.ErrorIs(t, err, publish.ErrDeadline, "without a topic")
+	create := []kafka.TopicConfig{{Topic: "events", NumPartitions: 2, ReplicationFactor: 1}}
+	_, err = p.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: create})
+	require.NoError(t, err)
 	if err := send(pub, batchtest.Plain(1, 10), time.Now().Add(10*time.Second))[0]; err != nil {
 		t.Fatalf("with the topic: %v", err)
 	}

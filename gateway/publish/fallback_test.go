@@ -14,32 +14,37 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"sluice/gateway/broker"
 	"sluice/gateway/broker/brokertest"
 	"sluice/gateway/spool"
 	"sluice/internal/recordbatch/batchtest"
-
-	"github.com/stretchr/testify/require"
 )
 
-// detoured is a publisher with a spool in a bubble.
-type detoured struct {
+// spooling is a publisher with a spool, in a bubble.
+type spooling struct {
 	*Publisher
 	t     *testing.T
 	spool *spool.Spool
 	stop  func()
 }
 
-// detour starts a publisher over p whose spool is in dir, as Gateway.Run does.
-func detourTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool.Config)) *detoured {
+// spoolingTo starts a publisher over p whose spool is in dir, as Gateway.Run does.
+func spoolingTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool.Config, *Config)) *spooling {
 	t.Helper()
-	cfg := spool.Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour}
+	in := spool.Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour}
+	cfg := Config{MaxInflightBytes: 64 << 20, MaxEventBytes: 1 << 20, RequestTimeout: 10 * time.Second}
 	for _, f := range edit {
-		f(&cfg)
+		f(&in, &cfg)
 	}
-	d := &detoured{t: t, spool: spool.New(cfg)}
+	d := &spooling{t: t, spool: spool.New(in)}
 	require.NoError(t, d.spool.Open())
-	d.Publisher = publisherFor(t, p, inflightBytes(64<<20), func(c *Config) { c.Spool = d.spool })
+	cfg.Spool = d.spool
+	var err error
+	d.Publisher, err = New(p, cfg)
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	writing, stopWriting := context.WithCancel(context.Background())
 	var publishing, spooling sync.WaitGroup
@@ -53,19 +58,21 @@ func detourTo(t *testing.T, p broker.Producer, dir string, edit ...func(*spool.C
 		if err := d.spool.Close(); err != nil {
 			t.Error(err)
 		}
-		if n := d.inflight.Load(); n != 0 {
+		if n := d.Inflight(); n != 0 {
 			t.Errorf("%d bytes are still counted as in flight", n)
 		}
 	})
 	return d
 }
 
-// inDetour runs test in a bubble, once the partitions are known.
-func inDetour(t *testing.T, m broker.Producer, test func(t *testing.T, d *detoured), edit ...func(*spool.Config)) {
+// inSpooling runs test in a bubble, once the partitions are known.
+func inSpooling(
+	t *testing.T, m broker.Producer, test func(t *testing.T, d *spooling), edit ...func(*spool.Config, *Config),
+) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, dir, edit...)
+		d := spoolingTo(t, m, dir, edit...)
 		defer d.stop()
 		for d.partitions.Load() == 0 {
 			time.Sleep(time.Millisecond) // the bubble's clock
@@ -74,15 +81,15 @@ func inDetour(t *testing.T, m broker.Producer, test func(t *testing.T, d *detour
 	})
 }
 
-// send publishes one event and says how long that took.
-func (d *detoured) send(value string) (time.Duration, error) {
+// send publishes one event, and returns how long that took.
+func (d *spooling) send(value string) (time.Duration, error) {
 	start := time.Now()
 	err := publish(d.Publisher, []batchtest.Record{{Value: []byte(value)}}, start.Add(10*time.Second))[0]
 	return time.Since(start), err
 }
 
-// sendAll publishes events one after another; all must be kept, each within most.
-func (d *detoured) sendAll(most time.Duration, values ...string) {
+// sendAll publishes events one after another. Each must be kept within most.
+func (d *spooling) sendAll(most time.Duration, values ...string) {
 	d.t.Helper()
 	for _, v := range values {
 		if took, err := d.send(v); err != nil || took > most {
@@ -92,10 +99,10 @@ func (d *detoured) sendAll(most time.Duration, values ...string) {
 }
 
 // drained waits, on the bubble's clock, until the spool is empty.
-func (d *detoured) drained() { d.t.Helper(); d.drainedBut(0) }
+func (d *spooling) drained() { d.t.Helper(); d.drainedBut(0) }
 
-// drainedBut waits until all that is left is that many events which Kafka refuses.
-func (d *detoured) drainedBut(refused int64) {
+// drainedBut waits until only that many events are left, all of which Kafka refuses.
+func (d *spooling) drainedBut(refused int64) {
 	d.t.Helper()
 	for range 10_000 {
 		if f := d.spool.Stats(); f.Refused == refused && f.Events == refused && (refused > 0) == (f.Bytes > 0) {
@@ -106,7 +113,7 @@ func (d *detoured) drainedBut(refused int64) {
 	d.t.Fatalf("still in the spool: %+v", d.spool.Stats())
 }
 
-// patient is how long an event may take to get to the spool while nobody knows that Kafka is away.
+// patient is how long an event may take to get to the spool while Kafka is not known to be away.
 const patient = outageAfter + 2*lastBackoff
 
 func TestKafkaAwayAndBack(t *testing.T) {
@@ -118,11 +125,11 @@ func TestKafkaAwayAndBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &brokertest.Memory{}
-			inDetour(t, m, func(t *testing.T, d *detoured) {
+			inSpooling(t, m, func(t *testing.T, d *spooling) {
 				want := eventTexts(100)
 				d.sendAll(0, want[0])
 				m.Down(err)
-				d.sendAll(patient, want[1]) // nobody knows yet
+				d.sendAll(patient, want[1]) // Kafka is not known to be away yet
 				attempts := len(m.Placed())
 				d.sendAll(0, want[2:]...)
 				if n := len(m.Placed()) - attempts; n > 2 {
@@ -138,7 +145,7 @@ func TestKafkaAwayAndBack(t *testing.T) {
 				m.Up()
 				time.Sleep(2 * outageWait)
 				if d.outage.away(time.Now()) {
-					t.Error("without requests nobody notices that kafka is back")
+					t.Error("the publisher does not notice without requests that kafka is back")
 				}
 				d.sendAll(0, "live")
 				d.drained()
@@ -158,52 +165,50 @@ func TestKafkaAwayAndBack(t *testing.T) {
 	}
 }
 
-// The batch may have been written, and nobody knows: it comes again under another id, and may be there twice.
+// A batch whose fate is unknown goes to the spool. Replay sends it under another id, so it may be on the topic twice.
 func TestSpooledAfterALostAnswer(t *testing.T) {
-	m := &brokertest.Memory{}
-	inDetour(t, m, func(t *testing.T, d *detoured) {
-		m.Failing(func() (bool, error) { return true, brokertest.ErrLost })
-		d.sendAll(patient, "event")
-		before := m.Placed()
-		m.Failing(nil)
-		d.drained()
-		if n := len(m.Stored()); n != 2 {
-			t.Errorf("%d records, not two copies", n)
-		}
-		given := len(m.Placed())
-		for range 20 { // every lane
-			var all sync.WaitGroup
-			for range lanes {
-				all.Go(func() { d.sendAll(0, "next") })
+	for _, stuck := range []time.Duration{stuckAfter, time.Hour} { // with a successor, and without
+		m := &brokertest.Memory{}
+		inSpooling(t, m, func(t *testing.T, d *spooling) {
+			m.Failing(func() (bool, error) { return true, brokertest.ErrLost })
+			d.sendAll(patient, "event")
+			before := m.Placed()
+			m.Failing(nil)
+			d.drained()
+			if n := len(m.Stored()); n != 2 {
+				t.Errorf("%d records, not two copies", n)
 			}
-			all.Wait()
-		}
-		for _, p := range m.Placed()[given:] {
-			if p.ProducerID == before[0].ProducerID {
-				t.Fatalf("a lane goes on with the id of a batch that it gave up: %+v", p)
+			given := len(m.Placed())
+			for range 20 { // every lane
+				var all sync.WaitGroup
+				for range lanes {
+					all.Go(func() { d.sendAll(0, "next") })
+				}
+				all.Wait()
 			}
-		}
-	})
+			for _, p := range m.Placed()[given:] {
+				if p.ProducerID == before[0].ProducerID {
+					t.Fatalf("a lane goes on with the id of a batch that it gave up: %+v", p)
+				}
+			}
+		}, func(_ *spool.Config, c *Config) { c.StuckAfter = stuck })
+	}
 }
 
-// Kafka says nothing at all: an attempt is not waited for until the request's deadline.
+// Kafka answers nothing. Batches go to the spool well before the deadlines of their requests.
 func TestSpooledWhenKafkaIsSilent(t *testing.T) {
 	m := &brokertest.Memory{}
-	inDetour(t, m, func(t *testing.T, d *detoured) {
+	inSpooling(t, m, func(t *testing.T, d *spooling) {
 		d.sendAll(0, "first")
-		m.Mu.Lock()
-		m.Hold = make(chan struct{})
-		m.Mu.Unlock()
+		m.Hold = make(chan struct{}) // no lane is at work
 		var all sync.WaitGroup
 		for i := range 50 {
-			all.Go(func() { d.sendAll(10*time.Second-d.detour.margin+lastBackoff, fmt.Sprint(i)) })
+			all.Go(func() { d.sendAll(10*time.Second-d.fallback.margin+lastBackoff, fmt.Sprint(i)) })
 			synctest.Wait()
 		}
 		all.Wait()
-		m.Mu.Lock()
-		m.Refuse = func() error { return context.DeadlineExceeded }
-		m.Mu.Unlock()
-		d.sendAll(d.detour.attempt+lastBackoff, "the next")
+		m.RefuseIDs(func() error { return context.DeadlineExceeded })
+		d.sendAll(d.fallback.attempt+lastBackoff*3/2, "the next") // the longest pause is half as long again
 		for i := range 100 {
 			if took, err := d.send(fmt.Sprint("later ", i)); err != nil || took > outageWait {
 				t.Fatalf("%v after %s", err, took)
@@ -220,7 +225,7 @@ func TestSpooledWhenKafkaIsSilent(t *testing.T) {
 
 func TestTooLargeIsNotSpooled(t *testing.T) {
 	m := &brokertest.Memory{}
-	inDetour(t, m, func(t *testing.T, d *detoured) {
+	inSpooling(t, m, func(t *testing.T, d *spooling) {
 		m.Failing(func() (bool, error) { return false, broker.ErrTooLarge })
 		if _, err := d.send("event"); !errors.Is(err, broker.ErrTooLarge) {
 			t.Errorf("got %v", err)
@@ -231,15 +236,15 @@ func TestTooLargeIsNotSpooled(t *testing.T) {
 	})
 }
 
-// A full spool is a no, soon, and loses nothing of what is in it.
+// A full spool refuses at once, and loses no event that it holds.
 func TestSpoolFull(t *testing.T) {
-	for want, bound := range map[error]func(*spool.Config){
-		spool.ErrFull: func(c *spool.Config) { c.MaxBytes = 64 << 10 },
-		spool.ErrOld:  func(c *spool.Config) { c.MaxAge = time.Second },
+	for want, bound := range map[error]func(*spool.Config, *Config){
+		spool.ErrFull: func(c *spool.Config, _ *Config) { c.MaxBytes = 64 << 10 },
+		spool.ErrOld:  func(c *spool.Config, _ *Config) { c.MaxAge = time.Second },
 	} {
 		t.Run(want.Error(), func(t *testing.T) {
 			m := &brokertest.Memory{}
-			inDetour(t, m, func(t *testing.T, d *detoured) {
+			inSpooling(t, m, func(t *testing.T, d *spooling) {
 				m.Down(brokertest.ErrDown)
 				d.sendAll(patient, "first")
 				d.sendAll(0, "second")
@@ -264,15 +269,16 @@ func TestSpoolFull(t *testing.T) {
 				d.sendAll(0, "live")
 				d.drained()
 				got := m.Values()
-				if i, j := slices.Index(got, "first"), slices.Index(got, "second"); i < 0 || j < i || slices.Contains(got, refused) || !slices.Contains(got, "live") || len(got) != kept+1 {
-					t.Errorf("came: %d of %d, %.20q", len(got), kept+1, got)
-				}
+				require.Len(t, got, kept+1)
+				require.Subset(t, got, []string{"first", "second", "live"})
+				require.Less(t, slices.Index(got, "first"), slices.Index(got, "second"))
+				require.NotContains(t, got, refused)
 			}, bound)
 		})
 	}
 }
 
-// late is a topic that does not exist yet.
+// late is a Kafka whose topic does not exist yet.
 type late struct {
 	*brokertest.Memory
 	n  atomic.Int64
@@ -296,12 +302,12 @@ func (l *late) Produce(ctx context.Context, partition int, batch []byte) error {
 	return err
 }
 
-// What was kept before anybody knew the topic's partitions goes to its key's partition all the same.
+// Records that were spooled before the partitions were known go to the partitions of their keys.
 func TestTopicUnknownYet(t *testing.T) {
 	m := &late{Memory: &brokertest.Memory{}}
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, dir)
+		d := spoolingTo(t, m, dir)
 		defer d.stop()
 		var records []batchtest.Record
 		for i := range 200 {
@@ -312,9 +318,7 @@ func TestTopicUnknownYet(t *testing.T) {
 			records = append(records, r)
 		}
 		for _, err := range publish(d.Publisher, records, time.Now().Add(10*time.Second)) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 		}
 		m.n.Store(5)
 		d.drained()
@@ -336,12 +340,12 @@ func TestTopicUnknownYet(t *testing.T) {
 	})
 }
 
-// A drain waits for nobody's patience.
+// A drain sends batches to the spool at once.
 func TestDrainSpools(t *testing.T) {
 	m := &brokertest.Memory{}
-	inDetour(t, m, func(t *testing.T, d *detoured) {
+	inSpooling(t, m, func(t *testing.T, d *spooling) {
 		m.Down(brokertest.ErrDown)
-		d.detour.draining.Store(true)
+		d.fallback.draining.Store(true)
 		d.sendAll(lastBackoff, "in flight")
 		d.stop()
 		m.Up()
@@ -351,14 +355,14 @@ func TestDrainSpools(t *testing.T) {
 	})
 }
 
-// What was acknowledged before a crash, or is being sent again when the next one comes, comes after it.
+// Events that were spooled before a crash are sent after it, also if the crash comes in the middle of replay.
 func TestSpoolOutlivesItsGateway(t *testing.T) {
 	m := &brokertest.Memory{}
 	dir, crashed, outer := t.TempDir(), "", t
 	want := eventTexts(40)
 	synctest.Test(t, func(t *testing.T) {
 		m.Down(brokertest.ErrDown)
-		d := detourTo(t, m, dir)
+		d := spoolingTo(t, m, dir)
 		defer d.stop()
 		d.sendAll(patient, want[0])
 		d.sendAll(0, want[1:]...)
@@ -371,7 +375,7 @@ func TestSpoolOutlivesItsGateway(t *testing.T) {
 	m.Up()
 	m.Forget() // another process has other ids
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, crashed)
+		d := spoolingTo(t, m, crashed)
 		defer d.stop()
 		d.drained()
 	})
@@ -380,36 +384,37 @@ func TestSpoolOutlivesItsGateway(t *testing.T) {
 	}
 }
 
-// paced is a Kafka that takes its time, and notes when what was sent by whom.
+// paced is a Kafka that takes its time, and notes when replay sent a batch and how many live batches came.
 type paced struct {
 	brokertest.Memory
 	took    time.Duration
 	replays []time.Time
 	lives   int
+	noted   sync.Mutex // guards replays and lives
 }
 
 func (p *paced) Produce(ctx context.Context, partition int, batch []byte) error {
 	if p.took > 0 {
 		b, _ := batchtest.Parse(batch)
-		p.Mu.Lock()
+		p.noted.Lock()
 		if strings.HasPrefix(string(b.Read[0].Value), "spooled") {
 			p.replays = append(p.replays, time.Now())
 		} else {
 			p.lives++
 		}
-		p.Mu.Unlock()
+		p.noted.Unlock()
 		time.Sleep(p.took)
 	}
 	return p.Memory.Produce(ctx, partition, batch)
 }
 
-// Replay is slower than live traffic, and never starved by it.
+// Replay is slower than live traffic, and live traffic does not starve it.
 func TestReplayShares(t *testing.T) {
 	const took = 100 * time.Millisecond
 	for name, clients := range map[string]int{"idle": 0, "busy": 20} {
 		t.Run(name, func(t *testing.T) {
 			m := &paced{}
-			inDetour(t, m, func(t *testing.T, d *detoured) {
+			inSpooling(t, m, func(t *testing.T, d *spooling) {
 				m.Down(brokertest.ErrDown)
 				for range 20 {
 					d.sendAll(patient, "spooled "+strings.Repeat("x", replayBytes))
@@ -453,13 +458,13 @@ func TestReplayShares(t *testing.T) {
 	}
 }
 
-// What Kafka refuses for good does not stop what is behind it, and is kept.
+// A record that Kafka refuses does not hold up those behind it, and the spool keeps it.
 func TestReplayKeepsRefusedAside(t *testing.T) {
 	m := &brokertest.Memory{}
 	dir := t.TempDir()
 	want := eventTexts(20)
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, dir)
+		d := spoolingTo(t, m, dir)
 		defer d.stop()
 		m.Down(brokertest.ErrDown)
 		for i, v := range want {
@@ -468,9 +473,7 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 			}
 			d.sendAll(patient, v)
 		}
-		m.Mu.Lock()
-		m.Limit = 3000
-		m.Mu.Unlock()
+		m.SetLimit(3000)
 		m.Up()
 		d.drainedBut(1)
 		if got := m.Values(); !slices.Equal(got, want) {
@@ -482,10 +485,10 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 		t.Fatalf("kept aside: %v", aside)
 	}
 	require.NoError(t, os.Rename(aside[0], strings.TrimSuffix(aside[0], ".refused")+".spool"))
-	m.Limit = 0
+	m.SetLimit(0)
 	m.Forget()
 	synctest.Test(t, func(t *testing.T) { // the operator raised the topic's limit, and gave the file its old name back
-		d := detourTo(t, m, dir)
+		d := spoolingTo(t, m, dir)
 		defer d.stop()
 		d.drained()
 	})
@@ -494,7 +497,7 @@ func TestReplayKeepsRefusedAside(t *testing.T) {
 	}
 }
 
-// eventTexts are n different values of events.
+// eventTexts returns n different values of events.
 func eventTexts(n int) []string {
 	out := make([]string, n)
 	for i := range out {
@@ -503,7 +506,7 @@ func eventTexts(n int) []string {
 	return out
 }
 
-// refusedFiles lists the spool's files with what Kafka refuses.
+// refusedFiles lists the files of the spool's quarantine.
 func refusedFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, "*.refused"))
@@ -513,25 +516,26 @@ func refusedFiles(t *testing.T, dir string) []string {
 
 var errCompacted = fmt.Errorf("%w: %w: a compacted topic", broker.ErrAnswered, broker.ErrRefused)
 
-// TestRefusedEntryStaysOne: an entry of many records, as an earlier version kept it, is tried again and again while the topic takes
-// nothing. It stays one file, and its records count once.
+// A quarantined entry of many records is sent again and again while the topic takes nothing. It stays one file, and its
+// records count once.
 func TestRefusedEntryStaysOne(t *testing.T) {
 	m := &brokertest.Memory{}
 	m.Failing(func() (bool, error) { return false, errCompacted })
 	dir := t.TempDir()
-	const records = 3 * suspectsMost
+	const records = 3 * rejectedMost
 	var many []batchtest.Record
 	for _, v := range eventTexts(records) {
 		many = append(many, batchtest.Record{Value: []byte(v)})
 	}
 	before := spool.New(spool.Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})
 	require.NoError(t, before.Open())
-	require.NoError(t, before.Quarantine(spool.Entry{AcceptedAt: time.Now(), Partition: -1, Count: records, Records: batchtest.Run(many...)}, errCompacted))
+	e := spool.Entry{AcceptedAt: time.Now(), Partition: -1, Count: records, Records: batchtest.Run(many...)}
+	require.NoError(t, before.Quarantine(e, errCompacted))
 	require.NoError(t, before.Close())
 	synctest.Test(t, func(t *testing.T) {
-		d := detourTo(t, m, dir)
+		d := spoolingTo(t, m, dir)
 		defer d.stop()
-		time.Sleep(5*refusedAgain + time.Second)
+		time.Sleep(5*retryRefused + time.Second)
 		if f := d.spool.Stats(); f.Refused != records || f.Events != records {
 			t.Errorf("%+v", f)
 		}
@@ -539,10 +543,37 @@ func TestRefusedEntryStaysOne(t *testing.T) {
 			t.Errorf("%d files", n)
 		}
 		m.Failing(nil)
-		time.Sleep(refusedAgain + time.Second)
+		time.Sleep(retryRefused + time.Second)
 		d.drained()
 	})
 	if n := len(m.Stored()); n != records {
 		t.Errorf("%d records of %d", n, records)
 	}
+}
+
+// While Kafka refuses everything, the topic is at fault: nothing goes into quarantine. When the topic is right, every
+// event is sent.
+func TestReplayWaitsWhileKafkaRefusesAll(t *testing.T) {
+	m := &brokertest.Memory{}
+	dir := t.TempDir()
+	want := eventTexts(rejectedMost / 2) // fewer than those after which replay gives up
+	synctest.Test(t, func(t *testing.T) {
+		d := spoolingTo(t, m, dir)
+		defer d.stop()
+		m.Down(brokertest.ErrDown)
+		d.sendAll(patient, want...)
+		m.Up()
+		m.Failing(func() (bool, error) { return false, errCompacted })
+		time.Sleep(time.Minute) // the bubble's clock
+		f := d.spool.Stats()
+		assert.Zero(t, f.Refused)
+		assert.EqualValues(t, len(want), f.Events)
+		assert.Empty(t, refusedFiles(t, dir))
+		reason, away := d.Away()
+		assert.True(t, away)
+		assert.Equal(t, broker.ReasonRefused, reason)
+		m.Up()
+		d.drained()
+	})
+	assert.Equal(t, want, m.Values())
 }
