@@ -60,3 +60,11 @@ func httpStatus(err error) int {
 	}
 	return 0
 }
+
+// UnsuitableError says in one sentence why a server is not used.
+type UnsuitableError string
+
+func (e UnsuitableError) Error() string { return string(e) }
+
+// ErrCloud is returned when a cluster is named on ClickHouse Cloud.
+const ErrCloud = UnsuitableError("this is ClickHouse Cloud, which replicates by itself: leave --clickhouse-cluster out")

@@ -3,63 +3,9 @@ package clickhouse
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 )
-
-// readSettings are what the questions need, whatever the user's profile has. The questions are small, and an answer
-// that is cut short without an error would make rows seem to be missing, which would then be inserted twice. A setting
-// is sent where the profile has another value and lets it be changed.
-var readSettings = map[string]string{
-	"force_primary_key":           "0",
-	"force_index_by_date":         "0",
-	"max_rows_to_read":            "0",
-	"max_rows_to_read_leaf":       "0",
-	"max_bytes_to_read":           "0",
-	"max_bytes_to_read_leaf":      "0",
-	"max_result_rows":             "0",
-	"max_result_bytes":            "0",
-	"max_partitions_to_read":      "-1",
-	"read_overflow_mode":          "throw",
-	"read_overflow_mode_leaf":     "throw",
-	"result_overflow_mode":        "throw",
-	"timeout_overflow_mode":       "throw",
-	"timeout_overflow_mode_leaf":  "throw",
-	"final":                       "0",
-	"use_query_cache":             "0",
-	"force_data_skipping_indices": "''",
-	"additional_table_filters":    "{}",
-}
-
-// readClause is the SETTINGS clause of a question, or nothing. On ClickHouse Cloud another server may have answered the
-// insert: the question waits until this server knows what all of them know.
-func (s *Server) readClause() string {
-	var parts []string
-	if s.Cloud {
-		parts = append(parts, "select_sequential_consistency = 1")
-	}
-	for _, name := range slices.Sorted(maps.Keys(readSettings)) {
-		want := readSettings[name]
-		if value, known := s.values[name]; known && !s.pinned[name] && value != strings.Trim(want, "'") {
-			parts = append(parts, name+" = "+literal(want))
-		}
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return " SETTINGS " + strings.Join(parts, ", ")
-}
-
-// literal quotes a value that is a word.
-func literal(value string) string {
-	if strings.Trim(value, "-0123456789") == "" || value[0] == '\'' || value[0] == '{' {
-		return value
-	}
-	return Quote(value)
-}
 
 // storedRow is a row that the table has.
 type storedRow struct {

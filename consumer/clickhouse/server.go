@@ -11,43 +11,6 @@ import (
 	"time"
 )
 
-// insertSettings go with every insert, where the server knows them. Since ClickHouse 26.3 inserts are asynchronous
-// unless told otherwise, and an asynchronous insert is not on disk when it is answered. A block's rows may fall into
-// more table partitions than the default of 100 allows: 240 months and one. A block must stay one block, and its token
-// must count.
-//
-// Without optimize_on_insert = 0 the server merges each block in itself before it writes the block, a row at a time
-// over all columns. That took half of an insert: 100,000 rows of 200 bytes took 495 ms with it, and 236 ms without. Two
-// copies of an event in one block then merge later, with those of other blocks. The view events hides them until then.
-var insertSettings = map[string]string{
-	"async_insert":                    "0",
-	"max_partitions_per_insert_block": "300",
-	"use_strict_insert_block_limits":  "0",
-	"insert_deduplicate":              "1",
-	"deduplicate_insert":              "enable",
-	"optimize_on_insert":              "0",
-}
-
-// tokenSetting names a block, so that ClickHouse recognises the block when it comes again.
-const tokenSetting = "insert_deduplication_token"
-
-// clusterSettings go with every insert that waits for other replicas. The server waits for less time than an attempt
-// takes, so that the server's answer arrives.
-func clusterSettings(quorum string) map[string]string {
-	if quorum == "" || quorum == "1" {
-		return nil
-	}
-	return map[string]string{"insert_quorum": quorum, "insert_quorum_parallel": "1", "insert_quorum_timeout": "60000"}
-}
-
-// needed are the settings that no server should lack, and what happens on a server that lacks them. The other settings
-// replace an older one, or lift a limit that an older server does not have.
-var needed = map[string]string{
-	tokenSetting:                      "after a crash rows may be there twice until they merge",
-	"async_insert":                    "inserts may be answered before they are on disk",
-	"max_partitions_per_insert_block": "blocks of many months may be refused",
-}
-
 // serverQuery asks a server which settings it knows and which values the user has, in which databases events_raw is a
 // Distributed table, whether it is ClickHouse Cloud, its time, and its version. The query cache refuses such a
 // question.
@@ -176,14 +139,6 @@ func (s *Server) settings(token string, extra map[string]string) map[string]stri
 	return out
 }
 
-// UnsuitableError says in one sentence why a server is not used.
-type UnsuitableError string
-
-func (e UnsuitableError) Error() string { return string(e) }
-
-// ErrCloud is returned when a cluster is named on ClickHouse Cloud.
-const ErrCloud = UnsuitableError("this is ClickHouse Cloud, which replicates by itself: leave --clickhouse-cluster out")
-
 // maxClockAhead is how far ClickHouse's clock may be ahead of this process's. ClickHouse removes events by its own
 // clock, some of them within the insert. The shortest retention is a day.
 const maxClockAhead = 12 * time.Hour
@@ -220,9 +175,4 @@ func (s *Server) Fault() string {
 		faults = append(faults, "its version cannot be read")
 	}
 	return strings.Join(faults, "; ")
-}
-
-// Quote writes a text as a literal of SQL.
-func Quote(text string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
 }

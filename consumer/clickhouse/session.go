@@ -3,24 +3,11 @@ package clickhouse
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
-	"time"
 
-	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
 
 	"sluice/consumer/rows"
-)
-
-const (
-	// InsertTimeout bounds one attempt to insert. What ClickHouse has not answered by then counts as failed.
-	InsertTimeout = 2 * time.Minute
-	// askTimeout bounds one question.
-	askTimeout = 30 * time.Second
-	// dialTimeout bounds one attempt to connect.
-	dialTimeout = 5 * time.Second
 )
 
 // connection is one way to reach a server. It is used by one caller at a time. close may be called more than once.
@@ -124,15 +111,4 @@ func (s *session) close() {
 		s.conn.close()
 		s.conn, s.server = nil, nil
 	}
-}
-
-// insertStatement names the columns, so that columns that a migration adds later take their defaults. It names the
-// database too: a connection into a database that is not there yet is refused at its handshake, which says less than an
-// insert's answer does, and ends an embedded engine.
-func insertStatement(database, table string, columns proto.Input) string {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = strconv.Quote(c.Name)
-	}
-	return "INSERT INTO " + database + "." + table + " (" + strings.Join(names, ", ") + ")"
 }

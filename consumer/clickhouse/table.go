@@ -9,13 +9,6 @@ import (
 	"sluice/consumer/rows"
 )
 
-const (
-	// TableName is the table of the rows. On a cluster it is a Distributed table over LocalTable.
-	TableName = "events_raw"
-	// LocalTable holds the rows of a cluster, on each of its servers.
-	LocalTable = "events_local"
-)
-
 // maxPartialTokens bounds what is remembered of blocks that were given up when only some shards had their rows. The
 // partition's next owner asks the shards again.
 const maxPartialTokens = 4096
