@@ -17,7 +17,7 @@ import (
 func withPayload(n int, payload func(i int) string) []recordbatch.Record {
 	out := make([]recordbatch.Record, n)
 	for i := range out {
-		out[i] = fromGateway(int64(i), "demo", idV4(uint64(i)), noon, payload(i)) //nolint:gosec // not negative
+		out[i] = fromGateway(int64(i), "demo", idV4(uint64(i)), noon, payload(i))
 	}
 	return out
 }

@@ -56,7 +56,7 @@ func (b *builder) add(e *entry, fault func(line int, err error)) {
 		return
 	}
 	r := row{window: e.limit.Window, exact: e.limit.ExactRetryAfter, off: e.off}
-	r.events = uint32(e.limit.Events) //nolint:gosec // at most MaxLimitEvents
+	r.events = uint32(e.limit.Events) // at most MaxLimitEvents
 	if r.origins, added = s.originLists.add(e.origins); added || r.origins == originsAny {
 		s.origins.add(e.origins)
 	}

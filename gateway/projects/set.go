@@ -91,7 +91,7 @@ func (s *Set) owner(d *digest) (uint32, bool) {
 	hash := d.hash()
 	for at := s.byKey.first(hash); s.byKey.cells[at].item != 0; at = s.byKey.next(at) {
 		c := s.byKey.cells[at]
-		if c.hash == uint32(hash) && *s.digests.at(c.item - 1) == *d { //nolint:gosec // half of it
+		if c.hash == uint32(hash) && *s.digests.at(c.item - 1) == *d { // half of it
 			return *s.owners.at(c.item - 1), true
 		}
 	}
@@ -100,7 +100,7 @@ func (s *Set) owner(d *digest) (uint32, bool) {
 
 // Project returns the project of that number, which must be one of the set's. It allocates: keep the result.
 func (s *Set) Project(number int) Project {
-	i := uint32(number) //nolint:gosec // below 2^32
+	i := uint32(number)
 	r := s.rows.at(i)
 	return Project{
 		ID: string(s.ids.text(i)), Disabled: r.off, Limit: r.limit(),
@@ -143,7 +143,7 @@ type changes struct{ added, removed, changed int }
 func (s *Set) since(old *Set, pace *pacer) changes {
 	var c changes
 	same := 0
-	for i := range uint32(s.ids.len()) { //nolint:gosec // below 2^32
+	for i := range uint32(s.ids.len()) {
 		if i%64 == 0 && pace.pause() != nil {
 			break
 		}

@@ -44,11 +44,11 @@ type cell struct{ hash, item uint32 }
 
 // first returns where the search for a hash begins.
 func (x *hashIndex) first(hash uint64) uint32 {
-	return uint32(hash) & uint32(len(x.cells)-1) //nolint:gosec // half of it
+	return uint32(hash) & uint32(len(x.cells)-1) // half of it
 }
 
 // next returns the cell after this one.
-func (x *hashIndex) next(at uint32) uint32 { return (at + 1) & uint32(len(x.cells)-1) } //nolint:gosec // below 2^32
+func (x *hashIndex) next(at uint32) uint32 { return (at + 1) & uint32(len(x.cells)-1) }
 
 // add adds the item with the next number.
 func (x *hashIndex) add(hash uint64) {
@@ -56,7 +56,7 @@ func (x *hashIndex) add(hash uint64) {
 		x.resize(x.n + 1)
 	}
 	x.n++
-	x.fill(cell{uint32(hash), uint32(x.n)}) //nolint:gosec // half of it; below 2^32
+	x.fill(cell{uint32(hash), uint32(x.n)}) // half of it; below 2^32
 }
 
 // cellsFor returns how many cells n items need.
@@ -117,7 +117,7 @@ func (t *textSet) text(i uint32) []byte {
 	at := *t.at.at(i)
 	piece := t.pieces[at>>textPieceBits][at&(textPiece-1):]
 	size, width := binary.Uvarint(piece)
-	return piece[width : width+int(size)] //nolint:gosec // written by add
+	return piece[width : width+int(size)] // written by add
 }
 
 // find returns the number of a text.
@@ -131,7 +131,7 @@ func (t *textSet) search(text []byte, hash uint64) (uint32, bool) {
 	}
 	for at := t.byText.first(hash); t.byText.cells[at].item != 0; at = t.byText.next(at) {
 		c := t.byText.cells[at]
-		if c.hash == uint32(hash) && bytes.Equal(t.text(c.item-1), text) { //nolint:gosec // half of it
+		if c.hash == uint32(hash) && bytes.Equal(t.text(c.item-1), text) { // half of it
 			return c.item - 1, true
 		}
 	}
@@ -144,7 +144,7 @@ func (t *textSet) add(text []byte) (i uint32, added bool) {
 	if i, ok := t.search(text, hash); ok {
 		return i, false
 	}
-	i = uint32(t.at.n) //nolint:gosec // below 2^32
+	i = uint32(t.at.n)
 	need := binary.MaxVarintLen32 + len(text)
 	last := len(t.pieces) - 1
 	if last < 0 || len(t.pieces[last])+need > cap(t.pieces[last]) {
@@ -152,7 +152,7 @@ func (t *textSet) add(text []byte) (i uint32, added bool) {
 		last++
 	}
 	piece := t.pieces[last]
-	t.at.add(uint32(last)<<textPieceBits | uint32(len(piece))) //nolint:gosec // pieces are that small
+	t.at.add(uint32(last)<<textPieceBits | uint32(len(piece))) // pieces are that small
 	t.pieces[last] = append(binary.AppendUvarint(piece, uint64(len(text))), text...)
 	t.byText.add(hash)
 	return i, true
@@ -166,7 +166,7 @@ func (t *textSet) pieceSize() int { return min(textPiece, 128<<min(len(t.pieces)
 func (t *textSet) all() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for i := range t.len() {
-			if !yield(t.text(uint32(i))) { //nolint:gosec // below 2^32
+			if !yield(t.text(uint32(i))) {
 				return
 			}
 		}

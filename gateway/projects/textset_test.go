@@ -23,7 +23,7 @@ func TestTextSetGrows(t *testing.T) {
 	assert.LessOrEqual(t, len(set.pieces), texts*(len(filler)+10)/textPiece+20, "pieces of memory")
 	for i := range texts {
 		want := text(i)
-		require.True(t, want == string(set.text(uint32(i))), "text %d", i) //nolint:gosec // small
+		require.True(t, want == string(set.text(uint32(i))), "text %d", i)
 		got, ok := set.find([]byte(want))
 		require.True(t, ok, "text %d", i)
 		require.EqualValues(t, i, got)
@@ -36,7 +36,7 @@ func TestHashIndexFits(t *testing.T) {
 		var grown, reserved hashIndex
 		reserved.resize(5000)
 		for i := range items {
-			grown.add(uint64(i)) //nolint:gosec // small
+			grown.add(uint64(i))
 			reserved.add(uint64(i))
 		}
 		assert.Len(t, reserved.cells, 8192, items)
@@ -44,7 +44,7 @@ func TestHashIndexFits(t *testing.T) {
 		for _, x := range []*hashIndex{&grown, &reserved} {
 			assert.LessOrEqual(t, 4*items, 3*len(x.cells))
 			assert.LessOrEqual(t, len(x.cells), max(8, 8*items/3))
-			for i := range uint32(items) { //nolint:gosec // small
+			for i := range uint32(items) {
 				at := x.first(uint64(i))
 				for x.cells[at].item != i+1 {
 					require.NotZero(t, x.cells[at].item, "item %d of %d", i, items)

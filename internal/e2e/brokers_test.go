@@ -39,7 +39,7 @@ func (b brokers) node(what string, node int) {
 	b.t.Helper()
 	script := filepath.Join("..", "..", "deploy", "kafka", "node.sh")
 	var said bytes.Buffer
-	cmd := exec.Command(script, what, strconv.Itoa(node)) //nolint:gosec // our own script
+	cmd := exec.Command(script, what, strconv.Itoa(node))
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
 		b.t.Fatalf("node.sh %s %d: %v\n%s", what, node, err, said.String())
@@ -60,7 +60,7 @@ func (b brokers) pause(node int) {
 	b.t.Helper()
 	b.t.Cleanup(func() {
 		_ = exec.Command(filepath.Join("..", "..", "deploy", "kafka", "node.sh"), "resume", strconv.Itoa(node)).Run()
-	}) //nolint:gosec // our own script
+	})
 	b.node("pause", node)
 }
 
@@ -153,7 +153,7 @@ func TestBrokersLost(t *testing.T) {
 				s.stop()
 				p.within(2*time.Minute, "no lag", func() bool { return p.tryLag() == 0 })
 				p.within(2*time.Minute, "every acknowledged event a row", func() bool {
-					return p.tryScalar("SELECT count() FROM events") >= uint64(s.accepted.Load()) //nolint:gosec // a count
+					return p.tryScalar("SELECT count() FROM events") >= uint64(s.accepted.Load())
 				})
 				t.Logf("%s: longest time without a 202: %s for all, %s for one client; without a row: %s; 202s: %d, other answers: %v",
 					outage.name, s.quiet(), s.longest(), pauses(), s.accepted.Load(), s.others())

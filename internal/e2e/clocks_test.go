@@ -37,7 +37,7 @@ func TestWrongClocks(t *testing.T) {
 		}
 	}
 	p.exactly(10 * len(offs))
-	if n := p.scalar("SELECT count() FROM events WHERE received_at BETWEEN now() - INTERVAL 2 HOUR AND now() + INTERVAL 1 MINUTE"); n != uint64(10*len(offs)) { //nolint:gosec // small
+	if n := p.scalar("SELECT count() FROM events WHERE received_at BETWEEN now() - INTERVAL 2 HOUR AND now() + INTERVAL 1 MINUTE"); n != uint64(10*len(offs)) {
 		t.Errorf("%d events have a time of receipt that makes sense", n)
 	}
 	p.eventually("the corrections counted", func() bool {

@@ -64,7 +64,7 @@ func (f *figures) read() bool {
 		return false
 	}
 	client := http.Client{Timeout: 5 * time.Second}
-	resp, err := client.Get("http://" + f.admin + "/metrics") //nolint:noctx // loopback, with a timeout
+	resp, err := client.Get("http://" + f.admin + "/metrics") // loopback, with a timeout
 	if err != nil {
 		return false
 	}
@@ -215,7 +215,7 @@ func (p *pipeline) readLog(ctx context.Context, reader *kgo.Client, topic string
 		}
 		end = min(part.HighWatermark, part.LastStableOffset)
 		got, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
-			Offset: offset, IsolationLevel: kgo.ReadCommitted(), Topic: topic, Partition: int32(partition), //nolint:gosec // small
+			Offset: offset, IsolationLevel: kgo.ReadCommitted(), Topic: topic, Partition: int32(partition),
 		}, part, kgo.DefaultDecompressor(), nil)
 		for _, r := range got.Records {
 			each(r)
@@ -258,7 +258,7 @@ func (p *pipeline) fetchOnce(ctx context.Context, reader *kgo.Client, topic stri
 	one := kmsg.NewFetchRequestTopic()
 	one.Topic, one.TopicID = topic, known.Topics[0].TopicID
 	part := kmsg.NewFetchRequestTopicPartition()
-	part.Partition, part.FetchOffset, part.PartitionMaxBytes = int32(partition), offset, 16<<20 //nolint:gosec // small
+	part.Partition, part.FetchOffset, part.PartitionMaxBytes = int32(partition), offset, 16<<20
 	one.Partitions = append(one.Partitions, part)
 	req.Topics = append(req.Topics, one)
 	resp, err := req.RequestWith(ctx, reader.SeedBrokers()[0])

@@ -31,7 +31,7 @@ func TestClickHouseAwaySoak(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	consumer := exec.CommandContext(context.Background(), bin+"consumer", append(p.kafka(), //nolint:gosec // our own
+	consumer := exec.CommandContext(context.Background(), bin+"consumer", append(p.kafka(),
 		"--clickhouse-dsn", p.dsn, "--kafka-group", p.name, "--admin-addr", "127.0.0.1:0")...)
 	consumer.Stderr = said
 	if err := consumer.Start(); err != nil {
@@ -76,7 +76,7 @@ func TestClickHouseAwaySoak(t *testing.T) {
 	p.within(10*time.Minute, "no lag", func() bool { return p.tryLag() == 0 })
 	total := p.records(p.name)
 	t.Logf("caught up %s after ClickHouse was back: %d records, %d rows", time.Since(back).Round(time.Second), total, p.tryScalar("SELECT count() FROM events_raw"))
-	if n := p.tryScalar("SELECT uniqExact(_partition, _offset) FROM events_raw"); int64(n) != total || p.tryScalar("SELECT count() FROM events_raw") != n { //nolint:gosec // a count
+	if n := p.tryScalar("SELECT uniqExact(_partition, _offset) FROM events_raw"); int64(n) != total || p.tryScalar("SELECT count() FROM events_raw") != n {
 		t.Errorf("%d offsets of %d records", n, total)
 	}
 	if n := p.records(p.name + ".dead"); n != 0 {

@@ -35,7 +35,7 @@ func fullPipe(t *testing.T) (reader, writer *os.File) {
 // startMute starts a program that logs to a file, and kills it when the test ends.
 func startMute(t *testing.T, log *os.File, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(lab.bin, name), args...) //nolint:gosec // our own programs
+	cmd := exec.Command(filepath.Join(lab.bin, name), args...)
 	cmd.Env = environment()
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -108,7 +108,7 @@ func TestHangup(t *testing.T) {
 }
 
 func reachable(url string) bool {
-	resp, err := http.Get(url) //nolint:noctx,gosec // the test's own program
+	resp, err := http.Get(url)
 	if err != nil {
 		return false
 	}

@@ -123,7 +123,7 @@ func build(dir string) (string, error) {
 	if flag.Lookup("test.bench").Value.String() == "" && !*plain {
 		args = append(args, "-race", "-tags", "crashpoints")
 	}
-	out, err := exec.CommandContext(ctx, "go", append(args, "sluice/cmd/...")...).CombinedOutput() //nolint:gosec // our own flags
+	out, err := exec.CommandContext(ctx, "go", append(args, "sluice/cmd/...")...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
 	}

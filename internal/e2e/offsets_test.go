@@ -32,7 +32,7 @@ func (p *pipeline) deleteBefore(partition int, offset int64) {
 	topic := kmsg.NewDeleteRecordsRequestTopic()
 	topic.Topic = p.name
 	part := kmsg.NewDeleteRecordsRequestTopicPartition()
-	part.Partition, part.Offset = int32(partition), offset //nolint:gosec // small
+	part.Partition, part.Offset = int32(partition), offset
 	topic.Partitions = append(topic.Partitions, part)
 	req.Topics = append(req.Topics, topic)
 	req.TimeoutMillis = 10_000
@@ -58,7 +58,7 @@ func (p *pipeline) atRest(c *program) {
 	p.t.Helper()
 	p.eventually("no lag", func() bool { return p.tryLag() == 0 })
 	p.eventually("no lag in the metrics", func() bool { return c.figures.read() && c.figures.lag == 0 })
-	resp, err := http.Get("http://" + c.figures.admin + "/livez") //nolint:noctx // loopback
+	resp, err := http.Get("http://" + c.figures.admin + "/livez")
 	if err != nil {
 		p.t.Fatal(err)
 	}

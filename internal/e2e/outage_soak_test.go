@@ -79,13 +79,13 @@ func newSoak(t *testing.T, bin string) *soak {
 
 func (s *soak) count(what string) *atomic.Int64 {
 	v, _ := s.counts.LoadOrStore(what, new(atomic.Int64))
-	return v.(*atomic.Int64) //nolint:forcetypeassert // nothing else is in it
+	return v.(*atomic.Int64) // nothing else is in it
 }
 
 func (s *soak) said() string {
 	var all []string
 	s.counts.Range(func(k, v any) bool {
-		all = append(all, fmt.Sprintf("%s: %d", k, v.(*atomic.Int64).Load())) //nolint:forcetypeassert // as above
+		all = append(all, fmt.Sprintf("%s: %d", k, v.(*atomic.Int64).Load()))
 		return true
 	})
 	return strings.Join(all, ", ")
@@ -98,7 +98,7 @@ func (s *soak) gatewayProgram(spool bool) *exec.Cmd {
 	if spool {
 		args = append(args, "--spool-dir", filepath.Join(s.broker.dir, "spool"))
 	}
-	cmd := exec.CommandContext(context.Background(), s.bin+"gateway", args...) //nolint:gosec // our own
+	cmd := exec.CommandContext(context.Background(), s.bin+"gateway", args...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -110,7 +110,7 @@ func (s *soak) gatewayProgram(spool bool) *exec.Cmd {
 		}
 	})
 	for {
-		c, err := net.Dial("tcp", s.addr) //nolint:noctx // loopback
+		c, err := net.Dial("tcp", s.addr)
 		if err == nil {
 			_ = c.Close()
 			return cmd
@@ -240,7 +240,7 @@ func (s *soak) probe() int {
 // verify compares what was acknowledged with the table, once as many rows are there.
 func (s *soak) verify() {
 	t := s.t
-	consumer := exec.CommandContext(context.Background(), s.bin+"consumer", append(s.kafka(), //nolint:gosec // our own
+	consumer := exec.CommandContext(context.Background(), s.bin+"consumer", append(s.kafka(),
 		"--clickhouse-dsn", s.dsn, "--kafka-group", s.name, "--admin-addr", "127.0.0.1:0")...)
 	if err := consumer.Start(); err != nil {
 		t.Fatal(err)

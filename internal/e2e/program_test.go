@@ -44,7 +44,7 @@ func startWith(t testing.TB, env []string, name string, args ...string) *program
 	}
 	p := &program{t: t, name: name, done: make(chan struct{}), more: make(chan struct{})}
 	args = p.watched(args)
-	p.cmd = exec.Command(filepath.Join(lab.bin, name), args...) //nolint:gosec // our own programs
+	p.cmd = exec.Command(filepath.Join(lab.bin, name), args...)
 	p.cmd.Env = append(environment(), env...)
 	output, feed, err := os.Pipe()
 	if err != nil {

@@ -47,7 +47,7 @@ func (p *pipeline) exactly(want int) {
 		row := p.db.QueryRow(context.Background(), "SELECT count(), uniqExact(_partition, _offset), uniqExact(event_id) FROM events_raw")
 		return row.Scan(&rows, &offsets, &ids) == nil
 	})
-	if n := uint64(want); rows != n || offsets != n || ids != n { //nolint:gosec // not negative
+	if n := uint64(want); rows != n || offsets != n || ids != n {
 		p.t.Fatalf("%d rows, %d offsets, %d events; want %d of each", rows, offsets, ids, want)
 	}
 }
@@ -105,7 +105,7 @@ func TestZombies(t *testing.T) {
 			p.events(0, 2000)
 			zombie := p.consumerThat(point+":3:STOP", small...)
 			stopped := func() bool {
-				out, err := exec.Command("ps", "-o", "stat=", "-p", fmt.Sprint(zombie.cmd.Process.Pid)).Output() //nolint:gosec // a number
+				out, err := exec.Command("ps", "-o", "stat=", "-p", fmt.Sprint(zombie.cmd.Process.Pid)).Output()
 				return err == nil && strings.HasPrefix(string(out), "T")
 			}
 			p.eventually("the consumer stopped", stopped)
@@ -285,7 +285,7 @@ func TestEngineKilledDuringInserts(t *testing.T) {
 			p.events(partition, 2000)
 			produced += 2000
 		}
-		floor := p.tryScalar("SELECT count() FROM events_raw") + uint64(rand.IntN(2000)) //nolint:gosec // not negative
+		floor := p.tryScalar("SELECT count() FROM events_raw") + uint64(rand.IntN(2000))
 		p.eventually("inserts under way", func() bool { return p.tryScalar("SELECT count() FROM events_raw") >= floor })
 		old := engine.PID()
 		kill(t, old)

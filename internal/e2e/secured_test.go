@@ -154,7 +154,7 @@ ssl.keystore.location=%s
 	script := func(name string) ([]byte, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, filepath.Join("..", "..", "deploy", "kafka", name)) //nolint:gosec // our own scripts
+		cmd := exec.CommandContext(ctx, filepath.Join("..", "..", "deploy", "kafka", name))
 		cmd.Env = env
 		log, err := os.Create(filepath.Join(dir, name+".log")) // not a pipe, which the node would keep open
 		if err != nil {

@@ -75,7 +75,7 @@ func (s *sender) client(ctx context.Context, n int) {
 // try sends an event once and reports whether it was acknowledged.
 func (s *sender) try(client *http.Client, id uuid.UUID) bool {
 	body := fmt.Sprintf(`{"event_id":%q,"message":"one of many"}`, id)
-	req, err := http.NewRequest(http.MethodPost, s.p.url+"/api/v1/events", strings.NewReader(body)) //nolint:noctx // the client has a timeout
+	req, err := http.NewRequest(http.MethodPost, s.p.url+"/api/v1/events", strings.NewReader(body)) // the client has a timeout
 	if err != nil {
 		return false
 	}

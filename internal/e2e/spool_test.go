@@ -95,7 +95,7 @@ var nextPort = func() (n atomic.Uint32) { n.Store(rand.Uint32N(20_000)); return 
 // metric reads one figure from an admin port.
 func metric(t testing.TB, admin, name string) float64 {
 	t.Helper()
-	resp, err := http.Get(admin + "/metrics") //nolint:noctx // loopback
+	resp, err := http.Get(admin + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func TestSpreadSoak(t *testing.T) {
 	if three > 1.1*one {
 		t.Errorf("three consumers make %.2f inserts a second, one made %.2f", three, one)
 	}
-	p.stored(uint64(p.records(p.name))) //nolint:gosec // a count
+	p.stored(uint64(p.records(p.name)))
 }
 
 // activeParts counts those that a query reads, over all months.

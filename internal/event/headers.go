@@ -74,11 +74,11 @@ func PutID(dst []byte, id uuid.UUID) {
 	second, third := swar.ToHex(high>>32), swar.ToHex(low)
 	binary.LittleEndian.PutUint64(dst, swar.ToHex(high))
 	dst[8] = '-'
-	binary.LittleEndian.PutUint32(dst[9:], uint32(second)) //nolint:gosec // four of the eight
+	binary.LittleEndian.PutUint32(dst[9:], uint32(second)) // four of the eight
 	dst[13] = '-'
 	binary.LittleEndian.PutUint32(dst[14:], uint32(second>>32))
 	dst[18] = '-'
-	binary.LittleEndian.PutUint32(dst[19:], uint32(third)) //nolint:gosec // four of the eight
+	binary.LittleEndian.PutUint32(dst[19:], uint32(third)) // four of the eight
 	dst[23] = '-'
 	binary.LittleEndian.PutUint32(dst[24:], uint32(third>>32))
 	binary.LittleEndian.PutUint64(dst[28:], swar.ToHex(low>>32))

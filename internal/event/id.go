@@ -56,7 +56,7 @@ func millisOfV7(id uuid.UUID) (int64, bool) {
 	if id.Version() != 7 || id.Variant() != uuid.RFC4122 {
 		return 0, false
 	}
-	return int64(binary.BigEndian.Uint64(id[:8]) >> 16), true //nolint:gosec // 48 bits
+	return int64(binary.BigEndian.Uint64(id[:8]) >> 16), true // 48 bits
 }
 
 // IDTime uses times from idTimeMin up to, not including, idTimeEnd. The bounds limit the number of table partitions.
