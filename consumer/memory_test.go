@@ -105,7 +105,7 @@ type memoryTopic struct {
 	end       int64 // the offset the next record gets
 	grown     chan struct{}
 	delivered int
-	buried    map[int64]kafka.DeadLetter
+	letters   map[int64]kafka.DeadLetter
 	head      int64 // as committed; negative: nothing was
 	metadata  string
 	spans     []delivery.Range
@@ -123,7 +123,7 @@ func newMemory(t *testing.T) (*memoryTopic, *memoryTable) {
 	t.Helper()
 	j := &journal{}
 	topic := &memoryTopic{
-		t: t, journal: j, member: kafka.Member{ID: "m-1", Generation: 7, Partitions: []int{0, 3}}, grown: make(chan struct{}), buried: map[int64]kafka.DeadLetter{}, id: uuid.UUID{1}, term: 1, starts: map[int32]int64{},
+		t: t, journal: j, member: kafka.Member{ID: "m-1", Generation: 7, Partitions: []int{0, 3}}, grown: make(chan struct{}), letters: map[int64]kafka.DeadLetter{}, id: uuid.UUID{1}, term: 1, starts: map[int32]int64{},
 		fetches: plans(), commits: plans(), burials: plans(), firsts: plans(), looks: plans(),
 	}
 	topic.table = &memoryTable{t: t, journal: j, topic: topic, inserts: plans(), reads: plans(), rows: map[int64]int{}, ids: map[int64]map[uuid.UUID]int{}, tokens: map[string]bool{}}
@@ -409,7 +409,7 @@ func (m *memoryTopic) checkNothingPassed(offset int64) {
 	defer m.mu.Unlock()
 	for i := range m.records {
 		at := m.records[i].Offset
-		_, dead := m.buried[at]
+		_, dead := m.letters[at]
 		if at < offset && !dead && !m.dropped && m.table.count(at) == 0 {
 			m.t.Errorf("offset %d was committed while the record at %d was nowhere", offset, at)
 			return
@@ -419,24 +419,24 @@ func (m *memoryTopic) checkNothingPassed(offset int64) {
 
 func (m *memoryTopic) Write(_ context.Context, partition int, letters []kafka.DeadLetter) error {
 	if partition != 0 || len(letters) == 0 {
-		m.t.Errorf("bury: partition %d, %d letters", partition, len(letters))
+		m.t.Errorf("dead letters: partition %d, %d letters", partition, len(letters))
 	}
 	first, last := letters[0].Offset, letters[len(letters)-1].Offset
 	o := m.burials.take()
 	if o.done {
 		m.mu.Lock()
 		for _, l := range letters {
-			m.buried[l.Offset] = l
+			m.letters[l.Offset] = l
 		}
 		m.mu.Unlock()
 	}
 	switch {
 	case o.err == nil:
-		m.journal.note("bury %d-%d", first, last)
+		m.journal.note("dead %d-%d", first, last)
 	case o.done:
-		m.journal.note("bury %d-%d answer lost", first, last)
+		m.journal.note("dead %d-%d answer lost", first, last)
 	default:
-		m.journal.note("bury %d-%d failed", first, last)
+		m.journal.note("dead %d-%d failed", first, last)
 	}
 	return o.err
 }

@@ -25,11 +25,11 @@ func TestCommitComesLast(t *testing.T) {
 		w.topic.add(6)
 		w.topic.verbose = true
 		w.start()
-		w.expect("record 0-9, bury 3-3, insert 0-9")
+		w.expect("record 0-9, dead 3-3, insert 0-9")
 		pass(advanceAge - time.Millisecond)
-		w.expect("record 0-9, bury 3-3, insert 0-9")
+		w.expect("record 0-9, dead 3-3, insert 0-9")
 		pass(time.Millisecond)
-		w.expect("record 0-9, bury 3-3, insert 0-9, commit 10")
+		w.expect("record 0-9, dead 3-3, insert 0-9, commit 10")
 	})
 }
 
@@ -42,7 +42,7 @@ func TestOnlyDeadLetters(t *testing.T) {
 		}
 		w.start()
 		pass(advanceAge)
-		w.expect("bury 0-9, commit 10")
+		w.expect("dead 0-9, commit 10")
 		if got := testutil.ToFloat64(w.metrics.dead.WithLabelValues("missing_header")); got != 10 {
 			t.Errorf("%v dead letters counted", got)
 		}
@@ -120,7 +120,7 @@ func TestDeadLetterTopicAway(t *testing.T) {
 			t.Errorf("blocked by dead letters: %v", got)
 		}
 		pass(time.Minute)
-		w.expect("bury 9-9 failed, bury 9-9 answer lost, bury 9-9, insert 0-8, commit 10")
+		w.expect("dead 9-9 failed, dead 9-9 answer lost, dead 9-9, insert 0-8, commit 10")
 		if got := w.blocked(blockedDead); got != 0 {
 			t.Errorf("blocked by dead letters: %v after they were written", got)
 		}

@@ -63,7 +63,7 @@ func TestCutByBytes(t *testing.T) {
 			w.cfg.BatchBytes = 1000
 			w.topic.put(recordbatch.Record{Key: []byte(strings.Repeat("k", 1000))}) // a tombstone has no value
 			w.start()
-			w.expect("bury 0-0")
+			w.expect("dead 0-0")
 		})
 	})
 	t.Run("dead letters count", func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestCutByBytes(t *testing.T) {
 			w.cfg.BatchBytes = 1000
 			w.topic.put(recordbatch.Record{Value: []byte(strings.Repeat("x", 1000))})
 			w.start()
-			w.expect("bury 0-0")
+			w.expect("dead 0-0")
 		})
 	})
 }

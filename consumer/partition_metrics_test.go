@@ -24,7 +24,7 @@ func TestEndToEnd(t *testing.T) {
 		w.topic.put(plain(2))
 		w.start()
 		pass(time.Second)
-		w.expect("bury 1-1, insert 0-2")
+		w.expect("dead 1-1, insert 0-2")
 		if n, sum := observed(t, w.metrics.endToEnd); n != 1 || sum != 6 {
 			t.Errorf("end to end: %d batches, %v s in all", n, sum)
 		}

@@ -29,7 +29,7 @@ func (w *worker) next(edit ...func(*worker)) *worker {
 func (w *worker) onceBelow(end int64) {
 	w.t.Helper()
 	for offset := range end {
-		if _, dead := w.topic.buried[offset]; w.table.count(offset) != 1 && !dead || w.table.count(offset) != 0 && dead {
+		if _, dead := w.topic.letters[offset]; w.table.count(offset) != 1 && !dead || w.table.count(offset) != 0 && dead {
 			w.t.Errorf("offset %d is there %d times, dead %v", offset, w.table.count(offset), dead)
 		}
 	}
@@ -139,7 +139,7 @@ func TestLateInsertLooksFirst(t *testing.T) {
 			})
 		})
 	}
-	t.Run("lost meanwhile", func(t *testing.T) {
+	t.Run("lost in between", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorker(t)
 			w.table.hold = make(chan struct{})
@@ -165,11 +165,11 @@ func TestOneRowRefused(t *testing.T) {
 		w.start()
 		pass(time.Minute)
 		w.onceBelow(1000)
-		letter, buried := w.topic.buried[333]
-		if !buried || len(w.topic.buried) != 1 || letter.Reason != "refused_by_clickhouse" || string(letter.Value) != `{"message":"event 333"}` || len(letter.Headers) != 4 {
-			t.Errorf("%d dead letters, %+v", len(w.topic.buried), letter)
+		letter, dead := w.topic.letters[333]
+		if !dead || len(w.topic.letters) != 1 || letter.Reason != "refused_by_clickhouse" || string(letter.Value) != `{"message":"event 333"}` || len(letter.Headers) != 4 {
+			t.Errorf("%d dead letters, %+v", len(w.topic.letters), letter)
 		}
-		if !w.inOrder("insert 0-999 refused", "split 0-999", "bury 333-333", "commit 1000") {
+		if !w.inOrder("insert 0-999 refused", "split 0-999", "dead 333-333", "commit 1000") {
 			t.Errorf("happened: %v", w.topic.journal.read())
 		}
 		if got := testutil.ToFloat64(w.metrics.dead.WithLabelValues("refused_by_clickhouse")); got != 1 {
@@ -197,8 +197,8 @@ func TestSplitIsTakenOver(t *testing.T) {
 		n.start()
 		pass(time.Minute)
 		n.onceBelow(100)
-		if len(w.topic.buried) != 2 {
-			t.Errorf("%d dead letters", len(w.topic.buried))
+		if len(w.topic.letters) != 2 {
+			t.Errorf("%d dead letters", len(w.topic.letters))
 		}
 	})
 }
@@ -215,8 +215,8 @@ func TestNothingIsAccepted(t *testing.T) {
 			w.topic.add(n)
 			w.start()
 			pass(10 * time.Minute)
-			if len(w.topic.buried) != 0 || w.topic.at() != 0 || w.blocked(blockedSetup) != 1 {
-				t.Errorf("of %d: %d dead letters, committed %d, blocked %v", n, len(w.topic.buried), w.topic.at(), w.blocked(blockedSetup))
+			if len(w.topic.letters) != 0 || w.topic.at() != 0 || w.blocked(blockedSetup) != 1 {
+				t.Errorf("of %d: %d dead letters, committed %d, blocked %v", n, len(w.topic.letters), w.topic.at(), w.blocked(blockedSetup))
 			}
 			w.table.mu.Lock()
 			all = false
@@ -224,8 +224,8 @@ func TestNothingIsAccepted(t *testing.T) {
 			w.topic.add(n) // the next range, or the block's other rows, are the evidence
 			pass(time.Minute)
 			w.onceBelow(int64(2 * n))
-			if len(w.topic.buried) != 1 {
-				t.Errorf("of %d: %d dead letters", n, len(w.topic.buried))
+			if len(w.topic.letters) != 1 {
+				t.Errorf("of %d: %d dead letters", n, len(w.topic.letters))
 			}
 		})
 	}
@@ -269,13 +269,13 @@ func TestReplayOfATopicMadeAnew(t *testing.T) {
 		w.topic.add(30)
 		w.topic.head = 10
 		for offset := range int64(10) {
-			w.topic.buried[offset] = kafka.DeadLetter{} // somebody has dealt with them
+			w.topic.letters[offset] = kafka.DeadLetter{} // somebody has dealt with them
 		}
 		w.start()
 		w.stop()
 		w.table.inserts.change(succeeds)
 		w.topic.mu.Lock()
-		w.topic.records, w.topic.end, w.topic.buried = nil, 0, map[int64]kafka.DeadLetter{}
+		w.topic.records, w.topic.end, w.topic.letters = nil, 0, map[int64]kafka.DeadLetter{}
 		w.topic.mu.Unlock()
 		w.topic.add(5)
 		n := w.next()

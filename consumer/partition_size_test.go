@@ -43,8 +43,8 @@ func TestTooLargeGoesInByParts(t *testing.T) {
 					n.start()
 					pass(10 * time.Minute)
 					n.onceBelow(200)
-					if len(n.topic.buried) > 0 {
-						t.Errorf("%d dead letters", len(n.topic.buried))
+					if len(n.topic.letters) > 0 {
+						t.Errorf("%d dead letters", len(n.topic.letters))
 					}
 					if most < 100 && !n.inOrder("insert 0-99 too large", "split 0-99", "commit 200") {
 						t.Errorf("happened: %v", n.topic.journal.read())

@@ -153,7 +153,7 @@ func TestPoisonIsNoStall(t *testing.T) {
 			t.Errorf("committed %d of %d", w.topic.head, w.topic.end)
 		}
 		for i, c := range poisons() {
-			letter := w.topic.buried[int64(2*i+1)]
+			letter := w.topic.letters[int64(2*i+1)]
 			if letter.Reason != c.reason || !bytes.Equal(letter.Value, c.record.Value) || w.table.count(int64(2*i+1)) != 0 {
 				t.Errorf("%s: letter %s with %d bytes", c.name, letter.Reason, len(letter.Value))
 			}

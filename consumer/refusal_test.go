@@ -29,8 +29,8 @@ var refusals = []struct {
 // counts as a fault of the setup.
 func TestRefusalOfEverything(t *testing.T) {
 	eachRefusal(t, func(w *worker) { w.table.refuses = func(int64) bool { return true } }, func(w *worker, r int) {
-		if len(w.topic.buried) > 0 || w.topic.at() != 0 || w.blocked(refusals[r].alone) == 0 {
-			w.t.Errorf("%d dead letters, committed %d, blocked by %s: %v", len(w.topic.buried), w.topic.at(), refusals[r].alone, w.blocked(refusals[r].alone))
+		if len(w.topic.letters) > 0 || w.topic.at() != 0 || w.blocked(refusals[r].alone) == 0 {
+			w.t.Errorf("%d dead letters, committed %d, blocked by %s: %v", len(w.topic.letters), w.topic.at(), refusals[r].alone, w.blocked(refusals[r].alone))
 		}
 		w.table.takesAll()
 		pass(time.Minute)
@@ -42,8 +42,8 @@ func TestRefusalOfEverything(t *testing.T) {
 func TestRefusalOfOneRow(t *testing.T) {
 	eachRefusal(t, func(w *worker) { w.table.refuses = func(offset int64) bool { return offset == 5 } }, func(w *worker, r int) {
 		want := refusals[r]
-		if _, dead := w.topic.buried[5]; dead != want.dead || len(w.topic.buried) > 1 {
-			w.t.Errorf("dead letters: %v", w.topic.buried)
+		if _, dead := w.topic.letters[5]; dead != want.dead || len(w.topic.letters) > 1 {
+			w.t.Errorf("dead letters: %v", w.topic.letters)
 		}
 		if want.dead {
 			w.onceBelow(20)
@@ -59,8 +59,8 @@ func TestRefusalOfOneRowAlone(t *testing.T) {
 		w.cfg.BatchRows = 20
 		w.table.refuses = func(offset int64) bool { return offset == 5 }
 	}, func(w *worker, r int) {
-		if _, dead := w.topic.buried[5]; dead != refusals[r].dead || len(w.topic.buried) > 1 {
-			w.t.Errorf("dead letters: %v", w.topic.buried)
+		if _, dead := w.topic.letters[5]; dead != refusals[r].dead || len(w.topic.letters) > 1 {
+			w.t.Errorf("dead letters: %v", w.topic.letters)
 		}
 	})
 }
@@ -103,8 +103,8 @@ func TestUnclearRefusalThatPasses(t *testing.T) {
 			w.start()
 			pass(time.Minute)
 			w.onceBelow(30)
-			if len(w.topic.buried) > 0 {
-				t.Errorf("after %d refusals: %d dead letters", times, len(w.topic.buried))
+			if len(w.topic.letters) > 0 {
+				t.Errorf("after %d refusals: %d dead letters", times, len(w.topic.letters))
 			}
 		})
 	}
@@ -129,8 +129,8 @@ func TestBlockFullOfBadRows(t *testing.T) {
 			if others {
 				want = 300
 			}
-			if len(w.topic.buried) != want {
-				t.Errorf("others %v: %d dead letters, want %d", others, len(w.topic.buried), want)
+			if len(w.topic.letters) != want {
+				t.Errorf("others %v: %d dead letters, want %d", others, len(w.topic.letters), want)
 			}
 		})
 	}

@@ -61,8 +61,8 @@ func TestMemoryLimit(t *testing.T) {
 			w.startUnbubbled()
 			waitUntil(t, "all of it", func() bool { return w.topic.at() == n })
 			d.asks("SELECT count(), uniqExact(_offset), uniqExact(event_id) FROM events_raw", fmt.Sprintf("%d\t%[1]d\t%[1]d", n))
-			if len(w.topic.buried) > 0 {
-				t.Errorf("%d dead letters", len(w.topic.buried))
+			if len(w.topic.letters) > 0 {
+				t.Errorf("%d dead letters", len(w.topic.letters))
 			}
 			if got := testutil.ToFloat64(w.metrics.insertErrors.WithLabelValues("241")); got == 0 {
 				t.Error("nothing was too large: the test shows nothing")
@@ -105,9 +105,9 @@ func TestColumnOfTheUser(t *testing.T) {
 			w.startUnbubbled()
 			waitUntil(t, "all of it", func() bool { return w.topic.at() == n })
 			d.asks("SELECT count(), uniqExact(_offset), countIf(_offset = 137) FROM events_raw", fmt.Sprintf("%d\t%[1]d\t0", n-1))
-			letter := w.topic.buried[bad]
-			if len(w.topic.buried) != 1 || letter.Reason != "refused_by_clickhouse" || c.want != "" && !strings.Contains(letter.Text, "column "+c.want+": ") {
-				t.Errorf("dead letters: %d, %q", len(w.topic.buried), letter.Text)
+			letter := w.topic.letters[bad]
+			if len(w.topic.letters) != 1 || letter.Reason != "refused_by_clickhouse" || c.want != "" && !strings.Contains(letter.Text, "column "+c.want+": ") {
+				t.Errorf("dead letters: %d, %q", len(w.topic.letters), letter.Text)
 			}
 			text := log.String()
 			if c.want != "" && !strings.Contains(text, "column="+c.want) || !strings.Contains(text, "code "+name) {
@@ -146,8 +146,8 @@ func TestPinnedProfiles(t *testing.T) {
 					t.Errorf("%s: refusals with code %s are not counted", protocol, want.code)
 				}
 				w.stop()
-				if len(w.topic.buried) > 0 {
-					t.Errorf("%d dead letters", len(w.topic.buried))
+				if len(w.topic.letters) > 0 {
+					t.Errorf("%d dead letters", len(w.topic.letters))
 				}
 			}
 		})

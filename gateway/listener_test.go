@@ -88,7 +88,7 @@ func TestConnections(t *testing.T) {
 	}
 	for i, conn := range held {
 		if resp := ask(t, conn, rawEvent); resp == nil || resp.StatusCode != 202 {
-			t.Errorf("connection %d meanwhile: got %v", i+1, resp)
+			t.Errorf("connection %d: got %v", i+1, resp)
 		}
 	}
 	waitUntil(t, func() bool { return s.server.conns.Open() == most })

@@ -74,7 +74,7 @@ func TestTokenAddsWhatIsMissing(t *testing.T) {
 }
 
 // Other rows under a used token are dropped, and answered as if they were in. That is why a token has the hash of the
-// content, and why a doubtful insert is compared with the table.
+// content, and why a uncertain insert is compared with the table.
 func TestTokenDropsOtherRows(t *testing.T) {
 	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		old, fresh := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2)), rowstest.Block(t, rowstest.From(1, "demo", rowstest.ID(101), rowstest.Noon, `{"message":"another"}`))

@@ -15,7 +15,7 @@ import (
 // part of the block under the same token adds only what no other insert under that token has added, not even one that
 // is still under way.
 //
-// After a doubtful insert the table is asked again: a plain MergeTree that crashes may have stored a token without its
+// After a uncertain insert the table is asked again: a plain MergeTree that crashes may have stored a token without its
 // rows. The rows then go in under another token, which is the same for everybody. Rows that are missing after that have
 // merged with another copy of their event. A replicated table stores a token together with its rows: there another
 // token could only double the rows that a replica that is away has, so the answer is enough.

@@ -169,7 +169,7 @@ func TestRebalanceStorm(t *testing.T) {
 }
 
 // TestTopicMadeAnew: a topic is deleted and made again under its name, so that its offsets begin again. New events are not taken for
-// old ones, whether the consumer runs meanwhile or not.
+// old ones, whether or not the consumer runs at that time.
 func TestTopicMadeAnew(t *testing.T) {
 	t.Parallel()
 	p := newPipeline(t, 1)

@@ -1,4 +1,3 @@
-// Package testlog collects log messages for tests.
 package testlog
 
 import (

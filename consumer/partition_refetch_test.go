@@ -37,13 +37,13 @@ func TestRefusedRowWhoseRecordIsGone(t *testing.T) {
 				remove(w.topic)
 				w.topic.burials.change(succeeds)
 				pass(time.Minute)
-				l, dead := w.topic.buried[5]
+				l, dead := w.topic.letters[5]
 				end := int64(10)
 				if name == "emptied" { // it goes on there
 					end = 0
 				}
-				if !dead || len(w.topic.buried) != 1 || w.topic.at() != end {
-					t.Fatalf("%d dead letters, committed %d", len(w.topic.buried), w.topic.at())
+				if !dead || len(w.topic.letters) != 1 || w.topic.at() != end {
+					t.Fatalf("%d dead letters, committed %d", len(w.topic.letters), w.topic.at())
 				}
 				e, err := event.ParseHeaders(l.Headers)
 				if err != nil || e.ID != idV4(5) || e.Project != "demo" || string(l.Value) != value || l.Reason != event.DeadRefusedByDatabase ||
@@ -66,7 +66,7 @@ func TestRefusedRowWhoseRecordSeemsGone(t *testing.T) {
 			w.topic.records[5].Key = []byte("key")
 			w.start()
 			pass(time.Minute)
-			if l := w.topic.buried[5]; (string(l.Key) == "key") != (times < goneAnswers) || len(l.Value) == 0 || w.topic.at() != 10 {
+			if l := w.topic.letters[5]; (string(l.Key) == "key") != (times < goneAnswers) || len(l.Value) == 0 || w.topic.at() != 10 {
 				t.Errorf("after %d times: the letter is %+v, committed %d", times, l, w.topic.at())
 			}
 		})

@@ -1,0 +1,2 @@
+// Package testlog collects log messages for tests.
+package testlog
