@@ -194,7 +194,7 @@ func (c *Consumer) newPartition(m kafka.Member, id, partitions int) *partition {
 		kafka: c.kafka, offsets: c.kafka, deadLetters: c.kafka, table: c.table,
 		tokenDurable: c.cfg.Store.ClickHouse.Cluster != "",
 		shares:       shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted},
-		metrics:      c.metrics, log: c.log.With("partition", id), maxPause: backoff.Max,
+		metrics:      c.metrics, log: c.log.With("partition", id), patience: patience{maxPause: backoff.Max, drain: drainBudget},
 	}
 }
 

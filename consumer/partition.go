@@ -103,11 +103,16 @@ type partition struct {
 	lag     *lag.Lag
 	log     *slog.Logger
 
-	maxPause time.Duration // between two tries of what fails
-
+	patience
 	channels
 	progress progress
 	watch    watch
+}
+
+// patience bounds what a partition waits for.
+type patience struct {
+	maxPause time.Duration // between two attempts at something that fails
+	drain    time.Duration // see drainBudget
 }
 
 // shares is what a partition has in common with the other partitions of the process.

@@ -18,7 +18,7 @@ func (p *partition) run(ctx context.Context) {
 	// Work under way outlives its partition by the drain budget, unless another member has the partition already.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	stop := context.AfterFunc(life, func() { time.AfterFunc(drainBudget, cancel) })
+	stop := context.AfterFunc(life, func() { time.AfterFunc(p.drain, cancel) })
 	defer stop()
 
 	p.channels = newChannels()

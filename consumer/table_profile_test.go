@@ -37,7 +37,8 @@ func onEngine(t *testing.T, store schema.Config, records []recordbatch.Record, e
 		w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
 		w.partition.table, w.table = real, table
 		w.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))
-		w.size, w.maxPause = &budget.Size{}, 20*time.Millisecond
+		w.size = &budget.Size{}
+		w.patience = patience{maxPause: 20 * time.Millisecond, drain: 50 * time.Millisecond}
 		for _, e := range edit {
 			e(w)
 		}
