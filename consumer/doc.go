@@ -3,31 +3,7 @@
 //
 // A batch is sealed, its range of offsets recorded in the metadata of an offset commit, and only then inserted, as one
 // block under a token made of table, topic, partition, range and content. ClickHouse drops a block whose token it
-// knows.
-//
-//	crash before the range is recorded  nothing was inserted: any cut will do
-//	crash after that                    the next owner cuts the same range, and inserts what the table lacks of it
-//	insert applied, answer lost         the table is asked; the same token drops what is still under way
-//	answer of the record commit lost    nothing is inserted until the answer is known
-//	a process stopped for long          it makes sure that it owns the partition, and asks the table
-//	two owners                          both insert only recorded ranges, under the same tokens
-//	insert applied in part              a token counts for each table partition: the missing parts are added
-//	ClickHouse crashed in an insert     rows that are missing although answered go in under another token
-//	token forgotten, metadata lost      ranges that are old, or below what the table has, are compared first
-//	topic created anew under its name   the token has the content's hash, the comparison the event's id
-//	one row refused                     the block is halved until the row is alone, and a dead letter
-//	a block too large for ClickHouse    it goes in by pieces; a stretch's token is used up before its halves go in
-//	a code that proves nothing          the rows are at fault if others go in, else the halves tell
-//	ClickHouse away                     fetching stops when the memory is used up; nothing is skipped
-//	dead-letter topic away              the partition waits; nothing is skipped
-//	records gone from the topic         counted in sluice_consumer_offset_gaps_total and logged as an error
-//
-// On a cluster each event has a shard, and a range is in when every shard has its rows of it:
-//
-//	one shard fails                     it alone gets its rows again, through another replica, under the same token
-//	crash between two shards            the next owner asks all of them, and inserts what is on none
-//	a replica lags, or is away          a row is in when a quorum has it; the other rows are asked for again
-//	other shards than at the start      nothing is inserted: rows would not meet their first copies
+// knows. docs/design.md lists what can fail, on one server and on a cluster, and why each row is still there once.
 //
 // Dead letters are acknowledged before the offset passes them. A crash in between writes them again.
 //

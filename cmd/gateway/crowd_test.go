@@ -42,7 +42,7 @@ var (
 const crowdKey = "dev-key"
 
 // TestCrowd starts the built gateway over the embedded broker. It measures the gateway's memory and a good client's
-// latency: alone, among many idle connections, and among slow senders as well.
+// latency: alone, then beside many idle connections, then beside slow senders as well.
 //
 //	go test ./cmd/gateway -run TestCrowd -v -crowd
 func TestCrowd(t *testing.T) {

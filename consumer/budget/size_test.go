@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The limit becomes half of what was too large, at least the least, and grows by an eighth a minute while such blocks
-// go in.
+// The limit becomes half of what was too large, but never less than the minimum. It grows by an eighth a minute while
+// blocks of that size are accepted.
 func TestBatchSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Size{}

@@ -4,6 +4,6 @@
 // of its columns have the same number of values ([Block.Check]), and that the same rows are sent as the same bytes, so
 // that ClickHouse recognises a block that is sent again by its token.
 //
-// The package does not connect to ClickHouse and does not decide what becomes a row. To add a column: a line in [New],
-// a value in [Block.Append] and in [Block.Pick], and the column in consumer/schema/0001_events_raw.sql.
+// The package does not connect to ClickHouse and does not decide what becomes a row. To add a column, see
+// CONTRIBUTING.md.
 package rows

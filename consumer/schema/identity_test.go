@@ -108,7 +108,7 @@ func firstCopies(t *testing.T, d *clickhousetest.Database, all []sent) {
 			t.Errorf("not the first copy: %s", row)
 		}
 	}
-	// No question finds the second copy, whether it uses the key, an index or neither.
+	// No query returns the second copy, whether it uses the key, an index or neither.
 	for _, of := range []string{
 		"_offset >= 1000", "message = 'second'", "timestamp >= '2026-12-24' AND timestamp < '2026-12-25'",
 		"project_id = 'demo' AND event_id IN (SELECT event_id FROM events_raw) AND message = 'second'",

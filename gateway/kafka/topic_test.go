@@ -47,7 +47,7 @@ func TestTopicLimitToTheByte(t *testing.T) {
 	})
 }
 
-// Kafka refuses to show the topic's settings. That is an answer, and the publisher works without them.
+// Kafka refuses to show the topic's settings. The error counts as an answer (broker.ErrAnswered), and the publisher works without the settings.
 func TestTopicNotDescribed(t *testing.T) {
 	t.Parallel()
 	s := kafkatest.OnFake(t, 1, 1)

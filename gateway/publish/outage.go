@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// outageAfter is how long every attempt must have failed before Kafka counts as away.
+	// outageAfter is how long ago the first failure since the last success must be before Kafka counts as away.
 	outageAfter = 2 * time.Second
 	// outageWait is how long a request waits while Kafka is away: long enough to be tried, so that requests find out
 	// that Kafka is back.

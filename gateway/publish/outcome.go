@@ -2,7 +2,9 @@ package publish
 
 import "errors"
 
-// The outcomes of records besides the broker's errors and the spool's. After ErrDeadline the record may have been kept.
+// The outcomes of records besides nil, the broker's errors and the spool's. After ErrOverloaded and ErrAway the
+// record was not kept. After any other error it may have been kept: an attempt that had no answer may have reached
+// Kafka.
 var (
 	// ErrOverloaded means that Config.MaxInflightBytes wait for Kafka already. The record was not queued.
 	ErrOverloaded = errors.New("too many bytes wait for kafka")

@@ -104,7 +104,7 @@ func readQuarantined(seg *segment) (Entry, error) {
 
 // Release removes an entry from quarantine: Kafka has it.
 func (s *Spool) Release(q Quarantined) error {
-	// An inspection must not count the file as lost between its removal and its departure from the list.
+	// The file is removed before it leaves the list. An inspection in between must not count it as lost.
 	s.setReading(q.file, true)
 	if err := removeSegment(q.file); err != nil {
 		s.setReading(q.file, false)

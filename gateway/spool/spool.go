@@ -47,7 +47,7 @@ var (
 //	Append ─▶ one group ─▶ write, fsync ─▶ active file ─▶ sealed files ─▶ Take ─▶ Kafka ─▶ Done: the file is removed
 //
 // The log itself is Pebble's, CockroachDB's write-ahead log: checksummed blocks, and a reader that tells the torn end
-// of a log from damage within it. One run of the process writes a file, and never again after a failure of any kind.
+// of a log from damage within it. One run of the process writes each file. After any failure it writes nothing more to that file.
 // Whatever the failure left at the end of the file lies behind all that was acknowledged.
 //
 // Append, Quarantine and Stats may be called concurrently. Take, TakeMore, Done, Quarantined and Release belong to one
