@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 
-	"sluice/consumer/causes"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/kafka"
 	"sluice/internal/backoff"
+	"sluice/internal/causes"
 )
 
 // blockage is a wait for something outside the process. It backs off between tries. It logs each cause once, and counts
@@ -42,7 +42,7 @@ func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 		p.metrics.blocked.WithLabelValues(reason).Inc()
 		p.watch.blocked.Add(1)
 	}
-	if w.causes.Note(reason, clickhouse.Code(err), err) {
+	if w.causes.Note(reason + " " + causes.Of(clickhouse.Code(err), err)) {
 		attrs := []any{"by", reason, "err", clickhouse.ReasonText(err)}
 		if advice := w.causes.Advice(hintFor(reason, err)); advice != "" {
 			attrs = append(attrs, "hint", advice)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"sluice/internal/causes"
 )
 
 // reconnect tries to reach the store, at the start and while the store is away.
@@ -84,9 +86,9 @@ func (s *Store) dataLost() {
 func (s *Store) rejoin() {
 	if s.isAway.Swap(false) {
 		s.log.Info("limit store is back",
-			"gateways", s.Gateways(), "failures", s.causes.tries, "causes", s.causes.summary())
+			"gateways", s.Gateways(), "failures", s.causes.Tries(), "causes", s.causes.Summary())
 	}
-	s.causes = causes{}
+	s.causes = causes.Log{}
 	s.connected.Store(true)
 	s.exchangeAll(false)
 }
@@ -95,7 +97,7 @@ func (s *Store) rejoin() {
 // answers to other questions.
 func (s *Store) fail(err error) {
 	s.metrics.Errors.WithLabelValues(reasonOf(err)).Inc()
-	fresh := s.causes.note(err)
+	fresh := s.causes.Note(causeOf(err))
 	switch {
 	case !s.away():
 		s.log.Warn("limit store is away, each gateway applies its share of the limits",

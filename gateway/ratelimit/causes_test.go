@@ -46,17 +46,3 @@ func TestEachCauseOfAnOutageIsLogged(t *testing.T) {
 			`failures=6 causes="WRONGPASS: 2, READONLY: 2, dial tcp #.#.#.#:#: connection refused: 2"`)
 	}
 }
-
-// TestCausesAreBounded: an outage with ever new errors does not use ever more memory.
-func TestCausesAreBounded(t *testing.T) {
-	t.Parallel()
-	var c causes
-	fresh := 0
-	for i := range maxCauses + 5 {
-		if c.note(errors.New(strings.Repeat("x", i+1))) {
-			fresh++
-		}
-	}
-	assert.Equal(t, maxCauses, fresh)
-	assert.Equal(t, maxCauses+5, c.tries)
-}

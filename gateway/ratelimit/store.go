@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/internal/causes"
+
 	"github.com/google/uuid"
 )
 
@@ -65,7 +67,7 @@ type Store struct {
 	epoch      string    // of the store's data
 	heartbeat  time.Time // the last one
 	graceUntil time.Time // the shares apply until then, although the store is connected
-	causes     causes
+	causes     causes.Log
 }
 
 // NewStore returns a store for cfg, which must be enabled. It opens nothing. now is the clock of the limiters.
