@@ -130,20 +130,21 @@ func TestParseIsGivenUp(t *testing.T) {
 		"projects.yaml": "projects:\n- id: a\n- id: b\n", "projects.jsonl": "{\"id\":\"a\"}\n{\"id\":\"b\"}\n",
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
-		set, err := parse(strings.NewReader(text), name, nil, newPacer(ctx))
+		set, err := parse(strings.NewReader(text), name, nil, newPacer(ctx, name))
 		require.NoError(t, err, name)
 		assert.Equal(t, 2, set.Len(), name)
 		cancel()
-		_, err = parse(strings.NewReader(text), name, nil, newPacer(ctx))
+		_, err = parse(strings.NewReader(text), name, nil, newPacer(ctx, name))
 		assert.ErrorIs(t, err, context.Canceled, name)
 	}
 }
 
 // TestPacer: the reading sleeps as long as it worked, after each slice.
 func TestPacer(t *testing.T) {
+	assert.Equal(t, maxLinesPauses, newPacer(t.Context(), "projects.jsonl").most)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		pace := newPacer(ctx)
+		pace := newPacer(ctx, "projects.yaml")
 		pauseAfter := func(work time.Duration) time.Duration {
 			time.Sleep(work) // of the bubble's clock
 			start := time.Now()

@@ -41,16 +41,21 @@ func Check(path string) error {
 	return err
 }
 
+// hasLines reports whether a file of that name has one project on each line.
+func hasLines(name string) bool {
+	ext := strings.ToLower(filepath.Ext(name))
+	return ext == ".jsonl" || ext == ".ndjson"
+}
+
 // parse reads a file of that name, at a pace unless it is nil. If the pacer's context ends, parse returns the context's
 // error. The set that was read before, if any, says how much room to make.
 func parse(from io.Reader, name string, old *Set, pace *pacer) (*Set, error) {
 	r := &reader{pace: pace, name: name, builder: newBuilder(old)}
 	r.entries.fault = r.fault
 	var err error
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".jsonl", ".ndjson":
+	if hasLines(name) {
 		err = conffile.ReadJSONLines(from, r)
-	default:
+	} else {
 		err = conffile.ReadList(from, "projects", r)
 	}
 	switch {

@@ -71,7 +71,7 @@ func (f *File) Run(ctx context.Context, use func(*Set)) {
 // reload reads the file if it changed and passes the new set to use. It returns true if the file is being written and
 // must be read again soon. For announced see read.
 func (f *File) reload(ctx context.Context, announced bool, use func(*Set)) (again bool) {
-	start, pace := time.Now(), newPacer(ctx)
+	start, pace := time.Now(), newPacer(ctx, f.path)
 	set, err := f.read(announced, pace)
 	switch {
 	case errors.Is(err, errUnchanged), ctx.Err() != nil:
