@@ -283,7 +283,8 @@ const outageAnswer = time.Second
 
 // TestBelowMinISR: two of three brokers die, or hang, and the third has too few replicas. That is one outage, however
 // often the third shows signs of life; every request is answered soon.
-// It measures times, so only its own cases run side by side.
+// A publisher that does not know of the outage gives each request 2 s. The bound is below that, and far enough from 1 s
+// for a busy machine.
 func TestBelowMinISR(t *testing.T) {
 	ends := map[string]func(*kafkatest.Link){"killed": (*kafkatest.Link).Kill, "stopped": (*kafkatest.Link).Stop}
 	for name, end := range ends {
@@ -331,7 +332,7 @@ func TestBelowMinISR(t *testing.T) {
 				for began := time.Now(); time.Since(began) < 3*outageAnswer; {
 					start := time.Now()
 					got := g.single(`{"message":"during"}`)
-					if took := time.Since(start); took > outageAnswer+300*time.Millisecond || got.status != want {
+					if took := time.Since(start); took > 2*outageAnswer-100*time.Millisecond || got.status != want {
 						t.Fatalf("%d after %s", got.status, took)
 					}
 					<-time.After(50 * time.Millisecond)
