@@ -8,6 +8,7 @@ import (
 	"sluice/consumer/rows"
 	"sluice/consumer/step"
 	"sluice/internal/event"
+	"sluice/internal/format"
 	"sluice/internal/recordbatch"
 )
 
@@ -39,6 +40,9 @@ const MaxRecordBytes = 2 << 20
 
 // Build appends the record's row to b. The error is a *step.DroppedError, or says why the record is a dead letter.
 func (p *Builder) Build(r *recordbatch.Record, b *rows.Block) error {
+	if p.decoder.Formats == nil {
+		p.decoder.Formats = format.All()
+	}
 	envelope, err := event.DecodeRecord(&p.decoder, r.Value, r.Headers, MaxRecordBytes, &p.event)
 	if err != nil {
 		return err
@@ -86,7 +90,7 @@ func (p *Builder) applySteps(envelope *event.Envelope, raw []byte) ([]byte, erro
 	if err != nil || !changed {
 		return out, err
 	}
-	if err := p.decoder.Decode(out, &p.event); err != nil {
+	if err := p.decoder.DecodeAs(envelope.Format, out, &p.event); err != nil {
 		return nil, fmt.Errorf("the event is not valid any more after processing: %w", err)
 	}
 	return out, nil

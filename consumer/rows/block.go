@@ -236,8 +236,8 @@ func (b *Block) Append(ev *event.Event, r *Row) {
 	b.appendText(&b.texts[traceID], &ev.TraceID)
 	b.appendText(&b.texts[userID], &ev.UserID)
 	b.appendText(&b.texts[userEmail], &ev.UserEmail)
-	b.appendText(&b.texts[sdkName], &ev.SDKName)
-	b.appendText(&b.texts[sdkVersion], &ev.SDKVersion)
+	b.appendText(&b.texts[sdkName], &ev.SDK.Name)
+	b.appendText(&b.texts[sdkVersion], &ev.SDK.Version)
 	for i := range ev.Tags {
 		b.appendText(&b.tags.keys, &ev.Tags[i].Key)
 		b.appendText(&b.tags.values, &ev.Tags[i].Value)

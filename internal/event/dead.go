@@ -12,6 +12,7 @@ const (
 	DeadMissingHeader      DeadReason = "missing_header"      // one of the gateway's headers is missing
 	DeadUnsupportedVersion DeadReason = "unsupported_version" // the header v names an unknown format
 	DeadBadHeader          DeadReason = "bad_header"          // a header came twice or is malformed
+	DeadUnknownFormat      DeadReason = "unknown_format"      // the header format is not one of Formats
 	DeadMalformedJSON      DeadReason = "malformed_json"      // the value is not strict JSON
 	DeadInvalidEvent       DeadReason = "invalid_event"       // JSON, but not an event
 	DeadIDMismatch         DeadReason = "id_mismatch"         // the event's id is not the header's
@@ -22,7 +23,7 @@ const (
 func DeadReasons() []DeadReason {
 	return []DeadReason{
 		DeadTombstone, DeadEmptyValue, DeadTooLarge, DeadMissingHeader, DeadUnsupportedVersion, DeadBadHeader,
-		DeadMalformedJSON, DeadInvalidEvent, DeadIDMismatch, DeadRefusedByDatabase,
+		DeadUnknownFormat, DeadMalformedJSON, DeadInvalidEvent, DeadIDMismatch, DeadRefusedByDatabase,
 	}
 }
 

@@ -10,6 +10,10 @@ const maxDecodable = 1 << 30
 type Decoder struct {
 	// MaxBytes is the size of the largest event that Decode accepts, in bytes. 0 means 1 GiB.
 	MaxBytes int
+	// Formats are the formats that DecodeAs and DecodeRecord know beside our own. They must not change.
+	Formats Formats
+
+	others map[string]*other // by format, made when the first event of the format comes
 
 	scan    strictjson.Scanner
 	refused *Error // the first field that is not as it should be

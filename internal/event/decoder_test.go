@@ -247,7 +247,7 @@ func TestDecoderIsReusable(t *testing.T) {
 			t.Fatal(err)
 		}
 		if ev.HasID || ev.Level != LevelError || ev.Timestamp.Present() || len(ev.Fingerprint)+len(ev.Frames)+len(ev.Tags) > 0 ||
-			!ev.UserID.IsZero() || !ev.SDKName.IsZero() || !ev.Exception.Type.IsZero() || !ev.Release.IsZero() || ev.NeedsRepair() {
+			!ev.UserID.IsZero() || !ev.SDK.Name.IsZero() || !ev.Exception.Type.IsZero() || !ev.Release.IsZero() || ev.NeedsRepair() {
 			t.Fatalf("left over: %+v", ev)
 		}
 	}

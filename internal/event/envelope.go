@@ -15,6 +15,9 @@ type Envelope struct {
 	// Traceparent is the W3C trace context of the request, or empty. An invalid one is dropped and does not cost the
 	// event.
 	Traceparent string
+	// Format names the format of the event, see Formats. "" is our own. It is 1 to 16 characters of a to z, 0 to 9 and
+	// hyphen; another one is dropped by AppendHeaders.
+	Format string
 }
 
 // clockTolerance is the largest difference between two clocks that counts as network delay.
@@ -44,6 +47,22 @@ func ValidProjectID(id string) bool {
 	for i := range len(id) {
 		c := id[i]
 		if !('a' <= c && c <= 'z') && !isDigit(c) && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// longestFormat is the length of the longest name of a format, in bytes.
+const longestFormat = 16
+
+// validFormat reports whether a name of a format is well-formed, whether or not the format is known.
+func validFormat(name string) bool {
+	if len(name) == 0 || len(name) > longestFormat {
+		return false
+	}
+	for i := range len(name) {
+		if c := name[i]; !('a' <= c && c <= 'z') && !isDigit(c) && c != '-' {
 			return false
 		}
 	}

@@ -25,8 +25,7 @@ type Event struct {
 	UserID    Text
 	UserEmail Text
 
-	SDKName    Text
-	SDKVersion Text
+	SDK SDK
 
 	Environment Text
 	Release     Text
@@ -35,7 +34,22 @@ type Event struct {
 	Transaction Text
 	TraceID     Text
 
+	Extras
+
 	repairs []int // offsets of the lone surrogate escapes in the decoded bytes
+}
+
+// SDK is the library that sent an event.
+type SDK struct{ Name, Version Text }
+
+// Extras are what only events of other formats than our own have.
+type Extras struct {
+	// IDSource is the name that an item gives itself in place of a UUID. The id is made of it.
+	IDSource Text
+	// ExpandsDefault says that {{ default }} in the fingerprint stands for the fingerprint of an event without one.
+	ExpandsDefault bool
+
+	composed []byte // texts that Compose made
 }
 
 // Exception is the error that an event reports.
@@ -52,9 +66,10 @@ type Tag struct{ Key, Value Text }
 
 func (ev *Event) reset() {
 	fingerprint, frames := emptied(ev.Fingerprint), emptied(ev.Frames)
-	tags, repairs := emptied(ev.Tags), emptied(ev.repairs)
+	tags, repairs, composed := emptied(ev.Tags), emptied(ev.repairs), emptied(ev.composed)
 	*ev = Event{} // clears in place; a literal with fields would be built elsewhere and copied
-	ev.Fingerprint, ev.Frames, ev.Tags, ev.repairs = fingerprint, frames, tags, repairs
+	ev.Fingerprint, ev.Frames, ev.Tags = fingerprint, frames, tags
+	ev.repairs, ev.composed = repairs, composed
 }
 
 // AppendMessage appends the content of the message column: the first MaxMessageBytes of the message or, if the

@@ -76,8 +76,8 @@ func (o *olderNames) fillGaps(ev *Event) {
 	fill(&ev.Exception.Module, o.exceptionModule)
 	fill(&ev.UserID, o.userID)
 	fill(&ev.UserEmail, o.userEmail)
-	fill(&ev.SDKName, o.sdkName)
-	fill(&ev.SDKVersion, o.sdkVersion)
+	fill(&ev.SDK.Name, o.sdkName)
+	fill(&ev.SDK.Version, o.sdkVersion)
 }
 
 func fill(t *Text, with Text) {

@@ -138,7 +138,7 @@ func TestOlderNames(t *testing.T) {
 	look := func(ev *Event) view {
 		return view{
 			ev.Exception.Type.String(), ev.Exception.Module.String(), ev.Frames[0].Function.String(),
-			ev.UserID.String(), ev.UserEmail.String(), ev.SDKName.String(), ev.SDKVersion.String(),
+			ev.UserID.String(), ev.UserEmail.String(), ev.SDK.Name.String(), ev.SDK.Version.String(),
 		}
 	}
 	older := `"sdk_name":"on","sdk_version":"ov","user_context":{"id":"oi","email":"oe"}`

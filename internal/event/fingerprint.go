@@ -17,7 +17,8 @@ const partSeparator = 0x1F
 //   - else the exception's type, a colon and its normalised value, if it has either;
 //   - else "msg:" and the normalised message.
 //
-// A fingerprint whose parts are all empty counts as absent. The message is the whole message, not what its column
+// In formats whose clients know {{ default }}, that part stands for what the other three lines give. A fingerprint
+// whose parts are all empty counts as absent. The message is the whole message, not what its column
 // keeps; an event without one has the exception's "type: value" instead. Line numbers never count.
 //
 // scratch is working memory. It is overwritten, grown where necessary, and returned for the next call, which then
@@ -31,6 +32,11 @@ func (ev *Event) appendGroup(dst []byte) []byte {
 	if dst = ev.appendParts(dst); len(dst) > 0 {
 		return dst
 	}
+	return ev.appendDefaultGroup(dst)
+}
+
+// appendDefaultGroup appends what groups an event whose client gave no fingerprint.
+func (ev *Event) appendDefaultGroup(dst []byte) []byte {
 	switch {
 	case len(ev.Frames) > 0:
 		dst = append(ev.appendFrames(dst), ':')
@@ -47,9 +53,20 @@ func (ev *Event) appendParts(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, partSeparator)
 		}
+		if ev.ExpandsDefault && isDefaultPart(part) {
+			dst = ev.appendDefaultGroup(dst)
+			continue
+		}
 		dst = part.AppendTo(dst)
 	}
 	return dst
+}
+
+// isDefaultPart reports whether a part of a fingerprint is {{ default }}, with or without the spaces.
+func isDefaultPart(part Text) bool {
+	var buf [len("{{ default }}")]byte
+	text, ok := part.Small(buf[:])
+	return ok && (string(text) == "{{ default }}" || string(text) == "{{default}}")
 }
 
 func (ev *Event) appendFrames(dst []byte) []byte {

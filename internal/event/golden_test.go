@@ -85,7 +85,7 @@ func viewOfEvent(ev *Event, raw []byte) view {
 		Environment: ev.Environment.String(), Release: ev.Release.String(), Platform: ev.Platform.String(),
 		ServerName: ev.ServerName.String(), Transaction: ev.Transaction.String(), TraceID: ev.TraceID.String(),
 		UserID: ev.UserID.String(), UserEmail: ev.UserEmail.String(),
-		SDKName: ev.SDKName.String(), SDKVersion: ev.SDKVersion.String(),
+		SDKName: ev.SDK.Name.String(), SDKVersion: ev.SDK.Version.String(),
 		IDTime:  IDTime(ev.ID, ev.Timestamp),
 		Payload: string(ev.AppendPayload(nil, raw)),
 	}

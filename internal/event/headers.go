@@ -23,6 +23,7 @@ const (
 	HeaderReceivedAt  = "received-at" // Unix milliseconds, decimal
 	HeaderSentAt      = "sent-at"     // the same; only if the client gave one
 	HeaderTraceparent = "traceparent" // only if the request had one
+	HeaderFormat      = "format"      // only if the value is not an event of our own format
 
 	Version = "1"
 )
@@ -30,8 +31,8 @@ const (
 // MostHeaders and MostHeaderBytes are the largest number of headers of an envelope, and the most bytes of all their
 // values.
 const (
-	MostHeaders     = 6
-	MostHeaderBytes = len(Version) + longestProjectID + dashedLen + 2*20 + 55
+	MostHeaders     = 7
+	MostHeaderBytes = len(Version) + longestProjectID + dashedLen + 2*20 + 55 + longestFormat
 )
 
 // Headers returns the envelope as the headers of a record. They share memory with nothing else.
@@ -63,6 +64,10 @@ func (e *Envelope) AppendHeaders(headers []Header, values []byte) []Header {
 	if ValidTraceparent(e.Traceparent) {
 		values = append(values, e.Traceparent...)
 		add(HeaderTraceparent)
+	}
+	if validFormat(e.Format) {
+		values = append(values, e.Format...)
+		add(HeaderFormat)
 	}
 	return headers
 }
@@ -130,6 +135,11 @@ func parseHeaders(headers []Header, before *string) (Envelope, *RecordError) {
 			e.Traceparent = v
 		}
 	}
+	if found.format != nil {
+		if e.Format = string(found.format.Value); !validFormat(e.Format) {
+			return Envelope{}, badHeader(HeaderFormat)
+		}
+	}
 	return e, nil
 }
 
@@ -139,14 +149,14 @@ func badHeader(name string) *RecordError {
 
 // ourHeaders are the values of one record's headers. Optional headers that are missing are nil.
 type ourHeaders struct {
-	version, project, eventID, receivedAt, sentAt, traceparent *Header
+	version, project, eventID, receivedAt, sentAt, traceparent, format *Header
 }
 
 // HeaderName returns b as a string. For the name of a header of the envelope it returns the constant, without
 // allocating; comparing the constant with itself is cheap.
 func HeaderName(b []byte) (string, bool) {
 	for _, name := range [MostHeaders]string{
-		HeaderVersion, HeaderProject, HeaderEventID, HeaderReceivedAt, HeaderSentAt, HeaderTraceparent,
+		HeaderVersion, HeaderProject, HeaderEventID, HeaderReceivedAt, HeaderSentAt, HeaderTraceparent, HeaderFormat,
 	} {
 		if string(b) == name {
 			return name, true
@@ -169,6 +179,8 @@ func (o *ourHeaders) slot(name string) **Header {
 		return &o.sentAt
 	case HeaderTraceparent:
 		return &o.traceparent
+	case HeaderFormat:
+		return &o.format
 	}
 	return nil
 }

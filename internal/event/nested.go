@@ -163,9 +163,9 @@ func (d *Decoder) sdk(ev *Event) {
 	for d.scan.Member(&o) {
 		switch o.Field {
 		case fieldName:
-			d.stringField("sdk.name", &ev.SDKName)
+			d.stringField("sdk.name", &ev.SDK.Name)
 		case fieldVersion:
-			d.stringField("sdk.version", &ev.SDKVersion)
+			d.stringField("sdk.version", &ev.SDK.Version)
 		default:
 			d.scan.Value()
 		}

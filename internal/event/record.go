@@ -21,7 +21,10 @@ func DecodeRecord(d *Decoder, value []byte, headers []Header, maxBytes int, ev *
 	if err != nil {
 		return Envelope{}, err
 	}
-	if err := d.decode(value, ev); err != nil {
+	if envelope.Format != "" && d.Formats[envelope.Format] == nil {
+		return Envelope{}, &RecordError{Reason: DeadUnknownFormat, Detail: "the value's format is unknown here"}
+	}
+	if err := d.decodeAs(envelope.Format, value, ev); err != nil {
 		return Envelope{}, &RecordError{Reason: deadReason(err.Code), Detail: err.Reason, Err: err}
 	}
 	if ev.HasID && ev.ID != envelope.ID {

@@ -150,6 +150,38 @@ func (s *Scanner) Raw() []byte {
 	return s.Data[start:s.Pos:s.Pos]
 }
 
+// Scalar moves over one value of any type. It returns the content of a string and the JSON text of a number, true or
+// false. Of null, an array or an object it returns the zero Text.
+func (s *Scanner) Scalar() Text {
+	switch c := s.Peek(); {
+	case c == '"':
+		return s.Text()
+	case c == '{' || c == '[' || c == 'n':
+		s.Value()
+		return Text{}
+	default:
+		return Verbatim(s.Raw())
+	}
+}
+
+// Any moves over one value of any type. It returns the content of a string and the JSON text of any other value; of
+// null it returns the zero Text.
+func (s *Scanner) Any() Text {
+	switch s.Peek() {
+	case '"':
+		return s.Text()
+	case 'n':
+		s.Value()
+		return Text{}
+	}
+	before := len(s.Repairs)
+	raw := s.Raw()
+	if len(s.Repairs) > before {
+		return Unrepaired(raw)
+	}
+	return Verbatim(raw)
+}
+
 // Literal moves over true, false or null, which word must be.
 func (s *Scanner) Literal(word string) {
 	if !bytes.HasPrefix(s.Data[s.Pos:], []byte(word)) {

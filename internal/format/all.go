@@ -1,0 +1,8 @@
+package format
+
+import "sluice/internal/event"
+
+// All returns every format that this version knows.
+func All() event.Formats {
+	return event.Formats{}
+}
