@@ -7,9 +7,10 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"sluice/gateway/broker/brokertest"
 	"testing"
 	"time"
+
+	"sluice/gateway/broker/brokertest"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"sluice/gateway/ingest"
 )
 
 func TestBulkNamesTheBadOnes(t *testing.T) {
@@ -100,7 +102,7 @@ func TestAtomicBulk(t *testing.T) {
 	if got.status != 400 || got.body.Code != "invalid_event" || got.body.Accepted != 0 || got.body.Rejected != 5 || len(got.body.Errors) != 5 || got.body.Retry != nil {
 		t.Fatalf("invalid: got %d %s", got.status, got.text)
 	}
-	if got := atomic(events(11, nil)); got.status != 413 || got.body.Limit != limitRate || got.body.Retry != nil {
+	if got := atomic(events(11, nil)); got.status != 413 || got.body.Limit != ingest.LimitRate || got.body.Retry != nil {
 		t.Fatalf("over the whole limit: got %d %s", got.status, got.text)
 	}
 	if n := len(s.producer.Stored()); n != 0 {

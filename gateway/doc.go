@@ -22,20 +22,17 @@
 // To change something, read:
 //
 //	a path, its methods, metrics label, hints     routes.go; openapi.json beside it
-//	the order in which a request is checked       ingest.go: process, admit
-//	what one event, or a bulk, is answered        single.go, bulk.go
-//	what a refusal looks like; status codes       answer.go
-//	the rate limit of a request; the 429          quota.go; ratelimit for the buckets
-//	keys; which projects are in force             auth.go; project.go, projects
-//	received-at, sent_at, traceparent, event ids  stamp.go, identity.go
-//	body sizes, content types                     bodies.go; body for reading and decompressing
+//	the way of a request with events              ingest
+//	what clients of a protocol send and want      protocol, one file each
+//	reading and decompressing a body              body
+//	the buckets of the rate limit                 ratelimit
+//	reading the projects file                     projects
 //	request ids, CORS, OPTIONS, Expect, panics    middleware.go, cors.go
 //	requests that are not valid HTTP              server.go; conn for framing and connections
-//	overload, unknown keys, client addresses      overload.go, failedkeys.go; clientaddr
 //	metrics; settings; wiring, draining           metrics.go; config.go; gateway.go
 //	produce requests, outages, replay             publish, spool, broker, kafka
 //	the log of refusals                           refusals
 //
 // Not obvious: fasthttp reuses a request's memory after its handler returns, and a batch may outlive the request.
-// Events leave the request in one place, submission.encode, which copies them.
+// Events leave the request in one place, Submission.encode in package ingest, which copies them.
 package gateway

@@ -6,6 +6,7 @@ import (
 
 	bodyroom "sluice/gateway/body"
 	"sluice/gateway/body/bodytest"
+	"sluice/gateway/ingest"
 )
 
 // encoded returns a request whose body has a form of bodytest.
@@ -100,19 +101,19 @@ func TestBrokenEncodings(t *testing.T) {
 		{"zstd, a window of 9 MiB", "zstd", window(13<<3 | 1), 400, "malformed", ""},
 		{"zstd, a window of 2 GiB", "zstd", window(21 << 3), 400, "malformed", ""},
 		{"zstd, the largest window", "zstd", window(0xFF), 400, "malformed", ""},
-		{"zstd of one segment said to be 2 GiB", "zstd", "\x28\xB5\x2F\xFD\xA0\x00\x00\x00\x80" + bodytest.ZstdRaw("{}"), 413, "too_large", limitEventBytes},
+		{"zstd of one segment said to be 2 GiB", "zstd", "\x28\xB5\x2F\xFD\xA0\x00\x00\x00\x80" + bodytest.ZstdRaw("{}"), 413, "too_large", ingest.LimitEventBytes},
 		{"zstd, less than it says", "zstd", "\x28\xB5\x2F\xFD\x20\xFF" + bodytest.ZstdRaw(`{"message":"x"}`), 400, "malformed", ""},
 		{"zstd, more than it says", "zstd", "\x28\xB5\x2F\xFD\x20\x01" + bodytest.ZstdRaw(`{"message":"x"}`), 400, "malformed", ""},
 		{"zstd behind a skippable frame", "zstd", skippable + window(0) + skippable, 202, "", ""},
 		{"zstd, skippable frames only", "zstd", skippable + skippable, 400, "empty", ""},
 		{"zstd, a skippable frame cut off", "zstd", window(0) + "\x50\x2A\x4D\x18\xFF\xFF\xFF\xFFabc", 400, "malformed", ""},
 		{"zstd, two frames", "zstd", bodytest.ZstdFrame(0, bodytest.ZstdRaw(`{"mess`)) + bodytest.ZstdFrame(0, bodytest.ZstdRaw(`age":"x"}`)), 202, "", ""},
-		{"zstd, 512 MiB in 16 KiB", "zstd", bodytest.ZstdBomb(), 413, "too_large", limitEventBytes},
-		{"zstd, many frames", "zstd", bodytest.ZstdManyFrames(), 413, "too_large", limitEventBytes},
-		{"gzip, 16 MiB", "gzip", bodytest.Bomb("gzip"), 413, "too_large", limitEventBytes},
-		{"zlib, 16 MiB", "deflate", bodytest.Bomb("deflate"), 413, "too_large", limitEventBytes},
-		{"bare deflate, 16 MiB", "deflate", bodytest.Bomb("deflate, bare"), 413, "too_large", limitEventBytes},
-		{"brotli, 16 MiB", "br", bodytest.Bomb("br"), 413, "too_large", limitEventBytes},
+		{"zstd, 512 MiB in 16 KiB", "zstd", bodytest.ZstdBomb(), 413, "too_large", ingest.LimitEventBytes},
+		{"zstd, many frames", "zstd", bodytest.ZstdManyFrames(), 413, "too_large", ingest.LimitEventBytes},
+		{"gzip, 16 MiB", "gzip", bodytest.Bomb("gzip"), 413, "too_large", ingest.LimitEventBytes},
+		{"zlib, 16 MiB", "deflate", bodytest.Bomb("deflate"), 413, "too_large", ingest.LimitEventBytes},
+		{"bare deflate, 16 MiB", "deflate", bodytest.Bomb("deflate, bare"), 413, "too_large", ingest.LimitEventBytes},
+		{"brotli, 16 MiB", "br", bodytest.Bomb("br"), 413, "too_large", ingest.LimitEventBytes},
 		{"brotli with a large window", "br", "\x11\x1e" + bodytest.Compress("br", ok), 400, "malformed", ""},
 		{"compress", "compress", ok, 415, "unsupported_media_type", ""},
 		{"two layers", "zstd, gzip", ok, 415, "unsupported_media_type", ""},

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 // expecting returns the head of a request that waits for leave to send its body.
@@ -60,16 +62,18 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 // TestRefusedBeforeTheBodyForLimits: the rate limit and overload are known from the head too.
 func TestRefusedBeforeTheBodyForLimits(t *testing.T) {
 	t.Parallel()
-	s := serve(t, withProjects(t, limited(1, "60s")), func(c *Config, _ *Deps) { c.MaxInflightRequests = 1 })
+	s := serve(t, withProjects(t, limited(2, "60s")), func(c *Config, _ *Deps) { c.MaxInflightRequests = 1 })
 	text := expecting("POST", pathEvents, "X-Api-Key: "+testKey+"\r\nContent-Length: 15\r\n")
-	s.ingester.overload.requests.Add(1)
+	hold := make(chan struct{})
+	s.producer.Hold = hold
+	first := s.inBackground(1, `{"message":"x"}`)
+	waitUntil(t, func() bool { return s.ingester.UnderWay() == 1 })
 	if resp := ask(t, s.dial(), text); resp == nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("overloaded: got %v", resp)
 	}
-	s.ingester.overload.requests.Add(-1)
-	if got := s.single(`{"message":"x"}`); got.status != 202 {
-		t.Fatalf("got %d %s", got.status, got.text)
-	}
+	close(hold)
+	assert.Equal(t, []int{202}, first())
+	assert.Equal(t, 202, s.single(`{"message":"x"}`).status)
 	if resp := ask(t, s.dial(), text); resp == nil || resp.StatusCode != 429 || resp.Header.Get("RateLimit") == "" {
 		t.Errorf("limited: got %v", resp)
 	}

@@ -6,10 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	bodyroom "sluice/gateway/body"
 	"strings"
 	"testing"
 	"time"
+
+	bodyroom "sluice/gateway/body"
 )
 
 // raw sends bytes over a connection of its own and reads the first answer. more reports whether another answer
@@ -212,7 +213,7 @@ func TestResetConnections(t *testing.T) {
 		_ = conn.(*net.TCPConn).SetLinger(0)
 		_ = conn.Close()
 	}
-	waitUntil(t, func() bool { return s.server.conns.Open() == 0 && s.ingester.overload.requests.Load() == 0 })
+	waitUntil(t, func() bool { return s.server.conns.Open() == 0 && s.ingester.UnderWay() == 0 })
 	if n := len(s.producer.Stored()); n != 0 {
 		t.Errorf("%d records", n)
 	}

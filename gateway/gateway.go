@@ -13,9 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"sluice/gateway/body"
 	"sluice/gateway/broker"
-	"sluice/gateway/clientaddr"
+	"sluice/gateway/ingest"
 	"sluice/gateway/kafka"
 	"sluice/gateway/projects"
 	"sluice/gateway/publish"
@@ -63,19 +62,20 @@ type Gateway struct {
 	log      *slog.Logger
 	now      func() time.Time
 	metrics  *metrics
+	events   *ingest.Metrics
 	started  atomic.Bool
 	draining atomic.Bool
 
-	projects inForce
+	projects ingest.Projects
 	file     *projects.File // nil when Deps gave the projects
-	limiters *limiters
+	limiters *ingest.Limiters
 	store    *ratelimit.Store // nil: each gateway limits by itself
 
 	publisher *publish.Publisher
 	producer  *kafka.Producer // nil when a test gave its own
 	spool     *spool.Spool    // nil without a directory
 
-	ingester *ingester
+	ingester *ingest.Ingester
 	server   *server
 }
 
@@ -89,8 +89,8 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	g.metrics = newMetrics(routeStatuses())
-	collectors := g.metrics.collectors()
+	g.metrics, g.events = newMetrics(routeStatuses()), ingest.NewMetrics(protocolNames())
+	collectors := append(g.metrics.collectors(), g.events.Collectors()...)
 	if store := cfg.limitStore(); store.Enabled() {
 		store.Wait, store.Timeout = deps.storeWait, deps.storeWait
 		metrics, more := newStoreMetrics(func() *ratelimit.Store { return g.store })
@@ -109,7 +109,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	g.server = newServer(serverConfig{
 		maxHeaderBytes: cfg.MaxHeaderBytes, maxConnections: cfg.MaxConnections,
 		idleTimeout: cfg.HTTPIdleTimeout, parkAfter: deps.parkAfter,
-	}, g.ingester, &g.draining, g.log)
+	}, g.ingester, g.metrics, &g.draining, g.log)
 	if err := g.register(collectors); err != nil {
 		return nil, err
 	}
@@ -129,15 +129,15 @@ func (g *Gateway) loadProjects() error {
 			return err
 		}
 	}
-	g.limiters = newLimiters(g.store)
+	g.limiters = ingest.NewLimiters(g.store)
 	g.useProjects(set)
 	return nil
 }
 
 // useProjects puts a reading of the projects into force. Limits that did not change keep their state.
 func (g *Gateway) useProjects(set *projects.Set) {
-	g.projects.Store(newProjectSet(set, g.limiters, g.now()))
-	g.limiters.retain(set)
+	g.projects.Store(ingest.NewProjectSet(set, g.limiters, g.now()))
+	g.limiters.Retain(set)
 }
 
 // newPublisher makes the publisher with the producer and the spool behind it.
@@ -167,7 +167,7 @@ func (g *Gateway) newPublisher() (err error) {
 		StuckAfter: g.deps.stuckAfter, RetryRefused: g.deps.refusedAgain,
 		Metrics: publish.Metrics{
 			ProduceSeconds: g.metrics.publishDuration, Errors: g.metrics.publishErrors,
-			Overloads: g.metrics.overloads.WithLabelValues(limitInflightBytes),
+			Overloads: g.events.Overloads.WithLabelValues(ingest.LimitInflightBytes),
 		},
 		Log: g.log,
 	})
@@ -177,35 +177,23 @@ func (g *Gateway) newPublisher() (err error) {
 // newIngester makes the ingester with its limits.
 func (g *Gateway) newIngester() (err error) {
 	cfg := g.cfg
-	in := &ingester{
-		projects: &g.projects, publisher: g.publisher, metrics: g.metrics, now: g.now,
-		debug: g.log.Enabled(context.Background(), slog.LevelDebug), requestTimeout: cfg.RequestTimeout,
-		partitionBy: cfg.PartitionBy, maxEventBytes: cfg.MaxEventBytes,
-		overload: overload{max: int64(cfg.MaxInflightRequests), congested: g.publisher.Congested, metrics: g.metrics},
-	}
-	in.proxies, _ = clientaddr.Parse(cfg.TrustedProxies) // Config.Check has parsed them already
-	if n := cfg.FailedKeysPerMinute; n > 0 {
-		in.failedKeys = newFailedKeys(n, g.now())
-	}
-	in.bodies, err = body.NewPool(body.Config{
-		Budget: cfg.MaxBodyBytes, Largest: max(cfg.MaxEventBytes, cfg.MaxBulkBytes), Silence: g.deps.bodySilence,
-		Refused: func() { g.metrics.turnedAway(limitBodyBytes) },
+	g.ingester, err = ingest.New(ingest.Config{
+		Projects: &g.projects, Publisher: g.publisher, Metrics: g.events, Now: g.now,
+		Debug:          g.log.Enabled(context.Background(), slog.LevelDebug),
+		RequestTimeout: cfg.RequestTimeout, PartitionBy: cfg.PartitionBy,
+		MaxEventBytes: cfg.MaxEventBytes, MaxBulkBytes: cfg.MaxBulkBytes, MaxBodyBytes: cfg.MaxBodyBytes,
+		BodySilence: g.deps.bodySilence, MaxInflightRequests: cfg.MaxInflightRequests,
+		FailedKeysPerMinute: cfg.FailedKeysPerMinute, TrustedProxies: cfg.TrustedProxies,
 	})
-	if err != nil {
-		return err
-	}
-	in.eventLimit = newBodyLimit(in.bodies, cfg.MaxEventBytes, limitEventBytes)
-	in.bulkLimit = newBodyLimit(in.bodies, cfg.MaxBulkBytes, limitBulkBytes)
-	g.ingester = in
-	return nil
+	return err
 }
 
 // register registers all metrics.
 func (g *Gateway) register(collectors []prometheus.Collector) error {
 	for _, c := range append(collectors, gauges(gaugeSources{
 		inflightBytes:      g.publisher.Inflight,
-		inflightRequests:   g.ingester.overload.requests.Load,
-		bodyBytes:          g.ingester.bodies.Used,
+		inflightRequests:   g.ingester.UnderWay,
+		bodyBytes:          g.ingester.BodyBytes,
 		connections:        g.server.conns.Open,
 		spool:              g.spooled,
 		projects:           g.projects.Load,

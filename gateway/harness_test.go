@@ -22,6 +22,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"sluice/gateway/broker/brokertest"
+	"sluice/gateway/ingest"
 	"sluice/gateway/projects"
 )
 
@@ -159,20 +160,20 @@ type reply struct {
 
 // answerFields are the fields of all answers.
 type answerFields struct {
-	Status     string      `json:"status"`
-	EventID    string      `json:"event_id"`
-	Error      string      `json:"error"`
-	Code       string      `json:"code"`
-	Retryable  *bool       `json:"retryable"`
-	RequestID  string      `json:"request_id"`
-	Field      string      `json:"field"`
-	Limit      string      `json:"limit"`
-	Accepted   int         `json:"accepted"`
-	Duplicates int         `json:"duplicates"`
-	Rejected   int         `json:"rejected"`
-	Errors     []errorBody `json:"errors"`
-	Retry      [][2]int    `json:"retry"`
-	EventIDs   []*string   `json:"event_ids"`
+	Status     string             `json:"status"`
+	EventID    string             `json:"event_id"`
+	Error      string             `json:"error"`
+	Code       string             `json:"code"`
+	Retryable  *bool              `json:"retryable"`
+	RequestID  string             `json:"request_id"`
+	Field      string             `json:"field"`
+	Limit      string             `json:"limit"`
+	Accepted   int                `json:"accepted"`
+	Duplicates int                `json:"duplicates"`
+	Rejected   int                `json:"rejected"`
+	Errors     []ingest.ErrorBody `json:"errors"`
+	Retry      [][2]int           `json:"retry"`
+	EventIDs   []*string          `json:"event_ids"`
 }
 
 // request is a request that a test sends.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"sluice/gateway/ingest"
 )
 
 // headOf returns a request of one event whose head has n bytes with its empty line.
@@ -36,7 +38,7 @@ func TestHeadSizes(t *testing.T) {
 			}
 		}
 		got := s.do(request{path: pathEvents, body: body, header: map[string]string{"Cookie": strings.Repeat("c", limit)}})
-		if got.status != 431 || got.body.Limit != limitHeaderBytes || !strings.Contains(got.body.Error, fmt.Sprint(limit)) {
+		if got.status != 431 || got.body.Limit != ingest.LimitHeaderBytes || !strings.Contains(got.body.Error, fmt.Sprint(limit)) {
 			t.Errorf("got %d %s", got.status, got.text)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/gateway/ingest"
 )
 
 // dial opens a connection that is closed when the test ends.
@@ -70,7 +72,7 @@ func TestConnections(t *testing.T) {
 		if resp == nil || resp.StatusCode != 503 || !resp.Close {
 			t.Fatalf("one more: got %v", resp)
 		}
-		var body errorBody
+		var body ingest.ErrorBody
 		if err := json.NewDecoder(resp.Body).Decode(&body); err != nil || body.Code != "unavailable" || !body.Retryable {
 			t.Errorf("one more: got %+v, %v", body, err)
 		}
@@ -83,7 +85,7 @@ func TestConnections(t *testing.T) {
 	if resp := ask(t, s.dial(), rawHealth); resp == nil || resp.StatusCode != 200 || !resp.Close {
 		t.Errorf("a load balancer's check: got %v", resp)
 	}
-	if got := s.counter("sluice_gateway_overload_total", limitConnections); got != 3 {
+	if got := s.counter("sluice_gateway_overload_total", ingest.LimitConnections); got != 3 {
 		t.Errorf("counted %v", got)
 	}
 	for i, conn := range held {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"sluice/gateway/ingest"
 )
 
 // inBackground sends requests that wait for their answers. The returned function waits for their statuses.
@@ -29,7 +31,7 @@ func TestInflightRequests(t *testing.T) {
 		hold := make(chan struct{})
 		s.producer.Hold = hold
 		statuses := s.inBackground(2, `{"message":"x"}`)
-		waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == 2 })
+		waitUntil(t, func() bool { return s.ingester.UnderWay() == 2 })
 		if got := s.counter("sluice_gateway_inflight_requests", ""); got != 2 {
 			t.Errorf("the gauge says %v", got)
 		}
@@ -48,7 +50,7 @@ func TestInflightRequests(t *testing.T) {
 			if got := s.do(request{path: pathEvents, noKey: true}); got.status != 401 {
 				t.Errorf("without a key: got %d", got.status)
 			}
-			if got := s.counter("sluice_gateway_overload_total", limitRequests); got != 4 {
+			if got := s.counter("sluice_gateway_overload_total", ingest.LimitRequests); got != 4 {
 				t.Errorf("counted %v", got)
 			}
 		}
@@ -58,8 +60,8 @@ func TestInflightRequests(t *testing.T) {
 				t.Errorf("limit %d: one that was let in got %d", limit, status)
 			}
 		}
-		if got := s.single(`{"message":"x"}`); got.status != 202 || s.ingester.overload.requests.Load() != 0 {
-			t.Errorf("afterwards: got %d, %d in flight", got.status, s.ingester.overload.requests.Load())
+		if got := s.single(`{"message":"x"}`); got.status != 202 || s.ingester.UnderWay() != 0 {
+			t.Errorf("afterwards: got %d, %d in flight", got.status, s.ingester.UnderWay())
 		}
 	}
 }
@@ -71,7 +73,7 @@ func TestRefusalsSpreadTheirRetries(t *testing.T) {
 	hold := make(chan struct{})
 	s.producer.Hold = hold
 	statuses := s.inBackground(1, `{"message":"x"}`)
-	waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == 1 })
+	waitUntil(t, func() bool { return s.ingester.UnderWay() == 1 })
 	seen := map[string]int{}
 	for range 100 {
 		seen[s.single(`{"message":"x"}`).header.Get("Retry-After")]++
@@ -103,7 +105,7 @@ func TestBodiesInFlight(t *testing.T) {
 			pathEvents, testKey, len(large), large[:len(large)-1]); err != nil {
 			t.Fatal(err)
 		}
-		waitUntil(t, func() bool { return s.ingester.bodies.Used() == int64(i+1)*56<<10 })
+		waitUntil(t, func() bool { return s.ingester.BodyBytes() == int64(i+1)*56<<10 })
 	}
 	if got := s.counter("sluice_gateway_body_bytes", ""); got != 224<<10 {
 		t.Errorf("the gauge says %v", got)
@@ -114,7 +116,7 @@ func TestBodiesInFlight(t *testing.T) {
 	if got := s.do(encoded(pathEvents, "gzip", large)); got.status != 503 {
 		t.Errorf("a small one that becomes large: got %d %s", got.status, got.text)
 	}
-	if got := s.counter("sluice_gateway_overload_total", limitBodyBytes); got != 2 {
+	if got := s.counter("sluice_gateway_overload_total", ingest.LimitBodyBytes); got != 2 {
 		t.Errorf("counted %v", got)
 	}
 	for _, n := range []int{25, 8<<10 - 1, 8 << 10} {
@@ -128,7 +130,7 @@ func TestBodiesInFlight(t *testing.T) {
 		}
 		_ = conn.(*net.TCPConn).CloseWrite()
 	}
-	waitUntil(t, func() bool { return s.ingester.bodies.Used() == 0 })
+	waitUntil(t, func() bool { return s.ingester.BodyBytes() == 0 })
 	if got := s.single(large); got.status != 202 {
 		t.Errorf("afterwards: got %d %s", got.status, got.text)
 	}
@@ -154,7 +156,7 @@ func testQueueWait(t *testing.T, partitionBy string) {
 	var waiting []func() []int
 	for i := range 120 {
 		waiting = append(waiting, s.inBackground(1, large))
-		waitUntil(t, func() bool { return s.ingester.overload.requests.Load() == int64(i+1) })
+		waitUntil(t, func() bool { return s.ingester.UnderWay() == int64(i+1) })
 	}
 	if s.publisher.Congested() {
 		t.Error("refused before Kafka took anything")
@@ -176,7 +178,7 @@ func testQueueWait(t *testing.T, partitionBy string) {
 	if got := s.single(`{"message":"x"}`); got.status != 202 {
 		t.Errorf("afterwards got %d %s", got.status, got.text)
 	}
-	if got := s.counter("sluice_gateway_overload_total", limitQueueWait); got != 1 {
+	if got := s.counter("sluice_gateway_overload_total", ingest.LimitQueueWait); got != 1 {
 		t.Errorf("counted %v", got)
 	}
 }

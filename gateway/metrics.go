@@ -7,34 +7,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/gateway/broker"
+	"sluice/gateway/ingest"
 	"sluice/gateway/ratelimit"
 	"sluice/gateway/spool"
 )
-
-// Names, in metrics, of the limits that keep the gateway itself from harm.
-const (
-	limitFailedKeys    = "failed_keys"
-	limitRequests      = "inflight_requests"
-	limitBodyBytes     = "body_bytes"
-	limitInflightBytes = "inflight_bytes"
-	limitQueueWait     = "queue_wait"
-	limitConnections   = "connections"
-)
-
-var overloadLimits = []string{
-	limitFailedKeys, limitRequests, limitBodyBytes, limitInflightBytes, limitQueueWait, limitConnections,
-}
 
 // metrics are the gateway's metrics. Labels come from closed sets of our own: routes, statuses and reasons, never
 // anything that a client wrote.
 type metrics struct {
 	requests        *prometheus.CounterVec
 	duration        prometheus.Histogram
-	accepted        prometheus.Counter
-	rejected        *prometheus.CounterVec
 	publishDuration prometheus.Histogram
 	publishErrors   *prometheus.CounterVec
-	overloads       *prometheus.CounterVec
 	spoolFsync      prometheus.Histogram
 	spoolErrors     *prometheus.CounterVec
 	spoolLost       prometheus.Counter
@@ -50,14 +34,6 @@ func newMetrics(statuses map[string][]int) *metrics {
 			Name: "sluice_gateway_request_duration_seconds", Help: "Time from the headers read to the answer ready.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
-		accepted: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_gateway_events_accepted_total",
-			Help: "Events answered as accepted: acknowledged by Kafka or on the spool's disk.",
-		}),
-		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_events_rejected_total",
-			Help: "Refused events, and refused requests whose events were not counted, by reason.",
-		}, []string{"reason"}),
 		publishDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_gateway_publish_duration_seconds", Help: "Time of one produce request to Kafka.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
@@ -65,10 +41,6 @@ func newMetrics(statuses map[string][]int) *metrics {
 		publishErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_gateway_publish_errors_total", Help: "Requests to Kafka that failed, by reason.",
 		}, []string{"reason"}),
-		overloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_gateway_overload_total",
-			Help: "Requests and connections turned away to keep the gateway from harm, by limit.",
-		}, []string{"limit"}),
 		spoolFsync: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "sluice_gateway_spool_fsync_seconds",
 			Help:    "Time of one fsync of the spool, for which several requests wait together.",
@@ -91,8 +63,7 @@ func newMetrics(statuses map[string][]int) *metrics {
 // collectors returns the metrics that newMetrics made.
 func (m *metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		m.requests, m.duration, m.accepted, m.rejected, m.overloads,
-		m.publishDuration, m.publishErrors, m.spoolFsync, m.spoolErrors, m.spoolLost,
+		m.requests, m.duration, m.publishDuration, m.publishErrors, m.spoolFsync, m.spoolErrors, m.spoolLost,
 	}
 }
 
@@ -103,12 +74,6 @@ func (m *metrics) zero(statuses map[string][]int) {
 		for _, status := range known {
 			m.requests.WithLabelValues(route, statusText(status))
 		}
-	}
-	for _, a := range answers[1:] {
-		m.rejected.WithLabelValues(a.code)
-	}
-	for _, limit := range overloadLimits {
-		m.overloads.WithLabelValues(limit)
 	}
 	for _, reason := range spool.Reasons {
 		m.spoolErrors.WithLabelValues(reason)
@@ -125,7 +90,7 @@ type gaugeSources struct {
 	bodyBytes          func() int64
 	connections        func() int
 	spool              func() spool.Stats
-	projects           func() *projectSet
+	projects           func() *ingest.ProjectSet
 	projectsFileBroken func() bool
 }
 
@@ -168,13 +133,6 @@ func oneIf(is bool) float64 {
 	}
 	return 0
 }
-
-func (m *metrics) reject(k kind, n int) {
-	m.rejected.WithLabelValues(answers[k].code).Add(float64(n))
-}
-
-// turnedAway counts a refusal by one of overloadLimits.
-func (m *metrics) turnedAway(limit string) { m.overloads.WithLabelValues(limit).Inc() }
 
 func (m *metrics) request(route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, statusText(status)).Inc()

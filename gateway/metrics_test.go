@@ -2,9 +2,10 @@ package gateway
 
 import (
 	"slices"
+	"testing"
+
 	"sluice/gateway/broker"
 	"sluice/gateway/spool"
-	"testing"
 
 	"github.com/stretchr/testify/require"
 )

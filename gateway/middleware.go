@@ -13,6 +13,7 @@ import (
 
 	"sluice/gateway/body"
 	"sluice/gateway/conn"
+	"sluice/gateway/ingest"
 	"sluice/gateway/refusals"
 	"sluice/internal/event"
 )
@@ -37,27 +38,24 @@ func (s *server) measure(c *fiber.Ctx) error {
 		ctx.SetConnectionClose()
 	}
 	r, took := routeOf(ctx), time.Since(start)
-	s.ingester.metrics.request(r.label, ctx.Response.StatusCode(), took)
+	s.metrics.request(r.label, ctx.Response.StatusCode(), took)
 	s.logRequest(ctx, r.label, took)
 	return nil
 }
 
 // logRequest logs every request at debug level, and refusals as package refusals does.
 func (s *server) logRequest(ctx *fasthttp.RequestCtx, route string, took time.Duration) {
-	o, _ := ctx.UserValue(outcomeKey{}).(*outcome)
-	if o == nil && !s.ingester.debug {
+	o, refused := ingest.OutcomeIn(ctx)
+	if !refused && !s.debug {
 		return
 	}
-	if o == nil {
-		o = &outcome{}
+	status, code, id := ctx.Response.StatusCode(), o.Kind.Code(), ctx.Response.Header.Peek(ingest.HeaderRequestID)
+	if s.debug {
+		s.log.Debug("request answered", "route", route, "status", status, "code", code, "project", o.Project,
+			"events_refused", o.Events, "took", took, "request_id", string(id))
 	}
-	status, code, id := ctx.Response.StatusCode(), answers[o.kind].code, ctx.Response.Header.Peek(headerRequestID)
-	if s.ingester.debug {
-		s.log.Debug("request answered", "route", route, "status", status, "code", code, "project", o.project,
-			"events_refused", o.events, "took", took, "request_id", string(id))
-	}
-	if o.kind != 0 && route != routeHealth { // a failing health check means draining, which has a line of its own
-		s.refusals.Note(refusals.Kind{Route: route, Status: status, Code: code, Project: o.project}, o.events, id)
+	if o.Kind != 0 && route != routeHealth { // a failing health check means draining, which has a line of its own
+		s.refusals.Note(refusals.Kind{Route: route, Status: status, Code: code, Project: o.Project}, o.Events, id)
 	}
 }
 
@@ -68,7 +66,7 @@ func (s *server) recoverPanic(c *fiber.Ctx) error {
 		if cause := recover(); cause != nil {
 			s.log.Error("handler panicked", "panic", cause, "stack", string(debug.Stack()))
 			c.Context().SetConnectionClose() // part of the body may be unread
-			refuse(kindInternal, "Something went wrong on our side.").write(c.Context())
+			ingest.Refuse(ingest.KindInternal, "Something went wrong on our side.").Write(c.Context())
 		}
 	}()
 	return c.Next()
@@ -82,9 +80,9 @@ func (*server) identify(c *fiber.Ctx) error {
 
 // setRequestID echoes the client's id if it is valid, and makes one otherwise.
 func setRequestID(ctx *fasthttp.RequestCtx) {
-	id := ctx.Request.Header.Peek(headerRequestID)
+	id := ctx.Request.Header.Peek(ingest.HeaderRequestID)
 	if validRequestID(id) {
-		ctx.Response.Header.SetBytesV(headerRequestID, id)
+		ctx.Response.Header.SetBytesV(ingest.HeaderRequestID, id)
 		return
 	}
 	// The id is no secret. It must only be unlikely to occur twice.
@@ -94,7 +92,7 @@ func setRequestID(ctx *fasthttp.RequestCtx) {
 	fresh[6], fresh[8] = fresh[6]&0x0F|0x40, fresh[8]&0x3F|0x80 // version 4 (RFC 9562, section 5.4)
 	var text [36]byte
 	event.PutID(text[:], fresh)
-	ctx.Response.Header.SetBytesV(headerRequestID, text[:])
+	ctx.Response.Header.SetBytesV(ingest.HeaderRequestID, text[:])
 }
 
 // validRequestID reports whether an id is safe in a log: [A-Za-z0-9_-]{1,64}.
@@ -114,16 +112,16 @@ func (s *server) checkFraming(c *fiber.Ctx) error {
 	if conn.Framed(&ctx.Request.Header) {
 		return c.Next()
 	}
-	s.ingester.projects.Load().origins.answer(ctx)
+	s.ingester.AnyOrigin(ctx)
 	ctx.SetConnectionClose()
-	errNotHTTP.write(ctx)
+	errNotHTTP.Write(ctx)
 	return nil
 }
 
 // answerBrowser tells browsers what they may do, and answers OPTIONS.
 func (s *server) answerBrowser(c *fiber.Ctx) error {
 	ctx := c.Context()
-	welcome := s.ingester.projects.Load().origins.answer(ctx)
+	welcome := s.ingester.AnyOrigin(ctx)
 	if !ctx.IsOptions() {
 		return c.Next()
 	}
@@ -144,7 +142,7 @@ func (s *server) options(ctx *fasthttp.RequestCtx, r *route, welcome bool) {
 		s.notFound(ctx, r)
 		return
 	}
-	body.Discard(ctx, s.ingester.bulkLimit.bytes)
+	body.Discard(ctx, s.ingester.BulkBytes())
 	if known {
 		h.Set(fasthttp.HeaderAllow, allow+", "+fasthttp.MethodOptions)
 	}
@@ -194,7 +192,7 @@ func (s *server) answerExpect(c *fiber.Ctx) error {
 	}
 	switch r := routeOf(ctx); {
 	case r.protocol != nil && r.takes(ctx.Method()):
-		state.mayContinue = s.ingester.ingestHead(ctx, r.protocol)
+		state.mayContinue = s.ingester.IngestHead(ctx, r.protocol)
 	case r.protocol == nil && (ctx.IsGet() || ctx.IsHead()):
 		state.mayContinue = true // the handler answers, on every path
 	default:

@@ -6,6 +6,8 @@ import (
 	_ "embed"
 	"encoding/hex"
 
+	"sluice/gateway/ingest"
+
 	"github.com/valyala/fasthttp"
 )
 
@@ -22,7 +24,7 @@ var openAPITag = func() string {
 
 // openAPI answers GET /openapi.json. It needs no key and tells nothing about projects or settings. Caches must
 // revalidate it, so that clients see an upgrade at once.
-func (*server) openAPI(ctx *fasthttp.RequestCtx) *problem {
+func (*server) openAPI(ctx *fasthttp.RequestCtx) *ingest.Problem {
 	h := &ctx.Response.Header
 	h.Set(fasthttp.HeaderETag, openAPITag)
 	h.Set(fasthttp.HeaderCacheControl, "no-cache")

@@ -9,13 +9,14 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"sluice/gateway/broker"
-	"sluice/gateway/broker/brokertest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sluice/gateway/broker"
+	"sluice/gateway/broker/brokertest"
 )
 
 var (

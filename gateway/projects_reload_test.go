@@ -2,19 +2,16 @@ package gateway
 
 import (
 	"bytes"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"sluice/gateway/projects"
-	"sluice/gateway/ratelimit"
 )
 
 // logged is a log that a test may read while others write it.
@@ -100,92 +97,4 @@ func projectsIn(t testing.TB, text string) *projects.Set {
 	set, err := projects.Parse(strings.NewReader(text), "projects.yaml")
 	require.NoError(t, err)
 	return set
-}
-
-// TestLimitersOutliveReloads: an unchanged limit keeps its state, a changed one starts full, and one without a
-// project is forgotten.
-func TestLimitersOutliveReloads(t *testing.T) {
-	read := func(old *projectSet, limit string) *projectSet {
-		t.Helper()
-		set := projectsIn(t, "projects: [{id: a, keys: [{sha256: \""+hash("k")+"\"}], limit: "+limit+"}]")
-		limiters := newLimiters(nil)
-		if old != nil {
-			limiters = old.limiters
-			limiters.retain(set)
-		}
-		return newProjectSet(set, limiters, time.Now())
-	}
-	limiterOf := func(s *projectSet) *ratelimit.Limiter { return s.find([]byte("k")).limit }
-	one := read(nil, "{events: 5}")
-	first := limiterOf(one)
-	two := read(one, "{events: 5, window: 60s, retry_after: window}")
-	assert.Same(t, first, limiterOf(two), "the same limit")
-	three := read(two, "{events: 6}")
-	assert.NotSame(t, first, limiterOf(three), "a changed limit")
-	assert.EqualValues(t, 6, limiterOf(three).Limit().Events)
-	assert.Len(t, three.limiters.inUse, 1)
-	assert.Nil(t, limiterOf(read(three, "{unlimited: true}")))
-	assert.Empty(t, three.limiters.inUse)
-	// This request found its project before the change and made its limiter after it. The limiter is the same.
-	old := read(nil, "{events: 7}")
-	next := read(old, "{events: 7}")
-	assert.Same(t, limiterOf(old), limiterOf(next))
-}
-
-// TestProjectIsMadeOnce: all requests of a project get the same one, however many ask at once.
-func TestProjectIsMadeOnce(t *testing.T) {
-	var text strings.Builder
-	const n = 10_000
-	text.WriteString("projects:\n")
-	for i := range n {
-		fmt.Fprintf(&text, `- {id: p%d, keys: [{sha256: "%s"}, {sha256: "%s"}], origins: ["https://o%d.example"]}`+"\n",
-			i, hash(fmt.Sprint("a", i)), hash(fmt.Sprint("b", i)), i%100)
-	}
-	inForce := newProjectSet(projectsIn(t, text.String()), newLimiters(nil), time.Now())
-	assert.Equal(t, n, inForce.Len())
-	assert.Equal(t, 2*n, inForce.Keys())
-	found := make([][]*project, 4)
-	var all sync.WaitGroup
-	for who := range found {
-		all.Go(func() {
-			for i := range n {
-				found[who] = append(found[who], inForce.find(fmt.Append(nil, "a", i)))
-			}
-		})
-	}
-	all.Wait()
-	for i := range n {
-		p := inForce.find(fmt.Append(nil, "b", i))
-		for who := range found {
-			require.Same(t, p, found[who][i], "project %d", i)
-		}
-		require.Equal(t, fmt.Sprint("p", i), p.id)
-		require.True(t, p.origins.Admits(fmt.Appendf(nil, "https://o%d.example", i%100)), "project %d", i)
-		require.False(t, p.origins.Admits([]byte("https://o100.example")), "project %d", i)
-	}
-	assert.Nil(t, inForce.find([]byte("c")))
-	assert.Nil(t, inForce.find(nil))
-	assert.Nil(t, newProjectSet(&projects.Set{}, newLimiters(nil), time.Now()).find([]byte("a0")))
-	assert.True(t, inForce.origins.Admits([]byte("https://o99.example")), "the origins of all")
-	assert.False(t, inForce.origins.Admits([]byte("https://o100.example")), "the origins of all")
-}
-
-// BenchmarkFindProject measures the look-up that each request makes, with the project's limiter.
-func BenchmarkFindProject(b *testing.B) {
-	for _, n := range []int{1, 100_000} {
-		var text strings.Builder
-		for i := range n {
-			fmt.Fprintf(&text, "{\"id\":\"p%d\",\"keys\":[{\"sha256\":\"%s\"}]}\n", i, hash(fmt.Sprint("k", i)))
-		}
-		set, err := projects.Parse(strings.NewReader(text.String()), "projects.jsonl")
-		require.NoError(b, err)
-		inForce := newProjectSet(set, newLimiters(nil), time.Now())
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			b.ReportAllocs()
-			key := []byte("k0")
-			for b.Loop() {
-				inForce.find(key)
-			}
-		})
-	}
 }

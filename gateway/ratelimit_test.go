@@ -66,7 +66,7 @@ func TestWhatIsCharged(t *testing.T) {
 		}, 3},
 	} {
 		s.do(step.r)
-		limit := s.projects.Load().find([]byte(testKey)).limit
+		limit := s.projects.Load().Find([]byte(testKey)).Limit
 		require.Equal(t, step.left, limit.Quota(s.clock.now()).Remaining, step.name)
 	}
 }

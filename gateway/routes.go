@@ -8,6 +8,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/body"
+	"sluice/gateway/ingest"
+	"sluice/gateway/protocol"
 )
 
 // The public paths.
@@ -29,7 +31,8 @@ const (
 
 // route is one row of the table of public paths.
 type route struct {
-	path    string   // exact: case and a trailing slash count
+	path    string   // exact: case and a trailing slash count. {n} stands for one segment that is not empty
+	aliases []string // paths that are answered alike, and that the documents do not list
 	methods []string // that the path takes beside OPTIONS, which every path takes
 	label   string   // in metrics and log lines
 	// statuses are the statuses that the route answers. Their counters start at zero.
@@ -38,13 +41,13 @@ type route struct {
 	words []string
 
 	// Each route has one of these two.
-	protocol *protocol // takes events
-	get      func(s *server, ctx *fasthttp.RequestCtx) *problem
+	protocol *ingest.Protocol // takes events
+	get      func(s *server, ctx *fasthttp.RequestCtx) *ingest.Problem
 
 	// Derived from the fields above.
-	allow       string   // the Allow header
-	wrongMethod *problem // 405
-	misspelt    *problem // 404 to a path that is nearly this one
+	allow       string          // the Allow header
+	wrongMethod *ingest.Problem // 405
+	misspelt    *ingest.Problem // 404 to a path that is nearly this one
 }
 
 // ingestStatuses are the statuses of a route that takes events.
@@ -56,11 +59,11 @@ var ingestStatuses = []int{202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500
 var routes = derived(
 	&route{
 		path: pathEvents, methods: onlyPost, label: routeEvents, statuses: ingestStatuses,
-		words: []string{"events", "event"}, protocol: nativeSingle,
+		words: []string{"events", "event"}, protocol: protocol.NativeSingle,
 	},
 	&route{
 		path: pathBulk, methods: onlyPost, label: routeBulk, statuses: ingestStatuses,
-		words: []string{"bulk", "batch", "_bulk"}, protocol: nativeBulk,
+		words: []string{"bulk", "batch", "_bulk"}, protocol: protocol.NativeBulk,
 	},
 	&route{
 		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},
@@ -84,13 +87,24 @@ var (
 func derived(rows ...*route) []*route {
 	for _, r := range rows {
 		r.allow = strings.Join(r.methods, ", ")
-		r.wrongMethod = refuse(kindMethodNotAllowed, "This path takes only "+strings.Join(r.methods, " and ")+".")
-		r.wrongMethod.allow = r.allow
-		r.misspelt = refuse(kindNotFound,
+		r.wrongMethod = ingest.Refuse(ingest.KindMethodNotAllowed,
+			"This path takes only "+strings.Join(r.methods, " and ")+".")
+		r.wrongMethod.Allow = r.allow
+		r.misspelt = ingest.Refuse(ingest.KindNotFound,
 			"There is nothing at this path, and paths are exact (prefix, case, a slash at the end): did you mean "+
 				r.methods[0]+" "+r.path+"?")
 	}
 	return rows
+}
+
+// protocolNames returns the names of all protocols.
+func protocolNames() (names []string) {
+	for _, r := range routes {
+		if r.protocol != nil && !slices.Contains(names, r.protocol.Name) {
+			names = append(names, r.protocol.Name)
+		}
+	}
+	return names
 }
 
 // routeStatuses returns the statuses of each label.
@@ -102,18 +116,52 @@ func routeStatuses() map[string][]int {
 	return statuses
 }
 
-var routeByPath = func() map[string]*route {
-	byPath := map[string]*route{}
+// variable stands, in the path of a route, for one segment that is not empty.
+const variable = "{n}"
+
+// paths returns the path and its aliases.
+func (r *route) paths() []string { return append([]string{r.path}, r.aliases...) }
+
+// routeByPath has the paths without a variable, variableRoutes those with one.
+var routeByPath, variableRoutes = func() (byPath map[string]*route, rest []variableRoute) {
+	byPath = map[string]*route{}
 	for _, r := range routes {
-		byPath[r.path] = r
+		for _, path := range r.paths() {
+			if before, after, is := strings.Cut(path, variable); is {
+				rest = append(rest, variableRoute{before, after, r})
+			} else {
+				byPath[path] = r
+			}
+		}
 	}
-	return byPath
+	return byPath, rest
 }()
+
+// variableRoute is a path with a variable.
+type variableRoute struct {
+	before, after string
+	route         *route
+}
+
+// match reports whether a path is the route's.
+func (v *variableRoute) match(path string) bool {
+	if len(path) <= len(v.before)+len(v.after) ||
+		!strings.HasPrefix(path, v.before) || !strings.HasSuffix(path, v.after) {
+		return false
+	}
+	return strings.IndexByte(path[len(v.before):len(path)-len(v.after)], '/') < 0
+}
 
 // routeOf returns the route of a request's path, or otherRoute.
 func routeOf(ctx *fasthttp.RequestCtx) *route {
-	if r, known := routeByPath[string(ctx.URI().PathOriginal())]; known {
+	path := ctx.URI().PathOriginal()
+	if r, known := routeByPath[string(path)]; known {
 		return r
+	}
+	for i := range variableRoutes {
+		if v := &variableRoutes[i]; v.match(string(path)) {
+			return v.route
+		}
 	}
 	return otherRoute
 }
@@ -131,29 +179,29 @@ func (r *route) takes(method []byte) bool {
 // answer answers a request that has the route's path and one of its methods.
 func (s *server) answer(ctx *fasthttp.RequestCtx, r *route) {
 	if r.protocol != nil {
-		s.ingester.ingest(ctx, r.protocol)
+		s.ingester.Ingest(ctx, r.protocol)
 		return
 	}
 	if p := r.get(s, ctx); p != nil {
-		p.write(ctx)
+		p.Write(ctx)
 	}
 }
 
 // notFound answers 404 to a path that is not in the table, and 405 to a method that the path does not take.
 func (s *server) notFound(ctx *fasthttp.RequestCtx, r *route) {
-	body.Discard(ctx, s.ingester.bulkLimit.bytes)
+	body.Discard(ctx, s.ingester.BulkBytes())
 	switch near := nearestRoute(ctx.URI().PathOriginal()); {
 	case r != otherRoute:
-		r.wrongMethod.write(ctx)
+		r.wrongMethod.Write(ctx)
 	case near != nil:
-		near.misspelt.write(ctx)
+		near.misspelt.Write(ctx)
 	default:
-		errNotFound.write(ctx)
+		errNotFound.Write(ctx)
 	}
 }
 
-var errNotFound = refuse(kindNotFound, "There is nothing at this path: send one event with POST to "+pathEvents+
-	", several with POST to "+pathBulk+"; GET "+pathOpenAPI+" describes all paths.")
+var errNotFound = ingest.Refuse(ingest.KindNotFound,
+	"There is nothing at this path: send one event with POST to "+pathEvents+", several with POST to "+pathBulk+"; GET "+pathOpenAPI+" describes all paths.")
 
 // longestMisspelt is the length, in bytes, up to which a wrong path is compared with the right ones.
 const longestMisspelt = 128

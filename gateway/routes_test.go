@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"sluice/gateway/ingest"
 )
 
 // TestWrongPathNamesTheRightOne: the answer names the path that the client probably meant, or both event paths, and
@@ -48,11 +50,11 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		request
 		limit, bytes string
 	}{
-		{request{path: pathEvents, body: strings.Repeat(" ", 1235)}, limitEventBytes, "1234 bytes"},
-		{request{path: pathEvents, body: strings.Repeat(" ", 1235), chunked: true}, limitEventBytes, "1234 bytes"},
-		{encoded(pathEvents, "gzip", strings.Repeat(" ", 1235)), limitEventBytes, "1234 bytes"},
-		{request{path: pathBulk, body: strings.Repeat(" ", 5679)}, limitBulkBytes, "5678 bytes"},
-		{request{path: pathHealth, method: http.MethodGet, header: map[string]string{"X-Long": strings.Repeat("a", 16<<10)}}, limitHeaderBytes, "16384 bytes"},
+		{request{path: pathEvents, body: strings.Repeat(" ", 1235)}, ingest.LimitEventBytes, "1234 bytes"},
+		{request{path: pathEvents, body: strings.Repeat(" ", 1235), chunked: true}, ingest.LimitEventBytes, "1234 bytes"},
+		{encoded(pathEvents, "gzip", strings.Repeat(" ", 1235)), ingest.LimitEventBytes, "1234 bytes"},
+		{request{path: pathBulk, body: strings.Repeat(" ", 5679)}, ingest.LimitBulkBytes, "5678 bytes"},
+		{request{path: pathHealth, method: http.MethodGet, header: map[string]string{"X-Long": strings.Repeat("a", 16<<10)}}, ingest.LimitHeaderBytes, "16384 bytes"},
 	} {
 		got := s.do(r.request)
 		if got.body.Code != "too_large" || got.body.Limit != r.limit || !strings.Contains(got.body.Error, r.limit) || !strings.Contains(got.body.Error, r.bytes) {
@@ -61,7 +63,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	}
 	small := serve(t, withProjects(t, limited(3, "60s")))
 	got := small.do(request{path: pathBulk + "?atomic=true", body: events(4, nil)})
-	if got.status != 413 || got.body.Limit != limitRate || !strings.Contains(got.body.Error, "3 events") {
+	if got.status != 413 || got.body.Limit != ingest.LimitRate || !strings.Contains(got.body.Error, "3 events") {
 		t.Errorf("atomic: got %d %s", got.status, got.text)
 	}
 }

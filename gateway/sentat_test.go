@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/gateway/ingest"
 	"sluice/internal/event"
 )
 
@@ -30,7 +31,7 @@ func TestTimeSent(t *testing.T) {
 	t.Parallel()
 	s := serve(t) // whose clock stands at 2026-11-23T12:00:00Z
 	event := `{"message":"x"}`
-	header := func(v string) map[string]string { return map[string]string{headerSentAt: v} }
+	header := func(v string) map[string]string { return map[string]string{ingest.HeaderSentAt: v} }
 	const ms = int64(1795435200000)
 	tests := []struct {
 		name   string
@@ -83,7 +84,7 @@ func TestTimeSentCorrects(t *testing.T) {
 		"2026-11-23T12:00:02.001Z": -2001 * time.Millisecond,
 		"2026-11-23T11:00:00Z":     time.Hour,
 	} {
-		s.do(request{path: pathEvents, body: `{"message":"x"}`, header: map[string]string{headerSentAt: sent}})
+		s.do(request{path: pathEvents, body: `{"message":"x"}`, header: map[string]string{ingest.HeaderSentAt: sent}})
 		if got := s.lastEnvelope().Correction(); got != correction {
 			t.Errorf("%s: got %s", sent, got)
 		}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 
 	"sluice/gateway/body"
 	"sluice/gateway/conn"
+	"sluice/gateway/ingest"
 	"sluice/gateway/refusals"
 )
 
@@ -20,12 +22,14 @@ import (
 type server struct {
 	app      *fiber.App
 	conns    *conn.Set
-	ingester *ingester
+	ingester *ingest.Ingester
+	metrics  *metrics
 	draining *atomic.Bool
 	refusals *refusals.Log
 	log      *slog.Logger
 
 	maxHeaderBytes int
+	debug          bool // every request is logged
 }
 
 type serverConfig struct {
@@ -35,14 +39,16 @@ type serverConfig struct {
 	parkAfter      time.Duration // 0: the default
 }
 
-func newServer(cfg serverConfig, in *ingester, draining *atomic.Bool, log *slog.Logger) *server {
+func newServer(cfg serverConfig, in *ingest.Ingester, m *metrics, draining *atomic.Bool, log *slog.Logger) *server {
 	s := &server{
-		ingester: in, draining: draining, refusals: refusals.New(log), log: log, maxHeaderBytes: cfg.maxHeaderBytes,
+		ingester: in, metrics: m, draining: draining, refusals: refusals.New(log), log: log,
+		maxHeaderBytes: cfg.maxHeaderBytes,
+		debug:          log.Enabled(context.Background(), slog.LevelDebug),
 	}
 	s.app = s.newApp(cfg)
 	s.conns = conn.New(s.app.Server(), conn.Config{
 		Max: cfg.maxConnections, ParkAfter: cfg.parkAfter, Log: log,
-		TurnedAway: func() { in.metrics.turnedAway(limitConnections) },
+		TurnedAway: func() { in.TurnedAway(ingest.LimitConnections) },
 	})
 	return s
 }
@@ -59,7 +65,7 @@ func (s *server) newApp(cfg serverConfig) *fiber.App {
 		DisableStartupMessage:        true,
 		DisablePreParseMultipartForm: true,
 		StreamRequestBody:            true, // the key is checked before the body is read
-		BodyLimit:                    s.ingester.bulkLimit.bytes,
+		BodyLimit:                    s.ingester.BulkBytes(),
 		ReadTimeout:                  body.Silence,
 		WriteTimeout:                 30 * time.Second,
 		IdleTimeout:                  cfg.idleTimeout,
@@ -67,16 +73,15 @@ func (s *server) newApp(cfg serverConfig) *fiber.App {
 		WriteBufferSize:              1 << 10, // a usual answer; each open connection holds one
 	})
 	app.Use(s.middleware()...)
-	for _, r := range routes {
-		for _, method := range r.methods {
-			app.Add(method, r.path, func(c *fiber.Ctx) error {
-				s.answer(c.Context(), r)
-				return nil
-			})
-		}
-	}
+	// The table is looked up once more than Fiber's router would, but the labels, the hints and the router cannot
+	// disagree about a path.
 	app.Use(func(c *fiber.Ctx) error {
-		s.notFound(c.Context(), routeOf(c.Context()))
+		ctx := c.Context()
+		if r := routeOf(ctx); r.takes(ctx.Method()) {
+			s.answer(ctx, r)
+		} else {
+			s.notFound(ctx, r)
+		}
 		return nil
 	})
 
@@ -104,18 +109,18 @@ func nameUnknownMethods(handler fasthttp.RequestHandler) fasthttp.RequestHandler
 // headerReceived hands a body that is announced as too large to the handler, which refuses it almost unread. By default
 // the server first waits for several kilobytes of the body.
 func (s *server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	if h.ContentLength() > s.ingester.bulkLimit.bytes {
+	if h.ContentLength() > s.ingester.BulkBytes() {
 		return fasthttp.RequestConfig{MaxRequestBodySize: 1}
 	}
 	return fasthttp.RequestConfig{}
 }
 
 // health answers load balancers: 200, or 503 while the gateway drains.
-func (s *server) health(ctx *fasthttp.RequestCtx) *problem {
+func (s *server) health(ctx *fasthttp.RequestCtx) *ingest.Problem {
 	if s.draining.Load() {
-		return refuse(kindUnavailable, "The gateway is shutting down.")
+		return ingest.Refuse(ingest.KindUnavailable, "The gateway is shutting down.")
 	}
-	writeJSON(ctx, struct {
+	ingest.WriteJSON(ctx, struct {
 		Status string `json:"status"`
 	}{"ok"})
 	return nil
@@ -125,14 +130,14 @@ func (s *server) health(ctx *fasthttp.RequestCtx) *problem {
 // HTTP, or too large. The texts are our own: fasthttp's quote the request, with its key.
 func (s *server) failed(c *fiber.Ctx, err error) error {
 	ctx := c.Context()
-	unread := len(ctx.Response.Header.Peek(headerRequestID)) == 0
+	unread := len(ctx.Response.Header.Peek(ingest.HeaderRequestID)) == 0
 	if unread {
 		setRequestID(ctx)
-		s.ingester.projects.Load().origins.general(ctx)
+		s.ingester.GeneralOrigins(ctx)
 	}
-	s.fromFiberError(err).write(ctx)
+	s.fromFiberError(err).Write(ctx)
 	if unread && isRequest(err) {
-		s.ingester.metrics.request(routeOther, ctx.Response.StatusCode(), 0)
+		s.metrics.request(routeOther, ctx.Response.StatusCode(), 0)
 		s.logRequest(ctx, routeOther, 0)
 	}
 	return nil
@@ -145,25 +150,25 @@ func isRequest(err error) bool {
 	return errors.As(err, &e) && e.Code != fasthttp.StatusRequestTimeout && e.Code != fasthttp.StatusBadGateway
 }
 
-func (s *server) fromFiberError(err error) *problem {
+func (s *server) fromFiberError(err error) *ingest.Problem {
 	var e *fiber.Error
 	if !errors.As(err, &e) {
 		s.log.Error("request failed", "err", err)
-		return refuse(kindInternal, "Something went wrong on our side.")
+		return ingest.Refuse(ingest.KindInternal, "Something went wrong on our side.")
 	}
 	switch e.Code {
 	case fasthttp.StatusRequestHeaderFieldsTooLarge:
-		return overLimit(kindHeadersTooLarge, "The request line and its headers are larger than", limitHeaderBytes,
-			int64(s.maxHeaderBytes), "bytes")
+		return ingest.OverLimit(ingest.KindHeadersTooLarge,
+			"The request line and its headers are larger than", ingest.LimitHeaderBytes, int64(s.maxHeaderBytes), "bytes")
 	case fasthttp.StatusRequestTimeout:
-		return refuse(kindTimeout, "The request came too slowly.")
+		return ingest.Refuse(ingest.KindTimeout, "The request came too slowly.")
 	case fasthttp.StatusRequestEntityTooLarge:
-		return s.ingester.bulkLimit.exceeded("The body is larger than")
+		return s.ingester.BulkTooLarge()
 	case fasthttp.StatusMethodNotAllowed:
-		return refuse(kindMethodNotAllowed, "The path does not take this method.")
+		return ingest.Refuse(ingest.KindMethodNotAllowed, "The path does not take this method.")
 	default:
 		return errNotHTTP
 	}
 }
 
-var errNotHTTP = refuse(kindMalformed, "The request is not valid HTTP.")
+var errNotHTTP = ingest.Refuse(ingest.KindMalformed, "The request is not valid HTTP.")

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sluice/gateway/body/bodytest"
+	"sluice/gateway/ingest"
 )
 
 // eventOf returns an event of exactly n bytes.
@@ -26,9 +27,9 @@ func TestSizeLimits(t *testing.T) {
 		return body + strings.Repeat(" ", n-len(body))
 	}
 	for _, path := range []string{pathEvents, pathBulk} {
-		make, limit, name := eventOf, eventLimit, limitEventBytes
+		make, limit, name := eventOf, eventLimit, ingest.LimitEventBytes
 		if path == pathBulk {
-			make, limit, name = bulkOf, bulkLimit, limitBulkBytes
+			make, limit, name = bulkOf, bulkLimit, ingest.LimitBulkBytes
 		}
 		for _, off := range []int{-1, 0, 1} {
 			for _, coding := range append(slices.Clone(bodytest.Names), "") {
@@ -68,7 +69,7 @@ func TestWireSizeLimit(t *testing.T) {
 			n := limit + off - len(frame) - 8
 			body := "\x50\x2A\x4D\x18" + string([]byte{byte(n), byte(n >> 8), 0, 0}) + strings.Repeat("s", n) + frame
 			got := s.do(request{path: pathEvents, body: body, chunked: chunked, header: map[string]string{"Content-Encoding": "zstd"}})
-			if len(body) != limit+off || got.status != status || status == 413 && got.body.Limit != limitEventBytes {
+			if len(body) != limit+off || got.status != status || status == 413 && got.body.Limit != ingest.LimitEventBytes {
 				t.Errorf("%d bytes, chunked=%v: got %d %s", len(body), chunked, got.status, got.text)
 			}
 		}
@@ -87,7 +88,7 @@ func TestOneLargeEventInABulkIsRefusedAlone(t *testing.T) {
 		if got.status != status || len(got.body.Errors) != wantErrors || got.body.Accepted != 2-wantErrors {
 			t.Errorf("%+d: got %d %s", off, got.status, got.text)
 		}
-		if wantErrors == 1 && (got.body.Errors[0].Code != "too_large" || *got.body.Errors[0].Index != 0 || got.body.Errors[0].Limit != limitEventBytes) {
+		if wantErrors == 1 && (got.body.Errors[0].Code != "too_large" || *got.body.Errors[0].Index != 0 || got.body.Errors[0].Limit != ingest.LimitEventBytes) {
 			t.Errorf("%+d: got %s", off, got.text)
 		}
 	}

@@ -52,7 +52,7 @@ func slowly(t *testing.T, send func(w io.Writer)) (resp *http.Response, took tim
 		<-served
 		stop()
 		<-published
-		if held := g.ingester.bodies.Used(); held != 0 {
+		if held := g.ingester.BodyBytes(); held != 0 {
 			t.Errorf("%d bytes are still held", held)
 		}
 	})

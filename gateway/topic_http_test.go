@@ -21,6 +21,7 @@ import (
 
 	"sluice/gateway/broker"
 	"sluice/gateway/broker/brokertest"
+	"sluice/gateway/ingest"
 	"sluice/gateway/kafka"
 	"sluice/gateway/kafka/kafkatest"
 	"sluice/gateway/publish"
@@ -86,7 +87,7 @@ func TestTopicTakesLess(t *testing.T) {
 					t.Errorf("bulk of 1,500: %d, %d accepted, %d rejected: %.200s", got.status, got.body.Accepted, got.body.Rejected, got.text)
 				}
 				large := noisy(1_048_428)
-				if got := g.single(large); got.status != http.StatusRequestEntityTooLarge || got.body.Code != "too_large" || *got.body.Retryable || got.body.Limit != limitTopicBatch {
+				if got := g.single(large); got.status != http.StatusRequestEntityTooLarge || got.body.Code != "too_large" || *got.body.Retryable || got.body.Limit != ingest.LimitTopicBatch {
 					t.Errorf("a single event: %d %s", got.status, got.text)
 				}
 				got := g.bulkOf("[" + noisy(500) + "," + large + "," + noisy(500) + "]")

@@ -62,6 +62,18 @@ func parseEncoding(name []byte) (coding encoding, supported bool) {
 	return codingNone, false
 }
 
+// Decode decompresses wire into dst, which must be empty, for protocols whose clients do not name the encoding in a
+// header. coding is gzip, deflate, zstd or br; another one is ErrEncoding. Decode uses up wire and returns the errors
+// of Read.
+func (r *Reader) Decode(coding string, wire, dst *Buffer) error {
+	known, ok := parseEncoding([]byte(coding))
+	if !ok || known == codingNone {
+		return ErrEncoding
+	}
+	dst.budget = &r.pool.budget
+	return r.decompress(known, &wire.Buffer, dst)
+}
+
 // decompress writes the content of wire to dst, which must be empty. An empty body is valid in every encoding.
 func (r *Reader) decompress(coding encoding, wire *bytes.Buffer, dst *Buffer) error {
 	if wire.Len() == 0 {

@@ -1,4 +1,4 @@
-package gateway
+package ingest
 
 import (
 	"sync"
@@ -13,35 +13,36 @@ import (
 type project struct {
 	id       string
 	disabled bool
-	limit    *ratelimit.Limiter // nil: no limit
+	Limit    *ratelimit.Limiter // nil: no limit
 	origins  origins
 }
 
 // origins are the web origins whose pages may send.
 type origins struct{ *projects.Origins }
 
-// inForce holds the projects that are in force. Safe for concurrent use.
-type inForce struct{ atomic.Pointer[projectSet] }
+// Projects holds the projects that are in force. Safe for concurrent use.
+type Projects struct{ atomic.Pointer[ProjectSet] }
 
-// projectSet is one reading of the projects file with the limiters of its projects. A project is made when it first
+// ProjectSet is one reading of the projects file with the limiters of its projects. A project is made when it first
 // sends: most of a million never do.
-type projectSet struct {
+type ProjectSet struct {
 	*projects.Set
 	origins  origins                   // of all projects together
 	made     []atomic.Pointer[project] // by the project's number in the set
-	limiters *limiters
+	limiters *Limiters
 	since    time.Time // when limits that are new with this reading are full
 }
 
-func newProjectSet(set *projects.Set, limiters *limiters, now time.Time) *projectSet {
-	return &projectSet{
+// NewProjectSet joins a reading of the projects file with the limiters. Limits that are new with it are full at now.
+func NewProjectSet(set *projects.Set, limiters *Limiters, now time.Time) *ProjectSet {
+	return &ProjectSet{
 		Set: set, origins: origins{set.Origins()}, made: make([]atomic.Pointer[project], set.Len()),
 		limiters: limiters, since: now,
 	}
 }
 
-// find returns the project of a key, or nil.
-func (s *projectSet) find(key []byte) *project {
+// Find returns the project of a key, or nil.
+func (s *ProjectSet) Find(key []byte) *project {
 	number, ok := s.Lookup(key)
 	if !ok {
 		return nil
@@ -53,20 +54,20 @@ func (s *projectSet) find(key []byte) *project {
 }
 
 // make makes the project of a number. Goroutines that do so at once all get the first one's project.
-func (s *projectSet) make(number int) *project {
+func (s *ProjectSet) make(number int) *project {
 	of := s.Project(number)
 	made := &project{id: of.ID, disabled: of.Disabled, origins: origins{&of.Origins}}
-	made.limit = s.limiters.of(of.ID, of.Limit, s.since)
+	made.Limit = s.limiters.of(of.ID, of.Limit, s.since)
 	if s.made[number].CompareAndSwap(nil, made) {
 		return made
 	}
 	return s.made[number].Load()
 }
 
-// limiters holds the limiters in use, across all readings of the projects file: a reading that does not change a
+// Limiters holds the limiters in use, across all readings of the projects file: a reading that does not change a
 // project's limit gives the project no fresh burst. A limiter is made when its project first sends. Safe for concurrent
 // use.
-type limiters struct {
+type Limiters struct {
 	mu    sync.Mutex
 	inUse map[limitKey]*ratelimit.Limiter
 	store *ratelimit.Store // nil: each gateway limits by itself
@@ -83,12 +84,13 @@ const (
 	_ = uint(ratelimit.MaxWindow - projects.MaxLimitWindow)
 )
 
-func newLimiters(store *ratelimit.Store) *limiters {
-	return &limiters{inUse: map[limitKey]*ratelimit.Limiter{}, store: store}
+// NewLimiters returns no limiters yet. They share their limits through the store, or not if it is nil.
+func NewLimiters(store *ratelimit.Store) *Limiters {
+	return &Limiters{inUse: map[limitKey]*ratelimit.Limiter{}, store: store}
 }
 
 // of returns the limiter of a project, or nil if it has no limit.
-func (l *limiters) of(project string, limit projects.Limit, now time.Time) *ratelimit.Limiter {
+func (l *Limiters) of(project string, limit projects.Limit, now time.Time) *ratelimit.Limiter {
 	if limit == (projects.Limit{}) {
 		return nil
 	}
@@ -106,8 +108,8 @@ func (l *limiters) of(project string, limit projects.Limit, now time.Time) *rate
 	return limiter
 }
 
-// retain forgets the limiters that the projects no longer have.
-func (l *limiters) retain(set *projects.Set) {
+// Retain forgets the limiters that the projects no longer have.
+func (l *Limiters) Retain(set *projects.Set) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for key := range l.inUse {

@@ -1,4 +1,4 @@
-package gateway
+package ingest
 
 import (
 	"bytes"
@@ -35,55 +35,36 @@ const (
 
 // stampHead fills the stamp from the request's headers. The time received is taken before the body is read: the client
 // says when it began to send, and a body may take minutes.
-func (s *submission) stampHead() *problem {
-	key, problem := idempotencyKey(s.ctx)
+func (s *Submission) stampHead() *Problem {
+	key, problem := idempotencyKey(s.Ctx)
 	if problem != nil {
 		return problem
 	}
 	s.stamp.idempotencyKey = key
 	s.stamp.envelope = event.Envelope{
-		Project: s.project.id, ReceivedAt: s.now(), SentAt: sentAt(s.ctx), Traceparent: traceparent(s.ctx),
+		Project: s.project.id, ReceivedAt: s.in.now(), SentAt: sentAt(s.Ctx), Traceparent: traceparent(s.Ctx),
+		Format: s.protocol.Format,
 	}
 	s.stamp.partition = -1
-	if s.partitionBy == byProject {
+	if s.in.partitionBy == byProject {
 		s.stamp.key = []byte(s.project.id)
-		s.stamp.partition = s.publisher.PartitionOf(s.stamp.key)
+		s.stamp.partition = s.in.publisher.PartitionOf(s.stamp.key)
 	}
 	return nil
-}
-
-// sentInBody notes the time sent that a bulk's body gives, unless a header or the query gave one.
-func (s *stamp) sentInBody(ts event.Timestamp) {
-	if t, understood := ts.Time(); understood && s.envelope.SentAt.IsZero() {
-		s.envelope.SentAt = t
-	}
 }
 
 // seal writes the headers that all records share. Call it after the body is read, because the body may give the time
 // sent.
 func (s *stamp) seal() { s.header.Set(&s.envelope) }
 
-// eventID returns the event's own id, or makes one: the same each time under an Idempotency-Key, else a new UUIDv7.
-// index is the event's place among all events of the request.
-func (s *submission) eventID(ev *event.Event, index int) uuid.UUID {
-	switch {
-	case ev.HasID:
-		return ev.ID
-	case s.stamp.idempotencyKey != nil:
-		return derivedID(s.project.id, s.stamp.idempotencyKey, index)
-	default:
-		return event.NewID()
-	}
-}
-
 // addRecord makes an event's record, which copies raw. expect is how many bytes of events, this one included, may still
 // come; 0 for a single event.
-func (s *submission) addRecord(raw []byte, id uuid.UUID, expect int) {
+func (s *Submission) addRecord(raw []byte, id uuid.UUID, expect int) {
 	key, partition := s.stamp.key, s.stamp.partition
-	if s.partitionBy == byEventID {
+	if s.in.partitionBy == byEventID {
 		var text [36]byte
 		event.PutID(text[:], id)
-		key, partition = text[:], s.publisher.PartitionOf(text[:])
+		key, partition = text[:], s.in.publisher.PartitionOf(text[:])
 	}
 	h := &s.stamp.header
 	// The headers of an event of 200 bytes have about 100.
@@ -99,7 +80,7 @@ func traceparent(ctx *fasthttp.RequestCtx) string {
 }
 
 const (
-	headerSentAt = "X-Sent-At"
+	HeaderSentAt = "X-Sent-At"
 	querySentAt  = "sent_at"
 )
 
@@ -107,7 +88,7 @@ const (
 // else from ?sent_at=. An invalid value counts as absent, because an event is worth more than the correction of its
 // time. sentAt returns the zero time if the client did not say.
 func sentAt(ctx *fasthttp.RequestCtx) time.Time {
-	if v := ctx.Request.Header.Peek(headerSentAt); len(v) > 0 {
+	if v := ctx.Request.Header.Peek(HeaderSentAt); len(v) > 0 {
 		if t, understood := event.ParseTimestamp(v).Time(); understood {
 			return t
 		}

@@ -1,4 +1,4 @@
-package gateway
+package ingest
 
 import (
 	"sync/atomic"
@@ -17,24 +17,24 @@ type overload struct {
 	max       int64 // requests under way; 0: no bound
 	requests  atomic.Int64
 	congested func() bool // reports whether the queue in front of Kafka is too long
-	metrics   *metrics
+	metrics   *Metrics
 }
 
-var errOverload = refuse(kindUnavailable, "The gateway is overloaded.")
+var errOverload = Refuse(KindUnavailable, "The gateway is overloaded.")
 
 // enter counts a request as under way until leave is called, or refuses it.
-func (o *overload) enter(ctx *fasthttp.RequestCtx) *problem {
+func (o *overload) enter(ctx *fasthttp.RequestCtx) *Problem {
 	if conn.IsExcess(ctx) {
 		return errOverload // counted with its connection
 	}
 	if n := o.requests.Add(1); o.max > 0 && n > o.max {
 		o.requests.Add(-1)
-		o.metrics.turnedAway(limitRequests)
+		o.metrics.turnedAway(LimitRequests)
 		return errOverload
 	}
 	if o.congested() {
 		o.requests.Add(-1)
-		o.metrics.turnedAway(limitQueueWait)
+		o.metrics.turnedAway(LimitQueueWait)
 		return errOverload
 	}
 	return nil

@@ -1,4 +1,4 @@
-package gateway
+package ingest
 
 import (
 	"strconv"
@@ -6,8 +6,8 @@ import (
 )
 
 // limit charges the valid events to the project's rate limit. Events over the limit get a problem and are not kept.
-func (s *submission) limit() {
-	if s.atomic {
+func (s *Submission) limit() {
+	if s.Atomic {
 		s.limitWhole()
 	} else {
 		s.limitPart()
@@ -16,80 +16,80 @@ func (s *submission) limit() {
 
 // limitPart charges the valid events that fit into the limit, in order, and refuses the others. A request costs at
 // least one event.
-func (s *submission) limitPart() {
+func (s *Submission) limitPart() {
 	got := min(len(s.valid), s.charge(max(1, len(s.valid))))
 	if got < len(s.valid) {
 		limited := s.rateLimited(len(s.valid) - got)
 		for _, i := range s.valid[got:] {
-			s.items[i].problem = limited
+			s.items[i].Problem = limited
 		}
 	}
 	s.valid = s.valid[:got]
 }
 
 // limitWhole charges all events of an atomic submission, or refuses all of them.
-func (s *submission) limitWhole() {
+func (s *Submission) limitWhole() {
 	if s.whole = s.chargeWhole(); s.whole == nil {
 		return
 	}
 	for _, i := range s.valid {
-		s.items[i].problem = s.whole
+		s.items[i].Problem = s.whole
 	}
 	s.valid = s.valid[:0]
 }
 
-func (s *submission) chargeWhole() *problem {
+func (s *Submission) chargeWhole() *Problem {
 	for i := range s.items {
-		if s.items[i].problem != nil {
-			return refuse(kindInvalidEvent, "The bulk is atomic and at least one of its events is invalid.")
+		if s.items[i].Problem != nil {
+			return Refuse(KindInvalidEvent, "The bulk is atomic and at least one of its events is invalid.")
 		}
 	}
-	limit := s.project.limit
+	limit := s.project.Limit
 	if limit == nil {
 		return nil
 	}
 	if most := limit.Limit().Events; len(s.valid) > most {
-		return tooLarge("The atomic bulk has more events than", limitRate, int64(most), "events")
+		return tooLarge("The atomic bulk has more events than", LimitRate, int64(most), "events")
 	}
-	if !limit.TakeAll(len(s.valid), s.now()) {
+	if !limit.TakeAll(len(s.valid), s.in.now()) {
 		return s.rateLimited(len(s.valid))
 	}
 	return nil
 }
 
 // charge takes up to n events from the project's limit and returns how many it got.
-func (s *submission) charge(n int) int {
-	if s.project.limit == nil {
+func (s *Submission) charge(n int) int {
+	if s.project.Limit == nil {
 		return n
 	}
-	return s.project.limit.Take(n, s.now())
+	return s.project.Limit.Take(n, s.in.now())
 }
 
 // refund returns n events to the project's limit.
-func (s *submission) refund(n int) {
-	if s.project.limit != nil && n > 0 {
-		s.project.limit.Refund(n)
+func (s *Submission) refund(n int) {
+	if s.project.Limit != nil && n > 0 {
+		s.project.Limit.Refund(n)
 	}
 }
 
 // rateLimited refuses that many events.
-func (s *submission) rateLimited(events int) *problem {
-	p := refuse(kindRateLimited, "The project's rate limit is reached.")
-	p.retryAfter = s.project.limit.RetryAfter(events, s.now())
+func (s *Submission) rateLimited(events int) *Problem {
+	p := Refuse(KindRateLimited, "The project's rate limit is reached.")
+	p.RetryAfter = s.project.Limit.RetryAfter(events, s.in.now())
 	return p
 }
 
-// rateLimitFields tells the client what is left of the limit, on every 202 and 429 of a project with a limit. k is 0
+// RateLimitFields tells the client what is left of the limit, on every 202 and 429 of a project with a limit. k is 0
 // for a 202. The fields are those of the IETF draft "RateLimit header fields for HTTP".
-func (s *submission) rateLimitFields(k kind) {
-	limit := s.project.limit
-	if limit == nil || k != 0 && k != kindRateLimited {
+func (s *Submission) RateLimitFields(k Kind) {
+	limit := s.project.Limit
+	if limit == nil || k != 0 && k != KindRateLimited {
 		return
 	}
-	q := limit.Quota(s.now())
+	q := limit.Quota(s.in.now())
 	window := int((limit.Limit().Window + time.Second - 1) / time.Second)
 	reset := int((q.Reset + time.Second - 1) / time.Second)
-	h := &s.ctx.Response.Header
+	h := &s.Ctx.Response.Header
 	var text [64]byte
 	b := append(text[:0], `"events";q=`...)
 	b = strconv.AppendInt(b, int64(limit.Limit().Events), 10)

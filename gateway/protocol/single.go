@@ -1,4 +1,4 @@
-package gateway
+package protocol
 
 import (
 	"sync"
@@ -6,17 +6,17 @@ import (
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/ingest"
 	"sluice/internal/event"
 )
 
-// nativeSingle is POST /api/v1/events: one event, kept before the answer says so.
-var nativeSingle = &protocol{
-	key:    findKey,
-	form:   bodyForm,
-	limit:  func(in *ingester) *bodyLimit { return &in.eventLimit },
-	split:  splitSingle,
-	answer: answerSingle,
-	refuse: writeProblem,
+// Native is the name of our own protocol in metrics and outcomes.
+const Native = "native"
+
+// NativeSingle is POST /api/v1/events: one event, kept before the answer says so.
+var NativeSingle = &ingest.Protocol{
+	Name: Native, Key: ingest.FindKey, Form: ingest.BodyForm,
+	Split: splitSingle, Answer: answerSingle, Refuse: ingest.WriteProblem,
 }
 
 // decoders are reused together with the event that they fill.
@@ -28,29 +28,29 @@ type decoding struct {
 }
 
 // splitSingle validates the body as one event.
-func splitSingle(s *submission) *problem {
+func splitSingle(s *ingest.Submission) *ingest.Problem {
 	d := decoders.Get().(*decoding)
 	defer decoders.Put(d)
-	raw := s.body.Bytes()
+	raw := s.Body()
 	if err := d.decoder.Decode(raw, &d.event); err != nil {
-		return fromDecoder(err)
+		return ingest.FromDecoder(err)
 	}
-	s.accept(raw, s.eventID(&d.event, 0))
+	s.Accept(raw, s.EventID(&d.event, raw, 0))
 	return nil
 }
 
 // answerSingle writes the 202, or refuses the request with its event's problem.
-func answerSingle(s *submission) *problem {
-	it := &s.items[0]
-	if p := it.problem; p != nil {
-		if p.kind != kindRateLimited { // Kafka may have the event: the client must send the same id again
-			p.eventID = it.id
+func answerSingle(s *ingest.Submission) *ingest.Problem {
+	it := &s.Items()[0]
+	if p := it.Problem; p != nil {
+		if p.Kind != ingest.KindRateLimited { // Kafka may have the event: the client must send the same id again
+			p.EventID = it.ID
 		}
 		return p
 	}
-	s.metrics.accepted.Inc()
-	s.rateLimitFields(0)
-	writeAccepted(s.ctx, it.id)
+	s.CountAccepted(1)
+	s.RateLimitFields(0)
+	writeAccepted(s.Ctx, it.ID)
 	return nil
 }
 

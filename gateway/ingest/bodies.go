@@ -1,4 +1,4 @@
-package gateway
+package ingest
 
 import (
 	"errors"
@@ -23,17 +23,17 @@ func newBodyLimit(pool *body.Pool, bytes int, name string) bodyLimit {
 }
 
 // read reads the request's body into dst, which must be empty.
-func (l *bodyLimit) read(ctx *fasthttp.RequestCtx, dst *body.Buffer) *problem {
+func (l *bodyLimit) read(ctx *fasthttp.RequestCtx, dst *body.Buffer) *Problem {
 	return l.problem(l.reader.Read(ctx, dst))
 }
 
 // checkHead checks the headers that describe the body.
-func (l *bodyLimit) checkHead(ctx *fasthttp.RequestCtx) *problem {
+func (l *bodyLimit) checkHead(ctx *fasthttp.RequestCtx) *Problem {
 	return l.problem(l.reader.CheckHead(ctx))
 }
 
 // problem maps an error of the reader to an answer.
-func (l *bodyLimit) problem(err error) *problem {
+func (l *bodyLimit) problem(err error) *Problem {
 	switch {
 	case err == nil:
 		return nil
@@ -44,26 +44,26 @@ func (l *bodyLimit) problem(err error) *problem {
 	case errors.Is(err, body.ErrTooLarge):
 		return l.exceeded("The body is larger than")
 	case errors.Is(err, body.ErrTooSlow):
-		return refuse(kindTimeout, "The body came too slowly.")
+		return Refuse(KindTimeout, "The body came too slowly.")
 	case errors.Is(err, body.ErrTruncated):
-		return refuse(kindMalformed, "The body ended before its announced end.")
+		return Refuse(KindMalformed, "The body ended before its announced end.")
 	case errors.Is(err, body.ErrEncoding):
-		return refuse(kindUnsupportedMediaType,
+		return Refuse(KindUnsupportedMediaType,
 			"The content encoding is not supported; Accept-Encoding lists those that are.")
 	case errors.Is(err, body.ErrZstdWindow):
-		return refuse(kindMalformed, "The body has a zstd window larger than 8 MiB, or a block larger than its window.")
+		return Refuse(KindMalformed, "The body has a zstd window larger than 8 MiB, or a block larger than its window.")
 	default:
-		return refuse(kindMalformed, "The body is not valid in its content encoding.")
+		return Refuse(KindMalformed, "The body is not valid in its content encoding.")
 	}
 }
 
 // exceeded refuses a body that is larger than the limit.
-func (l *bodyLimit) exceeded(what string) *problem {
+func (l *bodyLimit) exceeded(what string) *Problem {
 	return tooLarge(what, l.name, int64(l.bytes), "bytes")
 }
 
-// bodyForm returns the form of the body that the Content-Type names. A missing Content-Type is JSON.
-func bodyForm(ctx *fasthttp.RequestCtx) (event.Form, *problem) {
+// BodyForm returns the form of the body that the Content-Type names. A missing Content-Type is JSON.
+func BodyForm(ctx *fasthttp.RequestCtx) (event.Form, *Problem) {
 	header := ctx.Request.Header.ContentType()
 	switch string(header) {
 	case "", "application/json": // nearly all requests
@@ -81,6 +81,6 @@ func bodyForm(ctx *fasthttp.RequestCtx) (event.Form, *problem) {
 			return event.FormAuto, nil
 		}
 	}
-	return event.FormJSON, refuse(kindUnsupportedMediaType,
+	return event.FormJSON, Refuse(KindUnsupportedMediaType,
 		"The content type is not supported: use application/json, application/x-ndjson or text/plain, in UTF-8.")
 }

@@ -1,4 +1,4 @@
-package gateway
+package ingest
 
 import (
 	"hash/maphash"
@@ -60,8 +60,8 @@ func addressPrefix(addr netip.Addr) netip.Addr {
 }
 
 // errFailedKeys has no RateLimit fields: the allowance belongs to no project.
-var errFailedKeys = func() *problem {
-	p := refuse(kindRateLimited, "Too many unknown keys came from this address.")
-	p.retryAfter = int(failedKeyWindow / time.Second)
+var errFailedKeys = func() *Problem {
+	p := Refuse(KindRateLimited, "Too many unknown keys came from this address.")
+	p.RetryAfter = int(failedKeyWindow / time.Second)
 	return p
 }()

@@ -1,0 +1,36 @@
+package ingest
+
+import (
+	"sync"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/internal/event"
+)
+
+// Protocol is how clients of one kind send events and expect answers. Everything else is the same for all protocols.
+type Protocol struct {
+	// Name is the protocol's name in metrics and outcomes: a word in lower case.
+	Name string
+	// Format is the format of the events on the topic, see event.Envelope. "" is our own.
+	Format string
+	// Bulk gives bodies the size limit of a bulk. Otherwise it is that of a single event.
+	Bulk bool
+	// DerivesIDs makes the ids of events without one from their bytes, so that a request sent again has the same ids.
+	DerivesIDs bool
+	// Key finds the project key in the request's head, as FindKey does.
+	Key func(ctx *fasthttp.RequestCtx) (Key, *Problem)
+	// Form returns the form of the body that the Content-Type names, or refuses the Content-Type. nil takes every
+	// Content-Type.
+	Form func(ctx *fasthttp.RequestCtx) (event.Form, *Problem)
+	// Split validates the events of the body. It gives each to Accept, Reject or Repeat, in order. A problem refuses
+	// the whole request.
+	Split func(s *Submission) *Problem
+	// Answer tells the client what became of the events. A problem refuses the whole request.
+	Answer func(s *Submission) *Problem
+	// Refuse tells the client that nothing of the request was kept, and why.
+	Refuse func(ctx *fasthttp.RequestCtx, p *Problem)
+
+	// submissions are reused. Each protocol has its own, so that a single event never holds the memory of a bulk.
+	submissions sync.Pool
+}

@@ -1,0 +1,98 @@
+package ingest
+
+import (
+	"github.com/google/uuid"
+
+	"sluice/gateway/body"
+	"sluice/internal/event"
+)
+
+// Item is one event of a submission. After publish it is kept if it has no problem and is no duplicate.
+type Item struct {
+	raw []byte // good until encode has made the record
+	// ID is the event's id, nil if the event was refused before it was known.
+	ID uuid.UUID
+	// Problem is why the event was not kept.
+	Problem *Problem
+	// Duplicate says that an earlier event of the request has the same id.
+	Duplicate bool
+}
+
+// Body returns the request's body, decompressed. It is good until Split returns.
+func (s *Submission) Body() []byte { return s.body.Bytes() }
+
+// MaxEventBytes is the size of the largest event, in bytes.
+func (s *Submission) MaxEventBytes() int { return s.in.maxEventBytes }
+
+// Accept adds a valid event. raw must stay as it is until the records are made: a part of the body does.
+func (s *Submission) Accept(raw []byte, id uuid.UUID) {
+	s.valid = append(s.valid, int32(len(s.items))) // at most MaxBulkEvents
+	s.items = append(s.items, Item{raw: raw, ID: id})
+}
+
+// Reject adds a refused event.
+func (s *Submission) Reject(p *Problem) {
+	s.items = append(s.items, Item{Problem: p, ID: p.EventID})
+}
+
+// Repeat adds an event that has the id of an earlier one.
+func (s *Submission) Repeat(id uuid.UUID) {
+	s.items = append(s.items, Item{ID: id, Duplicate: true})
+}
+
+// EventID returns the event's own id, or makes one. The order is: the event's own UUID; one made of the name that the
+// event gives itself; one made of the Idempotency-Key and index; for a protocol with DerivesIDs, one made of the
+// event's bytes and index; else a new UUIDv7. index is the event's place among all events of the request.
+func (s *Submission) EventID(ev *event.Event, raw []byte, index int) uuid.UUID {
+	switch {
+	case ev.HasID:
+		return ev.ID
+	case !ev.IDSource.IsZero():
+		return namedID(s.project.id, ev.IDSource)
+	case s.stamp.idempotencyKey != nil:
+		return DerivedID(s.project.id, s.stamp.idempotencyKey, index)
+	case s.protocol.DerivesIDs:
+		return contentID(s.project.id, raw, index)
+	default:
+		return event.NewID()
+	}
+}
+
+// Decompress replaces the body by what it holds in an encoding that no header names: gzip, deflate (which is zlib),
+// zstd or br. The body's size limit applies.
+func (s *Submission) Decompress(coding string) *Problem {
+	plain := body.GetBuffer()
+	limit := s.bodyLimit()
+	if p := limit.problem(limit.reader.Decode(coding, s.body, plain)); p != nil {
+		plain.Release()
+		return p
+	}
+	s.body.Release()
+	s.body = plain
+	return nil
+}
+
+// SentAt notes the time sent that the body gives, unless a header or the query gave one.
+func (s *Submission) SentAt(ts event.Timestamp) {
+	if t, understood := ts.Time(); understood && s.stamp.envelope.SentAt.IsZero() {
+		s.stamp.envelope.SentAt = t
+	}
+}
+
+// Items returns all events of the request in order, with what became of them.
+func (s *Submission) Items() []Item { return s.items }
+
+// Accepted returns how many events were kept.
+func (s *Submission) Accepted() int { return s.accepted }
+
+// Whole returns why an atomic submission was refused, or nil.
+func (s *Submission) Whole() *Problem { return s.whole }
+
+// ProjectID returns the id of the key's project.
+func (s *Submission) ProjectID() string { return s.project.id }
+
+// CountAccepted counts kept events.
+func (s *Submission) CountAccepted(n int) { s.in.metrics.accept(s.protocol.Name, n) }
+
+// CountRefused counts a refused event, or a request refused whole.
+func (s *Submission) CountRefused(p *Problem) { s.in.metrics.reject(p.Kind, s.protocol.Name, 1) }
