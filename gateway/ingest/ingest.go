@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/body"
@@ -45,6 +46,9 @@ type Submission struct {
 	Form  event.Form
 	body  *body.Buffer // nil before the body is read, and after the records are made
 	stamp stamp
+
+	// OwnID is the id that the client gave the request as a whole, if the protocol has one. Split may set it.
+	OwnID uuid.UUID
 
 	items []Item
 	valid []int32 // indexes of the items to keep, in order; each gets a record
@@ -229,7 +233,11 @@ func (s *Submission) encode() {
 
 // publish publishes the records, notes the outcome of each, and refunds the events that were not kept.
 func (s *Submission) publish() {
-	s.in.publisher.Publish(s.records, time.Now().Add(s.in.requestTimeout))
+	if s.protocol.Patient {
+		s.in.publisher.PublishPatiently(s.records, time.Now().Add(s.in.LongestWait()))
+	} else {
+		s.in.publisher.Publish(s.records, time.Now().Add(s.in.requestTimeout))
+	}
 	at := s.valid
 	lost := 0
 	s.records.Outcomes(func(n int, err error) {
