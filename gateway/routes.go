@@ -128,7 +128,7 @@ func protocolNames() (names []string) {
 func expectIgnored(m *ingest.Metrics) {
 	for _, r := range routes {
 		if r.protocol != nil {
-			m.Expect(r.protocol)
+			m.Expect(r.protocol.Name, r.protocol.Ignores)
 		}
 	}
 }

@@ -33,24 +33,24 @@ func newIgnored() (ignored, discarded *prometheus.CounterVec) {
 	return ignored, discarded
 }
 
-// Expect makes the counters of a protocol's ignored things start at zero.
-func (m *Metrics) Expect(p *Protocol) {
-	if len(p.Ignores) == 0 {
+// Expect makes the counters of what a protocol ignores start at zero. items are the names of Protocol.Ignores.
+func (m *Metrics) Expect(protocol string, items []string) {
+	if len(items) == 0 {
 		return
 	}
-	for _, item := range append(slices.Clone(p.Ignores), otherName) {
-		m.ignored.WithLabelValues(p.Name, item)
+	for _, item := range append(slices.Clone(items), otherName) {
+		m.ignored.WithLabelValues(protocol, item)
 	}
 	for _, category := range discardCategories {
 		for _, reason := range discardReasons {
-			m.discarded.WithLabelValues(p.Name, category, reason)
+			m.discarded.WithLabelValues(protocol, category, reason)
 		}
 	}
 }
 
-// ignore counts n ignored things.
-func (m *Metrics) ignore(p *Protocol, item string, n int) {
-	m.ignored.WithLabelValues(p.Name, known(p.Ignores, item)).Add(float64(n))
+// ignore counts n ignored things. items are the names that have a counter.
+func (m *Metrics) ignore(protocol string, items []string, item string, n int) {
+	m.ignored.WithLabelValues(protocol, known(items, item)).Add(float64(n))
 }
 
 // discard counts n things that a client dropped.

@@ -81,7 +81,9 @@ func (s *Submission) SentAt(ts event.Timestamp) {
 
 // Ignore counts n things that the protocol acknowledges and does not keep. item is one of Protocol.Ignores. Any other
 // name counts as "other", so that clients cannot make names up.
-func (s *Submission) Ignore(item string, n int) { s.in.metrics.ignore(s.protocol, item, n) }
+func (s *Submission) Ignore(item string, n int) {
+	s.in.metrics.ignore(s.protocol.Name, s.protocol.Ignores, item, n)
+}
 
 // NoteDiscarded counts n things that a client says it dropped itself, by the protocol's names of their category and of
 // the reason.

@@ -25,18 +25,24 @@ type sentryReader struct {
 
 // sentryItem holds what decides about columns only when the whole item is read.
 type sentryItem struct {
-	typ, level, body, spanID event.Text
-	formatted, template      event.Text // of logentry
-	formattedMessage         event.Text // of message, an older name
-	message                  event.Text
-	name, op, description    event.Text // of a span
-	feedback, feedbackEmail  event.Text
-	traceID                  event.Text // of a log or span; an event has it in its contexts
-	severity                 event.Text // of a log, as a number
-	start, end               event.Timestamp
-	attributes               sentryAttributes
-	hasContexts, isFeedback  bool
-	threadRank               int
+	sentryMessages
+	typ, level, severity event.Text // severity is a log's level as a number
+	spanID               event.Text
+	traceID              event.Text // of a log or span; an event has it in its contexts
+	start, end           event.Timestamp
+	attributes           sentryAttributes
+	hasContexts          bool
+	threadRank           int
+}
+
+// sentryMessages are the texts that may become the message.
+type sentryMessages struct {
+	formatted, template       event.Text // of logentry
+	formattedMessage, message event.Text // of message, an older name
+	body                      event.Text // of a log
+	description, op, name     event.Text // of a span
+	feedback, feedbackEmail   event.Text
+	isFeedback                bool
 }
 
 func newSentry() event.Reader { return &sentryReader{} }
