@@ -2,19 +2,14 @@ package protocol
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/hex"
-	"strconv"
 	"sync"
 
 	"github.com/google/uuid"
-	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/idset"
 	"sluice/gateway/ingest"
 	"sluice/internal/event"
 	"sluice/internal/format"
-	"sluice/internal/strictjson"
 )
 
 // Sentry is the name of the protocol of Sentry's clients in metrics and outcomes.
@@ -34,73 +29,105 @@ var SentryStore = &ingest.Protocol{
 	Key: ingest.FindKey, Split: splitStore, Answer: answerSentry, Refuse: refuseSentry,
 }
 
-// sentrySplitters hold the memory that an envelope needs only while it is split.
+// itemMalformed is the name, among those of ignored items, of what stands where an item should be.
+const itemMalformed = "malformed"
+
+// sentryIgnored are the items that are acknowledged and not kept.
+var sentryIgnored = []string{
+	"session", "sessions", "client_report", "check_in", "attachment", "trace_metric", "metric", "statsd",
+	"metric_buckets", "replay_event", "replay_recording", "replay_video", "profile", "profile_chunk", "user_report",
+	"raw_security", "otel_log", itemMalformed,
+}
+
+// sentrySplitters hold the memory that a request needs only while it is split.
 var sentrySplitters = sync.Pool{New: func() any {
 	sp := &sentrySplitter{decoder: event.Decoder{Formats: format.All()}}
-	sp.reader.init()
-	sp.report.Fields = reportFields
+	sp.envelope.init()
 	return sp
 }}
 
-// sentrySplitter splits one body.
+// sentrySplitter splits one body into events.
 type sentrySplitter struct {
 	submission *ingest.Submission
+	envelope   envelopeSplitter
 	decoder    event.Decoder
-	event      event.Event
-	reader     envelopeReader
-	entries    strictjson.Scanner // finds the entries of an item
-	report     strictjson.Scanner // reads client reports
+	decoded    event.Event
 	seen       idset.Set
-
-	own uuid.UUID // the id in the envelope's header; nil: none, or an event has it already
+	own        uuid.UUID // the id in the envelope's header; nil: none, or an event has it already
 }
 
-// beginSentry takes a splitter from the pool for a request whose body is not in any encoding any more.
-func beginSentry(s *ingest.Submission) (*sentrySplitter, *ingest.Problem) {
-	if p := unwrapSentry(s); p != nil {
-		return nil, p
-	}
+// beginSentry takes a splitter from the pool.
+func beginSentry(s *ingest.Submission) *sentrySplitter {
 	sp := sentrySplitters.Get().(*sentrySplitter)
 	sp.submission, sp.own = s, uuid.Nil
 	sp.decoder.MaxBytes = s.MaxEventBytes()
 	sp.seen.Reset()
-	return sp, nil
+	return sp
 }
 
 func (sp *sentrySplitter) end() {
 	sp.submission = nil
-	sp.reader.release()
-	sp.entries.Release()
-	sp.report.Release()
+	sp.envelope.release()
 	sentrySplitters.Put(sp)
 }
 
 // splitStore validates the body as one event.
 func splitStore(s *ingest.Submission) *ingest.Problem {
-	sp, p := beginSentry(s)
-	if p != nil {
+	if p := unwrapSentry(s); p != nil {
 		return p
 	}
+	sp := beginSentry(s)
 	defer sp.end()
-	sp.accept(s.Body(), uuid.Nil)
+	sp.event(s.Body(), false)
 	return s.Items()[0].Problem
 }
 
-// accept adds one event, valid or not. own is the id that it takes if it has none, or nil.
-func (sp *sentrySplitter) accept(raw []byte, own uuid.UUID) {
+// splitEnvelope validates every event of an envelope.
+func splitEnvelope(s *ingest.Submission) *ingest.Problem {
+	if p := unwrapSentry(s); p != nil {
+		return p
+	}
+	if len(s.Body()) == 0 {
+		return errNoEnvelope
+	}
+	sp := beginSentry(s)
+	defer sp.end()
+	header, ok := sp.envelope.reader.begin(s.Body())
+	if id, is := uuidOf(header.eventID); is {
+		s.OwnID, sp.own = id, id
+	}
+	s.SentAt(header.sentAt)
+	sp.envelope.to = sp
+	if sp.envelope.split() == 0 && !ok {
+		return errEnvelopeHeader
+	}
+	return nil
+}
+
+var (
+	errNoEnvelope     = ingest.Refuse(ingest.KindEmpty, "There is no envelope.")
+	errEnvelopeHeader = ingest.Refuse(ingest.KindMalformed, "The first line of an envelope must be a JSON object.")
+	errCutList        = ingest.Refuse(ingest.KindMalformed, "The list of an item's entries is malformed.")
+	errTooManyEvents  = ingest.OverLimit(ingest.KindTooLarge, "The envelope has more events than",
+		event.LimitBulkEvents, event.MaxBulkEvents, "events")
+)
+
+// event is part of envelopeParts. It adds one event, valid or not.
+func (sp *sentrySplitter) event(raw []byte, named bool) {
 	s, index := sp.submission, len(sp.submission.Items())
 	if index >= event.MaxBulkEvents {
 		sp.reject(errTooManyEvents)
 		return
 	}
 	raw = bytes.Trim(raw, " \t\r\n") // a length may count a line break at the end or not: the id must not depend on it
-	if err := sp.decoder.DecodeAs(format.Sentry, raw, &sp.event); err != nil {
+	ev := &sp.decoded
+	if err := sp.decoder.DecodeAs(format.Sentry, raw, ev); err != nil {
 		sp.reject(ingest.FromDecoder(err))
 		return
 	}
-	id := own
-	if sp.event.HasID || own == uuid.Nil {
-		id = s.EventID(&sp.event, raw, index)
+	id := sp.own
+	if !named || ev.HasID || sp.own == uuid.Nil {
+		id = s.EventID(ev, raw, index)
 	}
 	if id == sp.own {
 		sp.own = uuid.Nil
@@ -119,6 +146,29 @@ func (sp *sentrySplitter) reject(p *ingest.Problem) {
 	} else {
 		sp.submission.RejectRest(errTooManyEvents)
 	}
+}
+
+// cut is part of envelopeParts.
+func (sp *sentrySplitter) cut() { sp.reject(errCutList) }
+
+// ignore is part of envelopeParts.
+func (sp *sentrySplitter) ignore(item string) {
+	if item == "" {
+		item = itemMalformed
+	}
+	sp.submission.Ignore(item, 1)
+}
+
+// discard is part of envelopeParts.
+func (sp *sentrySplitter) discard(category, reason string, n int) {
+	sp.submission.NoteDiscarded(category, reason, n)
+}
+
+// uuidOf reads a UUID, with or without dashes, that is not nil.
+func uuidOf(text event.Text) (uuid.UUID, bool) {
+	var ev event.Event
+	ok := ev.SetID(text)
+	return ev.ID, ok
 }
 
 // unwrapSentry undoes the encodings that old clients announce in no header: gzip or zlib, in base64 or not.
@@ -151,86 +201,4 @@ func compression(b []byte) string {
 		return "deflate"
 	}
 	return ""
-}
-
-// answerSentry answers 200 if an event was kept or none was sent; else with the worst reason. If Kafka did not take an
-// event the answer is 503, even if it took others: a relay in between sends all again, and the ids are the same.
-func answerSentry(s *ingest.Submission) *ingest.Problem {
-	var worst *ingest.Problem
-	refused, id, wait := 0, s.OwnID, s.LimitWait()
-	for i := len(s.Items()) - 1; i >= 0; i-- {
-		it := &s.Items()[i]
-		if it.Problem == nil {
-			id = it.ID
-			continue
-		}
-		refused++
-		s.CountRefused(it.Problem)
-		worst = worse(worst, it.Problem)
-		wait = max(wait, it.Problem.PassesAfter)
-	}
-	s.CountAccepted(s.Accepted())
-	if refused > 0 {
-		o := ingest.OutcomeOf(s.Ctx)
-		o.Kind, o.Events, o.Project = worst.Kind, refused, s.ProjectID()
-	}
-	if refused > 0 && (s.Accepted() == 0 || worst.Kind == ingest.KindUnavailable) {
-		s.RateLimitFields(worst.Kind)
-		refuseSentry(s.Ctx, worst)
-		return nil
-	}
-	s.RateLimitFields(0)
-	limitSentry(s.Ctx, wait)
-	if id == uuid.Nil {
-		id = event.NewID() // clients want one
-	}
-	writeSentryID(s.Ctx, id)
-	return nil
-}
-
-// writeSentryID writes the 200.
-func writeSentryID(ctx *fasthttp.RequestCtx, id uuid.UUID) {
-	const before, after = `{"id":"`, `"}`
-	var text [len(before) + 32 + len(after)]byte
-	copy(text[:], before)
-	hex.Encode(text[len(before):], id[:])
-	copy(text[len(before)+32:], after)
-	ctx.SetStatusCode(fasthttp.StatusOK)
-	ctx.SetContentType("application/json")
-	ctx.SetBody(text[:])
-}
-
-// sentryBody is the JSON of a refusal. Sentry's clients show the detail in their debug output.
-type sentryBody struct {
-	Detail    string `json:"detail"`
-	Code      string `json:"code"`
-	Retryable bool   `json:"retryable"`
-	RequestID string `json:"request_id,omitempty"`
-	Limit     string `json:"limit,omitempty"`
-}
-
-// refuseSentry answers a request of which nothing was kept.
-func refuseSentry(ctx *fasthttp.RequestCtx, p *ingest.Problem) {
-	p.WriteHead(ctx)
-	if p.Kind == ingest.KindRateLimited {
-		limitSentry(ctx, cmp.Or(p.PassesAfter, p.RetryAfter))
-	}
-	ingest.WriteJSON(ctx, sentryBody{
-		Detail: p.Text, Code: p.Kind.Code(), Retryable: p.Kind.Retryable(), Limit: p.Limit,
-		RequestID: string(ctx.Response.Header.Peek(ingest.HeaderRequestID)),
-	})
-}
-
-// limitedCategories are what counts against the rate limit. Clients go on to send everything else, their reports of
-// what they dropped among it.
-const limitedCategories = ":error;transaction;log_item;span;feedback:key"
-
-// limitSentry tells the client how long to keep events to itself, in seconds; 0: not at all. The client drops all
-// events of that time, so it is the time after which events pass again, and not the longer one of Retry-After.
-func limitSentry(ctx *fasthttp.RequestCtx, seconds int) {
-	if seconds > 0 {
-		var text [64 + 20]byte
-		b := append(strconv.AppendInt(text[:0], int64(seconds), 10), limitedCategories...)
-		ctx.Response.Header.SetBytesV("X-Sentry-Rate-Limits", b)
-	}
 }

@@ -1,80 +1,75 @@
 package protocol
 
 import (
-	"github.com/google/uuid"
-
-	"sluice/gateway/ingest"
 	"sluice/internal/event"
 	"sluice/internal/strictjson"
 )
 
-// itemMalformed is the name, among those of ignored items, of what stands where an item should be.
-const itemMalformed = "malformed"
-
-// sentryIgnored are the items that are acknowledged and not kept.
-var sentryIgnored = []string{
-	"session", "sessions", "client_report", "check_in", "attachment", "trace_metric", "metric", "statsd",
-	"metric_buckets", "replay_event", "replay_recording", "replay_video", "profile", "profile_chunk", "user_report",
-	"raw_security", "otel_log", itemMalformed,
+// envelopeParts takes what an envelope holds, in order.
+type envelopeParts interface {
+	// event takes what should be an event. If named, an event without an id has that of the envelope.
+	event(raw []byte, named bool)
+	// cut takes note of a list of events that ends in something else.
+	cut()
+	// ignore takes note of an item that is no event, by the name of its type. "" is no item at all.
+	ignore(item string)
+	// discard takes note of n things that the client dropped.
+	discard(category, reason string, n int)
 }
 
-// splitEnvelope validates every event of an envelope.
-func splitEnvelope(s *ingest.Submission) *ingest.Problem {
-	sp, p := beginSentry(s)
-	if p != nil {
-		return p
-	}
-	defer sp.end()
-	if len(s.Body()) == 0 {
-		return errNoEnvelope
-	}
-	header, ok := sp.reader.begin(s.Body())
-	if id, is := uuidOf(header.eventID); is {
-		s.OwnID, sp.own = id, id
-	}
-	s.SentAt(header.sentAt)
-	items := 0
+// envelopeSplitter splits an envelope into its parts.
+type envelopeSplitter struct {
+	reader  envelopeReader
+	entries strictjson.Scanner // finds the entries of an item
+	report  strictjson.Scanner // reads client reports
+	to      envelopeParts
+}
+
+func (sp *envelopeSplitter) init() {
+	sp.reader.init()
+	sp.report.Fields = reportFields
+}
+
+// release drops the body.
+func (sp *envelopeSplitter) release() {
+	sp.to = nil
+	sp.reader.release()
+	sp.entries.Release()
+	sp.report.Release()
+}
+
+// split hands the parts of an envelope whose header is read to sp.to. It returns how many items there are.
+func (sp *envelopeSplitter) split() (items int) {
 	for it, more := sp.reader.next(); more; it, more = sp.reader.next() {
 		items += sp.item(it)
 	}
-	if !ok && items == 0 {
-		return errEnvelopeHeader
-	}
-	return nil
+	return items
 }
 
-var (
-	errNoEnvelope     = ingest.Refuse(ingest.KindEmpty, "There is no envelope.")
-	errEnvelopeHeader = ingest.Refuse(ingest.KindMalformed, "The first line of an envelope must be a JSON object.")
-	errCutList        = ingest.Refuse(ingest.KindMalformed, "The list of an item's entries is malformed.")
-	errTooManyEvents  = ingest.OverLimit(ingest.KindTooLarge, "The envelope has more events than",
-		event.LimitBulkEvents, event.MaxBulkEvents, "events")
-)
-
-// item takes or counts one item. It returns 1 if it knows what the item is, else 0.
-func (sp *sentrySplitter) item(it envelopeItem) int {
+// item hands one item on. It returns 1, or 0 for what is no item.
+func (sp *envelopeSplitter) item(it envelopeItem) int {
 	var buf [32]byte
 	kind, _ := it.kind.Small(buf[:])
 	switch string(kind) {
 	case "":
-		sp.submission.Ignore(itemMalformed, 1)
+		sp.to.ignore("")
 		return 0
 	case "event", "transaction", "feedback":
-		sp.accept(it.payload, sp.own)
+		sp.to.event(it.payload, true)
 	case "log", "span":
 		sp.entriesOf(it.payload)
 	case "client_report":
 		sp.clientReport(it.payload)
-		sp.submission.Ignore(string(kind), 1)
+		sp.to.ignore("client_report")
 	default:
-		sp.submission.Ignore(string(kind), 1)
+		sp.to.ignore(string(kind))
 	}
 	return 1
 }
 
 // entriesOf takes the entries of an item: {"items":[…]}, a list, or a single entry. Each is found by its brackets
 // alone and then read by itself, so that one that is malformed costs the others nothing.
-func (sp *sentrySplitter) entriesOf(payload []byte) {
+func (sp *envelopeSplitter) entriesOf(payload []byte) {
 	s := &sp.entries
 	s.Restart(payload)
 	switch s.Peek() {
@@ -82,15 +77,15 @@ func (sp *sentrySplitter) entriesOf(payload []byte) {
 		sp.list(payload)
 	case '{':
 		if !sp.listIn(payload) {
-			sp.accept(payload, uuid.Nil)
+			sp.to.event(payload, false)
 		}
 	default:
-		sp.accept(payload, uuid.Nil) // which refuses it
+		sp.to.event(payload, false) // which refuses it
 	}
 }
 
 // listIn takes the entries of an object with a member items, and reports whether there is one.
-func (sp *sentrySplitter) listIn(payload []byte) (found bool) {
+func (sp *envelopeSplitter) listIn(payload []byte) (found bool) {
 	s := &sp.entries
 	s.Pos++
 	for s.Peek() == '"' {
@@ -116,7 +111,7 @@ func (sp *sentrySplitter) listIn(payload []byte) (found bool) {
 }
 
 // list takes the entries of the list at the position.
-func (sp *sentrySplitter) list(payload []byte) {
+func (sp *envelopeSplitter) list(payload []byte) {
 	s := &sp.entries
 	s.Pos++
 	for {
@@ -130,10 +125,10 @@ func (sp *sentrySplitter) list(payload []byte) {
 		}
 		start := s.Pos
 		if s.Skip(); s.Fault != "" {
-			sp.reject(errCutList)
+			sp.to.cut()
 			return
 		}
-		sp.accept(payload[start:s.Pos:s.Pos], uuid.Nil)
+		sp.to.event(payload[start:s.Pos:s.Pos], false)
 	}
 }
 
@@ -160,7 +155,7 @@ func reportFields(_ strictjson.Kind, name []byte) strictjson.Field {
 }
 
 // clientReport notes what a client says it dropped. A malformed report is worth nothing, not even in part.
-func (sp *sentrySplitter) clientReport(payload []byte) {
+func (sp *envelopeSplitter) clientReport(payload []byte) {
 	s := &sp.report
 	for _, note := range []bool{false, true} {
 		s.Reset(payload, sp.reader.repairs[:0])
@@ -183,7 +178,7 @@ func (sp *sentrySplitter) clientReport(payload []byte) {
 }
 
 // discarded reads one entry of a client report.
-func (sp *sentrySplitter) discarded(note bool) {
+func (sp *envelopeSplitter) discarded(note bool) {
 	s := &sp.report
 	if s.Peek() != '{' {
 		s.Value()
@@ -204,13 +199,6 @@ func (sp *sentrySplitter) discarded(note bool) {
 		}
 	}
 	if note && quantity > 0 {
-		sp.submission.NoteDiscarded(category.String(), reason.String(), quantity)
+		sp.to.discard(category.String(), reason.String(), quantity)
 	}
-}
-
-// uuidOf reads a UUID, with or without dashes, that is not nil.
-func uuidOf(text event.Text) (uuid.UUID, bool) {
-	var ev event.Event
-	ok := ev.SetID(text)
-	return ev.ID, ok
 }
