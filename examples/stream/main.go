@@ -71,7 +71,7 @@ func send(events []Event) (kept int, err error) {
 func sendOnce(events []Event) (kept int, again []Event, wait time.Duration, err error) {
 	url := "ws" + strings.TrimPrefix(setting("SLUICE_URL", "http://127.0.0.1:8080"), "http") + "/api/v1/stream"
 	header := http.Header{"Authorization": {"Bearer " + setting("SLUICE_KEY", "dev-key")}}
-	conn, res, err := websocket.DefaultDialer.Dial(url, header)
+	conn, res, err := websocket.DefaultDialer.Dial(url, header) //nolint:bodyclose // the dialer has read the body
 	if err != nil {
 		if res != nil && res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusServiceUnavailable {
 			return 0, events, 0, fmt.Errorf("the gateway refused the connection: %s", res.Status)
