@@ -52,7 +52,7 @@ func readDescription() *description {
 		compiled: map[string]*jsonschema.Schema{}, answered: map[string]bool{}, headers: map[string]bool{},
 	}
 	// The document allows unknown fields, as clients must. For our own tests it must name every field.
-	for _, name := range []string{"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health"} {
+	for _, name := range []string{"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health", "SentryKept", "SentryRefusal"} {
 		d.at("components", "schemas", name).(map[string]any)["additionalProperties"] = false
 	}
 	d.schemas.AssertFormat()
@@ -153,7 +153,21 @@ func (d *description) place(method, path string, status int) []string {
 	return []string{"paths", path, strings.ToLower(method), "responses", fmt.Sprint(status)}
 }
 
+// documented returns the path under which the document describes a path.
+func documented(path string) string {
+	if r := routeByPath[path]; r != nil {
+		return r.path
+	}
+	for i := range variableRoutes {
+		if variableRoutes[i].match(path) {
+			return variableRoutes[i].route.path
+		}
+	}
+	return path
+}
+
 func (d *description) check(method, path string, resp *http.Response, body []byte) error {
+	path = documented(path)
 	if method == http.MethodOptions && resp.StatusCode == http.StatusNoContent {
 		if len(body) > 0 {
 			return errors.New("204 with a body")
@@ -329,6 +343,7 @@ func produce(t *testing.T) {
 	open.single(ok)
 	open.bulkOf("[" + ok + "]")
 	open.do(request{path: pathBulk + "?results=all", body: "[" + ok + `,{}]`})
+	produceSentry(open)
 	open.do(request{path: "/nowhere"})
 	open.do(request{path: pathHealth, method: http.MethodGet, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})
 	open.do(request{path: pathHealth, method: http.MethodGet})
@@ -357,12 +372,18 @@ func produce(t *testing.T) {
 	limit.single(ok)
 	limit.do(request{method: http.MethodGet, path: pathStream})
 	limit.bulkOf(events(3, nil))
+	for _, path := range []string{"/api/42/envelope/", "/api/42/store/"} {
+		limit.do(request{path: path, body: sentryEnvelope(1)})
+		limit.do(request{path: path, body: sentryEnvelope(1), header: map[string]string{"Origin": "https://evil.example"}})
+	}
 
 	for _, failure := range []error{broker.ErrRefused, errors.New("broker down")} {
 		away := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
 		away.producer.Failing(func() (bool, error) { return false, failure })
 		away.single(ok)
 		away.bulkOf("[" + ok + "]")
+		away.do(request{path: "/api/42/envelope/", body: sentryEnvelope(1)})
+		away.do(request{path: "/api/42/store/", body: ok})
 		away.draining.Store(true)
 		away.do(request{path: pathHealth, method: http.MethodGet})
 	}
@@ -494,7 +515,7 @@ func sendExamples(t *testing.T, s *served, path, media string, place []string) {
 			}
 			body = string(text)
 		}
-		if got := s.do(request{path: path, body: body, header: map[string]string{"Content-Type": media}}); got.status != 202 || got.body.Rejected != 0 {
+		if got := s.do(request{path: strings.ReplaceAll(path, variable, "42"), body: body, header: map[string]string{"Content-Type": media}}); got.status/100 != 2 || got.body.Rejected != 0 {
 			t.Errorf("%s %s %s: got %d %s", path, media, name, got.status, got.text)
 		}
 	}

@@ -21,6 +21,12 @@ const (
 	pathStream  = "/api/v1/stream"
 )
 
+// The paths of Sentry's clients. The project in them is for the client: the key decides.
+const (
+	pathSentryEnvelope = "/api/{n}/envelope/"
+	pathSentryStore    = "/api/{n}/store/"
+)
+
 // Names of the routes in metrics and log lines.
 const (
 	routeEvents  = "events"
@@ -55,6 +61,9 @@ type route struct {
 // ingestStatuses are the statuses of a route that takes events.
 var ingestStatuses = []int{202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503}
 
+// sentryStatuses are the statuses of a route for Sentry's clients.
+var sentryStatuses = []int{200, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503}
+
 // routes is the whole public surface. The router, the Allow header, the hints of a 404, the labels of the metrics and
 // the body limits come from this table, and a test compares it with openapi.json. A new protocol is a new row with
 // its own protocol value.
@@ -66,6 +75,14 @@ var routes = derived(
 	&route{
 		path: pathBulk, methods: onlyPost, label: routeBulk, statuses: ingestStatuses,
 		words: []string{"bulk", "batch", "_bulk"}, protocol: protocol.NativeBulk,
+	},
+	&route{
+		path: pathSentryEnvelope, aliases: []string{"/api/{n}/envelope"}, methods: onlyPost, label: "sentry_envelope",
+		statuses: sentryStatuses, words: []string{"envelope"}, protocol: protocol.SentryEnvelope,
+	},
+	&route{
+		path: pathSentryStore, aliases: []string{"/api/{n}/store"}, methods: onlyPost, label: "sentry_store",
+		statuses: sentryStatuses, words: []string{"store"}, protocol: protocol.SentryStore,
 	},
 	&route{
 		path: pathStream, methods: onlyGet, label: routeStream,
@@ -114,6 +131,15 @@ func protocolNames() (names []string) {
 		}
 	}
 	return names
+}
+
+// expectIgnored makes the counters of what the protocols ignore start at zero.
+func expectIgnored(m *ingest.Metrics) {
+	for _, r := range routes {
+		if r.protocol != nil {
+			m.Expect(r.protocol.Name, r.protocol.Ignores)
+		}
+	}
 }
 
 // routeStatuses returns the statuses of each label.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/body"
@@ -47,6 +48,9 @@ type Submission struct {
 	stamp stamp
 	// unread is why a message could not be read. nil: it was, or the submission is a request.
 	unread *Problem
+
+	// OwnID is the id that the client gave the request as a whole, if the protocol has one. Split may set it.
+	OwnID uuid.UUID
 
 	items []Item
 	valid []int32 // indexes of the items to keep, in order; each gets a record
@@ -240,7 +244,11 @@ func (s *Submission) encode() {
 
 // publish publishes the records, notes the outcome of each, and refunds the events that were not kept.
 func (s *Submission) publish() {
-	s.in.publisher.Publish(s.records, time.Now().Add(s.in.requestTimeout))
+	if s.protocol.Patient {
+		s.in.publisher.PublishPatiently(s.records, time.Now().Add(s.in.LongestWait()))
+	} else {
+		s.in.publisher.Publish(s.records, time.Now().Add(s.in.requestTimeout))
+	}
 	at := s.valid
 	lost := 0
 	s.records.Outcomes(func(n int, err error) {

@@ -18,6 +18,11 @@ type Protocol struct {
 	Bulk bool
 	// DerivesIDs makes the ids of events without one from their bytes, so that a request sent again has the same ids.
 	DerivesIDs bool
+	// Patient is for clients that drop what is answered 503. Their requests wait for Kafka for up to twice the request
+	// timeout, even while Kafka is known to be away.
+	Patient bool
+	// Ignores are the names of the things that clients send and the protocol does not keep, see Submission.Ignore.
+	Ignores []string
 	// Key finds the project key in the request's head, as FindKey does.
 	Key func(ctx *fasthttp.RequestCtx) (Key, *Problem)
 	// Form returns the form of the body that the Content-Type names, or refuses the Content-Type. nil takes every

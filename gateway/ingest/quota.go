@@ -75,8 +75,19 @@ func (s *Submission) refund(n int) {
 // rateLimited refuses that many events.
 func (s *Submission) rateLimited(events int) *Problem {
 	p := Refuse(KindRateLimited, "The project's rate limit is reached.")
-	p.RetryAfter = s.project.Limit.RetryAfter(events, s.in.now())
+	now := s.in.now()
+	p.RetryAfter = s.project.Limit.RetryAfter(events, now)
+	p.PassesAfter = s.project.Limit.PassesAfter(events, now)
 	return p
+}
+
+// LimitWait returns after how many seconds an event would pass the rate limit. It is 0 while one would pass now.
+func (s *Submission) LimitWait() int {
+	limit, now := s.project.Limit, s.in.now()
+	if limit == nil || limit.Quota(now).Remaining > 0 {
+		return 0
+	}
+	return limit.PassesAfter(1, now)
 }
 
 // RateLimitFields tells the client what is left of the limit, on every 202 and 429 of a project with a limit. k is 0

@@ -59,7 +59,7 @@ func (s *Submission) EventID(ev *event.Event, raw []byte, index int) uuid.UUID {
 }
 
 // Decompress replaces the body by what it holds in an encoding that no header names: gzip, deflate (which is zlib),
-// zstd or br. The body's size limit applies.
+// zstd, br or base64. The body's size limit applies.
 func (s *Submission) Decompress(coding string) *Problem {
 	plain := body.GetBuffer()
 	limit := s.bodyLimit()
@@ -78,6 +78,21 @@ func (s *Submission) SentAt(ts event.Timestamp) {
 		s.stamp.envelope.SentAt = t
 	}
 }
+
+// Ignore counts n things that the protocol acknowledges and does not keep. item is one of Protocol.Ignores. Any other
+// name counts as "other", so that clients cannot make names up.
+func (s *Submission) Ignore(item string, n int) {
+	s.in.metrics.ignore(s.protocol.Name, s.protocol.Ignores, item, n)
+}
+
+// NoteDiscarded counts n things that a client says it dropped itself, by the protocol's names of their category and of
+// the reason.
+func (s *Submission) NoteDiscarded(category, reason string, n int) {
+	s.in.metrics.discard(s.protocol.Name, category, reason, n)
+}
+
+// RejectRest counts a refused event that gets no item of its own, because the request has too many.
+func (s *Submission) RejectRest(p *Problem) { s.in.metrics.reject(p.Kind, s.protocol.Name, 1) }
 
 // Items returns all events of the request in order, with what became of them.
 func (s *Submission) Items() []Item { return s.items }
