@@ -4,5 +4,8 @@ import "sluice/internal/event"
 
 // All returns every format that this version knows.
 func All() event.Formats {
-	return event.Formats{}
+	return event.Formats{
+		Segment: newSegment,
+		PostHog: newPostHog,
+	}
 }
