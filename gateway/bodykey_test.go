@@ -28,14 +28,16 @@ func keyEndingAt(n int) string {
 func TestKeyInBody(t *testing.T) {
 	t.Parallel()
 	ways := map[string]func(text string) request{
-		"plain":             func(text string) request { return request{body: text} },
-		"chunked":           func(text string) request { return request{body: text, chunked: true} },
-		"gzip":              func(text string) request { return encoded("", "gzip", text) },
-		"zstd":              func(text string) request { return encoded("", "zstd", text) },
-		"br":                func(text string) request { return encoded("", "br", text) },
-		"deflate, chunked":  func(text string) request { r := encoded("", "deflate", text); r.chunked = true; return r },
-		"unannounced gzip":  func(text string) request { return request{body: bodytest.Compress("gzip", text)} },
-		"gzip called plain": func(text string) request { return request{body: bodytest.Compress("gzip", text), header: map[string]string{"Content-Type": "text/plain"}} },
+		"plain":            func(text string) request { return request{body: text} },
+		"chunked":          func(text string) request { return request{body: text, chunked: true} },
+		"gzip":             func(text string) request { return encoded("", "gzip", text) },
+		"zstd":             func(text string) request { return encoded("", "zstd", text) },
+		"br":               func(text string) request { return encoded("", "br", text) },
+		"deflate, chunked": func(text string) request { r := encoded("", "deflate", text); r.chunked = true; return r },
+		"unannounced gzip": func(text string) request { return request{body: bodytest.Compress("gzip", text)} },
+		"gzip called plain": func(text string) request {
+			return request{body: bodytest.Compress("gzip", text), header: map[string]string{"Content-Type": "text/plain"}}
+		},
 		"gzip in a form": func(text string) request {
 			return request{body: bodytest.Compress("gzip", text), header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}
 		},
