@@ -40,11 +40,12 @@ type Submission struct {
 	Ctx      *fasthttp.RequestCtx
 	protocol *Protocol
 	project  *project // nil until the key is known
+	key      []byte   // the project's, as the client sent it
 	admitted bool     // a refusal is charged to the project's limit
 	entered  bool     // counted as a request under way
 	// Form is what Protocol.Form returned.
 	Form  event.Form
-	body  *body.Buffer // nil before the body is read, and after the records are made
+	body  *body.Buffer // nil before the body is read, and after the records are made; see keyInBody
 	stamp stamp
 	// unread is why a message could not be read. nil: it was, or the submission is a request.
 	unread *Problem
@@ -103,6 +104,9 @@ func (in *Ingester) IngestHead(ctx *fasthttp.RequestCtx, proto *Protocol) bool {
 // processHead is the part of process that needs no body.
 func (s *Submission) processHead() *Problem {
 	defer s.release()
+	if s.namedByBody() {
+		return s.bodyLimit().checkHead(s.Ctx)
+	}
 	if p := s.readHead(); p != nil {
 		return p
 	}
@@ -173,6 +177,9 @@ func (s *Submission) readHead() *Problem {
 // admit finds the project of the key, and refuses a project that may not send.
 func (s *Submission) admit() *Problem {
 	key, p := s.protocol.Key(s.Ctx)
+	if p == nil && !key.Given() && s.protocol.BodyKey != nil {
+		key, p = s.keyInBody()
+	}
 	if p != nil {
 		return p
 	}
@@ -180,7 +187,9 @@ func (s *Submission) admit() *Problem {
 		return errUnauthorized
 	}
 	all := s.in.projects.Load()
+	s.key = key.bytes
 	if s.project = all.Find(key.bytes); s.project == nil && len(key.or) > 0 {
+		s.key = key.or
 		s.project = all.Find(key.or)
 	}
 	if s.project == nil {
@@ -210,6 +219,9 @@ func (s *Submission) unknownKey() *Problem {
 
 // readBody reads the body and decompresses it.
 func (s *Submission) readBody() *Problem {
+	if s.protocol.BodyKey != nil {
+		return s.readBodyWithKey()
+	}
 	if s.unread != nil {
 		return s.unread
 	}

@@ -24,6 +24,9 @@ func (s *Submission) Body() []byte { return s.body.Bytes() }
 // MaxEventBytes is the size of the largest event, in bytes.
 func (s *Submission) MaxEventBytes() int { return s.in.maxEventBytes }
 
+// MaxBodyBytes is the size of the largest body of the protocol, in bytes.
+func (s *Submission) MaxBodyBytes() int { return s.bodyLimit().bytes }
+
 // Accept adds a valid event. raw must stay as it is until the records are made: a part of the body does.
 func (s *Submission) Accept(raw []byte, id uuid.UUID) {
 	s.valid = append(s.valid, int32(len(s.items))) // at most MaxBulkEvents
