@@ -9,6 +9,7 @@ import (
 	"sluice/gateway/body"
 	"sluice/gateway/broker"
 	"sluice/gateway/clientaddr"
+	"sluice/gateway/outcomes"
 	"sluice/gateway/publish"
 	"sluice/internal/event"
 )
@@ -18,6 +19,7 @@ type Ingester struct {
 	projects  *Projects
 	publisher *publish.Publisher
 	metrics   *Metrics
+	outcomes  *outcomes.Counter
 	now       func() time.Time
 
 	bodies                *body.Pool
@@ -53,6 +55,7 @@ type Submission struct {
 	whole    *Problem         // why an atomic submission was refused
 	records  *publish.Request // nil before encode
 	accepted int
+	refused  refusals
 }
 
 // Ingest answers one request with events. An accepted event is on Kafka, or on the spool's disk.
@@ -135,6 +138,7 @@ func (s *Submission) releaseBody() {
 
 // end forgets the request and keeps the memory for the next. After a panic nobody calls it, and nothing is reused.
 func (s *Submission) end() {
+	s.countRefusals()
 	clear(s.items)
 	s.stamp.clear()
 	*s = Submission{stamp: s.stamp, items: s.items[:0], valid: s.valid[:0], protocol: s.protocol}

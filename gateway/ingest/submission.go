@@ -95,4 +95,7 @@ func (s *Submission) ProjectID() string { return s.project.id }
 func (s *Submission) CountAccepted(n int) { s.in.metrics.accept(s.protocol.Name, n) }
 
 // CountRefused counts a refused event, or a request refused whole.
-func (s *Submission) CountRefused(p *Problem) { s.in.metrics.reject(p.Kind, s.protocol.Name, 1) }
+func (s *Submission) CountRefused(p *Problem) {
+	s.in.metrics.reject(p.Kind, s.protocol.Name, 1)
+	s.refused[p.Kind]++
+}
