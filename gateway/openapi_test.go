@@ -52,7 +52,7 @@ func readDescription() *description {
 		compiled: map[string]*jsonschema.Schema{}, answered: map[string]bool{}, headers: map[string]bool{},
 	}
 	// The document allows unknown fields, as clients must. For our own tests it must name every field.
-	for _, name := range []string{"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health"} {
+	for _, name := range []string{"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health", "Limits"} {
 		d.at("components", "schemas", name).(map[string]any)["additionalProperties"] = false
 	}
 	d.schemas.AssertFormat()
@@ -349,6 +349,8 @@ func produce(t *testing.T) {
 	limit.bulkOf(events(3, nil))
 	limit.single(ok)
 	limit.bulkOf(events(3, nil))
+
+	produceLimits(t)
 
 	for _, failure := range []error{broker.ErrRefused, errors.New("broker down")} {
 		away := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })

@@ -17,6 +17,7 @@ const (
 	pathEvents  = "/api/v1/events"
 	pathBulk    = "/api/v1/events/bulk"
 	pathOpenAPI = "/openapi.json"
+	pathLimits  = "/api/v1/limits"
 	pathHealth  = "/healthz"
 )
 
@@ -25,6 +26,7 @@ const (
 	routeEvents  = "events"
 	routeBulk    = "bulk"
 	routeOpenAPI = "openapi"
+	routeLimits  = "limits"
 	routeHealth  = "health"
 	routeOther   = "other" // every other path, and requests that could not be read
 )
@@ -64,6 +66,10 @@ var routes = derived(
 	&route{
 		path: pathBulk, methods: onlyPost, label: routeBulk, statuses: ingestStatuses,
 		words: []string{"bulk", "batch", "_bulk"}, protocol: protocol.NativeBulk,
+	},
+	&route{
+		path: pathLimits, methods: getAndHead, label: routeLimits, statuses: []int{200, 204, 400, 401, 403, 405, 429},
+		words: []string{"limits", "limit", "quota"}, get: (*server).limits,
 	},
 	&route{
 		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},

@@ -170,6 +170,17 @@ func (s *Submission) readHead() *Problem {
 
 // admit finds the project of the key, and refuses a project that may not send.
 func (s *Submission) admit() *Problem {
+	if p := s.authorize(); p != nil {
+		return p
+	}
+	if s.project.Limit != nil && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
+		return s.rateLimited(1)
+	}
+	return nil
+}
+
+// authorize finds the project of the key, and refuses a disabled project and pages of other origins.
+func (s *Submission) authorize() *Problem {
 	key, p := s.protocol.Key(s.Ctx)
 	if p != nil {
 		return p
@@ -190,9 +201,6 @@ func (s *Submission) admit() *Problem {
 	}
 	if s.project.disabled {
 		return errDisabled
-	}
-	if s.project.Limit != nil && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
-		return s.rateLimited(1)
 	}
 	return nil
 }
