@@ -52,7 +52,9 @@ func readDescription() *description {
 		compiled: map[string]*jsonschema.Schema{}, answered: map[string]bool{}, headers: map[string]bool{},
 	}
 	// The document allows unknown fields, as clients must. For our own tests it must name every field.
-	for _, name := range []string{"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health", "SentryKept", "SentryRefusal"} {
+	for _, name := range []string{
+		"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health", "Limits", "SentryKept", "SentryRefusal",
+	} {
 		d.at("components", "schemas", name).(map[string]any)["additionalProperties"] = false
 	}
 	d.schemas.AssertFormat()
@@ -384,6 +386,8 @@ func produce(t *testing.T) {
 		limit.do(request{path: path, body: sentryEnvelope(1)})
 		limit.do(request{path: path, body: sentryEnvelope(1), header: map[string]string{"Origin": "https://evil.example"}})
 	}
+
+	produceLimits(t)
 
 	for _, failure := range []error{broker.ErrRefused, errors.New("broker down")} {
 		away := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })

@@ -17,6 +17,7 @@ const (
 	pathEvents  = "/api/v1/events"
 	pathBulk    = "/api/v1/events/bulk"
 	pathOpenAPI = "/openapi.json"
+	pathLimits  = "/api/v1/limits"
 	pathHealth  = "/healthz"
 	pathStream  = "/api/v1/stream"
 )
@@ -32,6 +33,7 @@ const (
 	routeEvents  = "events"
 	routeBulk    = "bulk"
 	routeOpenAPI = "openapi"
+	routeLimits  = "limits"
 	routeHealth  = "health"
 	routeSegment = "segment"
 	routePostHog = "posthog"
@@ -128,6 +130,10 @@ var routes = derived(
 		// The statuses of the upgrade and of the messages.
 		statuses: []int{101, 202, 204, 400, 401, 403, 405, 413, 429, 500, 503},
 		words:    []string{"stream", "ws", "websocket"}, get: (*server).stream,
+	},
+	&route{
+		path: pathLimits, methods: getAndHead, label: routeLimits, statuses: []int{200, 204, 400, 401, 403, 405, 429},
+		words: []string{"limits", "limit", "quota"}, get: (*server).limits,
 	},
 	&route{
 		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},

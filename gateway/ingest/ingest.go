@@ -10,6 +10,7 @@ import (
 	"sluice/gateway/body"
 	"sluice/gateway/broker"
 	"sluice/gateway/clientaddr"
+	"sluice/gateway/outcomes"
 	"sluice/gateway/publish"
 	"sluice/internal/event"
 )
@@ -19,6 +20,7 @@ type Ingester struct {
 	projects  *Projects
 	publisher *publish.Publisher
 	metrics   *Metrics
+	outcomes  *outcomes.Counter
 	now       func() time.Time
 
 	bodies                *body.Pool
@@ -60,6 +62,7 @@ type Submission struct {
 	whole    *Problem         // why an atomic submission was refused
 	records  *publish.Request // nil before encode
 	accepted int
+	refused  refusals
 }
 
 // Ingest answers one request with events. An accepted event is on Kafka, or on the spool's disk.
@@ -145,6 +148,7 @@ func (s *Submission) releaseBody() {
 
 // end forgets the request and keeps the memory for the next. After a panic nobody calls it, and nothing is reused.
 func (s *Submission) end() {
+	s.countRefusals()
 	clear(s.items)
 	s.stamp.clear()
 	*s = Submission{stamp: s.stamp, items: s.items[:0], valid: s.valid[:0], protocol: s.protocol}
@@ -176,6 +180,17 @@ func (s *Submission) readHead() *Problem {
 
 // admit finds the project of the key, and refuses a project that may not send.
 func (s *Submission) admit() *Problem {
+	if p := s.authorize(); p != nil {
+		return p
+	}
+	if s.project.Limit != nil && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
+		return s.rateLimited(1)
+	}
+	return nil
+}
+
+// authorize finds the project of the key, and refuses a disabled project and pages of other origins.
+func (s *Submission) authorize() *Problem {
 	key, p := s.protocol.Key(s.Ctx)
 	if p == nil && !key.Given() && s.protocol.BodyKey != nil {
 		key, p = s.keyInBody()
@@ -201,9 +216,6 @@ func (s *Submission) admit() *Problem {
 	}
 	if s.project.disabled {
 		return errDisabled
-	}
-	if s.project.Limit != nil && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
-		return s.rateLimited(1)
 	}
 	return nil
 }

@@ -88,14 +88,8 @@ func (s *Submission) Ignore(item string, n int) {
 	s.in.metrics.ignore(s.protocol.Name, s.protocol.Ignores, item, n)
 }
 
-// NoteDiscarded counts n things that a client says it dropped itself, by the protocol's names of their category and of
-// the reason.
-func (s *Submission) NoteDiscarded(category, reason string, n int) {
-	s.in.metrics.discard(s.protocol.Name, category, reason, n)
-}
-
 // RejectRest counts a refused event that gets no item of its own, because the request has too many.
-func (s *Submission) RejectRest(p *Problem) { s.in.metrics.reject(p.Kind, s.protocol.Name, 1) }
+func (s *Submission) RejectRest(p *Problem) { s.CountRefused(p) }
 
 // Items returns all events of the request in order, with what became of them.
 func (s *Submission) Items() []Item { return s.items }
@@ -113,4 +107,7 @@ func (s *Submission) ProjectID() string { return s.project.id }
 func (s *Submission) CountAccepted(n int) { s.in.metrics.accept(s.protocol.Name, n) }
 
 // CountRefused counts a refused event, or a request refused whole.
-func (s *Submission) CountRefused(p *Problem) { s.in.metrics.reject(p.Kind, s.protocol.Name, 1) }
+func (s *Submission) CountRefused(p *Problem) {
+	s.in.metrics.reject(p.Kind, s.protocol.Name, 1)
+	s.refused[p.Kind]++
+}
