@@ -134,10 +134,10 @@ func serve(t *testing.T, options ...option) *served {
 	return s
 }
 
-// waitUntil waits until a condition holds, for 20 s at most.
+// waitUntil waits until a condition holds, for a minute at most.
 func waitUntil(t testing.TB, condition func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -145,7 +145,7 @@ func waitUntil(t testing.TB, condition func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			t.Fatal("the condition did not come true in 20 s")
+			t.Fatal("the condition did not come true in a minute")
 		}
 	}
 }
