@@ -52,7 +52,9 @@ func readDescription() *description {
 		compiled: map[string]*jsonschema.Schema{}, answered: map[string]bool{}, headers: map[string]bool{},
 	}
 	// The document allows unknown fields, as clients must. For our own tests it must name every field.
-	for _, name := range []string{"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health", "SentryKept", "SentryRefusal"} {
+	for _, name := range []string{
+		"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health", "Limits", "SentryKept", "SentryRefusal",
+	} {
 		d.at("components", "schemas", name).(map[string]any)["additionalProperties"] = false
 	}
 	d.schemas.AssertFormat()
@@ -141,6 +143,7 @@ func (d *description) place(method, path string, status int) []string {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
+	path = documented(path)
 	methods, known := d.at("paths", path).(map[string]any)
 	switch {
 	case status == http.StatusRequestHeaderFieldsTooLarge: // before anybody looks at the path
@@ -187,7 +190,7 @@ func (d *description) check(method, path string, resp *http.Response, body []byt
 		return err
 	}
 	d.mu.Lock()
-	d.answered[strings.TrimSpace(fmt.Sprintf("%s %s %d %s", method, path, resp.StatusCode, code))] = true
+	d.answered[strings.TrimSpace(fmt.Sprintf("%s %s %d %s", method, documented(path), resp.StatusCode, code))] = true
 	d.mu.Unlock()
 	return d.checkHeaders(answer, resp.Header)
 }
@@ -196,6 +199,12 @@ func (d *description) checkBody(place []string, answer map[string]any, method st
 	if _, has := answer["content"]; !has || method == http.MethodHead {
 		if len(body) > 0 {
 			return "", errors.New("a body where none is described")
+		}
+		return "", nil
+	}
+	if content := answer["content"].(map[string]any); content["application/json"] == nil {
+		if got := resp.Header.Get("Content-Type"); content[got] == nil {
+			return "", fmt.Errorf("content type %q", got)
 		}
 		return "", nil
 	}
@@ -354,6 +363,7 @@ func produce(t *testing.T) {
 	doc = open.do(request{path: pathOpenAPI, method: http.MethodGet})
 	open.do(request{path: pathOpenAPI, method: http.MethodGet, header: map[string]string{"If-None-Match": doc.header.Get("ETag")}})
 
+	produceItems(t, open)
 	open.do(request{method: http.MethodGet, path: pathStream})
 	open.do(request{method: http.MethodGet, path: pathStream, noKey: true})
 	open.do(request{method: http.MethodGet, path: pathStream, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})
@@ -377,6 +387,8 @@ func produce(t *testing.T) {
 		limit.do(request{path: path, body: sentryEnvelope(1), header: map[string]string{"Origin": "https://evil.example"}})
 	}
 
+	produceLimits(t)
+
 	for _, failure := range []error{broker.ErrRefused, errors.New("broker down")} {
 		away := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
 		away.producer.Failing(func() (bool, error) { return false, failure })
@@ -387,6 +399,49 @@ func produce(t *testing.T) {
 		away.draining.Store(true)
 		away.do(request{path: pathHealth, method: http.MethodGet})
 	}
+}
+
+// itemPaths are the paths of Segment's and PostHog's clients that take events.
+var itemPaths = []string{
+	"/v1/batch", "/v1/track", "/v1/identify", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias", "/batch/", "/e/",
+}
+
+// produceItems gets every answer of itemPaths that a test can get in reasonable time.
+func produceItems(t *testing.T, open *served) {
+	t.Helper()
+	limit := serve(t, withProjects(t, limited(1, "60s")+"    origins: [\"https://shop.example\"]\n"))
+	away := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
+	away.producer.Failing(func() (bool, error) { return false, errors.New("broker down") })
+	var waiting sync.WaitGroup // the requests that fail after a second
+	ok := `{"event":"x"}`
+	for _, path := range itemPaths {
+		for _, r := range []request{
+			{body: ok},
+			{body: ok, noKey: true},
+			{body: ""},
+			{body: "{"},
+			{body: `{"batch":[{}]}`},
+			{body: `{"event":"x","writeKey":"other","api_key":"other"}`},
+			{body: ok, header: map[string]string{"Content-Encoding": "lzma"}},
+			{body: strings.Repeat(" ", 6<<20)},
+			{body: ok, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}},
+			{method: http.MethodGet},
+		} {
+			r.path = path
+			open.do(r)
+		}
+		limit.do(request{path: path, body: ok, header: map[string]string{"Origin": "https://evil.example"}})
+		limit.do(request{path: path, body: ok})
+		limit.do(request{path: path, body: ok})
+		waiting.Go(func() { away.do(request{path: path, body: ok}) })
+	}
+	waiting.Wait()
+	for _, path := range []string{"/flags/?v=2", "/array/phc_x/config", "/array/phc_x/config.js"} {
+		open.do(request{method: http.MethodGet, path: path, noKey: true})
+		open.do(request{method: http.MethodGet, path: path, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})
+	}
+	open.do(request{path: "/flags/?v=2", body: ok})
+	open.do(request{path: "/flags/?v=2", body: ok, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})
 }
 
 // unseen lists statuses that the document describes and produce does not get, with the reason.

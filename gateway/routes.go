@@ -17,6 +17,7 @@ const (
 	pathEvents  = "/api/v1/events"
 	pathBulk    = "/api/v1/events/bulk"
 	pathOpenAPI = "/openapi.json"
+	pathLimits  = "/api/v1/limits"
 	pathHealth  = "/healthz"
 	pathStream  = "/api/v1/stream"
 )
@@ -32,7 +33,10 @@ const (
 	routeEvents  = "events"
 	routeBulk    = "bulk"
 	routeOpenAPI = "openapi"
+	routeLimits  = "limits"
 	routeHealth  = "health"
+	routeSegment = "segment"
+	routePostHog = "posthog"
 	routeStream  = "stream"
 	routeOther   = "other" // every other path, and requests that could not be read
 )
@@ -61,8 +65,16 @@ type route struct {
 // ingestStatuses are the statuses of a route that takes events.
 var ingestStatuses = []int{202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503}
 
-// sentryStatuses are the statuses of a route for Sentry's clients.
-var sentryStatuses = []int{200, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503}
+// okStatuses are those of a route that takes events and answers 200.
+var okStatuses = append([]int{200}, ingestStatuses[1:]...)
+
+// segmentRoute is a path of Segment's clients, with its short form.
+func segmentRoute(path string, aliases ...string) *route {
+	return &route{
+		path: path, aliases: aliases, methods: onlyPost, label: routeSegment, statuses: okStatuses,
+		protocol: protocol.Segment,
+	}
+}
 
 // routes is the whole public surface. The router, the Allow header, the hints of a 404, the labels of the metrics and
 // the body limits come from this table, and a test compares it with openapi.json. A new protocol is a new row with
@@ -76,19 +88,52 @@ var routes = derived(
 		path: pathBulk, methods: onlyPost, label: routeBulk, statuses: ingestStatuses,
 		words: []string{"bulk", "batch", "_bulk"}, protocol: protocol.NativeBulk,
 	},
+	segmentRoute("/v1/batch", "/v1/b", "/v1/import"),
+	segmentRoute("/v1/track", "/v1/t"),
+	segmentRoute("/v1/identify", "/v1/i"),
+	segmentRoute("/v1/page", "/v1/p"),
+	segmentRoute("/v1/screen", "/v1/s"),
+	segmentRoute("/v1/group", "/v1/g"),
+	segmentRoute("/v1/alias", "/v1/a"),
+	&route{
+		path: "/batch/", aliases: []string{"/batch"}, methods: onlyPost, label: routePostHog, statuses: okStatuses,
+		protocol: protocol.PostHog,
+	},
+	&route{
+		path: "/e/", aliases: []string{"/e", "/i/v0/e/", "/i/v0/e", "/capture/", "/capture", "/track/", "/track"},
+		methods: onlyPost, label: routePostHog, statuses: okStatuses, words: []string{"capture"},
+		protocol: protocol.PostHog,
+	},
+	&route{
+		path: "/flags/", aliases: []string{"/flags", "/decide/", "/decide"},
+		methods: []string{fasthttp.MethodGet, fasthttp.MethodHead, fasthttp.MethodPost},
+		label:   routePostHog, statuses: okStatuses, get: (*server).posthogFlags,
+	},
+	&route{
+		path: "/array/{n}/config", methods: getAndHead, label: routePostHog, statuses: okStatuses,
+		get: (*server).posthogConfig,
+	},
+	&route{
+		path: "/array/{n}/config.js", methods: getAndHead, label: routePostHog, statuses: okStatuses,
+		get: (*server).posthogScript,
+	},
 	&route{
 		path: pathSentryEnvelope, aliases: []string{"/api/{n}/envelope"}, methods: onlyPost, label: "sentry_envelope",
-		statuses: sentryStatuses, words: []string{"envelope"}, protocol: protocol.SentryEnvelope,
+		statuses: okStatuses, words: []string{"envelope"}, protocol: protocol.SentryEnvelope,
 	},
 	&route{
 		path: pathSentryStore, aliases: []string{"/api/{n}/store"}, methods: onlyPost, label: "sentry_store",
-		statuses: sentryStatuses, words: []string{"store"}, protocol: protocol.SentryStore,
+		statuses: okStatuses, words: []string{"store"}, protocol: protocol.SentryStore,
 	},
 	&route{
 		path: pathStream, methods: onlyGet, label: routeStream,
 		// The statuses of the upgrade and of the messages.
 		statuses: []int{101, 202, 204, 400, 401, 403, 405, 413, 429, 500, 503},
 		words:    []string{"stream", "ws", "websocket"}, get: (*server).stream,
+	},
+	&route{
+		path: pathLimits, methods: getAndHead, label: routeLimits, statuses: []int{200, 204, 400, 401, 403, 405, 429},
+		words: []string{"limits", "limit", "quota"}, get: (*server).limits,
 	},
 	&route{
 		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},

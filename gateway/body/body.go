@@ -100,12 +100,12 @@ func (r *Reader) Read(ctx *fasthttp.RequestCtx, dst *Buffer) error {
 	}
 	dst.budget = &r.pool.budget
 	if coding == codingNone {
-		return r.readWire(ctx, dst)
+		return r.readWire(ctx, dst, r.limit)
 	}
 	wire := GetBuffer()
 	defer wire.Release()
 	wire.budget = &r.pool.budget
-	if err := r.readWire(ctx, wire); err != nil {
+	if err := r.readWire(ctx, wire, r.limit); err != nil {
 		return err
 	}
 	return r.decompress(coding, &wire.Buffer, dst)
@@ -125,19 +125,20 @@ func (r *Reader) ReadAll(src io.Reader, dst *Buffer) error {
 // bytes themselves.
 const firstGrowth = 64 << 10
 
-// readWire reads the body as the client sent it.
-func (r *Reader) readWire(ctx *fasthttp.RequestCtx, dst *Buffer) error {
+// readWire reads the body as the client sent it, after what dst has of it already. It returns ErrTooLarge if the body
+// has more than limit bytes.
+func (r *Reader) readWire(ctx *fasthttp.RequestCtx, dst *Buffer, limit int) error {
 	stream := ctx.RequestBodyStream()
 	if stream == nil {
 		return nil
 	}
-	if n := ctx.Request.Header.ContentLength(); n > 0 {
+	if n := ctx.Request.Header.ContentLength() - dst.Len(); n > 0 {
 		dst.Grow(min(n, firstGrowth) + bytes.MinRead)
 	}
 	// One byte more than the limit tells a body that is too large from one that just fits.
-	progress := newProgressReader(ctx, stream, r.pool.silence, int64(r.limit)+1)
+	progress := newProgressReader(ctx, stream, r.pool.silence, int64(limit-dst.Len())+1)
 	defer progress.release()
-	got, err := dst.ReadFrom(progress)
+	_, err := dst.ReadFrom(progress)
 	var timeout net.Error
 	switch {
 	case errors.Is(err, ErrNoRoom), errors.Is(err, ErrTooSlow):
@@ -146,7 +147,7 @@ func (r *Reader) readWire(ctx *fasthttp.RequestCtx, dst *Buffer) error {
 		return ErrTooSlow
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrTruncated, err)
-	case got > int64(r.limit):
+	case dst.Len() > limit:
 		return ErrTooLarge
 	}
 	return nil

@@ -13,6 +13,7 @@
 //	what a refusal looks like; status codes       problem.go
 //	the rate limit of a request; the 429          quota.go
 //	where a key may stand                         key.go
+//	a key in the body                             bodykey.go
 //	which projects are in force; their origins    project.go, origins.go
 //	received-at, sent_at, traceparent             stamp.go
 //	ids of events without one                     identity.go

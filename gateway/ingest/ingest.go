@@ -10,6 +10,7 @@ import (
 	"sluice/gateway/body"
 	"sluice/gateway/broker"
 	"sluice/gateway/clientaddr"
+	"sluice/gateway/outcomes"
 	"sluice/gateway/publish"
 	"sluice/internal/event"
 )
@@ -19,6 +20,7 @@ type Ingester struct {
 	projects  *Projects
 	publisher *publish.Publisher
 	metrics   *Metrics
+	outcomes  *outcomes.Counter
 	now       func() time.Time
 
 	bodies                *body.Pool
@@ -40,11 +42,12 @@ type Submission struct {
 	Ctx      *fasthttp.RequestCtx
 	protocol *Protocol
 	project  *project // nil until the key is known
+	key      []byte   // the project's, as the client sent it
 	admitted bool     // a refusal is charged to the project's limit
 	entered  bool     // counted as a request under way
 	// Form is what Protocol.Form returned.
 	Form  event.Form
-	body  *body.Buffer // nil before the body is read, and after the records are made
+	body  *body.Buffer // nil before the body is read, and after the records are made; see keyInBody
 	stamp stamp
 	// unread is why a message could not be read. nil: it was, or the submission is a request.
 	unread *Problem
@@ -59,6 +62,7 @@ type Submission struct {
 	whole    *Problem         // why an atomic submission was refused
 	records  *publish.Request // nil before encode
 	accepted int
+	refused  refusals
 }
 
 // Ingest answers one request with events. An accepted event is on Kafka, or on the spool's disk.
@@ -103,6 +107,9 @@ func (in *Ingester) IngestHead(ctx *fasthttp.RequestCtx, proto *Protocol) bool {
 // processHead is the part of process that needs no body.
 func (s *Submission) processHead() *Problem {
 	defer s.release()
+	if s.namedByBody() {
+		return s.bodyLimit().checkHead(s.Ctx)
+	}
 	if p := s.readHead(); p != nil {
 		return p
 	}
@@ -141,6 +148,7 @@ func (s *Submission) releaseBody() {
 
 // end forgets the request and keeps the memory for the next. After a panic nobody calls it, and nothing is reused.
 func (s *Submission) end() {
+	s.countRefusals()
 	clear(s.items)
 	s.stamp.clear()
 	*s = Submission{stamp: s.stamp, items: s.items[:0], valid: s.valid[:0], protocol: s.protocol}
@@ -172,7 +180,21 @@ func (s *Submission) readHead() *Problem {
 
 // admit finds the project of the key, and refuses a project that may not send.
 func (s *Submission) admit() *Problem {
+	if p := s.authorize(); p != nil {
+		return p
+	}
+	if s.project.Limit != nil && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
+		return s.rateLimited(1)
+	}
+	return nil
+}
+
+// authorize finds the project of the key, and refuses a disabled project and pages of other origins.
+func (s *Submission) authorize() *Problem {
 	key, p := s.protocol.Key(s.Ctx)
+	if p == nil && !key.Given() && s.protocol.BodyKey != nil {
+		key, p = s.keyInBody()
+	}
 	if p != nil {
 		return p
 	}
@@ -180,7 +202,9 @@ func (s *Submission) admit() *Problem {
 		return errUnauthorized
 	}
 	all := s.in.projects.Load()
+	s.key = key.bytes
 	if s.project = all.Find(key.bytes); s.project == nil && len(key.or) > 0 {
+		s.key = key.or
 		s.project = all.Find(key.or)
 	}
 	if s.project == nil {
@@ -192,9 +216,6 @@ func (s *Submission) admit() *Problem {
 	}
 	if s.project.disabled {
 		return errDisabled
-	}
-	if s.project.Limit != nil && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
-		return s.rateLimited(1)
 	}
 	return nil
 }
@@ -210,6 +231,9 @@ func (s *Submission) unknownKey() *Problem {
 
 // readBody reads the body and decompresses it.
 func (s *Submission) readBody() *Problem {
+	if s.protocol.BodyKey != nil {
+		return s.readBodyWithKey()
+	}
 	if s.unread != nil {
 		return s.unread
 	}

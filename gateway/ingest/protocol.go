@@ -25,6 +25,14 @@ type Protocol struct {
 	Ignores []string
 	// Key finds the project key in the request's head, as FindKey does.
 	Key func(ctx *fasthttp.RequestCtx) (Key, *Problem)
+	// BodyKey finds the project key in the first bytes of the body, at most body.PrefixBytes of it, decompressed. It
+	// returns nil if there is none. The gateway asks for it if Key finds none, before anything else of the body is
+	// read; a body that has another key than the head is refused. nil: the body never has a key. If it is set, a body
+	// in gzip is decompressed even if no header says so.
+	BodyKey func(prefix []byte) []byte
+	// ResendsWhole says that the clients send a refused request again as a whole. The rate limit then takes all of a
+	// request's valid events, or none: events that were kept would cost a second time.
+	ResendsWhole bool
 	// Form returns the form of the body that the Content-Type names, or refuses the Content-Type. nil takes every
 	// Content-Type.
 	Form func(ctx *fasthttp.RequestCtx) (event.Form, *Problem)

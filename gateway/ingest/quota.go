@@ -7,9 +7,12 @@ import (
 
 // limit charges the valid events to the project's rate limit. Events over the limit get a problem and are not kept.
 func (s *Submission) limit() {
-	if s.Atomic {
+	switch {
+	case s.Atomic:
 		s.limitWhole()
-	} else {
+	case s.protocol.ResendsWhole:
+		s.limitTogether()
+	default:
 		s.limitPart()
 	}
 }
@@ -29,11 +32,26 @@ func (s *Submission) limitPart() {
 
 // limitWhole charges all events of an atomic submission, or refuses all of them.
 func (s *Submission) limitWhole() {
-	if s.whole = s.chargeWhole(); s.whole == nil {
+	if s.whole = s.chargeWhole(); s.whole != nil {
+		s.rejectValid(s.whole)
+	}
+}
+
+// limitTogether charges all valid events, or refuses all of them. A request costs at least one event.
+func (s *Submission) limitTogether() {
+	if len(s.valid) == 0 {
+		s.charge(1)
 		return
 	}
+	if p := s.chargeAll("The request has more events than"); p != nil {
+		s.rejectValid(p)
+	}
+}
+
+// rejectValid gives a problem to all events that had none.
+func (s *Submission) rejectValid(p *Problem) {
 	for _, i := range s.valid {
-		s.items[i].Problem = s.whole
+		s.items[i].Problem = p
 	}
 	s.valid = s.valid[:0]
 }
@@ -44,12 +62,18 @@ func (s *Submission) chargeWhole() *Problem {
 			return Refuse(KindInvalidEvent, "The bulk is atomic and at least one of its events is invalid.")
 		}
 	}
+	return s.chargeAll("The atomic bulk has more events than")
+}
+
+// chargeAll charges all valid events, or none and says why. tooMany begins the sentence about more events than the
+// whole limit.
+func (s *Submission) chargeAll(tooMany string) *Problem {
 	limit := s.project.Limit
 	if limit == nil {
 		return nil
 	}
 	if most := limit.Limit().Events; len(s.valid) > most {
-		return tooLarge("The atomic bulk has more events than", LimitRate, int64(most), "events")
+		return tooLarge(tooMany, LimitRate, int64(most), "events")
 	}
 	if !limit.TakeAll(len(s.valid), s.in.now()) {
 		return s.rateLimited(len(s.valid))

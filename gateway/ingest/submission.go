@@ -24,6 +24,9 @@ func (s *Submission) Body() []byte { return s.body.Bytes() }
 // MaxEventBytes is the size of the largest event, in bytes.
 func (s *Submission) MaxEventBytes() int { return s.in.maxEventBytes }
 
+// MaxBodyBytes is the size of the largest body of the protocol, in bytes.
+func (s *Submission) MaxBodyBytes() int { return s.bodyLimit().bytes }
+
 // Accept adds a valid event. raw must stay as it is until the records are made: a part of the body does.
 func (s *Submission) Accept(raw []byte, id uuid.UUID) {
 	s.valid = append(s.valid, int32(len(s.items))) // at most MaxBulkEvents
@@ -85,14 +88,8 @@ func (s *Submission) Ignore(item string, n int) {
 	s.in.metrics.ignore(s.protocol.Name, s.protocol.Ignores, item, n)
 }
 
-// NoteDiscarded counts n things that a client says it dropped itself, by the protocol's names of their category and of
-// the reason.
-func (s *Submission) NoteDiscarded(category, reason string, n int) {
-	s.in.metrics.discard(s.protocol.Name, category, reason, n)
-}
-
 // RejectRest counts a refused event that gets no item of its own, because the request has too many.
-func (s *Submission) RejectRest(p *Problem) { s.in.metrics.reject(p.Kind, s.protocol.Name, 1) }
+func (s *Submission) RejectRest(p *Problem) { s.CountRefused(p) }
 
 // Items returns all events of the request in order, with what became of them.
 func (s *Submission) Items() []Item { return s.items }
@@ -110,4 +107,7 @@ func (s *Submission) ProjectID() string { return s.project.id }
 func (s *Submission) CountAccepted(n int) { s.in.metrics.accept(s.protocol.Name, n) }
 
 // CountRefused counts a refused event, or a request refused whole.
-func (s *Submission) CountRefused(p *Problem) { s.in.metrics.reject(p.Kind, s.protocol.Name, 1) }
+func (s *Submission) CountRefused(p *Problem) {
+	s.in.metrics.reject(p.Kind, s.protocol.Name, 1)
+	s.refused[p.Kind]++
+}

@@ -5,6 +5,8 @@ import "sluice/internal/event"
 // All returns every format that this version knows.
 func All() event.Formats {
 	return event.Formats{
-		Sentry: newSentry,
+		Sentry:  newSentry,
+		Segment: newSegment,
+		PostHog: newPostHog,
 	}
 }

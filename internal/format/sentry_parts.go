@@ -122,13 +122,6 @@ func readPair(s *strictjson.Scanner) (key, value event.Text) {
 	return key, value
 }
 
-// addTag adds a tag unless its value is null.
-func addTag(ev *event.Event, key, value event.Text) {
-	if value.IsGiven() {
-		ev.AddTag(key, value)
-	}
-}
-
 // contexts reads the trace's id and the feedback of a user.
 func (r *sentryReader) contexts(s *strictjson.Scanner, ev *event.Event) {
 	if s.Peek() != '{' {
