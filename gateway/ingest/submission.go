@@ -88,9 +88,6 @@ func (s *Submission) Ignore(item string, n int) {
 	s.in.metrics.ignore(s.protocol.Name, s.protocol.Ignores, item, n)
 }
 
-// RejectRest counts a refused event that gets no item of its own, because the request has too many.
-func (s *Submission) RejectRest(p *Problem) { s.CountRefused(p) }
-
 // Items returns all events of the request in order, with what became of them.
 func (s *Submission) Items() []Item { return s.items }
 

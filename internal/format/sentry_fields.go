@@ -108,7 +108,7 @@ var sentryNames = [...]map[string]strictjson.Field{
 	sentryKindAttributes: {
 		"user.id": sentryUserID, "user.email": sentryUserEmail, "sentry.release": sentryRelease,
 		"sentry.environment": sentryEnvironment, "server.address": sentryServerName, "sentry.server.address": sentryServerName,
-		"sentry.sdk.name": sentrySDKName, "sentry.sdk.version": sentrySDKVersion,
+		"sentry.segment.name": sentryTransaction, "sentry.sdk.name": sentrySDKName, "sentry.sdk.version": sentrySDKVersion,
 	},
 	sentryKindAttribute:  {"value": sentryValue},
 	sentryKindUser:       {"id": sentryID, "email": sentryEmail},
