@@ -248,6 +248,30 @@ func TestSentryKeeps(t *testing.T) {
 	}
 }
 
+// TestSentryLogIDs: a log's id comes from the log and its place, and never from the envelope, whose id is new each time.
+func TestSentryLogIDs(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	ids := map[string]bool{}
+	for i := range 3 {
+		own := fmt.Sprintf("%032d", i+1)
+		for _, body := range []string{
+			`{"type":"log"}` + "\n" + `{"items":[{"body":"a"},{"body":"a"},{"body":"b"}]}`,
+			`{"type":"span"}` + "\n" + `[{"span_id":"1"}]` + "\n" + `{"type":"session"}` + "\n" + `{}` + "\n" + `{"type":"log"}` + "\n" + `{"body":"single"}`,
+		} {
+			got := s.envelope(`{"event_id":"` + own + `"}` + "\n" + body)
+			require.Equal(t, 200, got.status, got.text)
+			assert.NotContains(t, got.text, own)
+		}
+	}
+	stored := s.producer.Stored()
+	assert.Len(t, stored, 15)
+	for _, r := range stored {
+		ids[headerOf(r, "event-id")] = true
+	}
+	assert.Len(t, ids, 5)
+}
+
 // TestSentryRefusals: a request of which nothing makes sense is refused, with a detail that repeats nothing of it.
 func TestSentryRefusals(t *testing.T) {
 	t.Parallel()

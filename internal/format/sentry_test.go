@@ -129,6 +129,7 @@ func TestSentryVariants(t *testing.T) {
 		`{"threads":[{"current":true,"stacktrace":[{"filename":"a"}]},` +
 			`{"crashed":true,"stacktrace":{"frames":[{"filename":"b","raw_function":"f","in_app":true}]}}]}`: {Level: "error", Frames: []string{"b|f|in app"}},
 		`{"stacktrace":{"frames":[{"filename":"a"},7]},"threads":[{"crashed":true,"stacktrace":[{}]}]}`: {Level: "error", Frames: []string{"a|"}},
+		`{"threads":[{"stacktrace":[{"filename":"a"}]},{"stacktrace":[{"filename":"b"}]}]}`:             {Level: "error", Frames: []string{"a|"}},
 		`{"tags":[["a",1],["b",null],["c"],{"key":"d","value":"e"},["a",2],7]}`:                         {Level: "error", Tags: map[string]string{"a": "1", "d": "e"}},
 		`{"tags":{"a":true,"b":null,"c":[1],"user.id":"u"},"fingerprint":[]}`:                           {Level: "error", Tags: map[string]string{"a": "true", "c": "[1]", "user.id": "u"}},
 		`{"fingerprint":["a",1,null,{"b":1}],"user":{"id":7}}`:                                          {Level: "error", Fingerprint: []string{"a", "1"}, UserID: "7"},
