@@ -185,7 +185,11 @@ func (d *description) checkBody(place []string, answer map[string]any, method st
 		}
 		return "", nil
 	}
-	if got := resp.Header.Get("Content-Type"); got != "application/json" {
+	got := resp.Header.Get("Content-Type")
+	if _, described := answer["content"].(map[string]any)[got]; described && got != "application/json" {
+		return "", nil // not JSON, so the protocol's own tests read it
+	}
+	if got != "application/json" {
 		return "", fmt.Errorf("content type %q", got)
 	}
 	schema, err := d.schema(append(slices.Clone(place), "content", "application/json", "schema")...)
@@ -196,7 +200,7 @@ func (d *description) checkBody(place []string, answer map[string]any, method st
 	if err != nil {
 		return "", err
 	}
-	code, _ = value.(map[string]any)["code"].(string)
+	code, _ = value.(map[string]any)["code"].(string) // other protocols have numbers
 	if err := checkCode(answer, value.(map[string]any)); err != nil {
 		return code, err
 	}
@@ -309,7 +313,7 @@ func produce(t *testing.T) {
 	t.Helper()
 	ok := `{"message":"x"}`
 	open := serve(t)
-	for _, path := range []string{pathEvents, pathBulk} {
+	for _, path := range []string{pathEvents, pathBulk, pathOTLPLogs} {
 		for _, r := range []request{
 			{body: ok, noKey: true},
 			{body: ok, header: map[string]string{"X-API-Key": "other"}},
@@ -327,6 +331,7 @@ func produce(t *testing.T) {
 		}
 	}
 	open.single(ok)
+	open.do(request{path: pathOTLPLogs, body: "{}"})
 	open.bulkOf("[" + ok + "]")
 	open.do(request{path: pathBulk + "?results=all", body: "[" + ok + `,{}]`})
 	open.do(request{path: "/nowhere"})
@@ -346,8 +351,10 @@ func produce(t *testing.T) {
 	limit.do(request{path: pathBulk, body: "[" + ok + "]", header: map[string]string{"Origin": "https://evil.example"}})
 	limit.do(request{path: pathBulk + "?atomic=1", body: events(3, nil)}) // does not fit now
 	limit.do(request{path: pathBulk + "?atomic=1", body: events(4, nil)}) // never fits
+	limit.do(request{path: pathOTLPLogs, body: "{}", header: map[string]string{"Origin": "https://evil.example"}})
 	limit.bulkOf(events(3, nil))
 	limit.single(ok)
+	limit.do(request{path: pathOTLPLogs, body: otlpLogs(1)})
 	limit.bulkOf(events(3, nil))
 
 	for _, failure := range []error{broker.ErrRefused, errors.New("broker down")} {
@@ -355,6 +362,7 @@ func produce(t *testing.T) {
 		away.producer.Failing(func() (bool, error) { return false, failure })
 		away.single(ok)
 		away.bulkOf("[" + ok + "]")
+		away.do(request{path: pathOTLPLogs, body: otlpLogs(1)})
 		away.draining.Store(true)
 		away.do(request{path: pathHealth, method: http.MethodGet})
 	}
@@ -485,7 +493,7 @@ func sendExamples(t *testing.T, s *served, path, media string, place []string) {
 			}
 			body = string(text)
 		}
-		if got := s.do(request{path: path, body: body, header: map[string]string{"Content-Type": media}}); got.status != 202 || got.body.Rejected != 0 {
+		if got := s.do(request{path: path, body: body, header: map[string]string{"Content-Type": media}}); got.status != 202 && got.status != 200 || got.body.Rejected != 0 {
 			t.Errorf("%s %s %s: got %d %s", path, media, name, got.status, got.text)
 		}
 	}

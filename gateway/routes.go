@@ -18,6 +18,8 @@ const (
 	pathBulk    = "/api/v1/events/bulk"
 	pathOpenAPI = "/openapi.json"
 	pathHealth  = "/healthz"
+
+	pathOTLPLogs = "/v1/logs"
 )
 
 // Names of the routes in metrics and log lines.
@@ -26,6 +28,7 @@ const (
 	routeBulk    = "bulk"
 	routeOpenAPI = "openapi"
 	routeHealth  = "health"
+	routeOTLP    = "otlp_logs"
 	routeOther   = "other" // every other path, and requests that could not be read
 )
 
@@ -53,6 +56,9 @@ type route struct {
 // ingestStatuses are the statuses of a route that takes events.
 var ingestStatuses = []int{202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503}
 
+// otlpStatuses are those of OpenTelemetry's clients, which send again only what is answered 429 or 503.
+var otlpStatuses = []int{200, 204, 400, 401, 403, 405, 413, 415, 429, 500, 503}
+
 // routes is the whole public surface. The router, the Allow header, the hints of a 404, the labels of the metrics and
 // the body limits come from this table, and a test compares it with openapi.json. A new protocol is a new row with
 // its own protocol value.
@@ -64,6 +70,10 @@ var routes = derived(
 	&route{
 		path: pathBulk, methods: onlyPost, label: routeBulk, statuses: ingestStatuses,
 		words: []string{"bulk", "batch", "_bulk"}, protocol: protocol.NativeBulk,
+	},
+	&route{
+		path: pathOTLPLogs, methods: onlyPost, label: routeOTLP, statuses: otlpStatuses,
+		words: []string{"logs", "logrecords"}, protocol: protocol.OTLPLogs,
 	},
 	&route{
 		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},

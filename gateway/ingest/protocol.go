@@ -18,6 +18,9 @@ type Protocol struct {
 	Bulk bool
 	// DerivesIDs makes the ids of events without one from their bytes, so that a request sent again has the same ids.
 	DerivesIDs bool
+	// LimitsWhole keeps the rate limit from taking a request in part that it takes whole a while later. It is for clients
+	// that send the whole request again.
+	LimitsWhole bool
 	// Key finds the project key in the request's head, as FindKey does.
 	Key func(ctx *fasthttp.RequestCtx) (Key, *Problem)
 	// Form returns the form of the body that the Content-Type names, or refuses the Content-Type. nil takes every

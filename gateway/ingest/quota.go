@@ -7,11 +7,32 @@ import (
 
 // limit charges the valid events to the project's rate limit. Events over the limit get a problem and are not kept.
 func (s *Submission) limit() {
-	if s.Atomic {
+	switch {
+	case s.Atomic:
 		s.limitWhole()
-	} else {
+	case s.protocol.LimitsWhole:
+		s.limitLater()
+	default:
 		s.limitPart()
 	}
+}
+
+// limitLater charges all valid events, or refuses all of them because they fit later. More events than ever fit are
+// taken in part, as by limitPart.
+func (s *Submission) limitLater() {
+	limit, n := s.project.Limit, len(s.valid)
+	if limit == nil || n > limit.Limit().Events {
+		s.limitPart()
+		return
+	}
+	if limit.TakeAll(max(1, n), s.in.now()) || n == 0 {
+		return
+	}
+	limited := s.rateLimited(n)
+	for _, i := range s.valid {
+		s.items[i].Problem = limited
+	}
+	s.valid = s.valid[:0]
 }
 
 // limitPart charges the valid events that fit into the limit, in order, and refuses the others. A request costs at

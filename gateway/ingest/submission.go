@@ -16,6 +16,7 @@ type Item struct {
 	Problem *Problem
 	// Duplicate says that an earlier event of the request has the same id.
 	Duplicate bool
+	frame     int32 // number of the frame that raw belongs in, plus one; 0: none
 }
 
 // Body returns the request's body, decompressed. It is good until Split returns.
@@ -79,6 +80,18 @@ func (s *Submission) SentAt(ts event.Timestamp) {
 	}
 }
 
+// RejectRest refuses the events that come behind all others. They have no items: a few bytes can be millions of events.
+func (s *Submission) RejectRest(p *Problem, events int) { s.rest = rest{p, events} }
+
+// Rest returns what RejectRest was given.
+func (s *Submission) Rest() (*Problem, int) { return s.rest.problem, s.rest.events }
+
+// rest are refused events without an item.
+type rest struct {
+	problem *Problem
+	events  int
+}
+
 // Items returns all events of the request in order, with what became of them.
 func (s *Submission) Items() []Item { return s.items }
 
@@ -95,4 +108,9 @@ func (s *Submission) ProjectID() string { return s.project.id }
 func (s *Submission) CountAccepted(n int) { s.in.metrics.accept(s.protocol.Name, n) }
 
 // CountRefused counts a refused event, or a request refused whole.
-func (s *Submission) CountRefused(p *Problem) { s.in.metrics.reject(p.Kind, s.protocol.Name, 1) }
+func (s *Submission) CountRefused(p *Problem) { s.CountAllRefused(p, 1) }
+
+// CountAllRefused counts events that were refused for the same reason.
+func (s *Submission) CountAllRefused(p *Problem, events int) {
+	s.in.metrics.reject(p.Kind, s.protocol.Name, events)
+}

@@ -4,5 +4,7 @@ import "sluice/internal/event"
 
 // All returns every format that this version knows.
 func All() event.Formats {
-	return event.Formats{}
+	return event.Formats{
+		OTLP: newOTLP,
+	}
 }
