@@ -1,9 +1,10 @@
 package ingest
 
 import (
-	"github.com/google/uuid"
+	"crypto/sha256"
 
 	"sluice/gateway/body"
+	"sluice/internal/event"
 )
 
 // framed are the events of a submission that are more than a part of the body: many log records have one resource, and
@@ -20,6 +21,22 @@ type framed struct {
 type frame struct {
 	before [2][]byte
 	after  string
+	hash   [sha256.Size]byte
+	hashed bool
+}
+
+// sum returns the hash of the frame.
+func (f *frame) sum() *[sha256.Size]byte {
+	if !f.hashed {
+		h := sha256.New()
+		h.Write(f.before[0])
+		h.Write(f.before[1])
+		h.Write([]byte{0}) // where the event stands; no JSON has a NUL
+		h.Write([]byte(f.after))
+		h.Sum(f.hash[:0])
+		f.hashed = true
+	}
+	return &f.hash
 }
 
 // keepJoined is the largest event, in bytes, whose memory is kept for the next request.
@@ -28,7 +45,7 @@ const keepJoined = 64 << 10
 // Frame adds what stands in front of events and behind them, and returns its number for Join and AcceptFramed. The
 // bytes must stay as they are until the records are made: parts of the body and of Made do.
 func (s *Submission) Frame(before, more []byte, after string) int {
-	s.framed.frames = append(s.framed.frames, frame{[2][]byte{before, more}, after})
+	s.framed.frames = append(s.framed.frames, frame{before: [2][]byte{before, more}, after: after})
 	return len(s.framed.frames) - 1
 }
 
@@ -49,8 +66,14 @@ func (s *Submission) Join(number int, raw []byte) []byte {
 	return b
 }
 
-// AcceptFramed adds a valid event, as Accept does, that is raw in a frame.
-func (s *Submission) AcceptFramed(number int, raw []byte, id uuid.UUID) {
+// AcceptFramed adds a valid event, as Accept does, that is raw in a frame. Its id is that of EventID, but one made of
+// the event's bytes is made of the hash of the frame and of raw, and is never new each time.
+func (s *Submission) AcceptFramed(number int, raw []byte, ev *event.Event) {
+	index := len(s.items)
+	id, given := s.givenID(ev, index)
+	if !given {
+		id = framedID(s.project.id, s.framed.frames[number].sum(), raw, index)
+	}
 	s.Accept(raw, id)
 	s.items[len(s.items)-1].frame = int32(number + 1) // at most MaxBulkEvents frames have an event
 	s.framed.bytes += s.FramedLen(number, raw)

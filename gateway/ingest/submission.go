@@ -45,18 +45,26 @@ func (s *Submission) Repeat(id uuid.UUID) {
 // event gives itself; one made of the Idempotency-Key and index; for a protocol with DerivesIDs, one made of the
 // event's bytes and index; else a new UUIDv7. index is the event's place among all events of the request.
 func (s *Submission) EventID(ev *event.Event, raw []byte, index int) uuid.UUID {
+	if id, given := s.givenID(ev, index); given {
+		return id
+	}
+	if s.protocol.DerivesIDs {
+		return contentID(s.project.id, raw, index)
+	}
+	return event.NewID()
+}
+
+// givenID returns the id that the client gave an event in some way.
+func (s *Submission) givenID(ev *event.Event, index int) (id uuid.UUID, given bool) {
 	switch {
 	case ev.HasID:
-		return ev.ID
+		return ev.ID, true
 	case !ev.IDSource.IsZero():
-		return namedID(s.project.id, ev.IDSource)
+		return namedID(s.project.id, ev.IDSource), true
 	case s.stamp.idempotencyKey != nil:
-		return DerivedID(s.project.id, s.stamp.idempotencyKey, index)
-	case s.protocol.DerivesIDs:
-		return contentID(s.project.id, raw, index)
-	default:
-		return event.NewID()
+		return DerivedID(s.project.id, s.stamp.idempotencyKey, index), true
 	}
+	return id, false
 }
 
 // Decompress replaces the body by what it holds in an encoding that no header names: gzip, deflate (which is zlib),

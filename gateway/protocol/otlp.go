@@ -107,7 +107,7 @@ func (sp *otlpSplitter) splitProtobuf(s *ingest.Submission) *ingest.Problem {
 			s.Reject(p)
 			continue
 		}
-		s.AcceptFramed(add.number, raw, s.EventID(&sp.none, s.Join(add.number, raw), i))
+		s.AcceptFramed(add.number, raw, &sp.none)
 	}
 	add.rest(d.Rest)
 	return nil
@@ -125,17 +125,16 @@ func (sp *otlpSplitter) splitJSON(s *ingest.Submission) *ingest.Problem {
 	}
 	add := otlpAdding{s: s, written: made.Bytes(), left: s.MaxFramedBytes()}
 	sp.decoder.MaxBytes = s.MaxEventBytes()
-	for i, r := range j.records {
+	for _, r := range j.records {
 		if p := add.frame(r.resource, r.scope, r.raw); p != nil {
 			s.Reject(p)
 			continue
 		}
-		item := s.Join(add.number, r.raw)
-		if err := sp.decoder.DecodeAs(format.OTLP, item, &sp.event); err != nil {
+		if err := sp.decoder.DecodeAs(format.OTLP, s.Join(add.number, r.raw), &sp.event); err != nil {
 			s.Reject(ingest.FromDecoder(err))
 			continue
 		}
-		s.AcceptFramed(add.number, r.raw, s.EventID(&sp.event, item, i))
+		s.AcceptFramed(add.number, r.raw, &sp.event)
 	}
 	add.rest(j.rest)
 	return nil
