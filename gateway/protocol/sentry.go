@@ -144,7 +144,7 @@ func (sp *sentrySplitter) reject(p *ingest.Problem) {
 	if len(sp.submission.Items()) < event.MaxBulkEvents {
 		sp.submission.Reject(p)
 	} else {
-		sp.submission.RejectRest(errTooManyEvents)
+		sp.submission.CountRefused(errTooManyEvents)
 	}
 }
 
