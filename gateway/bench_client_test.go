@@ -89,7 +89,7 @@ func (h hammer) connection(start time.Time, d time.Duration, index int) ([]time.
 	return latencies, nil
 }
 
-// readAccepted reads one answer, which must be 202, or 200 as Sentry's clients want it.
+// readAccepted reads one answer, which must be 202, or 200 as other protocols want it.
 func readAccepted(r *bufio.Reader) error {
 	line, err := r.ReadSlice('\n')
 	if err != nil {

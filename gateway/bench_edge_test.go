@@ -50,6 +50,7 @@ func BenchmarkEdge(b *testing.B) {
 		b.Run("bulk", e.bulk)
 		b.Run("gzip", e.gzip)
 		b.Run("sentry", e.sentry)
+		b.Run("otlp", e.otlp)
 		return nil
 	}); err != nil {
 		b.Error(err)

@@ -28,6 +28,8 @@ func BenchmarkHandler(b *testing.B) {
 		{"stock envelope", pathEnvelope, stockEnvelope(b)},
 		{"bulk10", pathBulk, bulkOf(10)},
 		{"bulk1000", pathBulk, bulkOf(1000)},
+		{"bulk512", pathBulk, bulkOf(512)},
+		{"otlp512", pathOTLPLogs, otlpBatch(b, 512)},
 		{"health", pathHealth, ""},
 		{"notfound", "/api/v1/nowhere", event200(1)},
 	} {
@@ -44,6 +46,9 @@ func BenchmarkHandler(b *testing.B) {
 				ctx.ResetUserValues()
 				ctx.Request.SetRequestURI(row.path)
 				ctx.Request.Header.Set("X-Api-Key", testKey)
+				if row.path == pathOTLPLogs {
+					ctx.Request.Header.SetContentType(protobufType)
+				}
 				if row.body != "" {
 					ctx.Request.Header.SetMethod(fasthttp.MethodPost)
 					body.Reset([]byte(row.body))

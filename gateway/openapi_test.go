@@ -219,7 +219,7 @@ func (d *description) checkBody(place []string, answer map[string]any, method st
 	if err != nil {
 		return "", err
 	}
-	code, _ = value.(map[string]any)["code"].(string)
+	code, _ = value.(map[string]any)["code"].(string) // other protocols have numbers
 	if err := checkCode(answer, value.(map[string]any)); err != nil {
 		return code, err
 	}
@@ -332,7 +332,7 @@ func produce(t *testing.T) {
 	t.Helper()
 	ok := `{"message":"x"}`
 	open := serve(t)
-	for _, path := range []string{pathEvents, pathBulk} {
+	for _, path := range []string{pathEvents, pathBulk, pathOTLPLogs} {
 		for _, r := range []request{
 			{body: ok, noKey: true},
 			{body: ok, header: map[string]string{"X-API-Key": "other"}},
@@ -350,6 +350,7 @@ func produce(t *testing.T) {
 		}
 	}
 	open.single(ok)
+	open.do(request{path: pathOTLPLogs, body: "{}"})
 	open.bulkOf("[" + ok + "]")
 	open.do(request{path: pathBulk + "?results=all", body: "[" + ok + `,{}]`})
 	produceSentry(open)
@@ -377,9 +378,11 @@ func produce(t *testing.T) {
 	limit.do(request{path: pathBulk, body: "[" + ok + "]", header: map[string]string{"Origin": "https://evil.example"}})
 	limit.do(request{path: pathBulk + "?atomic=1", body: events(3, nil)}) // does not fit now
 	limit.do(request{path: pathBulk + "?atomic=1", body: events(4, nil)}) // never fits
+	limit.do(request{path: pathOTLPLogs, body: "{}", header: map[string]string{"Origin": "https://evil.example"}})
 	limit.do(request{method: http.MethodGet, path: pathStream, header: map[string]string{"Origin": "https://evil.example"}})
 	limit.bulkOf(events(3, nil))
 	limit.single(ok)
+	limit.do(request{path: pathOTLPLogs, body: otlpLogs(1)})
 	limit.do(request{method: http.MethodGet, path: pathStream})
 	limit.bulkOf(events(3, nil))
 	for _, path := range []string{"/api/42/envelope/", "/api/42/store/"} {
@@ -396,6 +399,7 @@ func produce(t *testing.T) {
 		away.bulkOf("[" + ok + "]")
 		away.do(request{path: "/api/42/envelope/", body: sentryEnvelope(1)})
 		away.do(request{path: "/api/42/store/", body: ok})
+		away.do(request{path: pathOTLPLogs, body: otlpLogs(1)})
 		away.draining.Store(true)
 		away.do(request{path: pathHealth, method: http.MethodGet})
 	}

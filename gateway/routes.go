@@ -20,6 +20,8 @@ const (
 	pathLimits  = "/api/v1/limits"
 	pathHealth  = "/healthz"
 	pathStream  = "/api/v1/stream"
+
+	pathOTLPLogs = "/v1/logs"
 )
 
 // The paths of Sentry's clients. The project in them is for the client: the key decides.
@@ -37,6 +39,7 @@ const (
 	routeHealth  = "health"
 	routeSegment = "segment"
 	routePostHog = "posthog"
+	routeOTLP    = "otlp_logs"
 	routeStream  = "stream"
 	routeOther   = "other" // every other path, and requests that could not be read
 )
@@ -75,6 +78,9 @@ func segmentRoute(path string, aliases ...string) *route {
 		protocol: protocol.Segment,
 	}
 }
+
+// otlpStatuses are those of OpenTelemetry's clients, which send again only what is answered 429 or 503.
+var otlpStatuses = []int{200, 204, 400, 401, 403, 405, 413, 415, 429, 500, 503}
 
 // routes is the whole public surface. The router, the Allow header, the hints of a 404, the labels of the metrics and
 // the body limits come from this table, and a test compares it with openapi.json. A new protocol is a new row with
@@ -124,6 +130,10 @@ var routes = derived(
 	&route{
 		path: pathSentryStore, aliases: []string{"/api/{n}/store"}, methods: onlyPost, label: "sentry_store",
 		statuses: okStatuses, words: []string{"store"}, protocol: protocol.SentryStore,
+	},
+	&route{
+		path: pathOTLPLogs, methods: onlyPost, label: routeOTLP, statuses: otlpStatuses,
+		words: []string{"logs", "logrecords"}, protocol: protocol.OTLPLogs,
 	},
 	&route{
 		path: pathStream, methods: onlyGet, label: routeStream,

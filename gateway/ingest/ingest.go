@@ -55,8 +55,10 @@ type Submission struct {
 	// OwnID is the id that the client gave the request as a whole, if the protocol has one. Split may set it.
 	OwnID uuid.UUID
 
-	items []Item
-	valid []int32 // indexes of the items to keep, in order; each gets a record
+	items  []Item
+	framed framed
+	rest   rest
+	valid  []int32 // indexes of the items to keep, in order; each gets a record
 	// Atomic keeps all events, or none. Split may set it.
 	Atomic   bool
 	whole    *Problem         // why an atomic submission was refused
@@ -144,6 +146,7 @@ func (s *Submission) releaseBody() {
 		s.body.Release()
 		s.body = nil
 	}
+	s.framed.release()
 }
 
 // end forgets the request and keeps the memory for the next. After a panic nobody calls it, and nothing is reused.
@@ -151,7 +154,9 @@ func (s *Submission) end() {
 	s.countRefusals()
 	clear(s.items)
 	s.stamp.clear()
-	*s = Submission{stamp: s.stamp, items: s.items[:0], valid: s.valid[:0], protocol: s.protocol}
+	*s = Submission{
+		stamp: s.stamp, items: s.items[:0], framed: s.framed.emptied(), valid: s.valid[:0], protocol: s.protocol,
+	}
 	s.protocol.submissions.Put(s)
 }
 
@@ -254,14 +259,16 @@ func (s *Submission) readBody() *Problem {
 func (s *Submission) encode() {
 	s.stamp.seal()
 	s.records = s.in.publisher.NewRequest()
-	left := s.body.Len() // an upper bound of the events' bytes; a single record gets exactly the room it needs
+	// An upper bound of the events' bytes. A single record gets exactly the room it needs.
+	left := max(s.body.Len(), s.framed.bytes)
 	if len(s.valid) == 1 {
 		left = 0
 	}
 	for _, i := range s.valid {
 		it := &s.items[i]
-		s.addRecord(it.raw, it.ID, left)
-		left -= len(it.raw)
+		raw := s.bytesOf(it)
+		s.addRecord(raw, it.ID, left)
+		left -= len(raw)
 	}
 	s.releaseBody()
 }

@@ -33,6 +33,9 @@ type Protocol struct {
 	// ResendsWhole says that the clients send a refused request again as a whole. The rate limit then takes all of a
 	// request's valid events, or none: events that were kept would cost a second time.
 	ResendsWhole bool
+	// ReportsPart says that an answer can tell the client that part of a request was refused for good. With ResendsWhole,
+	// a request of more events than the whole limit is then taken in part, and not refused.
+	ReportsPart bool
 	// Form returns the form of the body that the Content-Type names, or refuses the Content-Type. nil takes every
 	// Content-Type.
 	Form func(ctx *fasthttp.RequestCtx) (event.Form, *Problem)

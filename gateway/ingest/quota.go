@@ -37,10 +37,12 @@ func (s *Submission) limitWhole() {
 	}
 }
 
-// limitTogether charges all valid events, or refuses all of them. A request costs at least one event.
+// limitTogether charges all valid events, or refuses all of them: see Protocol.ResendsWhole. A request costs at least
+// one event.
 func (s *Submission) limitTogether() {
-	if len(s.valid) == 0 {
-		s.charge(1)
+	limit := s.project.Limit
+	if len(s.valid) == 0 || s.protocol.ReportsPart && limit != nil && len(s.valid) > limit.Limit().Events {
+		s.limitPart()
 		return
 	}
 	if p := s.chargeAll("The request has more events than"); p != nil {

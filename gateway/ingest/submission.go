@@ -16,6 +16,7 @@ type Item struct {
 	Problem *Problem
 	// Duplicate says that an earlier event of the request has the same id.
 	Duplicate bool
+	frame     int32 // number of the frame that raw belongs in, plus one; 0: none
 }
 
 // Body returns the request's body, decompressed. It is good until Split returns.
@@ -47,18 +48,26 @@ func (s *Submission) Repeat(id uuid.UUID) {
 // event gives itself; one made of the Idempotency-Key and index; for a protocol with DerivesIDs, one made of the
 // event's bytes and index; else a new UUIDv7. index is the event's place among all events of the request.
 func (s *Submission) EventID(ev *event.Event, raw []byte, index int) uuid.UUID {
+	if id, given := s.givenID(ev, index); given {
+		return id
+	}
+	if s.protocol.DerivesIDs {
+		return contentID(s.project.id, raw, index)
+	}
+	return event.NewID()
+}
+
+// givenID returns the id that the client gave an event in some way.
+func (s *Submission) givenID(ev *event.Event, index int) (id uuid.UUID, given bool) {
 	switch {
 	case ev.HasID:
-		return ev.ID
+		return ev.ID, true
 	case !ev.IDSource.IsZero():
-		return namedID(s.project.id, ev.IDSource)
+		return namedID(s.project.id, ev.IDSource), true
 	case s.stamp.idempotencyKey != nil:
-		return DerivedID(s.project.id, s.stamp.idempotencyKey, index)
-	case s.protocol.DerivesIDs:
-		return contentID(s.project.id, raw, index)
-	default:
-		return event.NewID()
+		return DerivedID(s.project.id, s.stamp.idempotencyKey, index), true
 	}
+	return id, false
 }
 
 // Decompress replaces the body by what it holds in an encoding that no header names: gzip, deflate (which is zlib),
@@ -88,6 +97,18 @@ func (s *Submission) Ignore(item string, n int) {
 	s.in.metrics.ignore(s.protocol.Name, s.protocol.Ignores, item, n)
 }
 
+// RejectRest refuses the events that come behind all others. They have no items: a few bytes can be millions of events.
+func (s *Submission) RejectRest(p *Problem, events int) { s.rest = rest{p, events} }
+
+// Rest returns what RejectRest was given.
+func (s *Submission) Rest() (*Problem, int) { return s.rest.problem, s.rest.events }
+
+// rest are refused events without an item.
+type rest struct {
+	problem *Problem
+	events  int
+}
+
 // Items returns all events of the request in order, with what became of them.
 func (s *Submission) Items() []Item { return s.items }
 
@@ -104,7 +125,10 @@ func (s *Submission) ProjectID() string { return s.project.id }
 func (s *Submission) CountAccepted(n int) { s.in.metrics.accept(s.protocol.Name, n) }
 
 // CountRefused counts a refused event, or a request refused whole.
-func (s *Submission) CountRefused(p *Problem) {
-	s.in.metrics.reject(p.Kind, s.protocol.Name, 1)
-	s.refused[p.Kind]++
+func (s *Submission) CountRefused(p *Problem) { s.CountAllRefused(p, 1) }
+
+// CountAllRefused counts n events that were refused for the same reason.
+func (s *Submission) CountAllRefused(p *Problem, n int) {
+	s.in.metrics.reject(p.Kind, s.protocol.Name, n)
+	s.refused[p.Kind] += n
 }

@@ -8,5 +8,6 @@ func All() event.Formats {
 		Sentry:  newSentry,
 		Segment: newSegment,
 		PostHog: newPostHog,
+		OTLP:    newOTLP,
 	}
 }
