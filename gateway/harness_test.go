@@ -215,7 +215,8 @@ func (s *served) do(r request) reply {
 	}
 	out := reply{status: resp.StatusCode, header: resp.Header, text: string(text)}
 	if len(bytes.TrimSpace(text)) > 0 {
-		if err := json.Unmarshal(text, &out.body); err != nil {
+		// The answers of other protocols have fields of the same names and other types.
+		if err := json.Unmarshal(text, &out.body); err != nil && !json.Valid(text) {
 			s.t.Fatalf("the answer is not JSON: %q", text)
 		}
 	}

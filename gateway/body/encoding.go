@@ -18,6 +18,7 @@ const (
 	codingDeflate
 	codingZstd
 	codingBrotli
+	codingSnappy
 )
 
 // AcceptedEncodings lists the supported encodings, for the Accept-Encoding of an answer 415 (RFC 9110, section 12.5.3).
@@ -63,10 +64,13 @@ func parseEncoding(name []byte) (coding encoding, supported bool) {
 }
 
 // Decode decompresses wire into dst, which must be empty, for protocols whose clients do not name the encoding in a
-// header. coding is gzip, deflate, zstd or br; another one is ErrEncoding. Decode uses up wire and returns the errors
-// of Read.
+// header. coding is gzip, deflate, zstd, br or Snappy; another one is ErrEncoding. Decode uses up wire and returns the
+// errors of Read.
 func (r *Reader) Decode(coding string, wire, dst *Buffer) error {
 	known, ok := parseEncoding([]byte(coding))
+	if coding == Snappy {
+		known, ok = codingSnappy, true
+	}
 	if !ok || known == codingNone {
 		return ErrEncoding
 	}
@@ -89,6 +93,8 @@ func (r *Reader) decompress(coding encoding, wire *bytes.Buffer, dst *Buffer) er
 		err = r.pool.zstd.decode(wire, dst, r.limit)
 	case codingBrotli:
 		err = unbrotli(wire, dst, r.limit)
+	case codingSnappy:
+		err = unsnappy(wire, dst, r.limit)
 	case codingNone:
 		err = drain(wire, wire, dst, r.limit)
 	}

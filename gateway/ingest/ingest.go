@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/body"
@@ -53,6 +54,10 @@ type Submission struct {
 	whole    *Problem         // why an atomic submission was refused
 	records  *publish.Request // nil before encode
 	accepted int
+
+	// State is what the protocol's Split leaves for its Answer.
+	State any
+	equal map[uuid.UUID]int // how often each event came, for a protocol with ResendsItems
 }
 
 // Ingest answers one request with events. An accepted event is on Kafka, or on the spool's disk.

@@ -18,6 +18,9 @@ type Protocol struct {
 	Bulk bool
 	// DerivesIDs makes the ids of events without one from their bytes, so that a request sent again has the same ids.
 	DerivesIDs bool
+	// ResendsItems says that clients send again only the events that were not kept. Ids made from an event's bytes then
+	// depend on how many equal events come before it in the request, and not on its place.
+	ResendsItems bool
 	// Key finds the project key in the request's head, as FindKey does.
 	Key func(ctx *fasthttp.RequestCtx) (Key, *Problem)
 	// Form returns the form of the body that the Content-Type names, or refuses the Content-Type. nil takes every

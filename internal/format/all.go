@@ -4,5 +4,9 @@ import "sluice/internal/event"
 
 // All returns every format that this version knows.
 func All() event.Formats {
-	return event.Formats{}
+	return event.Formats{
+		Elastic: func() event.Reader { return &elastic{} },
+		Loki:    func() event.Reader { return &loki{} },
+		Splunk:  func() event.Reader { return &splunk{} },
+	}
 }
