@@ -44,8 +44,9 @@ func (s *Submission) Repeat(id uuid.UUID) {
 }
 
 // EventID returns the event's own id, or makes one. The order is: the event's own UUID; one made of the name that the
-// event gives itself; one made of the Idempotency-Key and index; for a protocol with ResendsItems or DerivesIDs, one made
-// of the event's bytes and its place; else a new UUIDv7. index is the event's place among all events of the request.
+// event gives itself; one made of the Idempotency-Key and index; for a protocol with ResendsItems or DerivesIDs, one
+// made of the event's bytes and its place; else a new UUIDv7. index is the event's place among all events of the
+// request.
 func (s *Submission) EventID(ev *event.Event, raw []byte, index int) uuid.UUID {
 	switch {
 	case ev.HasID:
