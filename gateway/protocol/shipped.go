@@ -16,7 +16,6 @@ type shipped struct {
 	decoder event.Decoder
 	event   event.Event
 	seen    idset.Set
-	bulk    event.Bulk
 	scan    strictjson.Scanner // of what is around the events
 	inner   strictjson.Scanner // of a part of it
 	made    int                // bytes of the events that were composed

@@ -8,7 +8,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/ingest"
-	"sluice/internal/event"
 	"sluice/internal/format"
 )
 
@@ -24,17 +23,45 @@ var SplunkRaw = &ingest.Protocol{
 	Split: splitSplunkRaw, Answer: answerSplunk, Refuse: refuseSplunk,
 }
 
-// splitSplunk validates every object. An array of objects is taken too.
+// splitSplunk validates every object. An array of objects is taken too. Brackets and quotes show where an object ends;
+// what follows an object without an end is one invalid event, as it is to the collector.
 func splitSplunk(s *ingest.Submission) *ingest.Problem {
 	sh := beginShipped(s)
 	defer sh.end()
-	if err := event.SplitBulk(s.Body(), event.FormAuto, &sh.bulk); err != nil {
-		return ingest.FromDecoder(err)
+	sc := &sh.scan
+	sc.Reset(s.Body(), sc.Repairs[:0])
+	if sc.Peek() == '[' {
+		for a := sc.Array(); sc.Item(&a); {
+			if p := sh.skipped(s); p != nil {
+				return p
+			}
+		}
+		sc.End()
+		if sc.Fault != "" {
+			return ingest.Refuse(ingest.KindMalformed, "The JSON of the request is malformed: "+sc.Fault+".")
+		}
 	}
-	for _, raw := range sh.bulk.Items {
-		sh.take(s, format.Splunk, raw)
+	for sc.Peek() != 0 || sc.Pos < len(sc.Data) {
+		if p := sh.skipped(s); p != nil {
+			return p
+		}
 	}
-	clear(sh.bulk.Items)
+	if len(s.Items()) == 0 {
+		return errSplunkNoData
+	}
+	return nil
+}
+
+// skipped takes the event at the scanner's position, and moves to its end.
+func (sh *shipped) skipped(s *ingest.Submission) *ingest.Problem {
+	if p := full(s); p != nil {
+		return p
+	}
+	sc := &sh.scan
+	sc.Peek()
+	start := sc.Pos
+	sc.Skip()
+	sh.take(s, format.Splunk, sc.Data[start:sc.Pos:sc.Pos])
 	return nil
 }
 
