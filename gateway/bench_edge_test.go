@@ -126,7 +126,7 @@ func newEdge(b *testing.B) *edge {
 }
 
 // background runs a function until the benchmark ends.
-func background(b *testing.B, run func(context.Context) error) {
+func background(b testing.TB, run func(context.Context) error) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -66,7 +66,7 @@ func BenchmarkHandler(b *testing.B) {
 }
 
 // handlerOf returns the handler of a gateway whose Kafka acknowledges everything at once.
-func handlerOf(b *testing.B) fasthttp.RequestHandler {
+func handlerOf(b testing.TB) fasthttp.RequestHandler {
 	b.Helper()
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: 10 * time.Second, HTTPIdleTimeout: time.Minute,

@@ -115,7 +115,7 @@ func TestFraming(t *testing.T) {
 		"http/2 preface":             {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0},
 		"half a body":                {with("Content-Length: 10000\r\n", event), 0},
 		"connect":                    {"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 404},
-		"trace":                      {"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 404},
+		"trace":                      {"TRACE /x HTTP/1.1\r\nHost: a\r\n\r\n", 404},
 		"three thousand headers":     {with(strings.Repeat("X-A: b\r\n", 3000), ""), 431},
 		"body on get":                {"GET " + pathHealth + " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 200},
 	}

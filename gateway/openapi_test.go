@@ -54,6 +54,7 @@ func readDescription() *description {
 	// The document allows unknown fields, as clients must. For our own tests it must name every field.
 	for _, name := range []string{
 		"Accepted", "BulkAccepted", "BulkRejected", "ItemError", "Error", "Health", "Limits", "SentryKept", "SentryRefusal",
+		"ElasticItem", "ElasticResult", "ElasticRefusal", "SplunkAnswer",
 	} {
 		d.at("components", "schemas", name).(map[string]any)["additionalProperties"] = false
 	}
@@ -202,13 +203,11 @@ func (d *description) checkBody(place []string, answer map[string]any, method st
 		}
 		return "", nil
 	}
-	if content := answer["content"].(map[string]any); content["application/json"] == nil {
-		if got := resp.Header.Get("Content-Type"); content[got] == nil {
-			return "", fmt.Errorf("content type %q", got)
-		}
-		return "", nil
+	got := resp.Header.Get("Content-Type")
+	if _, described := answer["content"].(map[string]any)[got]; described && got != "application/json" {
+		return "", nil // not JSON, so the protocol's own tests read it
 	}
-	if got := resp.Header.Get("Content-Type"); got != "application/json" {
+	if got != "application/json" {
 		return "", fmt.Errorf("content type %q", got)
 	}
 	schema, err := d.schema(append(slices.Clone(place), "content", "application/json", "schema")...)
@@ -365,6 +364,7 @@ func produce(t *testing.T) {
 	open.do(request{path: pathOpenAPI, method: http.MethodGet, header: map[string]string{"If-None-Match": doc.header.Get("ETag")}})
 
 	produceItems(t, open)
+	produceShippers(t)
 	open.do(request{method: http.MethodGet, path: pathStream})
 	open.do(request{method: http.MethodGet, path: pathStream, noKey: true})
 	open.do(request{method: http.MethodGet, path: pathStream, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})

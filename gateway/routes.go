@@ -153,6 +153,41 @@ var routes = derived(
 		path: pathHealth, methods: getAndHead, label: routeHealth, statuses: []int{200, 204, 405, 503},
 		words: []string{"healthz", "health"}, get: (*server).health,
 	},
+
+	// Log shippers.
+	&route{
+		path: pathElastic, methods: postAndPut, label: "elastic", statuses: shipperStatuses,
+		protocol: protocol.ElasticBulk,
+	},
+	&route{
+		path: pathElasticIndex, methods: postAndPut, label: "elastic", statuses: shipperStatuses,
+		protocol: protocol.ElasticBulk,
+	},
+	&route{
+		path: pathElasticInfo, methods: getAndHead, label: "elastic_probe", statuses: probeStatuses,
+		get: probe(protocol.ElasticInfo),
+	},
+	&route{
+		path: pathElasticLicense, methods: getAndHead, label: "elastic_probe", statuses: probeStatuses,
+		get: probe(protocol.ElasticLicense),
+	},
+	&route{
+		path: pathElasticHealth, methods: getAndHead, label: "elastic_probe", statuses: probeStatuses,
+		get: probe(protocol.ElasticHealth),
+	},
+	&route{path: pathLoki, methods: onlyPost, label: "loki", statuses: shipperStatuses, protocol: protocol.LokiPush},
+	&route{
+		path: pathSplunk, aliases: []string{"/services/collector", "/services/collector/1.0", "/services/collector/event/1.0"},
+		methods: onlyPost, label: "splunk", statuses: shipperStatuses, protocol: protocol.SplunkEvents,
+	},
+	&route{
+		path: pathSplunkRaw, aliases: []string{"/services/collector/raw/1.0"},
+		methods: onlyPost, label: "splunk", statuses: shipperStatuses, protocol: protocol.SplunkRaw,
+	},
+	&route{
+		path: pathSplunkHealth, aliases: []string{"/services/collector/health/1.0"},
+		methods: getAndHead, label: "splunk_probe", statuses: []int{200, 204, 405, 503}, get: (*server).splunkHealth,
+	},
 )
 
 // otherRoute stands for every path that is not in the table.

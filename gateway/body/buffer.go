@@ -113,3 +113,16 @@ func (b *Buffer) room() (int, bool) {
 	b.held += more
 	return int(more), true
 }
+
+// reserve takes from the budget what a body of size bytes needs. It reports false if there is not enough.
+func (b *Buffer) reserve(size int) bool {
+	more := int64(size) - freeBytes - b.held
+	if b.budget == nil || more <= 0 {
+		return true
+	}
+	if !b.budget.take(more, false) {
+		return false
+	}
+	b.held += more
+	return true
+}

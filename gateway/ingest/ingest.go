@@ -65,6 +65,10 @@ type Submission struct {
 	records  *publish.Request // nil before encode
 	accepted int
 	refused  refusals
+
+	// State is what the protocol's Split leaves for its Answer.
+	State any
+	equal map[uuid.UUID]int // how often each event came, for a protocol with ResendsItems
 }
 
 // Ingest answers one request with events. An accepted event is on Kafka, or on the spool's disk.

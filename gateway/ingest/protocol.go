@@ -23,6 +23,9 @@ type Protocol struct {
 	Patient bool
 	// Ignores are the names of the things that clients send and the protocol does not keep, see Submission.Ignore.
 	Ignores []string
+	// ResendsItems says that clients send again only the events that were not kept. Ids made from an event's bytes then
+	// depend on how many equal events come before it in the request, and not on its place.
+	ResendsItems bool
 	// Key finds the project key in the request's head, as FindKey does.
 	Key func(ctx *fasthttp.RequestCtx) (Key, *Problem)
 	// BodyKey finds the project key in the first bytes of the body, at most body.PrefixBytes of it, decompressed. It

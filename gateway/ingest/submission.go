@@ -22,6 +22,9 @@ type Item struct {
 // Body returns the request's body, decompressed. It is good until Split returns.
 func (s *Submission) Body() []byte { return s.body.Bytes() }
 
+// MaxBulkBytes is the size of the largest bulk, in bytes.
+func (s *Submission) MaxBulkBytes() int { return s.in.bulkLimit.bytes }
+
 // MaxEventBytes is the size of the largest event, in bytes.
 func (s *Submission) MaxEventBytes() int { return s.in.maxEventBytes }
 
@@ -45,16 +48,21 @@ func (s *Submission) Repeat(id uuid.UUID) {
 }
 
 // EventID returns the event's own id, or makes one. The order is: the event's own UUID; one made of the name that the
-// event gives itself; one made of the Idempotency-Key and index; for a protocol with DerivesIDs, one made of the
-// event's bytes and index; else a new UUIDv7. index is the event's place among all events of the request.
+// event gives itself; one made of the Idempotency-Key and index; for a protocol with ResendsItems or DerivesIDs, one
+// made of the event's bytes and its place; else a new UUIDv7. index is the event's place among all events of the
+// request.
 func (s *Submission) EventID(ev *event.Event, raw []byte, index int) uuid.UUID {
 	if id, given := s.givenID(ev, index); given {
 		return id
 	}
-	if s.protocol.DerivesIDs {
+	switch {
+	case s.protocol.ResendsItems:
+		return s.nthID(raw)
+	case s.protocol.DerivesIDs:
 		return contentID(s.project.id, raw, index)
+	default:
+		return event.NewID()
 	}
-	return event.NewID()
 }
 
 // givenID returns the id that the client gave an event in some way.
@@ -68,6 +76,20 @@ func (s *Submission) givenID(ev *event.Event, index int) (id uuid.UUID, given bo
 		return DerivedID(s.project.id, s.stamp.idempotencyKey, index), true
 	}
 	return id, false
+}
+
+// nthID makes an id from an event's bytes and the number of equal events before it in the request.
+func (s *Submission) nthID(raw []byte) uuid.UUID {
+	if s.equal == nil {
+		s.equal = map[uuid.UUID]int{}
+	}
+	id := contentID(s.project.id, raw, 0)
+	n := s.equal[id]
+	s.equal[id] = n + 1
+	if n == 0 {
+		return id
+	}
+	return contentID(s.project.id, raw, n)
 }
 
 // Decompress replaces the body by what it holds in an encoding that no header names: gzip, deflate (which is zlib),

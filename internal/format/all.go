@@ -9,5 +9,8 @@ func All() event.Formats {
 		Segment: newSegment,
 		PostHog: newPostHog,
 		OTLP:    newOTLP,
+		Elastic: func() event.Reader { return &elastic{} },
+		Loki:    func() event.Reader { return &loki{} },
+		Splunk:  func() event.Reader { return &splunk{} },
 	}
 }
