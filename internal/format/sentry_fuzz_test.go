@@ -12,8 +12,8 @@ import (
 	"sluice/internal/event"
 )
 
-// FuzzSentry: no item makes the reader panic or keep too much. An item that it takes has a payload that is JSON, and the
-// same columns when it is read again, by the same decoder or by another one.
+// FuzzSentry: no item makes the reader panic or keep too much. An item that it takes has a payload that is JSON, and
+// the same columns when it is read again, by the same decoder or by another one.
 func FuzzSentry(f *testing.F) {
 	files, err := filepath.Glob("testdata/sentry/*.jsonl")
 	require.NoError(f, err)
