@@ -49,6 +49,7 @@ func BenchmarkEdge(b *testing.B) {
 		b.Run("latency", e.latency) // before the bulks, whose gigabytes the system is still writing to disk afterwards
 		b.Run("bulk", e.bulk)
 		b.Run("gzip", e.gzip)
+		b.Run("sentry", e.sentry)
 		b.Run("otlp", e.otlp)
 		return nil
 	}); err != nil {

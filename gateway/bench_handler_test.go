@@ -24,6 +24,8 @@ func BenchmarkHandler(b *testing.B) {
 	handler := handlerOf(b)
 	for _, row := range []struct{ name, path, body string }{
 		{"single", pathEvents, event200(1)},
+		{"envelope", pathEnvelope, envelopeOf(1, event200(1))},
+		{"stock envelope", pathEnvelope, stockEnvelope(b)},
 		{"bulk10", pathBulk, bulkOf(10)},
 		{"bulk1000", pathBulk, bulkOf(1000)},
 		{"bulk512", pathBulk, bulkOf(512)},

@@ -35,8 +35,8 @@ func produceSentry(s *served) {
 
 const limitedNow = ":error;transaction;log_item;span;feedback:key"
 
-// TestSentryRateLimits: a client learns for how long to keep its events to itself, with the last event that passes, with
-// a part that does not, and with a request that does not.
+// TestSentryRateLimits: a client learns for how long to keep its events to itself, with the last event that passes,
+// with a part that does not, and with a request that does not.
 func TestSentryRateLimits(t *testing.T) {
 	t.Parallel()
 	for n, c := range map[int]struct {
@@ -85,7 +85,7 @@ func TestSentryEventLimits(t *testing.T) {
 			{path: pathStore, body: eventOf(eventLimit + off)},
 			{path: pathStore, body: eventOf(eventLimit+off) + strings.Repeat(" ", 100)},
 			{path: pathEnvelope, body: "{}\n{\"type\":\"event\"}\n" + eventOf(eventLimit+off)},
-			{path: pathEnvelope, body: fmt.Sprintf("{}\n{\"type\":\"event\",\"length\":%d}\n%s\n", eventLimit+off, eventOf(eventLimit+off))},
+			{path: pathEnvelope, body: lines("{}", fmt.Sprintf(`{"type":"event","length":%d}`, eventLimit+off), eventOf(eventLimit+off), "")},
 			{path: pathEnvelope, body: "{}\n{\"type\":\"log\"}\n{\"items\":[" + eventOf(eventLimit+off) + "]}"},
 		} {
 			before := len(s.producer.Stored())
@@ -231,7 +231,8 @@ func TestSentryTime(t *testing.T) {
 	s := serve(t)
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	got := s.do(request{
-		path: pathEnvelope, body: `{"sent_at":"2026-11-23T11:00:00.5Z"}` + sentryEnvelope(1)[2:], header: map[string]string{"Traceparent": trace},
+		path: pathEnvelope, body: `{"sent_at":"2026-11-23T11:00:00.5Z"}` + sentryEnvelope(1)[2:],
+		header: map[string]string{"Traceparent": trace},
 	})
 	require.Equal(t, 200, got.status)
 	r := s.producer.Stored()[0]

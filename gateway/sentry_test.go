@@ -47,6 +47,9 @@ func sentryLogs(n int) string {
 	return "{}\n{\"type\":\"log\"}\n{\"items\":[" + strings.Join(entries, ",") + "]}"
 }
 
+// lines joins lines.
+func lines(all ...string) string { return strings.Join(all, "\n") }
+
 // envelope sends an envelope.
 func (s *served) envelope(body string) reply {
 	s.t.Helper()
@@ -158,6 +161,7 @@ func TestSentryCaptures(t *testing.T) {
 func TestSentryKeeps(t *testing.T) {
 	t.Parallel()
 	const id = "efad4c3f4770472a90f5039ee5f1184e"
+	const own, event, log, span = `{"event_id":"` + id + `"}`, `{"type":"event"}`, `{"type":"log"}`, `{"type":"span"}`
 	for name, c := range map[string]struct {
 		body    string
 		values  []string
@@ -166,57 +170,55 @@ func TestSentryKeeps(t *testing.T) {
 		refused int
 	}{
 		"an id in the header": {
-			body: `{"event_id":"` + id + `"}` + "\n" + `{"type":"event"}` + "\n" + `{"message":"a"}`,
-			id:   id, values: []string{`{"message":"a"}`},
+			body: lines(own, event, `{"message":"a"}`), id: id, values: []string{`{"message":"a"}`},
 		},
 		"its own id wins": {
-			body: `{"event_id":"` + strings.Repeat("1", 32) + `"}` + "\n" + `{"type":"event"}` + "\n" + `{"event_id":"` + id + `"}`,
-			id:   id, values: []string{`{"event_id":"` + id + `"}`},
+			body: lines(`{"event_id":"11111111111111111111111111111111"}`, event, own), id: id, values: []string{own},
 		},
 		"an id is for one event": {
-			body: `{"event_id":"` + id + `"}` + "\n" + `{"type":"event"}` + "\n{\"a\":1}\n" + `{"type":"event"}` + "\n{\"a\":2}\n",
-			id:   id, values: []string{`{"a":1}`, `{"a":2}`},
+			body: lines(own, event, `{"a":1}`, event, `{"a":2}`, ""), id: id, values: []string{`{"a":1}`, `{"a":2}`},
 		},
-		"logs never take the header's id": {
-			body:   `{"event_id":"` + id + `"}` + "\n" + `{"type":"log"}` + "\n" + `{"items":[{"body":"a"},{"body":"a"}]}`,
+		"equal logs": {
+			body:   lines("{}", log, `{"items":[{"body":"a"},{"body":"a"}]}`),
 			values: []string{`{"body":"a"}`, `{"body":"a"}`},
 		},
 		"one log, a list, spans": {
-			body: "{}\n" + `{"type":"log"}` + "\n" + `{"body":"a"}` + "\n" + `{"type":"log"}` + "\n" + `[{"body":"b"}]` + "\n" +
-				`{"type":"span","item_count":2}` + "\n" + `{"version":2,"items":[ {"span_id":"1"} , {"span_id":"2"} ],"x":{}}`,
+			body: lines("{}", log, `{"body":"a"}`, log, `[{"body":"b"}]`,
+				span, `{"version":2,"items":[ {"span_id":"1"} , {"span_id":"2"} ],"x":{}}`),
 			values: []string{`{"body":"a"}`, `{"body":"b"}`, `{"span_id":"1"}`, `{"span_id":"2"}`},
 		},
 		"all that is ignored": {
-			body: `{"event_id":"` + id + `"}` + "\n" + `{"type":"session"}` + "\n{}\n" + `{"type":"check_in"}` + "\n{}\n" +
-				`{"type":"made_up"}` + "\n{}\n" + `{"type":"session"}` + "\n{}\n" + `{"type":""}` + "\n{}\n[]\n{}\n",
+			body: lines(own, `{"type":"session"}`, "{}", `{"type":"check_in"}`, "{}", `{"type":"made_up"}`, "{}",
+				`{"type":"session"}`, "{}", `{"type":""}`, "{}", "[]", "{}", ""),
 			ignored: map[string]float64{"session": 2, "check_in": 1, "other": 1, "malformed": 2}, id: id,
 		},
 		"an attachment with line breaks": {
-			body: "{}\n" + `{"type":"attachment","length":40}` + "\n" + `{"type":"event"}` + "\n" + `{"message":"hidden!!!"}` + "\n" +
-				`{"type":"event"}` + "\n" + `{"message":"a"}`,
+			body: lines("{}", `{"type":"attachment","length":40}`, event, `{"message":"hidden!!!"}`,
+				event, `{"message":"a"}`),
 			values: []string{`{"message":"a"}`}, ignored: map[string]float64{"attachment": 1},
 		},
 		"an attachment larger than an event": {
-			body: "{}\n" + `{"type":"event"}` + "\n" + `{"message":"a"}` + "\n" + `{"type":"attachment","length":2000000}` + "\n" +
-				strings.Repeat("\n", 2_000_000) + "\n" + `{"type":"event"}` + "\n" + `{"message":"b"}`,
+			body: lines("{}", event, `{"message":"a"}`,
+				`{"type":"attachment","length":2000000}`, strings.Repeat("\n", 2_000_000), event, `{"message":"b"}`),
 			values: []string{`{"message":"a"}`, `{"message":"b"}`}, ignored: map[string]float64{"attachment": 1},
 		},
 		"one bad among good": {
-			body: "{}\n" + `{"type":"event"}` + "\n" + `{"message":}` + "\n" + `{"type":"event"}` + "\n" + `{"message":"a"}` + "\n" +
-				`{"type":"log"}` + "\n" + `{"items":[{"body":"` + "\xff" + `"},{"body":"b"},7,{"body":"c"}`,
+			body: lines("{}", event, `{"message":}`, event, `{"message":"a"}`,
+				log, `{"items":[{"body":"`+"\xff"+`"},{"body":"b"},7,{"body":"c"}`),
 			values: []string{`{"message":"a"}`, `{"body":"b"}`, `{"body":"c"}`}, refused: 4,
 		},
 		"a malformed header": {
-			body:   "{\"event_id\":\n" + `{"type":"event"}` + "\n" + `{"message":"a"}`,
-			values: []string{`{"message":"a"}`},
+			body: lines(`{"event_id":`, event, `{"message":"a"}`), values: []string{`{"message":"a"}`},
 		},
 		"CRLF and empty lines": {
-			body:   "{}\r\n\r\n" + `{"type":"event","length":15}` + "\r\n" + `{"message":"a"}` + "\r\n\r\n\n" + `{"type":"event"}` + "\r\n" + `{"message":"b"}` + "\r\n\n",
+			body: lines("{}\r", "\r", `{"type":"event","length":15}`+"\r", `{"message":"a"}`+"\r", "\r", "",
+				event+"\r", `{"message":"b"}`+"\r", "", ""),
 			values: []string{`{"message":"a"}`, `{"message":"b"}`},
 		},
 		"a wrong length": {
-			body: "{}\n" + `{"type":"event","length":3}` + "\n" + `{"message":"a"}` + "\n" + `{"type":"event","length":9999}` + "\n" + `{"message":"b"}` + "\n" +
-				`{"type":"event","length":"15"}` + "\n" + `{"message":"c"}` + "\n" + `{"type":"event","length":-1}` + "\n" + `{"message":"d"}`,
+			body: lines("{}", `{"type":"event","length":3}`, `{"message":"a"}`,
+				`{"type":"event","length":9999}`, `{"message":"b"}`, `{"type":"event","length":"15"}`, `{"message":"c"}`,
+				`{"type":"event","length":-1}`, `{"message":"d"}`),
 			values: []string{`{"message":"a"}`, `{"message":"b"}`, `{"message":"c"}`, `{"message":"d"}`},
 		},
 	} {
@@ -246,6 +248,31 @@ func TestSentryKeeps(t *testing.T) {
 			assert.InDelta(t, len(c.values), s.counter("sluice_gateway_events_accepted_total", "sentry"), 0)
 		})
 	}
+}
+
+// TestSentryLogIDs: a log's id comes from the log and its place, and never from the envelope, whose id is new each
+// time.
+func TestSentryLogIDs(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	ids := map[string]bool{}
+	for i := range 3 {
+		own := fmt.Sprintf("%032d", i+1)
+		for _, body := range []string{
+			lines(`{"type":"log"}`, `{"items":[{"body":"a"},{"body":"a"},{"body":"b"}]}`),
+			lines(`{"type":"span"}`, `[{"span_id":"1"}]`, `{"type":"session"}`, `{}`, `{"type":"log"}`, `{"body":"single"}`),
+		} {
+			got := s.envelope(`{"event_id":"` + own + `"}` + "\n" + body)
+			require.Equal(t, 200, got.status, got.text)
+			assert.NotContains(t, got.text, own)
+		}
+	}
+	stored := s.producer.Stored()
+	assert.Len(t, stored, 15)
+	for _, r := range stored {
+		ids[headerOf(r, "event-id")] = true
+	}
+	assert.Len(t, ids, 5)
 }
 
 // TestSentryRefusals: a request of which nothing makes sense is refused, with a detail that repeats nothing of it.
@@ -311,12 +338,14 @@ func TestSentryStoreEncodings(t *testing.T) {
 	require.NoError(t, w.Close())
 	in64 := base64.StdEncoding.EncodeToString
 	for name, body := range map[string]string{
-		"plain": event, "with white space": " \n" + event + "\n", "gzip": bodytest.Compress("gzip", event), "zlib": packed.String(),
-		"base64 of zlib": in64(packed.Bytes()), "base64 in lines": in64(packed.Bytes())[:60] + "\n" + in64(packed.Bytes())[60:] + "\n",
-		"base64 of gzip": in64([]byte(bodytest.Compress("gzip", event))), "base64 of JSON": in64([]byte(event)),
+		"plain": event, "with white space": " \n" + event + "\n",
+		"gzip": bodytest.Compress("gzip", event), "zlib": packed.String(), "base64 of zlib": in64(packed.Bytes()),
+		"base64 in lines": in64(packed.Bytes())[:60] + "\n" + in64(packed.Bytes())[60:] + "\n",
+		"base64 of gzip":  in64([]byte(bodytest.Compress("gzip", event))), "base64 of JSON": in64([]byte(event)),
 	} {
 		for _, path := range []string{pathStore, strings.TrimSuffix(pathStore, "/")} {
-			got := s.do(request{path: path, body: body, header: map[string]string{"Content-Type": "application/octet-stream"}})
+			octets := map[string]string{"Content-Type": "application/octet-stream"}
+			got := s.do(request{path: path, body: body, header: octets})
 			assert.Equal(t, 200, got.status, name+got.text)
 			assert.JSONEq(t, `{"id":"efad4c3f4770472a90f5039ee5f1184e"}`, got.text)
 		}

@@ -17,6 +17,7 @@
 //	which projects are in force; their origins    project.go, origins.go
 //	received-at, sent_at, traceparent             stamp.go
 //	ids of events without one                     identity.go
+//	what is acknowledged and not kept             ignored.go
 //	body sizes, content types                     bodies.go
 //	overload, unknown keys                        overload.go, failedkeys.go
 package ingest

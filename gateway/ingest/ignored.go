@@ -6,6 +6,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// other stands for a word of a client that is not known.
+const other = "other"
+
 // newIgnored makes the metrics of what is acknowledged and not kept.
 func newIgnored() (ignored, discarded *prometheus.CounterVec) {
 	ignored = prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -59,12 +59,8 @@ func (s *Submission) NoteDiscarded(category, reason string, n int) {
 	}, n)
 }
 
-const (
-	// other stands for a word of a client that is not known.
-	other = "other"
-	// maxDiscarded is the most that one line of a report counts.
-	maxDiscarded = 1_000_000_000
-)
+// maxDiscarded is the most that one line of a report counts.
+const maxDiscarded = 1_000_000_000
 
 // known returns the word of a closed list that a client's word is, or other.
 func known(words map[string]string, word string) string {

@@ -139,7 +139,7 @@ func (sp *sentrySplitter) event(raw []byte, named bool) {
 	}
 }
 
-// reject adds one refused event.
+// reject adds one refused event. An event beyond the limit is counted and gets no item: an envelope may have millions.
 func (sp *sentrySplitter) reject(p *ingest.Problem) {
 	if len(sp.submission.Items()) < event.MaxBulkEvents {
 		sp.submission.Reject(p)

@@ -137,8 +137,8 @@ func strictEnvelope(body []byte) (payloads [][]byte, strict bool) {
 	return payloads, true
 }
 
-// isStrict reports whether a header has only what the two readers of JSON agree about: an object with a few plain names,
-// in lower case, each once.
+// isStrict reports whether a header has only what the two readers of JSON agree about: an object with a few plain
+// names, in lower case, each once.
 func isStrict(header []byte) bool {
 	for _, c := range header {
 		if c < ' ' || c > '~' || c == '\\' || 'A' <= c && c <= 'Z' {

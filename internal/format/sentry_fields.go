@@ -107,8 +107,10 @@ var sentryNames = [...]map[string]strictjson.Field{
 	sentryKindTrace:    {"trace_id": sentryTraceID},
 	sentryKindAttributes: {
 		"user.id": sentryUserID, "user.email": sentryUserEmail, "sentry.release": sentryRelease,
-		"sentry.environment": sentryEnvironment, "server.address": sentryServerName, "sentry.server.address": sentryServerName,
-		"sentry.sdk.name": sentrySDKName, "sentry.sdk.version": sentrySDKVersion,
+		"sentry.environment": sentryEnvironment, "server.address": sentryServerName,
+		"sentry.server.address": sentryServerName,
+		"sentry.segment.name":   sentryTransaction, "sentry.sdk.name": sentrySDKName,
+		"sentry.sdk.version": sentrySDKVersion,
 	},
 	sentryKindAttribute:  {"value": sentryValue},
 	sentryKindUser:       {"id": sentryID, "email": sentryEmail},

@@ -163,7 +163,7 @@ func (r *sentryReader) readFeedback(s *strictjson.Scanner) {
 
 // sentryAttributes are the columns that logs and spans have as attributes.
 type sentryAttributes struct {
-	userID, userEmail, release, environment, serverName, sdkName, sdkVersion event.Text
+	userID, userEmail, release, environment, serverName, transaction, sdkName, sdkVersion event.Text
 }
 
 // read reads the attributes of a log or a span. Every attribute is a tag.
@@ -219,6 +219,8 @@ func (a *sentryAttributes) column(field strictjson.Field) *event.Text {
 		return &a.environment
 	case sentryServerName:
 		return &a.serverName
+	case sentryTransaction:
+		return &a.transaction
 	case sentrySDKName:
 		return &a.sdkName
 	case sentrySDKVersion:
@@ -234,6 +236,7 @@ func (a *sentryAttributes) fill(ev *event.Event) {
 	fill(&ev.Release, a.release)
 	fill(&ev.Environment, a.environment)
 	fill(&ev.ServerName, a.serverName)
+	fill(&ev.Transaction, a.transaction)
 	fill(&ev.SDK.Name, a.sdkName)
 	fill(&ev.SDK.Version, a.sdkVersion)
 }

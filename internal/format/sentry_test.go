@@ -114,25 +114,56 @@ func TestSentryVariants(t *testing.T) {
 	for raw, want := range map[string]columns{
 		`{}`:              {Level: "error"},
 		`{"message":"a"}`: {Level: "error", Message: "a"},
-		`{"message":{"formatted":"a","message":"b"}}`:                                                {Level: "error", Message: "a"},
-		`{"message":{"message":"b"},"exception":[{"type":"T"}]}`:                                     {Level: "error", Message: "b", ExceptionType: "T"},
-		`{"message":"m","logentry":{"message":"t %s","params":["x"]}}`:                               {Level: "error", Message: "t %s"},
-		`{"message":"m","logentry":{"message":"t %s","formatted":"t x"}}`:                            {Level: "error", Message: "t x"},
-		`{"message":"m","sentry.interfaces.Message":{"message":"t"}}`:                                {Level: "error", Message: "t"},
-		`{"exception":{"type":"T","value":"v","module":"m"}}`:                                        {Level: "error", Message: "T: v", ExceptionType: "T", ExceptionValue: "v"},
-		`{"exception":{"values":[{"type":"A"},{"type":"B","value":7},null]}}`:                        {Level: "error", Message: "B: 7", ExceptionType: "B", ExceptionValue: "7"},
-		`{"exception":[{"type":"A","stacktrace":{"frames":[{"filename":"a"}]}},{"type":"B"}]}`:       {Level: "error", Message: "B", ExceptionType: "B"},
-		`{"exception":[{"type":"B","stacktrace":null}],"threads":[{"stacktrace":[{"module":"m"}]}]}`: {Level: "error", Message: "B", ExceptionType: "B", Frames: []string{"m|"}},
+		`{"message":{"formatted":"a","message":"b"}}`: {Level: "error", Message: "a"},
+		`{"message":{"message":"b"},"exception":[{"type":"T"}]}`: {
+			Level: "error", Message: "b", ExceptionType: "T",
+		},
+		`{"message":"m","logentry":{"message":"t %s","params":["x"]}}`: {
+			Level: "error", Message: "t %s",
+		},
+		`{"message":"m","logentry":{"message":"t %s","formatted":"t x"}}`: {
+			Level: "error", Message: "t x",
+		},
+		`{"message":"m","sentry.interfaces.Message":{"message":"t"}}`: {
+			Level: "error", Message: "t",
+		},
+		`{"exception":{"type":"T","value":"v","module":"m"}}`: {
+			Level: "error", Message: "T: v", ExceptionType: "T", ExceptionValue: "v",
+		},
+		`{"exception":{"values":[{"type":"A"},{"type":"B","value":7},null]}}`: {
+			Level: "error", Message: "B: 7", ExceptionType: "B", ExceptionValue: "7",
+		},
+		`{"exception":[{"type":"A","stacktrace":{"frames":[{"filename":"a"}]}},{"type":"B"}]}`: {
+			Level: "error", Message: "B", ExceptionType: "B",
+		},
+		`{"exception":[{"type":"B","stacktrace":null}],"threads":[{"stacktrace":[{"module":"m"}]}]}`: {
+			Level: "error", Message: "B", ExceptionType: "B", Frames: []string{"m|"},
+		},
 		`{"threads":{"values":[{"stacktrace":{"frames":[{"filename":"a"}]}},` +
 			`{"current":true,"stacktrace":{"frames":[{"abs_path":"b","filename":""}]}},` +
 			`{"crashed":false,"stacktrace":{"frames":[{"filename":"c"}]}}]}}`: {Level: "error", Frames: []string{"b|"}},
 		`{"threads":[{"current":true,"stacktrace":[{"filename":"a"}]},` +
-			`{"crashed":true,"stacktrace":{"frames":[{"filename":"b","raw_function":"f","in_app":true}]}}]}`: {Level: "error", Frames: []string{"b|f|in app"}},
-		`{"stacktrace":{"frames":[{"filename":"a"},7]},"threads":[{"crashed":true,"stacktrace":[{}]}]}`: {Level: "error", Frames: []string{"a|"}},
-		`{"tags":[["a",1],["b",null],["c"],{"key":"d","value":"e"},["a",2],7]}`:                         {Level: "error", Tags: map[string]string{"a": "1", "d": "e"}},
-		`{"tags":{"a":true,"b":null,"c":[1],"user.id":"u"},"fingerprint":[]}`:                           {Level: "error", Tags: map[string]string{"a": "true", "c": "[1]", "user.id": "u"}},
-		`{"fingerprint":["a",1,null,{"b":1}],"user":{"id":7}}`:                                          {Level: "error", Fingerprint: []string{"a", "1"}, UserID: "7"},
-		`{"fingerprint":"a","user":[1],"sdk":1,"contexts":[],"exception":1,"threads":2,"stacktrace":3}`: {Level: "error", Fingerprint: []string{"a"}},
+			`{"crashed":true,"stacktrace":{"frames":[{"filename":"b","raw_function":"f","in_app":true}]}}]}`: {
+			Level: "error", Frames: []string{"b|f|in app"},
+		},
+		`{"stacktrace":{"frames":[{"filename":"a"},7]},"threads":[{"crashed":true,"stacktrace":[{}]}]}`: {
+			Level: "error", Frames: []string{"a|"},
+		},
+		`{"threads":[{"stacktrace":[{"filename":"a"}]},{"stacktrace":[{"filename":"b"}]}]}`: {
+			Level: "error", Frames: []string{"a|"},
+		},
+		`{"tags":[["a",1],["b",null],["c"],{"key":"d","value":"e"},["a",2],7]}`: {
+			Level: "error", Tags: map[string]string{"a": "1", "d": "e"},
+		},
+		`{"tags":{"a":true,"b":null,"c":[1],"user.id":"u"},"fingerprint":[]}`: {
+			Level: "error", Tags: map[string]string{"a": "true", "c": "[1]", "user.id": "u"},
+		},
+		`{"fingerprint":["a",1,null,{"b":1}],"user":{"id":7}}`: {
+			Level: "error", Fingerprint: []string{"a", "1"}, UserID: "7",
+		},
+		`{"fingerprint":"a","user":[1],"sdk":1,"contexts":[],"exception":1,"threads":2,"stacktrace":3}`: {
+			Level: "error", Fingerprint: []string{"a"},
+		},
 		`{"level":"warn"}`:                                {Level: "warning"},
 		`{"level":"LOG"}`:                                 {Level: "info"},
 		`{"level":50}`:                                    {Level: "fatal"},
@@ -141,25 +172,41 @@ func TestSentryVariants(t *testing.T) {
 		`{"level":{"name":"info"}}`:                       {Level: "error"},
 		`{"event_id":"nonsense","timestamp":[1]}`:         {Level: "error"},
 		`{"event_id":"00000000000000000000000000000000"}`: {Level: "error"},
-		`{"event_id":"FC6D8C0C43FC4630AD850EE518F1B9D0","timestamp":"2011-05-02T17:41:36.123456789"}`: {Level: "error", EventID: "fc6d8c0c-43fc-4630-ad85-0ee518f1b9d0", Timestamp: "2011-05-02T17:41:36.123Z"},
-		`{"timestamp":1795839478.1582956}`:                                                   {Level: "error", Timestamp: "2026-11-28T04:17:58.158Z"},
-		`{"type":"transaction","transaction":"GET /","contexts":{"trace":{"trace_id":"t"}}}`: {Level: "info", Message: "GET /", Transaction: "GET /", TraceID: "t"},
-		`{"type":"transaction","start_timestamp":1795839478,"level":"error"}`:                {Level: "error", Timestamp: "2026-11-28T04:17:58Z"},
-		`{"body":"b","level":"trace","trace_id":"t"}`:                                        {Level: "debug", Message: "b", TraceID: "t"},
-		`{"body":{"a":1},"severity_number":21}`:                                              {Level: "fatal", Message: `{"a":1}`},
-		`{"body":"b","severity_number":99999999999999999999}`:                                {Level: "info", Message: "b"},
-		`{"body":"b","severity_number":"x"}`:                                                 {Level: "info", Message: "b"},
-		`{"body":"b","contexts":{},"message":"m"}`:                                           {Level: "error", Message: "m"},
-		`{"body":"b","attributes":{"a":{"value":1.5,"type":"double"},"b":{"x":1},"c":"raw","d":null,"user.id":{"value":7}}}`: {
-			Level: "info", Message: "b", UserID: "7", Tags: map[string]string{"a": "1.5", "b": `{"x":1}`, "c": "raw", "user.id": "7"},
+		`{"event_id":"FC6D8C0C43FC4630AD850EE518F1B9D0","timestamp":"2011-05-02T17:41:36.123456789"}`: {
+			Level: "error", EventID: "fc6d8c0c-43fc-4630-ad85-0ee518f1b9d0", Timestamp: "2011-05-02T17:41:36.123Z",
 		},
-		`{"span_id":"s","trace_id":"t","op":"db","start_timestamp":1,"timestamp":2}`:   {Level: "info", Message: "db", TraceID: "t", Timestamp: "1970-01-01T00:00:02Z"},
-		`{"span_id":"s","op":"db","description":"SELECT 1","data":{"db.system":"pg"}}`: {Level: "info", Message: "SELECT 1", Tags: map[string]string{"db.system": "pg"}},
+		`{"timestamp":1795839478.1582956}`: {Level: "error", Timestamp: "2026-11-28T04:17:58.158Z"},
+		`{"type":"transaction","transaction":"GET /","contexts":{"trace":{"trace_id":"t"}}}`: {
+			Level: "info", Message: "GET /", Transaction: "GET /", TraceID: "t",
+		},
+		`{"type":"transaction","start_timestamp":1795839478,"level":"error"}`: {
+			Level: "error", Timestamp: "2026-11-28T04:17:58Z",
+		},
+		`{"body":"b","level":"trace","trace_id":"t"}`:         {Level: "debug", Message: "b", TraceID: "t"},
+		`{"body":{"a":1},"severity_number":21}`:               {Level: "fatal", Message: `{"a":1}`},
+		`{"body":"b","severity_number":99999999999999999999}`: {Level: "info", Message: "b"},
+		`{"body":"b","severity_number":"x"}`:                  {Level: "info", Message: "b"},
+		`{"body":"b","contexts":{},"message":"m"}`:            {Level: "error", Message: "m"},
+		`{"body":"b","attributes":{"a":{"value":1.5},"b":{"x":1},"c":"raw","d":null,"user.id":{"value":7}}}`: {
+			Level: "info", Message: "b", UserID: "7",
+			Tags: map[string]string{"a": "1.5", "b": `{"x":1}`, "c": "raw", "user.id": "7"},
+		},
+		`{"span_id":"s","trace_id":"t","op":"db","start_timestamp":1,"timestamp":2}`: {
+			Level: "info", Message: "db", TraceID: "t", Timestamp: "1970-01-01T00:00:02Z",
+		},
+		`{"span_id":"s","op":"db","description":"SELECT 1","data":{"db.system":"pg"}}`: {
+			Level: "info", Message: "SELECT 1", Tags: map[string]string{"db.system": "pg"},
+		},
 		`{"span_id":"s","name":"n","start_timestamp":1,"end_timestamp":2.5,"release":"r","data":{"sentry.release":"other"}}`: {
-			Level: "info", Message: "n", Timestamp: "1970-01-01T00:00:02.5Z", Release: "r", Tags: map[string]string{"sentry.release": "other"},
+			Level: "info", Message: "n", Timestamp: "1970-01-01T00:00:02.5Z", Release: "r",
+			Tags: map[string]string{"sentry.release": "other"},
 		},
-		`{"contexts":{"feedback":{"message":"bad","contact_email":"a@b.c"}},"user":{"email":"own@b.c"}}`: {Level: "info", Message: "bad", UserEmail: "own@b.c"},
-		`{"contexts":{"feedback":{"contact_email":"a@b.c"},"trace":7},"level":"error"}`:                  {Level: "error", UserEmail: "a@b.c"},
+		`{"contexts":{"feedback":{"message":"bad","contact_email":"a@b.c"}},"user":{"email":"own@b.c"}}`: {
+			Level: "info", Message: "bad", UserEmail: "own@b.c",
+		},
+		`{"contexts":{"feedback":{"contact_email":"a@b.c"},"trace":7},"level":"error"}`: {
+			Level: "error", UserEmail: "a@b.c",
+		},
 	} {
 		assert.Equal(t, want, readAs(t, &d, Sentry, raw), raw)
 	}
@@ -197,9 +244,12 @@ func TestSentryBounds(t *testing.T) {
 func TestSentryReuse(t *testing.T) {
 	t.Parallel()
 	d := event.Decoder{Formats: All()}
-	full := `{"type":"transaction","body":"b","span_id":"s","level":"debug","logentry":{"formatted":"f"},"message":"m",` +
-		`"exception":[{"type":"T","stacktrace":[{"filename":"a"}]}],"threads":[{"crashed":true,"stacktrace":[{"filename":"b"}]}],` +
-		`"attributes":{"user.id":"u","sentry.release":"r"},"contexts":{"feedback":{"message":"x","contact_email":"e"}},` +
+	full := `{"type":"transaction","body":"b","span_id":"s","level":"debug","message":"m",` +
+		`"logentry":{"formatted":"f"},` +
+		`"exception":[{"type":"T","stacktrace":[{"filename":"a"}]}],` +
+		`"threads":[{"crashed":true,"stacktrace":[{"filename":"b"}]}],` +
+		`"attributes":{"user.id":"u","sentry.release":"r"},` +
+		`"contexts":{"feedback":{"message":"x","contact_email":"e"}},` +
 		`"end_timestamp":5,"trace_id":"t","tags":{"a":"b"},"fingerprint":["f"]}`
 	for range 3 {
 		readAs(t, &d, Sentry, full)
