@@ -363,3 +363,22 @@ func TestSegmentWithoutKafka(t *testing.T) {
 		})
 	}
 }
+
+// TestSegmentWithSpool: while Kafka is away the spool keeps what the answer says is kept, and with Kafka back all of it
+// is on the topic. Clients that dropped a 503 lose nothing.
+func TestSegmentWithSpool(t *testing.T) {
+	t.Parallel()
+	spool, _ := withSpool(t, t.TempDir())
+	s := serve(t, spool)
+	s.producer.Down(brokertest.ErrDown)
+	for i := range 5 {
+		body := fmt.Sprintf(`{"batch":[{"event":"x","messageId":"%d"},{"event":"y","messageId":"%d b"}]}`, i, i)
+		got := s.do(request{path: "/v1/batch", body: body})
+		require.Equal(t, 200, got.status, got.text)
+		require.Equal(t, 200, s.do(request{path: "/batch/", body: body}).status)
+	}
+	assert.Empty(t, s.producer.Stored())
+	s.producer.Up()
+	waitUntil(t, func() bool { return len(s.producer.Stored()) >= 20 })
+	assert.Len(t, s.rows(), 20)
+}

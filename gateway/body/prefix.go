@@ -28,9 +28,9 @@ func (r *Reader) Begin(ctx *fasthttp.RequestCtx, wire *Buffer) error {
 	return err
 }
 
-// Prefix returns what the bytes that Begin has read hold, decompressed: at most PrefixBytes. It returns less if wire ends
-// within the compressed data, or is not valid in the encoding. The bytes belong to wire or to scratch, which must be
-// empty. Prefix returns ErrEncoding or ErrNoRoom.
+// Prefix returns what the bytes that Begin has read hold, decompressed: at most PrefixBytes. It returns less if wire
+// ends within the compressed data, or is not valid in the encoding. The bytes belong to wire or to scratch, which must
+// be empty. Prefix returns ErrEncoding or ErrNoRoom.
 func (r *Reader) Prefix(ctx *fasthttp.RequestCtx, wire, scratch *Buffer) ([]byte, error) {
 	coding, err := r.coding(ctx)
 	if err != nil {

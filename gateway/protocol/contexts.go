@@ -84,8 +84,8 @@ type place struct {
 	inContext bool // the brace is that of the item's context, not the item's own
 }
 
-// placeIn returns where shared members belong in an item, and notes which of them the item has. It returns false if they
-// belong nowhere.
+// placeIn returns where shared members belong in an item, and notes which of them the item has. It returns false if
+// they belong nowhere.
 func (c *calls) placeIn(item []byte) (to place, ok bool) {
 	clear(c.contexts.has)
 	s := &c.scan

@@ -14,8 +14,17 @@ import (
 // failed request again whole. A retry has a fresh sentAt; an item is recognised by its messageId.
 var Segment = &ingest.Protocol{
 	Name: format.Segment, Format: format.Segment, Bulk: true, DerivesIDs: true, ResendsWhole: true,
-	Key: ingest.FindKey, BodyKey: keyFinders(segmentKey),
+	Key: findSegmentKey, BodyKey: keyFinders(segmentKey),
 	Split: splitSegment, Answer: answerSegment, Refuse: refuseSegment,
+}
+
+// findSegmentKey finds the key in a request's head. RudderStack's beacons have it in the query, as writeKey.
+func findSegmentKey(ctx *fasthttp.RequestCtx) (ingest.Key, *ingest.Problem) {
+	key, p := ingest.FindKey(ctx)
+	if p == nil && !key.Given() && len(ctx.URI().QueryString()) > 0 {
+		key = ingest.NewKey(ctx.QueryArgs().Peek("writeKey"))
+	}
+	return key, p
 }
 
 // segmentKey names the member of a body that is the key.
