@@ -6,11 +6,13 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"sluice/consumer/counts"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
 	"sluice/consumer/rowbuilder"
 	"sluice/consumer/rows"
 	"sluice/consumer/step"
+	"sluice/internal/event"
 	"sluice/internal/recordbatch"
 )
 
@@ -21,8 +23,9 @@ type batch struct {
 	rows      *rows.Block // nil before its first record
 	dead      []kafka.DeadLetter
 	drop      map[string]int // events that a step dropped, by its name
-	corrected int            // rows whose received_at is not the gateway's
-	hash      xxhash.Digest  // of the records so far
+	counts    counts.Counts
+	corrected int           // rows whose received_at is not the gateway's
+	hash      xxhash.Digest // of the records so far
 
 	bytes   int       // of the events
 	claimed int64     // bytes that the budget was told of
@@ -52,7 +55,7 @@ func (b *batch) reset() {
 func (b *batch) add(r *recordbatch.Record, builder *rowbuilder.Builder) {
 	size := len(r.Value)
 	if err := builder.Build(r, b.rows); err != nil {
-		size = b.refuse(r, err)
+		size = b.refuse(r, err, builder)
 	} else if at := builder.ReceivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
 		b.oldest = at
 	}
@@ -64,14 +67,21 @@ func (b *batch) add(r *recordbatch.Record, builder *rowbuilder.Builder) {
 }
 
 // refuse takes a record that becomes no row, and returns what it takes, in bytes.
-func (b *batch) refuse(r *recordbatch.Record, err error) int {
+func (b *batch) refuse(r *recordbatch.Record, err error, builder *rowbuilder.Builder) int {
 	var dropped *step.DroppedError
 	if errors.As(err, &dropped) {
 		if b.drop == nil {
 			b.drop = map[string]int{}
 		}
 		b.drop[dropped.Step]++
+		b.counts.Dropped(&builder.Dropped, r.Timestamp, dropped.Step)
 		return len(r.Value)
+	}
+	if rowbuilder.HasCounts(r, err) {
+		if err = b.counts.Published(r.Value); err == nil {
+			return len(r.Value)
+		}
+		err = &event.RecordError{Reason: event.DeadInvalidEvent, Detail: err.Error()}
 	}
 	b.dead = append(b.dead, deadLetterOf(r, err))
 	return b.dead[len(b.dead)-1].Size() // with its key and headers, which may be large
@@ -79,9 +89,9 @@ func (b *batch) refuse(r *recordbatch.Record, err error) int {
 
 // memory is what the batch takes, in bytes.
 func (b *batch) memory() int64 {
-	n := 0
+	n := b.counts.Bytes()
 	if b.rows != nil {
-		n = b.rows.Bytes()
+		n += b.rows.Bytes()
 	}
 	for i := range b.dead {
 		n += b.dead[i].Size()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/consumer/clickhouse"
+	"sluice/consumer/counts"
 	"sluice/consumer/delivery"
 	"sluice/consumer/rows"
 	"sluice/internal/crashpoint"
@@ -19,6 +20,7 @@ type insertion struct {
 	blocked    *blockage
 	loop       loop
 	evidence   evidence
+	deadRows   []counts.Row // of rows that ClickHouse refused
 }
 
 // insertLoop inserts recorded batches, one after the other.
@@ -26,7 +28,7 @@ func (p *partition) insertLoop(life, work context.Context, loop loop) {
 	for b := range p.recorded {
 		if life.Err() == nil { // else the insert is the next owner's
 			i := p.newInsertion(b, loop)
-			b.inserted = i.writeDeadLetters(work) && i.run(work)
+			b.inserted = i.writeDeadLetters(work) && i.run(work) && i.writeOutcomes(work)
 			i.blocked.end()
 		}
 		p.watch.idle(loop)

@@ -75,7 +75,7 @@ func (i *insertion) isRecordOf(row int32, r *recordbatch.Record) bool {
 func (i *insertion) letterFromRow(row int32, detail string) kafka.DeadLetter {
 	rows := i.batch.rows
 	envelope := event.Envelope{Project: rows.Project(int(row)), ID: rows.EventIDs()[row],
-		ReceivedAt: rows.ReceivedAt(int(row))}
+		ReceivedAt: rows.ReceivedAt(int(row)), Format: rows.Format(int(row))}
 	r := &recordbatch.Record{Offset: i.offsetOf(row), Value: rows.Payload(int(row)), Headers: envelope.Headers()}
 	return deadLetterOf(r, refusedRecord(detail))
 }

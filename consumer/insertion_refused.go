@@ -188,6 +188,7 @@ func (i *insertion) writeDeadLetter(ctx context.Context, row int32) bool {
 		i.evidence.losing = false
 	}
 	i.p.metrics.dead.WithLabelValues(string(letter.Reason)).Inc()
+	i.deadRows = append(i.deadRows, i.deadRow(&letter))
 	i.p.log.Warn("a row that clickhouse refuses became a dead letter", "offset", letter.Offset, "column", column,
 		"err", clickhouse.ReasonText(c.err))
 	return true

@@ -67,6 +67,7 @@ type table interface {
 // closingTable is a table with connections to close.
 type closingTable interface {
 	table
+	outcomeTable
 	Close()
 }
 
@@ -96,6 +97,7 @@ type partition struct {
 	offsets      offsets
 	deadLetters  deadLetters
 	table        table
+	outcomes     outcomeTable
 	tokenDurable bool // the table is replicated, see delivery.Block
 
 	shares

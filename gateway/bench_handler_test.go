@@ -26,6 +26,8 @@ func BenchmarkHandler(b *testing.B) {
 		{"single", pathEvents, event200(1)},
 		{"bulk10", pathBulk, bulkOf(10)},
 		{"bulk1000", pathBulk, bulkOf(1000)},
+		{"bulk512", pathBulk, bulkOf(512)},
+		{"otlp512", pathOTLPLogs, otlpBatch(b, 512)},
 		{"health", pathHealth, ""},
 		{"notfound", "/api/v1/nowhere", event200(1)},
 	} {
@@ -42,6 +44,9 @@ func BenchmarkHandler(b *testing.B) {
 				ctx.ResetUserValues()
 				ctx.Request.SetRequestURI(row.path)
 				ctx.Request.Header.Set("X-Api-Key", testKey)
+				if row.path == pathOTLPLogs {
+					ctx.Request.Header.SetContentType(protobufType)
+				}
 				if row.body != "" {
 					ctx.Request.Header.SetMethod(fasthttp.MethodPost)
 					body.Reset([]byte(row.body))
@@ -59,7 +64,7 @@ func BenchmarkHandler(b *testing.B) {
 }
 
 // handlerOf returns the handler of a gateway whose Kafka acknowledges everything at once.
-func handlerOf(b *testing.B) fasthttp.RequestHandler {
+func handlerOf(b testing.TB) fasthttp.RequestHandler {
 	b.Helper()
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: 10 * time.Second, HTTPIdleTimeout: time.Minute,

@@ -16,6 +16,7 @@ import (
 	"sluice/gateway/broker"
 	"sluice/gateway/ingest"
 	"sluice/gateway/kafka"
+	"sluice/gateway/outcomes"
 	"sluice/gateway/projects"
 	"sluice/gateway/publish"
 	"sluice/gateway/ratelimit"
@@ -53,6 +54,8 @@ type Deps struct {
 	stuckAfter time.Duration
 	// refusedAgain is how long the spool waits before it offers Kafka a refused record again.
 	refusedAgain time.Duration
+	// countEvery is how often the counts of refused events are published.
+	countEvery time.Duration
 	// storeWait is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
 }
@@ -77,6 +80,7 @@ type Gateway struct {
 	producer  *kafka.Producer // nil when a test gave its own
 	spool     *spool.Spool    // nil without a directory
 
+	outcomes *outcomes.Counter
 	ingester *ingest.Ingester
 	server   *server
 }
@@ -92,6 +96,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.metrics, g.events = newMetrics(routeStatuses()), ingest.NewMetrics(protocolNames())
+	expectIgnored(g.events)
 	collectors := append(g.metrics.collectors(), g.events.Collectors()...)
 	if store := cfg.limitStore(); store.Enabled() {
 		store.Wait, store.Timeout = deps.storeWait, deps.storeWait
@@ -179,8 +184,11 @@ func (g *Gateway) newPublisher() (err error) {
 // newIngester makes the ingester with its limits.
 func (g *Gateway) newIngester() (err error) {
 	cfg := g.cfg
+	g.outcomes = outcomes.New(outcomes.Config{
+		Send: outcomes.Through(g.publisher, g.now), Now: g.now, Log: g.log, Every: g.deps.countEvery,
+	})
 	g.ingester, err = ingest.New(ingest.Config{
-		Projects: &g.projects, Publisher: g.publisher, Metrics: g.events, Now: g.now,
+		Projects: &g.projects, Publisher: g.publisher, Metrics: g.events, Outcomes: g.outcomes, Now: g.now,
 		Debug:          g.log.Enabled(context.Background(), slog.LevelDebug),
 		RequestTimeout: cfg.RequestTimeout, PartitionBy: cfg.PartitionBy,
 		MaxEventBytes: cfg.MaxEventBytes, MaxBulkBytes: cfg.MaxBulkBytes, MaxBodyBytes: cfg.MaxBodyBytes,
@@ -257,6 +265,10 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	})
 	group.Go(func() error {
+		g.outcomes.Run(serving)
+		return nil
+	})
+	group.Go(func() error {
 		g.server.refusals.Run(publishing)
 		return nil
 	})
@@ -288,6 +300,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 		failure = g.drain()
 	}
+	g.publishCounts()
 	stopPublisher()
 	stopServing()
 	return errors.Join(failure, group.Wait(), stopSpool())
@@ -328,6 +341,17 @@ func (g *Gateway) drain() error {
 	return nil
 }
 
+// lastCounts is how long the last counts of refused events may take to reach Kafka or the spool.
+const lastCounts = 2 * time.Second
+
+// publishCounts publishes what no request adds to any more.
+func (g *Gateway) publishCounts() {
+	g.outcomes.Flush(time.Now().Add(lastCounts))
+	if n := g.outcomes.Pending(); n > 0 {
+		g.log.Error("the last counts of refused events are lost: neither Kafka nor a spool took them", "events", n)
+	}
+}
+
 // Ready returns an error before Run and while Run drains. It returns nil while Kafka is away, because the gateway must
 // answer the clients 503 and Retry-After.
 func (g *Gateway) Ready() error {
@@ -345,4 +369,4 @@ func (g *Gateway) Ready() error {
 const laneGrace = time.Minute
 
 // Live returns an error if a lane of the publisher makes no progress. Waiting for Kafka counts as progress.
-func (g *Gateway) Live() error { return g.publisher.Stalled(g.cfg.RequestTimeout + laneGrace) }
+func (g *Gateway) Live() error { return g.publisher.Stalled(g.ingester.LongestWait() + laneGrace) }

@@ -16,8 +16,6 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
-
-	"sluice/consumer/rows"
 )
 
 // httpConnection posts blocks in the Native format, each as one, to servers that are reached over HTTP or HTTPS only.
@@ -27,17 +25,16 @@ import (
 // request that has a deadline, which a profile may forbid.
 type httpConnection struct {
 	opts       *clickhouse.Options
-	table      string
 	client     *http.Client
 	compressor *compress.Writer
 	buf        proto.Buffer
 	server     *Server
 }
 
-func newHTTPConnection(opts *clickhouse.Options, table string) *httpConnection {
+func newHTTPConnection(opts *clickhouse.Options) *httpConnection {
 	dialer := &net.Dialer{Timeout: dialTimeout}
 	return &httpConnection{
-		opts: opts, table: table,
+		opts: opts,
 		client: &http.Client{Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext,
 			TLSClientConfig: opts.TLS, MaxIdleConns: 1,
@@ -62,10 +59,11 @@ func (h *httpConnection) open(ctx context.Context) (*Server, error) {
 	return server, nil
 }
 
-func (h *httpConnection) sendBlock(ctx context.Context, b *rows.Block, settings map[string]string) error {
+func (h *httpConnection) sendBlock(
+	ctx context.Context, table string, columns proto.Input, settings map[string]string,
+) error {
 	h.buf.Reset()
-	columns := b.Columns()
-	raw := proto.Block{Columns: len(columns), Rows: b.Rows()}
+	raw := proto.Block{Columns: len(columns), Rows: columns[0].Data.Rows()}
 	if err := raw.EncodeRawBlock(&h.buf, 0, columns); err != nil {
 		return fmt.Errorf("insert: encode: %w", err)
 	}
@@ -73,7 +71,7 @@ func (h *httpConnection) sendBlock(ctx context.Context, b *rows.Block, settings 
 		return fmt.Errorf("insert: compress: %w", err)
 	}
 	query := url.Values{
-		"query": {insertStatement(h.opts.Auth.Database, h.table, columns) + " FORMAT Native"}, "decompress": {"1"},
+		"query": {insertStatement(h.opts.Auth.Database, table, columns) + " FORMAT Native"}, "decompress": {"1"},
 	}
 	for key, value := range settings {
 		query.Set(key, value)

@@ -13,6 +13,10 @@ const (
 	TableName = "events_raw"
 	// LocalTable holds the rows of a cluster, on each of its servers.
 	LocalTable = "events_local"
+	// OutcomesTable is the table of counts. On a cluster it is a Distributed table over LocalOutcomes.
+	OutcomesTable = "outcomes_raw"
+	// LocalOutcomes holds the counts of a cluster, on each of its servers.
+	LocalOutcomes = "outcomes_local"
 )
 
 const (

@@ -10,8 +10,6 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
-
-	"sluice/consumer/rows"
 )
 
 // nativeConnection speaks ClickHouse's native protocol over ch-go, on which clickhouse-go is built.
@@ -22,7 +20,6 @@ import (
 // also behind a balancer.
 type nativeConnection struct {
 	opts   *clickhouse.Options
-	table  string
 	client *ch.Client
 	server *Server
 }
@@ -81,9 +78,10 @@ func (n *nativeConnection) dial(ctx context.Context) (*ch.Client, error) {
 }
 
 // sendBlock sends the columns as one block, because ch-go's Do sends one block when it has no OnInput.
-func (n *nativeConnection) sendBlock(ctx context.Context, b *rows.Block, settings map[string]string) error {
-	columns := b.Columns()
-	query := ch.Query{Body: insertStatement(n.opts.Auth.Database, n.table, columns) + " VALUES", Input: columns}
+func (n *nativeConnection) sendBlock(
+	ctx context.Context, table string, columns proto.Input, settings map[string]string,
+) error {
+	query := ch.Query{Body: insertStatement(n.opts.Auth.Database, table, columns) + " VALUES", Input: columns}
 	for key, value := range settings {
 		query.Settings = append(query.Settings, ch.Setting{Key: key, Value: value, Important: true})
 	}

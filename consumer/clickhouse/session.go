@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
 
@@ -14,8 +15,9 @@ import (
 type connection interface {
 	// open connects, if need be, and returns what is known of the server.
 	open(ctx context.Context) (*Server, error)
-	// sendBlock inserts a block with the given settings. It sends the block as one, so that the block's token counts.
-	sendBlock(ctx context.Context, b *rows.Block, settings map[string]string) error
+	// sendBlock inserts a block into a table with the given settings. It sends the block as one, so that the block's
+	// token counts.
+	sendBlock(ctx context.Context, table string, columns proto.Input, settings map[string]string) error
 	// query asks a question whose answer has rows of a number and an event's id.
 	query(ctx context.Context, text string, each func(number int64, id uuid.UUID)) error
 	close()
@@ -45,9 +47,9 @@ func (s *session) connect(ctx context.Context) error {
 		}
 		s.database = opts.Auth.Database
 		if opts.Protocol == clickhouse.HTTP {
-			s.conn = newHTTPConnection(opts, s.table)
+			s.conn = newHTTPConnection(opts)
 		} else {
-			s.conn = &nativeConnection{opts: opts, table: s.table}
+			s.conn = &nativeConnection{opts: opts}
 		}
 	}
 	server, err := s.conn.open(ctx)
@@ -78,14 +80,19 @@ func (s *session) unsuitable(server *Server) error {
 	return server.Unsuitable()
 }
 
-// send inserts a block under a token.
+// send inserts a block of events under a token.
 func (s *session) send(ctx context.Context, b *rows.Block, token string) error {
+	return s.insert(ctx, s.table, b.Columns(), token)
+}
+
+// insert inserts a block into a table. Without a token a block that comes again is inserted again.
+func (s *session) insert(ctx context.Context, table string, columns proto.Input, token string) error {
 	ctx, cancel := context.WithTimeout(ctx, InsertTimeout)
 	defer cancel()
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
-	err := s.conn.sendBlock(ctx, b, s.server.settings(token, s.extra))
+	err := s.conn.sendBlock(ctx, table, columns, s.server.settings(token, s.extra))
 	if err != nil {
 		s.close()
 	}

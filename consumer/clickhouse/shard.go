@@ -21,9 +21,14 @@ type shard struct {
 // write inserts a block. Where nothing was sent it tries the next replica at once. After any other failure the next
 // replica gets the next attempt.
 func (s *shard) write(ctx context.Context, b *rows.Block, token string) (err error) {
+	return s.insert(ctx, func(c *session) error { return c.send(ctx, b, token) })
+}
+
+// insert is write for whatever a session inserts.
+func (s *shard) insert(ctx context.Context, send func(*session) error) (err error) {
 	for range s.replicas {
 		next := s.next.Load()
-		err = s.replicas[next%int64(len(s.replicas))].use(ctx, func(c *session) error { return c.send(ctx, b, token) })
+		err = s.replicas[next%int64(len(s.replicas))].use(ctx, send)
 		if err == nil || FaultOf(err) == FaultData || ctx.Err() != nil {
 			return err
 		}

@@ -14,6 +14,9 @@ import (
 // its first copy, and so that ClickHouse asks one shard only for one event.
 const ShardKey = "xxHash64(concat(project_id, toString(event_id)))"
 
+// OutcomesShardKey is the sharding key of the Distributed table of counts: [sharding.of] without a project.
+const OutcomesShardKey = "xxHash64(toString(source))"
+
 // sharding distributes rows over the shards of a cluster, by weight. Each event has one shard, by a hash of its project
 // and its id.
 type sharding struct {

@@ -41,6 +41,8 @@ type DeadLetter struct {
 	Value   []byte
 	Headers []event.Header
 	Reason  event.DeadReason
+	// Timestamp is the record's time in Unix milliseconds, 0 for none.
+	Timestamp int64
 	// Text is the error, at most 1 KiB.
 	Text string
 }
@@ -48,8 +50,8 @@ type DeadLetter struct {
 // NewDeadLetter copies the record, whose bytes are used again, and cuts the error's text.
 func NewDeadLetter(r *recordbatch.Record, reason event.DeadReason, text string) DeadLetter {
 	d := DeadLetter{
-		Offset: r.Offset, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Reason: reason, Text: truncate(text,
-			maxDeadError),
+		Offset: r.Offset, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Reason: reason,
+		Timestamp: r.Timestamp, Text: truncate(text, maxDeadError),
 	}
 	for _, h := range r.Headers {
 		d.Headers = append(d.Headers, event.Header{Key: h.Key, Value: bytes.Clone(h.Value)})

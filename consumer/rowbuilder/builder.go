@@ -9,6 +9,7 @@ import (
 	"sluice/consumer/step"
 	"sluice/internal/event"
 	"sluice/internal/format"
+	"sluice/internal/outcome"
 	"sluice/internal/recordbatch"
 )
 
@@ -29,6 +30,8 @@ type Builder struct {
 	ReceivedAt time.Time
 	// Corrected counts rows whose received_at is not the gateway's. The user may set it back to 0.
 	Corrected int
+	// Dropped is the envelope of the last event that a step dropped, as it came.
+	Dropped event.Envelope
 
 	decoder event.Decoder
 	event   event.Event
@@ -47,12 +50,14 @@ func (p *Builder) Build(r *recordbatch.Record, b *rows.Block) error {
 	if err != nil {
 		return err
 	}
+	received := envelope.ReceivedAt
 	p.correctReceivedAt(&envelope, r)
 	// Identity rests on the event as it was sent, whatever steps do to it.
 	idTime := event.IDTime(envelope.ID, p.event.Timestamp)
 	raw := r.Value
 	if len(p.Chain.Steps) > 0 {
 		if raw, err = p.applySteps(&envelope, raw); err != nil {
+			p.Dropped, p.Dropped.ReceivedAt = envelope, received
 			return err
 		}
 	}
@@ -94,6 +99,15 @@ func (p *Builder) applySteps(envelope *event.Envelope, raw []byte) ([]byte, erro
 		return nil, fmt.Errorf("the event is not valid any more after processing: %w", err)
 	}
 	return out, nil
+}
+
+// HasCounts reports whether a record that Build refused has counts of a gateway, and is no event.
+func HasCounts(r *recordbatch.Record, err error) bool {
+	if refused, ok := errors.AsType[*event.RecordError](err); !ok || refused.Reason != event.DeadUnknownFormat {
+		return false
+	}
+	e, err := event.ParseHeaders(r.Headers)
+	return err == nil && e.Format == outcome.Format
 }
 
 // DeadReason is what was wrong with a record that Build refused, as a word from a closed set.

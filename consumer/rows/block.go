@@ -58,6 +58,7 @@ const (
 	sdkName
 	sdkVersion
 	payload
+	format
 	topic
 	textColumns
 )
@@ -97,6 +98,7 @@ func New() *Block {
 		{Name: "sdk_version", Data: &b.texts[sdkVersion]},
 		{Name: "tags", Data: &b.tags},
 		{Name: "payload", Data: &b.texts[payload]},
+		{Name: "format", Data: &b.texts[format]},
 		{Name: "_topic", Data: &b.texts[topic]},
 		{Name: "_partition", Data: &b.partition},
 		{Name: "_offset", Data: &b.offset},
@@ -249,6 +251,11 @@ func (b *Block) Append(ev *event.Event, r *Row) {
 		json = b.scratch
 	}
 	b.texts[payload].append(json)
+	if r.Envelope.Format == "" {
+		b.texts[format].append(nil)
+	} else {
+		b.texts[format].appendString(r.Envelope.Format)
+	}
 	b.texts[topic].appendString(r.Topic)
 	b.partition.Append(int32(r.Partition)) // an int32 of Kafka's protocol
 	b.offset.Append(r.Offset)

@@ -33,6 +33,9 @@ func (b *Block) Payload(row int) []byte { return b.texts[payload].row(row) }
 // Message is the message of a row. It walks over all rows before: use it for few rows only.
 func (b *Block) Message(row int) string { return string(b.texts[message].row(row)) }
 
+// Format is the format of the payload of a row. It walks over all rows before: use it for few rows only.
+func (b *Block) Format(row int) string { return string(b.texts[format].row(row)) }
+
 // Projects goes through the projects of all rows. The bytes are good until the block changes.
 func (b *Block) Projects() iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {

@@ -37,6 +37,8 @@
 -- (1.46 and 1.41 us). T64, and LZ4 for tags and fingerprint, save as much again (1.11 and 1.02 us, 1.28 and 1.17 us on
 -- another day). payload in ZSTD(1) saves little more.
 --
+-- format is that of the payload: '' is our own, and then the column is not sent. The view outcomes needs it.
+--
 -- The settings bound what an insert costs. Parts under 64 MiB are compact: two files each in place of about seventy.
 -- Small parts are merged about thirty at a time in place of five, because merging a row once costs more than inserting
 -- it. With merge_selector_base = 64 ClickHouse waits for about 32 parts of a size, with 16 for 15, and from 50 parts on
@@ -71,6 +73,7 @@ CREATE TABLE IF NOT EXISTS {{.Table}}{{.OnCluster}}
     sdk_version        LowCardinality(String) CODEC(LZ4),
     tags               Map(LowCardinality(String), String) CODEC(LZ4),
     payload            String CODEC(ZSTD(3)),
+    format             LowCardinality(String) CODEC(LZ4),
     _topic             LowCardinality(String) CODEC(LZ4),
     _partition         Int32 CODEC(ZSTD(1)),
     _offset            Int64 CODEC(T64, LZ4),

@@ -47,6 +47,11 @@ func ttlOf(d time.Duration) string {
 	return fmt.Sprintf("toDateTime(received_at) + toIntervalSecond(%d)", int64(d.Seconds()))
 }
 
+// outcomesTTL is the TTL that keeps counts for a duration.
+func outcomesTTL(d time.Duration) string {
+	return fmt.Sprintf("minute + toIntervalSecond(%d)", int64(d.Seconds()))
+}
+
 // simpleTTL matches a TTL of a duration after receipt.
 var simpleTTL = regexp.MustCompile(
 	`^toDateTime\(received_at\) \+ toInterval(Second|Minute|Hour|Day|Week)\((\d{1,10})\)( DELETE)?$`)

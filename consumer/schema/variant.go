@@ -21,6 +21,22 @@ func (v variant) Table() string {
 	return clickhouse.TableName
 }
 
+// Outcomes is the table that has the counts.
+func (v variant) Outcomes() string {
+	if v.Cluster != "" {
+		return clickhouse.LocalOutcomes
+	}
+	return clickhouse.OutcomesTable
+}
+
+// OutcomesTTL keeps counts for as long as events. It is empty if the events' TTL says something else than a duration.
+func (v variant) OutcomesTTL() string {
+	if d, ok := keeps(v.TTL); ok {
+		return outcomesTTL(d)
+	}
+	return ""
+}
+
 // OnCluster is the clause that has a statement carried out on every server of the cluster, after a space. On a single
 // server it is empty.
 func (v variant) OnCluster() string {
@@ -38,6 +54,9 @@ func (variant) TokenSeconds() int { return tokenSeconds }
 
 // ShardKey is the sharding key of the Distributed table.
 func (variant) ShardKey() string { return clickhouse.ShardKey }
+
+// OutcomesShardKey is the sharding key of the Distributed table of counts.
+func (variant) OutcomesShardKey() string { return clickhouse.OutcomesShardKey }
 
 // createDatabase is the statement before all others.
 func (v variant) createDatabase() string {

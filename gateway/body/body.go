@@ -62,8 +62,19 @@ func NewPool(cfg Config) (*Pool, error) {
 	return p, nil
 }
 
+// Budget returns how many bytes the bodies may hold, see Config. 0 is no bound.
+func (p *Pool) Budget() int64 { return p.budget.most }
+
 // Used returns how many bytes the bodies hold now, without the first 8 KiB of each.
 func (p *Pool) Used() int64 { return p.budget.used.Load() }
+
+// Buffer returns an empty buffer for what is made of a body, whose memory counts like a body's. The caller must release
+// it.
+func (p *Pool) Buffer() *Buffer {
+	b := GetBuffer()
+	b.budget = &p.budget
+	return b
+}
 
 // Reader returns a reader of bodies of at most limit bytes, before and after decompression.
 func (p *Pool) Reader(limit int) *Reader { return &Reader{limit: limit, pool: p} }

@@ -7,6 +7,7 @@ import (
 
 	"sluice/gateway/body"
 	"sluice/gateway/clientaddr"
+	"sluice/gateway/outcomes"
 	"sluice/gateway/publish"
 )
 
@@ -16,6 +17,8 @@ type Config struct {
 	Projects  *Projects
 	Publisher *publish.Publisher
 	Metrics   *Metrics
+	// Outcomes counts refused events, see package outcome.
+	Outcomes *outcomes.Counter
 	// Now is the clock of the rate limits and of received-at.
 	Now func() time.Time
 	// Debug notes the project of every request, not only of refused ones, for the log.
@@ -41,8 +44,8 @@ type Config struct {
 // New makes an ingester. It opens nothing and starts nothing.
 func New(cfg Config) (*Ingester, error) {
 	in := &Ingester{
-		projects: cfg.Projects, publisher: cfg.Publisher, metrics: cfg.Metrics, now: cfg.Now, debug: cfg.Debug,
-		requestTimeout: cfg.RequestTimeout, partitionBy: cfg.PartitionBy, maxEventBytes: cfg.MaxEventBytes,
+		projects: cfg.Projects, publisher: cfg.Publisher, metrics: cfg.Metrics, outcomes: cfg.Outcomes, now: cfg.Now,
+		debug: cfg.Debug, requestTimeout: cfg.RequestTimeout, partitionBy: cfg.PartitionBy, maxEventBytes: cfg.MaxEventBytes,
 		overload: overload{
 			max: int64(cfg.MaxInflightRequests), congested: cfg.Publisher.Congested, metrics: cfg.Metrics,
 		},
@@ -64,6 +67,15 @@ func New(cfg Config) (*Ingester, error) {
 	in.eventLimit = newBodyLimit(in.bodies, cfg.MaxEventBytes, LimitEventBytes)
 	in.bulkLimit = newBodyLimit(in.bodies, cfg.MaxBulkBytes, LimitBulkBytes)
 	return in, nil
+}
+
+// longestPatience bounds the wait of a patient protocol. It ends before a drain does (--drain-timeout), and before the
+// 30 s after which common clients give up.
+const longestPatience = 20 * time.Second
+
+// LongestWait returns for how long a request may wait for Kafka.
+func (in *Ingester) LongestWait() time.Duration {
+	return max(in.requestTimeout, min(2*in.requestTimeout, longestPatience))
 }
 
 // UnderWay returns how many requests are being read or wait for Kafka.

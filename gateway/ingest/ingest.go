@@ -4,11 +4,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/body"
 	"sluice/gateway/broker"
 	"sluice/gateway/clientaddr"
+	"sluice/gateway/outcomes"
 	"sluice/gateway/publish"
 	"sluice/internal/event"
 )
@@ -18,6 +20,7 @@ type Ingester struct {
 	projects  *Projects
 	publisher *publish.Publisher
 	metrics   *Metrics
+	outcomes  *outcomes.Counter
 	now       func() time.Time
 
 	bodies                *body.Pool
@@ -49,13 +52,23 @@ type Submission struct {
 	// unread is why a message could not be read. nil: it was, or the submission is a request.
 	unread *Problem
 
-	items []Item
-	valid []int32 // indexes of the items to keep, in order; each gets a record
+	// OwnID is the id that the client gave the request as a whole, if the protocol has one. Split may set it.
+	OwnID uuid.UUID
+
+	items  []Item
+	framed framed
+	rest   rest
+	valid  []int32 // indexes of the items to keep, in order; each gets a record
 	// Atomic keeps all events, or none. Split may set it.
 	Atomic   bool
 	whole    *Problem         // why an atomic submission was refused
 	records  *publish.Request // nil before encode
 	accepted int
+	refused  refusals
+
+	// State is what the protocol's Split leaves for its Answer.
+	State any
+	equal map[uuid.UUID]int // how often each event came, for a protocol with ResendsItems
 }
 
 // Ingest answers one request with events. An accepted event is on Kafka, or on the spool's disk.
@@ -137,13 +150,17 @@ func (s *Submission) releaseBody() {
 		s.body.Release()
 		s.body = nil
 	}
+	s.framed.release()
 }
 
 // end forgets the request and keeps the memory for the next. After a panic nobody calls it, and nothing is reused.
 func (s *Submission) end() {
+	s.countRefusals()
 	clear(s.items)
 	s.stamp.clear()
-	*s = Submission{stamp: s.stamp, items: s.items[:0], valid: s.valid[:0], protocol: s.protocol}
+	*s = Submission{
+		stamp: s.stamp, items: s.items[:0], framed: s.framed.emptied(), valid: s.valid[:0], protocol: s.protocol,
+	}
 	s.protocol.submissions.Put(s)
 }
 
@@ -172,6 +189,17 @@ func (s *Submission) readHead() *Problem {
 
 // admit finds the project of the key, and refuses a project that may not send.
 func (s *Submission) admit() *Problem {
+	if p := s.authorize(); p != nil {
+		return p
+	}
+	if s.project.Limit != nil && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
+		return s.rateLimited(1)
+	}
+	return nil
+}
+
+// authorize finds the project of the key, and refuses a disabled project and pages of other origins.
+func (s *Submission) authorize() *Problem {
 	key, p := s.protocol.Key(s.Ctx)
 	if p == nil && !key.Given() && s.protocol.BodyKey != nil {
 		key, p = s.keyInBody()
@@ -197,9 +225,6 @@ func (s *Submission) admit() *Problem {
 	}
 	if s.project.disabled {
 		return errDisabled
-	}
-	if s.project.Limit != nil && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
-		return s.rateLimited(1)
 	}
 	return nil
 }
@@ -238,21 +263,27 @@ func (s *Submission) readBody() *Problem {
 func (s *Submission) encode() {
 	s.stamp.seal()
 	s.records = s.in.publisher.NewRequest()
-	left := s.body.Len() // an upper bound of the events' bytes; a single record gets exactly the room it needs
+	// An upper bound of the events' bytes. A single record gets exactly the room it needs.
+	left := max(s.body.Len(), s.framed.bytes)
 	if len(s.valid) == 1 {
 		left = 0
 	}
 	for _, i := range s.valid {
 		it := &s.items[i]
-		s.addRecord(it.raw, it.ID, left)
-		left -= len(it.raw)
+		raw := s.bytesOf(it)
+		s.addRecord(raw, it.ID, left)
+		left -= len(raw)
 	}
 	s.releaseBody()
 }
 
 // publish publishes the records, notes the outcome of each, and refunds the events that were not kept.
 func (s *Submission) publish() {
-	s.in.publisher.Publish(s.records, time.Now().Add(s.in.requestTimeout))
+	if s.protocol.Patient {
+		s.in.publisher.PublishPatiently(s.records, time.Now().Add(s.in.LongestWait()))
+	} else {
+		s.in.publisher.Publish(s.records, time.Now().Add(s.in.requestTimeout))
+	}
 	at := s.valid
 	lost := 0
 	s.records.Outcomes(func(n int, err error) {

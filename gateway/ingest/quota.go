@@ -37,10 +37,12 @@ func (s *Submission) limitWhole() {
 	}
 }
 
-// limitTogether charges all valid events, or refuses all of them. A request costs at least one event.
+// limitTogether charges all valid events, or refuses all of them: see Protocol.ResendsWhole. A request costs at least
+// one event.
 func (s *Submission) limitTogether() {
-	if len(s.valid) == 0 {
-		s.charge(1)
+	limit := s.project.Limit
+	if len(s.valid) == 0 || s.protocol.ReportsPart && limit != nil && len(s.valid) > limit.Limit().Events {
+		s.limitPart()
 		return
 	}
 	if p := s.chargeAll("The request has more events than"); p != nil {
@@ -99,8 +101,19 @@ func (s *Submission) refund(n int) {
 // rateLimited refuses that many events.
 func (s *Submission) rateLimited(events int) *Problem {
 	p := Refuse(KindRateLimited, "The project's rate limit is reached.")
-	p.RetryAfter = s.project.Limit.RetryAfter(events, s.in.now())
+	now := s.in.now()
+	p.RetryAfter = s.project.Limit.RetryAfter(events, now)
+	p.PassesAfter = s.project.Limit.PassesAfter(events, now)
 	return p
+}
+
+// LimitWait returns after how many seconds an event would pass the rate limit. It is 0 while one would pass now.
+func (s *Submission) LimitWait() int {
+	limit, now := s.project.Limit, s.in.now()
+	if limit == nil || limit.Quota(now).Remaining > 0 {
+		return 0
+	}
+	return limit.PassesAfter(1, now)
 }
 
 // RateLimitFields tells the client what is left of the limit, on every 202 and 429 of a project with a limit. k is 0

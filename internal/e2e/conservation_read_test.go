@@ -15,6 +15,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	outcomes "sluice/internal/outcome"
 )
 
 // figures are a consumer's own, as they were last read.
@@ -153,15 +155,23 @@ func (p *pipeline) accounts() ([]account, map[event]bool) {
 	defer reader.Close()
 	heads := p.heads(ctx)
 	var accounts []account
+	counts := map[event][]byte{}
 	for id := range p.ends(p.name) {
 		a := account{partition: id, head: heads[id], records: map[int64]event{}, rows: map[int64][]event{}, dead: map[int64]bool{}}
 		a.start, a.end = p.readLog(ctx, reader, p.name, id, func(r *kgo.Record) {
-			a.records[r.Offset] = event{headerOf(r, "project"), strings.ReplaceAll(headerOf(r, "event-id"), "-", "")}
+			e := event{headerOf(r, "project"), strings.ReplaceAll(headerOf(r, "event-id"), "-", "")}
+			a.records[r.Offset] = e
+			if headerOf(r, "format") == outcomes.Format {
+				counts[e] = r.Value
+			}
 		})
 		accounts = append(accounts, a)
 	}
 	slices.SortFunc(accounts, func(a, b account) int { return a.partition - b.partition })
 	stored := p.readRows(ctx, accounts)
+	for e, value := range counts {
+		stored[e] = p.counts(ctx, value)
+	}
 	for id := range p.ends(p.name + ".dead") {
 		p.readLog(ctx, reader, p.name+".dead", id, func(r *kgo.Record) {
 			partition, err1 := strconv.Atoi(headerOf(r, "dead-partition"))
@@ -172,6 +182,27 @@ func (p *pipeline) accounts() ([]account, map[event]bool) {
 		})
 	}
 	return accounts, stored
+}
+
+// counts says whether outcomes_raw has everything that a gateway's record counts, or more of it.
+func (p *pipeline) counts(ctx context.Context, value []byte) bool {
+	p.t.Helper()
+	rows, err := outcomes.Decode(value)
+	if err != nil {
+		return false
+	}
+	for _, r := range rows {
+		var n int64
+		p.eventually("a count", func() bool {
+			return p.db.QueryRow(ctx, "SELECT toInt64(max(events)) FROM outcomes_raw WHERE project_id = ? AND minute = toDateTime(?) AND "+
+				"protocol = ? AND outcome = ? AND reason = ? AND category = ? AND source = ?",
+				r.Project, r.Minute, r.Protocol, r.Outcome, r.Reason, r.Category, r.Source.String()).Scan(&n) == nil
+		})
+		if n < r.Events {
+			return false
+		}
+	}
+	return true
 }
 
 func headerOf(r *kgo.Record, name string) string {

@@ -18,9 +18,9 @@ func firstGiven(texts ...event.Text) event.Text {
 	return event.Text{}
 }
 
-// addTag adds a tag that has a value.
+// addTag adds a tag, unless the value is null or absent.
 func addTag(ev *event.Event, key, value event.Text) {
-	if !value.IsZero() {
+	if value.IsGiven() {
 		ev.AddTag(key, value)
 	}
 }

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS events_local ON CLUSTER 'my-cluster_1.a'
     sdk_version        LowCardinality(String) CODEC(LZ4),
     tags               Map(LowCardinality(String), String) CODEC(LZ4),
     payload            String CODEC(ZSTD(3)),
+    format             LowCardinality(String) CODEC(LZ4),
     _topic             LowCardinality(String) CODEC(LZ4),
     _partition         Int32 CODEC(ZSTD(1)),
     _offset            Int64 CODEC(T64, LZ4),
@@ -83,4 +84,53 @@ SELECT
     count() AS events
 FROM events AS e
 GROUP BY project_id, minute, environment, level;
+
+CREATE TABLE IF NOT EXISTS outcomes_local ON CLUSTER 'my-cluster_1.a'
+(
+    project_id LowCardinality(String) CODEC(LZ4),
+    minute     DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    protocol   LowCardinality(String) CODEC(LZ4),
+    outcome    LowCardinality(String) CODEC(LZ4),
+    reason     LowCardinality(String) CODEC(LZ4),
+    category   LowCardinality(String) CODEC(LZ4),
+    source     UUID CODEC(ZSTD(1)),
+    events     UInt64 CODEC(T64, LZ4)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/outcomes_local', '{replica}', events)
+PARTITION BY toYear(minute)
+ORDER BY (toYear(minute), project_id, minute, outcome, protocol, reason, category, source)
+TTL minute + toIntervalSecond(172800)
+SETTINGS replicated_deduplication_window = 0,
+    fsync_after_insert = 1,
+    fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS outcomes_raw ON CLUSTER 'my-cluster_1.a' AS outcomes_local
+ENGINE = Distributed('my-cluster_1.a', 'elsewhere', 'outcomes_local', xxHash64(toString(source)));
+
+CREATE VIEW IF NOT EXISTS outcomes ON CLUSTER 'my-cluster_1.a' AS
+SELECT
+    project_id,
+    minute,
+    protocol,
+    outcome,
+    reason,
+    sum(o.counted) AS events,
+    category
+FROM
+(
+    SELECT
+        project_id,
+        toStartOfMinute(toDateTime(received_at, 'UTC')) AS minute,
+        toLowCardinality(if(format = '', 'native', format)) AS protocol,
+        toLowCardinality('accepted') AS outcome,
+        toLowCardinality('') AS reason,
+        toLowCardinality('') AS category,
+        toUInt64(1) AS counted
+    FROM events_raw FINAL
+    UNION ALL
+    SELECT project_id, minute, protocol, outcome, reason, category, events AS counted
+    FROM outcomes_raw FINAL
+) AS o
+GROUP BY project_id, minute, protocol, outcome, reason, category
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1;
 

@@ -2,6 +2,7 @@ package clickhousetest
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -49,12 +50,16 @@ func (d *Database) Migrate() {
 	}
 }
 
-// NewShard makes a database that stands for one server of a cluster: it has the table events_local.
+// NewShard makes a database that stands for one server of a cluster: it has the tables events_local and outcomes_local.
 func NewShard(tb testing.TB) *Database {
 	tb.Helper()
 	d := New(tb)
 	d.AskServer("CREATE DATABASE " + d.Name)
-	d.Ask(ClusterTables(d.Name)[0])
+	for _, statement := range ClusterTables(d.Name) {
+		if strings.HasPrefix(statement, "CREATE TABLE") && strings.Contains(statement, "_local\n(") {
+			d.Ask(statement)
+		}
+	}
 	return d
 }
 
