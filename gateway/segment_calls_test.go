@@ -181,6 +181,8 @@ func TestSegmentContext(t *testing.T) {
 	assert.Equal(t, []string{"1", "1", "9"}, []string{rows[0].Release, rows[1].Release, rows[2].Release})
 	assert.Equal(t, "go 3", rows[2].SDK)
 
+	assert.Zero(t, s.ingester.BodyBytes())
+
 	context, most := `{"a":"`+strings.Repeat("x", 1001)+`"}`, 1009*50
 	small := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes = 16<<10, most })
 	for n, want := range map[int]int{49: 200, 50: 200, 51: 413} {

@@ -43,14 +43,22 @@ func splitSegment(s *ingest.Submission) *ingest.Problem {
 		return p
 	}
 	if c.isBatch {
-		if p := c.merge(s.MaxBodyBytes()); p != nil {
+		if p := c.merge(s.MaxBodyBytes(), reserving(s)); p != nil {
 			return p
 		}
 	} else if callType := segmentPathType(s.Ctx.URI().PathOriginal()); callType != "" && !c.hasType {
+		if p := reserving(s)(len(s.Body())); p != nil {
+			return p
+		}
 		c.giveType(callType)
 	}
 	c.decode(s, format.Segment)
 	return nil
+}
+
+// reserving returns a function that counts memory for what a protocol makes of the body.
+func reserving(s *ingest.Submission) func(bytes int) *ingest.Problem {
+	return func(bytes int) *ingest.Problem { return s.MadeProblem(s.Made().Reserve(bytes)) }
 }
 
 // segmentPathType returns the type of the calls of a path, or "" for a path of batches.

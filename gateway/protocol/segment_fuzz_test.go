@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"sluice/gateway/ingest"
 	"sluice/internal/event"
 	"sluice/internal/format"
 )
@@ -57,7 +58,7 @@ func FuzzSegment(f *testing.F) {
 		copy(before, c.items)
 		switch {
 		case c.isBatch:
-			if p := c.merge(limit); p != nil {
+			if p := c.merge(limit, func(int) *ingest.Problem { return nil }); p != nil {
 				return
 			}
 		case onPath && !c.hasType:
