@@ -194,7 +194,7 @@ func (s *Submission) admit() *Problem {
 	if s.project.disabled {
 		return errDisabled
 	}
-	if s.project.Limit != nil && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
+	if s.project.Limit != nil && !s.protocol.AnswersEach && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
 		return s.rateLimited(1)
 	}
 	return nil

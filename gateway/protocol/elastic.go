@@ -15,7 +15,7 @@ import (
 
 // ElasticBulk is Elasticsearch's bulk API: lines of metadata, each with a document on the next line.
 var ElasticBulk = &ingest.Protocol{
-	Name: "elastic", Format: format.Elastic, Bulk: true, ResendsItems: true, Key: ingest.FindKey,
+	Name: "elastic", Format: format.Elastic, Bulk: true, ResendsItems: true, AnswersEach: true, Key: ingest.FindKey,
 	Split: splitElastic, Answer: answerElastic, Refuse: refuseElastic,
 }
 
