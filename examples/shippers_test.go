@@ -125,6 +125,7 @@ func (s *shipper) config(name, text string) {
 	s.t.Helper()
 	examples, err := filepath.Abs("shippers")
 	require.NoError(s.t, err)
+	text = strings.ReplaceAll(text, "\t", "") // syslog-ng wants an include at the beginning of a line
 	require.NoError(s.t, os.WriteFile(s.path(name), fmt.Appendf(nil, text+"\n", s.dir, examples), 0o600))
 }
 
