@@ -2,6 +2,7 @@ package examples
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,6 +71,30 @@ func testShippers(t *testing.T, d *dev) {
 		s.lines(`payment failed, says the collector`)
 		s.start("--config", s.path("otel-collector.yaml"))
 		s.wants("payment failed, says the collector", "info", "", "")
+	})
+	t.Run("protocols", func(t *testing.T) {
+		at := time.Now().UTC()
+		for _, c := range []struct{ name, path, body string }{
+			{"Elasticsearch", "/_bulk", `{"index":{"_index":"logs"}}` + "\n" + at.Format(`{"@timestamp":"2006-01-02T15:04:05.000Z",`) +
+				`"message":"payment failed, as to Elasticsearch","log":{"level":"ERROR"},"host":{"name":"h"},"labels":{"program":"shop","facility":"user"}}` + "\n"},
+			{"Loki", "/loki/api/v1/push", fmt.Sprintf(`{"streams":[{"stream":{"program":"shop","level":"error","host":"h"},"values":[["%d",`+
+				`"{\"msg\":\"payment failed, as to Loki\"}",{"facility":"user"}]]}]}`, at.UnixNano())},
+			{"Splunk", "/services/collector", fmt.Sprintf(`{"time":%d,"host":"h","event":{"message":"payment failed, as to Splunk","severity":"error"},`+
+				`"fields":{"program":"shop","facility":"user"}}`, at.Unix())},
+		} {
+			for range 2 { // the second is the first, sent again
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.gateway+c.path, strings.NewReader(c.body))
+				require.NoError(t, err)
+				req.Header.Set("Content-Type", "application/json")
+				req.SetBasicAuth("sluice", "dev-key")
+				res, err := http.DefaultClient.Do(req)
+				require.NoError(t, err)
+				require.NoError(t, res.Body.Close())
+				require.Less(t, res.StatusCode, 300, c.name)
+			}
+			s := &shipper{t: t, d: d, program: c.name}
+			s.wants("payment failed, as to "+c.name, "error", "shop", "user")
+		}
 	})
 	t.Run("YAML", func(t *testing.T) {
 		files, err := filepath.Glob("shippers/*.yaml")
