@@ -178,7 +178,8 @@ var routes = derived(
 	},
 	&route{path: pathLoki, methods: onlyPost, label: "loki", statuses: shipperStatuses, protocol: protocol.LokiPush},
 	&route{
-		path: pathSplunk, aliases: []string{"/services/collector", "/services/collector/1.0", "/services/collector/event/1.0"},
+		path:    pathSplunk,
+		aliases: []string{"/services/collector", "/services/collector/1.0", "/services/collector/event/1.0"},
 		methods: onlyPost, label: "splunk", statuses: shipperStatuses, protocol: protocol.SplunkEvents,
 	},
 	&route{
