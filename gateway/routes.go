@@ -19,6 +19,7 @@ const (
 	pathOpenAPI = "/openapi.json"
 	pathLimits  = "/api/v1/limits"
 	pathHealth  = "/healthz"
+	pathStream  = "/api/v1/stream"
 )
 
 // Names of the routes in metrics and log lines.
@@ -28,6 +29,7 @@ const (
 	routeOpenAPI = "openapi"
 	routeLimits  = "limits"
 	routeHealth  = "health"
+	routeStream  = "stream"
 	routeOther   = "other" // every other path, and requests that could not be read
 )
 
@@ -72,6 +74,12 @@ var routes = derived(
 		words: []string{"limits", "limit", "quota"}, get: (*server).limits,
 	},
 	&route{
+		path: pathStream, methods: onlyGet, label: routeStream,
+		// The statuses of the upgrade and of the messages.
+		statuses: []int{101, 202, 204, 400, 401, 403, 405, 413, 429, 500, 503},
+		words:    []string{"stream", "ws", "websocket"}, get: (*server).stream,
+	},
+	&route{
 		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},
 		words: []string{"openapi.json", "openapi", "swagger.json"}, get: (*server).openAPI,
 	},
@@ -85,6 +93,7 @@ var routes = derived(
 var otherRoute = &route{label: routeOther, statuses: []int{204, 400, 404, 431}}
 
 var (
+	onlyGet    = []string{fasthttp.MethodGet}
 	onlyPost   = []string{fasthttp.MethodPost}
 	getAndHead = []string{fasthttp.MethodGet, fasthttp.MethodHead}
 )
