@@ -17,6 +17,7 @@ type metrics struct {
 	dead           *prometheus.CounterVec
 	dropped        *prometheus.CounterVec
 	corrected      prometheus.Counter
+	lostCounts     prometheus.Counter
 	insertDuration prometheus.Histogram
 	batchRows      prometheus.Histogram
 	insertErrors   *prometheus.CounterVec
@@ -60,6 +61,10 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_consumer_dropped_total", Help: "Events that a step dropped on purpose, by the step's name.",
 		}, []string{"processor"}),
+		lostCounts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sluice_consumer_outcomes_lost_total",
+			Help: "Rows of sluice.outcomes that are lost, because its table is missing or the user may not write it.",
+		}),
 		insertDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_consumer_insert_duration_seconds", Help: "Time of one successful insert.", Buckets: seconds,
 		}),
@@ -97,7 +102,8 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}),
 	}
 	return m, []prometheus.Collector{
-		m.lags, m.lags.Gauge, m.assigned, m.partitions, m.rows, m.dead, m.dropped, m.corrected, m.insertDuration,
+		m.lags, m.lags.Gauge, m.assigned, m.partitions, m.rows, m.dead, m.dropped, m.corrected, m.lostCounts,
+		m.insertDuration,
 		m.batchRows,
 		m.insertErrors, m.rebalances, m.gaps, m.truncations, m.blocked, m.buffered, m.endToEnd,
 	}

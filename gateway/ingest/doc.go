@@ -18,4 +18,6 @@
 //	ids of events without one                     identity.go
 //	body sizes, content types                     bodies.go
 //	overload, unknown keys                        overload.go, failedkeys.go
+//	what counts in sluice.outcomes                outcome.go
+//	GET /api/v1/limits                            limits.go
 package ingest
