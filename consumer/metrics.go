@@ -3,6 +3,7 @@ package consumer
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/counts"
 	"sluice/consumer/lag"
 	"sluice/consumer/step"
 	"sluice/internal/event"
@@ -61,10 +62,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_consumer_dropped_total", Help: "Events that a step dropped on purpose, by the step's name.",
 		}, []string{"processor"}),
-		lostCounts: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sluice_consumer_outcomes_lost_total",
-			Help: "Rows of sluice.outcomes that are lost, because its table is missing or the user may not write it.",
-		}),
+		lostCounts: counts.NewLost(),
 		insertDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_consumer_insert_duration_seconds", Help: "Time of one successful insert.", Buckets: seconds,
 		}),
@@ -103,9 +101,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 	}
 	return m, []prometheus.Collector{
 		m.lags, m.lags.Gauge, m.assigned, m.partitions, m.rows, m.dead, m.dropped, m.corrected, m.lostCounts,
-		m.insertDuration,
-		m.batchRows,
-		m.insertErrors, m.rebalances, m.gaps, m.truncations, m.blocked, m.buffered, m.endToEnd,
+		m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps, m.truncations, m.blocked, m.buffered, m.endToEnd,
 	}
 }
 

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,6 +30,10 @@ type memoryOutcomes struct {
 
 func newMemoryOutcomes() *memoryOutcomes {
 	return &memoryOutcomes{inserts: plans(), rows: map[counts.Row]int64{}}
+}
+
+func (m *memoryOutcomes) writer(of *metrics) counts.Writer {
+	return counts.Writer{Table: m, Lost: of.lostCounts, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (m *memoryOutcomes) InsertOutcomes(_ context.Context, rows []counts.Row) error {
@@ -87,7 +92,7 @@ func TestOutcomesOfAPartition(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				table := newMemoryOutcomes()
 				table.inserts = c.inserts
-				sampled := func(w *worker) { w.outcomes = table; w.cfg.Sample = 1e-9; w.topic.dropped = true }
+				sampled := func(w *worker) { w.outcomes = table.writer(w.metrics); w.cfg.Sample = 1e-9; w.topic.dropped = true }
 				w := newWorker(t, sampled)
 				w.topic.add(4) // dropped by the step
 				w.topic.put(countsRecord(refusalsOf(3)), countsRecord(refusalsOf(5)), countsRecord(refusalsOf(4)))
@@ -124,7 +129,7 @@ func TestOutcomesWithoutATable(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			table := newMemoryOutcomes()
 			table.inserts = always(outcome{err: &clickhouse.ServerError{Code: c.code}})
-			w := newWorker(t, func(w *worker) { w.outcomes = table; w.topic.dropped = true })
+			w := newWorker(t, func(w *worker) { w.outcomes = table.writer(w.metrics); w.topic.dropped = true })
 			w.topic.put(countsRecord(refusalsOf(3)))
 			w.topic.add(3)
 			w.start()
