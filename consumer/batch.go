@@ -12,7 +12,6 @@ import (
 	"sluice/consumer/rowbuilder"
 	"sluice/consumer/rows"
 	"sluice/consumer/step"
-	"sluice/internal/event"
 	"sluice/internal/recordbatch"
 )
 
@@ -77,13 +76,11 @@ func (b *batch) refuse(r *recordbatch.Record, err error, builder *rowbuilder.Bui
 		b.counts.Dropped(&builder.Dropped, r.Timestamp, dropped.Step)
 		return len(r.Value)
 	}
-	if rowbuilder.HasCounts(r, err) {
-		if err = b.counts.Published(r.Value); err == nil {
-			return len(r.Value)
-		}
-		err = &event.RecordError{Reason: event.DeadInvalidEvent, Detail: err.Error()}
+	if err = b.counts.Published(r, err); err == nil {
+		return len(r.Value)
 	}
 	b.dead = append(b.dead, deadLetterOf(r, err))
+	b.counts.Dead(builder.Topic, builder.Partition, &b.dead[len(b.dead)-1])
 	return b.dead[len(b.dead)-1].Size() // with its key and headers, which may be large
 }
 

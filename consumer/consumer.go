@@ -15,6 +15,7 @@ import (
 
 	"sluice/consumer/budget"
 	"sluice/consumer/clickhouse"
+	"sluice/consumer/counts"
 	"sluice/consumer/kafka"
 	"sluice/consumer/step"
 	"sluice/internal/backoff"
@@ -191,7 +192,8 @@ func (c *Consumer) newPartition(m kafka.Member, id, partitions int) *partition {
 	age := c.cfg.flushAge(partitions)
 	return &partition{
 		id: id, topic: c.deps.Kafka.Topic, member: m, cfg: c.cfg, flushAge: age, phase: flushPhase(id, partitions, age),
-		kafka: c.kafka, offsets: c.kafka, deadLetters: c.kafka, table: c.table, outcomes: c.table,
+		kafka: c.kafka, offsets: c.kafka, deadLetters: c.kafka, table: c.table,
+		outcomes:     counts.Writer{Table: c.table, Lost: c.metrics.lostCounts, Log: c.log},
 		tokenDurable: c.cfg.Store.ClickHouse.Cluster != "",
 		shares:       shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted},
 		metrics:      c.metrics, log: c.log.With("partition", id), patience: patience{maxPause: backoff.Max, drain: drainBudget},

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"sluice/consumer/clickhouse"
-	"sluice/consumer/counts"
 	"sluice/consumer/delivery"
 	"sluice/consumer/rows"
 	"sluice/internal/crashpoint"
@@ -20,7 +19,6 @@ type insertion struct {
 	blocked    *blockage
 	loop       loop
 	evidence   evidence
-	deadRows   []counts.Row // of rows that ClickHouse refused
 }
 
 // insertLoop inserts recorded batches, one after the other.
@@ -172,6 +170,16 @@ func (i *insertion) accepted(block *rows.Block, took time.Duration) {
 	// The clocks of gateway and consumer differ.
 	p.metrics.endToEnd.Observe(max(0, time.Since(i.batch.oldest).Seconds()))
 	p.log.Debug("block inserted", "first", i.batch.First, "last", i.batch.Last, "rows", n, "took", took)
+}
+
+// writeOutcomes inserts what the batch counts, before the offset can pass it. It returns false if ctx ended.
+func (i *insertion) writeOutcomes(ctx context.Context) bool {
+	p, token := i.p, i.batch.Token(clickhouse.TableName, i.p.topic, i.p.id)
+	return p.outcomes.Write(ctx, i.batch.counts.Rows(token), func(err error) bool {
+		p.watch.beat(i.loop)
+		p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
+		return i.blocked.wait(ctx, blockedClickHouse, err)
+	})
 }
 
 // save has the recorder commit, and before it mark the range unless mark is Whole. It returns false if the partition is

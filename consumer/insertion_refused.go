@@ -188,7 +188,7 @@ func (i *insertion) writeDeadLetter(ctx context.Context, row int32) bool {
 		i.evidence.losing = false
 	}
 	i.p.metrics.dead.WithLabelValues(string(letter.Reason)).Inc()
-	i.deadRows = append(i.deadRows, i.deadRow(&letter))
+	i.batch.counts.Dead(i.p.topic, i.p.id, &letter)
 	i.p.log.Warn("a row that clickhouse refuses became a dead letter", "offset", letter.Offset, "column", column,
 		"err", clickhouse.ReasonText(c.err))
 	return true

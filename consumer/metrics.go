@@ -3,6 +3,7 @@ package consumer
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/counts"
 	"sluice/consumer/lag"
 	"sluice/consumer/step"
 	"sluice/internal/event"
@@ -17,6 +18,7 @@ type metrics struct {
 	dead           *prometheus.CounterVec
 	dropped        *prometheus.CounterVec
 	corrected      prometheus.Counter
+	lostCounts     prometheus.Counter
 	insertDuration prometheus.Histogram
 	batchRows      prometheus.Histogram
 	insertErrors   *prometheus.CounterVec
@@ -60,6 +62,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_consumer_dropped_total", Help: "Events that a step dropped on purpose, by the step's name.",
 		}, []string{"processor"}),
+		lostCounts: counts.NewLost(),
 		insertDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_consumer_insert_duration_seconds", Help: "Time of one successful insert.", Buckets: seconds,
 		}),
@@ -97,9 +100,8 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		}),
 	}
 	return m, []prometheus.Collector{
-		m.lags, m.lags.Gauge, m.assigned, m.partitions, m.rows, m.dead, m.dropped, m.corrected, m.insertDuration,
-		m.batchRows,
-		m.insertErrors, m.rebalances, m.gaps, m.truncations, m.blocked, m.buffered, m.endToEnd,
+		m.lags, m.lags.Gauge, m.assigned, m.partitions, m.rows, m.dead, m.dropped, m.corrected, m.lostCounts,
+		m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps, m.truncations, m.blocked, m.buffered, m.endToEnd,
 	}
 }
 

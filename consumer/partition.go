@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/consumer/budget"
+	"sluice/consumer/counts"
 	"sluice/consumer/kafka"
 	"sluice/consumer/lag"
 	"sluice/consumer/rows"
@@ -67,7 +68,7 @@ type table interface {
 // closingTable is a table with connections to close.
 type closingTable interface {
 	table
-	outcomeTable
+	counts.Table
 	Close()
 }
 
@@ -97,7 +98,7 @@ type partition struct {
 	offsets      offsets
 	deadLetters  deadLetters
 	table        table
-	outcomes     outcomeTable
+	outcomes     counts.Writer
 	tokenDurable bool // the table is replicated, see delivery.Block
 
 	shares

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 
+	"sluice/consumer/clickhouse"
 	"sluice/consumer/counts"
 	"sluice/internal/event"
 	outcomes "sluice/internal/outcome"
@@ -28,6 +30,10 @@ type memoryOutcomes struct {
 
 func newMemoryOutcomes() *memoryOutcomes {
 	return &memoryOutcomes{inserts: plans(), rows: map[counts.Row]int64{}}
+}
+
+func (m *memoryOutcomes) writer(of *metrics) counts.Writer {
+	return counts.Writer{Table: m, Lost: of.lostCounts, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (m *memoryOutcomes) InsertOutcomes(_ context.Context, rows []counts.Row) error {
@@ -86,7 +92,7 @@ func TestOutcomesOfAPartition(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				table := newMemoryOutcomes()
 				table.inserts = c.inserts
-				sampled := func(w *worker) { w.outcomes = table; w.cfg.Sample = 1e-9; w.topic.dropped = true }
+				sampled := func(w *worker) { w.outcomes = table.writer(w.metrics); w.cfg.Sample = 1e-9; w.topic.dropped = true }
 				w := newWorker(t, sampled)
 				w.topic.add(4) // dropped by the step
 				w.topic.put(countsRecord(refusalsOf(3)), countsRecord(refusalsOf(5)), countsRecord(refusalsOf(4)))
@@ -113,6 +119,27 @@ func TestOutcomesOfAPartition(t *testing.T) {
 					" unknown dead_lettered invalid_event":     1,
 				}, table.sums())
 			})
+		})
+	}
+}
+
+// A set-up without a place for counts does not hold up events, and says what it loses.
+func TestOutcomesWithoutATable(t *testing.T) {
+	for _, c := range []struct{ code, lost int }{{60, 1}, {497, 1}, {210, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			table := newMemoryOutcomes()
+			table.inserts = always(outcome{err: &clickhouse.ServerError{Code: c.code}})
+			w := newWorker(t, func(w *worker) { w.outcomes = table.writer(w.metrics); w.topic.dropped = true })
+			w.topic.put(countsRecord(refusalsOf(3)))
+			w.topic.add(3)
+			w.start()
+			pass(time.Minute)
+			assert.InDelta(t, c.lost, w.gauge(w.metrics.lostCounts), 0, "code %d", c.code)
+			assert.EqualValues(t, 4*c.lost, w.topic.at(), "code %d", c.code)
+			table.inserts.change(succeeds)
+			pass(time.Minute)
+			assert.EqualValues(t, 4, w.topic.at(), "code %d", c.code)
+			assert.Len(t, table.sums(), 1-c.lost)
 		})
 	}
 }

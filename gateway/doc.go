@@ -34,6 +34,7 @@
 //	metrics; settings; wiring, draining           metrics.go; config.go; gateway.go
 //	produce requests, outages, replay             publish, spool, broker, kafka
 //	the log of refusals                           refusals
+//	counts of refusals for sluice.outcomes        outcomes
 //
 // Not obvious: fasthttp reuses a request's memory after its handler returns, and a batch may outlive the request.
 // Events leave the request in one place, Submission.encode in package ingest, which copies them.

@@ -206,6 +206,8 @@ func (g *Gateway) register(collectors []prometheus.Collector) error {
 		bodyBytes:          g.ingester.BodyBytes,
 		connections:        g.server.conns.Open,
 		spool:              g.spooled,
+		pendingCounts:      g.outcomes.Pending,
+		countsFolded:       g.outcomes.Folded,
 		projects:           g.projects.Load,
 		projectsFileBroken: g.projectsFileBroken,
 	})...) {

@@ -92,6 +92,8 @@ type gaugeSources struct {
 	spool              func() spool.Stats
 	projects           func() *ingest.ProjectSet
 	projectsFileBroken func() bool
+	pendingCounts      func() int64
+	countsFolded       func() bool
 }
 
 func gauge(name, help string, value func() float64) prometheus.Collector {
@@ -117,6 +119,12 @@ func gauges(of gaugeSources) []prometheus.Collector {
 			func() float64 { return float64(of.spool().Refused) }),
 		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.",
 			func() float64 { return of.spool().Age.Seconds() }),
+		gauge("sluice_gateway_outcomes_pending",
+			"Refused events whose counts for sluice.outcomes are not on Kafka yet. A kill loses these counts.",
+			func() float64 { return float64(of.pendingCounts()) }),
+		gauge("sluice_gateway_outcomes_folded",
+			"1 while there is no room for counts of further projects, which are counted without a project, else 0.",
+			func() float64 { return oneIf(of.countsFolded()) }),
 		gauge("sluice_gateway_projects", "Projects in force.",
 			func() float64 { return float64(of.projects().Len()) }),
 		gauge("sluice_gateway_project_keys", "Keys of projects in force.",

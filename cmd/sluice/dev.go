@@ -234,6 +234,9 @@ func (d *dev) startGateway(ctx context.Context, fail context.CancelCauseFunc) er
 	return waitFor(ctx, g.Ready)
 }
 
+// outcomesQuery has no quotes, which a shell would take.
+const outcomesQuery = "SELECT project_id, protocol, outcome, reason, sum(events) AS events FROM outcomes GROUP BY ALL ORDER BY ALL"
+
 // printReady prints commands to try the pipeline with.
 func (d *dev) printReady() {
 	key := demoKey
@@ -249,8 +252,10 @@ func (d *dev) printReady() {
 	if d.cmd.ClickHouseAddr != "" {
 		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later:\n"+
 			"  curl 'http://%s/?database=sluice' --data-binary '%s FORMAT PrettyCompact'\n\n"+
+			"see what became of everything that was sent:\n"+
+			"  curl 'http://%s/?database=sluice' --data-binary '%s FORMAT PrettyCompact'\n\n"+
 			"console: http://%s/play\n",
-			d.cmd.ClickHouseHTTPAddr, query, d.cmd.ClickHouseHTTPAddr)
+			d.cmd.ClickHouseHTTPAddr, query, d.cmd.ClickHouseHTTPAddr, outcomesQuery, d.cmd.ClickHouseHTTPAddr)
 	} else {
 		query = strings.Replace(query, "FROM events", "FROM "+d.database+".events", 1)
 		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later, in your ClickHouse:\n  %s\n", query)

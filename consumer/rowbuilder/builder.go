@@ -9,7 +9,6 @@ import (
 	"sluice/consumer/step"
 	"sluice/internal/event"
 	"sluice/internal/format"
-	"sluice/internal/outcome"
 	"sluice/internal/recordbatch"
 )
 
@@ -99,15 +98,6 @@ func (p *Builder) applySteps(envelope *event.Envelope, raw []byte) ([]byte, erro
 		return nil, fmt.Errorf("the event is not valid any more after processing: %w", err)
 	}
 	return out, nil
-}
-
-// HasCounts reports whether a record that Build refused has counts of a gateway, and is no event.
-func HasCounts(r *recordbatch.Record, err error) bool {
-	if refused, ok := errors.AsType[*event.RecordError](err); !ok || refused.Reason != event.DeadUnknownFormat {
-		return false
-	}
-	e, err := event.ParseHeaders(r.Headers)
-	return err == nil && e.Format == outcome.Format
 }
 
 // DeadReason is what was wrong with a record that Build refused, as a word from a closed set.

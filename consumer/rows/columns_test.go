@@ -3,6 +3,10 @@ package rows
 import (
 	"slices"
 	"testing"
+
+	"github.com/ClickHouse/ch-go/proto"
+
+	"sluice/internal/event"
 )
 
 // A block leaves out the columns that are empty in every row.
@@ -32,11 +36,32 @@ func TestAbsentColumns(t *testing.T) {
 	}
 	var all []string
 	for _, c := range New().input {
-		all = append(all, c.Name)
+		if c.Name != "format" { // events of our own format have none
+			all = append(all, c.Name)
+		}
 	}
 	for _, events := range [][]string{{full}, {bare, full}, {full, bare}} {
 		if got := names(events...); !slices.Equal(got, all) {
 			t.Errorf("%v: %v", events, got)
+		}
+	}
+}
+
+// A block has the formats of its rows, if one of them is not our own.
+func TestFormats(t *testing.T) {
+	b := New()
+	for i, format := range []string{"", "sentry", "", "otlp", ""} {
+		b.Append(&event.Event{Level: event.LevelInfo}, &Row{Envelope: event.Envelope{Format: format}, Offset: int64(i)})
+	}
+	has := func(b *Block) bool {
+		return slices.ContainsFunc(b.Columns(), func(c proto.InputColumn) bool { return c.Name == "format" })
+	}
+	if err := b.Check(); err != nil || !has(b) || has(b.Pick([]int32{0, 2})) || !has(b.Pick([]int32{2, 3})) {
+		t.Errorf("the column is not where it belongs: %v", err)
+	}
+	for row, want := range []string{"", "sentry", "", "otlp", ""} {
+		if got := b.Format(row); got != want {
+			t.Errorf("row %d: %q, want %q", row, got, want)
 		}
 	}
 }

@@ -40,8 +40,8 @@ func TestColumns(t *testing.T) {
 	if got := columns("events"); got != lines(shared) {
 		t.Errorf("events has the columns\n%s\nwant\n%s", got, lines(shared))
 	}
-	// The table behind the view has the same columns, and those that identify an event.
-	if got := columns("events_raw", "id_time", "_ver"); got != lines(shared) {
+	// The table behind the view has the same columns, those that identify an event, and the payload's format.
+	if got := columns("events_raw", "id_time", "_ver", "format"); got != lines(shared) {
 		t.Errorf("events_raw has the columns\n%s\nwant\n%s", got, lines(shared))
 	}
 	if got := columns("issues"); got != lines([][2]string{
@@ -56,6 +56,11 @@ func TestColumns(t *testing.T) {
 		{"project_id", text}, {"minute", "DateTime64(3, 'UTC')"}, {"environment", text}, shared[7], {"events", "UInt64"},
 	}) {
 		t.Errorf("events_per_minute has the columns\n%s", got)
+	}
+	if got := columns("outcomes"); got != lines([][2]string{
+		{"project_id", text}, {"minute", "DateTime('UTC')"}, {"protocol", text}, {"outcome", text}, {"reason", text}, {"events", "UInt64"}, {"category", text},
+	}) {
+		t.Errorf("outcomes has the columns\n%s", got)
 	}
 }
 

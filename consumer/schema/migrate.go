@@ -231,6 +231,7 @@ func (m *Migrator) plan(ctx context.Context, db *sql.DB, v variant) (migration, 
 	c.compare(all)
 	lost := func(d time.Duration) (loss, error) { return lostBy(ctx, db, v, d) }
 	err = c.retention(have, m.cfg.Retention, m.May.ShortenRetention, lost)
+	c.countsRetention(inv.ttls(v.Outcomes()), m.cfg.Retention)
 	return c.migration, err
 }
 

@@ -166,6 +166,22 @@ func (c *comparison) retention(
 	return nil
 }
 
+// countsRetention keeps counts for as long as events, once a retention is given and in force.
+func (c *comparison) countsRetention(have []string, asked *settings.Duration) {
+	if asked == nil || c.refused != "" {
+		return
+	}
+	d := time.Duration(*asked)
+	if !slices.ContainsFunc(have, func(ttl string) bool { return ttl != outcomesTTL(d) }) {
+		return
+	}
+	c.find(finding{state: statePending, what: "retention of " + c.Outcomes(), detail: days(d) + " is asked for"})
+	c.do(change{
+		statement: c.alter(c.Outcomes()) + "MODIFY TTL " + outcomesTTL(d),
+		done:      "counts of outcomes are kept for " + days(d),
+	})
+}
+
 // against compares TTLs with a retention. It returns a TTL that differs, in words, or nothing. shorter reports whether
 // rows would be kept for less time than one of the TTLs says.
 func against(have []string, d time.Duration) (now string, shorter bool) {

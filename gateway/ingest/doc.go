@@ -20,4 +20,6 @@
 //	what is acknowledged and not kept             ignored.go
 //	body sizes, content types                     bodies.go
 //	overload, unknown keys                        overload.go, failedkeys.go
+//	what counts in sluice.outcomes                outcome.go
+//	GET /api/v1/limits                            limits.go
 package ingest
