@@ -4,6 +4,8 @@ GO            ?= go
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS       := -s -w -X sluice/internal/process.version=$(VERSION)
 TEST_TIMEOUT  ?= 20m
+# Packages under test at a time: two more than there are processors, because many tests wait most of their time.
+TEST_PACKAGES ?= $(shell expr 2 + `getconf _NPROCESSORS_ONLN`)
 FUZZTIME      ?= 1m
 # Events on the topic of the consumer's benchmark, for each size.
 BENCHROWS     ?= 1000000
@@ -29,7 +31,7 @@ build: ## the three programs, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/gateway ./cmd/consumer ./cmd/sluice
 
 test: ## every test with the race detector, end to end on the embedded broker and engine; lists what was skipped and why
-	GO=$(GO) $(GO) run ./internal/tools/testsum -race -timeout=$(TEST_TIMEOUT) ./...
+	GO=$(GO) $(GO) run ./internal/tools/testsum -race -p=$(TEST_PACKAGES) -timeout=$(TEST_TIMEOUT) ./...
 
 vet: ## go vet alone, which needs nothing but Go
 	$(GO) vet ./...

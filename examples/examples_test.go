@@ -80,7 +80,7 @@ func startDev(t *testing.T) *dev {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "sluice")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "sluice/cmd/sluice").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", program, "sluice/cmd/sluice").CombinedOutput()
 	require.NoError(t, err, string(out))
 	addr := freeAddrs(t, 6)
 	d := &dev{gateway: "http://" + addr[0], clickhouse: "http://" + addr[1], log: &log{}}

@@ -104,7 +104,7 @@ func waiting(pub *publish.Publisher) (out []batchtest.Record) {
 
 func TestUnavailableCarriesTheEventID(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second }, withProjects(t, limited(1, "60s")))
+	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = 3 * time.Second }, withProjects(t, limited(1, "60s")))
 	s.producer.Failing(func() (bool, error) { return true, errors.New("answer lost") })
 	got := s.single(`{"message":"x"}`)
 	if got.status != 503 || got.body.EventID == "" || !*got.body.Retryable || got.header.Get("Retry-After") == "" {

@@ -77,7 +77,7 @@ func TestEveryAnswerIsForPages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, append(test.options, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })...)
+			s := serve(t, append(test.options, func(c *Config, _ *Deps) { c.RequestTimeout = 3 * time.Second })...)
 			expect := func(status int, r request) {
 				t.Helper()
 				got := s.do(from(shop, r))

@@ -65,7 +65,7 @@ func TestIdempotencyKeyMakesTheSameIDs(t *testing.T) {
 
 func TestUnavailableUnderAnIdempotencyKey(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
+	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = 3 * time.Second })
 	s.producer.Failing(func() (bool, error) { return true, errors.New("answer lost") })
 	r := withKey(request{path: pathEvents, body: `{"message":"x"}`}, "k")
 	got := s.do(r)

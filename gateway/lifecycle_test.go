@@ -35,7 +35,8 @@ func TestMain(m *testing.M) {
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	hold := make(chan struct{})
-	s := serve(t, func(_ *Config, d *Deps) { d.DrainDelay = 50 * time.Millisecond })
+	// The delay is long enough to ask for its health while it drains.
+	s := serve(t, func(_ *Config, d *Deps) { d.DrainDelay = 2 * time.Second })
 	s.producer.Hold = hold
 	answered := make(chan reply, 1)
 	go func() { answered <- s.single(`{"message":"in flight"}`) }()

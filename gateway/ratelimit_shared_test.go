@@ -74,7 +74,7 @@ func TestGatewaysShareALimit(t *testing.T) {
 // TestGatewaysRefund: events that Kafka did not take at one gateway can be sent to the other.
 func TestGatewaysRefund(t *testing.T) {
 	t.Parallel()
-	briefly := func(c *Config, _ *Deps) { c.RequestTimeout = time.Second }
+	briefly := func(c *Config, _ *Deps) { c.RequestTimeout = 3 * time.Second }
 	a, b := twoGateways(t, redistest.Start(t), 50, briefly)
 	a.producer.Failing(func() (bool, error) { return false, broker.ErrRefused })
 	require.Zero(t, a.bulkOf(events(50, nil)).body.Accepted)

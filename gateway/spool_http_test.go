@@ -24,7 +24,7 @@ func withSpool(t *testing.T, dir string) (option, func(name string) float64) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	return func(c *Config, d *Deps) {
-			c.SpoolDir, c.SpoolMaxBytes, c.SpoolMaxAge, c.RequestTimeout = dir, minSpoolBytes, time.Hour, time.Second
+			c.SpoolDir, c.SpoolMaxBytes, c.SpoolMaxAge, c.RequestTimeout = dir, minSpoolBytes, time.Hour, 4*time.Second
 			d.Metrics = registry
 		}, func(name string) float64 {
 			families, err := registry.Gather()

@@ -61,7 +61,7 @@ func (s *server) connect() net.Conn {
 	conn, err := net.Dial("tcp", s.addr)
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(s.t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	require.NoError(s.t, conn.SetDeadline(time.Now().Add(2*time.Minute)))
 	return conn
 }
 

@@ -105,7 +105,7 @@ func TestStuckKeyHoldsNobodyUp(t *testing.T) {
 		}
 	}
 	for i := range 12 {
-		require.NoError(t, send(pub, at(i), time.Now().Add(10*time.Second))[0])
+		require.NoError(t, send(pub, at(i), time.Now().Add(time.Minute))[0])
 	}
 	links.To(int(of[1].Leader)).Stop()
 	var stuck sync.WaitGroup

@@ -1,13 +1,11 @@
 package kafka
 
 import (
-	"context"
 	"encoding/pem"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -47,10 +45,8 @@ func TestProducerIsSecured(t *testing.T) {
 			p, err := New(Config{Conn: c.conn, Timeout: publish.AttemptTimeout})
 			require.NoError(t, err)
 			defer p.Close()
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
 			for range 2 { // over a connection that is new, and over one that was idle
-				require.NoError(t, p.Produce(ctx, 0, batchOf(t, batchtest.Record{Value: []byte("a")})))
+				require.NoError(t, produceSoon(t, p, batchOf(t, batchtest.Record{Value: []byte("a")})))
 			}
 		})
 	}

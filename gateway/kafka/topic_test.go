@@ -30,7 +30,7 @@ func TestTopicLimitToTheByte(t *testing.T) {
 		} {
 			pub := publisherOver(t, p, "none")
 			for more, want := range map[int]error{-1: nil, 0: nil, 1: broker.ErrTooLarge} {
-				err := send(pub, []batchtest.Record{value(200_000 + more)}, time.Now().Add(10*time.Second))[0]
+				err := send(pub, []batchtest.Record{value(200_000 + more)}, time.Now().Add(time.Minute))[0]
 				assert.ErrorIs(t, err, want, "%s, %+d bytes", name, more)
 			}
 			many := make([]batchtest.Record, 30)
@@ -38,7 +38,7 @@ func TestTopicLimitToTheByte(t *testing.T) {
 				many[i] = value(66_000 + i)
 			}
 			many[7], many[8] = value(200_001), value(300_000)
-			for i, err := range send(pub, many, time.Now().Add(10*time.Second)) {
+			for i, err := range send(pub, many, time.Now().Add(time.Minute)) {
 				if large := i == 7 || i == 8; errors.Is(err, broker.ErrTooLarge) != large || !large && err != nil {
 					t.Errorf("%s, record %d: %v", name, i, err)
 				}
@@ -55,7 +55,7 @@ func TestTopicNotDescribed(t *testing.T) {
 	_, err := producerOf(s).Describe(t.Context())
 	require.ErrorIs(t, err, broker.ErrAnswered)
 	pub := publisherOver(t, producerOf(s), "none")
-	if err := send(pub, batchtest.Plain(1, 10), time.Now().Add(10*time.Second))[0]; err != nil {
+	if err := send(pub, batchtest.Plain(1, 10), time.Now().Add(time.Minute))[0]; err != nil {
 		t.Errorf("without the right to describe: %v", err)
 	}
 }

@@ -235,11 +235,10 @@ func (p *pipeline) within(most time.Duration, what string, condition func() bool
 	p.t.Helper()
 	deadline := time.NewTimer(most)
 	defer deadline.Stop()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
+	// Most conditions are queries, which cost more processor time than what they wait for.
+	for pause := 20 * time.Millisecond; !condition(); pause = min(pause*5/4, 250*time.Millisecond) {
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-deadline.C:
 			p.t.Fatalf("did not come true in %s: %s", most, what)
 		}

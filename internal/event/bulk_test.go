@@ -210,12 +210,13 @@ func TestBrokenLinesAreLinear(t *testing.T) {
 }
 
 func TestBulkIsReusableAndLinear(t *testing.T) {
+	const size = MaxBulkBytes / 4 // more would cost the race detector several seconds
 	var b Bulk
 	start := time.Now()
 	for _, body := range []string{
-		strings.Repeat("[", MaxBulkBytes), strings.Repeat(`{"a":`, MaxBulkBytes/5), "[" + strings.Repeat(`"`, MaxBulkBytes),
-		`["` + strings.Repeat(`\"`, MaxBulkBytes/2), "[" + strings.Repeat(" ", MaxBulkBytes), strings.Repeat("\n", MaxBulkBytes),
-		`{` + strings.Repeat(`"events":[],`, MaxBulkBytes/12), "[" + strings.Repeat("x", MaxBulkBytes), strings.Repeat("{", MaxBulkBytes),
+		strings.Repeat("[", size), strings.Repeat(`{"a":`, size/5), "[" + strings.Repeat(`"`, size),
+		`["` + strings.Repeat(`\"`, size/2), "[" + strings.Repeat(" ", size), strings.Repeat("\n", size),
+		`{` + strings.Repeat(`"events":[],`, size/12), "[" + strings.Repeat("x", size), strings.Repeat("{", size),
 	} {
 		for form := FormJSON; form <= FormAuto; form++ {
 			if err := SplitBulk([]byte(body), form, &b); err == nil && form == FormJSON {
