@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -10,12 +11,11 @@ import (
 	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
 	logs "go.opentelemetry.io/proto/slim/otlp/logs/v1"
 	resource "go.opentelemetry.io/proto/slim/otlp/resource/v1"
-
-	"encoding/json"
 )
 
 // otlpBatch returns a request in protobuf with n log records, as an SDK sends them: each has the message and the tag of
-// event200, a time, a trace id and a span id. All share a resource of seven attributes and a scope.
+// event200, two times, a trace id and a span id. All share a scope and a resource with the attributes that the recorded
+// clients have.
 func otlpBatch(tb testing.TB, n int) string {
 	tb.Helper()
 	str := func(k, v string) *common.KeyValue { return &common.KeyValue{Key: k, Value: otlpText(v)} }
@@ -34,7 +34,6 @@ func otlpBatch(tb testing.TB, n int) string {
 	return otlpProtobuf(tb, &logs.LogsData{ResourceLogs: []*logs.ResourceLogs{{
 		Resource: &resource.Resource{Attributes: []*common.KeyValue{
 			str("service.name", "shop"), str("service.version", "1.4.2"), str("deployment.environment.name", "prod"), str("host.name", "web-1"),
-			str("telemetry.sdk.language", "go"), str("telemetry.sdk.name", "opentelemetry"), str("telemetry.sdk.version", "1.47.0"),
 		}},
 		ScopeLogs: []*logs.ScopeLogs{scope},
 	}}}).body

@@ -59,7 +59,6 @@ type Decoder struct {
 	err      error
 	resource piece
 	scope    piece
-	part     part
 }
 
 // piece is what several records share.
@@ -109,14 +108,14 @@ func (d *Decoder) resourceLogs(b []byte) {
 	p := d.begin()
 	p.json = append(p.json, '{')
 	if resource.given {
-		p.name("resource")
+		p.name(`"resource":`)
 		p.resource(&resource)
 	}
-	p.text("resourceSchemaUrl", schemaURL)
+	p.text(`"resourceSchemaUrl":`, schemaURL)
 	if len(p.json) > 1 {
 		p.json = append(p.json, ',')
 	}
-	d.resource = d.end(p)
+	d.resource = d.end(&p)
 	for f := (field{}); d.next(&all, &f); {
 		if f.tag == resourceLogsScopeLogs {
 			d.scopeLogs(f.bytes)
@@ -148,7 +147,7 @@ func (d *Decoder) scopeLogs(b []byte) {
 		p.json = append(p.json, ',')
 	}
 	p.json = append(p.json, `"logRecord":`...)
-	d.scope = d.end(p)
+	d.scope = d.end(&p)
 	for f := (field{}); d.next(&all, &f); {
 		if f.tag == scopeLogsLogRecords {
 			d.logRecord(f.bytes)
@@ -163,7 +162,7 @@ func (d *Decoder) logRecord(b []byte) {
 	}
 	p := d.begin()
 	p.record(b)
-	log := d.end(p)
+	log := d.end(&p)
 	r := Record{Resource: d.resource.span, Scope: d.scope.span, Log: log.span}
 	for _, of := range []piece{d.resource, d.scope, log} {
 		if of.fault != 0 {
@@ -174,11 +173,9 @@ func (d *Decoder) logRecord(b []byte) {
 	d.Records = append(d.Records, r)
 }
 
-// begin begins a piece of JSON behind the last.
-func (d *Decoder) begin() *part {
-	d.part = part{json: d.out.AvailableBuffer(), most: d.MostBytes}
-	return &d.part
-}
+// begin begins a piece of JSON behind the last. The part belongs on the caller's stack, where writing its slice costs
+// no write barrier.
+func (d *Decoder) begin() part { return part{json: d.out.AvailableBuffer(), most: d.MostBytes} }
 
 // end writes the piece, unless it has a fault.
 func (d *Decoder) end(p *part) piece {

@@ -48,14 +48,12 @@ func (p *part) check(level int) {
 
 func (p *part) close() { p.json = append(p.json, '}') }
 
-// name begins a member of the object that was opened last.
+// name begins a member of the object that was opened last. name has quotes and a colon.
 func (p *part) name(name string) {
 	if p.json[len(p.json)-1] != '{' {
 		p.json = append(p.json, ',')
 	}
-	p.json = append(p.json, '"')
 	p.json = append(p.json, name...)
-	p.json = append(p.json, '"', ':')
 }
 
 // fits reports whether b, which takes at least as many bytes in JSON, can be part of the piece.

@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"strconv"
@@ -68,6 +69,9 @@ func appendBase64(dst, b []byte) []byte {
 
 func appendHex(dst, b []byte) []byte {
 	dst = append(dst, '"')
+	for ; len(b) >= 4; b = b[4:] {
+		dst = binary.LittleEndian.AppendUint64(dst, swar.ToHex(swar.Half(b)))
+	}
 	return append(hex.AppendEncode(dst, b), '"')
 }
 
