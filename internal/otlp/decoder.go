@@ -37,6 +37,8 @@ type Record struct {
 	Resource Span // from the opening brace
 	Scope    Span // up to the colon behind logRecord
 	Log      Span
+	// Source is the log record on the wire. It aliases the request.
+	Source []byte
 	// Fault is why there is no item. The spans are not set then.
 	Fault Fault
 }
@@ -77,6 +79,12 @@ func (d *Decoder) Decode(request []byte, out Output) error {
 	}
 	d.out = nil
 	return d.err
+}
+
+// Release drops what belongs to the request.
+func (d *Decoder) Release() {
+	clear(d.Records)
+	d.Records = d.Records[:0]
 }
 
 // next reads the next field of a message. An error ends every message.
@@ -163,7 +171,7 @@ func (d *Decoder) logRecord(b []byte) {
 	p := d.begin()
 	p.record(b)
 	log := d.end(&p)
-	r := Record{Resource: d.resource.span, Scope: d.scope.span, Log: log.span}
+	r := Record{Resource: d.resource.span, Scope: d.scope.span, Log: log.span, Source: b}
 	for _, of := range []piece{d.resource, d.scope, log} {
 		if of.fault != 0 {
 			r = Record{Fault: of.fault}
