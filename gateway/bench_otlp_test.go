@@ -14,8 +14,8 @@ import (
 )
 
 // otlpBatch returns a request in protobuf with n log records, as an SDK sends them: each has the message and the tag of
-// event200, two times, a trace id and a span id. All share a scope and a resource with the attributes that the recorded
-// clients have.
+// event200 and two times, and one in five a trace id and a span id. All share a scope and a resource with the attributes
+// that the recorded clients have.
 func otlpBatch(tb testing.TB, n int) string {
 	tb.Helper()
 	str := func(k, v string) *common.KeyValue { return &common.KeyValue{Key: k, Value: otlpText(v)} }
@@ -26,10 +26,14 @@ func otlpBatch(tb testing.TB, n int) string {
 			tb.Fatal(err)
 		}
 		at := 1795839551749000000 + uint64(i)
-		scope.LogRecords = append(scope.LogRecords, &logs.LogRecord{
+		r := &logs.LogRecord{
 			TimeUnixNano: at, ObservedTimeUnixNano: at, SeverityNumber: 17, SeverityText: "ERROR", Body: otlpText(ev.Message),
-			TraceId: fmt.Appendf(nil, "%016d", i), SpanId: fmt.Appendf(nil, "%08d", i), Attributes: []*common.KeyValue{str("region", "eu")},
-		})
+			Attributes: []*common.KeyValue{str("region", "eu")},
+		}
+		if i%5 == 0 {
+			r.TraceId, r.SpanId = fmt.Appendf(nil, "%016d", i), fmt.Appendf(nil, "%08d", i)
+		}
+		scope.LogRecords = append(scope.LogRecords, r)
 	}
 	return otlpProtobuf(tb, &logs.LogsData{ResourceLogs: []*logs.ResourceLogs{{
 		Resource: &resource.Resource{Attributes: []*common.KeyValue{
