@@ -43,15 +43,19 @@ func otlpBatch(tb testing.TB, n int) string {
 	}}}).body
 }
 
-// otlp compares batches of 512 log records in protobuf with native bulks, in events a second.
+// otlpRecords is the size of a batch of OpenTelemetry's SDKs.
+const otlpRecords = 512
+
+// otlp compares batches of log records in protobuf with native bulks of as many events, in events a second.
 func (e *edge) otlp(b *testing.B) {
-	native := httpRequest(pathBulk, bulkOf(1000), "")
-	body := otlpBatch(b, 512)
+	native := httpRequest(pathBulk, bulkOf(otlpRecords), "")
+	body := otlpBatch(b, otlpRecords)
 	batch := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
 		pathOTLPLogs, testKey, protobufType, len(body), body)
+	rate := func(request []byte, d time.Duration) float64 {
+		return otlpRecords * hammer{addr: e.gateway, connections: bulkConnections, requests: [][]byte{request}}.run(b, d).rate()
+	}
 	pairs(b, true, "ratio", "otlp_events/s", "native_events/s",
-		func(d time.Duration) float64 {
-			return 512 * hammer{addr: e.gateway, connections: bulkConnections, requests: [][]byte{batch}}.run(b, d).rate()
-		},
-		func(d time.Duration) float64 { return e.bulkRate(b, native, d) })
+		func(d time.Duration) float64 { return rate(batch, d) },
+		func(d time.Duration) float64 { return rate(native, d) })
 }
