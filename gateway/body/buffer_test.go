@@ -84,3 +84,35 @@ func TestSlowBodiesHaveHalf(t *testing.T) {
 type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// TestMadeOfABody: what is made of a body takes from the same budget as the body, and gives all of it back.
+func TestMadeOfABody(t *testing.T) {
+	t.Parallel()
+	const most = 100_000
+	p, err := NewPool(Config{Budget: most, Refused: func() {}})
+	require.NoError(t, err)
+	for _, n := range []int{0, 1, freeBytes, freeBytes + 1, 50_000} {
+		b := p.Buffer()
+		for left := n; left > 0; left -= 1000 {
+			_, err := b.Write(bytes.Repeat([]byte("x"), min(left, 1000)))
+			require.NoError(t, err)
+		}
+		assert.Equal(t, n, b.Len())
+		held := p.Used()
+		assert.LessOrEqual(t, int64(n), held+freeBytes)
+		left := int(most - held)
+		require.ErrorIs(t, b.Reserve(left+1), ErrNoRoom)
+		require.NoError(t, b.Reserve(left))
+		require.NoError(t, b.Reserve(0))
+		require.ErrorIs(t, b.Reserve(1), ErrNoRoom)
+		assert.EqualValues(t, most, p.Used())
+		b.Release()
+		assert.Zero(t, p.Used(), "%d bytes are not given back", n)
+	}
+	b := p.Buffer()
+	n, err := b.Write(make([]byte, 2*most))
+	require.ErrorIs(t, err, ErrNoRoom)
+	assert.LessOrEqual(t, n, freeBytes+most)
+	b.Release()
+	assert.Zero(t, p.Used())
+}

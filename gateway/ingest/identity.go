@@ -84,23 +84,21 @@ func contentID(project string, raw []byte, index int) uuid.UUID {
 	return version8(h.Sum(room[:0]))
 }
 
-// framedID makes the id of a framed event as contentID does, of
+// appendFramedID appends what the ids of all events in a frame have in common. The id of an event is a UUIDv8 of
 //
-//	SHA-256("sluice framed id v1" NUL project NUL index frame bytes)
+//	SHA-256("sluice framed id v1" NUL project NUL frame index source)
 //
-// where frame is the SHA-256 of what stands around the event: events that share much need not hash it each.
-func framedID(project string, frame *[sha256.Size]byte, raw []byte, index int) uuid.UUID {
-	var room [1024]byte
-	b := hashed(room[:0], "sluice framed id v1", project)
-	b = binary.BigEndian.AppendUint64(b, uint64(index))
-	b = append(b, frame[:]...)
-	if len(raw) <= cap(b)-len(b) {
-		return hashID(append(b, raw...))
-	}
-	h := sha256.New()
-	h.Write(b)
-	h.Write(raw)
-	return version8(h.Sum(room[:0]))
+// where frame is the SHA-256 of what stands around the event, index is as in contentID, and source is the event as the
+// client wrote it. Events that share much need not hash that each.
+func appendFramedID(b []byte, project string, frame *[sha256.Size]byte) []byte {
+	return append(hashed(b, "sluice framed id v1", project), frame[:]...)
+}
+
+// framedID makes the id of an event, see appendFramedID. It uses the memory behind common.
+func framedID(common, source []byte, index int) (id uuid.UUID, memory []byte) {
+	b := binary.BigEndian.AppendUint64(common, uint64(index))
+	b = append(b, source...)
+	return hashID(b), b
 }
 
 // hashed appends what every hash begins with.

@@ -89,6 +89,7 @@ func splitOTLP(s *ingest.Submission) *ingest.Problem {
 func (sp *otlpSplitter) splitProtobuf(s *ingest.Submission) *ingest.Problem {
 	d := &sp.protobuf
 	d.MostBytes, d.MostRecords = s.MaxEventBytes(), event.MaxBulkEvents
+	defer d.Release()
 	made := s.Made()
 	if err := d.Decode(s.Body(), made); errors.Is(err, otlp.ErrMalformed) {
 		return ingest.Refuse(ingest.KindMalformed, "The body is not an ExportLogsServiceRequest in protobuf.")
@@ -107,7 +108,7 @@ func (sp *otlpSplitter) splitProtobuf(s *ingest.Submission) *ingest.Problem {
 			s.Reject(p)
 			continue
 		}
-		s.AcceptFramed(add.number, raw, &sp.none)
+		s.AcceptFramed(add.number, raw, r.Source, &sp.none)
 	}
 	add.rest(d.Rest)
 	return nil
@@ -134,7 +135,7 @@ func (sp *otlpSplitter) splitJSON(s *ingest.Submission) *ingest.Problem {
 			s.Reject(ingest.FromDecoder(err))
 			continue
 		}
-		s.AcceptFramed(add.number, r.raw, &sp.event)
+		s.AcceptFramed(add.number, r.raw, r.raw, &sp.event)
 	}
 	add.rest(j.rest)
 	return nil

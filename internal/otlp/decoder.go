@@ -37,6 +37,8 @@ type Record struct {
 	Resource Span // from the opening brace
 	Scope    Span // up to the colon behind logRecord
 	Log      Span
+	// Source is the log record on the wire. It aliases the request.
+	Source []byte
 	// Fault is why there is no item. The spans are not set then.
 	Fault Fault
 }
@@ -59,7 +61,6 @@ type Decoder struct {
 	err      error
 	resource piece
 	scope    piece
-	part     part
 }
 
 // piece is what several records share.
@@ -78,6 +79,12 @@ func (d *Decoder) Decode(request []byte, out Output) error {
 	}
 	d.out = nil
 	return d.err
+}
+
+// Release drops what belongs to the request.
+func (d *Decoder) Release() {
+	clear(d.Records)
+	d.Records = d.Records[:0]
 }
 
 // next reads the next field of a message. An error ends every message.
@@ -109,14 +116,14 @@ func (d *Decoder) resourceLogs(b []byte) {
 	p := d.begin()
 	p.json = append(p.json, '{')
 	if resource.given {
-		p.name("resource")
+		p.name(`"resource":`)
 		p.resource(&resource)
 	}
-	p.text("resourceSchemaUrl", schemaURL)
+	p.text(`"resourceSchemaUrl":`, schemaURL)
 	if len(p.json) > 1 {
 		p.json = append(p.json, ',')
 	}
-	d.resource = d.end(p)
+	d.resource = d.end(&p)
 	for f := (field{}); d.next(&all, &f); {
 		if f.tag == resourceLogsScopeLogs {
 			d.scopeLogs(f.bytes)
@@ -148,7 +155,7 @@ func (d *Decoder) scopeLogs(b []byte) {
 		p.json = append(p.json, ',')
 	}
 	p.json = append(p.json, `"logRecord":`...)
-	d.scope = d.end(p)
+	d.scope = d.end(&p)
 	for f := (field{}); d.next(&all, &f); {
 		if f.tag == scopeLogsLogRecords {
 			d.logRecord(f.bytes)
@@ -163,8 +170,8 @@ func (d *Decoder) logRecord(b []byte) {
 	}
 	p := d.begin()
 	p.record(b)
-	log := d.end(p)
-	r := Record{Resource: d.resource.span, Scope: d.scope.span, Log: log.span}
+	log := d.end(&p)
+	r := Record{Resource: d.resource.span, Scope: d.scope.span, Log: log.span, Source: b}
 	for _, of := range []piece{d.resource, d.scope, log} {
 		if of.fault != 0 {
 			r = Record{Fault: of.fault}
@@ -174,11 +181,9 @@ func (d *Decoder) logRecord(b []byte) {
 	d.Records = append(d.Records, r)
 }
 
-// begin begins a piece of JSON behind the last.
-func (d *Decoder) begin() *part {
-	d.part = part{json: d.out.AvailableBuffer(), most: d.MostBytes}
-	return &d.part
-}
+// begin begins a piece of JSON behind the last. The part belongs on the caller's stack, where writing its slice costs
+// no write barrier.
+func (d *Decoder) begin() part { return part{json: d.out.AvailableBuffer(), most: d.MostBytes} }
 
 // end writes the piece, unless it has a fault.
 func (d *Decoder) end(p *part) piece {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -134,6 +135,18 @@ func TestJSON(t *testing.T) {
 		items := decode(t, new(otlp.Decoder), request(c.record))
 		assert.Equal(t, []string{`{"logRecord":` + c.json + `}`}, items, name)
 		assert.True(t, json.Valid([]byte(items[0])), name)
+	}
+}
+
+// TestTimes: times have every digit.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	n := uint64(1)
+	for i := range 2000 {
+		n = n*6364136223846793005 + 1442695040888963407
+		at := []uint64{n, n % 1e18, 1e18 + n%9e18, 1e19 - 1 - uint64(i), 1e18 + uint64(i), 1e18 - uint64(i), uint64(i) + 1}[i%7]
+		want := fmt.Sprintf(`{"logRecord":{"timeUnixNano":"%d"}}`, at)
+		require.Equal(t, []string{want}, decode(t, new(otlp.Decoder), request(msg{}.f64(1, at))))
 	}
 }
 

@@ -3,9 +3,9 @@
 //
 // The JSON follows the OTLP JSON encoding: lowerCamelCase names, 64-bit integers and times as strings, trace and span
 // ids in hexadecimal, bytes in base64, enums as numbers, fields without a value left out. Fields stand in the order of
-// their numbers, whatever their order on the wire. The same record always has the same bytes: ids of events are made of
-// them, and clients send records again for days and through later versions of this program. So the JSON of a record
-// must never change, except for fields that are unknown today.
+// their numbers, whatever their order on the wire. The same record always has the same bytes. Ids of events are made of the
+// JSON of resource and scope, and clients send records again for days and through later versions of this program. So
+// this JSON must never change, except for fields that are unknown today.
 //
 // The wire format is read as protobuf demands: fields in any order, the last scalar wins, the occurrences of a message
 // are one message, unknown fields and groups are passed over. One thing is repaired rather than refused: a byte that is

@@ -13,15 +13,24 @@ type part struct {
 
 // next reads the next field of a message and reports whether there is one. A fault ends every message.
 func (p *part) next(b *[]byte, f *field) bool {
-	if len(*b) == 0 || p.fault != 0 {
+	s := *b
+	if len(s) == 0 || p.fault != 0 {
 		return false
 	}
-	n := f.read(*b)
+	// Nearly all fields have one byte of tag, and of length if they have one.
+	if tag := uint64(s[0]); tag&7 == length && tag < 0x80 && tag > 7 && len(s) > 1 {
+		if end := 2 + int(s[1]); s[1] < 0x80 && end <= len(s) {
+			f.tag, f.bytes = tag, s[2:end:end]
+			*b = s[end:]
+			return true
+		}
+	}
+	n := f.read(s)
 	if n < 0 {
 		p.malformed, p.fault = true, TooLarge
 		return false
 	}
-	*b = (*b)[n:]
+	*b = s[n:]
 	return true
 }
 
@@ -48,14 +57,12 @@ func (p *part) check(level int) {
 
 func (p *part) close() { p.json = append(p.json, '}') }
 
-// name begins a member of the object that was opened last.
+// name begins a member of the object that was opened last. name has quotes and a colon.
 func (p *part) name(name string) {
 	if p.json[len(p.json)-1] != '{' {
 		p.json = append(p.json, ',')
 	}
-	p.json = append(p.json, '"')
 	p.json = append(p.json, name...)
-	p.json = append(p.json, '"', ':')
 }
 
 // fits reports whether b, which takes at least as many bytes in JSON, can be part of the piece.

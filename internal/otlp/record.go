@@ -9,14 +9,20 @@ type logRecord struct {
 	dropped, flags uint32
 	severityText   []byte
 	body           message
+	attributes     []byte // the message from its first attribute on
 	traceID        []byte
 	spanID         []byte
 	eventName      []byte
 }
 
 func (r *logRecord) read(p *part, b []byte) {
-	for f := (field{}); p.next(&b, &f); {
+	var f field
+	for at := b; p.next(&b, &f); at = b {
 		switch f.tag {
+		case recordAttributes:
+			if r.attributes == nil {
+				r.attributes = at
+			}
 		case recordTime:
 			r.time = f.scalar
 		case recordObservedTime:
@@ -49,23 +55,23 @@ func (p *part) record(b []byte) {
 	var r logRecord
 	r.read(p, b)
 	p.open(levelOfPart)
-	p.long("timeUnixNano", r.time)
-	p.long("observedTimeUnixNano", r.observed)
+	p.long(`"timeUnixNano":`, r.time)
+	p.long(`"observedTimeUnixNano":`, r.observed)
 	if r.severity != 0 {
-		p.name("severityNumber")
+		p.name(`"severityNumber":`)
 		p.json = strconv.AppendInt(p.json, int64(r.severity), 10)
 	}
-	p.text("severityText", r.severityText)
+	p.text(`"severityText":`, r.severityText)
 	if r.body.given {
-		p.name("body")
+		p.name(`"body":`)
 		p.any(&r.body, levelOfPart+1)
 	}
-	p.keyValues(&message{given: true, first: b}, recordAttributes, "attributes", levelOfPart+1)
-	p.number("droppedAttributesCount", r.dropped)
-	p.number("flags", r.flags)
-	p.id("traceId", r.traceID)
-	p.id("spanId", r.spanID)
-	p.text("eventName", r.eventName)
+	p.keyValues(&message{first: r.attributes}, recordAttributes, `"attributes":`, levelOfPart+1)
+	p.number(`"droppedAttributesCount":`, r.dropped)
+	p.number(`"flags":`, r.flags)
+	p.id(`"traceId":`, r.traceID)
+	p.id(`"spanId":`, r.spanID)
+	p.text(`"eventName":`, r.eventName)
 	p.close()
 }
 
@@ -89,9 +95,9 @@ func (p *part) resource(m *message) {
 		}
 	}
 	p.open(levelOfPart)
-	p.keyValues(m, resourceAttributes, "attributes", levelOfPart+1)
-	p.number("droppedAttributesCount", dropped)
-	p.list(m, resourceEntityRefs, "entityRefs", levelOfPart+1, p.entityRef)
+	p.keyValues(m, resourceAttributes, `"attributes":`, levelOfPart+1)
+	p.number(`"droppedAttributesCount":`, dropped)
+	p.list(m, resourceEntityRefs, `"entityRefs":`, levelOfPart+1, p.entityRef)
 	p.close()
 }
 
@@ -107,10 +113,10 @@ func (p *part) entityRef(b []byte) {
 		}
 	}
 	p.open(levelOfPart + 2)
-	p.text("schemaUrl", schemaURL)
-	p.text("type", kind)
-	p.list(&all, entityIDKeys, "idKeys", levelOfPart+3, p.string)
-	p.list(&all, entityDescriptionKeys, "descriptionKeys", levelOfPart+3, p.string)
+	p.text(`"schemaUrl":`, schemaURL)
+	p.text(`"type":`, kind)
+	p.list(&all, entityIDKeys, `"idKeys":`, levelOfPart+3, p.string)
+	p.list(&all, entityDescriptionKeys, `"descriptionKeys":`, levelOfPart+3, p.string)
 	p.close()
 }
 
@@ -132,9 +138,9 @@ func (p *part) scope(m *message) {
 		}
 	}
 	p.open(levelOfPart)
-	p.text("name", name)
-	p.text("version", version)
-	p.keyValues(m, scopeAttributes, "attributes", levelOfPart+1)
-	p.number("droppedAttributesCount", dropped)
+	p.text(`"name":`, name)
+	p.text(`"version":`, version)
+	p.keyValues(m, scopeAttributes, `"attributes":`, levelOfPart+1)
+	p.number(`"droppedAttributesCount":`, dropped)
 	p.close()
 }

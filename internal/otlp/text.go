@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"strconv"
@@ -68,13 +69,32 @@ func appendBase64(dst, b []byte) []byte {
 
 func appendHex(dst, b []byte) []byte {
 	dst = append(dst, '"')
+	for ; len(b) >= 4; b = b[4:] {
+		dst = binary.LittleEndian.AppendUint64(dst, swar.ToHex(swar.Half(b)))
+	}
 	return append(hex.AppendEncode(dst, b), '"')
 }
 
-// appendQuoted appends a number as a JSON string, as 64-bit integers are written.
+// appendQuoted appends a number as a JSON string, as 64-bit integers are written. Nearly all are times in nanoseconds,
+// which have 19 digits.
 func appendQuoted(dst []byte, n uint64) []byte {
 	dst = append(dst, '"')
-	return append(strconv.AppendUint(dst, n, 10), '"')
+	if n < 1e18 || n >= 1e19 {
+		return append(strconv.AppendUint(dst, n, 10), '"')
+	}
+	dst = strconv.AppendUint(dst, n/1e16, 10)
+	return append(binary.LittleEndian.AppendUint64(
+		binary.LittleEndian.AppendUint64(dst, digits(n/1e8%1e8)), digits(n%1e8)), '"')
+}
+
+// digits returns the eight decimal digits of n, which is less than 1e8, the first of them lowest. Each step splits all
+// numbers of so many digits at once.
+func digits(n uint64) uint64 {
+	n = n/1e4 | n%1e4<<32                            // two of four digits
+	hundreds := n * 10486 >> 20 & 0x0000007F0000007F // n/100, exact below 1e4
+	n = hundreds | (n-hundreds*100)<<16              // four of two digits
+	tens := n * 103 >> 10 & 0x000F000F000F000F       // n/10, exact below 100
+	return (tens | (n-tens*10)<<8) + '0'*swar.EachByte
 }
 
 // appendDouble appends a number as protobuf's JSON has it: the shortest decimal that is the same double, or one of

@@ -7,35 +7,52 @@ import (
 
 // any appends an AnyValue whose object is at a level of nesting.
 func (p *part) any(m *message, level int) {
-	last, list := p.lastCase(m, level)
+	last, list, only := onlyCase(m)
+	if !only {
+		last, list = p.lastCase(m, level)
+	}
 	p.open(level)
 	switch last.tag {
 	case anyString:
-		p.name("stringValue")
+		p.name(`"stringValue":`)
 		p.string(last.bytes)
 	case anyBool:
-		p.name("boolValue")
+		p.name(`"boolValue":`)
 		p.json = strconv.AppendBool(p.json, last.scalar != 0)
 	case anyInt:
-		p.name("intValue")
+		p.name(`"intValue":`)
 		p.json = append(p.json, '"')
 		p.json = append(strconv.AppendInt(p.json, int64(last.scalar), 10), '"')
 	case anyDouble:
-		p.name("doubleValue")
+		p.name(`"doubleValue":`)
 		p.json = appendDouble(p.json, math.Float64frombits(last.scalar))
 	case anyArray:
-		p.name("arrayValue")
+		p.name(`"arrayValue":`)
 		p.array(&list, level+1)
 	case anyKVList:
-		p.name("kvlistValue")
+		p.name(`"kvlistValue":`)
 		p.kvlist(&list, level+1)
 	case anyBytes:
-		p.name("bytesValue")
+		p.name(`"bytesValue":`)
 		if p.fits(last.bytes) {
 			p.json = appendBase64(p.json, last.bytes)
 		}
 	}
 	p.close()
+}
+
+// onlyCase returns the case of an AnyValue that holds nothing else, as encoders write it.
+func onlyCase(m *message) (f field, list message, only bool) {
+	if len(m.first) == 0 || len(m.more) > 0 || f.read(m.first) != len(m.first) {
+		return field{}, message{}, false
+	}
+	switch f.tag {
+	case anyArray, anyKVList:
+		return f, message{given: true, first: f.bytes}, true
+	case anyString, anyInt, anyBool, anyDouble, anyBytes:
+		return f, message{}, true
+	}
+	return field{}, message{}, false
 }
 
 // lastCase returns the case of an AnyValue that counts, which is the last, or the zero field if there is none. list is
@@ -76,7 +93,7 @@ func (p *part) drop(tag uint64, list *message, level int) {
 // array appends an ArrayValue.
 func (p *part) array(m *message, level int) {
 	p.open(level)
-	p.list(m, listValues, "values", level+1, func(value []byte) {
+	p.list(m, listValues, `"values":`, level+1, func(value []byte) {
 		p.any(&message{given: true, first: value}, level+2)
 	})
 	p.close()
@@ -85,7 +102,7 @@ func (p *part) array(m *message, level int) {
 // kvlist appends a KeyValueList.
 func (p *part) kvlist(m *message, level int) {
 	p.open(level)
-	p.keyValues(m, listValues, "values", level+1)
+	p.keyValues(m, listValues, `"values":`, level+1)
 	p.close()
 }
 
@@ -106,9 +123,9 @@ func (p *part) keyValue(b []byte, level int) {
 		}
 	}
 	p.open(level)
-	p.text("key", key)
+	p.text(`"key":`, key)
 	if value.given {
-		p.name("value")
+		p.name(`"value":`)
 		p.any(&value, level+1)
 	}
 	p.close()

@@ -17,32 +17,53 @@ type field struct {
 // read reads the field with which b begins and returns its size in bytes, or −1 if b is malformed. The content of a
 // group is passed over.
 func (f *field) read(b []byte) int {
-	n := 1
 	if f.tag = uint64(b[0]); f.tag >= 0x80 {
-		if f.tag, n = protowire.ConsumeVarint(b); n < 0 {
-			return -1
+		return f.readAny(b)
+	}
+	switch f.tag & 7 { // the usual forms of the usual fields; a number of 0 is malformed
+	case length:
+		if len(b) > 1 && b[1] < 0x80 && f.tag > 7 {
+			end := 2 + int(b[1])
+			if end > len(b) {
+				return -1
+			}
+			f.bytes = b[2:end:end]
+			return end
+		}
+	case fixed64:
+		if len(b) >= 9 && f.tag > 7 {
+			f.scalar = binary.LittleEndian.Uint64(b[1:])
+			return 9
+		}
+	case varint:
+		if len(b) > 1 && b[1] < 0x80 && f.tag > 7 {
+			f.scalar = uint64(b[1])
+			return 2
 		}
 	}
-	number := f.tag >> 3
-	if number < uint64(protowire.MinValidNumber) || number > uint64(protowire.MaxValidNumber) {
+	return f.readAny(b)
+}
+
+// readAny is read for every form of a field.
+func (f *field) readAny(b []byte) int {
+	tag, n := protowire.ConsumeVarint(b)
+	f.tag = tag
+	number := tag >> 3
+	if n < 0 || number < uint64(protowire.MinValidNumber) || number > uint64(protowire.MaxValidNumber) {
 		return -1
 	}
 	size := 0
-	switch kind := protowire.Type(f.tag & 7); kind {
+	switch kind := protowire.Type(tag & 7); kind {
 	case protowire.VarintType:
 		f.scalar, size = protowire.ConsumeVarint(b[n:])
 	case protowire.BytesType:
-		f.bytes, size = bytesField(b[n:])
+		f.bytes, size = protowire.ConsumeBytes(b[n:])
 	case protowire.Fixed64Type:
-		if len(b) < n+8 {
-			return -1
-		}
-		f.scalar, size = binary.LittleEndian.Uint64(b[n:]), 8
+		f.scalar, size = protowire.ConsumeFixed64(b[n:])
 	case protowire.Fixed32Type:
-		if len(b) < n+4 {
-			return -1
-		}
-		f.scalar, size = uint64(binary.LittleEndian.Uint32(b[n:])), 4
+		var v uint32
+		v, size = protowire.ConsumeFixed32(b[n:])
+		f.scalar = uint64(v)
 	default:
 		size = protowire.ConsumeFieldValue(protowire.Number(number), kind, b[n:])
 	}
@@ -50,18 +71,6 @@ func (f *field) read(b []byte) int {
 		return -1
 	}
 	return n + size
-}
-
-// bytesField reads a length and as many bytes.
-func bytesField(b []byte) ([]byte, int) {
-	if len(b) == 0 || b[0] >= 0x80 {
-		return protowire.ConsumeBytes(b)
-	}
-	end := 1 + int(b[0])
-	if end > len(b) {
-		return nil, -1
-	}
-	return b[1:end:end], end
 }
 
 // message is a message that may occur several times where protobuf allows one. All occurrences together are the
