@@ -10,6 +10,7 @@ import (
 	"sluice/gateway/body"
 	"sluice/gateway/ingest"
 	"sluice/gateway/protocol"
+	"sluice/gateway/protocol/shippers"
 )
 
 // The public paths.
@@ -158,33 +159,33 @@ var routes = derived(
 	// Log shippers.
 	&route{
 		path: pathElastic, methods: postAndPut, label: "elastic", statuses: shipperStatuses,
-		protocol: protocol.ElasticBulk,
+		protocol: shippers.ElasticBulk,
 	},
 	&route{
 		path: pathElasticIndex, methods: postAndPut, label: "elastic", statuses: shipperStatuses,
-		protocol: protocol.ElasticBulk,
+		protocol: shippers.ElasticBulk,
 	},
 	&route{
 		path: pathElasticInfo, methods: getAndHead, label: "elastic_probe", statuses: probeStatuses,
-		get: probe(protocol.ElasticInfo),
+		get: probe(shippers.ElasticInfo),
 	},
 	&route{
 		path: pathElasticLicense, methods: getAndHead, label: "elastic_probe", statuses: probeStatuses,
-		get: probe(protocol.ElasticLicense),
+		get: probe(shippers.ElasticLicense),
 	},
 	&route{
 		path: pathElasticHealth, methods: getAndHead, label: "elastic_probe", statuses: probeStatuses,
-		get: probe(protocol.ElasticHealth),
+		get: probe(shippers.ElasticHealth),
 	},
-	&route{path: pathLoki, methods: onlyPost, label: "loki", statuses: shipperStatuses, protocol: protocol.LokiPush},
+	&route{path: pathLoki, methods: onlyPost, label: "loki", statuses: shipperStatuses, protocol: shippers.LokiPush},
 	&route{
 		path:    pathSplunk,
 		aliases: []string{"/services/collector", "/services/collector/1.0", "/services/collector/event/1.0"},
-		methods: onlyPost, label: "splunk", statuses: shipperStatuses, protocol: protocol.SplunkEvents,
+		methods: onlyPost, label: "splunk", statuses: shipperStatuses, protocol: shippers.SplunkEvents,
 	},
 	&route{
 		path: pathSplunkRaw, aliases: []string{"/services/collector/raw/1.0"},
-		methods: onlyPost, label: "splunk", statuses: shipperStatuses, protocol: protocol.SplunkRaw,
+		methods: onlyPost, label: "splunk", statuses: shipperStatuses, protocol: shippers.SplunkRaw,
 	},
 	&route{
 		path: pathSplunkHealth, aliases: []string{"/services/collector/health/1.0"},

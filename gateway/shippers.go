@@ -4,7 +4,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/ingest"
-	"sluice/gateway/protocol"
+	"sluice/gateway/protocol/shippers"
 )
 
 // The paths of log shippers.
@@ -37,6 +37,6 @@ func probe(answer func(ctx *fasthttp.RequestCtx)) func(*server, *fasthttp.Reques
 
 // splunkHealth answers the health check of Splunk's clients as health answers ours.
 func (s *server) splunkHealth(ctx *fasthttp.RequestCtx) *ingest.Problem {
-	protocol.SplunkHealth(ctx, !s.draining.Load())
+	shippers.SplunkHealth(ctx, !s.draining.Load())
 	return nil
 }

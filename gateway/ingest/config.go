@@ -101,11 +101,3 @@ func (in *Ingester) AnyOrigin(ctx *fasthttp.RequestCtx) bool {
 
 // GeneralOrigins sets the CORS headers that hold for every origin.
 func (in *Ingester) GeneralOrigins(ctx *fasthttp.RequestCtx) { in.projects.Load().origins.general(ctx) }
-
-// bodyLimit is that of the protocol's bodies.
-func (s *Submission) bodyLimit() *bodyLimit {
-	if s.protocol.Bulk {
-		return &s.in.bulkLimit
-	}
-	return &s.in.eventLimit
-}

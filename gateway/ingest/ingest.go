@@ -55,10 +55,7 @@ type Submission struct {
 	// OwnID is the id that the client gave the request as a whole, if the protocol has one. Split may set it.
 	OwnID uuid.UUID
 
-	items  []Item
-	framed framed
-	rest   rest
-	valid  []int32 // indexes of the items to keep, in order; each gets a record
+	events
 	// Atomic keeps all events, or none. Split may set it.
 	Atomic   bool
 	whole    *Problem         // why an atomic submission was refused
@@ -68,7 +65,15 @@ type Submission struct {
 
 	// State is what the protocol's Split leaves for its Answer.
 	State any
-	equal map[uuid.UUID]int // how often each event came, for a protocol with ResendsItems
+}
+
+// events are those of a submission.
+type events struct {
+	items  []Item
+	framed framed
+	rest   rest
+	valid  []int32           // indexes of the items to keep, in order; each gets a record
+	equal  map[uuid.UUID]int // how often each event came, for a protocol with ResendsItems
 }
 
 // Ingest answers one request with events. An accepted event is on Kafka, or on the spool's disk.
@@ -159,7 +164,8 @@ func (s *Submission) end() {
 	clear(s.items)
 	s.stamp.clear()
 	*s = Submission{
-		stamp: s.stamp, items: s.items[:0], framed: s.framed.emptied(), valid: s.valid[:0], protocol: s.protocol,
+		stamp: s.stamp, protocol: s.protocol,
+		events: events{items: s.items[:0], framed: s.framed.emptied(), valid: s.valid[:0]},
 	}
 	s.protocol.submissions.Put(s)
 }

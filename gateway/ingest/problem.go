@@ -256,3 +256,26 @@ func OutcomeOf(ctx *fasthttp.RequestCtx) *Outcome {
 	}
 	return o
 }
+
+// Worse returns the problem that decides the status of a bulk.
+func Worse(a, b *Problem) *Problem {
+	rank := func(p *Problem) int {
+		if p == nil {
+			return 0
+		}
+		switch p.Kind {
+		case KindUnavailable:
+			return 4
+		case KindInternal:
+			return 3
+		case KindRateLimited:
+			return 2
+		default:
+			return 1
+		}
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}

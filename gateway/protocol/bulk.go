@@ -84,7 +84,7 @@ func answerBulk(s *ingest.Submission) *ingest.Problem {
 			body.Duplicates++
 		case it.Problem != nil:
 			body.Rejected++
-			worst = worse(worst, it.Problem)
+			worst = ingest.Worse(worst, it.Problem)
 			s.CountRefused(it.Problem)
 			body.list(i, it)
 		}
@@ -154,27 +154,4 @@ func acceptedID(it *ingest.Item) *string {
 	}
 	id := it.ID.String()
 	return &id
-}
-
-// worse returns the problem that decides the status of a bulk.
-func worse(a, b *ingest.Problem) *ingest.Problem {
-	rank := func(p *ingest.Problem) int {
-		if p == nil {
-			return 0
-		}
-		switch p.Kind {
-		case ingest.KindUnavailable:
-			return 4
-		case ingest.KindInternal:
-			return 3
-		case ingest.KindRateLimited:
-			return 2
-		default:
-			return 1
-		}
-	}
-	if rank(b) > rank(a) {
-		return b
-	}
-	return a
 }

@@ -17,7 +17,7 @@ func answerCalls(s *ingest.Submission, done string, refuse func(*fasthttp.Reques
 	for i := range s.Items() {
 		if p := s.Items()[i].Problem; p != nil {
 			rejected++
-			worst = worse(worst, p)
+			worst = ingest.Worse(worst, p)
 			s.CountRefused(p)
 		}
 	}

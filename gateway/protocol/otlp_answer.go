@@ -61,7 +61,7 @@ func otlpOutcome(s *ingest.Submission) *otlpResult {
 		s.CountRefused(p)
 		if p.Kind.Retryable() && (p.Kind != ingest.KindRateLimited || s.Accepted() == 0) {
 			o.again++
-			o.worst = worse(o.worst, p)
+			o.worst = ingest.Worse(o.worst, p)
 		} else {
 			o.reject(p, 1)
 		}

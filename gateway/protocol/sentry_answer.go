@@ -25,7 +25,7 @@ func answerSentry(s *ingest.Submission) *ingest.Problem {
 		}
 		refused++
 		s.CountRefused(it.Problem)
-		worst = worse(worst, it.Problem)
+		worst = ingest.Worse(worst, it.Problem)
 		wait = max(wait, it.Problem.PassesAfter)
 	}
 	s.CountAccepted(s.Accepted())

@@ -1,4 +1,4 @@
-package protocol
+package shippers
 
 import (
 	"strconv"
@@ -92,7 +92,7 @@ func count(s *ingest.Submission) (worst *ingest.Problem, at int) {
 		}
 		refused++
 		s.CountRefused(p)
-		if w := worse(worst, p); w != worst {
+		if w := ingest.Worse(worst, p); w != worst {
 			worst, at = w, i
 		}
 	}
