@@ -126,7 +126,7 @@ func TestPostHogResends(t *testing.T) {
 // TestPostHogBadInputs: what is no event is refused by itself, and a body without one as a whole.
 func TestPostHogBadInputs(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = 20 * time.Second }) // on a busy machine
 	for text, want := range map[string]struct {
 		status int
 		code   string

@@ -198,7 +198,7 @@ func TestSegmentContext(t *testing.T) {
 // TestSegmentBadInputs: what is no call is refused by itself, and a body without a call as a whole.
 func TestSegmentBadInputs(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = 20 * time.Second }) // on a busy machine
 	ok := `{"event":"x"}`
 	deep := func(n int) string {
 		return `{"event":"x","p":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`
