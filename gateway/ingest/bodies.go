@@ -105,11 +105,3 @@ func formOf(header []byte, lenient bool) (event.Form, bool) {
 	}
 	return event.FormAuto, lenient && (media == "application/octet-stream" || strings.Contains(media, "json"))
 }
-
-// bodyLimit is that of the protocol's bodies.
-func (s *Submission) bodyLimit() *bodyLimit {
-	if s.protocol.Bulk {
-		return &s.in.bulkLimit
-	}
-	return &s.in.eventLimit
-}

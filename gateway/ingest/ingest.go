@@ -244,6 +244,23 @@ func (s *Submission) unknownKey() *Problem {
 	return errFailedKeys
 }
 
+// bodyLimit is that of the protocol's bodies.
+func (s *Submission) bodyLimit() *bodyLimit {
+	if s.protocol.Bulk {
+		return &s.in.bulkLimit
+	}
+	return &s.in.eventLimit
+}
+
+// longestPatience bounds the wait of a patient protocol. It ends before a drain does (--drain-timeout), and before the
+// 30 s after which common clients give up.
+const longestPatience = 20 * time.Second
+
+// LongestWait returns for how long a request may wait for Kafka.
+func (in *Ingester) LongestWait() time.Duration {
+	return max(in.requestTimeout, min(2*in.requestTimeout, longestPatience))
+}
+
 // readBody reads the body and decompresses it.
 func (s *Submission) readBody() *Problem {
 	if s.protocol.BodyKey != nil {
