@@ -52,6 +52,7 @@ func TestExamples(t *testing.T) {
 		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(page), chromedp.Click("button")))
 		dev.wants(t, "hello from a page")
 	})
+	t.Run("shippers", func(t *testing.T) { testShippers(t, dev) })
 	t.Run("browser", func(t *testing.T) {
 		ctx := browser(t)
 		pages := httptest.NewServer(http.FileServer(http.Dir("browser")))

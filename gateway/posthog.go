@@ -14,9 +14,11 @@ const (
 	posthogNoFlags = `{"flags":{},"featureFlags":{},"featureFlagPayloads":{},"errorsWhileComputingFlags":false,` +
 		posthogNothing + `}`
 	posthogNoConfig = `{"hasFeatureFlags":false,` + posthogNothing + `}`
-	// posthogNothing turns off what needs PostHog's own service. Without it the client looks for scripts there.
+	// posthogNothing turns off what needs PostHog's own service, and leaves autocapture to the page. Without these
+	// members the client would wait for an answer, or look for scripts here.
 	posthogNothing = `"supportedCompression":["gzip","gzip-js"],"sessionRecording":false,"surveys":false,` +
-		`"heatmaps":false,"captureDeadClicks":false,"siteApps":[],"toolbarParams":{},"isAuthenticated":false`
+		`"autocapture_opt_out":false,"heatmaps":false,"captureDeadClicks":false,"siteApps":[],"toolbarParams":{},` +
+		`"isAuthenticated":false`
 	// posthogNoScript sets nothing: the client then asks for the configuration as JSON.
 	posthogNoScript = "/* The configuration is JSON. */\n"
 )

@@ -94,7 +94,7 @@ var routes = derived(
 		path: pathBulk, methods: onlyPost, label: routeBulk, statuses: ingestStatuses,
 		words: []string{"bulk", "batch", "_bulk"}, protocol: protocol.NativeBulk,
 	},
-	segmentRoute("/v1/batch", "/v1/b", "/v1/import"),
+	segmentRoute("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"),
 	segmentRoute("/v1/track", "/v1/t"),
 	segmentRoute("/v1/identify", "/v1/i"),
 	segmentRoute("/v1/page", "/v1/p"),
@@ -102,7 +102,8 @@ var routes = derived(
 	segmentRoute("/v1/group", "/v1/g"),
 	segmentRoute("/v1/alias", "/v1/a"),
 	&route{
-		path: "/batch/", aliases: []string{"/batch"}, methods: onlyPost, label: routePostHog, statuses: okStatuses,
+		path: "/batch/", aliases: []string{"/batch", "/i/v0/ai/batch/", "/i/v0/ai/batch"},
+		methods: onlyPost, label: routePostHog, statuses: okStatuses,
 		protocol: protocol.PostHog,
 	},
 	&route{
@@ -177,7 +178,8 @@ var routes = derived(
 	},
 	&route{path: pathLoki, methods: onlyPost, label: "loki", statuses: shipperStatuses, protocol: protocol.LokiPush},
 	&route{
-		path: pathSplunk, aliases: []string{"/services/collector", "/services/collector/1.0", "/services/collector/event/1.0"},
+		path:    pathSplunk,
+		aliases: []string{"/services/collector", "/services/collector/1.0", "/services/collector/event/1.0"},
 		methods: onlyPost, label: "splunk", statuses: shipperStatuses, protocol: protocol.SplunkEvents,
 	},
 	&route{

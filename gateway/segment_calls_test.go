@@ -181,6 +181,8 @@ func TestSegmentContext(t *testing.T) {
 	assert.Equal(t, []string{"1", "1", "9"}, []string{rows[0].Release, rows[1].Release, rows[2].Release})
 	assert.Equal(t, "go 3", rows[2].SDK)
 
+	assert.Zero(t, s.ingester.BodyBytes())
+
 	context, most := `{"a":"`+strings.Repeat("x", 1001)+`"}`, 1009*50
 	small := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes = 16<<10, most })
 	for n, want := range map[int]int{49: 200, 50: 200, 51: 413} {
@@ -362,4 +364,53 @@ func TestSegmentWithoutKafka(t *testing.T) {
 			assert.Len(t, s.rows(), 9)
 		})
 	}
+}
+
+// TestSegmentWithSpool: while Kafka is away the spool keeps what the answer says is kept, and with Kafka back all of it
+// is on the topic. Clients that dropped a 503 lose nothing.
+func TestSegmentWithSpool(t *testing.T) {
+	t.Parallel()
+	spool, _ := withSpool(t, t.TempDir())
+	s := serve(t, spool)
+	s.producer.Down(brokertest.ErrDown)
+	for i := range 5 {
+		body := fmt.Sprintf(`{"batch":[{"event":"x","messageId":"%d"},{"event":"y","messageId":"%d b"}]}`, i, i)
+		got := s.do(request{path: "/v1/batch", body: body})
+		require.Equal(t, 200, got.status, got.text)
+		require.Equal(t, 200, s.do(request{path: "/batch/", body: body}).status)
+	}
+	assert.Empty(t, s.producer.Stored())
+	s.producer.Up()
+	waitUntil(t, func() bool { return len(s.producer.Stored()) >= 20 })
+	assert.Len(t, s.rows(), 20)
+}
+
+// TestSegmentHeaders: what the head of a request says holds for calls as for events of our own.
+func TestSegmentHeaders(t *testing.T) {
+	t.Parallel()
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	s := serve(t)
+	for range 2 {
+		got := s.do(request{
+			path: "/v1/batch", body: `{"batch":[{"event":"x"},{"event":"y","messageId":"m"}],"sentAt":"2026-11-23T11:00:00Z"}`,
+			header: map[string]string{
+				"Traceparent": parent, "Idempotency-Key": "k", "X-Sent-At": "2026-11-23T11:30:00Z", "X-Request-Id": "mine",
+			},
+		})
+		require.Equal(t, 200, got.status, got.text)
+		assert.Equal(t, "mine", got.header.Get("X-Request-Id"))
+	}
+	for _, r := range s.producer.Stored() {
+		of, err := event.ParseHeaders(r.Headers)
+		require.NoError(t, err)
+		assert.Equal(t, parent, of.Traceparent)
+		assert.Equal(t, "segment", of.Format)
+		assert.Equal(t, "demo", of.Project)
+	}
+	rows := s.rows()
+	require.Len(t, rows, 2)
+	assert.Equal(t, "2026-11-23T11:30:00Z", rows[0].Sent, "the header counts more than the body")
+	assert.Equal(t, ingest.DerivedID("demo", []byte("k"), 0).String(), rows[0].ID)
+	got := s.do(request{path: "/v1/batch", body: `[{"event":"x"}]`, header: map[string]string{"Idempotency-Key": "a b"}})
+	assert.Equal(t, 400, got.status)
 }

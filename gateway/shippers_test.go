@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -189,10 +190,11 @@ func TestShipperCaptures(t *testing.T) {
 				}
 			}
 			got := columnsOf(t, s)
-			if strings.HasSuffix(r.path, "_bulk") { // the ids of native events without one are new each time
-				require.Equal(t, got[:len(got)/2], got[len(got)/2:])
-				checkGolden(t, name, got[:len(got)/2])
+			if !strings.HasSuffix(r.path, "_bulk") { // the ids of native events without one are new each time
+				got = regexp.MustCompile(` id=\S+`).ReplaceAllString(got, " id=")
 			}
+			require.Equal(t, got[:len(got)/2], got[len(got)/2:])
+			checkGolden(t, name, got[:len(got)/2])
 		})
 	}
 	assert.Equal(t, 5, tried)
@@ -323,7 +325,7 @@ func TestShipperLimits(t *testing.T) {
 		for n, want := range map[int]int{events - 1: p.kept, events: p.kept, events + 1: 413} {
 			assert.Equal(t, want, s.do(p.request(lines[:n]...)).status, "%d events", n)
 		}
-		assert.Len(t, s.producer.Stored(), 2*events-1)
+		assert.Equal(t, 2*events-1, len(s.producer.Stored()))
 
 		// The largest event: the record as it goes to Kafka.
 		s = serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes = 1000 })

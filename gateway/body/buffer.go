@@ -8,7 +8,7 @@ import (
 )
 
 // freeBytes is how many bytes of each body do not count against the budget: a small event never depends on what others
-// send. --max-inflight-requests bounds their sum.
+// send. --max-inflight-requests bounds their sum, and --max-connections that of bodies whose project is not known yet.
 const freeBytes = 8 << 10
 
 // keepBuffer is the largest buffer, in bytes, that goes back to the pool. The garbage collector takes rare larger ones.
@@ -21,7 +21,7 @@ type Buffer struct {
 	bytes.Buffer
 	budget *budget   // nil: no budget
 	held   int64     // bytes taken from the budget
-	since  time.Time // when it first took some
+	since  time.Time // when it first took some; see nobodys
 	meter  meter     // part of the buffer, so that a body does not allocate one
 }
 
@@ -50,6 +50,13 @@ func (b *Buffer) ReadFrom(r io.Reader) (int64, error) {
 	defer func() { b.meter = meter{} }()
 	return b.Buffer.ReadFrom(&b.meter)
 }
+
+// nobodys makes a buffer count as that of a slow body: nobody knows yet whose body it is, and strangers may not use up
+// the budget.
+func (b *Buffer) nobodys() { b.since = time.Unix(0, 0) }
+
+// known ends that.
+func (b *Buffer) known() { b.since = time.Time{} }
 
 // Write implements io.Writer, for what is made of a body. It returns ErrNoRoom when the budget is used up, and has
 // written a part then.

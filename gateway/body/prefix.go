@@ -13,13 +13,14 @@ import (
 // PrefixBytes is how much of a body Begin reads, and how much of it Prefix decompresses.
 const PrefixBytes = 64 << 10
 
-// Begin reads the first PrefixBytes of the request's body, as the client sent them, into wire, which must be empty. It
-// returns the errors of Read.
+// Begin reads the first PrefixBytes of the request's body, as the client sent them, into wire, which must be empty. All
+// bodies whose project is not known yet share the first half of the budget. Begin returns the errors of Read.
 func (r *Reader) Begin(ctx *fasthttp.RequestCtx, wire *Buffer) error {
 	if err := r.CheckHead(ctx); err != nil {
 		return err
 	}
 	wire.budget = &r.pool.budget
+	wire.nobodys()
 	// One byte less leaves the byte that tells whether the body is longer.
 	err := r.readWire(ctx, wire, min(PrefixBytes, r.limit+1)-1)
 	if errors.Is(err, ErrTooLarge) {
@@ -28,9 +29,9 @@ func (r *Reader) Begin(ctx *fasthttp.RequestCtx, wire *Buffer) error {
 	return err
 }
 
-// Prefix returns what the bytes that Begin has read hold, decompressed: at most PrefixBytes. It returns less if wire ends
-// within the compressed data, or is not valid in the encoding. The bytes belong to wire or to scratch, which must be
-// empty. Prefix returns ErrEncoding or ErrNoRoom.
+// Prefix returns what the bytes that Begin has read hold, decompressed: at most PrefixBytes. It returns less if wire
+// ends within the compressed data, or is not valid in the encoding. The bytes belong to wire or to scratch, which must
+// be empty. Prefix returns ErrEncoding or ErrNoRoom.
 func (r *Reader) Prefix(ctx *fasthttp.RequestCtx, wire, scratch *Buffer) ([]byte, error) {
 	coding, err := r.coding(ctx)
 	if err != nil {
@@ -43,6 +44,7 @@ func (r *Reader) Prefix(ctx *fasthttp.RequestCtx, wire, scratch *Buffer) ([]byte
 		return wire.Bytes(), nil
 	}
 	scratch.budget = &r.pool.budget
+	scratch.nobodys()
 	part := Reader{limit: PrefixBytes, pool: r.pool}
 	if err := part.decompress(coding, bytes.NewBuffer(wire.Bytes()), scratch); errors.Is(err, ErrNoRoom) {
 		return nil, err
@@ -57,6 +59,7 @@ func (r *Reader) Rest(ctx *fasthttp.RequestCtx, wire *Buffer) (*Buffer, error) {
 	coding, err := r.coding(ctx)
 	if err == nil {
 		wire.budget = &r.pool.budget
+		wire.known()
 		err = r.readWire(ctx, wire, r.limit)
 	}
 	if coding == codingNone {

@@ -136,3 +136,23 @@ func TestTwoStepsWithBadBodies(t *testing.T) {
 		}
 	}
 }
+
+// TestStrangersLeaveRoom: bodies whose project is not known yet use the first half of the budget only.
+func TestStrangersLeaveRoom(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("a", 60_000) // for which 56 KiB are taken
+	for budget, want := range map[int64]error{112<<10 - 1: body.ErrNoRoom, 112 << 10: nil} {
+		refused := 0
+		pool, err := body.NewPool(body.Config{Budget: budget, Largest: 1 << 20, Refused: func() { refused++ }})
+		require.NoError(t, err)
+		got := receiveTwice(t, pool, 1<<20, length(text), text)
+		assert.ErrorIs(t, got.begin, want, budget)
+		assert.Equal(t, want != nil, refused == 1)
+		if want == nil {
+			assert.Equal(t, text, got.whole)
+		}
+		whole, err := receive(t, pool.Reader(1<<20), length(text), false, 0, text)
+		assert.NoError(t, err)
+		assert.Equal(t, text, whole)
+	}
+}

@@ -192,7 +192,7 @@ func (s *Submission) admit() *Problem {
 	if p := s.authorize(); p != nil {
 		return p
 	}
-	if s.project.Limit != nil && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
+	if s.project.Limit != nil && !s.protocol.AnswersEach && s.project.Limit.Quota(s.in.now()).Remaining == 0 {
 		return s.rateLimited(1)
 	}
 	return nil

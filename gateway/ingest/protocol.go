@@ -26,6 +26,9 @@ type Protocol struct {
 	// ResendsItems says that clients send again only the events that were not kept. Ids made from an event's bytes then
 	// depend on how many equal events come before it in the request, and not on its place.
 	ResendsItems bool
+	// AnswersEach says that clients look for each event in the answer, whatever its status. The events of a request are
+	// then read even if nothing is left of the rate limit.
+	AnswersEach bool
 	// Key finds the project key in the request's head, as FindKey does.
 	Key func(ctx *fasthttp.RequestCtx) (Key, *Problem)
 	// BodyKey finds the project key in the first bytes of the body, at most body.PrefixBytes of it, decompressed. It

@@ -76,6 +76,9 @@ func (c *calls) release() {
 		c.items = nil
 	}
 	c.scan.Release()
+	if cap(c.scan.Repairs) > event.MaxBulkEvents { // of a body full of lone surrogates
+		c.scan.Repairs = nil
+	}
 	c.isBatch, c.hasType, c.typeAt, c.context, c.sentAt = false, false, span{}, nil, event.Timestamp{}
 	c.contexts = contexts{}
 	callsPool.Put(c)

@@ -14,14 +14,18 @@ type contexts struct {
 	has     []bool         // which members the context of the item has
 }
 
-// merge gives the batch's context to all items. It counts once for each of them against limit, in bytes.
-func (c *calls) merge(limit int) *ingest.Problem {
+// merge gives the batch's context to all items. It counts once for each of them against limit, in bytes. reserve counts
+// the memory that the new items take.
+func (c *calls) merge(limit int, reserve func(bytes int) *ingest.Problem) *ingest.Problem {
 	if len(c.context) == 0 || c.context[0] != '{' {
 		return nil
 	}
 	if len(c.context)*len(c.items) > limit {
 		return ingest.OverLimit(ingest.KindTooLarge, "The batch's context, counted once for each event, is larger than",
 			ingest.LimitBulkBytes, int64(limit), "bytes")
+	}
+	if p := reserve(len(c.scan.Data) + len(c.context)*len(c.items)); p != nil {
+		return p
 	}
 	c.readShared()
 	for i, item := range c.items {
@@ -84,8 +88,8 @@ type place struct {
 	inContext bool // the brace is that of the item's context, not the item's own
 }
 
-// placeIn returns where shared members belong in an item, and notes which of them the item has. It returns false if they
-// belong nowhere.
+// placeIn returns where shared members belong in an item, and notes which of them the item has. It returns false if
+// they belong nowhere.
 func (c *calls) placeIn(item []byte) (to place, ok bool) {
 	clear(c.contexts.has)
 	s := &c.scan

@@ -40,8 +40,8 @@ func lokiFields(kind strictjson.Kind, name []byte) strictjson.Field {
 	return strictjson.NoField
 }
 
-// splitLoki makes an event of every entry, with the labels of its stream. Clients send protobuf unless they are told not
-// to, and not all of them name it.
+// splitLoki makes an event of every entry, with the labels of its stream. Clients send protobuf unless they are told
+// not to, and not all of them name it.
 func splitLoki(s *ingest.Submission) *ingest.Problem {
 	sh := beginShipped(s)
 	defer sh.end()
@@ -161,7 +161,8 @@ func entryParts(in *strictjson.Scanner) (parts [3][]byte, ok bool) {
 	return parts, n == 2 || n == 3
 }
 
-// pushEntry composes an event of an entry's parts, which are JSON: the time, the line and the metadata, if there are any.
+// pushEntry composes an event of an entry's parts, which are JSON: the time, the line and the metadata, if there are
+// any.
 func (sh *shipped) pushEntry(s *ingest.Submission, labels []byte, parts [3][]byte) *ingest.Problem {
 	const stream, ts, line, metadata, end = `{"stream":`, `,"ts":`, `,"line":`, `,"metadata":`, `}`
 	size := len(stream) + len(labels) + len(ts) + len(parts[0]) + len(line) + len(parts[1]) +
@@ -180,8 +181,8 @@ func (sh *shipped) pushEntry(s *ingest.Submission, labels []byte, parts [3][]byt
 }
 
 // answerLoki answers 204 if every entry was kept. If one may be sent again the client sends all of them, and those that
-// were kept already are the same events. Otherwise the refusal is that of the first invalid entry: the others were kept,
-// and the client does not send them again.
+// were kept already are the same events. Otherwise the refusal is that of the first invalid entry: the others were
+// kept, and the client does not send them again.
 func answerLoki(s *ingest.Submission) *ingest.Problem {
 	worst, _ := count(s)
 	if worst == nil {

@@ -130,8 +130,8 @@ func timestampNanos(b []byte) (nanos int64, ok bool) {
 	return seconds*1e9 + rest, true
 }
 
-// eachField calls f for each field of a message that is a string or a message, in order, until f has a problem. It skips
-// other fields.
+// eachField calls f for each field of a message that is a string or a message, in order, until f has a problem. It
+// skips other fields.
 func eachField(b []byte, f func(protowire.Number, []byte) *ingest.Problem) *ingest.Problem {
 	for len(b) > 0 {
 		n, typ, size := protowire.ConsumeTag(b)

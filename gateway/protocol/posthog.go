@@ -61,6 +61,9 @@ func splitPostHog(s *ingest.Submission) *ingest.Problem {
 	defer c.release()
 	body := s.Body()
 	if bytes.HasPrefix(body, posthogForm) {
+		if p := reserving(s)(2 * len(body)); p != nil { // the member, and what it encodes
+			return p
+		}
 		body = posthogFormData(body)
 	}
 	if p := c.find(body); p != nil {

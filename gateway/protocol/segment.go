@@ -14,8 +14,17 @@ import (
 // failed request again whole. A retry has a fresh sentAt; an item is recognised by its messageId.
 var Segment = &ingest.Protocol{
 	Name: format.Segment, Format: format.Segment, Bulk: true, DerivesIDs: true, ResendsWhole: true,
-	Key: ingest.FindKey, BodyKey: keyFinders(segmentKey),
+	Key: findSegmentKey, BodyKey: keyFinders(segmentKey),
 	Split: splitSegment, Answer: answerSegment, Refuse: refuseSegment,
+}
+
+// findSegmentKey finds the key in a request's head. RudderStack's beacons have it in the query, as writeKey.
+func findSegmentKey(ctx *fasthttp.RequestCtx) (ingest.Key, *ingest.Problem) {
+	key, p := ingest.FindKey(ctx)
+	if p == nil && !key.Given() && len(ctx.URI().QueryString()) > 0 {
+		key = ingest.NewKey(ctx.QueryArgs().Peek("writeKey"))
+	}
+	return key, p
 }
 
 // segmentKey names the member of a body that is the key.
@@ -34,14 +43,22 @@ func splitSegment(s *ingest.Submission) *ingest.Problem {
 		return p
 	}
 	if c.isBatch {
-		if p := c.merge(s.MaxBodyBytes()); p != nil {
+		if p := c.merge(s.MaxBodyBytes(), reserving(s)); p != nil {
 			return p
 		}
 	} else if callType := segmentPathType(s.Ctx.URI().PathOriginal()); callType != "" && !c.hasType {
+		if p := reserving(s)(len(s.Body())); p != nil {
+			return p
+		}
 		c.giveType(callType)
 	}
 	c.decode(s, format.Segment)
 	return nil
+}
+
+// reserving returns a function that counts memory for what a protocol makes of the body.
+func reserving(s *ingest.Submission) func(bytes int) *ingest.Problem {
+	return func(bytes int) *ingest.Problem { return s.MadeProblem(s.Made().Reserve(bytes)) }
 }
 
 // segmentPathType returns the type of the calls of a path, or "" for a path of batches.

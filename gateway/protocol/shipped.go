@@ -67,8 +67,9 @@ func (sh *shipped) compose(s *ingest.Submission, size int) *ingest.Problem {
 	if sh.made += size; sh.made <= composedShare*s.MaxBulkBytes() {
 		return nil
 	}
-	return ingest.OverLimit(ingest.KindTooLarge, "The request's events, each with what they have in common, are larger than "+
-		strconv.Itoa(composedShare)+" times", ingest.LimitBulkBytes, int64(s.MaxBulkBytes()), "bytes")
+	return ingest.OverLimit(ingest.KindTooLarge,
+		"The request's events, with what they have in common, are larger than "+strconv.Itoa(composedShare)+" times",
+		ingest.LimitBulkBytes, int64(s.MaxBulkBytes()), "bytes")
 }
 
 // full refuses a request with too many events.
@@ -80,8 +81,8 @@ func full(s *ingest.Submission) *ingest.Problem {
 		event.MaxBulkEvents, "events")
 }
 
-// count counts what became of the events. It returns the problem that matters most to the client, the index of the first
-// event with such a problem, or nil if all events were kept.
+// count counts what became of the events. It returns the problem that matters most to the client, and the index of the
+// first event with such a problem; or nil if all events were kept.
 func count(s *ingest.Submission) (worst *ingest.Problem, at int) {
 	refused := 0
 	for i := range s.Items() {

@@ -123,16 +123,6 @@ func (ev *Event) SetID(text Text) bool {
 	return true
 }
 
-// ParseLevel reads a level's name or one of its synonyms, see Level, in any ASCII case.
-func ParseLevel(word Text) (Level, bool) {
-	var buf [longestLevel]byte
-	b, ok := word.Small(buf[:])
-	if !ok {
-		return 0, false
-	}
-	return parseLevel(b)
-}
-
 // ReadTime moves over a value and returns it as a timestamp: a string or a number as Timestamp describes. null is
 // absent, another value is not understood.
 func ReadTime(s *strictjson.Scanner) Timestamp {

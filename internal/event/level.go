@@ -1,5 +1,7 @@
 package event
 
+import "sluice/internal/strictjson"
+
 // Level is the severity of an event. The numbers are those of the level column; a larger number is more severe.
 type Level uint8
 
@@ -69,8 +71,18 @@ func levelOf(word []byte) Level {
 	return 0
 }
 
+// ParseLevel reads a level's name or one of its synonyms, see Level, in any ASCII case.
+func ParseLevel(word strictjson.Text) (Level, bool) {
+	var buf [longestLevel]byte
+	b, ok := word.Small(buf[:])
+	if !ok {
+		return 0, false
+	}
+	return parseLevel(b)
+}
+
 // ParseSeverity reads a level as ParseLevel does, or the number of a syslog severity, from 0 (emergency) to 7 (debug).
-func ParseSeverity(word Text) (Level, bool) {
+func ParseSeverity(word strictjson.Text) (Level, bool) {
 	if b, plain := word.Verbatim(); plain && len(b) == 1 && '0' <= b[0] && b[0] <= '7' {
 		return syslogLevels[b[0]-'0'], true
 	}

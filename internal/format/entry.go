@@ -91,12 +91,14 @@ var names = [...]map[string]strictjson.Field{
 	kindEntry: {
 		"message": fieldTexts + entryMessage, "msg": fieldTexts + entryMsg, "log": fieldTexts + entryLog,
 		"short_message": fieldTexts + entryShortMessage, "event.original": fieldTexts + entryOriginal,
-		"log.level": fieldTexts + entryLogLevel, "level": fieldTexts + entryLevel, "severity": fieldTexts + entrySeverity,
-		"severity_text": fieldTexts + entrySeverityText, "levelname": fieldTexts + entryLevelName,
+		"log.level": fieldTexts + entryLogLevel, "level": fieldTexts + entryLevel,
+		"severity": fieldTexts + entrySeverity, "severity_text": fieldTexts + entrySeverityText,
+		"levelname":  fieldTexts + entryLevelName,
 		"log.logger": fieldTexts + entryLogger, "logger": fieldTexts + entryLogger,
-		"host": fieldTexts + entryHost, "host.name": fieldTexts + entryHostName, "host.hostname": fieldTexts + entryHostname,
-		"hostname": fieldTexts + entryHostname, "server_name": fieldTexts + entryHostName,
-		"error": fieldError, "exception": fieldError, "error.type": fieldTexts + entryErrorType,
+		"host": fieldTexts + entryHost, "host.name": fieldTexts + entryHostName,
+		"host.hostname": fieldTexts + entryHostname, "hostname": fieldTexts + entryHostname,
+		"server_name": fieldTexts + entryHostName,
+		"error":       fieldError, "exception": fieldError, "error.type": fieldTexts + entryErrorType,
 		"error.message": fieldTexts + entryErrorMessage, "exception.type": fieldTexts + entryErrorClass,
 		"exception.message": fieldTexts + entryErrorValue,
 		"service":           fieldService, "service.name": fieldTexts + entryServiceName,
@@ -207,8 +209,8 @@ func (e *entry) first(into *strictjson.Text, from, to int) {
 	}
 }
 
-// levelOf reads a level's word, a syslog severity from 0 to 7, or a number from 10 to 60 as pino and bunyan write it. It
-// returns 0 for anything else.
+// levelOf reads a level's word, a syslog severity from 0 to 7, or a number from 10 to 60 as pino and bunyan write it.
+// It returns 0 for anything else.
 func levelOf(word strictjson.Text) event.Level {
 	if level, known := event.ParseSeverity(word); known {
 		return level

@@ -10,7 +10,8 @@ const Loki = "loki"
 
 // loki reads entries, each with the labels of its stream:
 //
-//	{"stream":{"app":"shop","level":"error"},"ts":"1732788000000000000","line":"payment failed","metadata":{"trace_id":"4bf9"}}
+//	{"stream":{"app":"shop","level":"error"},"ts":"1732788000000000000","line":"payment failed",
+//	 "metadata":{"trace_id":"4bf9"}}
 //
 // The members are those of a push in JSON. ts is in nanoseconds. A line that is a JSON object is read as the entry of a
 // logger. What labels and metadata say goes before what the line says.

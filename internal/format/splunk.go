@@ -108,7 +108,8 @@ func (p *splunk) event(s *strictjson.Scanner, ev *event.Event) *event.Error {
 		start := s.Pos
 		p.object(s, ev, kindEntry)
 		p.first(&ev.Message, entryMessage, entryOriginal)
-		if ev.Message.IsBlank() && p.texts[entryErrorMessage].IsBlank() && p.texts[entryErrorType].IsBlank() && s.Fault == "" {
+		said := !p.texts[entryErrorMessage].IsBlank() || !p.texts[entryErrorType].IsBlank()
+		if ev.Message.IsBlank() && !said && s.Fault == "" {
 			ev.Message = strictjson.Unrepaired(s.Data[start:s.Pos:s.Pos])
 		}
 	default:
