@@ -94,14 +94,19 @@ func TestEnvelopeHeader(t *testing.T) {
 // TestEnvelopeTime: no envelope takes long, whatever it holds.
 func TestEnvelopeTime(t *testing.T) {
 	t.Parallel()
-	const size = 5 << 20
+	const size = 2 << 20 // on which a reader that is not linear spends minutes
+	var r envelopeReader
+	r.init()
 	for _, part := range []string{
 		"{}\n", "\n", "x\n", "{\"type\":\"a\",\"length\":9}\n", "{\"type\":\"a\",\"length\":5000000}\n", "{\"type\":\"a\"}\n\n",
 		"{\"type\":\"a\",\"length\":1}\n\n", "{", "[", "\"", "{\"a\":", "\r", "{\"\\ud800\":1,",
 	} {
 		start := time.Now()
-		items, _ := itemsOf("{}\n" + strings.Repeat(part, size/len(part)))
-		took := time.Since(start)
-		assert.Less(t, took, 10*time.Second, fmt.Sprintf("%q: %d items", part, len(items)))
+		r.begin([]byte("{}\n" + strings.Repeat(part, size/len(part))))
+		items := 0
+		for _, more := r.next(); more; _, more = r.next() {
+			items++
+		}
+		assert.Less(t, time.Since(start), 30*time.Second, fmt.Sprintf("%q: %d items", part, items))
 	}
 }
