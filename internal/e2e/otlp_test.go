@@ -52,7 +52,7 @@ func TestOTLPCapturesBecomeRows(t *testing.T) {
 	// Not timestamp: in ninety days these events will be too old for it.
 	rows, err := p.db.Query(t.Context(), `SELECT client_timestamp, level, message, exception_type, exception_value, environment,
 		release, platform, server_name, transaction, trace_id, user_id, user_email, sdk_name, sdk_version, tags, payload
-		FROM events ORDER BY client_timestamp, event_id`)
+		FROM events ORDER BY client_timestamp, message`)
 	require.NoError(t, err)
 	defer rows.Close() //nolint:errcheck // read to its end
 	var got strings.Builder
