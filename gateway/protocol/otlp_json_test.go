@@ -51,7 +51,10 @@ func FuzzOTLPJSON(f *testing.F) {
 		}
 		for i, r := range j.records {
 			require.Equal(t, string(want[i]), string(r.raw))
-			item := bytes.Join([][]byte{r.resource.Of(made.Bytes()), r.scope.Of(made.Bytes()), r.raw, []byte(otlp.After)}, nil)
+			item := bytes.Join(
+				[][]byte{r.resource.Of(made.Bytes()), r.scope.Of(made.Bytes()), r.raw, []byte(otlp.After)},
+				nil,
+			)
 			require.True(t, json.Valid(item), "%s", item)
 		}
 	})
