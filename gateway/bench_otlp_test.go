@@ -13,9 +13,9 @@ import (
 	resource "go.opentelemetry.io/proto/slim/otlp/resource/v1"
 )
 
-// otlpBatch returns a request in protobuf with n log records, as an SDK sends them: each has the message and the tag of
-// event200 and two times, and one in five a trace id and a span id. All share a scope and a resource with the attributes
-// that the recorded clients have.
+// otlpBatch returns a request in protobuf with n log records, as an SDK sends them: each has the message and the tag
+// of event200 and two times, and one in five a trace id and a span id. All share a scope and a resource with the
+// attributes that the recorded clients have.
 func otlpBatch(tb testing.TB, n int) string {
 	tb.Helper()
 	str := func(k, v string) *common.KeyValue { return &common.KeyValue{Key: k, Value: otlpText(v)} }
@@ -37,7 +37,10 @@ func otlpBatch(tb testing.TB, n int) string {
 	}
 	return otlpProtobuf(tb, &logs.LogsData{ResourceLogs: []*logs.ResourceLogs{{
 		Resource: &resource.Resource{Attributes: []*common.KeyValue{
-			str("service.name", "shop"), str("service.version", "1.4.2"), str("deployment.environment.name", "prod"), str("host.name", "web-1"),
+			str(
+				"service.name",
+				"shop",
+			), str("service.version", "1.4.2"), str("deployment.environment.name", "prod"), str("host.name", "web-1"),
 		}},
 		ScopeLogs: []*logs.ScopeLogs{scope},
 	}}}).body
@@ -50,10 +53,22 @@ const otlpRecords = 512
 func (e *edge) otlp(b *testing.B) {
 	native := httpRequest(pathBulk, bulkOf(otlpRecords), "")
 	body := otlpBatch(b, otlpRecords)
-	batch := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
-		pathOTLPLogs, testKey, protobufType, len(body), body)
+	batch := fmt.Appendf(
+		nil,
+		"POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		pathOTLPLogs,
+		testKey,
+		protobufType,
+		len(body),
+		body,
+	)
 	rate := func(request []byte, d time.Duration) float64 {
-		return otlpRecords * hammer{addr: e.gateway, connections: bulkConnections, requests: [][]byte{request}}.run(b, d).rate()
+		return otlpRecords * hammer{
+			addr:        e.gateway,
+			connections: bulkConnections,
+			requests:    [][]byte{request},
+		}.run(b, d).
+			rate()
 	}
 	pairs(b, true, "ratio", "otlp_events/s", "native_events/s",
 		func(d time.Duration) float64 { return rate(batch, d) },

@@ -47,7 +47,9 @@ func TestOTLPItemSize(t *testing.T) {
 	t.Parallel()
 	const limit = 2000
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes = limit })
-	frame := len(`{"resource":{"attributes":[{"key":"k","value":{"stringValue":""}}]},"logRecord":{"body":{"stringValue":"ab"}}}`)
+	frame := len(
+		`{"resource":{"attributes":[{"key":"k","value":{"stringValue":""}}]},"logRecord":{"body":{"stringValue":"ab"}}}`,
+	)
 	for off, want := range map[int]int{-1: 0, 0: 0, 1: 1} {
 		of := otlpMessages("ab", "")
 		of.ResourceLogs[0].Resource = manyRecords(0, limit-frame+off).ResourceLogs[0].Resource
@@ -91,12 +93,22 @@ func TestOTLPSharedResource(t *testing.T) {
 	const bulk = 100_000
 	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes, c.MaxBodyBytes = bulk, bulk, 100*bulk })
 	const resourceBytes = 50_000
-	item := len(fmt.Sprintf(`{"resource":{"attributes":[{"key":"k","value":{"stringValue":"%s"}}]},"logRecord":{"body":{"stringValue":""}}}`,
-		strings.Repeat("r", resourceBytes)))
+	item := len(
+		fmt.Sprintf(
+			`{"resource":{"attributes":[{"key":"k","value":{"stringValue":"%s"}}]},"logRecord":{"body":{"stringValue":""}}}`,
+			strings.Repeat("r", resourceBytes),
+		),
+	)
 	fit := 8 * bulk / item
 	for _, n := range []int{fit - 1, fit, fit + 1, 1000} {
-		body := `{"resourceLogs":[{"resource":{"attributes":[{"key":"k","value":{"stringValue":"` + strings.Repeat("r", resourceBytes) +
-			`"}}]},"scopeLogs":[{"logRecords":[` + strings.TrimSuffix(strings.Repeat(`{"body":{"stringValue":""}},`, n), ",") + `]}]}]}`
+		body := `{"resourceLogs":[{"resource":{"attributes":[{"key":"k","value":{"stringValue":"` + strings.Repeat(
+			"r",
+			resourceBytes,
+		) +
+			`"}}]},"scopeLogs":[{"logRecords":[` + strings.TrimSuffix(
+			strings.Repeat(`{"body":{"stringValue":""}},`, n),
+			",",
+		) + `]}]}]}`
 		for encoding, r := range map[string]request{"protobuf": otlpProtobuf(t, manyRecords(n, resourceBytes)), "json": {path: pathOTLPLogs, body: body}} {
 			before := len(s.producer.Stored())
 			got, a := s.otlp(r)
@@ -131,22 +143,44 @@ func TestOTLPBothEncodings(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	str, kv := otlpText, func(k string, v *common.AnyValue) *common.KeyValue { return &common.KeyValue{Key: k, Value: v} }
-	list := &common.AnyValue{Value: &common.AnyValue_ArrayValue{ArrayValue: &common.ArrayValue{Values: []*common.AnyValue{
-		str("a\"é"), {Value: &common.AnyValue_IntValue{IntValue: -5}}, {Value: &common.AnyValue_DoubleValue{DoubleValue: 1e-7}}, {},
-		{Value: &common.AnyValue_BytesValue{BytesValue: []byte{1, 2, 255}}}, {Value: &common.AnyValue_BoolValue{BoolValue: true}},
-	}}}}
-	pairs := &common.AnyValue{Value: &common.AnyValue_KvlistValue{KvlistValue: &common.KeyValueList{Values: []*common.KeyValue{kv("l", list), kv("n", nil)}}}}
+	list := &common.AnyValue{
+		Value: &common.AnyValue_ArrayValue{ArrayValue: &common.ArrayValue{Values: []*common.AnyValue{
+			str(
+				"a\"é",
+			), {Value: &common.AnyValue_IntValue{IntValue: -5}}, {Value: &common.AnyValue_DoubleValue{DoubleValue: 1e-7}}, {},
+			{
+				Value: &common.AnyValue_BytesValue{BytesValue: []byte{1, 2, 255}},
+			}, {Value: &common.AnyValue_BoolValue{BoolValue: true}},
+		}}},
+	}
+	pairs := &common.AnyValue{
+		Value: &common.AnyValue_KvlistValue{
+			KvlistValue: &common.KeyValueList{Values: []*common.KeyValue{kv("l", list), kv("n", nil)}},
+		},
+	}
 	of := &logs.LogsData{ResourceLogs: []*logs.ResourceLogs{{
 		Resource: &resource.Resource{Attributes: []*common.KeyValue{
-			kv("service.name", str("shop")), kv("service.version", str("1.2.3")), kv("host.name", str("web-1")), kv("other", str("x")),
-			kv("deployment.environment.name", str("staging")), kv("telemetry.sdk.name", str("otel")), kv("telemetry.sdk.version", str("2")),
+			kv(
+				"service.name",
+				str("shop"),
+			), kv("service.version", str("1.2.3")), kv("host.name", str("web-1")), kv("other", str("x")),
+			kv(
+				"deployment.environment.name",
+				str("staging"),
+			), kv("telemetry.sdk.name", str("otel")), kv("telemetry.sdk.version", str("2")),
 		}},
 		ScopeLogs: []*logs.ScopeLogs{{
 			Scope: &common.InstrumentationScope{Name: "shop.pay", Version: "0.1"},
 			LogRecords: []*logs.LogRecord{{
 				TimeUnixNano: 1795839551749123456, SeverityNumber: 17, Body: pairs, TraceId: []byte("0123456789abcdef"),
-				Attributes: []*common.KeyValue{kv("exception.type", str("E")), kv("exception.message", str("m")), kv("user.id", str("7")),
-					kv("user.email", str("a@b")), kv("list", list), kv("exception.stacktrace", str("at x"))},
+				Attributes: []*common.KeyValue{
+					kv("exception.type", str("E")),
+					kv("exception.message", str("m")),
+					kv("user.id", str("7")),
+					kv("user.email", str("a@b")),
+					kv("list", list),
+					kv("exception.stacktrace", str("at x")),
+				},
 			}},
 		}},
 	}}}

@@ -152,7 +152,12 @@ func readCapture(t testing.TB, name string) request {
 	require.NoError(t, json.Unmarshal(text, &c))
 	body, err := base64.StdEncoding.DecodeString(c.Body)
 	require.NoError(t, err)
-	r := request{path: c.Request.Target, body: string(body), header: map[string]string{}, chunked: c.Request.Framing == "chunked"}
+	r := request{
+		path:    c.Request.Target,
+		body:    string(body),
+		header:  map[string]string{},
+		chunked: c.Request.Framing == "chunked",
+	}
 	for _, h := range c.Request.Headers {
 		switch h[0] {
 		case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Authorization":
@@ -212,7 +217,11 @@ func TestOTLPKeepsTheClientsBytes(t *testing.T) {
 	]}`})
 	require.Equal(t, 200, got.status, got.text)
 	around := `{"resource":{ "attributes" :[ ] },"resourceSchemaUrl":"r","scope":{"name":"\u0061"},"scopeSchemaUrl":"s","logRecord":`
-	assert.Equal(t, []string{around + `{ "a" : 1 }}`, around + `{"traceId":"0AF7"}}`, `{"logRecord":{}}`}, s.producer.Values())
+	assert.Equal(
+		t,
+		[]string{around + `{ "a" : 1 }}`, around + `{"traceId":"0AF7"}}`, `{"logRecord":{}}`},
+		s.producer.Values(),
+	)
 }
 
 // TestOTLPMalformed: a request whose structure is broken is refused whole, and nothing of it is kept.
@@ -260,13 +269,20 @@ func TestOTLPOneBadRecord(t *testing.T) {
 		assert.Contains(t, a.message, why)
 	}
 	good := `{"logRecord":{"a":` + strings.Repeat("[", 62) + strings.Repeat("]", 62) + `}}`
-	got := s.do(request{path: pathOTLPLogs, body: `{"resourceLogs":[{"scopeLogs":[{"logRecords":[` + good[len(`{"logRecord":`):len(good)-1] + `]}]}]}`})
+	got := s.do(
+		request{
+			path: pathOTLPLogs,
+			body: `{"resourceLogs":[{"scopeLogs":[{"logRecords":[` + good[len(`{"logRecord":`):len(good)-1] + `]}]}]}`,
+		},
+	)
 	assert.Equal(t, 200, got.status, got.text)
 	assert.Contains(t, s.producer.Values(), good, "64 levels")
 
 	deep := otlpText("x")
 	for range 30 {
-		deep = &common.AnyValue{Value: &common.AnyValue_ArrayValue{ArrayValue: &common.ArrayValue{Values: []*common.AnyValue{deep}}}}
+		deep = &common.AnyValue{
+			Value: &common.AnyValue_ArrayValue{ArrayValue: &common.ArrayValue{Values: []*common.AnyValue{deep}}},
+		}
 	}
 	of := otlpMessages("a", "", "b")
 	for body, why := range map[*common.AnyValue]string{deep: "deep", otlpText(strings.Repeat("a", 2000)): "max_event_bytes"} {
@@ -281,7 +297,11 @@ func TestOTLPOneBadRecord(t *testing.T) {
 // TestOTLPRefusals: a refusal is a Status in the encoding of the request.
 func TestOTLPRefusals(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes = 2000, 2000 }, withProjects(t, limited(1000, "60s")+"    origins: [\""+shop+"\"]\n"))
+	s := serve(
+		t,
+		func(c *Config, _ *Deps) { c.MaxEventBytes, c.MaxBulkBytes = 2000, 2000 },
+		withProjects(t, limited(1000, "60s")+"    origins: [\""+shop+"\"]\n"),
+	)
 	for encoding, r := range otlpBoth(t, "a") {
 		for name, c := range map[string]struct {
 			edit         func(*request)
@@ -317,9 +337,11 @@ func TestOTLPRefusals(t *testing.T) {
 	}
 	got := s.do(request{path: pathOTLPLogs, header: map[string]string{"Content-Type": "Application/X-Protobuf; a=b"}})
 	assert.Equal(t, 200, got.status, "an empty request")
-	got = s.do(from(shop, request{method: http.MethodOptions, path: pathOTLPLogs, noKey: true, header: map[string]string{
-		"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type",
-	}}))
+	got = s.do(
+		from(shop, request{method: http.MethodOptions, path: pathOTLPLogs, noKey: true, header: map[string]string{
+			"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type",
+		}}),
+	)
 	assert.Equal(t, 204, got.status)
 	assert.Contains(t, got.header.Get("Access-Control-Allow-Headers"), "Authorization, Content-Type")
 }
@@ -414,6 +436,8 @@ func TestOTLPRateLimit(t *testing.T) {
 // manyResources returns a request of n records that share a resource of that many bytes.
 func manyRecords(n, resourceBytes int) *logs.LogsData {
 	of := otlpMessages(make([]string, n)...)
-	of.ResourceLogs[0].Resource = &resource.Resource{Attributes: []*common.KeyValue{{Key: "k", Value: otlpText(strings.Repeat("r", resourceBytes))}}}
+	of.ResourceLogs[0].Resource = &resource.Resource{
+		Attributes: []*common.KeyValue{{Key: "k", Value: otlpText(strings.Repeat("r", resourceBytes))}},
+	}
 	return of
 }

@@ -33,7 +33,12 @@ func TestOTLPCapturesBecomeRows(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(text, &c))
 		for range 2 {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/v1/logs", strings.NewReader(string(c.Body)))
+			req, err := http.NewRequestWithContext(
+				t.Context(),
+				http.MethodPost,
+				p.url+"/v1/logs",
+				strings.NewReader(string(c.Body)),
+			)
 			require.NoError(t, err)
 			for _, h := range c.Request.Headers {
 				if h[0] == "Content-Type" {
@@ -50,9 +55,12 @@ func TestOTLPCapturesBecomeRows(t *testing.T) {
 	}
 	p.rows(11)
 	// Not timestamp: in ninety days these events will be too old for it.
-	rows, err := p.db.Query(t.Context(), `SELECT client_timestamp, level, message, exception_type, exception_value, environment,
+	rows, err := p.db.Query(
+		t.Context(),
+		`SELECT client_timestamp, level, message, exception_type, exception_value, environment,
 		release, platform, server_name, transaction, trace_id, user_id, user_email, sdk_name, sdk_version, tags, payload
-		FROM events ORDER BY client_timestamp, event_id`)
+		FROM events ORDER BY client_timestamp, message`,
+	)
 	require.NoError(t, err)
 	defer rows.Close() //nolint:errcheck // read to its end
 	var got strings.Builder

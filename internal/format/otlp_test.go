@@ -35,9 +35,21 @@ func tagsOf(ev *event.Event) map[string]string {
 
 func TestOTLPLevel(t *testing.T) {
 	t.Parallel()
-	want := map[int]event.Level{-1: event.LevelInfo, 0: event.LevelInfo, 25: event.LevelInfo, 2147483647: event.LevelInfo}
+	want := map[int]event.Level{
+		-1:         event.LevelInfo,
+		0:          event.LevelInfo,
+		25:         event.LevelInfo,
+		2147483647: event.LevelInfo,
+	}
 	for n := 1; n <= 24; n++ {
-		level := []event.Level{event.LevelDebug, event.LevelDebug, event.LevelInfo, event.LevelWarning, event.LevelError, event.LevelFatal}
+		level := []event.Level{
+			event.LevelDebug,
+			event.LevelDebug,
+			event.LevelInfo,
+			event.LevelWarning,
+			event.LevelError,
+			event.LevelFatal,
+		}
 		want[n] = level[(n-1)/4]
 	}
 	for n, level := range want {
@@ -130,13 +142,26 @@ func TestOTLPFields(t *testing.T) {
 	pair := func(key, value string) string { return `{"key":"` + key + `","value":{"stringValue":"` + value + `"}}` }
 	resource := func(pairs ...string) string { return `"resource":{"attributes":[` + strings.Join(pairs, ",") + `]}` }
 	ev := readOTLP(t, `{`+resource(
-		pair("service.name", "shop"), pair("service.version", "1.2"), pair("deployment.environment", "old"),
-		pair("deployment.environment.name", "prod"), pair("host.name", "web-1"), pair("telemetry.sdk.name", "opentelemetry"),
-		pair("telemetry.sdk.version", "1.9"), pair("telemetry.sdk.language", "go"), pair("service.name", "second"))+
+		pair("service.name", "shop"),
+		pair("service.version", "1.2"),
+		pair("deployment.environment", "old"),
+		pair(
+			"deployment.environment.name",
+			"prod",
+		),
+		pair("host.name", "web-1"),
+		pair("telemetry.sdk.name", "opentelemetry"),
+		pair("telemetry.sdk.version", "1.9"),
+		pair("telemetry.sdk.language", "go"),
+		pair("service.name", "second"),
+	)+
 		`,"resourceSchemaUrl":"x","scope":{"name":"shop.pay","version":"0.1","attributes":[`+pair("hidden", "1")+`]},"logRecord":{
 			"traceId":"0AF7651916CD43DD8448EB211C80319C","spanId":"b7ad6b7169203331","flags":1,"attributes":[`+strings.Join([]string{
 		pair("user.id", "7"), pair("user.email", "a@b"), pair("exception.type", "E"), pair("exception.message", "m"),
-		pair("exception.stacktrace", "at x"), pair("user\\u002eid", "8"), pair("", "no key"), `{"key":"n","value":{"intValue":"5"}}`, `7`,
+		pair(
+			"exception.stacktrace",
+			"at x",
+		), pair("user\\u002eid", "8"), pair("", "no key"), `{"key":"n","value":{"intValue":"5"}}`, `7`,
 	}, ",")+`]}}`)
 	assert.Equal(t, "1.2", ev.Release.String())
 	assert.Equal(t, "prod", ev.Environment.String())
@@ -152,7 +177,12 @@ func TestOTLPFields(t *testing.T) {
 	assert.False(t, ev.HasID)
 	assert.Empty(t, ev.Frames)
 
-	ev = readOTLP(t, `{`+resource(pair("deployment.environment", "old"))+`,"scope":{"name":"shop.pay","version":"0.1"},"logRecord":{"traceId":"00000000000000000000000000000000"}}`)
+	ev = readOTLP(
+		t,
+		`{`+resource(
+			pair("deployment.environment", "old"),
+		)+`,"scope":{"name":"shop.pay","version":"0.1"},"logRecord":{"traceId":"00000000000000000000000000000000"}}`,
+	)
 	assert.Equal(t, "shop.pay 0.1", ev.SDK.Name.String()+" "+ev.SDK.Version.String())
 	assert.Equal(t, "old", ev.Environment.String())
 	assert.Empty(t, ev.TraceID.String())
@@ -166,7 +196,8 @@ func TestOTLPFields(t *testing.T) {
 	}
 }
 
-// TestOTLPMany: the reader keeps the first tags, in time and memory linear in the item, and keeps no memory of a large one.
+// TestOTLPMany: the reader keeps the first tags, in time and memory linear in the item, and keeps no memory of a large
+// one.
 func TestOTLPMany(t *testing.T) {
 	t.Parallel()
 	var many strings.Builder
@@ -181,6 +212,10 @@ func TestOTLPMany(t *testing.T) {
 	assert.Equal(t, strings.Repeat("[", 20)+strings.Repeat("]", 20), ev.MessageText())
 	var d event.Decoder
 	d.Formats = format.All()
-	err := d.DecodeAs(format.OTLP, []byte(`{"logRecord":{"body":`+strings.Repeat(`{"arrayValue":{"values":[`, 21)+strings.Repeat(`]}}`, 21)+`}}`), &ev)
+	err := d.DecodeAs(
+		format.OTLP,
+		[]byte(`{"logRecord":{"body":`+strings.Repeat(`{"arrayValue":{"values":[`, 21)+strings.Repeat(`]}}`, 21)+`}}`),
+		&ev,
+	)
 	assert.ErrorContains(t, err, "deep")
 }

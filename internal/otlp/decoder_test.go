@@ -250,7 +250,10 @@ func TestLimits(t *testing.T) {
 		assert.Equal(t, rest, d.Rest)
 	}
 	d := otlp.Decoder{MostBytes: most, MostRecords: 10}
-	large := msg{}.sub(1, msg{}.sub(1, msg{}.sub(1, pair("k", text(strings.Repeat("a", most))))).sub(2, msg{}.sub(2, nil)))
+	large := msg{}.sub(
+		1,
+		msg{}.sub(1, msg{}.sub(1, pair("k", text(strings.Repeat("a", most))))).sub(2, msg{}.sub(2, nil)),
+	)
 	assert.Equal(t, []string{"too large", `{"logRecord":{}}`}, decode(t, &d, append(large, request(nil)...)))
 }
 
@@ -286,7 +289,11 @@ func full() *logs.LogsData {
 	whole := &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: -5}}
 	double := &common.AnyValue{Value: &common.AnyValue_DoubleValue{DoubleValue: 1.25}}
 	raw := &common.AnyValue{Value: &common.AnyValue_BytesValue{BytesValue: []byte{1, 2, 255}}}
-	list := &common.AnyValue{Value: &common.AnyValue_ArrayValue{ArrayValue: &common.ArrayValue{Values: []*common.AnyValue{str("a"), whole, {}}}}}
+	list := &common.AnyValue{
+		Value: &common.AnyValue_ArrayValue{
+			ArrayValue: &common.ArrayValue{Values: []*common.AnyValue{str("a"), whole, {}}},
+		},
+	}
 	pairs := &common.AnyValue{Value: &common.AnyValue_KvlistValue{KvlistValue: &common.KeyValueList{
 		Values: []*common.KeyValue{kv("list", list), kv("double", double), kv("", nil)},
 	}}}
@@ -297,17 +304,26 @@ func full() *logs.LogsData {
 				kv("service.name", str("shop")), kv("service.version", str("1.2.3")), kv("host.name", str("web-1")),
 				kv("deployment.environment", str("staging")), kv("telemetry.sdk.name", str("opentelemetry")),
 			},
-			EntityRefs: []*common.EntityRef{{Type: "service", IdKeys: []string{"service.name"}, DescriptionKeys: []string{"service.version"}}},
+			EntityRefs: []*common.EntityRef{
+				{Type: "service", IdKeys: []string{"service.name"}, DescriptionKeys: []string{"service.version"}},
+			},
 		},
 		ScopeLogs: []*logs.ScopeLogs{{
-			Scope:     &common.InstrumentationScope{Name: "shop.pay", Version: "0.1", Attributes: []*common.KeyValue{kv("a", raw)}},
+			Scope: &common.InstrumentationScope{
+				Name:       "shop.pay",
+				Version:    "0.1",
+				Attributes: []*common.KeyValue{kv("a", raw)},
+			},
 			SchemaUrl: "https://example.com",
 			LogRecords: []*logs.LogRecord{
 				{
 					TimeUnixNano: 1795839551749000000, ObservedTimeUnixNano: 1795839551749000001, SeverityNumber: 17,
 					SeverityText: "ERROR", Body: str("payment failed: \"é\"\n"), TraceId: []byte("0123456789abcdef"), SpanId: []byte("01234567"),
 					Flags: 1, DroppedAttributesCount: 2, Attributes: []*common.KeyValue{
-						kv("exception.type", str("PayError")), kv("exception.message", str("refused")), kv("user.id", whole),
+						kv(
+							"exception.type",
+							str("PayError"),
+						), kv("exception.message", str("refused")), kv("user.id", whole),
 						kv("pairs", pairs), kv("raw", raw), kv("list", list),
 					},
 				},
@@ -325,7 +341,9 @@ func seeds(t testing.TB) [][]byte {
 	require.NoError(t, err)
 	seeds := [][]byte{
 		all, nil, request(msg{}.sub(5, nested(25, true))), request(msg{}.group(77, msg{}.str(1, "x"))),
-		request(msg{}.sub(5, msg{}.sub(5, msg{}.sub(1, text("a")))).sub(5, msg{}.sub(5, msg{}.sub(1, text("b"))).num(8, 1))),
+		request(
+			msg{}.sub(5, msg{}.sub(5, msg{}.sub(1, text("a")))).sub(5, msg{}.sub(5, msg{}.sub(1, text("b"))).num(8, 1)),
+		),
 		request(msg{}.sub(5, text("\xff"))),
 	}
 	recorded, err := filepath.Glob("../../gateway/testdata/captures/otlp-go-*.json")
