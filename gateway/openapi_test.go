@@ -591,11 +591,11 @@ func TestOpenAPIEventSchema(t *testing.T) {
 		`[]`, `["x"]`, `[1]`, `[["k",1]]`, `[[1,"k"]]`, `[["k"]]`, `[{}]`, `[{"lineno":"1"}]`, `[{"in_app":1}]`, `[{"filename":1}]`,
 		`{}`, `{"type":"x"}`, `{"type":1}`, `{"value":"x"}`, `{"id":1}`, `{"id":true}`, `{"email":1}`, `{"name":1}`, `{"version":"1"}`, `{"k":[1]}`}
 	fields := slices.Sorted(maps.Keys(described.at("components", "schemas", "Event", "properties").(map[string]any)))
-	for _, field := range append(fields, "unknown") {
+	for _, field := range append(fields, "unknown", "msg", "log", "severity", "host", "@timestamp") {
 		for _, value := range values {
 			body := fmt.Sprintf(`{"message":"m",%q:%s}`, field, value)
-			if field == "message" {
-				body = fmt.Sprintf(`{"message":%s}`, value)
+			if field == "message" || field == "msg" || field == "log" {
+				body = fmt.Sprintf(`{%q:%s}`, field, value)
 			}
 			parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
 			if err != nil {

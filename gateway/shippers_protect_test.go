@@ -129,3 +129,17 @@ func TestShipperContentTypes(t *testing.T) {
 		assert.Equal(t, 415, got.status, contentType)
 	}
 }
+
+// TestShippersShareNoNames: what a name means to one protocol is nothing to another, though they share memory.
+func TestShippersShareNoNames(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for range 20 {
+		s.elastic(200, `{"index":{"stream":{},"values":[],"streams":1}}`, `{"message":"m"}`)
+		s.elastic(400, `{"streams":[]}`, `{"message":"m"}`)
+		got := s.do(request{path: pathLoki, body: `{"streams":[{"stream":{"app":"x"},"values":[["1","a"]]}]}`, header: map[string]string{"Content-Type": "application/json"}})
+		require.Equal(t, 204, got.status, got.text)
+	}
+	assert.Contains(t, s.producer.Values(), `{"stream":{"app":"x"},"ts":"1","line":"a"}`)
+	assert.Len(t, s.producer.Values(), 2)
+}

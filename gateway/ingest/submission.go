@@ -93,7 +93,7 @@ func (s *Submission) nthID(raw []byte) uuid.UUID {
 }
 
 // Decompress replaces the body by what it holds in an encoding that no header names: gzip, deflate (which is zlib),
-// zstd, br or base64. The body's size limit applies.
+// zstd, br, base64, or snappy (a block of it). The body's size limit applies.
 func (s *Submission) Decompress(coding string) *Problem {
 	plain := body.GetBuffer()
 	limit := s.bodyLimit()

@@ -17,12 +17,7 @@ var ElasticBulk = &ingest.Protocol{
 	Split: splitElastic, Answer: answerElastic, Refuse: refuseElastic,
 }
 
-// The kinds of objects and the fields of a line of metadata.
-const (
-	kindAction strictjson.Kind = iota
-	kindMeta
-)
-
+// The fields of a line of metadata.
 const (
 	fieldCreate = 1 + strictjson.NoField + iota
 	fieldIndex
@@ -30,6 +25,7 @@ const (
 	fieldDelete
 	fieldMetaIndex
 	fieldMetaID
+	fieldElasticEnd
 )
 
 // elasticActions are the names of the actions.
@@ -82,7 +78,6 @@ var (
 func splitElastic(s *ingest.Submission) *ingest.Problem {
 	sh := beginShipped(s)
 	defer sh.end()
-	sh.scan.Fields = elasticFields
 	fallback := pathIndex(s.Ctx)
 	var actions []elasticAction
 	lines := s.Body()

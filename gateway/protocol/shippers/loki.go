@@ -16,14 +16,9 @@ var LokiPush = &ingest.Protocol{
 	Split: splitLoki, Answer: answerLoki, Refuse: ingest.WriteProblem,
 }
 
-// The kinds of objects and the fields of a push.
+// The fields of a push.
 const (
-	kindPush strictjson.Kind = iota
-	kindStream
-)
-
-const (
-	fieldStreams = 1 + strictjson.NoField + iota
+	fieldStreams = fieldElasticEnd + iota
 	fieldStream
 	fieldValues
 )
@@ -69,7 +64,6 @@ var (
 // push reads a push in JSON. Only brackets and quotes count until each entry is decoded on its own.
 func (sh *shipped) push(s *ingest.Submission) *ingest.Problem {
 	sc := &sh.scan
-	sc.Fields = lokiFields
 	sc.Reset(s.Body(), sc.Repairs[:0])
 	if sc.Peek() != '{' {
 		return errLokiForm

@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"sluice/gateway/body"
 	"sluice/gateway/ingest"
 )
 
@@ -24,7 +23,7 @@ var errLokiProtobuf = ingest.Refuse(ingest.KindMalformed, "The push is not a Pus
 
 // pushProtobuf reads a push in protobuf.
 func (sh *shipped) pushProtobuf(s *ingest.Submission) *ingest.Problem {
-	if p := s.Decompress(body.Snappy); p != nil {
+	if p := s.Decompress("snappy"); p != nil {
 		return p
 	}
 	return eachField(s.Body(), func(n protowire.Number, v []byte) *ingest.Problem {

@@ -22,8 +22,26 @@ type shipped struct {
 }
 
 var shippedPool = sync.Pool{New: func() any {
-	return &shipped{decoder: event.Decoder{Formats: format.All()}}
+	sh := &shipped{decoder: event.Decoder{Formats: format.All()}}
+	sh.scan.Fields = shippedFields
+	return sh
 }}
+
+// The kinds of objects around the events, of all protocols: the scanner remembers what their members are.
+const (
+	kindAction strictjson.Kind = iota
+	kindMeta
+	kindPush
+	kindStream
+)
+
+// shippedFields returns the field of a member, see strictjson.Scanner.
+func shippedFields(kind strictjson.Kind, name []byte) strictjson.Field {
+	if kind == kindPush || kind == kindStream {
+		return lokiFields(kind, name)
+	}
+	return elasticFields(kind, name)
+}
 
 // beginShipped returns the memory for a request. The caller ends it.
 func beginShipped(s *ingest.Submission) *shipped {
