@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { clickhousetest.Main(m) }
 // waitUntil waits for a condition, not for a time.
 func waitUntil(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(40 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -21,7 +21,7 @@ func waitUntil(t *testing.T, what string, condition func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			t.Fatalf("not in 40 s: %s", what)
+			t.Fatalf("not in a minute: %s", what)
 		}
 	}
 }

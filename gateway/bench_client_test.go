@@ -89,13 +89,13 @@ func (h hammer) connection(start time.Time, d time.Duration, index int) ([]time.
 	return latencies, nil
 }
 
-// readAccepted reads one answer, which must be 202.
+// readAccepted reads one answer, which must be 202, or 200 as other protocols want it.
 func readAccepted(r *bufio.Reader) error {
 	line, err := r.ReadSlice('\n')
 	if err != nil {
 		return err
 	}
-	if !bytes.HasPrefix(line, []byte("HTTP/1.1 202")) {
+	if !bytes.HasPrefix(line, []byte("HTTP/1.1 202")) && !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
 		return fmt.Errorf("got %q", line)
 	}
 	length := 0

@@ -49,6 +49,8 @@ func BenchmarkEdge(b *testing.B) {
 		b.Run("latency", e.latency) // before the bulks, whose gigabytes the system is still writing to disk afterwards
 		b.Run("bulk", e.bulk)
 		b.Run("gzip", e.gzip)
+		b.Run("sentry", e.sentry)
+		b.Run("otlp", e.otlp)
 		return nil
 	}); err != nil {
 		b.Error(err)
@@ -124,7 +126,7 @@ func newEdge(b *testing.B) *edge {
 }
 
 // background runs a function until the benchmark ends.
-func background(b *testing.B, run func(context.Context) error) {
+func background(b testing.TB, run func(context.Context) error) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

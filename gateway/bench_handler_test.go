@@ -24,8 +24,12 @@ func BenchmarkHandler(b *testing.B) {
 	handler := handlerOf(b)
 	for _, row := range []struct{ name, path, body string }{
 		{"single", pathEvents, event200(1)},
+		{"envelope", pathEnvelope, envelopeOf(1, event200(1))},
+		{"stock envelope", pathEnvelope, stockEnvelope(b)},
 		{"bulk10", pathBulk, bulkOf(10)},
 		{"bulk1000", pathBulk, bulkOf(1000)},
+		{"bulk512", pathBulk, bulkOf(512)},
+		{"otlp512", pathOTLPLogs, otlpBatch(b, 512)},
 		{"health", pathHealth, ""},
 		{"notfound", "/api/v1/nowhere", event200(1)},
 	} {
@@ -42,6 +46,9 @@ func BenchmarkHandler(b *testing.B) {
 				ctx.ResetUserValues()
 				ctx.Request.SetRequestURI(row.path)
 				ctx.Request.Header.Set("X-Api-Key", testKey)
+				if row.path == pathOTLPLogs {
+					ctx.Request.Header.SetContentType(protobufType)
+				}
 				if row.body != "" {
 					ctx.Request.Header.SetMethod(fasthttp.MethodPost)
 					body.Reset([]byte(row.body))
@@ -59,7 +66,7 @@ func BenchmarkHandler(b *testing.B) {
 }
 
 // handlerOf returns the handler of a gateway whose Kafka acknowledges everything at once.
-func handlerOf(b *testing.B) fasthttp.RequestHandler {
+func handlerOf(b testing.TB) fasthttp.RequestHandler {
 	b.Helper()
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: 10 * time.Second, HTTPIdleTimeout: time.Minute,

@@ -44,7 +44,7 @@ func (got reply) open(t *testing.T, origin string) {
 	if (h.Get("Vary") == "Origin") != (origin != "*") {
 		t.Errorf("%d: Vary %q", got.status, h.Get("Vary"))
 	}
-	const exposed = "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, X-Accepted-Events, X-Rejected-Events"
+	const exposed = "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, X-Accepted-Events, X-Rejected-Events, X-Sentry-Rate-Limits"
 	if h.Get("Access-Control-Expose-Headers") != exposed {
 		t.Errorf("%d: exposed %q", got.status, h.Get("Access-Control-Expose-Headers"))
 	}

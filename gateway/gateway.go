@@ -96,6 +96,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.metrics, g.events = newMetrics(routeStatuses()), ingest.NewMetrics(protocolNames())
+	expectIgnored(g.events)
 	collectors := append(g.metrics.collectors(), g.events.Collectors()...)
 	if store := cfg.limitStore(); store.Enabled() {
 		store.Wait, store.Timeout = deps.storeWait, deps.storeWait
@@ -370,4 +371,4 @@ func (g *Gateway) Ready() error {
 const laneGrace = time.Minute
 
 // Live returns an error if a lane of the publisher makes no progress. Waiting for Kafka counts as progress.
-func (g *Gateway) Live() error { return g.publisher.Stalled(g.cfg.RequestTimeout + laneGrace) }
+func (g *Gateway) Live() error { return g.publisher.Stalled(g.ingester.LongestWait() + laneGrace) }

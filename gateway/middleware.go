@@ -198,7 +198,7 @@ func (s *server) answerExpect(c *fiber.Ctx) error {
 	switch r := routeOf(ctx); {
 	case r.protocol != nil && r.takes(ctx.Method()):
 		state.mayContinue = s.ingester.IngestHead(ctx, r.protocol)
-	case r.protocol == nil && (ctx.IsGet() || ctx.IsHead()):
+	case r.protocol == nil && (ctx.IsGet() || ctx.IsHead() || r.takes(ctx.Method())):
 		state.mayContinue = true // the handler answers, on every path
 	default:
 		s.notFound(ctx, r)

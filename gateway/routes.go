@@ -20,6 +20,14 @@ const (
 	pathLimits  = "/api/v1/limits"
 	pathHealth  = "/healthz"
 	pathStream  = "/api/v1/stream"
+
+	pathOTLPLogs = "/v1/logs"
+)
+
+// The paths of Sentry's clients. The project in them is for the client: the key decides.
+const (
+	pathSentryEnvelope = "/api/{n}/envelope/"
+	pathSentryStore    = "/api/{n}/store/"
 )
 
 // Names of the routes in metrics and log lines.
@@ -29,6 +37,9 @@ const (
 	routeOpenAPI = "openapi"
 	routeLimits  = "limits"
 	routeHealth  = "health"
+	routeSegment = "segment"
+	routePostHog = "posthog"
+	routeOTLP    = "otlp_logs"
 	routeStream  = "stream"
 	routeOther   = "other" // every other path, and requests that could not be read
 )
@@ -57,6 +68,20 @@ type route struct {
 // ingestStatuses are the statuses of a route that takes events.
 var ingestStatuses = []int{202, 204, 400, 401, 403, 405, 408, 413, 415, 429, 500, 503}
 
+// okStatuses are those of a route that takes events and answers 200.
+var okStatuses = append([]int{200}, ingestStatuses[1:]...)
+
+// segmentRoute is a path of Segment's clients, with its short form.
+func segmentRoute(path string, aliases ...string) *route {
+	return &route{
+		path: path, aliases: aliases, methods: onlyPost, label: routeSegment, statuses: okStatuses,
+		protocol: protocol.Segment,
+	}
+}
+
+// otlpStatuses are those of OpenTelemetry's clients, which send again only what is answered 429 or 503.
+var otlpStatuses = []int{200, 204, 400, 401, 403, 405, 413, 415, 429, 500, 503}
+
 // routes is the whole public surface. The router, the Allow header, the hints of a 404, the labels of the metrics and
 // the body limits come from this table, and a test compares it with openapi.json. A new protocol is a new row with
 // its own protocol value.
@@ -69,9 +94,47 @@ var routes = derived(
 		path: pathBulk, methods: onlyPost, label: routeBulk, statuses: ingestStatuses,
 		words: []string{"bulk", "batch", "_bulk"}, protocol: protocol.NativeBulk,
 	},
+	segmentRoute("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"),
+	segmentRoute("/v1/track", "/v1/t"),
+	segmentRoute("/v1/identify", "/v1/i"),
+	segmentRoute("/v1/page", "/v1/p"),
+	segmentRoute("/v1/screen", "/v1/s"),
+	segmentRoute("/v1/group", "/v1/g"),
+	segmentRoute("/v1/alias", "/v1/a"),
 	&route{
-		path: pathLimits, methods: getAndHead, label: routeLimits, statuses: []int{200, 204, 400, 401, 403, 405, 429},
-		words: []string{"limits", "limit", "quota"}, get: (*server).limits,
+		path: "/batch/", aliases: []string{"/batch", "/i/v0/ai/batch/", "/i/v0/ai/batch"},
+		methods: onlyPost, label: routePostHog, statuses: okStatuses,
+		protocol: protocol.PostHog,
+	},
+	&route{
+		path: "/e/", aliases: []string{"/e", "/i/v0/e/", "/i/v0/e", "/capture/", "/capture", "/track/", "/track"},
+		methods: onlyPost, label: routePostHog, statuses: okStatuses, words: []string{"capture"},
+		protocol: protocol.PostHog,
+	},
+	&route{
+		path: "/flags/", aliases: []string{"/flags", "/decide/", "/decide"},
+		methods: []string{fasthttp.MethodGet, fasthttp.MethodHead, fasthttp.MethodPost},
+		label:   routePostHog, statuses: okStatuses, get: (*server).posthogFlags,
+	},
+	&route{
+		path: "/array/{n}/config", methods: getAndHead, label: routePostHog, statuses: okStatuses,
+		get: (*server).posthogConfig,
+	},
+	&route{
+		path: "/array/{n}/config.js", methods: getAndHead, label: routePostHog, statuses: okStatuses,
+		get: (*server).posthogScript,
+	},
+	&route{
+		path: pathSentryEnvelope, aliases: []string{"/api/{n}/envelope"}, methods: onlyPost, label: "sentry_envelope",
+		statuses: okStatuses, words: []string{"envelope"}, protocol: protocol.SentryEnvelope,
+	},
+	&route{
+		path: pathSentryStore, aliases: []string{"/api/{n}/store"}, methods: onlyPost, label: "sentry_store",
+		statuses: okStatuses, words: []string{"store"}, protocol: protocol.SentryStore,
+	},
+	&route{
+		path: pathOTLPLogs, methods: onlyPost, label: routeOTLP, statuses: otlpStatuses,
+		words: []string{"logs", "logrecords"}, protocol: protocol.OTLPLogs,
 	},
 	&route{
 		path: pathStream, methods: onlyGet, label: routeStream,
@@ -80,12 +143,51 @@ var routes = derived(
 		words:    []string{"stream", "ws", "websocket"}, get: (*server).stream,
 	},
 	&route{
+		path: pathLimits, methods: getAndHead, label: routeLimits, statuses: []int{200, 204, 400, 401, 403, 405, 429},
+		words: []string{"limits", "limit", "quota"}, get: (*server).limits,
+	},
+	&route{
 		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},
 		words: []string{"openapi.json", "openapi", "swagger.json"}, get: (*server).openAPI,
 	},
 	&route{
 		path: pathHealth, methods: getAndHead, label: routeHealth, statuses: []int{200, 204, 405, 503},
 		words: []string{"healthz", "health"}, get: (*server).health,
+	},
+
+	// Log shippers.
+	&route{
+		path: pathElastic, methods: postAndPut, label: "elastic", statuses: shipperStatuses,
+		protocol: protocol.ElasticBulk,
+	},
+	&route{
+		path: pathElasticIndex, methods: postAndPut, label: "elastic", statuses: shipperStatuses,
+		protocol: protocol.ElasticBulk,
+	},
+	&route{
+		path: pathElasticInfo, methods: getAndHead, label: "elastic_probe", statuses: probeStatuses,
+		get: probe(protocol.ElasticInfo),
+	},
+	&route{
+		path: pathElasticLicense, methods: getAndHead, label: "elastic_probe", statuses: probeStatuses,
+		get: probe(protocol.ElasticLicense),
+	},
+	&route{
+		path: pathElasticHealth, methods: getAndHead, label: "elastic_probe", statuses: probeStatuses,
+		get: probe(protocol.ElasticHealth),
+	},
+	&route{path: pathLoki, methods: onlyPost, label: "loki", statuses: shipperStatuses, protocol: protocol.LokiPush},
+	&route{
+		path: pathSplunk, aliases: []string{"/services/collector", "/services/collector/1.0", "/services/collector/event/1.0"},
+		methods: onlyPost, label: "splunk", statuses: shipperStatuses, protocol: protocol.SplunkEvents,
+	},
+	&route{
+		path: pathSplunkRaw, aliases: []string{"/services/collector/raw/1.0"},
+		methods: onlyPost, label: "splunk", statuses: shipperStatuses, protocol: protocol.SplunkRaw,
+	},
+	&route{
+		path: pathSplunkHealth, aliases: []string{"/services/collector/health/1.0"},
+		methods: getAndHead, label: "splunk_probe", statuses: []int{200, 204, 405, 503}, get: (*server).splunkHealth,
 	},
 )
 
@@ -120,6 +222,15 @@ func protocolNames() (names []string) {
 		}
 	}
 	return names
+}
+
+// expectIgnored makes the counters of what the protocols ignore start at zero.
+func expectIgnored(m *ingest.Metrics) {
+	for _, r := range routes {
+		if r.protocol != nil {
+			m.Expect(r.protocol.Name, r.protocol.Ignores)
+		}
+	}
 }
 
 // routeStatuses returns the statuses of each label.

@@ -79,7 +79,7 @@ func TestSpoolOverHTTP(t *testing.T) {
 	if n := metric("spool_oldest_seconds"); n != 60 {
 		t.Errorf("the oldest has waited for %v s", n)
 	}
-	if n := metric("events_accepted_total"); n != 80 {
+	if n := metric("events_accepted_total/native"); n != 80 {
 		t.Errorf("%v accepted", n)
 	}
 	s.clock.advance(time.Hour)

@@ -75,7 +75,7 @@ func (b *broker) joined(t *testing.T) Member {
 	t.Helper()
 	group := b.Join()
 	t.Cleanup(group.Leave)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	gen, err := group.Next(ctx)
 	require.NoError(t, err)
@@ -121,5 +121,5 @@ func (l *logged) String() string {
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, 40*time.Second, 10*time.Millisecond, what)
+	require.Eventually(t, condition, time.Minute, 10*time.Millisecond, what)
 }

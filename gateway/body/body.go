@@ -62,8 +62,19 @@ func NewPool(cfg Config) (*Pool, error) {
 	return p, nil
 }
 
+// Budget returns how many bytes the bodies may hold, see Config. 0 is no bound.
+func (p *Pool) Budget() int64 { return p.budget.most }
+
 // Used returns how many bytes the bodies hold now, without the first 8 KiB of each.
 func (p *Pool) Used() int64 { return p.budget.used.Load() }
+
+// Buffer returns an empty buffer for what is made of a body, whose memory counts like a body's. The caller must release
+// it.
+func (p *Pool) Buffer() *Buffer {
+	b := GetBuffer()
+	b.budget = &p.budget
+	return b
+}
 
 // Reader returns a reader of bodies of at most limit bytes, before and after decompression.
 func (p *Pool) Reader(limit int) *Reader { return &Reader{limit: limit, pool: p} }
@@ -100,12 +111,12 @@ func (r *Reader) Read(ctx *fasthttp.RequestCtx, dst *Buffer) error {
 	}
 	dst.budget = &r.pool.budget
 	if coding == codingNone {
-		return r.readWire(ctx, dst)
+		return r.readWire(ctx, dst, r.limit)
 	}
 	wire := GetBuffer()
 	defer wire.Release()
 	wire.budget = &r.pool.budget
-	if err := r.readWire(ctx, wire); err != nil {
+	if err := r.readWire(ctx, wire, r.limit); err != nil {
 		return err
 	}
 	return r.decompress(coding, &wire.Buffer, dst)
@@ -125,19 +136,20 @@ func (r *Reader) ReadAll(src io.Reader, dst *Buffer) error {
 // bytes themselves.
 const firstGrowth = 64 << 10
 
-// readWire reads the body as the client sent it.
-func (r *Reader) readWire(ctx *fasthttp.RequestCtx, dst *Buffer) error {
+// readWire reads the body as the client sent it, after what dst has of it already. It returns ErrTooLarge if the body
+// has more than limit bytes.
+func (r *Reader) readWire(ctx *fasthttp.RequestCtx, dst *Buffer, limit int) error {
 	stream := ctx.RequestBodyStream()
 	if stream == nil {
 		return nil
 	}
-	if n := ctx.Request.Header.ContentLength(); n > 0 {
+	if n := ctx.Request.Header.ContentLength() - dst.Len(); n > 0 {
 		dst.Grow(min(n, firstGrowth) + bytes.MinRead)
 	}
 	// One byte more than the limit tells a body that is too large from one that just fits.
-	progress := newProgressReader(ctx, stream, r.pool.silence, int64(r.limit)+1)
+	progress := newProgressReader(ctx, stream, r.pool.silence, int64(limit-dst.Len())+1)
 	defer progress.release()
-	got, err := dst.ReadFrom(progress)
+	_, err := dst.ReadFrom(progress)
 	var timeout net.Error
 	switch {
 	case errors.Is(err, ErrNoRoom), errors.Is(err, ErrTooSlow):
@@ -146,7 +158,7 @@ func (r *Reader) readWire(ctx *fasthttp.RequestCtx, dst *Buffer) error {
 		return ErrTooSlow
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrTruncated, err)
-	case got > int64(r.limit):
+	case dst.Len() > limit:
 		return ErrTooLarge
 	}
 	return nil

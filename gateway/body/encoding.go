@@ -2,6 +2,7 @@ package body
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ const (
 	codingDeflate
 	codingZstd
 	codingBrotli
+	codingBase64 // never in a header
+	codingSnappy
 )
 
 // AcceptedEncodings lists the supported encodings, for the Accept-Encoding of an answer 415 (RFC 9110, section 12.5.3).
@@ -63,10 +66,16 @@ func parseEncoding(name []byte) (coding encoding, supported bool) {
 }
 
 // Decode decompresses wire into dst, which must be empty, for protocols whose clients do not name the encoding in a
-// header. coding is gzip, deflate, zstd or br; another one is ErrEncoding. Decode uses up wire and returns the errors
-// of Read.
+// header. coding is gzip, deflate, zstd, br, base64 or Snappy; another one is ErrEncoding. Decode uses up wire and
+// returns the errors of Read.
 func (r *Reader) Decode(coding string, wire, dst *Buffer) error {
 	known, ok := parseEncoding([]byte(coding))
+	switch coding {
+	case "base64":
+		known, ok = codingBase64, true
+	case Snappy:
+		known, ok = codingSnappy, true
+	}
 	if !ok || known == codingNone {
 		return ErrEncoding
 	}
@@ -89,6 +98,10 @@ func (r *Reader) decompress(coding encoding, wire *bytes.Buffer, dst *Buffer) er
 		err = r.pool.zstd.decode(wire, dst, r.limit)
 	case codingBrotli:
 		err = unbrotli(wire, dst, r.limit)
+	case codingBase64:
+		err = drain(base64.NewDecoder(base64.StdEncoding, wire), wire, dst, r.limit)
+	case codingSnappy:
+		err = unsnappy(wire, dst, r.limit)
 	case codingNone:
 		err = drain(wire, wire, dst, r.limit)
 	}

@@ -64,23 +64,44 @@ func (l *bodyLimit) exceeded(what string) *Problem {
 
 // BodyForm returns the form of the body that the Content-Type names. A missing Content-Type is JSON.
 func BodyForm(ctx *fasthttp.RequestCtx) (event.Form, *Problem) {
-	header := ctx.Request.Header.ContentType()
+	form, known := formOf(ctx.Request.Header.ContentType(), false)
+	if !known {
+		return event.FormJSON, errContentType
+	}
+	return form, nil
+}
+
+// BulkForm is BodyForm for many events. It also takes the other media types under which log shippers send JSON:
+// application/octet-stream and every type with json in its name. Such a body has any of the forms of a bulk.
+func BulkForm(ctx *fasthttp.RequestCtx) (event.Form, *Problem) {
+	form, known := formOf(ctx.Request.Header.ContentType(), true)
+	if !known {
+		return event.FormJSON, errContentType
+	}
+	return form, nil
+}
+
+var errContentType = Refuse(KindUnsupportedMediaType,
+	"The content type is not supported: use application/json, application/x-ndjson or text/plain, in UTF-8.")
+
+// formOf reports whether a Content-Type is taken, and the form of its bodies. lenient takes those of BulkForm.
+func formOf(header []byte, lenient bool) (event.Form, bool) {
 	switch string(header) {
 	case "", "application/json": // nearly all requests
-		return event.FormJSON, nil
+		return event.FormJSON, true
 	}
 	media, params, err := mime.ParseMediaType(string(header))
 	charset, given := params["charset"]
-	if err == nil && (!given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")) {
-		switch media {
-		case "application/json":
-			return event.FormJSON, nil
-		case "application/x-ndjson":
-			return event.FormNDJSON, nil
-		case "text/plain":
-			return event.FormAuto, nil
-		}
+	if err != nil || given && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8") {
+		return event.FormJSON, false
 	}
-	return event.FormJSON, Refuse(KindUnsupportedMediaType,
-		"The content type is not supported: use application/json, application/x-ndjson or text/plain, in UTF-8.")
+	switch media {
+	case "application/json":
+		return event.FormJSON, true
+	case "application/x-ndjson":
+		return event.FormNDJSON, true
+	case "text/plain":
+		return event.FormAuto, true
+	}
+	return event.FormAuto, lenient && (media == "application/octet-stream" || strings.Contains(media, "json"))
 }

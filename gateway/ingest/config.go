@@ -69,6 +69,15 @@ func New(cfg Config) (*Ingester, error) {
 	return in, nil
 }
 
+// longestPatience bounds the wait of a patient protocol. It ends before a drain does (--drain-timeout), and before the
+// 30 s after which common clients give up.
+const longestPatience = 20 * time.Second
+
+// LongestWait returns for how long a request may wait for Kafka.
+func (in *Ingester) LongestWait() time.Duration {
+	return max(in.requestTimeout, min(2*in.requestTimeout, longestPatience))
+}
+
 // UnderWay returns how many requests are being read or wait for Kafka.
 func (in *Ingester) UnderWay() int64 { return in.overload.requests.Load() }
 

@@ -13,9 +13,11 @@
 //	what a refusal looks like; status codes       problem.go
 //	the rate limit of a request; the 429          quota.go
 //	where a key may stand                         key.go
+//	a key in the body                             bodykey.go
 //	which projects are in force; their origins    project.go, origins.go
 //	received-at, sent_at, traceparent             stamp.go
 //	ids of events without one                     identity.go
+//	what is acknowledged and not kept             ignored.go
 //	body sizes, content types                     bodies.go
 //	overload, unknown keys                        overload.go, failedkeys.go
 //	what counts in sluice.outcomes                outcome.go

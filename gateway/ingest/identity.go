@@ -84,6 +84,25 @@ func contentID(project string, raw []byte, index int) uuid.UUID {
 	return version8(h.Sum(room[:0]))
 }
 
+// framedID makes the id of a framed event as contentID does, of
+//
+//	SHA-256("sluice framed id v1" NUL project NUL index frame bytes)
+//
+// where frame is the SHA-256 of what stands around the event: events that share much need not hash it each.
+func framedID(project string, frame *[sha256.Size]byte, raw []byte, index int) uuid.UUID {
+	var room [1024]byte
+	b := hashed(room[:0], "sluice framed id v1", project)
+	b = binary.BigEndian.AppendUint64(b, uint64(index))
+	b = append(b, frame[:]...)
+	if len(raw) <= cap(b)-len(b) {
+		return hashID(append(b, raw...))
+	}
+	h := sha256.New()
+	h.Write(b)
+	h.Write(raw)
+	return version8(h.Sum(room[:0]))
+}
+
 // hashed appends what every hash begins with.
 func hashed(b []byte, purpose, project string) []byte {
 	b = append(b, purpose...)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/body"
@@ -41,23 +42,33 @@ type Submission struct {
 	Ctx      *fasthttp.RequestCtx
 	protocol *Protocol
 	project  *project // nil until the key is known
+	key      []byte   // the project's, as the client sent it
 	admitted bool     // a refusal is charged to the project's limit
 	entered  bool     // counted as a request under way
 	// Form is what Protocol.Form returned.
 	Form  event.Form
-	body  *body.Buffer // nil before the body is read, and after the records are made
+	body  *body.Buffer // nil before the body is read, and after the records are made; see keyInBody
 	stamp stamp
 	// unread is why a message could not be read. nil: it was, or the submission is a request.
 	unread *Problem
 
-	items []Item
-	valid []int32 // indexes of the items to keep, in order; each gets a record
+	// OwnID is the id that the client gave the request as a whole, if the protocol has one. Split may set it.
+	OwnID uuid.UUID
+
+	items  []Item
+	framed framed
+	rest   rest
+	valid  []int32 // indexes of the items to keep, in order; each gets a record
 	// Atomic keeps all events, or none. Split may set it.
 	Atomic   bool
 	whole    *Problem         // why an atomic submission was refused
 	records  *publish.Request // nil before encode
 	accepted int
 	refused  refusals
+
+	// State is what the protocol's Split leaves for its Answer.
+	State any
+	equal map[uuid.UUID]int // how often each event came, for a protocol with ResendsItems
 }
 
 // Ingest answers one request with events. An accepted event is on Kafka, or on the spool's disk.
@@ -102,6 +113,9 @@ func (in *Ingester) IngestHead(ctx *fasthttp.RequestCtx, proto *Protocol) bool {
 // processHead is the part of process that needs no body.
 func (s *Submission) processHead() *Problem {
 	defer s.release()
+	if s.namedByBody() {
+		return s.bodyLimit().checkHead(s.Ctx)
+	}
 	if p := s.readHead(); p != nil {
 		return p
 	}
@@ -136,6 +150,7 @@ func (s *Submission) releaseBody() {
 		s.body.Release()
 		s.body = nil
 	}
+	s.framed.release()
 }
 
 // end forgets the request and keeps the memory for the next. After a panic nobody calls it, and nothing is reused.
@@ -143,7 +158,9 @@ func (s *Submission) end() {
 	s.countRefusals()
 	clear(s.items)
 	s.stamp.clear()
-	*s = Submission{stamp: s.stamp, items: s.items[:0], valid: s.valid[:0], protocol: s.protocol}
+	*s = Submission{
+		stamp: s.stamp, items: s.items[:0], framed: s.framed.emptied(), valid: s.valid[:0], protocol: s.protocol,
+	}
 	s.protocol.submissions.Put(s)
 }
 
@@ -184,6 +201,9 @@ func (s *Submission) admit() *Problem {
 // authorize finds the project of the key, and refuses a disabled project and pages of other origins.
 func (s *Submission) authorize() *Problem {
 	key, p := s.protocol.Key(s.Ctx)
+	if p == nil && !key.Given() && s.protocol.BodyKey != nil {
+		key, p = s.keyInBody()
+	}
 	if p != nil {
 		return p
 	}
@@ -191,7 +211,9 @@ func (s *Submission) authorize() *Problem {
 		return errUnauthorized
 	}
 	all := s.in.projects.Load()
+	s.key = key.bytes
 	if s.project = all.Find(key.bytes); s.project == nil && len(key.or) > 0 {
+		s.key = key.or
 		s.project = all.Find(key.or)
 	}
 	if s.project == nil {
@@ -218,6 +240,9 @@ func (s *Submission) unknownKey() *Problem {
 
 // readBody reads the body and decompresses it.
 func (s *Submission) readBody() *Problem {
+	if s.protocol.BodyKey != nil {
+		return s.readBodyWithKey()
+	}
 	if s.unread != nil {
 		return s.unread
 	}
@@ -238,21 +263,27 @@ func (s *Submission) readBody() *Problem {
 func (s *Submission) encode() {
 	s.stamp.seal()
 	s.records = s.in.publisher.NewRequest()
-	left := s.body.Len() // an upper bound of the events' bytes; a single record gets exactly the room it needs
+	// An upper bound of the events' bytes. A single record gets exactly the room it needs.
+	left := max(s.body.Len(), s.framed.bytes)
 	if len(s.valid) == 1 {
 		left = 0
 	}
 	for _, i := range s.valid {
 		it := &s.items[i]
-		s.addRecord(it.raw, it.ID, left)
-		left -= len(it.raw)
+		raw := s.bytesOf(it)
+		s.addRecord(raw, it.ID, left)
+		left -= len(raw)
 	}
 	s.releaseBody()
 }
 
 // publish publishes the records, notes the outcome of each, and refunds the events that were not kept.
 func (s *Submission) publish() {
-	s.in.publisher.Publish(s.records, time.Now().Add(s.in.requestTimeout))
+	if s.protocol.Patient {
+		s.in.publisher.PublishPatiently(s.records, time.Now().Add(s.in.LongestWait()))
+	} else {
+		s.in.publisher.Publish(s.records, time.Now().Add(s.in.requestTimeout))
+	}
 	at := s.valid
 	lost := 0
 	s.records.Outcomes(func(n int, err error) {

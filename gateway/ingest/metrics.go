@@ -24,6 +24,9 @@ type Metrics struct {
 	rejected  *prometheus.CounterVec
 	Overloads *prometheus.CounterVec
 
+	ignored   *prometheus.CounterVec
+	discarded *prometheus.CounterVec
+
 	acceptedBy map[string]prometheus.Counter // by protocol: the path of every event does not look labels up
 }
 
@@ -45,6 +48,7 @@ func NewMetrics(protocols []string) *Metrics {
 			Help: "Requests and connections turned away to keep the gateway from harm, by limit.",
 		}, []string{"limit"}),
 	}
+	m.ignored, m.discarded = newIgnored()
 	for _, protocol := range protocols {
 		m.acceptedBy[protocol] = m.accepted.WithLabelValues(protocol)
 		for _, a := range answers[1:] {
@@ -59,7 +63,7 @@ func NewMetrics(protocols []string) *Metrics {
 
 // Collectors returns all metrics.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.accepted, m.rejected, m.Overloads}
+	return []prometheus.Collector{m.accepted, m.rejected, m.Overloads, m.ignored, m.discarded}
 }
 
 // accept counts n kept events.

@@ -3,7 +3,8 @@ package ingest
 import "github.com/valyala/fasthttp"
 
 // CorsExposed lists our headers that a page may read.
-const CorsExposed = "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, X-Accepted-Events, X-Rejected-Events"
+const CorsExposed = "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, X-Accepted-Events, X-Rejected-Events, " +
+	"X-Sentry-Rate-Limits"
 
 // answer sets the CORS headers, in place of those of an earlier call. It reports whether the request's origin may
 // send. A request without an Origin header comes from no page and may.

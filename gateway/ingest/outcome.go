@@ -47,18 +47,20 @@ func (s *Submission) projectID() string {
 // for a reason. Words that are not known count as "other", so that clients cannot make up new ones. Numbers below 1
 // count as nothing. It counts whatever is answered, because clients do not send a report again.
 func (s *Submission) NoteDiscarded(category, reason string, n int) {
+	if n < 1 {
+		return
+	}
+	n = min(n, maxDiscarded)
+	reason, category = known(discardReasons, reason), known(discardCategories, category)
+	s.in.metrics.discarded.WithLabelValues(s.protocol.Name, category, reason).Add(float64(n))
 	s.in.outcomes.Add(outcomes.Key{
 		Project: s.projectID(), Protocol: outcome.ProtocolOf(s.protocol.Format), Outcome: outcome.ClientDropped,
-		Reason: known(discardReasons, reason), Category: known(discardCategories, category),
-	}, min(n, maxDiscarded))
+		Reason: reason, Category: category,
+	}, n)
 }
 
-const (
-	// other stands for a word of a client that is not known.
-	other = "other"
-	// maxDiscarded is the most that one line of a report counts.
-	maxDiscarded = 1_000_000_000
-)
+// maxDiscarded is the most that one line of a report counts.
+const maxDiscarded = 1_000_000_000
 
 // known returns the word of a closed list that a client's word is, or other.
 func known(words map[string]string, word string) string {

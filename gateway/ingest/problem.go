@@ -104,6 +104,9 @@ type Problem struct {
 	Allow string
 	// RetryAfter is in seconds. 0: none.
 	RetryAfter int
+	// PassesAfter is after how many seconds events over the rate limit would pass. RetryAfter may be longer. 0: it is
+	// not known.
+	PassesAfter int
 }
 
 // Refuse makes a problem. text is one sentence that repeats nothing of the request.

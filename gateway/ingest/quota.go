@@ -7,9 +7,12 @@ import (
 
 // limit charges the valid events to the project's rate limit. Events over the limit get a problem and are not kept.
 func (s *Submission) limit() {
-	if s.Atomic {
+	switch {
+	case s.Atomic:
 		s.limitWhole()
-	} else {
+	case s.protocol.ResendsWhole:
+		s.limitTogether()
+	default:
 		s.limitPart()
 	}
 }
@@ -29,11 +32,28 @@ func (s *Submission) limitPart() {
 
 // limitWhole charges all events of an atomic submission, or refuses all of them.
 func (s *Submission) limitWhole() {
-	if s.whole = s.chargeWhole(); s.whole == nil {
+	if s.whole = s.chargeWhole(); s.whole != nil {
+		s.rejectValid(s.whole)
+	}
+}
+
+// limitTogether charges all valid events, or refuses all of them: see Protocol.ResendsWhole. A request costs at least
+// one event.
+func (s *Submission) limitTogether() {
+	limit := s.project.Limit
+	if len(s.valid) == 0 || s.protocol.ReportsPart && limit != nil && len(s.valid) > limit.Limit().Events {
+		s.limitPart()
 		return
 	}
+	if p := s.chargeAll("The request has more events than"); p != nil {
+		s.rejectValid(p)
+	}
+}
+
+// rejectValid gives a problem to all events that had none.
+func (s *Submission) rejectValid(p *Problem) {
 	for _, i := range s.valid {
-		s.items[i].Problem = s.whole
+		s.items[i].Problem = p
 	}
 	s.valid = s.valid[:0]
 }
@@ -44,12 +64,18 @@ func (s *Submission) chargeWhole() *Problem {
 			return Refuse(KindInvalidEvent, "The bulk is atomic and at least one of its events is invalid.")
 		}
 	}
+	return s.chargeAll("The atomic bulk has more events than")
+}
+
+// chargeAll charges all valid events, or none and says why. tooMany begins the sentence about more events than the
+// whole limit.
+func (s *Submission) chargeAll(tooMany string) *Problem {
 	limit := s.project.Limit
 	if limit == nil {
 		return nil
 	}
 	if most := limit.Limit().Events; len(s.valid) > most {
-		return tooLarge("The atomic bulk has more events than", LimitRate, int64(most), "events")
+		return tooLarge(tooMany, LimitRate, int64(most), "events")
 	}
 	if !limit.TakeAll(len(s.valid), s.in.now()) {
 		return s.rateLimited(len(s.valid))
@@ -75,8 +101,19 @@ func (s *Submission) refund(n int) {
 // rateLimited refuses that many events.
 func (s *Submission) rateLimited(events int) *Problem {
 	p := Refuse(KindRateLimited, "The project's rate limit is reached.")
-	p.RetryAfter = s.project.Limit.RetryAfter(events, s.in.now())
+	now := s.in.now()
+	p.RetryAfter = s.project.Limit.RetryAfter(events, now)
+	p.PassesAfter = s.project.Limit.PassesAfter(events, now)
 	return p
+}
+
+// LimitWait returns after how many seconds an event would pass the rate limit. It is 0 while one would pass now.
+func (s *Submission) LimitWait() int {
+	limit, now := s.project.Limit, s.in.now()
+	if limit == nil || limit.Quota(now).Remaining > 0 {
+		return 0
+	}
+	return limit.PassesAfter(1, now)
 }
 
 // RateLimitFields tells the client what is left of the limit, on every 202 and 429 of a project with a limit. k is 0

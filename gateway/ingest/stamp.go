@@ -41,8 +41,12 @@ func (s *Submission) stampHead() *Problem {
 		return problem
 	}
 	s.stamp.idempotencyKey = key
+	received := s.stamp.envelope.ReceivedAt
+	if received.IsZero() {
+		received = s.in.now()
+	}
 	s.stamp.envelope = event.Envelope{
-		Project: s.project.id, ReceivedAt: s.in.now(), SentAt: sentAt(s.Ctx), Traceparent: traceparent(s.Ctx),
+		Project: s.project.id, ReceivedAt: received, SentAt: sentAt(s.Ctx), Traceparent: traceparent(s.Ctx),
 		Format: s.protocol.Format,
 	}
 	s.stamp.partition = -1

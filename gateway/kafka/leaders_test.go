@@ -37,14 +37,15 @@ func linkedPublisher(t *testing.T) (*kafkatest.Site, *kafkatest.Links, *Producer
 // eventually waits for a condition, not for a time.
 func eventually(t testing.TB, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, 20*time.Second, 2*time.Millisecond)
+	require.Eventually(t, condition, time.Minute, 2*time.Millisecond)
 }
 
 // A broker that leads a third of the partitions dies or hangs, and Kafka elects no other leader yet. The others go on:
-// there are never three seconds without an acknowledgement.
+// there are never six seconds without an acknowledgement.
+// A machine with little else to do shows a gap of half a second. Requests that wait for the leader that is gone make one of 9 to 13 s.
 func TestLeaderGone(t *testing.T) {
 	t.Parallel()
-	const bound = 3 * time.Second
+	const bound = 6 * time.Second
 	for name, end := range ends {
 		for _, by := range []string{"none", "event_id"} {
 			t.Run(name+", by "+by, func(t *testing.T) {
@@ -69,7 +70,7 @@ func TestLeaderGone(t *testing.T) {
 						}
 					})
 				}
-				eventually(t, func() bool { return acked.Load() > 1000 })
+				eventually(t, func() bool { return acked.Load() > 300 })
 				end(links.To(1))
 				var longest time.Duration
 				watched := time.Now().Add(bound + 200*time.Millisecond)
@@ -77,7 +78,7 @@ func TestLeaderGone(t *testing.T) {
 					longest = max(longest, time.Since(time.Unix(0, last.Load())))
 				}
 				before := acked.Load()
-				eventually(t, func() bool { return by == "event_id" || acked.Load() > before+1000 })
+				eventually(t, func() bool { return by == "event_id" || acked.Load() > before+300 })
 				stop()
 				all.Wait()
 				t.Logf("%d acknowledged, %d not; longest time without any: %s", acked.Load(), failed.Load(), longest)
@@ -108,17 +109,17 @@ func TestStuckKeyHoldsNobodyUp(t *testing.T) {
 	}
 	links.To(int(of[1].Leader)).Stop()
 	var stuck sync.WaitGroup
+	var ended atomic.Int64
 	for range 3 {
-		stuck.Go(func() { _ = send(pub, at(1), time.Now().Add(2*time.Second)) })
+		stuck.Go(func() { _ = send(pub, at(1), time.Now().Add(6*time.Second)); ended.Add(1) })
 	}
 	for i := range 12 {
 		if of[i].Leader == of[1].Leader {
 			continue
 		}
-		start := time.Now()
-		assert.NoError(t, send(pub, at(i), start.Add(10*time.Second))[0], "partition %d", i)
-		assert.LessOrEqual(t, time.Since(start), 2*time.Second, "partition %d", i)
+		assert.NoError(t, send(pub, at(i), time.Now().Add(time.Minute))[0], "partition %d", i)
 	}
+	assert.Zero(t, ended.Load(), "the other keys had to wait for the stuck ones, which wait for 6 s")
 	stuck.Wait()
 }
 

@@ -45,7 +45,7 @@ func TestAcksAll(t *testing.T) {
 		acks = append(acks, r.(*kmsg.ProduceRequest).Acks)
 		return nil, nil, false
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	one := batchtest.Record{Value: []byte("a"), Headers: []event.Header{{Key: "v", Value: []byte("1")}}}
 	two := batchtest.Record{Key: []byte("k"), Value: []byte("b")}
@@ -125,7 +125,7 @@ func TestTopicAppearsLater(t *testing.T) {
 	create := []kafka.TopicConfig{{Topic: "events", NumPartitions: 2, ReplicationFactor: 1}}
 	_, err = p.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: create})
 	require.NoError(t, err)
-	if err := send(pub, batchtest.Plain(1, 10), time.Now().Add(10*time.Second))[0]; err != nil {
+	if err := send(pub, batchtest.Plain(1, 10), time.Now().Add(time.Minute))[0]; err != nil {
 		t.Fatalf("with the topic: %v", err)
 	}
 }

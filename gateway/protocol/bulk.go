@@ -14,7 +14,7 @@ import (
 
 // NativeBulk is POST /api/v1/events/bulk: many events, each with an outcome of its own.
 var NativeBulk = &ingest.Protocol{
-	Name: Native, Bulk: true, Key: ingest.FindKey, Form: ingest.BodyForm,
+	Name: Native, Bulk: true, Key: ingest.FindKey, Form: ingest.BulkForm,
 	Split: splitBulk, Answer: answerBulk, Refuse: ingest.WriteProblem,
 }
 

@@ -47,7 +47,7 @@ func publishing(t testing.TB, p broker.Producer, edit ...func(*Config)) *Publish
 // eventually waits for a condition, not for a time.
 func eventually(t testing.TB, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, 20*time.Second, 2*time.Millisecond)
+	require.Eventually(t, condition, time.Minute, 2*time.Millisecond)
 }
 
 // requestOf makes a request of records for the partitions of their keys.

@@ -145,6 +145,16 @@ func (p *Publisher) Publish(r *Request, deadline time.Time) {
 		}
 		deadline = p.outage.shorten(deadline, now)
 	}
+	p.publish(r, deadline, now)
+}
+
+// PublishPatiently is Publish for clients that drop what is refused: while Kafka is away, it waits until the deadline
+// for Kafka to come back. What waits counts against MaxInflightBytes.
+func (p *Publisher) PublishPatiently(r *Request, deadline time.Time) {
+	p.publish(r, deadline, time.Now())
+}
+
+func (p *Publisher) publish(r *Request, deadline, now time.Time) {
 	for _, c := range r.chunks {
 		p.queue(c, deadline)
 	}

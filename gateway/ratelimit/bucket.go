@@ -166,6 +166,12 @@ func (l *Limiter) RetryAfter(n int, now time.Time) int {
 	if !l.limit.ExactRetryAfter {
 		return max(1, int((l.window+time.Second-1)/time.Second))
 	}
+	return l.PassesAfter(n, now)
+}
+
+// PassesAfter returns after how many seconds n events would pass, rounded up. It is at least 1. It does not wait for
+// the store.
+func (l *Limiter) PassesAfter(n int, now time.Time) int {
 	if l.shared != nil {
 		// Fractions of events may be off by a millionth of a second.
 		seconds := l.shared.snapshot(now).seconds(float64(min(int64(n), l.events)))

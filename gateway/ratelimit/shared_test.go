@@ -189,26 +189,28 @@ func TestMostRequestsDoNotWait(t *testing.T) {
 func TestFairShares(t *testing.T) {
 	a, b := pair(t, redistest.Start(t).URL(), 12_000, time.Minute, nil)
 	a.Take(12_000, time.Now())
-	stop := time.Now().Add(time.Second)
+	const want = 200
+	start := time.Now()
+	var total atomic.Int64
 	var counts [4]int
 	var all sync.WaitGroup
 	for i := range counts {
 		m := []*member{a, b}[i%2]
 		all.Go(func() {
-			for time.Now().Before(stop) {
-				counts[i] += m.Take(1, time.Now())
+			for total.Load() < want && time.Since(start) < time.Minute {
+				n := m.Take(1, time.Now())
+				counts[i] += n
+				total.Add(int64(n))
 			}
 		})
 	}
 	all.Wait()
-	total := 0
-	for _, n := range counts {
-		total += n
-	}
-	assert.GreaterOrEqual(t, total, 150, "events in a second, at 200 a second")
-	assert.LessOrEqual(t, total, 250, "events in a second, at 200 a second")
+	// A busy machine may take longer than the second, and then more events have come. Never do they come faster.
+	took := time.Since(start)
+	assert.GreaterOrEqual(t, total.Load(), int64(want), "events in %s, at 200 a second", took)
+	assert.LessOrEqual(t, float64(total.Load()), 200*took.Seconds()+50, "events in %s, at 200 a second", took)
 	for i, n := range counts {
-		assert.GreaterOrEqual(t, n, total/40, "client %d of %v", i, counts)
+		assert.GreaterOrEqual(t, n, want/40, "client %d of %v", i, counts)
 	}
 }
 

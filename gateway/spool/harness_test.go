@@ -56,7 +56,7 @@ func openSpool(t *testing.T, dir string, edit ...func(*Spool)) *spooled {
 // eventually waits for a condition, not for a time.
 func eventually(t testing.TB, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, 20*time.Second, 2*time.Millisecond)
+	require.Eventually(t, condition, time.Minute, 2*time.Millisecond)
 }
 
 // maxBatch is the largest entry of the publisher, in bytes.

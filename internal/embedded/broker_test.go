@@ -31,7 +31,7 @@ func client(t *testing.T, addr string) *kafka.Client {
 	t.Helper()
 	transport := &kafka.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &kafka.Client{Addr: kafka.TCP(addr), Timeout: 10 * time.Second, Transport: transport}
+	return &kafka.Client{Addr: kafka.TCP(addr), Timeout: time.Minute, Transport: transport}
 }
 
 func makeTopic(t *testing.T, c *kafka.Client, partitions int, config map[string]string) {
@@ -67,7 +67,7 @@ func consume(t *testing.T, addr string, partition, n int) (values []string) {
 	conn, err := kafka.DialLeader(t.Context(), "tcp", addr, testTopic, partition)
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
 	for range n {
 		m, err := conn.ReadMessage(1 << 20)
 		require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestBrokerKeepsAllAfterKill(t *testing.T) {
 	// A member was in the group when the broker was killed. That member must not delay the next one.
 	began := time.Now()
 	group := joinAndCommit(t, c, addr, 1, "moved back")
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), 20*time.Second, "the broker would expect the dead member for 30 s")
 	require.NoError(t, group.Close())
 	produce(t, c, 0, "d")
 	require.NoError(t, run.end())

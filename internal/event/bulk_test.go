@@ -203,7 +203,8 @@ func TestBrokenLinesAreLinear(t *testing.T) {
 			}
 		}
 	}
-	if took := time.Since(start); took > 20*time.Second {
+	// It takes less than 10 s with the race detector, and hours if it is not linear.
+	if took := time.Since(start); took > 2*time.Minute {
 		t.Errorf("took %v", took)
 	}
 }
@@ -228,7 +229,8 @@ func TestBulkIsReusableAndLinear(t *testing.T) {
 			t.Errorf("%v %+v", err, b.SentAt)
 		}
 	}
-	if took := time.Since(start); took > 20*time.Second {
+	// It takes less than 10 s with the race detector, and hours if it is not linear.
+	if took := time.Since(start); took > 2*time.Minute {
 		t.Errorf("took %v", took)
 	}
 }

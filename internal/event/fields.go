@@ -52,32 +52,12 @@ func (d *Decoder) event(ev *Event) {
 			d.stringField("transaction", &ev.Transaction)
 		case fieldTraceID:
 			d.stringField("trace_id", &ev.TraceID)
+		case fieldAtTimestamp, fieldLog, fieldMsg, fieldSeverity, fieldHost:
+			d.shipperField(o.Field)
 		default:
 			d.scan.Value()
 		}
 	}
-}
-
-// olderNames holds the values that came under older names of fields, until the end of the event shows which of the
-// current names are missing.
-type olderNames struct {
-	exceptionType, exceptionModule Text
-	userID, userEmail              Text
-	sdkName, sdkVersion            Text
-
-	given bool // at least one of the older names came
-}
-
-func (o *olderNames) fillGaps(ev *Event) {
-	if !o.given {
-		return
-	}
-	fill(&ev.Exception.Type, o.exceptionType)
-	fill(&ev.Exception.Module, o.exceptionModule)
-	fill(&ev.UserID, o.userID)
-	fill(&ev.UserEmail, o.userEmail)
-	fill(&ev.SDK.Name, o.sdkName)
-	fill(&ev.SDK.Version, o.sdkVersion)
 }
 
 func fill(t *Text, with Text) {

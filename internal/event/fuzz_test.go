@@ -29,6 +29,7 @@ func FuzzDecode(f *testing.F) {
 		nested("[", "]", MaxDepth-1), nested("[", "]", MaxDepth), `null`, ``, `{}`,
 		`{"event_id":"0190A5B27c3d7e4f8a1b2c3d4e5f6a7b","level":"WARN","tags":[["a",1],["b","c"]],"exception":{"type":"T"}}`,
 		`{"message":"m","stacktrace":[{"filename":"a","lineno":1,"in_app":true}],"user":{"id":1},"sdk":{"name":"s"},"fingerprint":["a"]}`,
+		`{"@timestamp":"2026-11-28T04:37:10.896Z","log":"l","msg":"m","severity":3,"host":{"name":"h"}}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -151,7 +152,7 @@ func referenceEvent(m map[string]any) bool {
 	}
 	exception, _ := m["exception"].(map[string]any)
 	typ, _ := exception["type"].(string)
-	return (said(m, "message") || said(exception, "type", "value") || typ == "" && said(exception, "type_name")) &&
+	return (strings.TrimSpace(referenceFilled(m, "message", "msg", "log")) != "" || said(exception, "type", "value") || typ == "" && said(exception, "type_name")) &&
 		fits(m, isString, "message", "environment", "release", "platform", "server_name", "transaction", "trace_id", "sdk_name", "sdk_version") &&
 		fits(m, either(isString, isNumber), "timestamp") &&
 		fits(m, func(v any) bool { s, ok := v.(string); return ok && levels.MatchString(s) }, "level") &&
@@ -174,6 +175,16 @@ func referenceEvent(m map[string]any) bool {
 		})), "tags")
 }
 
+// referenceFilled returns the first member that is a string and not empty.
+func referenceFilled(m map[string]any, names ...string) string {
+	for _, name := range names {
+		if s, _ := m[name].(string); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
 var (
 	levels = regexp.MustCompile(`^(?i:fatal|critical|crit|alert|emerg|emergency|panic|error|err|warning|warn|info|information|notice|log|debug|trace|verbose)$`)
 	ids    = regexp.MustCompile(`^[[:xdigit:]]{8}(-?)[[:xdigit:]]{4}(-?)[[:xdigit:]]{4}(-?)[[:xdigit:]]{4}(-?)[[:xdigit:]]{12}$`)
@@ -189,12 +200,18 @@ func checkTexts(t *testing.T, payload []byte, ev *Event) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]Text{
-		"message": ev.Message, "environment": ev.Environment, "release": ev.Release, "platform": ev.Platform,
-		"server_name": ev.ServerName, "transaction": ev.Transaction, "trace_id": ev.TraceID,
+		"environment": ev.Environment, "release": ev.Release, "platform": ev.Platform,
+		"transaction": ev.Transaction, "trace_id": ev.TraceID,
 	} {
 		if want, _ := m[name].(string); text.String() != want {
 			t.Fatalf("%s is %q, want %q", name, text, want)
 		}
+	}
+	if want := referenceFilled(m, "message", "msg", "log"); ev.Message.String() != want {
+		t.Fatalf("the message is %q, want %q", ev.Message, want)
+	}
+	if want := referenceFilled(m, "server_name", "host"); ev.ServerName.String() != want {
+		t.Fatalf("the server is %q, want %q", ev.ServerName, want)
 	}
 	if tags, ok := m["tags"].(map[string]any); ok && len(ev.Tags) != min(len(tags), MaxTags) {
 		t.Fatalf("%d tags, want %d", len(ev.Tags), len(tags))

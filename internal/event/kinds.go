@@ -36,6 +36,12 @@ const (
 	fieldTransaction
 	fieldTraceID
 
+	fieldAtTimestamp
+	fieldLog
+	fieldMsg
+	fieldSeverity
+	fieldHost
+
 	fieldType
 	fieldOlderType
 	fieldValue
@@ -119,6 +125,16 @@ func eventField(name []byte) strictjson.Field {
 		return fieldTransaction
 	case "trace_id":
 		return fieldTraceID
+	case "@timestamp":
+		return fieldAtTimestamp
+	case "log":
+		return fieldLog
+	case "msg":
+		return fieldMsg
+	case "severity":
+		return fieldSeverity
+	case "host":
+		return fieldHost
 	}
 	return strictjson.NoField
 }

@@ -68,3 +68,16 @@ func levelOf(word []byte) Level {
 	}
 	return 0
 }
+
+// ParseSeverity reads a level as ParseLevel does, or the number of a syslog severity, from 0 (emergency) to 7 (debug).
+func ParseSeverity(word Text) (Level, bool) {
+	if b, plain := word.Verbatim(); plain && len(b) == 1 && '0' <= b[0] && b[0] <= '7' {
+		return syslogLevels[b[0]-'0'], true
+	}
+	return ParseLevel(word)
+}
+
+// syslogLevels are the levels of syslog's severities (RFC 5424, section 6.2.1).
+var syslogLevels = [8]Level{
+	LevelFatal, LevelFatal, LevelFatal, LevelError, LevelWarning, LevelInfo, LevelInfo, LevelDebug,
+}

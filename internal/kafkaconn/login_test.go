@@ -51,7 +51,7 @@ func requireReached(t *testing.T, c Config) {
 func requireRefused(t *testing.T, c Config) {
 	t.Helper()
 	require.NoError(t, c.Check())
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	err := reach(ctx, c)
 	require.Error(t, err)

@@ -131,7 +131,7 @@ func TestLoginIsRenewedBeforeItsSessionEnds(t *testing.T) {
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256"} {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
-			p, c := sessions(t, "500")
+			p, c := sessions(t, "2000") // the client has 200 ms of it for what is under way
 			c.SASLMechanism = mechanism
 			conn, err := c.dial("test")(t.Context(), "tcp", c.Brokers[0])
 			require.NoError(t, err)
@@ -146,8 +146,9 @@ func TestLoginIsRenewedBeforeItsSessionEnds(t *testing.T) {
 			}
 			for renewals() < 3 { // busy
 				require.NoError(t, ask(conn))
+				<-time.After(time.Millisecond)
 			}
-			idle := time.NewTimer(2 * p.session)
+			idle := time.NewTimer(p.session + p.session/10)
 			<-idle.C
 			require.NoError(t, ask(conn))
 			require.Equal(t, 4, renewals())

@@ -59,7 +59,8 @@ func TestManyNames(t *testing.T) {
 		mustFail(t, &s, withMember("a", object(n, "0")), faultDuplicate)
 		mustFail(t, &s, withMember("a", object(n, fmt.Sprint(n-1))), faultDuplicate)
 		mustFail(t, &s, withMember("a", object(n, `\u0030`)), faultDuplicate)
-		if took := time.Since(start); took > 10*time.Second {
+		// It takes 3 s with the race detector. A comparison of all pairs of names takes several minutes.
+		if took := time.Since(start); took > 2*time.Minute {
 			t.Errorf("%d names took %v", n, took)
 		}
 	}

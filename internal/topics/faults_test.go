@@ -87,7 +87,7 @@ func TestUnreachable(t *testing.T) {
 					require.ErrorContains(t, err, tc.want)
 					require.ErrorContains(t, err, "--kafka-brokers")
 					require.NotContains(t, err.Error(), "\n", "said once, not once a topic")
-					require.Less(t, time.Since(start), 20*time.Second)
+					require.Less(t, time.Since(start), 40*time.Second, "a client without a time limit waits for ever")
 					require.Empty(t, out.String())
 				})
 			}

@@ -86,7 +86,7 @@ func (b *Broker) DeadLetters(t testing.TB, n int) []*kgo.Record {
 	t.Helper()
 	reader := b.client(t, kgo.ConsumeTopics(DeadTopic), kgo.FetchMaxBytes(64<<20), kgo.FetchMaxPartitionBytes(16<<20))
 	defer reader.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var all []*kgo.Record
 	for len(all) < n {

@@ -169,7 +169,7 @@ func (s *Site) Configure(name, value string) {
 		return slices.ContainsFunc(is.Resources[0].ConfigEntries, func(e kafka.DescribeConfigResponseConfigEntry) bool {
 			return e.ConfigName == name && e.ConfigValue == value
 		})
-	}, 20*time.Second, 2*time.Millisecond, "%s is not in force", name)
+	}, time.Minute, 2*time.Millisecond, "%s is not in force", name)
 	if s.Cluster == nil || name != "cleanup.policy" {
 		return
 	}

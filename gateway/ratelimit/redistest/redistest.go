@@ -101,7 +101,7 @@ func (s *Server) Start() {
 // await waits until redis-server accepts connections.
 func (s *Server) await() {
 	s.t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()

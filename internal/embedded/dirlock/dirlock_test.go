@@ -33,7 +33,7 @@ func TestWaitReleased(t *testing.T) {
 	var waiting errgroup.Group
 	waiting.Go(func() error { return WaitReleased(t.Context(), dir, patience, log) })
 	waits := func() bool { return logged.Of("waiting for the previous process to leave the data directory") == 1 }
-	require.Eventually(t, waits, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, waits, time.Minute, 10*time.Millisecond)
 	lock.Release()
 	require.NoError(t, waiting.Wait())
 	again, err := Take(t.Context(), dir, patience, log)

@@ -55,7 +55,7 @@ func pretendNPM(t *testing.T) (want bundle, asked func() int) {
 // briefly returns a context for a call that should fail. If it does not fail, the test fails instead of hanging.
 func briefly(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

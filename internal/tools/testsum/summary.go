@@ -27,9 +27,18 @@ type summary struct {
 	out     io.Writer
 	running map[string]*packageRun
 	skipped []skip
-	failed  []string
+	failed  []failedTest
 	slow    []timed
+
+	passed   []string  // top-level tests: package and name
+	failures []failure // top-level tests
+	unsteady []failure // those that passed when they ran again
+	certain  []string  // failed packages with a fault that a rerun does not disprove
+	alarm    bool      // a line, of any package, shows a fault for certain
 }
+
+// failedTest is a test or a subtest that failed.
+type failedTest struct{ pkg, test string }
 
 // slowest is how many of the slowest tests are listed, notable how long a test takes to be among them.
 const (
@@ -53,6 +62,7 @@ type packageRun struct {
 	done map[string]string // test → pass, fail or skip
 	// longest is how long a test took, or the longest of its subtests.
 	longest map[string]time.Duration
+	certain bool // a line shows a fault for certain
 }
 
 // said is a piece of output; test is empty for the package's own.
@@ -98,6 +108,9 @@ func (s *summary) take(e event) {
 	switch e.Action {
 	case "output":
 		p.said = append(p.said, said{e.Test, e.Output})
+		if certain(e.Output) {
+			p.certain, s.alarm = true, true
+		}
 	case "pass", "fail", "skip":
 		if e.Test == "" {
 			s.end(e, p)
@@ -118,9 +131,12 @@ func (s *summary) endTest(e event, p *packageRun) {
 	}
 	switch e.Action {
 	case "pass":
+		if !sub {
+			s.passed = append(s.passed, e.Package+" "+e.Test)
+		}
 		p.said = slices.DeleteFunc(p.said, func(o said) bool { return o.test == e.Test })
 	case "fail":
-		s.failed = append(s.failed, e.Package+" "+e.Test)
+		s.failed = append(s.failed, failedTest{e.Package, e.Test})
 	case "skip":
 		reason := p.reason(e.Test)
 		if reason == "" && strings.HasPrefix(e.Test, "Fuzz") && strings.Contains(e.Test, "/") {
@@ -133,6 +149,9 @@ func (s *summary) endTest(e event, p *packageRun) {
 // end prints what go test prints of a package: one line, and before that what the failed tests said. Those that have
 // not ended were under way when the program died.
 func (s *summary) end(e event, p *packageRun) {
+	if e.Action == "fail" {
+		s.endFailed(e.Package, p)
+	}
 	for _, o := range p.said {
 		switch how := p.done[o.test]; {
 		case o.test == "" && (e.Action == "fail" || isVerdict(o.text)),
@@ -140,6 +159,39 @@ func (s *summary) end(e event, p *packageRun) {
 			_, _ = io.WriteString(s.out, o.text)
 		}
 	}
+}
+
+// endFailed notes the failed top-level tests of a package, or that it failed for another reason.
+func (s *summary) endFailed(pkg string, p *packageRun) {
+	failures, unfinished := p.failures(pkg)
+	s.failures = append(s.failures, failures...)
+	if p.certain || unfinished || len(failures) == 0 {
+		s.certain = append(s.certain, pkg)
+	}
+}
+
+// failures are the package's failed top-level tests; unfinished tells whether a test has not ended.
+func (p *packageRun) failures(pkg string) (failures []failure, unfinished bool) {
+	at := map[string]int{}
+	for _, o := range p.said {
+		test, _, _ := strings.Cut(o.test, "/")
+		if test == "" {
+			continue
+		}
+		unfinished = unfinished || p.done[o.test] == ""
+		if p.done[test] != "fail" || p.done[o.test] == "skip" {
+			continue
+		}
+		i, known := at[test]
+		if !known {
+			i = len(failures)
+			at[test], failures = i, append(failures, failure{pkg: pkg, test: test})
+		}
+		if !strings.HasPrefix(o.text, "=== ") {
+			failures[i].said += o.text
+		}
+	}
+	return failures, unfinished
 }
 
 // isVerdict tells whether a line of a package's own is go test's about it.
@@ -172,9 +224,7 @@ func (s *summary) close(took time.Duration) {
 	for name, p := range s.running {
 		s.end(event{Action: "fail", Package: name}, p)
 	}
-	if len(s.failed) > 0 {
-		_, _ = fmt.Fprintf(s.out, "\nfailed:\n  %s\n", strings.Join(s.failed, "\n  "))
-	}
+	s.printFailed()
 	if len(s.skipped) > 0 {
 		s.printSkipped()
 	}
@@ -185,7 +235,23 @@ func (s *summary) close(took time.Duration) {
 			_, _ = fmt.Fprintf(s.out, "  %6s %s %s\n", t.took.Round(100*time.Millisecond), t.pkg, t.test)
 		}
 	}
+	s.printUnsteady()
 	_, _ = fmt.Fprintf(s.out, "\ntotal: %s\n", took.Round(time.Second))
+}
+
+// printFailed lists the tests that failed, without those that then passed alone.
+func (s *summary) printFailed() {
+	failed := slices.DeleteFunc(s.failed, func(f failedTest) bool {
+		test, _, _ := strings.Cut(f.test, "/")
+		return slices.ContainsFunc(s.unsteady, func(u failure) bool { return u.pkg == f.pkg && u.test == test })
+	})
+	if len(failed) == 0 {
+		return
+	}
+	_, _ = fmt.Fprintln(s.out, "\nfailed:")
+	for _, f := range failed {
+		_, _ = fmt.Fprintf(s.out, "  %s %s\n", f.pkg, f.test)
+	}
 }
 
 func (s *summary) printSkipped() {
