@@ -114,3 +114,24 @@ func TestRefusalsGoToTheSpool(t *testing.T) {
 	waitUntil(t, func() bool { return len(next.counts()) > 0 })
 	assert.Equal(t, map[string]int64{"demo native rejected malformed": 1}, next.counts())
 }
+
+// TestClientsReportsArePublished: what Sentry's clients say they dropped is counted in words of closed lists, whatever
+// the report says, beside what the gateway refused of theirs.
+func TestClientsReportsArePublished(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	report := `{"discarded_events":[{"reason":"queue_overflow","category":"error","quantity":3},` +
+		`{"reason":"made up","category":"' OR 1","quantity":2},{"reason":"before_send","category":"log_item","quantity":-4},` +
+		`{"reason":"sample_rate","category":"span","quantity":5}]}`
+	for range 2 { // a client never sends a report again: two are two
+		s.do(request{path: "/api/1/envelope/", body: "{}\n{\"type\":\"client_report\"}\n" + report + "\n"})
+	}
+	s.do(request{path: "/api/1/store/", body: `{"message":`})
+	require.NoError(t, s.stop())
+	assert.Equal(t, map[string]int64{
+		"demo sentry client_dropped queue_overflow": 6,
+		"demo sentry client_dropped other":          4,
+		"demo sentry client_dropped sample_rate":    10,
+		"demo sentry rejected malformed":            1,
+	}, s.counts())
+}

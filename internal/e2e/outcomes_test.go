@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -79,6 +80,40 @@ func (l *ledger) single(project, body string) bool {
 		l.counts[project+" native rejected "+a.Code]++
 	}
 	return false
+}
+
+// sentry sends an event, an event that is no JSON, and a report of what a client dropped, as Sentry's clients do.
+func (l *ledger) sentry(project string) {
+	l.p.t.Helper()
+	send := func(path, body string) int {
+		req, err := http.NewRequestWithContext(l.p.t.Context(), http.MethodPost, l.p.url+path, strings.NewReader(body))
+		if err != nil {
+			l.p.t.Fatal(err)
+		}
+		req.Header.Set("X-Sentry-Auth", "Sentry sentry_version=7, sentry_key="+keyOf(project))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			l.p.t.Fatal(err)
+		}
+		defer resp.Body.Close() //nolint:errcheck // nothing is read
+		return resp.StatusCode
+	}
+	id := strings.ReplaceAll(uuid.NewString(), "-", "")
+	if status := send("/api/1/store/", fmt.Sprintf(`{"event_id":%q,"message":"from a stock client","level":"error"}`, id)); status != http.StatusOK {
+		l.p.t.Fatalf("store: %d", status)
+	}
+	l.keep(project+" sentry", id)
+	if status := send("/api/1/store/", `{"message":`); status != http.StatusBadRequest {
+		l.p.t.Fatalf("store: %d", status)
+	}
+	l.counts[project+" sentry rejected malformed"]++
+	report := `{"timestamp":1795435200,"discarded_events":[{"reason":"queue_overflow","category":"error","quantity":3},` +
+		`{"reason":"made up","category":"transaction","quantity":2}]}`
+	if status := send("/api/1/envelope/", "{}\n"+`{"type":"client_report"}`+"\n"+report+"\n"); status != http.StatusOK {
+		l.p.t.Fatalf("envelope: %d", status)
+	}
+	l.counts[project+" sentry client_dropped queue_overflow"] += 3
+	l.counts[project+" sentry client_dropped other"] += 2
 }
 
 // want is what sluice.outcomes must say. accepted and filtered together are the events that were kept.
@@ -168,6 +203,7 @@ func (l *ledger) mix() (ids, events []string) {
 	for i := range 9 {
 		l.single("e2e", fmt.Sprintf(`{"message":"single %d"}`, i))
 		l.single("e2e", `{"message":`)
+		l.sentry("e2e")
 		l.single("nobody", `{"message":"x"}`)
 		l.single("tight", fmt.Sprintf(`{"message":"single %d"}`, i))
 	}
@@ -241,7 +277,7 @@ func TestOutcomesAreExact(t *testing.T) {
 	}
 	p.startConsumer()
 	l.sums()
-	if n := p.scalar("SELECT count() FROM events"); n != uint64(l.want()["e2e native kept "]+l.want()["tight native kept "]) {
+	if n := p.scalar("SELECT count() FROM events"); n != uint64(l.want()["e2e native kept "]+l.want()["e2e sentry kept "]+l.want()["tight native kept "]) {
 		t.Errorf("sluice.events has %d rows, and %v were kept", n, l.want())
 	}
 	if n := p.scalar("SELECT count() FROM events WHERE project_id NOT IN ('e2e', 'tight')"); n != 0 {
