@@ -60,7 +60,9 @@ func compare(t *testing.T, client string, rows []string) {
 	t.Helper()
 	got := "[" + strings.Join(rows, ",\n") + "]\n"
 	golden := filepath.Join("testdata", client+".json")
+	require.NotEmpty(t, rows)
 	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o755)) //nolint:gosec // a folder of the tree
 		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644)) //nolint:gosec // a file of the tree
 	}
 	want, err := os.ReadFile(golden)

@@ -133,6 +133,7 @@ func compareGolden(t *testing.T, name string, answer reply, rows []json.RawMessa
 	got = append(got, '\n')
 	golden := filepath.Join("testdata", "captures", name+".json")
 	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o755)) //nolint:gosec // a folder of the tree
 		require.NoError(t, os.WriteFile(golden, got, 0o644)) //nolint:gosec // a file of the tree
 	}
 	want, err := os.ReadFile(golden)
