@@ -64,6 +64,7 @@ var answerMasks = []struct {
 	with    string
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "<UUIDv7>"},
+	{regexp.MustCompile(`[0-9a-f]{12}7[0-9a-f]{19}`), "<UUIDv7 of 32 digits>"},
 	{regexp.MustCompile(`"took":\d+`), `"took":0`},
 }
 

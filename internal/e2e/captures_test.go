@@ -1,13 +1,13 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,8 +94,9 @@ FROM events WHERE _offset >= %d AND _offset < %d ORDER BY _offset`
 // rowsAt returns the rows of records, as JSON objects.
 func (p *pipeline) rowsAt(t *testing.T, offsets [2]int64) (rows []json.RawMessage) {
 	t.Helper()
+	rows = []json.RawMessage{}
 	query := fmt.Sprintf("SELECT formatRowNoNewline('JSONEachRow', *) FROM ("+capturedRows+")", offsets[0], offsets[1])
-	result, err := p.db.Query(context.Background(), query)
+	result, err := p.db.Query(context.Background(), query+" SETTINGS output_format_json_escape_forward_slashes = 0")
 	require.NoError(t, err)
 	defer result.Close() //nolint:errcheck // read to its end
 	for result.Next() {
@@ -125,18 +126,20 @@ func (p *pipeline) ids(t *testing.T) (ids []string) {
 // compareGolden compares an answer and the rows with the golden file of a capture.
 func compareGolden(t *testing.T, name string, answer reply, rows []json.RawMessage) {
 	t.Helper()
-	got, err := json.MarshalIndent(struct {
+	var got bytes.Buffer
+	encoder := json.NewEncoder(&got)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	require.NoError(t, encoder.Encode(struct {
 		Answer reply             `json:"answer"`
 		Rows   []json.RawMessage `json:"rows"`
-	}{answer.masked(), slices.Concat([]json.RawMessage{}, rows)}, "", "  ")
-	require.NoError(t, err)
-	got = append(got, '\n')
+	}{answer.masked(), rows}))
 	golden := filepath.Join("testdata", "captures", name+".json")
 	if *update {
 		require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o755)) //nolint:gosec // a folder of the tree
-		require.NoError(t, os.WriteFile(golden, got, 0o644)) //nolint:gosec // a file of the tree
+		require.NoError(t, os.WriteFile(golden, got.Bytes(), 0o644)) //nolint:gosec // a file of the tree
 	}
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
-	assert.Equal(t, string(want), string(got))
+	assert.Equal(t, string(want), got.String())
 }
