@@ -73,7 +73,7 @@ func (r reply) masked() reply {
 	kept := http.Header{}
 	for _, name := range []string{
 		"Content-Type", "X-Elastic-Product", "X-Sentry-Rate-Limits", "Retry-After", "X-Accepted-Events", "X-Rejected-Events",
-		"Access-Control-Allow-Origin", "Access-Control-Allow-Headers", "Access-Control-Expose-Headers",
+		"Access-Control-Allow-Origin",
 	} {
 		if values := r.Header.Values(name); len(values) > 0 {
 			kept[name] = values
