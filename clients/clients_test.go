@@ -28,9 +28,13 @@ var all = []stock{
 	{"segment-node", nodeScript("segment.js")},
 	{"segment-python", pythonScript("send_segment.py")},
 	{"segment-browser", page("page-segment.js")},
+	{"rudder-node", nodeScript("rudder.js")},
 	{"posthog-node", nodeScript("posthog.js")},
 	{"posthog-python", pythonScript("send_posthog.py")},
+	{"posthog-browser", page("page-posthog.js")},
 	{"elasticsearch-node", nodeScript("elastic.js")},
+	{"pino-loki", nodeScript("loki.js")},
+	{"splunk-logging", nodeScript("splunk.js")},
 }
 
 // TestStockClients lets every client send to one pipeline, each to a project of its own, and then compares all rows

@@ -3,6 +3,7 @@ package e2e
 import (
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -43,6 +44,14 @@ func (c *capture) answeredWell(t *testing.T, got reply) {
 		assert.Equal(t, http.StatusOK, got.Status)
 		assert.Equal(t, "application/x-protobuf", kind)
 		assert.Empty(t, got.Body)
+	case c.Family == "posthog":
+		assert.Equal(t, http.StatusOK, got.Status)
+		assert.JSONEq(t, `{"status":1}`, got.Body)
+	case strings.HasPrefix(c.Request.Target, "/loki/"):
+		assert.Equal(t, http.StatusNoContent, got.Status)
+	case strings.HasPrefix(c.Request.Target, "/services/"):
+		assert.Equal(t, http.StatusOK, got.Status)
+		assert.JSONEq(t, `{"text":"Success","code":0}`, got.Body)
 	case c.Request.Target == "/_bulk":
 		assert.Equal(t, http.StatusOK, got.Status)
 		assert.Equal(t, "Elasticsearch", got.Header.Get("X-Elastic-Product"))
@@ -55,7 +64,7 @@ func (c *capture) answeredWell(t *testing.T, got reply) {
 // identifies reports whether the request's events keep their ids when it is sent again. Our own paths draw the ids of
 // events that have none, unless the request has an Idempotency-Key.
 func (c *capture) identifies() bool {
-	return !regexp.MustCompile(`^/api/v1/`).MatchString(c.Request.Target)
+	return !strings.HasPrefix(c.Request.Target, "/api/v1/")
 }
 
 // answerMasks replace what the gateway draws.

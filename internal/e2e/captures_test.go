@@ -18,11 +18,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// capturesFolder has requests that stock clients sent, byte for byte. One key is in all of them.
-const (
-	capturesFolder = "../../gateway/testdata/captures"
-	capturesKey    = "0123456789abcdef0123456789abcdef"
-)
+// capturesFolders have requests that stock clients sent, byte for byte. One key is in all of them.
+var capturesFolders = []string{"../../gateway/testdata/captures", "testdata/requests"}
+
+const capturesKey = "0123456789abcdef0123456789abcdef"
 
 // TestCaptures replays the recorded requests of stock clients over TCP, byte for byte. Each gets the answer that its
 // client wants, and its rows are those of its golden file. Sent again, as clients retry, the requests add no row.
