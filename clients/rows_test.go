@@ -19,7 +19,8 @@ import (
 const columns = `SELECT
 	level, message, exception_type, exception_value, environment, release, platform, server_name, transaction, trace_id,
 	user_id, user_email, sdk_name, sdk_version,
-	mapFilter((name, value) -> NOT match(name, '^((app|culture|device|process|url|user_agent)\\.|sentry.sdk.integrations)'), tags) AS tags,
+	mapFilter((name, value) ->
+		NOT match(name, '^((app|culture|device|process|url|user_agent)\\.|sentry.sdk.integrations|\\$(browser|current_url|device_type|host|os)$)'), tags) AS tags,
 	if(abs(dateDiff('second', timestamp, received_at)) < 600, 'now', toString(timestamp)) AS time,
 	if(abs(dateDiff('second', client_timestamp, received_at)) < 600, 'now', toString(client_timestamp)) AS client_time,
 	timestamp_adjusted,

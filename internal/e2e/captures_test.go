@@ -78,15 +78,15 @@ func (p *pipeline) allow(key string) {
 // end returns the offset after the last record.
 func (p *pipeline) end() int64 { return p.ends(p.name)[0] }
 
-// capturedRows are the columns that a golden file holds. The time of a client that stamps the time sent is shifted by
-// the difference of the clocks, and ids that the gateway drew are masked.
+// capturedRows are the columns that a golden file holds. The time of a client that says when it sent is shifted by the
+// difference of the clocks. Ids that the gateway drew are masked.
 const capturedRows = `SELECT
 	level, message, exception_type, exception_value, environment, release, platform, server_name, transaction, trace_id,
 	user_id, user_email, sdk_name, sdk_version, tags, issue_id,
-	if(timestamp = client_timestamp, toString(timestamp), if(abs(dateDiff('second', timestamp, received_at)) < 600, 'now', 'shifted')) AS time,
-	if(abs(dateDiff('second', client_timestamp, received_at)) < 600, 'now', toString(client_timestamp)) AS client_time,
+	if(timestamp = client_timestamp, toString(timestamp), 'by our clock') AS time,
+	toString(client_timestamp) AS client_time,
 	timestamp_adjusted AS adjusted,
-	if(substring(toString(event_id), 15, 1) = '7', 'drawn', toString(event_id)) AS id,
+	if(substring(toString(event_id), 15, 1) = '7' AND position(payload, toString(event_id)) = 0, 'drawn', toString(event_id)) AS id,
 	isValidJSON(payload) AS valid_payload
 FROM events WHERE _offset >= %d AND _offset < %d ORDER BY _offset`
 
