@@ -42,6 +42,16 @@ func TestExamples(t *testing.T) {
 		require.Contains(t, dev.run(t, "node", "node/send.mjs"), "accepted: 2")
 		dev.wants(t, "first event from Node", "second event from Node")
 	})
+	t.Run("stream", func(t *testing.T) {
+		require.Contains(t, dev.run(t, "go", "run", "./stream"), "accepted: 100")
+		dev.wants(t, "event 0 from a stream", "event 99 from a stream")
+		ctx := browser(t)
+		pages := httptest.NewServer(http.FileServer(http.Dir("stream")))
+		defer pages.Close()
+		page := pages.URL + "/?key=dev-key&url=" + url.QueryEscape(dev.gateway)
+		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(page), chromedp.Click("button")))
+		dev.wants(t, "hello from a page")
+	})
 	t.Run("browser", func(t *testing.T) {
 		ctx := browser(t)
 		pages := httptest.NewServer(http.FileServer(http.Dir("browser")))

@@ -24,6 +24,7 @@
 //	a path, its methods, metrics label, hints     routes.go; openapi.json beside it
 //	the way of a request with events              ingest
 //	what clients of a protocol send and want      protocol, one file each
+//	events over WebSocket                         stream
 //	reading and decompressing a body              body
 //	the buckets of the rate limit                 ratelimit
 //	reading the projects file                     projects

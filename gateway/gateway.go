@@ -41,6 +41,8 @@ type Deps struct {
 	Producer broker.Producer
 	// Now replaces the wall clock of the rate limits and of received-at.
 	Now func() time.Time
+	// streamPing is how often an idle WebSocket connection gets a ping.
+	streamPing time.Duration
 	// parkAfter is how long a connection is idle before it parks.
 	parkAfter time.Duration
 	// Uptime replaces the monotonic clock of the spool's ages.
@@ -108,7 +110,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	}
 	g.server = newServer(serverConfig{
 		maxHeaderBytes: cfg.MaxHeaderBytes, maxConnections: cfg.MaxConnections,
-		idleTimeout: cfg.HTTPIdleTimeout, parkAfter: deps.parkAfter,
+		idleTimeout: cfg.HTTPIdleTimeout, parkAfter: deps.parkAfter, streamPing: deps.streamPing,
 	}, g.ingester, g.metrics, &g.draining, g.log)
 	if err := g.register(collectors); err != nil {
 		return nil, err
@@ -282,6 +284,7 @@ func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
 	select {
 	case err := <-served:
 		failure = fmt.Errorf("public port: %w", err)
+		g.server.streams.Drain()
 	case <-ctx.Done():
 		failure = g.drain()
 	}
@@ -314,6 +317,10 @@ func (g *Gateway) drain() error {
 	g.publisher.Drain()
 	g.log.Info("gateway drains", "delay", g.deps.DrainDelay, "timeout", g.deps.DrainTimeout)
 	time.Sleep(g.deps.DrainDelay)
+	// The connections of WebSocket have left the server, which does not wait for them.
+	var streams sync.WaitGroup
+	streams.Go(g.server.streams.Drain)
+	defer streams.Wait()
 	if err := g.server.app.ShutdownWithTimeout(g.deps.DrainTimeout); err != nil {
 		return fmt.Errorf("drain: requests were still in flight after %s: %w", g.deps.DrainTimeout, err)
 	}

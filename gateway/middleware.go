@@ -64,12 +64,17 @@ func (s *server) logRequest(ctx *fasthttp.RequestCtx, route string, took time.Du
 func (s *server) recoverPanic(c *fiber.Ctx) error {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.log.Error("handler panicked", "panic", cause, "stack", string(debug.Stack()))
+			s.panicked(cause)
 			c.Context().SetConnectionClose() // part of the body may be unread
 			ingest.Refuse(ingest.KindInternal, "Something went wrong on our side.").Write(c.Context())
 		}
 	}()
 	return c.Next()
+}
+
+// panicked logs what made a handler panic. It is called while the panic is under way.
+func (s *server) panicked(cause any) {
+	s.log.Error("handler panicked", "panic", cause, "stack", string(debug.Stack()))
 }
 
 // identify gives the request its id.

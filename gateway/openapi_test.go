@@ -339,6 +339,12 @@ func produce(t *testing.T) {
 	doc = open.do(request{path: pathOpenAPI, method: http.MethodGet})
 	open.do(request{path: pathOpenAPI, method: http.MethodGet, header: map[string]string{"If-None-Match": doc.header.Get("ETag")}})
 
+	open.do(request{method: http.MethodGet, path: pathStream})
+	open.do(request{method: http.MethodGet, path: pathStream, noKey: true})
+	open.do(request{method: http.MethodGet, path: pathStream, header: map[string]string{"X-Long": strings.Repeat("a", 17_000)}})
+	open.server.streams.Drain()
+	open.do(request{method: http.MethodGet, path: pathStream})
+
 	limit := serve(t, withProjects(t, limited(3, "60s")+"    origins: [\"https://shop.example\"]\n"))
 	page := map[string]string{"Origin": "https://shop.example"}
 	limit.do(request{path: pathEvents, body: ok, header: page})
@@ -346,8 +352,10 @@ func produce(t *testing.T) {
 	limit.do(request{path: pathBulk, body: "[" + ok + "]", header: map[string]string{"Origin": "https://evil.example"}})
 	limit.do(request{path: pathBulk + "?atomic=1", body: events(3, nil)}) // does not fit now
 	limit.do(request{path: pathBulk + "?atomic=1", body: events(4, nil)}) // never fits
+	limit.do(request{method: http.MethodGet, path: pathStream, header: map[string]string{"Origin": "https://evil.example"}})
 	limit.bulkOf(events(3, nil))
 	limit.single(ok)
+	limit.do(request{method: http.MethodGet, path: pathStream})
 	limit.bulkOf(events(3, nil))
 
 	for _, failure := range []error{broker.ErrRefused, errors.New("broker down")} {
@@ -362,6 +370,7 @@ func produce(t *testing.T) {
 
 // unseen lists statuses that the document describes and produce does not get, with the reason.
 var unseen = map[string]string{
+	"101": "is no answer to this client; TestStream gets it",
 	"408": "takes ten seconds; TestSilentClientIsCutOff gets it",
 	"414": "is what a proxy may answer; the gateway answers 431",
 	"500": "takes a batch that Kafka refuses while it takes others; TestTopicRefusesOne gets that",

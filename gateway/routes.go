@@ -18,6 +18,7 @@ const (
 	pathBulk    = "/api/v1/events/bulk"
 	pathOpenAPI = "/openapi.json"
 	pathHealth  = "/healthz"
+	pathStream  = "/api/v1/stream"
 )
 
 // Names of the routes in metrics and log lines.
@@ -26,6 +27,7 @@ const (
 	routeBulk    = "bulk"
 	routeOpenAPI = "openapi"
 	routeHealth  = "health"
+	routeStream  = "stream"
 	routeOther   = "other" // every other path, and requests that could not be read
 )
 
@@ -66,6 +68,12 @@ var routes = derived(
 		words: []string{"bulk", "batch", "_bulk"}, protocol: protocol.NativeBulk,
 	},
 	&route{
+		path: pathStream, methods: onlyGet, label: routeStream,
+		// The statuses of the upgrade and of the messages.
+		statuses: []int{101, 202, 204, 400, 401, 403, 405, 413, 429, 500, 503},
+		words:    []string{"stream", "ws", "websocket"}, get: (*server).stream,
+	},
+	&route{
 		path: pathOpenAPI, methods: getAndHead, label: routeOpenAPI, statuses: []int{200, 204, 304, 405},
 		words: []string{"openapi.json", "openapi", "swagger.json"}, get: (*server).openAPI,
 	},
@@ -79,6 +87,7 @@ var routes = derived(
 var otherRoute = &route{label: routeOther, statuses: []int{204, 400, 404, 431}}
 
 var (
+	onlyGet    = []string{fasthttp.MethodGet}
 	onlyPost   = []string{fasthttp.MethodPost}
 	getAndHead = []string{fasthttp.MethodGet, fasthttp.MethodHead}
 )

@@ -15,7 +15,9 @@ import (
 	"sluice/gateway/body"
 	"sluice/gateway/conn"
 	"sluice/gateway/ingest"
+	"sluice/gateway/protocol"
 	"sluice/gateway/refusals"
+	"sluice/gateway/stream"
 )
 
 // server is the public port. It routes requests, and answers those that bring no events.
@@ -26,6 +28,7 @@ type server struct {
 	metrics  *metrics
 	draining *atomic.Bool
 	refusals *refusals.Log
+	streams  *stream.Hub
 	log      *slog.Logger
 
 	maxHeaderBytes int
@@ -37,6 +40,7 @@ type serverConfig struct {
 	maxConnections int           // 0: no bound
 	idleTimeout    time.Duration // of a connection between requests
 	parkAfter      time.Duration // 0: the default
+	streamPing     time.Duration // 0: the default
 }
 
 func newServer(cfg serverConfig, in *ingest.Ingester, m *metrics, draining *atomic.Bool, log *slog.Logger) *server {
@@ -46,9 +50,18 @@ func newServer(cfg serverConfig, in *ingest.Ingester, m *metrics, draining *atom
 		debug:          log.Enabled(context.Background(), slog.LevelDebug),
 	}
 	s.app = s.newApp(cfg)
+	s.streams = stream.New(stream.Config{
+		Ingester: in, Single: protocol.NativeSingle, Bulk: protocol.NativeBulk, Ping: cfg.streamPing,
+		Answered: func(ctx *fasthttp.RequestCtx, took time.Duration) {
+			m.request(routeStream, ctx.Response.StatusCode(), took)
+			s.logRequest(ctx, routeStream, took)
+		},
+		Panicked: s.panicked,
+	})
 	s.conns = conn.New(s.app.Server(), conn.Config{
 		Max: cfg.maxConnections, ParkAfter: cfg.parkAfter, Log: log,
 		TurnedAway: func() { in.TurnedAway(ingest.LimitConnections) },
+		Left:       s.streams.Open,
 	})
 	return s
 }
@@ -125,6 +138,9 @@ func (s *server) health(ctx *fasthttp.RequestCtx) *ingest.Problem {
 	}{"ok"})
 	return nil
 }
+
+// stream answers a request for a WebSocket connection.
+func (s *server) stream(ctx *fasthttp.RequestCtx) *ingest.Problem { return s.streams.Upgrade(ctx) }
 
 // failed answers requests that Fiber or fasthttp refused, most of them before any middleware: they are not valid
 // HTTP, or too large. The texts are our own: fasthttp's quote the request, with its key.

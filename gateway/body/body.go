@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -108,6 +109,16 @@ func (r *Reader) Read(ctx *fasthttp.RequestCtx, dst *Buffer) error {
 		return err
 	}
 	return r.decompress(coding, &wire.Buffer, dst)
+}
+
+// ReadAll reads all of src into dst, which must be empty. It returns ErrTooLarge, ErrNoRoom, or the error of src.
+func (r *Reader) ReadAll(src io.Reader, dst *Buffer) error {
+	dst.budget = &r.pool.budget
+	got, err := dst.ReadFrom(io.LimitReader(src, int64(r.limit)+1))
+	if err == nil && got > int64(r.limit) {
+		return ErrTooLarge
+	}
+	return err
 }
 
 // firstGrowth is how many bytes a buffer reserves because a Content-Length announces them. More memory follows the

@@ -17,6 +17,9 @@ type Config struct {
 	ParkAfter time.Duration
 	// TurnedAway is called for each connection beyond the bound. It must be safe for concurrent use.
 	TurnedAway func()
+	// Left returns how many connections have left the server, for a protocol other than HTTP, and are still open. nil
+	// is none.
+	Left func() int
 	// Log gets warnings: the limit of open files is too low, or the system cannot accept connections.
 	Log *slog.Logger
 }
@@ -54,7 +57,13 @@ func (s *Set) Bound(l net.Listener) net.Listener {
 }
 
 // Open returns how many connections are open now, parked ones included.
-func (s *Set) Open() int { return int(s.server.GetOpenConnectionsCount()) + s.parking.count() }
+func (s *Set) Open() int {
+	open := int(s.server.GetOpenConnectionsCount()) + s.parking.count()
+	if s.cfg.Left != nil {
+		open += s.cfg.Left()
+	}
+	return open
+}
 
 // Parked returns how many connections are parked now.
 func (s *Set) Parked() int { return s.parking.count() }

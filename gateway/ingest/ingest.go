@@ -45,6 +45,8 @@ type Submission struct {
 	Form  event.Form
 	body  *body.Buffer // nil before the body is read, and after the records are made
 	stamp stamp
+	// unread is why a message could not be read. nil: it was, or the submission is a request.
+	unread *Problem
 
 	items []Item
 	valid []int32 // indexes of the items to keep, in order; each gets a record
@@ -204,6 +206,15 @@ func (s *Submission) unknownKey() *Problem {
 
 // readBody reads the body and decompresses it.
 func (s *Submission) readBody() *Problem {
+	if s.unread != nil {
+		return s.unread
+	}
+	if s.body != nil { // a message, which was read with the limit of a bulk
+		if limit := s.bodyLimit(); s.body.Len() > limit.bytes {
+			return limit.exceeded("The message is larger than")
+		}
+		return nil
+	}
 	s.body = body.GetBuffer()
 	return s.bodyLimit().read(s.Ctx, s.body)
 }
