@@ -25,10 +25,10 @@ import (
 
 // dev is a running sluice dev with one project for each client.
 type dev struct {
-	gateway, clickhouse            string // URLs
-	gatewayMetrics, consumerMetric string // URLs
-	log                            *log
-	mu                             sync.Mutex // of what the test collects
+	gateway, clickhouse             string // URLs
+	gatewayMetrics, consumerMetrics string // URLs
+	log                             *log
+	mu                              sync.Mutex // of what the test collects
 }
 
 // startDev builds sluice and runs its dev command until the test ends.
@@ -43,7 +43,7 @@ func startDev(t *testing.T, clients []stock) *dev {
 	addr := freeAddrs(t, 6)
 	d := &dev{
 		gateway: "http://" + addr[0], clickhouse: "http://" + addr[1], log: &log{},
-		gatewayMetrics: "http://" + addr[4] + "/metrics", consumerMetric: "http://" + addr[5] + "/metrics",
+		gatewayMetrics: "http://" + addr[4] + "/metrics", consumerMetrics: "http://" + addr[5] + "/metrics",
 	}
 	// The programs give some events a fixed time, which is not to become too old.
 	cmd := exec.Command(program, "dev", "--data-dir="+filepath.Join(dir, "data"), "--projects-file="+projects,
@@ -91,8 +91,8 @@ func (d *dev) settle(t *testing.T) {
 	var accepted, inserted, dead float64
 	done := func() bool {
 		accepted = d.figure(t, d.gatewayMetrics, "sluice_gateway_events_accepted_total")
-		inserted = d.figure(t, d.consumerMetric, "sluice_consumer_rows_inserted_total")
-		dead = d.figure(t, d.consumerMetric, "sluice_consumer_dead_letters_total")
+		inserted = d.figure(t, d.consumerMetrics, "sluice_consumer_rows_inserted_total")
+		dead = d.figure(t, d.consumerMetrics, "sluice_consumer_dead_letters_total")
 		return inserted+dead >= accepted
 	}
 	if !assert.Eventually(t, done, time.Minute, 20*time.Millisecond) {
