@@ -1,4 +1,4 @@
-package protocol_test
+package protocol
 
 import (
 	"encoding/json"
@@ -9,7 +9,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/gateway/ingest"
-	"sluice/gateway/protocol"
 )
 
 // TestOTLPSaysWhatToSendAgain: OpenTelemetry's clients send again what was answered 429 or 503, and drop the rest. So
@@ -24,7 +23,7 @@ func TestOTLPSaysWhatToSendAgain(t *testing.T) {
 			if kind == ingest.KindRateLimited {
 				p.RetryAfter = 7
 			}
-			protocol.OTLPLogs.Refuse(&ctx, p)
+			OTLPLogs.Refuse(&ctx, p)
 			status := ctx.Response.StatusCode()
 			again := status == 429 || status == 503
 			assert.Equal(t, kind.Retryable(), again, "%s: %d", kind.Code(), status)
