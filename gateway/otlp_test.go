@@ -410,10 +410,10 @@ func TestOTLPRateLimit(t *testing.T) {
 	texts := strings.Split(strings.Repeat("x", 6), "")
 	for encoding, whole := range otlpBoth(t, texts[:3]...) {
 		s := serve(t, withProjects(t, limited(5, "60s")))
-		got, a := s.otlp(whole)
+		got, _ := s.otlp(whole)
 		require.Equal(t, 200, got.status)
 		assert.Equal(t, `"events";r=2;t=36`, got.header.Get("RateLimit"))
-		got, a = s.otlp(whole)
+		got, a := s.otlp(whole)
 		require.Equal(t, 429, got.status, encoding)
 		assert.Equal(t, 8, a.code)
 		assert.Equal(t, "60", got.header.Get("Retry-After"))

@@ -28,7 +28,7 @@ func unsnappy(wire *bytes.Buffer, dst *Buffer, limit int) error {
 	dst.Grow(size)
 	text, err := snappy.Decode(dst.AvailableBuffer()[:size], wire.Bytes())
 	if err == nil {
-		dst.Write(text) // where it stands already
+		_, err = dst.Write(text) // where it stands already
 	}
 	return err
 }
