@@ -81,9 +81,7 @@ func TestLimitsWithoutALimit(t *testing.T) {
 // TestLimitsOfTheStore: what another gateway used is not left here.
 func TestLimitsOfTheStore(t *testing.T) {
 	t.Parallel()
-	store := redistest.Start(t)
-	shared := func(c *Config, d *Deps) { c.LimitStore, d.Now = store.URL(), nil }
-	one, other := serve(t, withProjects(t, limited(10, "1h")), shared), serve(t, withProjects(t, limited(10, "1h")), shared)
+	one, other := twoGateways(t, redistest.Start(t), 10)
 	require.Equal(t, 202, one.bulkOf(events(9, nil)).status)
 	require.Equal(t, 202, other.single(`{"message":"x"}`).status)
 	waitUntil(t, func() bool {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,7 @@ var formats = format.All()
 // TestOTLPRecords: the records over the limit are rejected by partial success, without memory for each.
 func TestOTLPRecords(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Minute })
 	for n, rejected := range map[int]int{9_999: 0, 10_000: 0, 10_001: 1, 12_000: 2_000} {
 		for encoding, r := range otlpBoth(t, make([]string, n)...) {
 			before := len(s.producer.Stored())

@@ -317,7 +317,7 @@ func TestShipperKeys(t *testing.T) {
 func TestShipperLimits(t *testing.T) {
 	forShippers(t, func(t *testing.T, p *shipperProtocol) {
 		const events = event.MaxBulkEvents
-		s := serve(t)
+		s := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Minute }) // ten thousand records of a busy machine
 		lines := make([]string, events+1)
 		for i := range lines {
 			lines[i] = "l"

@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"sluice/gateway/broker"
+	"sluice/internal/event"
+	"sluice/internal/outcome"
 	"sluice/internal/recordbatch"
 	"sluice/internal/recordbatch/batchtest"
 )
@@ -171,8 +173,18 @@ func (m *Memory) Placed() []Placed {
 	return slices.Clone(m.placed)
 }
 
-// Stored returns all records that it has taken, in order.
+// Stored returns the records of events that it has taken, in order. A gateway also publishes counts of what it refused,
+// at times that no test chooses; All has those too.
 func (m *Memory) Stored() []batchtest.Record {
+	return slices.DeleteFunc(m.All(), func(r batchtest.Record) bool {
+		return slices.ContainsFunc(r.Headers, func(h event.Header) bool {
+			return h.Key == event.HeaderFormat && string(h.Value) == outcome.Format
+		})
+	})
+}
+
+// All returns all records that it has taken, in order.
+func (m *Memory) All() []batchtest.Record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.records)
