@@ -46,6 +46,7 @@ type devCmd struct {
 const (
 	demoProject = "demo"
 	demoKey     = "dev-key"
+	demoDSNKey  = "devkey" // for Sentry's SDKs, some of which refuse a DSN with a hyphen in the key
 )
 
 // dev is a running pipeline.
@@ -216,7 +217,7 @@ func (d *dev) startGateway(ctx context.Context, fail context.CancelCauseFunc) er
 		DrainDelay: d.cmd.Process.DrainDelay, DrainTimeout: d.cmd.Process.DrainTimeout,
 	}
 	if d.cmd.Gateway.ProjectsFile == "" {
-		deps.Projects = projects.One(demoProject, demoKey)
+		deps.Projects = projects.One(demoProject, demoKey, demoDSNKey)
 	}
 	g, err := gateway.New(d.cmd.Gateway, deps)
 	if err != nil {

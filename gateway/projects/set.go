@@ -128,10 +128,13 @@ func (s *Set) Len() int { return s.ids.len() }
 func (s *Set) Keys() int { return s.digests.n }
 
 // One returns a set of a single project without a rate limit and for pages of any origin, for a developer's machine.
-func One(id, key string) *Set {
+func One(id string, keys ...string) *Set {
 	b := newBuilder(nil)
-	keys := []keyEntry{{digest: sha256.Sum256([]byte(key))}}
-	b.add(&entry{id: id, keys: keys, origins: []byte(anyOrigin)}, func(int, error) {})
+	var entries []keyEntry
+	for _, key := range keys {
+		entries = append(entries, keyEntry{digest: sha256.Sum256([]byte(key))})
+	}
+	b.add(&entry{id: id, keys: entries, origins: []byte(anyOrigin)}, func(int, error) {})
 	return b.done()
 }
 
