@@ -16,7 +16,7 @@ import (
 )
 
 const description = "Operates Sluice: runs the whole pipeline on one machine, " +
-	"sends load and proves its arrival, creates topics and keys."
+	"sends load and proves its arrival, creates topics and keys, replays dead letters."
 
 // cli holds the commands. Each setting can be a flag, an environment variable (SLUICE_ and the flag in capitals, _ for
 // -) or a line of the --config file, in this order of precedence.
@@ -25,6 +25,7 @@ type cli struct {
 	Dev    devCmd    `cmd:"" set:"kafka_brokers=" set:"clickhouse_dsn=" help:"Run the whole pipeline on this machine: broker, ClickHouse, schema, gateway, consumer. Ctrl-C drains."`
 	Load   loadCmd   `cmd:"" help:"Send events, report throughput and latency, and with --verify compare every acknowledged event with ClickHouse."`
 	Topics topicsCmd `cmd:"" help:"Create or check the Kafka topics."`
+	Dead   deadCmd   `cmd:"" help:"List, show and replay dead letters: records that could not become rows."`
 	Keys   keysCmd   `cmd:"" help:"Create project keys and their digests for the projects file."`
 }
 
@@ -57,6 +58,8 @@ func run(ctx context.Context, src settings.Source) error {
 		return c.Load.run(ctx, src.Stdout, src.Stderr)
 	case "topics":
 		return c.Topics.run(ctx, parsed.Command(), settings.Origins(parsed, src), src.Stdout)
+	case "dead":
+		return c.Dead.run(ctx, parsed.Command(), src.Stdout, src.Stderr)
 	case "keys":
 		return c.Keys.run(parsed.Command(), os.Stdin, src.Stdout)
 	default:

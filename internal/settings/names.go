@@ -11,21 +11,22 @@ import (
 // everyProgram lists the settings of all of Sluice's programs, so that each program can tell another program's setting
 // from a misspelling. A test of each program fails if the list lacks one of its flags.
 var everyProgram = []string{
-	"admin-addr", "allow-less-safety", "allow-removal", "batch-bytes", "batch-rows", "buffer-bytes", "bulk",
-	"clickhouse", "clickhouse-addr", "clickhouse-cluster", "clickhouse-dsn", "clickhouse-dsn-file",
+	"admin-addr", "all", "allow-less-safety", "allow-removal", "at", "batch-bytes", "batch-rows", "buffer-bytes",
+	"bulk", "clickhouse", "clickhouse-addr", "clickhouse-cluster", "clickhouse-dsn", "clickhouse-dsn-file",
 	"clickhouse-http-addr", "clickhouse-quorum", "cloud", "config", "connect-timeout", "connections",
-	"consumer-admin-addr", "data-dir", "drain-delay", "drain-timeout", "dry-run", "duration", "event-size",
+	"consumer-admin-addr", "count", "data-dir", "drain-delay", "drain-timeout", "dry-run", "duration", "event-size",
 	"events", "failed-keys-per-minute", "fix", "flush-age", "fsync", "give-up", "gzip", "http-addr",
 	"http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-compression",
 	"kafka-dead-topic", "kafka-group", "kafka-sasl-mechanism", "kafka-sasl-password", "kafka-sasl-password-file",
 	"kafka-sasl-username", "kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file", "kafka-tls-key-file",
-	"kafka-topic", "key", "ledger", "limit-store", "limit-store-file", "limit-store-tls-ca-file", "log-format",
-	"log-level", "max-body-bytes", "max-bulk-bytes", "max-connections", "max-event-age", "max-event-bytes",
-	"max-header-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait", "min-isr", "name",
-	"partition-by", "partitions", "project", "projects-file", "rate", "redact-keys", "redact-patterns", "repeat",
-	"replace-views", "replication", "request-timeout", "retention", "sample", "seed", "shorten-retention",
-	"spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout", "topic-retention",
-	"topic-retention-bytes", "trusted-proxies", "url", "use-existing", "verify", "verify-settle", "verify-timeout",
+	"kafka-topic", "key", "ledger", "limit", "limit-store", "limit-store-file", "limit-store-tls-ca-file",
+	"log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections", "max-event-age",
+	"max-event-bytes", "max-header-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait",
+	"min-isr", "name", "partition-by", "partitions", "project", "projects-file", "rate", "reason", "redact-keys",
+	"redact-patterns", "repeat", "replace-views", "replication", "request-timeout", "retention", "sample", "seed",
+	"shorten-retention", "since", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout",
+	"topic-retention", "topic-retention-bytes", "trusted-proxies", "until", "url", "use-existing", "verify",
+	"verify-settle", "verify-timeout", "wait",
 }
 
 // Known reports whether the list of all programs' flags contains flag.
