@@ -22,11 +22,12 @@ const description = "Operates Sluice: runs the whole pipeline on one machine, " 
 // -) or a line of the --config file, in this order of precedence.
 type cli struct {
 	settings.File
-	Dev    devCmd    `cmd:"" set:"kafka_brokers=" set:"clickhouse_dsn=" help:"Run the whole pipeline on this machine: broker, ClickHouse, schema, gateway, consumer. Ctrl-C drains."`
-	Load   loadCmd   `cmd:"" help:"Send events, report throughput and latency, and with --verify compare every acknowledged event with ClickHouse."`
-	Topics topicsCmd `cmd:"" help:"Create or check the Kafka topics."`
-	Dead   deadCmd   `cmd:"" help:"List, show and replay dead letters: records that could not become rows."`
-	Keys   keysCmd   `cmd:"" help:"Create project keys and their digests for the projects file."`
+	Dev     devCmd     `cmd:"" set:"kafka_brokers=" set:"clickhouse_dsn=" help:"Run the whole pipeline on this machine: broker, ClickHouse, schema, gateway, consumer. Ctrl-C drains."`
+	Load    loadCmd    `cmd:"" help:"Send events, report throughput and latency, and with --verify compare every acknowledged event with ClickHouse."`
+	Topics  topicsCmd  `cmd:"" help:"Create or check the Kafka topics."`
+	Dead    deadCmd    `cmd:"" help:"List, show and replay dead letters: records that could not become rows."`
+	Offsets offsetsCmd `cmd:"" help:"Show how far the consumers are, or set them back so that records are read again."`
+	Keys    keysCmd    `cmd:"" help:"Create project keys and their digests for the projects file."`
 }
 
 var vars = kong.Vars{
@@ -60,6 +61,8 @@ func run(ctx context.Context, src settings.Source) error {
 		return c.Topics.run(ctx, parsed.Command(), settings.Origins(parsed, src), src.Stdout)
 	case "dead":
 		return c.Dead.run(ctx, parsed.Command(), src.Stdout, src.Stderr)
+	case "offsets":
+		return c.Offsets.run(ctx, parsed.Command(), src.Stdout)
 	case "keys":
 		return c.Keys.run(parsed.Command(), os.Stdin, src.Stdout)
 	default:

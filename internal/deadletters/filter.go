@@ -6,16 +6,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"sluice/internal/settings"
 )
 
 // Filter says which dead letters are meant: those that match every setting that is given. The zero Filter means all.
 type Filter struct {
-	Reason  []string `name:"reason" help:"Only letters with one of these reasons, for instance unknown_format,invalid_event."`
-	Project []string `name:"project" help:"Only letters of these projects."`
-	Since   Moment   `name:"since" help:"Only letters since this time: RFC 3339, or a duration such as 2h or 3d before now."`
-	Until   Moment   `name:"until" help:"Only letters before this time, written like --since."`
-	At      []string `name:"at" help:"Only the letters at these places of the dead-letter topic: PARTITION:OFFSET, PARTITION:FROM-TO or PARTITION."`
+	Reason  []string        `name:"reason" help:"Only letters with one of these reasons, for instance unknown_format,invalid_event."`
+	Project []string        `name:"project" help:"Only letters of these projects."`
+	Since   settings.Moment `name:"since" help:"Only letters since this time: RFC 3339, or a duration such as 2h or 3d before now."`
+	Until   settings.Moment `name:"until" help:"Only letters before this time, written like --since."`
+	At      []string        `name:"at" help:"Only the letters at these places of the dead-letter topic: PARTITION:OFFSET, PARTITION:FROM-TO or PARTITION."`
 
 	spans []span
 }
@@ -30,7 +31,7 @@ const maxOffset = 1<<63 - 1
 
 // IsZero reports whether the filter means all letters.
 func (f *Filter) IsZero() bool {
-	return len(f.Reason)+len(f.Project)+len(f.At) == 0 && f.Since.time.IsZero() && f.Until.time.IsZero()
+	return len(f.Reason)+len(f.Project)+len(f.At) == 0 && f.Since.Time.IsZero() && f.Until.Time.IsZero()
 }
 
 // Check reports every fault of the filter, joined into one error. Call Check before Matches.
@@ -41,7 +42,7 @@ func (f *Filter) Check() error {
 			faults = append(faults, fmt.Errorf("--reason: %q is none; there are %s", reason, strings.Join(Reasons(), ", ")))
 		}
 	}
-	if !f.Until.time.IsZero() && !f.Since.time.Before(f.Until.time) {
+	if !f.Until.Time.IsZero() && !f.Since.Time.Before(f.Until.Time) {
 		faults = append(faults, errors.New("--since must be before --until"))
 	}
 	f.spans = nil
@@ -80,33 +81,11 @@ func (f *Filter) Matches(l *Letter) bool {
 	switch {
 	case len(f.Reason) > 0 && !slices.Contains(f.Reason, l.Reason),
 		len(f.Project) > 0 && !slices.Contains(f.Project, l.Project),
-		l.At.Before(f.Since.time),
-		!f.Until.time.IsZero() && !l.At.Before(f.Until.time):
+		l.At.Before(f.Since.Time),
+		!f.Until.Time.IsZero() && !l.At.Before(f.Until.Time):
 		return false
 	}
 	return len(f.spans) == 0 || slices.ContainsFunc(f.spans, func(s span) bool {
 		return s.partition == l.Place.Partition && s.from <= l.Place.Offset && l.Place.Offset <= s.to
 	})
-}
-
-// Moment is a time in a flag: RFC 3339, or a duration before now.
-type Moment struct{ time time.Time }
-
-// UnmarshalText reads a flag's value.
-func (m *Moment) UnmarshalText(text []byte) error {
-	if t, err := time.Parse(time.RFC3339Nano, string(text)); err == nil {
-		m.time = t
-		return nil
-	}
-	days, isDays := strings.CutSuffix(string(text), "d")
-	if n, err := strconv.ParseFloat(days, 64); isDays && err == nil && n >= 0 {
-		m.time = time.Now().Add(-time.Duration(n * 24 * float64(time.Hour)))
-		return nil
-	}
-	d, err := time.ParseDuration(string(text))
-	if err != nil || d < 0 {
-		return fmt.Errorf("%q is no time; write 2026-11-28T12:00:00Z, or 2h or 3d for that long ago", text)
-	}
-	m.time = time.Now().Add(-d)
-	return nil
 }

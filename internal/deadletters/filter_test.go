@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/settings"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -15,7 +17,7 @@ func letter(partition int, offset int64) *Letter {
 	}
 }
 
-func moment(t *testing.T, text string) (m Moment) {
+func moment(t *testing.T, text string) (m settings.Moment) {
 	t.Helper()
 	require.NoError(t, m.UnmarshalText([]byte(text)))
 	return m
@@ -66,8 +68,8 @@ func TestFilterFaults(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 	}
 	for _, text := range []string{"", "yesterday", "-1h", "-1d", "d", "2026-11-28"} {
-		assert.Error(t, new(Moment).UnmarshalText([]byte(text)), text)
+		assert.Error(t, new(settings.Moment).UnmarshalText([]byte(text)), text)
 	}
 	day := moment(t, "1.5d")
-	assert.WithinDuration(t, time.Now().Add(-36*time.Hour), day.time, time.Minute)
+	assert.WithinDuration(t, time.Now().Add(-36*time.Hour), day.Time, time.Minute)
 }

@@ -22,10 +22,10 @@ var everyProgram = []string{
 	"kafka-topic", "key", "ledger", "limit", "limit-store", "limit-store-file", "limit-store-tls-ca-file",
 	"log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections", "max-event-age",
 	"max-event-bytes", "max-header-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait",
-	"min-isr", "name", "partition-by", "partitions", "project", "projects-file", "rate", "reason", "redact-keys",
+	"min-isr", "name", "oldest", "partition-by", "partitions", "project", "projects-file", "rate", "reason", "redact-keys",
 	"redact-patterns", "repeat", "replace-views", "replication", "request-timeout", "retention", "sample", "seed",
 	"shorten-retention", "since", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout",
-	"topic-retention", "topic-retention-bytes", "trusted-proxies", "until", "url", "use-existing", "verify",
+	"to", "topic-retention", "topic-retention-bytes", "trusted-proxies", "until", "url", "use-existing", "verify",
 	"verify-settle", "verify-timeout", "wait",
 }
 
