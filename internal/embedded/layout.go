@@ -16,6 +16,12 @@ type layout string
 func (l layout) root() string   { return string(l) }
 func (l layout) config() string { return filepath.Join(string(l), "config.xml") }
 func (l layout) store() string  { return filepath.Join(string(l), "store") + string(filepath.Separator) }
+
+// backups returns the directory that BACKUP … TO File('name') writes to.
+func (l layout) backups() string {
+	return filepath.Join(string(l), "backups") + string(filepath.Separator)
+}
+
 func (l layout) log() string    { return filepath.Join(string(l), "engine.log") }
 func (l layout) errors() string { return filepath.Join(string(l), "engine.err.log") }
 
@@ -37,6 +43,7 @@ var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x"
   <tmp_path>{{x .Store}}tmp/</tmp_path>
   <user_files_path>{{x .Store}}user_files/</user_files_path>
   <format_schema_path>{{x .Store}}format_schemas/</format_schema_path>
+  <backups><allowed_path>{{x .Backups}}</allowed_path></backups>
   <timezone>UTC</timezone>
   {{- range .Hosts}}
   <listen_host>{{x .}}</listen_host>
@@ -89,7 +96,7 @@ func (l layout) writeConfig(tcpAddr, httpAddr string, extra func(tcpPort string)
 	}
 	var text bytes.Buffer
 	err = configText.Execute(&text, map[string]any{
-		"Log": l.log(), "Errors": l.errors(), "Store": l.store(), "Config": l.config(),
+		"Log": l.log(), "Errors": l.errors(), "Store": l.store(), "Backups": l.backups(), "Config": l.config(),
 		"Hosts": hosts, "TCP": tcpPort, "HTTP": httpPort, "Extra": more,
 	})
 	if err != nil {
