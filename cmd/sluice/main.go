@@ -62,7 +62,7 @@ func run(ctx context.Context, src settings.Source) error {
 	case "dead":
 		return c.Dead.run(ctx, parsed.Command(), src.Stdout, src.Stderr)
 	case "offsets":
-		return c.Offsets.run(ctx, parsed.Command(), src.Stdout)
+		return c.Offsets.run(ctx, parsed.Command(), src.Stdout, src.Stderr)
 	case "keys":
 		return c.Keys.run(parsed.Command(), os.Stdin, src.Stdout)
 	default:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"sluice/internal/kafkaconn"
 	"sluice/internal/offsets"
@@ -26,18 +27,25 @@ type offsetsCmd struct {
 		Oldest bool            `name:"oldest" help:"Go back to the oldest record that Kafka keeps."`
 		DryRun bool            `name:"dry-run" help:"Print what would be read again; change nothing."`
 	} `cmd:"" help:"Set the group back, while no consumer runs. What is in the table is not inserted again."`
+	Wait struct {
+		Timeout time.Duration `name:"timeout" default:"10m" help:"Give up after this time."`
+	} `cmd:"" help:"Wait until the group has read everything that is on the topic now. Events that arrive later are not waited for."`
 }
 
-func (c *offsetsCmd) run(ctx context.Context, command string, out io.Writer) error {
+func (c *offsetsCmd) run(ctx context.Context, command string, out, progress io.Writer) error {
 	group, closeGroup, err := offsets.New(c.Kafka, c.Group)
 	if err != nil {
 		return err
 	}
 	defer closeGroup()
-	if command == "offsets show" {
+	switch command {
+	case "offsets show":
 		return c.show(ctx, group, out)
+	case "offsets wait":
+		return c.wait(ctx, group, progress)
+	default:
+		return c.rewind(ctx, group, out)
 	}
-	return c.rewind(ctx, group, out)
 }
 
 func (c *offsetsCmd) show(ctx context.Context, group *offsets.Group, out io.Writer) error {
@@ -78,6 +86,21 @@ func committed(offset int64) string {
 		return "-"
 	}
 	return fmt.Sprint(offset)
+}
+
+// progressEvery is how often wait prints how much is left.
+const progressEvery = 5 * time.Second
+
+func (c *offsetsCmd) wait(ctx context.Context, group *offsets.Group, progress io.Writer) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.Wait.Timeout, fmt.Errorf("gave up after %s", c.Wait.Timeout))
+	defer cancel()
+	var said time.Time
+	return group.Wait(ctx, func(left int64) {
+		if left > 0 && time.Since(said) >= progressEvery {
+			said = time.Now()
+			_, _ = fmt.Fprintf(progress, "%d records left\n", left)
+		}
+	})
 }
 
 func (c *offsetsCmd) rewind(ctx context.Context, group *offsets.Group, out io.Writer) error {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,6 +35,7 @@ type pipeline struct {
 	projects string
 	db       driver.Conn
 	gateway  *program
+	bin      string // where the gateways and consumers are that start from now on; "": those under test
 
 	kafkaClient *kafka.Client
 	url         string
@@ -137,7 +139,7 @@ func (p *pipeline) kafka() []string {
 // startGateway starts a gateway at addr, "127.0.0.1:0" for any port, and waits until it serves.
 func (p *pipeline) startGateway(addr string, flags ...string) *program {
 	p.t.Helper()
-	g := start(p.t, "gateway", append(append(p.kafka(),
+	g := startFrom(p.t, cmp.Or(p.bin, lab.bin), nil, "gateway", append(append(p.kafka(),
 		"--http-addr", addr, "--admin-addr", "127.0.0.1:0", "--projects-file", p.projects, "--drain-delay", "0s"), flags...)...)
 	p.url = "http://" + g.says(`msg="gateway serves" addr=(\S+)`)
 	p.gateway = g
@@ -147,7 +149,7 @@ func (p *pipeline) startGateway(addr string, flags ...string) *program {
 // startConsumer starts a consumer and waits until it has its partitions.
 func (p *pipeline) startConsumer(flags ...string) *program {
 	p.t.Helper()
-	c := start(p.t, "consumer", append(append(p.kafka(),
+	c := startFrom(p.t, cmp.Or(p.bin, lab.bin), nil, "consumer", append(append(p.kafka(),
 		"--clickhouse-dsn", p.dsn, "--kafka-group", p.name, "--admin-addr", "127.0.0.1:0", "--flush-age", "200ms"), flags...)...)
 	c.says(`msg="partitions assigned"`)
 	return c

@@ -39,12 +39,18 @@ func start(t testing.TB, name string, args ...string) *program {
 // startWith adds to its environment.
 func startWith(t testing.TB, env []string, name string, args ...string) *program {
 	t.Helper()
+	return startFrom(t, lab.bin, env, name, args...)
+}
+
+// startFrom starts the program that is in a directory.
+func startFrom(t testing.TB, dir string, env []string, name string, args ...string) *program {
+	t.Helper()
 	if err := openSources(); err != nil {
 		t.Fatal(err)
 	}
 	p := &program{t: t, name: name, done: make(chan struct{}), more: make(chan struct{})}
 	args = p.watched(args)
-	p.cmd = exec.Command(filepath.Join(lab.bin, name), args...)
+	p.cmd = exec.Command(filepath.Join(dir, name), args...)
 	p.cmd.Env = append(environment(), env...)
 	output, feed, err := os.Pipe()
 	if err != nil {

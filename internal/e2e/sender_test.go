@@ -17,6 +17,8 @@ import (
 // answered 202. They keep a ledger of what was acknowledged.
 type sender struct {
 	p        *pipeline
+	url      string
+	key      atomic.Value // string
 	accepted atomic.Int64
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
@@ -37,14 +39,18 @@ func (p *pipeline) send(clients int) *sender {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sender{
-		p: p, cancel: cancel, acked: map[uuid.UUID]bool{}, open: map[uuid.UUID]bool{}, gaps: make([]time.Duration, clients), other: map[string]int{},
+		p: p, url: p.url, cancel: cancel, acked: map[uuid.UUID]bool{}, open: map[uuid.UUID]bool{}, gaps: make([]time.Duration, clients), other: map[string]int{},
 	}
+	s.use(key)
 	p.t.Cleanup(s.stop)
 	for i := range clients {
 		s.running.Go(func() { s.client(ctx, i) })
 	}
 	return s
 }
+
+// use gives the clients another key.
+func (s *sender) use(key string) { s.key.Store(key) }
 
 // stop ends the clients after the request that each is at.
 func (s *sender) stop() {
@@ -75,11 +81,11 @@ func (s *sender) client(ctx context.Context, n int) {
 // try sends an event once and reports whether it was acknowledged.
 func (s *sender) try(client *http.Client, id uuid.UUID) bool {
 	body := fmt.Sprintf(`{"event_id":%q,"message":"one of many"}`, id)
-	req, err := http.NewRequest(http.MethodPost, s.p.url+"/api/v1/events", strings.NewReader(body)) // the client has a timeout
+	req, err := http.NewRequest(http.MethodPost, s.url+"/api/v1/events", strings.NewReader(body)) // the client has a timeout
 	if err != nil {
 		return false
 	}
-	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Authorization", "Bearer "+s.key.Load().(string))
 	req.Header.Set("Content-Type", "application/json")
 	status := "no answer"
 	if resp, err := client.Do(req); err == nil {
