@@ -46,12 +46,17 @@ func SourceOfRange(r Range, name string) (id uuid.UUID) {
 	return id
 }
 
+// IsRange reports whether a source is that of a recorded range, of whatever topic.
+func IsRange(id uuid.UUID) bool {
+	high, low := binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
+	return high>>8&0xF<<8|low>>16&0xFF == rangeMark
+}
+
 // RangeOf reads the source of a range of a topic. It is not ok for the source of a range of another topic, or of
 // something else.
 func RangeOf(id uuid.UUID, topic string) (r Range, ok bool) {
 	high, low := binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
-	mark := high>>8&0xF<<8 | low>>16&0xFF
-	if mark != rangeMark || byte(high) != topicHash(topic) {
+	if !IsRange(id) || byte(high) != topicHash(topic) {
 		return Range{}, false
 	}
 	r = Range{Topic: topic, Partition: int(low >> 48 & rangePartition), First: int64(high >> 16)}

@@ -25,6 +25,7 @@ func TestSourceOfRange(t *testing.T) {
 		assert.NotEqual(t, id, SourceOfRange(r, "another"), "a recreated topic has other content at the same offsets")
 		_, ok = RangeOf(id, r.Topic+"2")
 		assert.False(t, ok)
+		assert.True(t, IsRange(id))
 	}
 	long, _ := RangeOf(SourceOfRange(Range{Topic: "events", Last: 1 << 24}, ""), "events")
 	assert.EqualValues(t, 1<<24-1, long.Last, "a longer one is cut")
