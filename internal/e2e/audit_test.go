@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -218,4 +220,48 @@ func killAll(t *testing.T, d *program) {
 	}
 	require.Positive(t, killed, "the engine's process was not found")
 	d.kill()
+}
+
+// TestCanary: the canary measures how long its events take, says so when they do not arrive, and when they do again.
+func TestCanary(t *testing.T) {
+	t.Parallel()
+	p := newPipeline(t, 1)
+	p.startGateway("127.0.0.1:0")
+	c := p.startConsumer()
+	admin := free(t)
+	bird := start(t, "sluice", "load", "--canary", "--url", p.url, "--key", key, "--clickhouse", p.dsn, "--every", "1s",
+		"--late-after", "5s", "--admin-addr", admin)
+	bird.says(`msg="canary events are queryable" took=`)
+	for _, want := range []string{
+		`sluice_canary_queryable_seconds_count [1-9]`, `sluice_canary_last_queryable_seconds [0-9.]+`,
+		`sluice_canary_failures_total{reason="late"} 0`,
+	} {
+		assert.Regexp(t, want, p.metricsAt(admin))
+	}
+	require.Zero(t, c.term())
+	bird.says(`level=ERROR msg="canary events are not queryable" reason=late`)
+	assert.Regexp(t, `sluice_canary_failures_total{reason="late"} [1-9]`, p.metricsAt(admin))
+	p.startConsumer()
+	p.eventually("the events that were late", func() bool {
+		return strings.Count(bird.output(), `msg="canary events are queryable"`) == 2
+	})
+	require.Zero(t, p.gateway.term())
+	bird.says(`level=ERROR msg="a canary event was not accepted" reason=unreachable`)
+	require.Zero(t, bird.term())
+	n := p.scalar("SELECT count() FROM events")
+	assert.Positive(t, n)
+	assert.Equal(t, n, p.scalar("SELECT count() FROM events WHERE sdk_name = 'sluice.canary' AND "+
+		"endsWith(toString(event_id), lower(hex('canary'))) AND tags['sluice_canary'] = '1'"))
+	assert.EqualValues(t, 1, p.scalar("SELECT count() FROM issues"))
+}
+
+// metricsAt are the metrics that an admin port serves.
+func (p *pipeline) metricsAt(admin string) string {
+	p.t.Helper()
+	resp, err := http.Get("http://" + admin + "/metrics")
+	require.NoError(p.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(p.t, err)
+	return string(text)
 }
