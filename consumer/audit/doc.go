@@ -6,7 +6,7 @@
 //	    │ offsets with a row, offsets without │   the lag   │
 //
 // An audit first reads the head, so records that come while it runs are lag. It then has ClickHouse count the rows of
-// the partition in buckets of offsets. A full bucket needs no more. Of the others ClickHouse lists the runs of offsets
+// all partitions in buckets of offsets. A full bucket needs no more. Of the others ClickHouse lists the runs of offsets
 // without a row. Each such offset needs a reason:
 //
 //   - Kafka has no record there: a transaction's marker, or an aborted record;
@@ -16,7 +16,7 @@
 //   - it is a gateway's record with counts, and outcomes_raw has them;
 //   - the retention of the table has removed it.
 //
-// What is left is unaccounted for. So the costs are one grouped query a partition, and a look at each offset without a
+// What is left is unaccounted for. So the costs are one grouped query of all partitions, and a look at each offset without a
 // row.
 //
 // To change what is asked of ClickHouse see table.go and outcomes.go; how offsets without a row are divided among

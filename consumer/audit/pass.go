@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,7 +32,9 @@ type pass struct {
 	partition int
 	account   Account
 	place     place
-	gone      int64 // offsets below this one are not on the topic any more
+	allowed   []allowance
+	notFull   []span // buckets of the place
+	gone      int64  // offsets below this one are not on the topic any more
 	reader    *reader
 	lookedUp  int64
 	looks     int   // second looks
@@ -85,8 +88,8 @@ func (a *audit) boundsOf(ctx context.Context, partition int) (bounds, error) {
 // clockSlack is how far the clocks of broker and ClickHouse may differ.
 const clockSlack = time.Hour
 
-// check audits one partition.
-func (a *audit) check(ctx context.Context, b bounds) (Account, error) {
+// newPass prepares the audit of one partition.
+func (a *audit) newPass(b bounds) *pass {
 	head := max(b.head, b.start)
 	p := &pass{
 		audit: a, partition: b.partition, gone: b.start, reader: newReader(a.topic, a.report.Topic),
@@ -102,17 +105,43 @@ func (a *audit) check(ctx context.Context, b bounds) (Account, error) {
 		}
 		allowed = append(allowed, allowance{span: span{g.First, g.Last}, gap: g.Lost})
 	}
+	p.allowed = p.inside(merged(allowed))
 	p.account = Account{Partition: b.partition, From: p.place.first, Head: head, End: b.end, Lag: b.end - head}
-	if p.place.first < head {
-		if err := p.walk(ctx, p.inside(merged(allowed))); err != nil {
-			return p.account, fmt.Errorf("partition %d: %w", b.partition, err)
+	return p
+}
+
+// partitionsAtATime is how many partitions one question counts the rows of.
+const partitionsAtATime = 32
+
+// count finds the buckets of all partitions that are not full.
+func (a *audit) count(ctx context.Context, all []*pass) error {
+	for some := range slices.Chunk(all, partitionsAtATime) {
+		a.progress("partition %d to %d of %d: counting rows", some[0].partition, some[len(some)-1].partition, len(all))
+		places := make([]place, len(some))
+		for i, p := range some {
+			places[i] = p.place
+		}
+		buckets, err := a.db.notFull(ctx, places)
+		if err != nil {
+			return err
+		}
+		for i, p := range some {
+			p.notFull = buckets[i]
 		}
 	}
+	return nil
+}
+
+// check finishes the audit of one partition.
+func (p *pass) check(ctx context.Context) (Account, error) {
+	if err := p.walk(ctx); err != nil {
+		return p.account, fmt.Errorf("partition %d: %w", p.partition, err)
+	}
 	if err := p.findOtherLives(ctx); err != nil {
-		return p.account, fmt.Errorf("partition %d: %w", b.partition, err)
+		return p.account, fmt.Errorf("partition %d: %w", p.partition, err)
 	}
 	if p.removed > 0 {
-		a.warn("partition %d: %d records were removed from the topic before they could be looked up", b.partition, p.removed)
+		p.warn("partition %d: %d records were removed from the topic before they could be looked up", p.partition, p.removed)
 	}
 	p.account.sum()
 	return p.account, nil
@@ -129,9 +158,10 @@ func (p *pass) inside(all []allowance) (out []allowance) {
 }
 
 // walk goes through all offsets without a row.
-func (p *pass) walk(ctx context.Context, allowed []allowance) error {
+func (p *pass) walk(ctx context.Context) error {
 	missing := int64(0)
-	err := divide(p.db.withoutRow(ctx, p.place, &p.account.Doubled), allowed, func(but *allowance, spans []span) error {
+	runs := p.db.withoutRow(ctx, p.place, p.notFull, &p.account.Doubled)
+	err := divide(runs, p.allowed, func(but *allowance, spans []span) error {
 		missing += lengthOf(spans)
 		if but != nil && but.first >= p.place.first && lengthOf(spans) == but.dropped+but.gap {
 			p.account.Dropped += but.dropped

@@ -119,9 +119,15 @@ func (a *Auditor) Audit(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	passes := make([]*pass, len(partitions))
 	for i, b := range partitions {
-		a.progress("partition %d: %d of %d", b.partition, i+1, len(partitions))
-		account, err := run.check(ctx, b)
+		passes[i] = run.newPass(b)
+	}
+	if err := run.count(ctx, passes); err != nil {
+		return nil, err
+	}
+	for _, p := range passes {
+		account, err := p.check(ctx)
 		if err != nil {
 			return nil, err
 		}

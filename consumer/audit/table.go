@@ -103,37 +103,50 @@ const (
 	mostBuckets = 1 << 10
 )
 
-// bucketSize is the size of the buckets of a place: a power of two.
-func (p place) bucketSize() int64 {
+// bucketSize is the size of the buckets of some places: a power of two.
+func bucketSize(places []place) int64 {
 	size := int64(smallestBucket)
-	for (p.end-p.first)/size >= mostBuckets {
-		size *= 2
+	for _, p := range places {
+		for (p.end-p.first)/size >= mostBuckets {
+			size *= 2
+		}
 	}
 	return size
 }
 
-// notFull lists the buckets in which not every offset has exactly one row. It is one question. Besides the number of
-// rows it compares their sum, so that a row that is there twice does not stand in for one that is missing.
-func (d *database) notFull(ctx context.Context, p place) (buckets []span, err error) {
-	size := p.bucketSize()
-	rows := map[int64][2]uint64{}
-	query := fmt.Sprintf("SELECT intDiv(_offset - %[1]d, %[2]d) AS b, count(), sum(toUInt64(_offset - %[1]d - b * %[2]d)) "+
-		"FROM {db}.events_raw WHERE %[3]s GROUP BY b", p.first, size, p.condition(p.first, p.end))
-	err = d.ask(ctx, query, func(r *sql.Rows) error {
-		var b int64
+// notFull lists, for each place, the buckets in which not every offset has exactly one row. The places are of
+// partitions that follow one another, and the question is one for all of them: rows of different partitions lie beside
+// each other in the table. Besides the number of rows it compares their sum, so that a row that is there twice does not
+// stand in for one that is missing.
+func (d *database) notFull(ctx context.Context, places []place) ([][]span, error) {
+	size := bucketSize(places)
+	conditions, firsts := make([]string, len(places)), make([]string, len(places))
+	rows := make([]map[int64][2]uint64, len(places))
+	for i, p := range places {
+		conditions[i], firsts[i] = p.condition(p.first, p.end), fmt.Sprintf("toInt64(%d)", p.first)
+		rows[i] = map[int64][2]uint64{}
+	}
+	query := fmt.Sprintf("SELECT toInt64(_partition - %[1]d) AS i, intDiv(_offset - [%[2]s][i + 1] AS o, %[3]d) AS b, "+
+		"count(), sum(toUInt64(o - b * %[3]d)) FROM {db}.events_raw WHERE %[4]s GROUP BY i, b", places[0].partition,
+		strings.Join(firsts, ","), size, "("+strings.Join(conditions, ") OR (")+")")
+	err := d.ask(ctx, query, func(r *sql.Rows) error {
+		var i, b int64
 		var n, sum uint64
-		err := r.Scan(&b, &n, &sum)
-		rows[b] = [2]uint64{n, sum}
+		err := r.Scan(&i, &b, &n, &sum)
+		rows[i][b] = [2]uint64{n, sum}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	for b, first := int64(0), p.first; first < p.end; b, first = b+1, first+size {
-		s := span{first, min(first+size, p.end) - 1}
-		n := uint64(s.length())
-		if rows[b] != [2]uint64{n, n * (n - 1) / 2} {
-			buckets = append(buckets, s)
+	buckets := make([][]span, len(places))
+	for i, p := range places {
+		for b, first := int64(0), p.first; first < p.end; b, first = b+1, first+size {
+			s := span{first, min(first+size, p.end) - 1}
+			n := uint64(s.length())
+			if rows[i][b] != [2]uint64{n, n * (n - 1) / 2} {
+				buckets[i] = append(buckets[i], s)
+			}
 		}
 	}
 	return buckets, nil
@@ -166,25 +179,21 @@ func (d *database) lacks(ctx context.Context, p place, bucket span) (out runs, e
 	return out, err
 }
 
-// withoutRow yields the runs of offsets of a place that have no row, in order.
-func (d *database) withoutRow(ctx context.Context, p place, doubled *int64) iter.Seq2[span, error] {
+// withoutRow yields the runs of offsets of a place that have no row, in order. buckets are those that are not full.
+func (d *database) withoutRow(ctx context.Context, p place, buckets []span, doubled *int64) iter.Seq2[span, error] {
 	return func(yield func(span, error) bool) {
-		buckets, err := d.notFull(ctx, p)
 		for _, b := range buckets {
-			var found runs
-			found, err = d.lacks(ctx, p, b)
+			found, err := d.lacks(ctx, p, b)
 			*doubled += found.doubled
 			if err != nil {
-				break
+				yield(span{}, err)
+				return
 			}
 			for _, s := range found.missing {
 				if !yield(s, nil) {
 					return
 				}
 			}
-		}
-		if err != nil {
-			yield(span{}, err)
 		}
 	}
 }

@@ -152,6 +152,15 @@ func TestAudit(t *testing.T) {
 	watch.says(`level=ERROR msg="records are unaccounted for" partition=1 records=3`)
 	require.Zero(t, watch.term())
 	assert.Equal(t, 1, strings.Count(watch.output(), "unaccounted for"), "a line when the result changes, no other")
+
+	// The records are still on Kafka: a consumer that reads them again puts their rows back.
+	p.reset(1, 0)
+	c = p.startConsumer("--sample", "0.5")
+	p.eventually("no lag", func() bool { return p.tryLag() == 0 })
+	require.Zero(t, c.term())
+	report = p.audited(0)
+	assert.EqualValues(t, 17, report.Total.Records)
+	assert.EqualValues(t, 1, p.scalar("SELECT count() FROM events WHERE event_id = '"+victim.String()+"'"))
 }
 
 // TestAuditAfterKillingEverything: broker, gateway, consumer and ClickHouse are killed together under load, and started
