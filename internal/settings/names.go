@@ -25,7 +25,8 @@ var everyProgram = []string{
 	"min-isr", "name", "partition-by", "partitions", "project", "projects-file", "rate", "reason", "redact-keys",
 	"redact-patterns", "repeat", "replace-views", "replication", "request-timeout", "retention", "sample", "seed",
 	"shorten-retention", "since", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout",
-	"topic-retention", "topic-retention-bytes", "trusted-proxies", "until", "url", "use-existing", "verify",
+	"topic-retention", "topic-retention-bytes", "trace-endpoint", "trace-headers", "trace-headers-file",
+	"trace-per-second", "trace-sample", "trusted-proxies", "until", "url", "use-existing", "verify",
 	"verify-settle", "verify-timeout", "wait",
 }
 
