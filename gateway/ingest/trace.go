@@ -6,6 +6,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"sluice/gateway/publish"
 	"sluice/internal/tracing"
 )
 
@@ -23,85 +24,66 @@ type spans struct {
 	request, send *tracing.Span
 }
 
-// beginTrace decides whether the request is traced, and begins its span. A message on a WebSocket is a request: it has
-// the traceparent of the request that opened the connection.
-func (s *Submission) beginTrace() {
-	t := &s.in.traces
-	if t.tracer == nil {
-		return
-	}
-	if s.spans.request = t.tracer.Begin(traceparent(s.Ctx), "", tracing.Server, time.Now()); s.spans.request == nil {
-		return
+// begin decides whether a request is traced, and begins its span. A message on a WebSocket is a request with the
+// traceparent of the request that opened the connection.
+func (t *traces) begin(ctx *fasthttp.RequestCtx, traceparent, protocol string, message bool) *tracing.Span {
+	span := t.tracer.Begin(traceparent, "", tracing.Server, time.Now())
+	if span == nil {
+		return nil
 	}
 	route := "other"
 	if t.route != nil {
-		route = t.route(s.Ctx)
+		route = t.route(ctx)
 	}
-	method := string(s.Ctx.Method()) // one of the route's own: the router lets no other pass
-	s.spans.request.Name(method + " " + route)
-	s.spans.request.Set(
-		tracing.String("http.request.method", method), tracing.String("http.route", route),
-		tracing.String("sluice.protocol", s.protocol.Name),
-	)
+	span.Set(tracing.String("http.route", route), tracing.String("sluice.protocol", protocol))
+	if message {
+		span.Name("message " + route)
+		return span
+	}
+	method := string(ctx.Method()) // one of the route's own: the router lets no other pass
+	span.Name(method + " " + route)
+	span.Set(tracing.String("http.request.method", method))
+	return span
 }
 
-// endTrace ends the request's span with what became of the request.
-func (s *Submission) endTrace() {
-	span := s.spans.request
-	if span == nil {
-		return
-	}
-	refused := 0
-	for _, n := range s.refused {
-		refused += n
-	}
-	status := s.Ctx.Response.StatusCode()
-	span.Set(
-		tracing.Int("http.response.status_code", status), tracing.String("sluice.project", s.projectID()),
-		tracing.Int("sluice.events.accepted", s.accepted), tracing.Int("sluice.events.refused", refused),
+// end ends the request's span with what became of the request.
+func (s *spans) end(status int, project string, accepted, refused int) {
+	s.request.Set(
+		tracing.Int("http.response.status_code", status), tracing.String("sluice.project", project),
+		tracing.Int("sluice.events.accepted", accepted), tracing.Int("sluice.events.refused", refused),
 	)
 	if status >= fasthttp.StatusInternalServerError {
-		span.Fail(strconv.Itoa(status))
+		s.request.Fail(strconv.Itoa(status))
 	}
-	span.End(time.Now())
+	s.request.End(time.Now())
 }
 
-// beginSend begins the span of publishing, and makes it the cause of what the consumer does with the records. A request
-// that is not traced loses the sampled flag of its client, so that the consumer does not trace what this gateway chose
-// not to.
-func (s *Submission) beginSend() {
-	t := &s.in.traces
-	if t.tracer == nil || len(s.valid) == 0 {
-		return
+// beginSend begins the span of publishing events, and returns the traceparent of their records, which makes what the
+// consumer does with them a child of the span. given is that of the client. A request that is not traced loses its
+// client's sampled flag, so that the consumer does not trace what this gateway chose not to.
+func (t *traces) beginSend(s *spans, events int, given string) string {
+	if s.request == nil {
+		return tracing.NotSampled(given)
 	}
-	s.spans.send = s.spans.request.Child(t.send, tracing.Producer, time.Now(),
+	s.send = s.request.Child(t.send, tracing.Producer, time.Now(),
 		tracing.String("messaging.system", "kafka"), tracing.String("messaging.destination.name", t.topic),
 		tracing.String("messaging.operation.name", "send"), tracing.String("messaging.operation.type", "send"),
-		tracing.Int("messaging.batch.message_count", len(s.valid)),
+		tracing.Int("messaging.batch.message_count", events),
 	)
-	if s.spans.send == nil {
-		s.stamp.envelope.Traceparent = tracing.NotSampled(s.stamp.envelope.Traceparent)
-		return
-	}
-	s.stamp.envelope.Traceparent = s.spans.send.Traceparent()
+	return s.send.Traceparent()
 }
 
-// endSend ends the span of publishing, and adds one for the spool.
-func (s *Submission) endSend(lost int) {
-	span := s.spans.send
-	if span == nil {
-		return
-	}
-	how := s.records.Delivery()
-	span.Set(tracing.Int("sluice.send.attempts", how.Attempts))
+// endSend ends the span of publishing, and adds one for the spool. lost is how many events were not kept.
+func (s *spans) endSend(how publish.Delivery, lost int) {
+	s.send.Set(tracing.Int("sluice.send.attempts", how.Attempts))
 	if how.Spooled > 0 {
-		span.Set(tracing.Int("sluice.send.spooled", how.Spooled))
-		span.Child("spool events", tracing.Internal, how.SpoolFrom,
+		s.send.Set(tracing.Int("sluice.send.spooled", how.Spooled))
+		s.send.Child("spool events", tracing.Internal, how.SpoolFrom,
 			tracing.Int("sluice.spool.events", how.Spooled)).End(how.SpoolTo)
 	}
 	if lost > 0 {
-		span.Set(tracing.Int("sluice.send.lost", lost))
-		span.Fail("not_acknowledged")
+		s.send.Set(tracing.Int("sluice.send.lost", lost))
+		s.send.Fail("not_acknowledged")
 	}
-	span.End(time.Now())
+	s.send.End(time.Now())
 }

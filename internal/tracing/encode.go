@@ -68,6 +68,6 @@ func encodeValue(v attribute.Value) *common.AnyValue {
 	case attribute.BOOL:
 		return &common.AnyValue{Value: &common.AnyValue_BoolValue{BoolValue: v.AsBool()}}
 	default:
-		return &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: v.Emit()}}
+		return &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: v.String()}}
 	}
 }
