@@ -12,7 +12,9 @@ import (
 	"sluice/consumer/rowbuilder"
 	"sluice/consumer/rows"
 	"sluice/consumer/step"
+	"sluice/consumer/traced"
 	"sluice/internal/recordbatch"
+	"sluice/internal/tracing"
 )
 
 // batch is a run of records on its way into ClickHouse: its range, its rows and its dead letters.
@@ -26,6 +28,7 @@ type batch struct {
 	corrected int           // rows whose received_at is not the gateway's
 	hash      xxhash.Digest // of the records so far
 
+	traced  traced.Batch
 	bytes   int       // of the events
 	claimed int64     // bytes that the budget was told of
 	gauged  int       // bytes that the gauge was told of
@@ -37,8 +40,8 @@ type batch struct {
 	inserted  bool // its rows are in the table; else the insertion gave up
 }
 
-func newBatch() *batch {
-	b := &batch{}
+func newBatch(t *tracing.Tracer) *batch {
+	b := &batch{traced: traced.New(t)}
 	b.hash.Reset()
 	return b
 }
@@ -47,16 +50,24 @@ func newBatch() *batch {
 func (b *batch) reset() {
 	clear(b.dead)
 	b.hash.Reset()
-	*b = batch{dead: b.dead[:0], hash: b.hash}
+	b.traced.Reset()
+	*b = batch{dead: b.dead[:0], hash: b.hash, traced: b.traced}
 }
 
 // add takes a record in: as a row, or as a dead letter if it cannot become one.
 func (b *batch) add(r *recordbatch.Record, builder *rowbuilder.Builder) {
-	size := len(r.Value)
+	size, dead := len(r.Value), len(b.dead)
 	if err := builder.Build(r, b.rows); err != nil {
 		size = b.refuse(r, err, builder)
 	} else if at := builder.ReceivedAt; b.oldest.IsZero() || at.Before(b.oldest) {
 		b.oldest = at
+	}
+	if builder.Traceparent != "" {
+		reason := ""
+		if len(b.dead) > dead {
+			reason = string(b.dead[dead].Reason)
+		}
+		b.traced.Record(builder.Traceparent, r.Offset, reason)
 	}
 	b.corrected, builder.Corrected = b.corrected+builder.Corrected, 0
 	_, _ = b.hash.Write(r.Content())

@@ -21,7 +21,7 @@ func BenchmarkProcess(b *testing.B) {
 		size int
 	}{{"200B", 200}, {"1.4KB", 1400}} {
 		set := benchBatch(benchRows, kind.size)
-		reader, proc, batch := &recordbatch.Reader{}, newBuilder(), newBatch()
+		reader, proc, batch := &recordbatch.Reader{}, newBuilder(), newBatch(nil)
 		run := func(b *testing.B, block *rows.Block) {
 			b.Helper()
 			batch.reset()

@@ -70,7 +70,7 @@ func TestContent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wire, made := newBatch(), newBatch()
+		wire, made := newBatch(nil), newBatch(nil)
 		wire.rows, made.rows = rows.New(), rows.New()
 		wire.add(r, newBuilder())
 		made.add(&records[i], newBuilder())

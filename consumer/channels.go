@@ -4,6 +4,7 @@ import (
 	"github.com/google/uuid"
 
 	"sluice/consumer/delivery"
+	"sluice/internal/tracing"
 )
 
 // channels connect the goroutines of a partition.
@@ -15,13 +16,13 @@ type channels struct {
 	requests chan saveCall // insertions to recorder
 }
 
-func newChannels() channels {
+func newChannels(t *tracing.Tracer) channels {
 	c := channels{
 		free: make(chan *batch, delivery.MaxRanges), reports: make(chan report), requests: make(chan saveCall),
 		recorded: make(chan *batch, delivery.MaxRanges), done: make(chan *batch, delivery.MaxRanges),
 	}
 	for range cap(c.free) {
-		c.free <- newBatch()
+		c.free <- newBatch(t)
 	}
 	return c
 }

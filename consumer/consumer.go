@@ -21,6 +21,7 @@ import (
 	"sluice/consumer/step"
 	"sluice/internal/backoff"
 	"sluice/internal/kafkaconn"
+	"sluice/internal/tracing"
 )
 
 // Deps are the parts that a Consumer does not make itself.
@@ -30,6 +31,10 @@ type Deps struct {
 	// Metrics gets all metrics of the consumer.
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
+	// Trace says what is traced. Its zero value traces nothing.
+	Trace tracing.Config
+	// Version is the program's, for traces.
+	Version string
 	// DrainTimeout is how long Run may take to return after its context ended.
 	DrainTimeout time.Duration
 }
@@ -41,6 +46,7 @@ type Consumer struct {
 	timing  timing
 	log     *slog.Logger
 	metrics *metrics
+	tracer  *tracing.Tracer // nil: nothing is traced
 	kafka   *kafka.Client
 	table   closingTable
 	budget  *budget.Budget
@@ -91,6 +97,11 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
+	if c.tracer, err = tracing.New(deps.Trace, tracing.Deps{
+		Service: "sluice-consumer", Version: deps.Version, Metrics: deps.Metrics, Log: deps.Log, Drain: deps.DrainTimeout,
+	}); err != nil {
+		return nil, err
+	}
 	c.metrics.begin(step.New(cfg.steps()))
 	c.joining = observed.NewOutage(c.metrics.blocked.WithLabelValues(blockedKafka))
 	return c, nil
@@ -104,7 +115,9 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 //	group ─▶ generation ─┬▶ partition 0: fetch ─▶ seal ─▶ record ─▶ insert ─▶ advance
 //	                     ├▶ partition 3: …
 //	                     └▶ …
-func (c *Consumer) Run(ctx context.Context) error {
+func (c *Consumer) Run(ctx context.Context) error { return c.tracer.Around(ctx, c.run) }
+
+func (c *Consumer) run(ctx context.Context) error {
 	defer c.kafka.Close()
 	defer c.table.Close()
 	group := c.kafka.Join()
@@ -196,7 +209,7 @@ func (c *Consumer) newPartition(m kafka.Member, id, partitions int) *partition {
 		kafka: c.kafka, offsets: c.kafka, deadLetters: c.kafka, table: c.table,
 		outcomes:     counts.Writer{Table: c.table, Lost: c.metrics.lostCounts, Log: c.log},
 		tokenDurable: c.cfg.Store.ClickHouse.Cluster != "",
-		shares:       shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted},
+		shares:       shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted, tracer: c.tracer},
 		metrics:      c.metrics, log: c.log.With("partition", id), patience: patience{maxPause: backoff.Max, drain: drainBudget},
 	}
 }

@@ -272,6 +272,7 @@ func (f *fetcher) send(ctx context.Context, r report) bool {
 	}
 	f.account(b)
 	b.sealed = true
+	b.traced.Sealed()
 	f.claim.Seal(1)
 	if !f.tell(ctx, r) {
 		return false

@@ -8,6 +8,7 @@ import (
 	"sluice/consumer/counts"
 	"sluice/consumer/delivery"
 	"sluice/consumer/rows"
+	"sluice/consumer/traced"
 	"sluice/internal/crashpoint"
 )
 
@@ -29,6 +30,7 @@ func (p *partition) insertLoop(life, work context.Context, loop loop) {
 			i := p.newInsertion(b, loop)
 			b.inserted = i.writeDeadLetters(work) && i.run(work) && i.writeOutcomes(work)
 			i.blocked.end()
+			i.endTrace()
 		}
 		p.watch.idle(loop)
 		p.done <- b
@@ -133,11 +135,14 @@ func (i *insertion) insertPiece(ctx context.Context) bool {
 	}
 	start := time.Now()
 	err := i.p.table.Insert(ctx, block, piece.Token)
+	took := time.Since(start)
 	if err == nil {
 		crashpoint.Reach("after_insert")
-		i.accepted(block, time.Since(start))
+		i.batch.traced.Insert(start, took, "")
+		i.accepted(block, took)
 		return true
 	}
+	i.batch.traced.Insert(start, took, clickhouse.CodeLabel(err))
 	i.p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
 	if ctx.Err() != nil {
 		return false
@@ -171,6 +176,15 @@ func (i *insertion) accepted(block *rows.Block, took time.Duration) {
 	// The clocks of gateway and consumer differ.
 	p.metrics.endToEnd.Observe(max(0, time.Since(i.batch.oldest).Seconds()))
 	p.log.Debug("block inserted", "first", i.batch.First, "last", i.batch.Last, "rows", n, "took", took)
+}
+
+// endTrace makes the spans of the batch.
+func (i *insertion) endTrace() {
+	b, p := i.batch, i.p
+	b.traced.End(traced.Result{
+		Topic: p.topic, Group: p.cfg.Group, Table: clickhouse.TableName, Partition: p.id, Began: b.since, First: b.First,
+		Last: b.Last, Records: b.Records, Rows: b.rows.Rows(), Dead: len(b.dead), Inserted: b.inserted,
+	})
 }
 
 // writeOutcomes inserts what the batch counts, before the offset can pass it. It returns false if ctx ended.

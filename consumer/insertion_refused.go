@@ -189,6 +189,7 @@ func (i *insertion) writeDeadLetter(ctx context.Context, row int32) bool {
 	}
 	i.p.metrics.dead.WithLabelValues(string(letter.Reason)).Inc()
 	i.batch.counts.Dead(i.p.topic, i.p.id, &letter)
+	i.batch.traced.DeadLettered(letter.Offset, string(letter.Reason))
 	i.p.log.Warn("a row that clickhouse refuses became a dead letter", "offset", letter.Offset, "column", column,
 		"err", clickhouse.ReasonText(c.err))
 	return true

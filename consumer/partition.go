@@ -12,6 +12,7 @@ import (
 	"sluice/consumer/lag"
 	"sluice/consumer/observed"
 	"sluice/consumer/rows"
+	"sluice/internal/tracing"
 )
 
 const (
@@ -100,10 +101,11 @@ type patience struct {
 
 // shares is what a partition has in common with the other partitions of the process.
 type shares struct {
-	claim    *budget.Claim  // memory
-	turn     budget.Turn    // of those that work off a backlog
-	size     *budget.Size   // how large ClickHouse lets batches be
-	accepted *atomic.Uint64 // blocks that ClickHouse took
+	claim    *budget.Claim   // memory
+	turn     budget.Turn     // of those that work off a backlog
+	size     *budget.Size    // how large ClickHouse lets batches be
+	accepted *atomic.Uint64  // blocks that ClickHouse took
+	tracer   *tracing.Tracer // nil: nothing is traced
 }
 
 // progress is how far a partition has come. All of it may be read at any time.

@@ -23,7 +23,7 @@ func TestStepsInTheEngine(t *testing.T) {
 	cfg.RedactKeys, cfg.RedactPatterns, cfg.Sample = []string{"password"}, []string{"card"}, 0.5
 	p := newBuilder()
 	p.Chain.Steps = step.New(cfg.steps())
-	b := newBatch()
+	b := newBatch(nil)
 	b.rows = rows.New()
 	const n = 200
 	for i := range int64(n) {

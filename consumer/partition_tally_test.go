@@ -25,13 +25,13 @@ func TestCountsOfARangeThatIsInFirst(t *testing.T) {
 		}
 	}
 	for i, want := range [][2]float64{{0, 0}, {7, 3}} {
-		b := newBatch()
+		b := newBatch(nil)
 		b.Range, b.inserted = ranges[1-i], true
 		b.drop, b.corrected = map[string]int{"sample": 4 - i}, 1+i
 		r.takeBack(b)
 		assert.Equal(t, want, counted())
 	}
-	b := newBatch() // not inserted: the next owner counts it
+	b := newBatch(nil) // not inserted: the next owner counts it
 	b.drop = map[string]int{"sample": 1}
 	<-w.free
 	r.takeBack(b)

@@ -26,7 +26,7 @@ func (p *partition) run(ctx context.Context) {
 	stop := context.AfterFunc(life, func() { time.AfterFunc(p.drain, cancel) })
 	defer stop()
 
-	p.channels = newChannels()
+	p.channels = newChannels(p.tracer)
 	if f, r, ok := p.begin(life); ok {
 		r.lose = func() { cancel(); end() }
 		var loops errgroup.Group

@@ -22,6 +22,7 @@ import (
 	"sluice/gateway/ratelimit"
 	"sluice/gateway/spool"
 	"sluice/internal/kafkaconn"
+	"sluice/internal/tracing"
 )
 
 // Deps are the parts that a Gateway does not make itself.
@@ -29,6 +30,10 @@ type Deps struct {
 	Kafka   kafkaconn.Config
 	Metrics prometheus.Registerer
 	Log     *slog.Logger
+	// Trace says what is traced. Its zero value traces nothing.
+	Trace tracing.Config
+	// Version is the program's, for traces.
+	Version string
 	// DrainDelay is how long Run goes on serving after its context ends.
 	DrainDelay time.Duration
 	// DrainTimeout is how long requests under way may take after that.
@@ -81,6 +86,7 @@ type Gateway struct {
 	spool     *spool.Spool    // nil without a directory
 
 	outcomes *outcomes.Counter
+	tracer   *tracing.Tracer // nil: nothing is traced
 	ingester *ingest.Ingester
 	server   *server
 }
@@ -93,6 +99,13 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		g.now = time.Now
 	}
 	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	var err error
+	if g.tracer, err = tracing.New(deps.Trace, tracing.Deps{
+		Service: "sluice-gateway", Version: deps.Version, Metrics: deps.Metrics, Log: deps.Log,
+		Drain: deps.DrainDelay + deps.DrainTimeout,
+	}); err != nil {
 		return nil, err
 	}
 	g.metrics, g.events = newMetrics(routeStatuses()), ingest.NewMetrics(protocolNames())
@@ -194,6 +207,7 @@ func (g *Gateway) newIngester() (err error) {
 		MaxEventBytes: cfg.MaxEventBytes, MaxBulkBytes: cfg.MaxBulkBytes, MaxBodyBytes: cfg.MaxBodyBytes,
 		BodySilence: g.deps.bodySilence, MaxInflightRequests: cfg.MaxInflightRequests,
 		FailedKeysPerMinute: cfg.FailedKeysPerMinute, TrustedProxies: cfg.TrustedProxies,
+		Tracer: g.tracer, Topic: g.deps.Kafka.Topic, Route: routePath,
 	})
 	return err
 }
@@ -246,6 +260,10 @@ func (g *Gateway) Listen() (net.Listener, error) {
 //	projects file ────┤ watched
 //	limit store ──────┘ if the limits are shared
 func (g *Gateway) Run(ctx context.Context, l net.Listener) error {
+	return g.tracer.Around(ctx, func(ctx context.Context) error { return g.run(ctx, l) })
+}
+
+func (g *Gateway) run(ctx context.Context, l net.Listener) error {
 	defer func() {
 		if g.producer != nil {
 			g.producer.Close()

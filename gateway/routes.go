@@ -294,6 +294,14 @@ func routeOf(ctx *fasthttp.RequestCtx) *route {
 	return otherRoute
 }
 
+// routePath returns the template of a request's path, from the table of routes.
+func routePath(ctx *fasthttp.RequestCtx) string {
+	if r := routeOf(ctx); r.path != "" {
+		return r.path
+	}
+	return routeOther
+}
+
 // takes reports whether the route takes a method.
 func (r *route) takes(method []byte) bool {
 	for _, m := range r.methods {

@@ -10,13 +10,14 @@ import (
 	"sluice/internal/docs"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/settings"
+	"sluice/internal/tracing"
 )
 
 func TestDocsSettings(t *testing.T) {
 	program := docs.Model(t, &cli{}, vars)
 	file, kafka := docs.Model(t, &settings.File{}), docs.Model(t, &kafkaconn.Config{}, vars)
 	migrate := docs.Command(t, program, "migrate")
-	docs.Section(t, "settings.md", "consumer", docs.SettingsTable(docs.Flags(program, file, kafka, migrate)))
+	docs.Section(t, "settings.md", "consumer", docs.SettingsTable(docs.Flags(program, file, kafka, docs.Model(t, &tracing.Config{}), migrate)))
 	docs.Section(t, "settings.md", "consumer-migrate", docs.SettingsTable(docs.Flags(migrate)))
 }
 

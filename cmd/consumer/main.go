@@ -18,6 +18,7 @@ import (
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
 	"sluice/internal/settings"
+	"sluice/internal/tracing"
 )
 
 const description = "Reads events from Kafka and inserts them into ClickHouse. " +
@@ -30,6 +31,7 @@ type cli struct {
 	consumer.Config
 	Kafka   kafkaconn.Config `embed:""`
 	Process process.Config   `embed:""`
+	Trace   tracing.Config   `embed:""`
 
 	Run     struct{}   `cmd:"" default:"1" help:"Consume events. This is the default command."`
 	Migrate migrateCmd `cmd:"" help:"Create the database and migrate its schema. Safe to repeat."`
@@ -76,7 +78,7 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(c cli, out io.Writer) error {
-	if err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check()); err != nil {
+	if err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), c.Trace.Check(), c.Trace.CheckFiles()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(out, "no faults in the settings")
@@ -117,6 +119,7 @@ func consume(ctx context.Context, c cli, logTo io.Writer) error {
 	return process.Serve(ctx, "consumer", c.Process.Log, logTo, func(ctx context.Context, s process.Service) error {
 		worker, err := consumer.New(c.Config, consumer.Deps{
 			Kafka: c.Kafka, Metrics: s.Metrics, Log: s.Log, DrainTimeout: c.Process.DrainTimeout,
+			Trace: c.Trace, Version: s.Version,
 		})
 		if err != nil {
 			return err

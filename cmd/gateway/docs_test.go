@@ -14,14 +14,17 @@ import (
 	"sluice/internal/process"
 	"sluice/internal/settings"
 	"sluice/internal/testcommand"
+	"sluice/internal/tracing"
 )
 
 func TestDocsSettings(t *testing.T) {
 	program := docs.Model(t, &cli{}, vars)
 	file, kafka := docs.Model(t, &settings.File{}), docs.Model(t, &kafkaconn.Config{}, vars)
+	trace := docs.Model(t, &tracing.Config{})
+	docs.Section(t, "settings.md", "tracing", docs.SettingsTable(docs.Flags(trace)))
 	docs.Section(t, "settings.md", "every-program", docs.SettingsTable(docs.Flags(file)))
 	docs.Section(t, "settings.md", "kafka", docs.SettingsTable(docs.Flags(kafka)))
-	docs.Section(t, "settings.md", "gateway", docs.SettingsTable(docs.Flags(program, file, kafka)))
+	docs.Section(t, "settings.md", "gateway", docs.SettingsTable(docs.Flags(program, file, kafka, trace)))
 }
 
 func TestDocsMetrics(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
 	"sluice/internal/settings"
+	"sluice/internal/tracing"
 )
 
 const description = "Accepts events over HTTP and answers 202 after Kafka has acknowledged them with acks=all."
@@ -27,6 +28,7 @@ type cli struct {
 	gateway.Config
 	Kafka       kafkaconn.Config  `embed:""`
 	Process     process.Config    `embed:""`
+	Trace       tracing.Config    `embed:""`
 	MaxEventAge settings.Duration `name:"max-event-age" default:"90d" help:"A setting of the consumer, without effect here, so that one set of flags serves both programs."`
 
 	Serve  struct{} `cmd:"" default:"1" help:"Serve requests. This is the default command."`
@@ -63,7 +65,7 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(ctx context.Context, c cli, out io.Writer) error {
-	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c),
+	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), c.Trace.Check(), c.Trace.CheckFiles(), samePort(c),
 		projects.Check(c.ProjectsFile),
 		gateway.CheckSpool(c.Config))
 	var notes []string
@@ -102,7 +104,7 @@ func serve(ctx context.Context, c cli, logTo io.Writer) error {
 	return process.Serve(ctx, "gateway", c.Process.Log, logTo, func(ctx context.Context, s process.Service) error {
 		g, err := gateway.New(c.Config, gateway.Deps{
 			Kafka: c.Kafka, Metrics: s.Metrics, Log: s.Log,
-			DrainDelay: c.Process.DrainDelay, DrainTimeout: c.Process.DrainTimeout,
+			DrainDelay: c.Process.DrainDelay, DrainTimeout: c.Process.DrainTimeout, Trace: c.Trace, Version: s.Version,
 		})
 		if err != nil {
 			return err

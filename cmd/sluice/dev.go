@@ -22,6 +22,7 @@ import (
 	"sluice/internal/process"
 	"sluice/internal/settings"
 	"sluice/internal/topics"
+	"sluice/internal/tracing"
 )
 
 // devCmd holds the settings of sluice dev: its own, and all of the gateway and the consumer.
@@ -40,6 +41,7 @@ type devCmd struct {
 	Gateway  gateway.Config   `embed:""`
 	Consumer consumer.Config  `embed:""`
 	Process  process.Config   `embed:""`
+	Trace    tracing.Config   `embed:""`
 }
 
 // These describe the project of a pipeline without a projects file.
@@ -199,6 +201,7 @@ func (d *dev) startConsumer(ctx context.Context, fail context.CancelCauseFunc) e
 	d.metrics = append(d.metrics, registry)
 	c, err := consumer.New(d.cmd.Consumer, consumer.Deps{
 		Kafka: d.cmd.Kafka, Metrics: registry, Log: d.log, DrainTimeout: d.cmd.Process.DrainTimeout,
+		Trace: d.cmd.Trace,
 	})
 	if err != nil {
 		return err
@@ -213,7 +216,7 @@ func (d *dev) startGateway(ctx context.Context, fail context.CancelCauseFunc) er
 	registry := process.Registry("gateway")
 	d.metrics = append(d.metrics, registry)
 	deps := gateway.Deps{
-		Kafka: d.cmd.Kafka, Metrics: registry, Log: d.log,
+		Kafka: d.cmd.Kafka, Metrics: registry, Log: d.log, Trace: d.cmd.Trace,
 		DrainDelay: d.cmd.Process.DrainDelay, DrainTimeout: d.cmd.Process.DrainTimeout,
 	}
 	if d.cmd.Gateway.ProjectsFile == "" {

@@ -66,7 +66,7 @@ func (c *devCmd) keepApart(given map[string]settings.Origin, log *slog.Logger) e
 		return err
 	}
 	aside := []string{"kafka-topic", "kafka-dead-topic", "kafka-group", "projects-file", "clickhouse-cluster",
-		"use-existing"}
+		"use-existing", "trace-endpoint", "trace-headers", "trace-headers-file"}
 	if c.ExternalKafka == "" && !onCommandLine("kafka-brokers") {
 		aside = append(aside, kafkaLogin(given)...)
 	}

@@ -15,6 +15,7 @@ import (
 	"sluice/internal/kafkaconn"
 	"sluice/internal/load/canary"
 	"sluice/internal/process"
+	"sluice/internal/tracing"
 )
 
 func TestDocsSettings(t *testing.T) {
@@ -24,6 +25,7 @@ func TestDocsSettings(t *testing.T) {
 		Gateway  gateway.Config  `embed:""`
 		Consumer consumer.Config `embed:""`
 		Process  process.Config  `embed:""`
+		Trace    tracing.Config  `embed:""`
 	}{}, vars)
 	dev := docs.Flags(docs.Command(t, program, "dev"), kafka, services)
 	docs.Section(t, "settings.md", "sluice-dev", docs.SettingsTable(dev))

@@ -27,6 +27,8 @@ type Builder struct {
 
 	// ReceivedAt is that of the last row.
 	ReceivedAt time.Time
+	// Traceparent is that of the last record, as far as its headers could be read, or "".
+	Traceparent string
 	// Corrected counts rows whose received_at is not the gateway's. The user may set it back to 0.
 	Corrected int
 	// Dropped is the envelope of the last event that a step dropped, as it came.
@@ -46,6 +48,7 @@ func (p *Builder) Build(r *recordbatch.Record, b *rows.Block) error {
 		p.decoder.Formats = format.All()
 	}
 	envelope, err := event.DecodeRecord(&p.decoder, r.Value, r.Headers, MaxRecordBytes, &p.event)
+	p.Traceparent = envelope.Traceparent
 	if err != nil {
 		return err
 	}

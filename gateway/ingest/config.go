@@ -9,6 +9,7 @@ import (
 	"sluice/gateway/clientaddr"
 	"sluice/gateway/outcomes"
 	"sluice/gateway/publish"
+	"sluice/internal/tracing"
 )
 
 // Config is what an ingester needs. Every number of 0 but MaxEventBytes and MaxBulkBytes sets no bound.
@@ -39,13 +40,19 @@ type Config struct {
 	FailedKeysPerMinute int
 	// TrustedProxies are the networks whose X-Forwarded-For counts. They must be well-formed.
 	TrustedProxies []string
+	// Tracer traces requests. nil traces none.
+	Tracer *tracing.Tracer
+	// Topic is the name of the topic, and Route returns the template of a request's path, for traces.
+	Topic string
+	Route func(ctx *fasthttp.RequestCtx) string
 }
 
 // New makes an ingester. It opens nothing and starts nothing.
 func New(cfg Config) (*Ingester, error) {
 	in := &Ingester{
 		projects: cfg.Projects, publisher: cfg.Publisher, metrics: cfg.Metrics, outcomes: cfg.Outcomes, now: cfg.Now,
-		debug: cfg.Debug, requestTimeout: cfg.RequestTimeout, partitionBy: cfg.PartitionBy, maxEventBytes: cfg.MaxEventBytes,
+		traces: traces{tracer: cfg.Tracer, send: "send " + cfg.Topic, topic: cfg.Topic, route: cfg.Route},
+		debug:  cfg.Debug, requestTimeout: cfg.RequestTimeout, partitionBy: cfg.PartitionBy, maxEventBytes: cfg.MaxEventBytes,
 		overload: overload{
 			max: int64(cfg.MaxInflightRequests), congested: cfg.Publisher.Congested, metrics: cfg.Metrics,
 		},

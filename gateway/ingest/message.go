@@ -31,6 +31,9 @@ func (in *Ingester) ReadMessage(r io.Reader) (*body.Buffer, *Problem, error) {
 func (in *Ingester) IngestMessage(ctx *fasthttp.RequestCtx, proto *Protocol, message *body.Buffer, p *Problem) {
 	s := in.begin(ctx, proto)
 	s.body, s.unread = message, p
+	if in.traces.tracer != nil {
+		s.spans.request = in.traces.begin(ctx, traceparent(ctx), proto.Name, true)
+	}
 	if p := s.process(); p != nil {
 		s.refuse(p)
 	}

@@ -12,6 +12,14 @@ import (
 // refusals are the refused events of a submission, by kind.
 type refusals [len(answers)]int
 
+// total returns how many events were refused.
+func (r *refusals) total() (n int) {
+	for _, of := range r {
+		n += of
+	}
+	return n
+}
+
 // countRefusals hands the submission's refusals to the counter.
 func (s *Submission) countRefusals() {
 	for k, n := range s.refused {

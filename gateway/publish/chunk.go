@@ -24,6 +24,9 @@ type chunk struct {
 	pool     *requestPool
 
 	accepted time.Time // when the spool accepted it; zero: it did not come from the spool
+
+	attempts int          // produce requests that had it
+	spooling [2]time.Time // when it began to be written to the spool, and was written; zero: it was not spooled
 }
 
 // outcome is what became of a run of records.
@@ -59,6 +62,7 @@ func (c *chunk) split() (first, second *chunk) {
 // join finishes a chunk whose pieces are finished. Its bytes in flight were counted off with theirs.
 func (c *chunk) join(first, second *chunk) {
 	c.parts = append(first.outcomes(), second.outcomes()...)
+	c.attempts, c.spooling = max(first.attempts, second.attempts), first.spooling
 	if c.err = first.err; c.err == nil {
 		c.err = second.err
 	}

@@ -64,16 +64,19 @@ func (l *lane) fallBack(b *inflightBatch) bool {
 		return false
 	}
 	away := p.outage.away(now)
-	if !b.tried && (!away || p.outage.mayTry(now)) {
+	if b.attempts == 0 && (!away || p.outage.mayTry(now)) {
 		return false
 	}
-	if b.tried && !away && !f.draining.Load() && now.Sub(b.began) < f.patience && !b.expiresBefore(now.Add(f.margin)) {
+	if b.attempts > 0 && !away && !f.draining.Load() && now.Sub(b.began) < f.patience && !b.expiresBefore(now.Add(f.margin)) {
 		return false
 	}
 	if l.dropTooLarge(b); len(b.chunks) == 0 {
 		return true
 	}
 	err := f.spool.Append(b.entry())
+	if err == nil {
+		b.spooling = [2]time.Time{now, time.Now()}
+	}
 	if err != nil && !away {
 		return false
 	}

@@ -124,6 +124,31 @@ func (r *Request) Outcomes(each func(records int, err error)) {
 // Err returns the outcome of a request of one record. It comes after Publish.
 func (r *Request) Err() error { return r.chunks[0].result() }
 
+// Delivery is how the acknowledged records of a request went.
+type Delivery struct {
+	// Attempts is how many produce requests the record had that needed most of them.
+	Attempts int
+	// Spooled is how many records went to the spool.
+	Spooled int
+	// SpoolFrom and SpoolTo are when the last of these were written.
+	SpoolFrom, SpoolTo time.Time
+}
+
+// Delivery says how the records went. It comes after Outcomes.
+func (r *Request) Delivery() (d Delivery) {
+	for _, c := range r.chunks {
+		if !c.answered {
+			continue // the publisher has it still
+		}
+		d.Attempts = max(d.Attempts, c.attempts)
+		if c.err == nil && !c.spooling[0].IsZero() {
+			d.Spooled += c.count
+			d.SpoolFrom, d.SpoolTo = c.spooling[0], c.spooling[1]
+		}
+	}
+	return d
+}
+
 // fail gives all records the same outcome, before any is queued.
 func (r *Request) fail(err error) {
 	for _, c := range r.chunks {

@@ -30,10 +30,12 @@ type inflightBatch struct {
 	pinned  bool
 	encoded bool
 	began   time.Time // when the lane took it
-	tried   bool      // an attempt was made
-	part    bool      // it is part of a batch that Kafka refused while it took others
-	records int32
-	wire    []byte
+	// attempts is how many produce requests had the batch.
+	attempts int
+	spooling [2]time.Time // when it began to be written to the spool, and was written
+	part     bool         // it is part of a batch that Kafka refused while it took others
+	records  int32
+	wire     []byte
 }
 
 // send tries until the batch is acknowledged or the last of its requests has given up. It stops for no other reason: a
@@ -104,6 +106,7 @@ func (l *lane) expired(b *inflightBatch) bool {
 
 func (b *inflightBatch) finish(p *Publisher, err error) {
 	for _, c := range b.chunks {
+		c.attempts, c.spooling = b.attempts, b.spooling
 		c.finish(&p.flow, err)
 	}
 }
@@ -112,7 +115,7 @@ func (b *inflightBatch) finish(p *Publisher, err error) {
 func (l *lane) try(b *inflightBatch) error {
 	ctx, cancel := context.WithDeadline(context.Background(), l.pub.attemptUntil(b))
 	defer cancel()
-	b.tried = true
+	b.attempts++
 	if !b.pinned {
 		if err := l.prepare(ctx, b); err != nil {
 			return fmt.Errorf("%w: %w", broker.ErrNotWritten, err)

@@ -2,7 +2,7 @@ package event
 
 // DecodeRecord decodes the event in a Kafka record. It trusts nothing: it applies every rule that the gateway
 // applies, and requires that the id in the event, if the event has one, equals the id in the headers. It returns a
-// *RecordError.
+// *RecordError, and with it the envelope if the headers are well-formed.
 //
 // maxBytes is the size of the largest value that it accepts. The consumer sets it above the gateway's limit, so that an
 // event that was accepted before the limit was lowered still becomes a row.
@@ -22,13 +22,13 @@ func DecodeRecord(d *Decoder, value []byte, headers []Header, maxBytes int, ev *
 		return Envelope{}, err
 	}
 	if envelope.Format != "" && d.Formats[envelope.Format] == nil {
-		return Envelope{}, &RecordError{Reason: DeadUnknownFormat, Detail: "the value's format is unknown here"}
+		return envelope, &RecordError{Reason: DeadUnknownFormat, Detail: "the value's format is unknown here"}
 	}
 	if err := d.decodeAs(envelope.Format, value, ev); err != nil {
-		return Envelope{}, &RecordError{Reason: deadReason(err.Code), Detail: err.Reason, Err: err}
+		return envelope, &RecordError{Reason: deadReason(err.Code), Detail: err.Reason, Err: err}
 	}
 	if ev.HasID && ev.ID != envelope.ID {
-		return Envelope{}, &RecordError{Reason: DeadIDMismatch, Detail: "the event's id is not the header's"}
+		return envelope, &RecordError{Reason: DeadIDMismatch, Detail: "the event's id is not the header's"}
 	}
 	return envelope, nil
 }

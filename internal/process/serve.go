@@ -13,10 +13,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Service is what Serve gives a long-running program: its log and its metrics registry.
+// Service is what Serve gives a long-running program: its log, its metrics registry and its version.
 type Service struct {
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
+	Version string
 }
 
 // Serve calls run with a log that never blocks. A slow, stuck or missing reader of the log costs lines and never delays
@@ -48,7 +49,8 @@ func serve(ctx context.Context, program string, cfg Log, logTo io.Writer,
 	sums.Go(func() { summed.seen.run(summing) })
 	defer sums.Wait()
 	defer stopSumming()
-	return run(ctx, Service{Log: slog.New(summed), Metrics: registry})
+	version, _ := Version()
+	return run(ctx, Service{Log: slog.New(summed), Metrics: registry, Version: version})
 }
 
 // lostLine returns the log line that tells how many lines were dropped.

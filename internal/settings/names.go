@@ -12,22 +12,22 @@ import (
 // from a misspelling. A test of each program fails if the list lacks one of its flags.
 var everyProgram = []string{
 	"admin-addr", "all", "allow-less-safety", "allow-removal", "at", "batch-bytes", "batch-rows", "buffer-bytes",
-	"bulk", "clickhouse", "clickhouse-addr", "clickhouse-cluster", "clickhouse-dsn", "clickhouse-dsn-file",
-	"clickhouse-http-addr", "clickhouse-quorum", "cloud", "config", "connect-timeout", "connections",
-	"consumer-admin-addr", "count", "data-dir", "drain-delay", "drain-timeout", "dry-run", "duration", "event-size",
-	"events", "failed-keys-per-minute", "fix", "flush-age", "fsync", "give-up", "gzip", "http-addr",
-	"http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-compression",
-	"kafka-dead-topic", "kafka-group", "kafka-sasl-mechanism", "kafka-sasl-password", "kafka-sasl-password-file",
-	"kafka-sasl-username", "kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file", "kafka-tls-key-file",
-	"kafka-topic", "key", "ledger", "limit", "limit-store", "limit-store-file", "limit-store-tls-ca-file",
-	"log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections", "max-event-age",
-	"max-event-bytes", "max-header-bytes", "max-inflight-bytes", "max-inflight-requests", "max-queue-wait",
-	"min-isr", "name", "oldest", "partition-by", "partitions", "project", "projects-file", "rate", "reason", "redact-keys",
-	"redact-patterns", "repeat", "replace-views", "replication", "request-timeout", "retention", "sample", "seed",
-	"shorten-retention", "since", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout",
-	"to", "topic-retention", "topic-retention-bytes", "trusted-proxies", "until", "url", "use-existing", "verify",
-	"verify-settle", "verify-timeout", "wait",
-	"canary", "every", "late-after", "max-lookups", "second-look", // of audit and load --canary
+	"bulk", "canary", "clickhouse", "clickhouse-addr", "clickhouse-cluster", "clickhouse-dsn",
+	"clickhouse-dsn-file", "clickhouse-http-addr", "clickhouse-quorum", "cloud", "config", "connect-timeout",
+	"connections", "consumer-admin-addr", "count", "data-dir", "drain-delay", "drain-timeout", "dry-run",
+	"duration", "event-size", "events", "every", "failed-keys-per-minute", "fix", "flush-age", "fsync", "give-up",
+	"gzip", "http-addr", "http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers",
+	"kafka-compression", "kafka-dead-topic", "kafka-group", "kafka-sasl-mechanism", "kafka-sasl-password",
+	"kafka-sasl-password-file", "kafka-sasl-username", "kafka-tls", "kafka-tls-ca-file", "kafka-tls-cert-file",
+	"kafka-tls-key-file", "kafka-topic", "key", "late-after", "ledger", "limit", "limit-store", "limit-store-file",
+	"limit-store-tls-ca-file", "log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections",
+	"max-event-age", "max-event-bytes", "max-header-bytes", "max-inflight-bytes", "max-inflight-requests",
+	"max-lookups", "max-queue-wait", "min-isr", "name", "oldest", "partition-by", "partitions", "project",
+	"projects-file", "rate", "reason", "redact-keys", "redact-patterns", "repeat", "replace-views", "replication",
+	"request-timeout", "retention", "sample", "second-look", "seed", "shorten-retention", "since", "spool-dir",
+	"spool-max-age", "spool-max-bytes", "status", "timeout", "to", "topic-retention", "topic-retention-bytes",
+	"trace-endpoint", "trace-headers", "trace-headers-file", "trace-per-second", "trace-sample", "trusted-proxies",
+	"until", "url", "use-existing", "verify", "verify-settle", "verify-timeout", "wait",
 }
 
 // Known reports whether the list of all programs' flags contains flag.
