@@ -32,6 +32,7 @@ type Config struct {
 	TrustedProxies      []string      `name:"trusted-proxies" placeholder:"NETWORKS" help:"Addresses and networks (10.0.0.0/8) of the proxies in front of the gateway. For a request from one of them the client's address is the last one in X-Forwarded-For that is not a proxy's. From any other address the header is ignored."`
 	PartitionBy         string        `name:"partition-by" default:"none" enum:"none,project,event_id" help:"What decides an event's Kafka partition: none (whole batches go to one partition after another: the fastest), project or event_id."`
 	SpoolConfig         `embed:""`
+	TLSConfig           `embed:""`
 }
 
 // LimitStoreConfig says where the gateways share the projects' rate limits.
@@ -97,6 +98,9 @@ func (c Config) Check() error {
 		fault("--kafka-compression: %w", err)
 	}
 	if err := c.limitStore().Check(); err != nil {
+		faults = append(faults, err)
+	}
+	if err := c.files().Check(); err != nil {
 		faults = append(faults, err)
 	}
 	if c.SpoolDir != "" && c.SpoolMaxBytes < minSpoolBytes {

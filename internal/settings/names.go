@@ -27,6 +27,8 @@ var everyProgram = []string{
 	"shorten-retention", "since", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout",
 	"topic-retention", "topic-retention-bytes", "trusted-proxies", "until", "url", "use-existing", "verify",
 	"verify-settle", "verify-timeout", "wait",
+
+	"ca-file", "http-tls-cert-file", "http-tls-key-file",
 }
 
 // Known reports whether the list of all programs' flags contains flag.
