@@ -22,10 +22,10 @@ NODES         ?= 1
 TOOL          := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint house vuln licences test-clients test-models test-kafka test-brokers kafka-up kafka-down fuzz bench docs clean
+.PHONY: help build test vet lint house vuln licences test-clients test-models test-kafka test-brokers kafka-up kafka-down fuzz bench docs release release-check clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## the three programs, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/gateway ./cmd/consumer ./cmd/sluice
@@ -86,5 +86,11 @@ bench: ## edge and consumer against their ceilings and rivals in pairs, and micr
 docs: ## the tables of docs/settings.md and docs/metrics.md, from the programs themselves
 	$(GO) test -p 1 -count=1 ./cmd/gateway ./cmd/consumer ./cmd/sluice -run '^TestDocs' -args -docs.update
 
+release: ## archives of the programs for Linux and macOS, SHA256SUMS and bills of materials, into dist/
+	$(GO) run ./internal/tools/release -out dist
+
+release-check: ## build the last commit's release twice, in two directories, and compare; the second time without a cache
+	$(GO) run ./internal/tools/release -check
+
 clean: ## remove what build and the tests leave in the tree
-	rm -rf bin coverage.out
+	rm -rf bin dist coverage.out

@@ -160,7 +160,7 @@ var servesAt = regexp.MustCompile(`gateway serves.* addr=(\S+)`)
 func startForProjects(b *testing.B, binary, kafka, path string) (addr string, pid int) {
 	b.Helper()
 	cmd := exec.CommandContext(b.Context(), binary,
-		"--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s",
+		"--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s", "--log-format=text",
 		"--kafka-brokers="+kafka, "--projects-file="+path)
 	cmd.Env = []string{}
 	logged, err := cmd.StderrPipe()

@@ -15,7 +15,7 @@ import (
 // manual: docs/settings.md is made from them.
 type Config struct {
 	HTTPAddr            string        `name:"http-addr" default:"${http_addr}" help:"Address of the public port."`
-	ProjectsFile        string        `name:"projects-file" placeholder:"FILE" help:"YAML file with the projects, the SHA-256 of their keys and their limits. A file whose name ends in .jsonl holds one JSON object a line instead. A change is in force within 5 s. A broken file keeps the last good one in force."`
+	ProjectsFile        string        `name:"projects-file" placeholder:"FILE" example:"projects.yaml" help:"YAML file with the projects, the SHA-256 of their keys and their limits. A file whose name ends in .jsonl holds one JSON object a line instead. A change is in force within 5 s. A broken file keeps the last good one in force."`
 	RequestTimeout      time.Duration `name:"request-timeout" default:"10s" help:"How long a request may wait for Kafka's acknowledgement before it is answered 503. At least 1s. Requests of Sentry's clients, which drop what is answered 503, wait twice as long, but no longer than 20 s or this setting."`
 	HTTPIdleTimeout     time.Duration `name:"http-idle-timeout" default:"620s" help:"How long an idle keep-alive connection stays open. Keep it longer than the load balancer's own idle time, so that the gateway never closes first."`
 	MaxEventBytes       int           `name:"max-event-bytes" default:"1048576" help:"Largest event, in bytes after decompression; 1 to 1572864, which fits into one Kafka batch."`
@@ -32,6 +32,7 @@ type Config struct {
 	TrustedProxies      []string      `name:"trusted-proxies" placeholder:"NETWORKS" help:"Addresses and networks (10.0.0.0/8) of the proxies in front of the gateway. For a request from one of them the client's address is the last one in X-Forwarded-For that is not a proxy's. From any other address the header is ignored."`
 	PartitionBy         string        `name:"partition-by" default:"none" enum:"none,project,event_id" help:"What decides an event's Kafka partition: none (whole batches go to one partition after another: the fastest), project or event_id."`
 	SpoolConfig         `embed:""`
+	TLSConfig           `embed:""`
 }
 
 // LimitStoreConfig says where the gateways share the projects' rate limits.
@@ -97,6 +98,9 @@ func (c Config) Check() error {
 		fault("--kafka-compression: %w", err)
 	}
 	if err := c.limitStore().Check(); err != nil {
+		faults = append(faults, err)
+	}
+	if err := c.files().Check(); err != nil {
 		faults = append(faults, err)
 	}
 	if c.SpoolDir != "" && c.SpoolMaxBytes < minSpoolBytes {

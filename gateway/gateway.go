@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sluice/gateway/broker"
+	"sluice/gateway/certificate"
 	"sluice/gateway/ingest"
 	"sluice/gateway/kafka"
 	"sluice/gateway/outcomes"
@@ -63,6 +64,8 @@ type Deps struct {
 	countEvery time.Duration
 	// storeWait is how long requests and exchanges wait for the limit store.
 	storeWait time.Duration
+	// certificateEvery is how often the certificate's files are looked at.
+	certificateEvery time.Duration
 }
 
 // Gateway is the edge. New makes one, Run serves. Its methods are safe for concurrent use.
@@ -89,6 +92,8 @@ type Gateway struct {
 	tracer   *tracing.Tracer // nil: nothing is traced
 	ingester *ingest.Ingester
 	server   *server
+
+	certificate *certificate.Source // nil: the public port speaks plain HTTP
 }
 
 // New checks the settings and reads the projects. It opens nothing and starts nothing. The error joins every fault of
@@ -117,6 +122,11 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		g.store = ratelimit.NewStore(store, metrics, g.log, g.now)
 		collectors = append(collectors, more...)
 	}
+	more, err := g.newCertificate()
+	if err != nil {
+		return nil, err
+	}
+	collectors = append(collectors, more...)
 	if err := g.loadProjects(); err != nil {
 		return nil, err
 	}
@@ -304,13 +314,17 @@ func (g *Gateway) run(ctx context.Context, l net.Listener) error {
 		}
 		return nil
 	})
+	group.Go(func() error {
+		g.watchCertificate(serving)
+		return nil
+	})
 	served := make(chan error, 1)
 	group.Go(func() error {
-		served <- g.server.serve(l)
+		served <- g.server.serve(g.encrypted(l))
 		return nil
 	})
 	g.started.Store(true)
-	g.log.Info("gateway serves", "addr", l.Addr().String())
+	g.log.Info("gateway serves", "addr", l.Addr().String(), "tls", g.certificate != nil)
 
 	var failure error
 	select {

@@ -4,8 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"sluice/internal/testcert"
+	"sluice/internal/testcommand"
 )
 
 // check refuses settings that cannot work. Each fault names its setting, and none repeats a secret.
@@ -48,6 +52,10 @@ func TestCheckRefusesWhatCannotWork(t *testing.T) {
 		"CA file is a folder":         {args: append(tls, "--kafka-tls-ca-file="+dir), want: []string{"--kafka-tls-ca-file"}},
 		"CA file holds no PEM":        {args: append(tls, "--kafka-tls-ca-file="+plain), want: []string{"--kafka-tls-ca-file", "PEM"}},
 		"no certificate":              {args: append(tls, "--kafka-tls-cert-file=/nowhere/c", "--kafka-tls-key-file="+plain), want: []string{"--kafka-tls-cert-file"}},
+		"certificate without a key":   {args: []string{"--http-tls-cert-file=" + plain}, want: []string{"--http-tls-key-file"}},
+		"key without a certificate":   {args: []string{"--http-tls-key-file=" + plain}, want: []string{"--http-tls-cert-file"}},
+		"no such certificate":         {args: []string{"--http-tls-cert-file=/nowhere/c", "--http-tls-key-file=" + plain}, want: []string{"--http-tls-cert-file", "/nowhere/c"}},
+		"no pair":                     {args: []string{"--http-tls-cert-file=" + plain, "--http-tls-key-file=" + plain}, want: []string{"--http-tls-cert-file", "no pair"}},
 		"public address":              {args: []string{"--http-addr=8080"}, want: []string{"--http-addr", "port is missing"}},
 		"public address, URL":         {args: []string{"--http-addr=http://u:hunter2@0.0.0.0:8080"}, want: []string{"--http-addr", "URL"}},
 		"public address, port":        {args: []string{"--http-addr=:65536"}, want: []string{"--http-addr", "1 to 65535"}},
@@ -87,4 +95,19 @@ func TestCheckRefusesWhatCannotWork(t *testing.T) {
 			require.NotContains(t, err.Error(), "\n", "one fault is one line")
 		})
 	}
+}
+
+// An expired certificate is a note: the gateway serves it, and clients decide.
+func TestCheckOfAnExpiredCertificate(t *testing.T) {
+	cert, key := testcert.New(t).Pair(t, "a", time.Now().Add(-time.Hour))
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	testcert.Replace(t, certFile, cert)
+	testcert.Replace(t, keyFile, key)
+	out, err := try(t, []string{
+		"check", "--http-tls-cert-file=" + certFile, "--http-tls-key-file=" + keyFile, projectsFile(t, goodProjects),
+		"--kafka-brokers=" + testcommand.Nobody(t),
+	})
+	require.NoError(t, err)
+	require.Contains(t, out, "no faults in the settings and projects\nnote: --http-tls-cert-file: the certificate expired at ")
 }

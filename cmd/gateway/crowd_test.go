@@ -117,7 +117,7 @@ func startGateway(t *testing.T) *child {
 	binary := filepath.Join(t.TempDir(), "gateway")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", binary, ".").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	cmd := exec.CommandContext(t.Context(), binary, "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s",
+	cmd := exec.CommandContext(t.Context(), binary, "--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s", "--log-format=text",
 		"--kafka-brokers="+broker.Addr(), projectsFile(t, strings.Replace(goodProjects, "id: demo,", "id: demo, limit: {unlimited: true},", 1)))
 	cmd.Env = []string{}
 	logged, err := cmd.StderrPipe()

@@ -13,6 +13,7 @@ import (
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
 	"sluice/internal/settings"
+	"sluice/internal/testcert"
 	"sluice/internal/testcommand"
 	"sluice/internal/tracing"
 )
@@ -29,9 +30,11 @@ func TestDocsSettings(t *testing.T) {
 
 func TestDocsMetrics(t *testing.T) {
 	var c cli
-	// The spool and the limit store have metrics of their own, so both are on.
+	// The spool, the limit store and the certificate have metrics of their own, so all are on.
+	certFile, keyFile := testcert.New(t).Write(t, t.TempDir(), "a")
 	_, err := settings.Parse("gateway", description, &c, settings.Source{Args: []string{
 		"--projects-file=../../deploy/projects.yaml", "--spool-dir=" + t.TempDir(), "--limit-store=redis://" + testcommand.Nobody(t),
+		"--http-tls-cert-file=" + certFile, "--http-tls-key-file=" + keyFile,
 	}}, vars)
 	require.NoError(t, err)
 	var metrics docs.Recorder

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -68,9 +69,12 @@ func check(ctx context.Context, c cli, out io.Writer) error {
 	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), c.Trace.Check(), c.Trace.CheckFiles(), samePort(c),
 		projects.Check(c.ProjectsFile),
 		gateway.CheckSpool(c.Config))
-	var notes []string
+	notes, tlsErr := gateway.CheckTLS(c.Config, time.Now())
+	err = errors.Join(err, tlsErr)
 	if err == nil { // connect to Kafka only with valid settings
-		notes, err = gateway.CheckTopic(ctx, c.Config, c.Kafka)
+		var more []string
+		more, err = gateway.CheckTopic(ctx, c.Config, c.Kafka)
+		notes = append(notes, more...)
 	}
 	if err != nil {
 		return err

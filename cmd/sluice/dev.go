@@ -247,11 +247,15 @@ func (d *dev) printReady() {
 	if d.cmd.Gateway.ProjectsFile != "" {
 		key = "$KEY"
 	}
+	scheme := "http"
+	if d.cmd.Gateway.HTTPTLSCertFile != "" {
+		scheme = "-k https" // the certificate may be one for trying out
+	}
 	_, _ = fmt.Fprintf(d.out, "ready in %s\n\nsend an event:\n"+
-		"  curl -i http://%s/api/v1/events -H 'Authorization: Bearer %s' "+
+		"  curl -i %s://%s/api/v1/events -H 'Authorization: Bearer %s' "+
 		"-H 'Content-Type: application/json' "+
 		"-d '{\"message\":\"hello from curl\",\"level\":\"info\"}'\n",
-		time.Since(d.start).Round(100*time.Millisecond), d.cmd.Gateway.HTTPAddr, key)
+		time.Since(d.start).Round(100*time.Millisecond), scheme, d.cmd.Gateway.HTTPAddr, key)
 	query := "SELECT received_at, project_id, event_id, level, message FROM events ORDER BY received_at DESC LIMIT 10"
 	if d.cmd.ClickHouseAddr != "" {
 		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later:\n"+

@@ -33,6 +33,7 @@ var engine struct {
 
 func TestMain(m *testing.M) {
 	embedded.Main()
+	testcommand.AsProgram(main)
 	code := m.Run()
 	if engine.stop != nil {
 		engine.stop()
@@ -148,6 +149,7 @@ func startDev(t *testing.T, env []string, args ...string) *runningDev {
 	d := &runningDev{http: testcommand.Nobody(t), out: &buffer{}, logged: &buffer{}}
 	args = append([]string{
 		"dev", "--http-addr=" + d.http, "--admin-addr=127.0.0.1:0", "--consumer-admin-addr=127.0.0.1:0", "--flush-age=50ms", "--inserts-per-second=1000",
+		"--log-format=text",
 	}, args...)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

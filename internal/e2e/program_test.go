@@ -79,10 +79,10 @@ func startFrom(t testing.TB, dir string, env []string, name string, args ...stri
 	return p
 }
 
-// environment is this process's without settings for Sluice: the scenarios give theirs as flags. It tells the race
-// detector not to let a program sleep for a second before it exits.
+// environment is this process's without settings for Sluice, except that logs are text: the scenarios give their
+// settings as flags. It tells the race detector not to let a program sleep for a second before it exits.
 func environment() []string {
-	out := []string{"GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE")}
+	out := []string{"GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE"), "SLUICE_LOG_FORMAT=text"}
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "SLUICE_") && !strings.HasPrefix(kv, "GORACE=") {
 			out = append(out, kv)

@@ -24,6 +24,7 @@ const DefaultEvents = 100_000
 // are its manual. A field with its zero value takes the default of its tag.
 type Config struct {
 	URL string `name:"url" default:"http://127.0.0.1:8080" help:"URL of the gateway: http or https, with the path before /api/v1, if any."`
+	CA  string `name:"ca-file" placeholder:"FILE" help:"PEM file with the authorities that sign the certificate of an https gateway, besides those of the system."`
 	Key string `name:"key" default:"dev-key" help:"Key of the events' project."`
 
 	Events   int           `name:"events" default:"0" placeholder:"N" help:"How many events to send. 0 without --duration means 100000; 0 with it means no limit."`
@@ -68,6 +69,8 @@ func (c Config) Validate() error {
 	u, err := url.Parse(c.URL)
 	check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"),
 		"--url: not an http or https URL: %s", settings.Shown(c.URL))
+	_, err = c.authorities()
+	check(err == nil, "--ca-file: %w", err)
 	check(c.Events >= 0, "--events: must not be negative")
 	check(c.Duration >= 0, "--duration: must not be negative")
 	check(c.Rate >= 0 && c.Rate <= 1e9, "--rate: must be between 0 and 1000000000 events a second")

@@ -60,7 +60,11 @@ func newEndpoint(
 		conns:   map[net.Conn]struct{}{},
 	}
 	if u.Scheme == "https" {
-		e.secure = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+		trusted, err := cfg.authorities()
+		if err != nil {
+			return nil, fmt.Errorf("--ca-file: %w", err)
+		}
+		e.secure = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12, RootCAs: trusted}
 	}
 	if cfg.Gzip {
 		e.header["Content-Encoding"] = "gzip"

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/term"
 
 	"sluice/internal/settings"
 )
@@ -29,7 +30,7 @@ type Config struct {
 // Log holds the settings of the log.
 type Log struct {
 	Level  string `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"Least severe level to log: debug, info, warn or error."`
-	Format string `name:"log-format" default:"text" enum:"text,json" help:"Format of a line: text or json."`
+	Format string `name:"log-format" default:"auto" enum:"auto,json,text" help:"Format of a line: json, text, or auto: text on a terminal and json elsewhere."`
 }
 
 // Check reports every fault of the settings, joined into one error.
@@ -48,7 +49,19 @@ func (c Config) Check() error {
 }
 
 // Logger returns a logger that writes to w. A slow w blocks the caller.
-func (l Log) Logger(w io.Writer) *slog.Logger { return slog.New(l.handler(w)) }
+func (l Log) Logger(w io.Writer) *slog.Logger { return slog.New(l.resolve(w).handler(w)) }
+
+// resolve replaces the format auto: text if w is a terminal, where a person reads, and otherwise JSON.
+func (l Log) resolve(w io.Writer) Log {
+	if l.Format != "auto" {
+		return l
+	}
+	l.Format = "json"
+	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		l.Format = "text"
+	}
+	return l
+}
 
 func (l Log) handler(w io.Writer) slog.Handler {
 	var level slog.Level

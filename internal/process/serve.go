@@ -31,6 +31,7 @@ func Serve(ctx context.Context, program string, cfg Log, logTo io.Writer,
 
 func serve(ctx context.Context, program string, cfg Log, logTo io.Writer,
 	run func(context.Context, Service) error) error {
+	cfg = cfg.resolve(logTo)
 	out := newLogWriter(logTo, cfg.lostLine)
 	summed := newRepeats(cfg.handler(out))
 	registry := Registry(program)

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,8 @@ var ErrHelp = errors.New("help was printed")
 // Parse fills target, a pointer to a struct with kong tags, and returns the chosen command. Its error is one sentence
 // for the operator: it names the flag, the variable, or the line of the file.
 //
-// If the arguments contain --version, Parse prints the program's name and src.Version, and returns ErrHelp.
+// If the arguments contain --version, Parse prints the program's name and src.Version, and returns ErrHelp. Parse also
+// runs the commands that every program has, such as help and completion, and returns ErrHelp.
 func Parse(program, description string, target any, src Source, vars kong.Vars) (*kong.Context, error) {
 	if wantsVersion(src.Args) {
 		if _, err := fmt.Fprintln(src.Stdout, program, src.Version); err != nil {
@@ -46,18 +48,19 @@ func Parse(program, description string, target any, src Source, vars kong.Vars) 
 		}
 		return nil, ErrHelp
 	}
-	helped := false
+	common := &commonCommands{}
 	parser, err := kong.New(target,
 		kong.Name(program),
 		kong.Description(description),
 		kong.Writers(src.Stdout, src.Stderr),
-		kong.Exit(func(int) { helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		vars, exactly{},
-		withVersion(),
+		withVersion(), withCommon(common),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("describe the settings: %w", err)
+	}
+	if done, err := common.run(parser, src); done || err != nil {
+		return nil, cmp.Or(err, ErrHelp)
 	}
 	values, err := newValues(parser, src)
 	if err != nil {
@@ -68,9 +71,6 @@ func Parse(program, description string, target any, src Source, vars kong.Vars) 
 		return nil, fmt.Errorf("read the settings: %w", err)
 	}
 	ctx, err := parser.Parse(src.Args)
-	if helped {
-		return nil, ErrHelp
-	}
 	if err != nil {
 		return nil, values.explain(err)
 	}
@@ -83,7 +83,7 @@ func flagNames(app *kong.Kong) map[string]*kong.Flag {
 	var walk func(n *kong.Node)
 	walk = func(n *kong.Node) {
 		for _, f := range n.Flags {
-			if f.Name != "version" { // no variable and no line of the file sets it
+			if f.Name != "version" && f.Name != "example" { // no variable and no line of the file sets them
 				names[f.Name] = f
 			}
 		}

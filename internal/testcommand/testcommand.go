@@ -26,6 +26,10 @@ type Program struct {
 	// Settings is a pointer to the struct with the program's kong tags, and Vars are the variables in these tags.
 	Settings any
 	Vars     kong.Vars
+	// Commands are commands that together read every setting of the file. None is the default command.
+	Commands []string
+	// EnumLine is the beginning of a command line that ends in a flag with the value json.
+	EnumLine string
 	// Run runs the program.
 	Run func(context.Context, settings.Source) error
 }
@@ -51,6 +55,8 @@ func (p Program) Basics(t *testing.T) {
 		require.Contains(t, out, p.Description[:20])
 		require.Contains(t, out, "--config")
 	})
+	t.Run("help of every command", p.helps)
+	t.Run("example of the settings file", p.examples)
 	t.Run("version", func(t *testing.T) {
 		out, err := p.Try(t, []string{"--version"}, "SLUICE_NO_SUCH_SETTING=1")
 		require.ErrorIs(t, err, settings.ErrHelp)
