@@ -24,11 +24,16 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
+{{/* Labels of a component's pods. A new version of the chart alone restarts none. Arguments: the root, the component. */}}
+{{- define "sluice.podLabels" -}}
+{{ include "sluice.selector" . }}
+app.kubernetes.io/part-of: sluice
+{{- end -}}
+
 {{/* All labels of an object. Arguments: the root, the component. */}}
 {{- define "sluice.labels" -}}
 {{- $root := index . 0 -}}
-{{ include "sluice.selector" . }}
-app.kubernetes.io/part-of: sluice
+{{ include "sluice.podLabels" . }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 }}
 {{- with $root.Values.image.tag }}
