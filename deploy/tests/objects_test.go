@@ -79,6 +79,7 @@ func TestServicesLeadToPods(t *testing.T) {
 			for _, s := range services {
 				if match.Matches(labels.Set(s.Labels)) {
 					n++
+					assert.Contains(t, []string{"sluice-gateway", "sluice-consumer"}, s.Labels[m.Spec.JobLabel])
 					assert.Equal(t, m.Spec.Endpoints[0].Port, s.Spec.Ports[0].Name)
 				}
 			}

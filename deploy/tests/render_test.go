@@ -37,12 +37,23 @@ func eachSet(t *testing.T, test func(t *testing.T, r *release)) {
 	}
 }
 
+var (
+	renderedMutex sync.Mutex
+	rendered      = map[string]*release{} // by set; tests only read them
+)
+
 func renderSet(t *testing.T, name string) *release {
 	t.Helper()
+	renderedMutex.Lock()
+	defer renderedMutex.Unlock()
+	if r := rendered[name]; r != nil {
+		return r
+	}
 	values, err := chartutil.ReadValuesFile(filepath.Join("testdata", "values", name+".yaml"))
 	require.NoError(t, err)
 	r, err := render("sluice", values)
 	require.NoError(t, err)
+	rendered[name] = r
 	return r
 }
 
