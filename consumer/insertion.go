@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/consumer/clickhouse"
+	"sluice/consumer/counts"
 	"sluice/consumer/delivery"
 	"sluice/consumer/rows"
 	"sluice/internal/crashpoint"
@@ -174,8 +175,9 @@ func (i *insertion) accepted(block *rows.Block, took time.Duration) {
 
 // writeOutcomes inserts what the batch counts, before the offset can pass it. It returns false if ctx ended.
 func (i *insertion) writeOutcomes(ctx context.Context) bool {
-	p, token := i.p, i.batch.Token(clickhouse.TableName, i.p.topic, i.p.id)
-	return p.outcomes.Write(ctx, i.batch.counts.Rows(token), func(err error) bool {
+	p, b := i.p, i.batch
+	at := counts.Range{Topic: p.topic, Partition: p.id, First: b.First, Last: b.Last}
+	return p.outcomes.Write(ctx, b.counts.Rows(at, b.Token(clickhouse.TableName, p.topic, p.id)), func(err error) bool {
 		p.watch.beat(i.loop)
 		p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
 		return i.blocked.wait(ctx, blockedClickHouse, err)

@@ -31,7 +31,8 @@ type recorder struct {
 func newRecorder(p *partition, ranges *delivery.Ranges, lost int64) *recorder {
 	r := &recorder{partition: p, ranges: ranges, open: true, replays: ranges.Len()}
 	if lost > 0 {
-		r.ranges.AddLost(lost)
+		head := ranges.Head()
+		ranges.AddGap(delivery.Gap{First: head - lost, Last: head - 1, Lost: lost})
 		r.saveBy = time.Now()
 	}
 	return r

@@ -68,7 +68,9 @@ func (p *partition) begin(ctx context.Context) (*fetcher, *recorder, bool) {
 	if err != nil {
 		return nil, nil, false
 	}
-	r := newRecorder(p, delivery.NewRanges(s.head, recorded, origin, seen), s.lost)
+	ranges := delivery.NewRanges(s.head, recorded, origin, seen)
+	ranges.SetGaps(delivery.DecodeGaps(s.head, s.metadata))
+	r := newRecorder(p, ranges, s.lost)
 	f := newFetcher(p, s.head, recorded, origin, seen)
 	p.lag.Owns(s.head) // also if nothing was ever committed
 	p.progress.committed.Store(s.head)

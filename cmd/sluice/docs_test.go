@@ -1,12 +1,19 @@
 package main
 
 import (
+	"log/slog"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"sluice/consumer"
+	"sluice/consumer/audit"
+	"sluice/consumer/clickhouse"
 	"sluice/gateway"
 	"sluice/internal/docs"
 	"sluice/internal/kafkaconn"
+	"sluice/internal/load/canary"
 	"sluice/internal/process"
 )
 
@@ -20,8 +27,20 @@ func TestDocsSettings(t *testing.T) {
 	}{}, vars)
 	dev := docs.Flags(docs.Command(t, program, "dev"), kafka, services)
 	docs.Section(t, "settings.md", "sluice-dev", docs.SettingsTable(dev))
-	for _, command := range []string{"load", "topics", "dead", "keys"} {
+	for _, command := range []string{"load", "topics", "dead", "audit", "keys"} {
 		own := docs.Flags(docs.Command(t, program, command), kafka)
 		docs.Section(t, "settings.md", "sluice-"+command, docs.SettingsTable(own))
 	}
+}
+
+func TestDocsMetrics(t *testing.T) {
+	var ofAudit, ofCanary docs.Recorder
+	audit.NewMetrics(&ofAudit)
+	docs.Section(t, "metrics.md", "sluice-audit", docs.MetricsTable(ofAudit.Metrics(t)))
+	_, err := canary.New(canary.Config{
+		URL: "http://127.0.0.1:8080", ClickHouse: clickhouse.DefaultDSN, Every: time.Minute, LateAfter: time.Minute,
+		Timeout: time.Minute,
+	}, &ofCanary, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	docs.Section(t, "metrics.md", "sluice-canary", docs.MetricsTable(ofCanary.Metrics(t)))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sluice/consumer/clickhouse"
@@ -26,6 +27,7 @@ type cli struct {
 	Load   loadCmd   `cmd:"" help:"Send events, report throughput and latency, and with --verify compare every acknowledged event with ClickHouse."`
 	Topics topicsCmd `cmd:"" help:"Create or check the Kafka topics."`
 	Dead   deadCmd   `cmd:"" help:"List, show and replay dead letters: records that could not become rows."`
+	Audit  auditCmd  `cmd:"" help:"Check that every record on the topic is a row, a dead letter, dropped, counted as lost, or waits; name those that are not. Exit 1 if there are any, 2 if that cannot be checked."`
 	Keys   keysCmd   `cmd:"" help:"Create project keys and their digests for the projects file."`
 }
 
@@ -48,6 +50,9 @@ func run(ctx context.Context, src settings.Source) error {
 	var c cli
 	src.Version = process.VersionText()
 	parsed, err := settings.Parse("sluice", description, &c, src, vars)
+	if err != nil && len(src.Args) > 0 && src.Args[0] == "audit" && !errors.Is(err, settings.ErrHelp) {
+		return process.ExitWith(exitCannotCheck, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -60,6 +65,8 @@ func run(ctx context.Context, src settings.Source) error {
 		return c.Topics.run(ctx, parsed.Command(), settings.Origins(parsed, src), src.Stdout)
 	case "dead":
 		return c.Dead.run(ctx, parsed.Command(), src.Stdout, src.Stderr)
+	case "audit":
+		return c.Audit.run(ctx, src.Stdout, src.Stderr)
 	case "keys":
 		return c.Keys.run(parsed.Command(), os.Stdin, src.Stdout)
 	default:

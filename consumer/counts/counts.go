@@ -11,6 +11,9 @@ import (
 // Row is a row of outcomes_raw.
 type Row = outcome.Row
 
+// Range is the recorded range of a batch.
+type Range = outcome.Range
+
 // Counts are those of one batch. The zero value is empty. It is not safe for concurrent use.
 type Counts struct {
 	rows    []Row // of gateways and of dead letters
@@ -64,13 +67,13 @@ func (c *Counts) Dropped(e *event.Envelope, stamped int64, step string) {
 // Bytes is about what the counts take in memory.
 func (c *Counts) Bytes() int { return c.bytes }
 
-// Rows returns the rows to insert. token names the batch's range.
-func (c *Counts) Rows(token string) []Row {
+// Rows returns the rows to insert. token names the batch's range, at.
+func (c *Counts) Rows(at Range, token string) []Row {
 	rows := c.rows
 	if len(c.dropped) == 0 {
 		return rows
 	}
-	source := outcome.SourceOf("dropped/" + token)
+	source := outcome.SourceOfRange(at, token)
 	for k, n := range c.dropped {
 		rows = append(rows, Row{
 			Project: k.project, Minute: k.minute, Protocol: k.protocol, Outcome: outcome.Filtered, Reason: k.step,

@@ -55,7 +55,7 @@ func TestPublished(t *testing.T) {
 	require.NoError(t, c.Published(&recordbatch.Record{Value: value, Headers: envelope(outcome.Format).Headers()}, unknown))
 	assert.Equal(t, rowBytes, c.Bytes())
 	rows[0].Source = uuid.UUID{9}
-	assert.Equal(t, rows, c.Rows("token"))
+	assert.Equal(t, rows, c.Rows(outcome.Range{}, "token"))
 
 	for name, r := range map[string]recordbatch.Record{
 		"another format": {Value: value, Headers: envelope("unheard-of").Headers()},
@@ -70,7 +70,7 @@ func TestPublished(t *testing.T) {
 	require.ErrorAs(t, c.Published(&bad, unknown), &refused)
 	assert.Equal(t, event.DeadInvalidEvent, refused.Reason)
 	assert.NotContains(t, refused.Error(), "SECRET")
-	assert.Len(t, c.Rows("token"), 1)
+	assert.Len(t, c.Rows(outcome.Range{}, "token"), 1)
 }
 
 // Dropped events are counted by project, protocol, minute and step. The same range makes the same rows, another one
@@ -86,14 +86,14 @@ func TestDropped(t *testing.T) {
 	c.Dropped(&native, noon.UnixMilli(), "sample")
 	assert.Equal(t, 3*droppedBytes, c.Bytes())
 	sums := map[string]int64{}
-	for _, r := range c.Rows("a") {
+	for _, r := range c.Rows(outcome.Range{}, "a") {
 		assert.Equal(t, "demo", r.Project)
 		assert.Equal(t, outcome.Filtered, r.Outcome)
 		sums[r.Protocol] += r.Events
 	}
 	assert.Equal(t, map[string]int64{"native": 4, "otlp": 1}, sums)
-	assert.ElementsMatch(t, c.Rows("a"), c.Rows("a"))
-	assert.NotEqual(t, c.Rows("a")[0].Source, c.Rows("b")[0].Source)
+	assert.ElementsMatch(t, c.Rows(outcome.Range{}, "a"), c.Rows(outcome.Range{}, "a"))
+	assert.NotEqual(t, c.Rows(outcome.Range{}, "a")[0].Source, c.Rows(outcome.Range{}, "b")[0].Source)
 }
 
 // A dead letter's words come from closed lists, whatever its headers say.
@@ -128,7 +128,7 @@ func TestDead(t *testing.T) {
 		} {
 			all.Dead("events", 0, &d)
 		}
-		rows := all.Rows("")
+		rows := all.Rows(outcome.Range{}, "")
 		require.Len(t, rows, 3, name)
 		assert.Equal(t, rows[0], rows[2], "the same record is the same row")
 		assert.NotEqual(t, rows[0], rows[1])

@@ -15,7 +15,7 @@ import (
 //
 //	"sluice/1:" base64url( head, count, count × (length, range), parts, crc32c )
 //	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags [, lost]
-//	part  = kind, length, bytes; of kind 1: epoch + 1 or 0, topic id
+//	part  = kind, length, bytes; of kind 1: epoch + 1 or 0, topic id; of kind 2: gaps, see gaps.go
 //
 // All numbers except the hash and the checksum are varints. A reader skips parts that it does not know. The length in
 // front of a range lets a reader skip what a newer writer has added to the range. So old and new consumers of one group
@@ -56,6 +56,11 @@ func (r *Ranges) Metadata() string {
 		b = binary.AppendUvarint(binary.AppendUvarint(b, partOrigin), uint64(len(one)))
 		b = append(b, one...)
 	}
+	if len(r.gaps) > 0 {
+		one = appendGaps(one[:0], r.gaps)
+		b = binary.AppendUvarint(binary.AppendUvarint(b, partGaps), uint64(len(one)))
+		b = append(b, one...)
+	}
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crcTable))
 	return metadataPrefix + base64.RawURLEncoding.EncodeToString(b)
 }
@@ -88,32 +93,41 @@ func appendRange(b []byte, s Range, end int64) []byte {
 // another version, or belongs to another offset: then nothing is known about what lies behind the offset. Empty
 // metadata has no ranges, and is ok.
 func DecodeMetadata(offset int64, text string) (recorded []Range, of Origin, ok bool) {
+	recorded, parts, ok := decodeMetadata(offset, text)
+	if part := parts[partOrigin]; part != nil {
+		of = decodeOrigin(part)
+	}
+	return recorded, of, ok
+}
+
+// decodeMetadata reads the ranges, and finds the parts that are known.
+func decodeMetadata(offset int64, text string) (recorded []Range, parts [partGaps + 1][]byte, ok bool) {
 	if text == "" {
-		return nil, of, true
+		return nil, parts, true
 	}
 	f, ok := unwrap(text)
 	if !ok || f.signed() != offset {
-		return nil, of, false
+		return nil, parts, false
 	}
 	end := offset
 	for n := f.unsigned(); n > 0; n-- {
 		s, good := decodeRange(f.take(f.unsigned()), end)
 		if f.bad || !good || len(recorded) == MaxRanges {
-			return nil, of, false
+			return nil, parts, false
 		}
 		recorded = append(recorded, s)
 		end = s.Last + 1
 	}
 	if f.bad {
-		return nil, of, false
+		return nil, parts, false
 	}
 	for len(f.b) > 0 && !f.bad {
 		kind := f.unsigned()
-		if part := f.take(f.unsigned()); kind == partOrigin && !f.bad {
-			of = decodeOrigin(part)
+		if part := f.take(f.unsigned()); kind < uint64(len(parts)) && !f.bad {
+			parts[kind] = part
 		}
 	}
-	return recorded, of, true
+	return recorded, parts, true
 }
 
 func decodeOrigin(b []byte) Origin {

@@ -97,6 +97,7 @@ type Ranges struct {
 	lost int64
 	cuts int
 
+	gaps   []Gap // that the head has passed, oldest first
 	origin Origin
 }
 
@@ -146,9 +147,9 @@ func (r *Ranges) Inserted(first int64) bool {
 	}
 	moved := 0
 	for moved < len(r.ranges) && r.in[moved] {
-		r.head = r.ranges[moved].Last + 1
-		r.lost += r.ranges[moved].Lost + r.ranges[moved].Unread
-		r.origin.Term = r.ranges[moved].Term
+		one := r.ranges[moved]
+		r.head, r.origin.Term = one.Last+1, one.Term
+		r.AddGap(Gap{First: one.First, Last: one.Last, Lost: one.Lost + one.Unread})
 		moved++
 	}
 	r.ranges = r.ranges[:copy(r.ranges, r.ranges[moved:])]
@@ -169,7 +170,8 @@ func (r *Ranges) passEmpty() bool {
 	if len(r.ranges) > 0 || r.empty <= r.head {
 		return false
 	}
-	r.head, r.lost, r.origin.Term = r.empty, r.lost+r.emptyLost, r.emptyTerm
+	r.AddGap(Gap{First: r.head, Last: r.empty - 1, Lost: r.emptyLost})
+	r.head, r.origin.Term = r.empty, r.emptyTerm
 	r.empty, r.emptyLost = 0, 0
 	return true
 }
@@ -184,7 +186,7 @@ func (r *Ranges) Cover(next Range) Range {
 	return next
 }
 
-// AddLost adds records that nobody will read. They lie before the head.
+// AddLost counts records that nobody will read and whose offsets the topic does not have any more.
 func (r *Ranges) AddLost(n int64) { r.lost += n }
 
 // Uncounted returns what the head has passed since the last call: lost records, and ends of the topic that were cut
@@ -222,7 +224,7 @@ func (r *Ranges) Jump(to int64, topic uuid.UUID, seen int64) error {
 	if len(r.ranges) > 0 {
 		return fmt.Errorf("%w: %d ranges are not yet in", ErrNotNext, len(r.ranges))
 	}
-	r.head, r.origin, r.seen = to, Origin{Topic: topic}, seen
+	r.head, r.origin, r.seen, r.gaps = to, Origin{Topic: topic}, seen, nil
 	r.cuts++
 	r.empty, r.emptyLost = 0, 0
 	return nil

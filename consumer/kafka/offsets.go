@@ -36,6 +36,10 @@ func (k *Client) Committed(ctx context.Context, partition int) (offset int64, me
 	return 0, "", errors.New("committed offset: the broker did not answer for the partition")
 }
 
+// NoGroup reports whether an error of Committed says that the group does not exist. Other brokers answer that such a
+// group has committed nothing.
+func NoGroup(err error) bool { return errors.Is(err, kafka.GroupIdNotFound) }
+
 // Commit stores an offset and its metadata for a partition. The error is ErrNotOwner if the generation is over, or
 // never had the partition; the broker checks only the generation. After any other error the offset may be stored, or
 // may be stored later.

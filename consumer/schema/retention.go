@@ -73,6 +73,19 @@ func keeps(ttl string) (d time.Duration, ok bool) {
 	return time.Duration(n) * unit, true
 }
 
+// engineTTL matches the TTL in the definition of an engine, as system.tables has it.
+var engineTTL = regexp.MustCompile(` TTL (.*?)( SETTINGS |$)`)
+
+// RetentionOf returns for how long a table keeps rows after their receipt. engine is the table's engine_full of
+// system.tables. It is not ok if the table keeps rows for ever, or has a TTL that was made by hand.
+func RetentionOf(engine string) (d time.Duration, ok bool) {
+	m := engineTTL.FindStringSubmatch(engine)
+	if m == nil {
+		return 0, false
+	}
+	return keeps(m[1])
+}
+
 // saidTTL is a TTL in words.
 func saidTTL(ttl string) string {
 	if ttl == "" {

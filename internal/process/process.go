@@ -60,7 +60,7 @@ func (l Log) handler(w io.Writer) slog.Handler {
 	return slog.NewTextHandler(w, opts)
 }
 
-// Main runs a program and exits: with 0 after success or help, otherwise with 1 and one sentence on standard error. The
+// Main runs a program and exits: with 0 after success or help, otherwise with 1, or the code of ExitWith, and one sentence on standard error. The
 // first SIGTERM, SIGINT or SIGHUP ends the context of run, which starts the drain. A second SIGTERM or SIGINT exits at
 // once with 2. A second SIGHUP does not, because systemd and shells send it together with the first signal. Under nohup
 // the program ignores SIGHUP.
@@ -93,10 +93,13 @@ func exitCode(name string, run func(ctx context.Context) error) int {
 		return 0
 	case errors.Is(err, ErrReported):
 		return 1
-	default:
-		say(fmt.Sprintf("%s: error: %v", name, err))
-		return 1
 	}
+	if coded, ok := errors.AsType[*exitError](err); ok {
+		say(fmt.Sprintf("%s: error: %v", name, coded.err))
+		return coded.code
+	}
+	say(fmt.Sprintf("%s: error: %v", name, err))
+	return 1
 }
 
 // say writes a line to standard error. It gives up after logFlush, so that an unread pipe cannot keep the process
@@ -115,6 +118,18 @@ func say(line string) {
 
 // ErrReported makes the program exit with 1 and print nothing more: the caller has printed the error.
 var ErrReported = errors.New("reported")
+
+// exitError makes the program exit with a code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// ExitWith returns an error that makes the program print err and exit with a code other than 1.
+func ExitWith(code int, err error) error { return &exitError{code, err} }
 
 // Registry returns a registry with metrics of the Go runtime and the process, and sluice_build_info.
 func Registry(program string) *prometheus.Registry {
