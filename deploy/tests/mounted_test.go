@@ -38,6 +38,7 @@ func secrets() map[string]map[string]string {
 			"projects.jsonl": `{"id":"demo","keys":[{"name":"dev","sha256":"7e9f8fd111802be56c379d597842e29b2cebd35ff2133d431a49fa556a18704e"}]}` + "\n",
 		},
 		"cloud-projects": {"all.yaml": oneProject},
+		"sluice-canary":  {"canary.yaml": "key: canary-key\nproject: canary\nclickhouse: clickhouse://127.0.0.1:9000/sluice\n"},
 		"sluice-load":    {"load.yaml": "key: dev-key\nclickhouse: clickhouse://127.0.0.1:9000/sluice\n"},
 	}
 }

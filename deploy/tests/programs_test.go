@@ -14,12 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// programsDir is where buildPrograms builds, "" before.
+var programsDir string
+
 // buildPrograms builds the three programs and returns their directory.
 var buildPrograms = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "sluice-deploy-")
 	if err != nil {
 		return "", err
 	}
+	programsDir = dir
 	build := exec.Command("go", "build", "-o", dir+"/", "./cmd/gateway", "./cmd/consumer", "./cmd/sluice")
 	build.Dir = root
 	build.Stderr = os.Stderr
@@ -28,8 +32,8 @@ var buildPrograms = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := buildPrograms(); err == nil {
-		_ = os.RemoveAll(dir)
+	if programsDir != "" {
+		_ = os.RemoveAll(programsDir)
 	}
 	os.Exit(code)
 }

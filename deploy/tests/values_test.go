@@ -153,6 +153,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"size":                 {`gateway: {resources: {limits: {memory: 1GB}}}`, "'/gateway/resources/limits/memory'"},
 		"ingress without host": {`gateway: {ingress: {enabled: true}}`, "gateway.ingress.hosts: at least one host is needed"},
 		"route without parent": {`gateway: {httpRoute: {enabled: true}}`, "at least one Gateway is needed"},
+		"canary without key":   {`canary: {enabled: true}`, "canary.secret is needed"},
 		"retention":            {`migrate: {retention: 90 days}`, "'/migrate/retention'"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,7 @@
 {{- $memory := include "sluice.bytes" .resources.limits.memory | int64 -}}
 - name: GOMEMLIMIT
   value: {{ printf "%dMiB" (div (div (mul $memory 85) 100) 1048576) | quote }}
-{{- if .maxProcs }}
+{{- if get . "maxProcs" }}
 - name: GOMAXPROCS
   value: {{ .maxProcs | int64 | quote }}
 {{- else if not (get .resources.limits "cpu") }}

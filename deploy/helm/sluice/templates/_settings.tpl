@@ -102,7 +102,8 @@
     "clickhouse-dsn" "clickhouse.secret" "clickhouse-dsn-file" "clickhouse.secret" "clickhouse-cluster" "clickhouse.cluster"
     "limit-store" "limitStore" "limit-store-file" "limitStore.secret" "limit-store-tls-ca-file" "limitStore.caSecret"
     "projects-file" "projects" "spool-dir" "gateway.spool" "drain-delay" "gateway.drainDelaySeconds"
-    "drain-timeout" "drainTimeoutSeconds" "retention" "migrate.retention" -}}
+    "drain-timeout" "drainTimeoutSeconds" "retention" "migrate.retention"
+    "every" "every" "canary" "canary.enabled" "url" "canary" "key" "canary.secret" "clickhouse" "canary.secret" -}}
 {{- range $name, $value := index . 1 }}
 {{- if hasKey $elsewhere $name }}
 {{- fail (printf "%s: %s is not set here, but by the value %s" $where $name (get $elsewhere $name)) }}

@@ -40,6 +40,9 @@
 {{- fail (printf "%s.autoscaling: maxReplicas is less than minReplicas" $name) -}}
 {{- end -}}
 {{- end -}}
+{{- if and $v.canary.enabled (not $v.canary.secret) -}}
+{{- fail "canary.secret is needed: the name of a Secret whose key canary.yaml has the lines key, project and clickhouse" -}}
+{{- end -}}
 {{- $g := $v.gateway.autoscaling -}}
 {{- if and $g.enabled (not $g.cpuUtilization) (not $g.inflightBytes) -}}
 {{- fail "gateway.autoscaling: cpuUtilization or inflightBytes is needed" -}}
