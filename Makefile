@@ -22,7 +22,7 @@ NODES         ?= 1
 TOOL          := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint house vuln licences test-clients test-models test-kafka test-brokers kafka-up kafka-down fuzz bench docs release release-check clean
+.PHONY: help build test vet lint house vuln licences test-clients test-models test-deploy test-kafka test-brokers kafka-up kafka-down fuzz bench docs release release-check clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,9 @@ test-clients: ## clients that code generators make of openapi.json send events (
 
 test-models: ## the model tests with all of their histories; the race detector would take ten times as long
 	$(GO) test -count=1 ./consumer/delivery
+
+test-deploy: ## the Helm chart, the systemd units and the compose file, against the types of Kubernetes and the programs
+	cd deploy/tests && $(GO) vet ./... && $(GO) test -count=1 -timeout $(TEST_TIMEOUT) ./...
 
 test-kafka: ## the end-to-end tests, and the gateway's of what a topic refuses, on Apache Kafka at KAFKA=host:port (see kafka-up)
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e
