@@ -14,6 +14,7 @@ import (
 	"sluice/gateway"
 	"sluice/gateway/projects"
 	"sluice/internal/admin"
+	"sluice/internal/console"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
 	"sluice/internal/settings"
@@ -27,6 +28,7 @@ const description = "Accepts events over HTTP and answers 202 after Kafka has ac
 type cli struct {
 	settings.File
 	gateway.Config
+	Console     console.Settings  `embed:""`
 	Kafka       kafkaconn.Config  `embed:""`
 	Process     process.Config    `embed:""`
 	Trace       tracing.Config    `embed:""`
@@ -36,6 +38,9 @@ type cli struct {
 	Check  struct{} `cmd:"" help:"Check the settings, the projects file and, if Kafka answers, the topic; print every fault, and exit: 0 without a fault."`
 	Health struct{} `cmd:"" help:"Ask the admin port of the running gateway whether it is ready, and exit: 0 if ready."`
 }
+
+// noExplore is what the console says about the database.
+const noExplore = "This console has no access to the database. Analysts query it themselves; sluice dev also shows events, issues and SQL."
 
 var vars = kong.Vars{
 	"http_addr":     "0.0.0.0:8080",
@@ -66,9 +71,8 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(ctx context.Context, c cli, out io.Writer) error {
-	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), c.Trace.Check(), c.Trace.CheckFiles(), samePort(c),
-		projects.Check(c.ProjectsFile),
-		gateway.CheckSpool(c.Config))
+	err := errors.Join(c.Config.Check(), c.Console.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(),
+		c.Trace.Check(), c.Trace.CheckFiles(), samePort(c), projects.Check(c.ProjectsFile), gateway.CheckSpool(c.Config))
 	notes, tlsErr := gateway.CheckTLS(c.Config, time.Now())
 	err = errors.Join(err, tlsErr)
 	if err == nil { // connect to Kafka only with valid settings
@@ -100,9 +104,9 @@ func samePort(c cli) error {
 // serve connects the parts and runs them until ctx ends:
 //
 //	public port ─▶ gateway ─▶ Kafka
-//	admin port ──▶ health, metrics, profiles
+//	admin port ──▶ health, metrics, profiles, console
 func serve(ctx context.Context, c cli, logTo io.Writer) error {
-	if err := c.Process.Check(); err != nil {
+	if err := errors.Join(c.Process.Check(), c.Console.Check()); err != nil {
 		return err
 	}
 	return process.Serve(ctx, "gateway", c.Process.Log, logTo, func(ctx context.Context, s process.Service) error {
@@ -118,9 +122,16 @@ func serve(ctx context.Context, c cli, logTo io.Writer) error {
 			return err
 		}
 		defer public.Close() //nolint:errcheck // Run closes it, unless New fails
-		server := &admin.Server{Addr: c.Process.AdminAddr, Metrics: s.Metrics, Live: g.Live, Ready: g.Ready}
+		page := console.New(console.Config{
+			Gateway: s.Metrics, Consumers: c.Console.Consumers, Version: "gateway " + process.VersionText(), NoExplore: noExplore,
+		})
+		server := &admin.Server{
+			Addr: c.Process.AdminAddr, Metrics: s.Metrics, Live: g.Live, Ready: g.Ready, Console: page.Handler(),
+		}
 		return server.Around(ctx, func(ctx context.Context) error {
-			return process.Frugal(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+			return page.Around(ctx, func(ctx context.Context) error {
+				return process.Frugal(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+			})
 		})
 	})
 }
