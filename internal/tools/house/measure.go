@@ -31,7 +31,7 @@ type house struct {
 	packageLines []figure
 	cycles       []figure // files in the package's largest cycle
 	structs      []figure // fields
-	wide         []figure // columns of each line that is wider than widest
+	wide         []figure // columns of each line that is wider than widest, see wideLines
 	readme       int64    // bytes
 }
 
@@ -84,10 +84,11 @@ func (h *house) inspect(p *pkg, f source, relative func(string) string) {
 	})
 }
 
+// wideLines leaves out the fields of settings. The manual's text of a setting is in its struct tag, which Go cannot break.
 func wideLines(text []byte, path string) (wide []figure) {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimRight(line, "\r\n")
-		if n := columns(line); n > widest {
+		if n := columns(line); n > widest && !bytes.Contains(line, []byte(` help:"`)) {
 			wide = append(wide, figure{n, path})
 		}
 	}
