@@ -20,7 +20,7 @@ func TestColumns(t *testing.T) {
 
 func TestWideLines(t *testing.T) {
 	text := strings.Repeat("a", 119) + "\n" + strings.Repeat("b", 120) + "\r\n" + strings.Repeat("c", 121) + "\n" +
-		"A int `help:\"" + strings.Repeat("d", 121) + "\"`\n"
+		"A int `name:\"a\" help:\"" + strings.Repeat("d", 121) + "\"`\n"
 	assert.Equal(t, []figure{{121, "x.go"}}, wideLines([]byte(text), "x.go"))
 }
 
