@@ -200,8 +200,8 @@ func TestConsumerProblems(t *testing.T) {
 	require.Equal(t, []string{"clickhouse"}, v.Consumers[0].Blocked)
 	for _, want := range []string{
 		"critical: The consumer 127.0.0.1:1 does not answer: dial tcp 127.0.0.1:1: connect: connection refused.",
-		"answered with the metrics of another program", "critical: Partitions of the consumer a wait for ClickHouse",
-		"warning: The consumer a is behind: its oldest event has waited for 1m1s.",
+		"answered with the metrics of another program", "critical: Partitions of the consumer wait for ClickHouse",
+		"warning: The consumer is behind: its oldest event has waited for 1m1s.",
 	} {
 		require.Contains(t, texts(v), want)
 	}

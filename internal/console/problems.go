@@ -120,7 +120,7 @@ func consumerProblems(consumers []consumer) []problem {
 	var out []problem
 	for _, c := range consumers {
 		if !c.Up {
-			out = append(out, problem{critical, fmt.Sprintf("The consumer %s does not answer: %s.", c.Address, c.Error),
+			out = append(out, problem{critical, fmt.Sprintf("The %s does not answer: %s.", called(c), c.Error),
 				"Its lag and rows are not in these numbers."})
 			continue
 		}
@@ -129,15 +129,23 @@ func consumerProblems(consumers []consumer) []problem {
 			if what == "" {
 				what = reason
 			}
-			out = append(out, problem{critical, fmt.Sprintf("Partitions of the consumer %s wait for %s.", c.Address, what),
+			out = append(out, problem{critical, fmt.Sprintf("Partitions of the %s wait for %s.", called(c), what),
 				"Nothing is lost: events stay on Kafka."})
 		}
 		if c.LagSeconds > lagNoticed.Seconds() {
-			out = append(out, problem{warning, fmt.Sprintf("The consumer %s is behind: its oldest event has waited for %s.",
-				c.Address, age(c.LagSeconds)), "If the lag grows, add consumers, up to one a partition."})
+			out = append(out, problem{warning, fmt.Sprintf("The %s is behind: its oldest event has waited for %s.",
+				called(c), age(c.LagSeconds)), "If the lag grows, add consumers, up to one a partition."})
 		}
 	}
 	return out
+}
+
+// called names a consumer. The one in this process is the only one.
+func called(c consumer) string {
+	if !strings.Contains(c.Address, ":") {
+		return "consumer"
+	}
+	return "consumer " + c.Address
 }
 
 func count(n float64, one, many string) string {

@@ -12,7 +12,7 @@ import (
 )
 
 // lifetime is how long a test may use its browser.
-const lifetime = 2 * time.Minute
+const lifetime = 5 * time.Minute
 
 // Start starts a headless Chromium that reaches this machine only, and ends it with the test. The result is the context
 // for chromedp's actions. Without Chromium the test is skipped, but fails where CI is true.

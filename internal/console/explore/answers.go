@@ -23,6 +23,9 @@ ORDER BY received_at DESC LIMIT 1 BY project_id, event_id LIMIT 100`
 const issuesSQL = `SELECT issue_id, project_id, level, message, events, users, first_seen, last_seen
 FROM issues ORDER BY events DESC, last_seen DESC LIMIT 100`
 
+// rest is how many times as long as a fixed statement took the database rests from it.
+const rest = 5
+
 // cached is a fixed statement whose answer all browsers share for a while.
 type cached struct {
 	sql   string
@@ -30,6 +33,7 @@ type cached struct {
 
 	mu   sync.Mutex
 	at   time.Time
+	took time.Duration
 	last *result
 	err  error
 }
@@ -37,10 +41,12 @@ type cached struct {
 func (c *cached) get(ctx context.Context, from *clickhouse) (*result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.at) >= c.fresh {
+	if time.Since(c.at) >= max(c.fresh, rest*c.took) {
+		began := time.Now()
 		// The answer is for all browsers, so that one which leaves does not end it.
 		c.last, c.err = from.rows(context.WithoutCancel(ctx), c.sql)
 		c.at = time.Now()
+		c.took = c.at.Sub(began)
 	}
 	return c.last, c.err
 }

@@ -41,9 +41,7 @@ func engine(t *testing.T) (*Explorer, func(sql string) string) {
 		t.Fatal(err)
 	}
 	x := New(Config{Addr: e.HTTPAddr(), User: embedded.Reader, Database: "sluice"})
-	t.Cleanup(x.Close)
 	all := newClickHouse(Config{Addr: e.HTTPAddr(), User: "default", Database: "default"})
-	t.Cleanup(all.http.CloseIdleConnections)
 	exec := func(sql string) string {
 		t.Helper()
 		text, err := all.text(t.Context(), sql)

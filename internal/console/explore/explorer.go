@@ -42,8 +42,5 @@ func New(cfg Config) *Explorer {
 	return e
 }
 
-// Close closes idle connections.
-func (e *Explorer) Close() { e.clickhouse.http.CloseIdleConnections() }
-
 // ServeHTTP is part of http.Handler.
 func (e *Explorer) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.handler.ServeHTTP(w, r) }
