@@ -141,7 +141,8 @@ func (p *pass) check(ctx context.Context) (Account, error) {
 		return p.account, fmt.Errorf("partition %d: %w", p.partition, err)
 	}
 	if p.removed > 0 {
-		p.warn("partition %d: %d records were removed from the topic before they could be looked up", p.partition, p.removed)
+		p.warn("partition %d: %d records were removed from the topic before they could be looked up", p.partition,
+			p.removed)
 	}
 	p.account.sum()
 	return p.account, nil
@@ -206,8 +207,8 @@ func (p *pass) findOtherLives(ctx context.Context) error {
 	}
 	_, end, err := p.topic.Bounds(ctx, p.partition)
 	if err == nil && highest >= end {
-		p.warn("partition %d: the table has rows up to offset %d, and the topic ends at %d: it was created anew, or cut off; "+
-			"rows of the earlier topic may stand in for lost ones", p.partition, highest, end)
+		p.warn("partition %d: the table has rows up to offset %d, and the topic ends at %d: "+
+			"it was created anew, or cut off; rows of the earlier topic may stand in for lost ones", p.partition, highest, end)
 	}
 	return err
 }
