@@ -72,8 +72,29 @@ func TestMerged(t *testing.T) {
 		{span: span{20, 29}, dropped: 4}, {span: span{12, 12}, dropped: 5},
 	})
 	assert.Equal(t, []allowance{
-		{span: span{5, 19}, dropped: 7, gap: 3}, {span: span{20, 29}, dropped: 4}, {span: span{30, 39}, dropped: 1},
+		{span: span{5, 19}, dropped: 7, least: 5, gap: 3}, {span: span{20, 29}, dropped: 4, least: 4},
+		{span: span{30, 39}, dropped: 1, least: 1},
 	}, got)
+}
+
+// TestLeastDropped: of ranges that were read twice, those of one reading count.
+func TestLeastDropped(t *testing.T) {
+	of := func(numbers ...int64) (all []allowance) {
+		for i := 0; i < len(numbers); i += 3 {
+			all = append(all, allowance{span: span{numbers[i], numbers[i+1]}, dropped: numbers[i+2]})
+		}
+		return all
+	}
+	for _, c := range []struct {
+		all  []allowance
+		want int64
+	}{
+		{nil, 0}, {of(0, 9, 4), 4}, {of(0, 9, 4, 0, 9, 4), 4}, {of(0, 9, 4, 9, 19, 5), 5}, {of(0, 9, 4, 10, 19, 5), 9},
+		{of(0, 9, 4, 10, 19, 5, 5, 14, 6), 9}, {of(0, 9, 2, 10, 19, 3, 5, 14, 6), 6},
+		{of(0, 9, 4, 10, 19, 5, 20, 29, 6, 0, 14, 7, 15, 29, 8), 15},
+	} {
+		assert.Equal(t, c.want, leastDropped(c.all), "%v", c.all)
+	}
 }
 
 // TestChunks: all offsets, in chunks of the size, the last perhaps smaller.
