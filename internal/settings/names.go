@@ -27,7 +27,7 @@ var everyProgram = []string{
 	"shorten-retention", "since", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout",
 	"topic-retention", "topic-retention-bytes", "trusted-proxies", "until", "url", "use-existing", "verify",
 	"verify-settle", "verify-timeout", "wait",
-	"canary", "every", "late-after", "max-lookups", "second-look", // of audit and load --canary
+	"canary", "every", "from", "late-after", "max-lookups", "second-look", // of audit and load --canary
 }
 
 // Known reports whether the list of all programs' flags contains flag.
