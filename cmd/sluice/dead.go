@@ -144,10 +144,13 @@ func showLetter(out io.Writer, l *deadletters.Letter) error {
 func (c *deadCmd) replay(ctx context.Context, desk *deadletters.Desk, out, progress io.Writer) error {
 	r := &c.Replay
 	if r.IsZero() && !r.All {
-		return errors.New("say which letters to replay: --reason, --project, --since, --until, --at, or --all")
+		return errors.New("say which letters to replay: --reason, --project, --since, --until, --at, --from, or --all")
 	}
 	if err := r.Check(); err != nil {
 		return err
+	}
+	if r.Rate < 0 {
+		return errors.New("--rate: must not be negative; 0 is no limit")
 	}
 	counts := tallies{}
 	if r.DryRun {
@@ -160,23 +163,30 @@ func (c *deadCmd) replay(ctx context.Context, desk *deadletters.Desk, out, progr
 		_, _ = fmt.Fprintln(out, "would be replayed:")
 		return counts.print(out)
 	}
+	all, err := desk.Count(ctx)
+	if err != nil {
+		return err
+	}
 	run, err := desk.NewReplay(ctx, r.Rate)
 	if err != nil {
 		return err
 	}
-	shown := time.Now()
-	for l, err := range desk.Letters(ctx, &r.Filter) {
+	shown, read := time.Now(), 0
+	for l, err := range desk.Letters(ctx, &deadletters.Filter{}) {
+		if read++; time.Since(shown) > time.Second {
+			shown = time.Now()
+			_, _ = fmt.Fprintf(progress, "%d of %d letters read, %d replayed\n", read, all, run.Written())
+		}
+		if err == nil && !r.Matches(&l) {
+			continue
+		}
 		if err == nil {
 			err = run.Add(ctx, l)
 		}
 		if err != nil {
-			return fmt.Errorf("after %d letters: %w", run.Written(), err)
+			return fmt.Errorf("after %d letters: %w; to replay them again changes nothing", run.Written(), err)
 		}
 		counts.add(&l)
-		if time.Since(shown) > time.Second {
-			shown = time.Now()
-			_, _ = fmt.Fprintf(progress, "%d replayed\n", run.Written())
-		}
 	}
 	if err := run.Flush(ctx); err != nil {
 		return fmt.Errorf("after %d letters: %w", run.Written(), err)

@@ -51,8 +51,8 @@ func (c loadCmd) canary(ctx context.Context, logTo io.Writer) error {
 	}
 	return process.Serve(ctx, "sluice", c.Log, logTo, func(ctx context.Context, s process.Service) error {
 		bird, err := canary.New(canary.Config{
-			URL: c.URL, Key: c.Key, Project: c.Project, ClickHouse: c.ClickHouse, Every: c.Every, LateAfter: c.LateAfter,
-			Timeout: c.Timeout,
+			URL: c.URL, Key: c.Key, Project: c.Project, ClickHouse: c.ClickHouse, Every: c.Every,
+			LateAfter: c.LateAfter, Timeout: c.Timeout,
 		}, s.Metrics, s.Log)
 		if err != nil {
 			return err

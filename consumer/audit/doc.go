@@ -16,8 +16,8 @@
 //   - it is a gateway's record with counts, and outcomes_raw has them;
 //   - the retention of the table has removed it.
 //
-// What is left is unaccounted for. So the costs are one grouped query of all partitions, and a look at each offset without a
-// row.
+// What is left is unaccounted for. So the costs are one grouped query of all partitions, and a look at each offset
+// without a row.
 //
 // To change what is asked of ClickHouse see table.go and outcomes.go; how offsets without a row are divided among
 // ranges and gaps, walk.go; which reason is looked for, judge.go; the reading of the topic, records.go; the sums,

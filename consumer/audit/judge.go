@@ -20,13 +20,15 @@ const (
 	secondLooks = 3
 )
 
-// lookUp finds out what became of the records at offsets without a row. But is how many of them may be dropped or lost;
+// lookUp finds out what became of the records at offsets without a row. but is how many of them may be dropped or lost;
 // nil for none.
 func (p *pass) lookUp(ctx context.Context, spans []span, but *allowance) error {
 	for offsets := range chunks(spans, lookUpAtATime) {
-		if p.lookedUp+int64(len(offsets)) > p.MaxLookups {
-			n := int64(len(offsets))
-			p.account.Unchecked += n
+		if n := p.MaxLookups - p.lookedUp; n < int64(len(offsets)) {
+			p.account.Unchecked += int64(len(offsets)) - n
+			offsets = offsets[:n]
+		}
+		if len(offsets) == 0 {
 			continue
 		}
 		p.lookedUp += int64(len(offsets))

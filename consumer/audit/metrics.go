@@ -32,7 +32,8 @@ func NewMetrics(to prometheus.Registerer) *Metrics {
 		}, []string{"fate"}),
 		audits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_audit_audits_total",
-			Help: "Audits by their result. error: the audit could not be made. incomplete: more records have no row than --max-lookups.",
+			Help: "Audits by their result. error: the audit could not be made. " +
+				"incomplete: more records have no row than --max-lookups.",
 		}, []string{"result"}),
 		success: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sluice_audit_last_success_timestamp_seconds",

@@ -34,8 +34,8 @@ const longestSpooled = 25 * time.Hour
 // dropped reads what steps dropped since a time, of a topic.
 func (d *database) dropped(ctx context.Context, topic string, since time.Time) (drops, error) {
 	out := drops{within: map[int][]allowance{}, elsewhere: map[dropKey]int64{}}
-	query := "SELECT source, project_id, protocol, toInt64(toUnixTimestamp(minute)), toInt64(sum(n)) FROM (SELECT source, " +
-		"toString(project_id) AS project_id, toString(protocol) AS protocol, minute, reason, max(events) AS n " +
+	query := "SELECT source, project_id, protocol, toInt64(toUnixTimestamp(minute)), toInt64(sum(n)) FROM " +
+		"(SELECT source, toString(project_id) AS project_id, toString(protocol) AS protocol, minute, reason, max(events) AS n " +
 		"FROM {db}.outcomes_raw WHERE outcome = 'filtered'"
 	if !since.IsZero() {
 		query += fmt.Sprintf(" AND minute >= toDateTime(%d, 'UTC')", max(0, since.Add(-longestSpooled).Unix()))
@@ -49,7 +49,8 @@ func (d *database) dropped(ctx context.Context, topic string, since time.Time) (
 			return err
 		}
 		if at, ok := outcome.RangeOf(source, topic); ok {
-			out.within[at.Partition] = append(out.within[at.Partition], allowance{span: span{at.First, at.Last}, dropped: n})
+			some := allowance{span: span{at.First, at.Last}, dropped: n}
+			out.within[at.Partition] = append(out.within[at.Partition], some)
 		} else if !outcome.IsRange(source) {
 			out.elsewhere[key] += n
 		}
@@ -81,12 +82,13 @@ func (d *database) counts(ctx context.Context, rows []outcome.Row) (map[outcome.
 		return there, nil
 	}
 	query := "SELECT toString(project_id), toInt64(toUnixTimestamp(minute)), toString(protocol), toString(outcome), " +
-		"toString(reason), toString(category), source, toInt64(max(events)) FROM {db}.outcomes_raw WHERE " + named(rows) +
-		" GROUP BY ALL"
+		"toString(reason), toString(category), source, toInt64(max(events)) FROM {db}.outcomes_raw " +
+		"WHERE " + named(rows) + " GROUP BY ALL"
 	err := d.ask(ctx, query, func(r *sql.Rows) error {
 		var row outcome.Row
 		var n int64
-		err := r.Scan(&row.Project, &row.Minute, &row.Protocol, &row.Outcome, &row.Reason, &row.Category, &row.Source, &n)
+		err := r.Scan(&row.Project, &row.Minute, &row.Protocol, &row.Outcome, &row.Reason, &row.Category,
+			&row.Source, &n)
 		there[row] = n
 		return err
 	})

@@ -74,7 +74,7 @@ func (a *Account) writeMissing(w io.Writer) {
 	if int64(len(a.Missing)) > a.Unaccounted {
 		which = "among"
 	}
-	fmt.Fprintf(w, "partition %d: %s unaccounted for, %s\n", a.Partition, plural(a.Unaccounted, "record is", "records are"), which)
+	fmt.Fprintf(w, "partition %d: %s, %s\n", a.Partition, unaccountedFor(a), which)
 	for _, m := range a.Missing[:min(shown, len(a.Missing))] {
 		fmt.Fprintf(w, "  offset %d, event %q of project %q\n", m.Offset, m.EventID, m.Project)
 	}
@@ -87,13 +87,17 @@ func (a *Account) writeMissing(w io.Writer) {
 func (r *Report) sentence() string {
 	switch r.Verdict() {
 	case Unaccounted:
-		return fmt.Sprintf("%s unaccounted for, of %d", plural(r.Total.Unaccounted, "record is", "records are"), r.Total.Records)
+		return fmt.Sprintf("%s, of %d", unaccountedFor(&r.Total), r.Total.Records)
 	case Incomplete:
 		return fmt.Sprintf("%s no row and were not looked up: raise --max-lookups",
 			plural(r.Total.Unchecked, "record has", "records have"))
 	default:
 		return fmt.Sprintf("0 records are unaccounted for, of %d", r.Total.Records)
 	}
+}
+
+func unaccountedFor(a *Account) string {
+	return plural(a.Unaccounted, "record is", "records are") + " unaccounted for"
 }
 
 func plural(n int64, one, more string) string {

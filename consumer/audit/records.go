@@ -22,7 +22,6 @@ type suspect struct {
 
 	key      identity // of an event; without an id if the record is no event that could become a row
 	received time.Time
-	protocol string
 	dead     outcome.Row   // how its dead letter is counted
 	counts   []outcome.Row // what a gateway counted; nil for another record
 }
@@ -89,7 +88,9 @@ func (r *reader) oldest(ctx context.Context, partition int, offset int64) (at ti
 
 // suspects reads the records of some offsets, which are sorted. removed is how many of them the topic does not have any
 // more. The others without a suspect never had a record, or one of an aborted transaction.
-func (r *reader) suspects(ctx context.Context, partition int, offsets []int64) (found []suspect, removed int, err error) {
+func (r *reader) suspects(
+	ctx context.Context, partition int, offsets []int64,
+) (found []suspect, removed int, err error) {
 	for len(offsets) > 0 {
 		answer, err := r.fetch(ctx, partition, offsets[0])
 		if errors.Is(err, errRemoved) {
@@ -125,7 +126,8 @@ func (r *reader) suspects(ctx context.Context, partition int, offsets []int64) (
 			offsets = offsets[1:]
 		}
 		if len(offsets) == before {
-			return nil, 0, fmt.Errorf("read partition %d: the broker has nothing from offset %d on", partition, offsets[0])
+			return nil, 0, fmt.Errorf("read partition %d: the broker has nothing from offset %d on", partition,
+				offsets[0])
 		}
 	}
 	return found, removed, nil
@@ -133,16 +135,16 @@ func (r *reader) suspects(ctx context.Context, partition int, offsets []int64) (
 
 // suspect reads one record, with the rules of the consumer.
 func (r *reader) suspect(partition int, record *recordbatch.Record) suspect {
-	s := suspect{received: time.UnixMilli(record.Timestamp), protocol: outcome.Unknown}
+	s := suspect{received: time.UnixMilli(record.Timestamp)}
 	s.Offset = record.Offset
 	if envelope, err := event.ParseHeaders(record.Headers); err == nil {
 		s.Project, s.EventID, s.received = envelope.Project, envelope.ID.String(), envelope.ReceivedAt
-		s.protocol = outcome.ProtocolOf(envelope.Format)
 		if envelope.Format == outcome.Format {
 			s.counts, _ = outcome.Decode(record.Value)
 		}
 	}
-	if envelope, err := event.DecodeRecord(&r.decoder, record.Value, record.Headers, rowbuilder.MaxRecordBytes, &r.event); err == nil {
+	envelope, err := event.DecodeRecord(&r.decoder, record.Value, record.Headers, rowbuilder.MaxRecordBytes, &r.event)
+	if err == nil {
 		at := event.IDTime(envelope.ID, r.event.Timestamp).Unix()
 		s.key = identity{project: envelope.Project, minute: at - at%60, id: envelope.ID}
 	}

@@ -16,7 +16,7 @@ import (
 
 // Config holds the settings of an audit. cmd/sluice embeds it as flags of `sluice audit`.
 type Config struct {
-	Group      string        `name:"kafka-group" default:"sluice" help:"The consumers' group. Its committed offsets say how far each partition should be in ClickHouse."`
+	Group      string        `name:"kafka-group" default:"sluice" help:"The consumers' group, whose committed offsets say what must be there."`
 	DSN        string        `name:"clickhouse-dsn" placeholder:"DSN" default:"${clickhouse_dsn}" help:"ClickHouse, as the consumers' --clickhouse-dsn. Reading the tables is enough for the user. Of a cluster, any server."`
 	DSNFile    string        `name:"clickhouse-dsn-file" placeholder:"FILE" help:"File with the DSN."`
 	MaxLookups int64         `name:"max-lookups" default:"1000000" placeholder:"N" help:"Most offsets without a row to look up in Kafka, for each partition. The rest counts as unchecked, and the audit as incomplete. Offsets in ranges where a step dropped as many events as rows are missing need no look."`
@@ -172,7 +172,8 @@ func (a *audit) begin(ctx context.Context) (partitions []bounds, err error) {
 	}
 	a.drops, err = a.db.dropped(ctx, a.report.Topic, oldest)
 	if errors.Is(err, errNoTable) {
-		a.warn("the table outcomes_raw is missing: events that a step dropped count as unaccounted (run `consumer migrate`)")
+		a.warn("the table outcomes_raw is missing (run `consumer migrate`): " +
+			"events that a step dropped count as unaccounted")
 		err = nil
 	}
 	a.elsewhere = a.drops.outside()

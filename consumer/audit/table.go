@@ -242,12 +242,12 @@ func (d *database) stored(ctx context.Context, ids []identity) (map[identity]boo
 	keys := make([]string, len(ids))
 	for i, one := range ids {
 		month := time.Unix(one.minute, 0).UTC()
-		keys[i] = fmt.Sprintf("(%d,%s,toDateTime(%d,'UTC'),UUIDToNum(toUUID('%s')))", month.Year()*100+int(month.Month()),
-			clickhouse.Quote(one.project), one.minute, one.id)
+		keys[i] = fmt.Sprintf("(%d,%s,toDateTime(%d,'UTC'),UUIDToNum(toUUID('%s')))",
+			month.Year()*100+int(month.Month()), clickhouse.Quote(one.project), one.minute, one.id)
 	}
 	query := "SELECT DISTINCT toString(project_id), toInt64(toUnixTimestamp(toStartOfMinute(id_time))), event_id " +
-		"FROM {db}.events_raw WHERE (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id)) IN (" +
-		strings.Join(keys, ",") + ")"
+		"FROM {db}.events_raw WHERE (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id)) " +
+		"IN (" + strings.Join(keys, ",") + ")"
 	err := d.ask(ctx, query, func(r *sql.Rows) error {
 		var one identity
 		err := r.Scan(&one.project, &one.minute, &one.id)

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 )
@@ -20,25 +21,41 @@ func lengthOf(spans []span) (n int64) {
 
 // allowance is how many offsets of a span may be without a row: the consumer counted that many events there as dropped
 // by a step, or as lost.
+//
+// Ranges overlap where the group's offset was set back, because a step then counts an event a second time. So dropped
+// is the most that it may have dropped, and least is what it dropped at least.
 type allowance struct {
 	span
-	dropped, gap int64
+	dropped, least, gap int64
 }
 
 // merged sorts allowances, and joins those that overlap.
 func merged(all []allowance) []allowance {
-	slices.SortFunc(all, func(a, b allowance) int { return int(min(1, max(-1, a.first-b.first))) })
-	out := all[:0]
-	for _, a := range all {
-		if n := len(out); n > 0 && a.first <= out[n-1].last {
-			before := &out[n-1]
-			before.last = max(before.last, a.last)
-			before.dropped, before.gap = before.dropped+a.dropped, before.gap+a.gap
-			continue
+	slices.SortFunc(all, func(a, b allowance) int { return cmp.Compare(a.first, b.first) })
+	var out []allowance
+	for from := 0; from < len(all); {
+		one, to := all[from], from+1
+		for ; to < len(all) && all[to].first <= one.last; to++ {
+			one.last = max(one.last, all[to].last)
+			one.dropped, one.gap = one.dropped+all[to].dropped, one.gap+all[to].gap
 		}
-		out = append(out, a)
+		one.least = leastDropped(all[from:to])
+		out, from = append(out, one), to
 	}
 	return out
+}
+
+// leastDropped is the largest number of dropped events in ranges that do not overlap: these are different events.
+func leastDropped(all []allowance) int64 {
+	slices.SortFunc(all, func(a, b allowance) int { return cmp.Compare(a.last, b.last) })
+	best := make([]int64, len(all)+1) // of the first ranges
+	for i, a := range all {
+		before, _ := slices.BinarySearchFunc(all[:i], a.first, func(b allowance, first int64) int {
+			return cmp.Compare(b.last, first)
+		})
+		best[i+1] = max(best[i], best[before]+a.dropped)
+	}
+	return best[len(all)]
 }
 
 // divide divides the spans of offsets without a row among allowances. Both are sorted and do not overlap. It calls each

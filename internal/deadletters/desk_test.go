@@ -93,3 +93,34 @@ func TestLettersStop(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 11, n)
 }
+
+// TestReplayRate: no more letters are written at once than a second may have. A stranger's places do no harm.
+func TestReplayRate(t *testing.T) {
+	d := newDesk(t)
+	d.die(t, 1, 5, "x")
+	for perSecond, want := range map[int][]int{
+		0: {5}, 4: {4, 1}, 5: {5}, 6: {5}, maxBatchRecords + 1: {5},
+	} {
+		run, err := d.NewReplay(t.Context(), perSecond)
+		require.NoError(t, err)
+		if perSecond > 0 {
+			run.limit.SetLimit(1e6)
+		}
+		var batches []int
+		for l, err := range d.Letters(t.Context(), &Filter{}) {
+			require.NoError(t, err)
+			before := run.Written()
+			require.NoError(t, run.Add(t.Context(), l))
+			if n := run.Written() - before; n > 0 {
+				batches = append(batches, n)
+			}
+		}
+		before := run.Written()
+		require.NoError(t, run.Flush(t.Context()))
+		assert.Equal(t, want, append(batches, run.Written()-before), "%d a second", perSecond)
+	}
+	var stranger Letter
+	stranger.note(headerPartition, "-5")
+	stranger.note(headerOffset, "-1")
+	assert.Equal(t, Place{}, stranger.From)
+}

@@ -17,8 +17,9 @@ type Filter struct {
 	Since   settings.Moment `name:"since" help:"Only letters since this time: RFC 3339, or a duration such as 2h or 3d before now."`
 	Until   settings.Moment `name:"until" help:"Only letters before this time, written like --since."`
 	At      []string        `name:"at" help:"Only the letters at these places of the dead-letter topic: PARTITION:OFFSET, PARTITION:FROM-TO or PARTITION."`
+	From    []string        `name:"from" help:"Only letters whose records were at these places of the topic that they came from, written like --at. sluice audit names such places."`
 
-	spans []span
+	spans, from []span
 }
 
 // span is a range of offsets of a partition, both ends included.
@@ -31,7 +32,7 @@ const maxOffset = 1<<63 - 1
 
 // IsZero reports whether the filter means all letters.
 func (f *Filter) IsZero() bool {
-	return len(f.Reason)+len(f.Project)+len(f.At) == 0 && f.Since.Time.IsZero() && f.Until.Time.IsZero()
+	return len(f.Reason)+len(f.Project)+len(f.At)+len(f.From) == 0 && f.Since.Time.IsZero() && f.Until.Time.IsZero()
 }
 
 // Check reports every fault of the filter, joined into one error. Call Check before Matches.
@@ -45,14 +46,17 @@ func (f *Filter) Check() error {
 	if !f.Until.Time.IsZero() && !f.Since.Time.Before(f.Until.Time) {
 		faults = append(faults, errors.New("--since must be before --until"))
 	}
-	f.spans = nil
-	for _, text := range f.At {
-		s, err := parseSpan(text)
-		if err != nil {
-			faults = append(faults, err)
+	places := func(flag string, texts []string) (spans []span) {
+		for _, text := range texts {
+			s, err := parseSpan(text)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("%s: %w", flag, err))
+			}
+			spans = append(spans, s)
 		}
-		f.spans = append(f.spans, s)
+		return spans
 	}
+	f.spans, f.from = places("--at", f.At), places("--from", f.From)
 	return errors.Join(faults...)
 }
 
@@ -71,7 +75,7 @@ func parseSpan(text string) (span, error) {
 		s.to, errs[2] = strconv.ParseInt(last, 10, 64)
 	}
 	if errors.Join(errs[:]...) != nil || s.partition < 0 || s.from < 0 || s.to < s.from {
-		return span{}, fmt.Errorf("--at: %q is no place; write 0:17, 0:17-20 or 0", text)
+		return span{}, fmt.Errorf("%q is no place; write 0:17, 0:17-20 or 0", text)
 	}
 	return s, nil
 }
@@ -85,7 +89,12 @@ func (f *Filter) Matches(l *Letter) bool {
 		!f.Until.Time.IsZero() && !l.At.Before(f.Until.Time):
 		return false
 	}
-	return len(f.spans) == 0 || slices.ContainsFunc(f.spans, func(s span) bool {
-		return s.partition == l.Place.Partition && s.from <= l.Place.Offset && l.Place.Offset <= s.to
+	return within(f.spans, l.Place) && within(f.from, l.From)
+}
+
+// within reports whether a place is in one of some spans. No spans mean all places.
+func within(spans []span, p Place) bool {
+	return len(spans) == 0 || slices.ContainsFunc(spans, func(s span) bool {
+		return s.partition == p.Partition && s.from <= p.Offset && p.Offset <= s.to
 	})
 }

@@ -12,7 +12,7 @@ import (
 
 func letter(partition int, offset int64) *Letter {
 	return &Letter{
-		Place: Place{partition, offset}, Reason: "malformed_json", Project: "shop",
+		Place: Place{partition, offset}, Reason: "malformed_json", Project: "shop", From: Place{partition + 3, offset * 2},
 		At: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC),
 	}
 }
@@ -46,6 +46,9 @@ func TestFilter(t *testing.T) {
 		"the start of a range":   {Filter{At: []string{"1:17-20"}}, true},
 		"a range that is before": {Filter{At: []string{"1:10-16"}}, false},
 		"a range that is behind": {Filter{At: []string{"1:18-20"}}, false},
+		"where it came from":     {Filter{From: []string{"4:30-34"}}, true},
+		"from another offset":    {Filter{From: []string{"4:17"}}, false},
+		"from another partition": {Filter{At: []string{"1"}, From: []string{"1"}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, c.filter.Check())
@@ -54,6 +57,7 @@ func TestFilter(t *testing.T) {
 	}
 	none := Filter{}
 	assert.True(t, none.IsZero())
+	assert.False(t, (&Filter{From: []string{"0"}}).IsZero())
 	assert.False(t, (&Filter{Since: moment(t, "1h")}).IsZero())
 }
 
@@ -61,10 +65,10 @@ func TestFilter(t *testing.T) {
 func TestFilterFaults(t *testing.T) {
 	f := Filter{
 		Reason: []string{"bad_luck"}, At: []string{"", "x", "-1", "1:", "1:-1", "1:5-4", "1:5-", "1:2:3"},
-		Since: moment(t, "1h"), Until: moment(t, "2h"),
+		Since: moment(t, "1h"), Until: moment(t, "2h"), From: []string{"7:x"},
 	}
 	err := f.Check()
-	for _, want := range append([]string{"bad_luck", "malformed_json", "--since must be before"}, f.At...) {
+	for _, want := range append([]string{"bad_luck", "malformed_json", "--since must be before", "--at: ", `--from: "7:x"`}, f.At...) {
 		assert.ErrorContains(t, err, want)
 	}
 	for _, text := range []string{"", "yesterday", "-1h", "-1d", "d", "2026-11-28"} {

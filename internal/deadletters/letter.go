@@ -77,6 +77,7 @@ func letterOf(partition int, r *kafka.Record) (Letter, error) {
 // note takes the value of one header.
 func (l *Letter) note(name, value string) {
 	n, err := strconv.ParseInt(value, 10, 64)
+	n = max(0, n) // strangers write letters too
 	switch name {
 	case headerReason:
 		l.Reason = value

@@ -26,9 +26,10 @@ type Replay struct {
 	partitions int           // of the topic of the events
 	before     []extent      // of the dead-letter topic, when the replay began
 
-	batch     []Letter // for one partition
-	batchSize int
-	written   map[Place]Letter // by the place on the topic of the events
+	batch       []Letter // for one partition
+	batchSize   int
+	mostLetters int              // of a batch
+	written     map[Place]Letter // by the place on the topic of the events
 }
 
 // NewReplay begins a replay of at most perSecond letters a second; 0 is no bound.
@@ -41,11 +42,14 @@ func (d *Desk) NewReplay(ctx context.Context, perSecond int) (*Replay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Replay{desk: d, partitions: len(events), before: before, written: map[Place]Letter{}}
-	r.limit = rate.NewLimiter(rate.Inf, 0)
+	r := &Replay{
+		desk: d, partitions: len(events), before: before, written: map[Place]Letter{}, mostLetters: maxBatchRecords,
+		limit: rate.NewLimiter(rate.Inf, 0),
+	}
 	if perSecond > 0 {
-		r.limit = rate.NewLimiter(rate.Limit(perSecond), maxBatchRecords)
-		r.limit.AllowN(time.Now(), maxBatchRecords) // no burst at the start
+		r.mostLetters = min(perSecond, maxBatchRecords) // a batch is written at once
+		r.limit = rate.NewLimiter(rate.Limit(perSecond), r.mostLetters)
+		r.limit.AllowN(time.Now(), r.mostLetters) // no burst at the start
 	}
 	return r, nil
 }
@@ -59,7 +63,7 @@ func (r *Replay) Add(ctx context.Context, l Letter) error {
 	for _, h := range l.Headers {
 		size += len(h.Key) + len(h.Value)
 	}
-	if len(r.batch) > 0 && (r.batch[0].From.Partition != l.From.Partition || len(r.batch) == maxBatchRecords ||
+	if len(r.batch) > 0 && (r.batch[0].From.Partition != l.From.Partition || len(r.batch) == r.mostLetters ||
 		r.batchSize+size > maxBatchBytes) {
 		if err := r.Flush(ctx); err != nil {
 			return err

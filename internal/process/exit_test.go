@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 		"good":     func(context.Context) error { return nil },
 		"help":     func(context.Context) error { return settings.ErrHelp },
 		"broken":   func(context.Context) error { return errors.New("it broke") },
+		"coded":    func(context.Context) error { return fmt.Errorf("around: %w", ExitWith(2, errors.New("it broke"))) },
 		"reported": func(context.Context) error { return fmt.Errorf("as said: %w", ErrReported) },
 		"drains": func(ctx context.Context) error {
 			signalSelf(syscall.SIGTERM)
@@ -94,6 +95,7 @@ func TestExit(t *testing.T) {
 		"good":        {0, "", ""},
 		"help":        {0, "", ""},
 		"broken":      {1, "", "program: error: it broke\n"},
+		"coded":       {2, "", "program: error: around: it broke\n"},
 		"reported":    {1, "", ""},
 		"drains":      {0, "drained\n", ""},
 		"interrupted": {0, "", ""},

@@ -107,11 +107,10 @@ func exitCode(name string, run func(ctx context.Context) error) int {
 	case errors.Is(err, ErrReported):
 		return 1
 	}
+	say(fmt.Sprintf("%s: error: %v", name, err))
 	if coded, ok := errors.AsType[*exitError](err); ok {
-		say(fmt.Sprintf("%s: error: %v", name, coded.err))
 		return coded.code
 	}
-	say(fmt.Sprintf("%s: error: %v", name, err))
 	return 1
 }
 

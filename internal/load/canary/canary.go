@@ -20,7 +20,7 @@ import (
 type Config struct {
 	// URL is that of the gateway, and Key is of the project.
 	URL, Key string
-	// Project is the id of the key's project. It makes the questions cheaper where there are many projects. "": unknown.
+	// Project is the id of the key's project; "": unknown. It makes the questions cheaper.
 	Project string
 	// ClickHouse is a DSN. The user needs SELECT on events_raw.
 	ClickHouse string

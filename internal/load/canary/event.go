@@ -49,7 +49,7 @@ type httpGateway struct {
 }
 
 func newGateway(cfg Config) *httpGateway {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: 10 * time.Minute, MaxIdleConnsPerHost: 1}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: 10 * time.Minute}
 	return &httpGateway{
 		url: strings.TrimSuffix(cfg.URL, "/") + "/api/v1/events", key: cfg.Key,
 		client: &http.Client{Transport: transport, Timeout: cfg.Timeout},

@@ -25,8 +25,9 @@ type metrics struct {
 func newMetrics(to prometheus.Registerer) *metrics {
 	m := &metrics{
 		queryable: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "sluice_canary_queryable_seconds",
-			Help:    "Time from sending a canary event until ClickHouse returns it. Late events are among them, once they arrive.",
+			Name: "sluice_canary_queryable_seconds",
+			Help: "Time from sending a canary event until ClickHouse returns it. " +
+				"Late events are among them, once they arrive.",
 			Buckets: []float64{0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600},
 		}),
 		last: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -47,7 +48,9 @@ func newMetrics(to prometheus.Registerer) *metrics {
 		}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_canary_failures_total",
-			Help: "Failures by reason. unreachable, unavailable, refused: the gateway did not accept the event. late: not queryable after --late-after. lost: not queryable after an hour, and given up. query: ClickHouse did not answer.",
+			Help: "Failures by reason. unreachable, unavailable, refused: the gateway did not accept the event. " +
+				"late: not queryable after --late-after. lost: not queryable after an hour, and given up. " +
+				"query: ClickHouse did not answer.",
 		}, []string{"reason"}),
 	}
 	for _, reason := range []string{
