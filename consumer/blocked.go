@@ -164,7 +164,7 @@ func (p *partition) untilKafkaAnswers(ctx context.Context, message string, try f
 			return false
 		}
 		p.watch.outside()
-		p.log.Warn(message, "err", err) //nolint:sloglint // the callers' constants
+		p.log.Debug(message, "err", err) //nolint:sloglint // the callers' constants
 		if !pause.Wait(ctx) {
 			return false
 		}

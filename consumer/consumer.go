@@ -20,6 +20,7 @@ import (
 	"sluice/consumer/observed"
 	"sluice/consumer/step"
 	"sluice/internal/backoff"
+	"sluice/internal/causes"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/tracing"
 )
@@ -57,6 +58,7 @@ type Consumer struct {
 	accepted atomic.Uint64
 	// joining is whether the group cannot be joined.
 	joining *observed.Outage
+	outages *observed.Log
 	idle    bool // the group has no partition for this member, and the log says so
 
 	mu       sync.Mutex
@@ -103,6 +105,7 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 		return nil, err
 	}
 	c.metrics.begin(step.New(cfg.steps()))
+	c.outages = observed.NewLog(deps.Log)
 	c.joining = observed.NewOutage(c.metrics.blocked.WithLabelValues(blockedKafka))
 	return c, nil
 }
@@ -150,7 +153,7 @@ func (c *Consumer) run(ctx context.Context) error {
 
 // generations takes part in one generation of the group after the other, until ctx ends.
 func (c *Consumer) generations(ctx context.Context, group *kafka.Membership) {
-	logged := ""
+	var logged causes.Log
 	for {
 		gen, err := group.Next(ctx)
 		if ctx.Err() != nil {
@@ -159,15 +162,14 @@ func (c *Consumer) generations(ctx context.Context, group *kafka.Membership) {
 		c.joining.Set(err != nil)
 		if err != nil {
 			c.metrics.assigned.Set(0)
-			if err.Error() != logged {
+			if logged.Note(causes.Of(0, err)) {
 				c.log.Warn("cannot join the consumer group, retrying", "group", c.cfg.Group, "err", err)
 				why := err.Error()
 				c.waiting.Store(&why)
-				logged = why
 			}
 			continue
 		}
-		logged = ""
+		logged = causes.Log{}
 		c.metrics.rebalances.Inc()
 		c.joined.Store(true)
 		c.start(ctx, gen)
@@ -209,8 +211,9 @@ func (c *Consumer) newPartition(m kafka.Member, id, partitions int) *partition {
 		kafka: c.kafka, offsets: c.kafka, deadLetters: c.kafka, table: c.table,
 		outcomes:     counts.Writer{Table: c.table, Lost: c.metrics.lostCounts, Log: c.log},
 		tokenDurable: c.cfg.Store.ClickHouse.Cluster != "",
-		shares:       shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted, tracer: c.tracer},
-		metrics:      c.metrics, log: c.log.With("partition", id), patience: patience{maxPause: backoff.Max, drain: drainBudget},
+		shares: shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted, tracer: c.tracer,
+			outages: c.outages},
+		metrics: c.metrics, log: c.log.With("partition", id), patience: patience{maxPause: backoff.Max, drain: drainBudget},
 	}
 }
 

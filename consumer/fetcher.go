@@ -127,10 +127,10 @@ func (f *fetcher) fetch(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// fetchFailed logs an error of Kafka's and waits before the next try.
+// fetchFailed waits before the next try. Package observed logs the outage.
 func (f *fetcher) fetchFailed(ctx context.Context, pause *backoff.Backoff, err error) {
 	f.watch.outside()
-	f.log.Warn("fetch failed, retrying", "offset", f.offset, "err", err)
+	f.log.Debug("fetch failed, retrying", "offset", f.offset, "err", err)
 	pause.Wait(ctx)
 }
 

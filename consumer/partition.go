@@ -106,6 +106,7 @@ type shares struct {
 	size     *budget.Size    // how large ClickHouse lets batches be
 	accepted *atomic.Uint64  // blocks that ClickHouse took
 	tracer   *tracing.Tracer // nil: nothing is traced
+	outages  *observed.Log
 }
 
 // progress is how far a partition has come. All of it may be read at any time.

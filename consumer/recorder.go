@@ -157,7 +157,7 @@ func (r *recorder) save(ctx context.Context) bool {
 			return false
 		}
 		r.watch.outside()
-		r.log.Warn("commit failed, retrying", "offset", r.ranges.Head(), "err", err)
+		r.log.Debug("commit failed, retrying", "offset", r.ranges.Head(), "err", err)
 		if !pause.Wait(ctx) {
 			return false
 		}

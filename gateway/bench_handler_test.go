@@ -66,7 +66,7 @@ func BenchmarkHandler(b *testing.B) {
 }
 
 // handlerOf returns the handler of a gateway whose Kafka acknowledges everything at once.
-func handlerOf(b testing.TB) fasthttp.RequestHandler {
+func handlerOf(b testing.TB, options ...option) fasthttp.RequestHandler {
 	b.Helper()
 	cfg := Config{
 		HTTPAddr: "127.0.0.1:0", RequestTimeout: 10 * time.Second, HTTPIdleTimeout: time.Minute,
@@ -74,15 +74,21 @@ func handlerOf(b testing.TB) fasthttp.RequestHandler {
 		KafkaCompression: "none",
 	}
 	projects := projectsIn(b, limited(100_000_000, "1s"))
-	g, err := New(cfg, Deps{
+	deps := Deps{
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Projects: projects, Producer: acknowledging{&brokertest.Memory{}},
-	})
+	}
+	for _, o := range options {
+		o(&cfg, &deps)
+	}
+	g, err := New(cfg, deps)
 	if err != nil {
 		b.Fatal(err)
 	}
 	background(b, func(ctx context.Context) error {
-		g.publisher.Run(ctx)
-		return nil
+		return g.tracer.Around(ctx, func(ctx context.Context) error {
+			g.publisher.Run(ctx)
+			return nil
+		})
 	})
 	waitUntil(b, func() bool { return g.publisher.Partitions() > 0 })
 	return g.server.app.Server().Handler

@@ -16,6 +16,8 @@ import (
 // blocked.
 const Hangs = 3 * time.Second
 
+var errHangs = errors.New("the leader of a partition does not answer a fetch")
+
 // Source is where a partition reads from.
 //
 // The implementer owes: the records of an answer come in the order of offsets, none below the one asked for, and none
@@ -37,10 +39,10 @@ type Offsets interface {
 	Commit(ctx context.Context, m kafka.Member, partition int, offset int64, metadata string) error
 }
 
-// Kafka makes the requests of a partition report to its lag, and to the gauge of what blocks it. After a call of the
+// Kafka makes the requests of a partition report to its lag, to the gauge of what blocks it, and to the log. After a call of the
 // function that it returns, no request is counted as blocked any more.
-func Kafka(s Source, o Offsets, l *lag.Lag, blocked prometheus.Gauge) (Source, Offsets, func()) {
-	reads, commits := NewOutage(blocked), NewOutage(blocked)
+func Kafka(s Source, o Offsets, l *lag.Lag, blocked prometheus.Gauge, log *Log) (Source, Offsets, func()) {
+	reads, commits := &Outage{blocked: blocked, log: log}, &Outage{blocked: blocked, log: log}
 	return &source{Source: s, lag: l, outage: reads}, &offsets{Offsets: o, lag: l, outage: commits}, func() {
 		reads.end()
 		commits.end()
@@ -59,7 +61,7 @@ type source struct {
 func (s *source) Fetch(
 	ctx context.Context, partition int, offset int64, wait time.Duration,
 ) (*kafka.Answer, error) {
-	hanging := time.AfterFunc(wait+Hangs, func() { s.outage.Set(true) })
+	hanging := time.AfterFunc(wait+Hangs, func() { s.outage.fail(errHangs) })
 	defer hanging.Stop()
 	answer, err := s.Source.Fetch(ctx, partition, offset, wait)
 	if errors.Is(err, kafka.ErrOffsetOutOfRange) { // Kafka answered

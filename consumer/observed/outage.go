@@ -11,6 +11,7 @@ import (
 // use.
 type Outage struct {
 	blocked prometheus.Gauge
+	log     *Log // nil: its user logs
 
 	mu    sync.Mutex
 	on    bool
@@ -22,17 +23,50 @@ func NewOutage(blocked prometheus.Gauge) *Outage { return &Outage{blocked: block
 
 // Set says whether the last request failed.
 func (o *Outage) Set(on bool) {
+	if on {
+		o.fail(nil)
+	} else {
+		o.recover()
+	}
+}
+
+// fail takes a request that failed.
+func (o *Outage) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case o.ended:
+	if o.ended {
 		return
-	case on && !o.on:
-		o.blocked.Inc()
-	case !on && o.on:
-		o.blocked.Dec()
 	}
-	o.on = on
+	if !o.on {
+		o.blocked.Inc()
+	}
+	if o.log != nil {
+		o.log.failed(err, !o.on)
+	}
+	o.on = true
+}
+
+// recover takes a request that was answered.
+func (o *Outage) recover() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended {
+		return
+	}
+	if o.on {
+		o.over()
+	}
+	if o.log != nil {
+		o.log.answered()
+	}
+}
+
+func (o *Outage) over() {
+	o.blocked.Dec()
+	if o.log != nil {
+		o.log.ended()
+	}
+	o.on = false
 }
 
 // end says that no more requests are sent. A timer that fires later changes nothing.
@@ -40,14 +74,18 @@ func (o *Outage) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.on {
-		o.blocked.Dec()
+		o.over()
 	}
-	o.on, o.ended = false, true
+	o.ended = true
 }
 
 // note takes how a request to Kafka ended. A request that its context ended says nothing.
 func (o *Outage) note(ctx context.Context, err error) {
-	if ctx.Err() == nil {
-		o.Set(err != nil)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		o.fail(err)
+	default:
+		o.recover()
 	}
 }

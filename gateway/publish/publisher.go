@@ -47,6 +47,7 @@ type Publisher struct {
 	topic      atomic.Pointer[broker.TopicSettings] // nil: not known
 	leaders    *leaders
 	outage     outage
+	failures   failures
 	withoutID  atomic.Bool // Kafka gives no producer ids, and that has been logged
 	fallback   fallback
 }

@@ -9,6 +9,7 @@ import (
 
 	"sluice/gateway/broker"
 	"sluice/internal/backoff"
+	"sluice/internal/causes"
 )
 
 // inflightBatch is a batch on its way.
@@ -268,12 +269,13 @@ func (b *inflightBatch) until(most time.Duration) time.Time {
 	return last
 }
 
-// report counts a failed attempt and logs it. Only the first failure of a batch is a warning.
+// report counts a failed attempt and logs it. Only the first failure of a batch can be a warning, and each cause is one
+// once in an outage.
 func (l *lane) report(b *inflightBatch, err error, first bool) {
 	reason := broker.ReasonOf(err)
 	l.pub.cfg.Metrics.Errors.WithLabelValues(reason).Inc()
 	log := l.pub.log.Debug
-	if first {
+	if first && l.pub.failures.isNew(reason+" "+causes.Of(0, err), time.Now()) {
 		log = l.pub.log.Warn
 	}
 	log("kafka did not take a batch", "partition", b.partition, "records", b.records, "reason", reason, "err", err)

@@ -218,6 +218,7 @@ func (p *Publisher) watchOutage(ctx context.Context) {
 				p.cancelAttempts()
 			} else {
 				p.log.Info("kafka is back")
+				p.failures.forget()
 			}
 		}
 		if away && p.probe(ctx) {

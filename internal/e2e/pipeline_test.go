@@ -31,6 +31,7 @@ const key = "e2e-key"
 type pipeline struct {
 	t        testing.TB
 	name     string
+	brokers  string // empty: those of all scenarios
 	dsn      string
 	projects string
 	db       driver.Conn
@@ -133,7 +134,11 @@ func (p *pipeline) connect() {
 
 // kafka are the flags that name the scenario's topics.
 func (p *pipeline) kafka() []string {
-	return []string{"--kafka-brokers", lab.brokers, "--kafka-topic", p.name, "--kafka-dead-topic", p.name + ".dead"}
+	brokers := lab.brokers
+	if p.brokers != "" {
+		brokers = p.brokers
+	}
+	return []string{"--kafka-brokers", brokers, "--kafka-topic", p.name, "--kafka-dead-topic", p.name + ".dead"}
 }
 
 // startGateway starts a gateway at addr, "127.0.0.1:0" for any port, and waits until it serves.
