@@ -81,19 +81,3 @@ func checkStatic(path string) error {
 	}
 	return nil
 }
-
-// bill writes a program's bill of materials, for Linux on amd64.
-func (r *release) bill(program string) error {
-	path, err := filepath.Abs(filepath.Join(r.out, program+".cdx.json"))
-	if err != nil {
-		return err
-	}
-	// The tool runs on this system and describes another one.
-	tool, err := output("go", "tool", "-modfile=tools/sbom/go.mod", "-n", "cyclonedx-gomod")
-	if err != nil {
-		return err
-	}
-	env := environment("GOOS=linux", "GOARCH=amd64", "GOFLAGS=-tags=noengine")
-	return execute("", env, tool, "app", "-json", "-licenses", "-std", "-noserial", "-notimestamp",
-		"-main", "cmd/"+program, "-output", path, ".")
-}

@@ -98,10 +98,8 @@ func (r *release) make(targets []target) error {
 			return err
 		}
 	}
-	for _, program := range programs {
-		if err := r.bill(program); err != nil {
-			return err
-		}
+	if err := r.bills(filepath.Join(build, "source")); err != nil {
+		return err
 	}
 	return sums(r.out)
 }
