@@ -91,7 +91,8 @@ var (
 )
 
 // Flags of other programs that the documents name.
-var foreignFlags = map[string]bool{"build": true, "scale": true, "data-binary": true, "help": true, "version": true}
+var foreignFlags = map[string]bool{"build": true, "scale": true, "data-binary": true, "help": true, "version": true,
+	"example": true}
 
 // A flag or a metric that a document names is one that a program has.
 func TestNamesExist(t *testing.T) {
