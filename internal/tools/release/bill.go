@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// bills writes the programs' bills of materials, for Linux on amd64. The tool reads a clone of the last commit in dir: it
-// asks git for the version, and does not understand every form of checkout.
+// bills writes the programs' bills of materials, for Linux on amd64. The tool reads a clone of the last commit in dir:
+// it asks git for the version, and does not understand every form of checkout.
 func (r *release) bills(dir string) error {
 	root, err := output("git", "rev-parse", "--show-toplevel")
 	if err != nil {

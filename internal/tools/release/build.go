@@ -11,7 +11,9 @@ import (
 
 // environment is this process's, without what would change the binaries.
 func environment(more ...string) []string {
-	fixed := []string{"CGO_ENABLED=0", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "GOFLAGS=", "GOWORK=off", "TZ=UTC", "LC_ALL=C"}
+	fixed := []string{
+		"CGO_ENABLED=0", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "GOFLAGS=", "GOWORK=off", "TZ=UTC", "LC_ALL=C",
+	}
 	return append(append(os.Environ(), fixed...), more...)
 }
 
@@ -48,7 +50,8 @@ func (r *release) build(t target, dir string) error {
 		return err
 	}
 	args := []string{
-		"build", "-trimpath", "-tags", t.tags(), "-ldflags", "-s -w -buildid= -X sluice/internal/process.version=" + r.version, "-o", dir,
+		"build", "-trimpath", "-tags", t.tags(), "-o", dir,
+		"-ldflags", "-s -w -buildid= -X sluice/internal/process.version=" + r.version,
 	}
 	for _, p := range programs {
 		args = append(args, "./cmd/"+p)
