@@ -21,8 +21,8 @@ func (c TLSConfig) files() certificate.Files {
 	return certificate.Files{Cert: c.HTTPTLSCertFile, Key: c.HTTPTLSKeyFile}
 }
 
-// CheckTLS reads the certificate of the public port. The error says why the port could not serve it. The notes are about
-// its time.
+// CheckTLS reads the certificate of the public port. The error says why the port could not serve it. The notes are
+// about its time.
 func CheckTLS(cfg Config, now time.Time) (notes []string, err error) {
 	return cfg.files().CheckFiles(now)
 }
@@ -34,7 +34,8 @@ func (g *Gateway) newCertificate() ([]prometheus.Collector, error) {
 		return nil, nil
 	}
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_gateway_tls_handshake_errors_total", Help: "TLS handshakes on the public port that failed, by reason.",
+		Name: "sluice_gateway_tls_handshake_errors_total",
+		Help: "TLS handshakes on the public port that failed, by reason.",
 	}, []string{"reason"})
 	for _, reason := range certificate.Reasons {
 		failures.WithLabelValues(reason)

@@ -261,15 +261,18 @@ func TestTLSSlowBody(t *testing.T) {
 // sluice load sends to an https gateway whose authority it is told.
 func TestTLSLoad(t *testing.T) {
 	s := serveTLS(t, withProjects(t, limited(1_000_000, "1s")))
-	cfg := load.Config{URL: s.url, CA: s.authority.File, Key: testKey, Events: 500, Bulk: 10, Connect: 10 * time.Second}
+	cfg := load.Config{
+		URL: s.url, Key: testKey, Events: 500, Bulk: 10,
+		Connection: load.Connection{CAFile: s.authority.File, Connect: 10 * time.Second},
+	}
 	report, err := load.New(cfg, io.Discard, io.Discard).Run(t.Context())
 	require.NoError(t, err)
 	require.True(t, report.OK())
 	require.Len(t, s.producer.Stored(), 500)
-	cfg.CA, cfg.Connect = "", 100*time.Millisecond
+	cfg.CAFile, cfg.Connect = "", 100*time.Millisecond
 	_, err = load.New(cfg, io.Discard, io.Discard).Run(t.Context())
 	require.ErrorContains(t, err, "unknown authority")
-	cfg.CA = "/nowhere/ca.pem"
+	cfg.CAFile = "/nowhere/ca.pem"
 	_, err = load.New(cfg, io.Discard, io.Discard).Run(t.Context())
 	require.ErrorContains(t, err, "--ca-file")
 }

@@ -153,7 +153,9 @@ func isReset(err error) bool {
 
 // looksLikeHTTP reports whether a connection begins with the method of a request.
 func looksLikeHTTP(header [5]byte) bool {
-	for _, method := range []string{"GET ", "HEAD ", "POST ", "PUT ", "PATCH", "DELET", "OPTIO", "CONNE", "TRACE", "PRI *"} {
+	for _, method := range []string{
+		"GET ", "HEAD ", "POST ", "PUT ", "PATCH", "DELET", "OPTIO", "CONNE", "TRACE", "PRI *",
+	} {
 		if bytes.HasPrefix(header[:], []byte(method)) {
 			return true
 		}
@@ -164,8 +166,8 @@ func looksLikeHTTP(header [5]byte) bool {
 // plainAnswer answers a request that came without TLS, as the gateway answers other requests that it cannot read.
 func plainAnswer() string {
 	id := rand.Text()
-	body := `{"error":"This port speaks HTTPS only: the URL must begin with https://.","code":"malformed","retryable":false,` +
-		`"request_id":"` + id + `"}`
+	body := `{"error":"This port speaks HTTPS only: the URL must begin with https://.","code":"malformed",` +
+		`"retryable":false,"request_id":"` + id + `"}`
 	return "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nX-Request-Id: " + id +
 		"\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }

@@ -8,11 +8,11 @@ import (
 
 // authorities returns who may sign the gateway's certificate: those of the system and those of --ca-file. nil is those
 // of the system alone.
-func (c Config) authorities() (*x509.CertPool, error) {
-	if c.CA == "" {
+func (c Connection) authorities() (*x509.CertPool, error) {
+	if c.CAFile == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(c.CA)
+	text, err := os.ReadFile(c.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func (c Config) authorities() (*x509.CertPool, error) {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", c.CA)
+		return nil, fmt.Errorf("%s holds no certificate in PEM", c.CAFile)
 	}
 	return pool, nil
 }

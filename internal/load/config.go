@@ -24,7 +24,6 @@ const DefaultEvents = 100_000
 // are its manual. A field with its zero value takes the default of its tag.
 type Config struct {
 	URL string `name:"url" default:"http://127.0.0.1:8080" help:"URL of the gateway: http or https, with the path before /api/v1, if any."`
-	CA  string `name:"ca-file" placeholder:"FILE" help:"PEM file with the authorities that sign the certificate of an https gateway, besides those of the system."`
 	Key string `name:"key" default:"dev-key" help:"Key of the events' project."`
 
 	Events   int           `name:"events" default:"0" placeholder:"N" help:"How many events to send. 0 without --duration means 100000; 0 with it means no limit."`
@@ -36,10 +35,10 @@ type Config struct {
 	EventSize   int  `name:"event-size" default:"200" help:"Size of an event's JSON in bytes, at least about 200. Larger events have a stack trace, a user and free text."`
 	Gzip        bool `name:"gzip" help:"Compress request bodies with gzip."`
 
-	Timeout time.Duration `name:"timeout" default:"30s" help:"How long to wait for an answer before sending the event again. Should be longer than the gateway's --request-timeout."`
-	GiveUp  time.Duration `name:"give-up" default:"2m" help:"The run ends if the gateway acknowledges nothing for this long; the report counts the rest as unacknowledged. A single event that is refused again and again gets ten times as long."`
-	Connect time.Duration `name:"connect-timeout" default:"10s" help:"How long the gateway may be unreachable at the start."`
-	Repeat  float64       `name:"repeat" default:"0" placeholder:"SHARE" help:"Share of requests, 0 to 1, to send a second time after their acknowledgement, like a client that lost the answer. They must not create second rows."`
+	Timeout    time.Duration `name:"timeout" default:"30s" help:"How long to wait for an answer before sending the event again. Should be longer than the gateway's --request-timeout."`
+	GiveUp     time.Duration `name:"give-up" default:"2m" help:"The run ends if the gateway acknowledges nothing for this long; the report counts the rest as unacknowledged. A single event that is refused again and again gets ten times as long."`
+	Connection `embed:""`
+	Repeat     float64 `name:"repeat" default:"0" placeholder:"SHARE" help:"Share of requests, 0 to 1, to send a second time after their acknowledgement, like a client that lost the answer. They must not create second rows."`
 
 	ClickHouse string `name:"clickhouse" default:"clickhouse://127.0.0.1:9000/sluice" help:"DSN of the ClickHouse that --verify reads. Default database: sluice."`
 	Verify     bool   `name:"verify" help:"Wait until the events are in ClickHouse and compare each; report missing, doubled, altered and foreign ones."`
@@ -49,6 +48,12 @@ type Config struct {
 	JSON   bool   `name:"json" help:"Print only the report, as one JSON document."`
 	Ledger string `name:"ledger" placeholder:"FILE" help:"Write the fate of each event to this file: one line per event with event_id, state and the XXH64 of its bytes, separated by tabs."`
 	Seed   uint64 `name:"seed" default:"0" placeholder:"N" help:"Seed of the events' contents; ids and times still differ in every run. 0: random."`
+}
+
+// Connection holds how the gateway is reached.
+type Connection struct {
+	Connect time.Duration `name:"connect-timeout" default:"10s" help:"How long the gateway may be unreachable at the start."`
+	CAFile  string        `name:"ca-file" placeholder:"FILE" help:"PEM file with the authorities that sign the certificate of an https gateway, besides those of the system."`
 }
 
 // VerifyWait holds the times after which --verify takes the rows as complete.

@@ -16,11 +16,11 @@ import (
 // so that they work beside wrong settings too.
 type commonCommands struct {
 	Config struct {
-		Example bool `name:"example" required:"" help:"Print a settings file with every setting as a comment, its help and its default."`
+		Example bool `name:"example" required:"" help:"Print a settings file with every setting as a comment."`
 	} `cmd:"" standalone:"" help:"Print an example of the file for --config."`
 	Completion struct {
 		Shell string `arg:"" enum:"bash,zsh,fish" help:"The shell: bash, zsh or fish."`
-	} `cmd:"" standalone:"" help:"Print the script that makes a shell complete command lines; the script says how to install it."`
+	} `cmd:"" standalone:"" help:"Print a script that makes a shell complete command lines; it says how to install it."`
 	Help struct {
 		Command []string `arg:"" optional:"" commands:"" help:"The command. Without one, the help is the program's."`
 	} `cmd:"" standalone:"" help:"Print the help of the program or of a command, as --help does."`

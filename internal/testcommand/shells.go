@@ -99,7 +99,8 @@ func (p Program) shell(t *testing.T, shell, bin, work string) (complete func(t *
 	setup := "PS1='> '; bind 'set enable-bracketed-paste off'; source <(" + p.Name + " completion bash)"
 	if shell == "zsh" {
 		args = []string{"-f", "-i"}
-		setup = "PS1='> '; unsetopt PROMPT_SP; autoload -U compinit; compinit -u -D; source <(" + p.Name + " completion zsh)"
+		setup = "PS1='> '; unsetopt PROMPT_SP; autoload -U compinit; compinit -u -D; source <(" + p.Name +
+			" completion zsh)"
 	}
 	cmd := exec.CommandContext(ctx, shell, args...)
 	cmd.Env, cmd.Dir = env, work

@@ -20,8 +20,8 @@ func (m *Manual) Example(out io.Writer) error {
 	name := m.Program.Name
 	p.line("# Settings of " + name + ", for " + name + " --config FILE.")
 	p.line("#")
-	p.line("# A line that begins with # and a name shows a default. To change a setting, remove the # and write another")
-	p.line("# value. A value in capitals is not a default: it stands for one of your own.")
+	p.line("# A line that begins with # and a name shows a default. To change a setting, remove the # and write")
+	p.line("# another value. A value in capitals is not a default: it stands for one of your own.")
 	p.line("# A flag overrides its environment variable, and the variable overrides this file.")
 	var global []*kong.Flag
 	for _, f := range m.Program.Flags {

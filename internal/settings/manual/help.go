@@ -19,13 +19,15 @@ const (
 
 // epilogue ends the help of a program.
 var epilogue = []string{
-	"A flag overrides its environment variable, the variable overrides the file of --config, and the file overrides the default.",
+	"A flag overrides its environment variable, the variable overrides the file of --config, " +
+		"and the file overrides the default.",
 	"Exit codes: 0 done, or drained after the first signal; 1 failed, and standard error has the reason; " +
 		"2 stopped by a second signal, without a drain.",
 }
 
 // Help writes the help of a command, or of the program if command is nil: first the commands, then the settings by
-// group, each with its environment variable and default. Lines have at most width columns, within MinWidth and MaxWidth.
+// group, each with its environment variable and default. Lines have at most width columns, within MinWidth and
+// MaxWidth.
 func (m *Manual) Help(out io.Writer, command *kong.Node, width int) error {
 	if command == nil {
 		command = m.Program.Node

@@ -29,8 +29,8 @@ func child(of *kong.Node, name string) *kong.Node {
 	return of.Children[i]
 }
 
-// flags returns the visible flags that a command takes: its own first, then those of the commands above it. Of a command
-// whose tag says standalone, which reads no settings, these are its own and --help.
+// flags returns the visible flags that a command takes: its own first, then those of the commands above it. Of a
+// command whose tag says standalone, which reads no settings, these are its own and --help.
 func flags(of *kong.Node) []*kong.Flag {
 	var out []*kong.Flag
 	for n := of; n != nil; n = n.Parent {

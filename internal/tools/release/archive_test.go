@@ -65,3 +65,15 @@ func TestCheckStatic(t *testing.T) {
 		require.ErrorContains(t, checkStatic("/bin/sh"), "not static")
 	}
 }
+
+// A bill loses the digests of its tool, and nothing else.
+func TestBillHasNoToolDigests(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bill")
+	require.NoError(t, os.WriteFile(path, []byte(`{"version":1,"metadata":{"tools":[{"name":"a","hashes":[{"alg":"MD5"}]}]},"components":[{"hashes":[]}]}`), 0o600))
+	require.NoError(t, withoutToolDigests(path))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"version":1,"metadata":{"tools":[{"name":"a"}]},"components":[{"hashes":[]}]}`, string(text))
+	require.NoError(t, os.WriteFile(path, []byte(`{}`), 0o600))
+	require.Error(t, withoutToolDigests(path))
+}

@@ -11,7 +11,9 @@ import (
 
 // environment is this process's, without what would change the binaries.
 func environment(more ...string) []string {
-	fixed := []string{"CGO_ENABLED=0", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "GOFLAGS=", "GOWORK=off", "TZ=UTC", "LC_ALL=C"}
+	fixed := []string{
+		"CGO_ENABLED=0", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "GOFLAGS=", "GOWORK=off", "TZ=UTC", "LC_ALL=C",
+	}
 	return append(append(os.Environ(), fixed...), more...)
 }
 
@@ -48,7 +50,8 @@ func (r *release) build(t target, dir string) error {
 		return err
 	}
 	args := []string{
-		"build", "-trimpath", "-tags", t.tags(), "-ldflags", "-s -w -buildid= -X sluice/internal/process.version=" + r.version, "-o", dir,
+		"build", "-trimpath", "-tags", t.tags(), "-o", dir,
+		"-ldflags", "-s -w -buildid= -X sluice/internal/process.version=" + r.version,
 	}
 	for _, p := range programs {
 		args = append(args, "./cmd/"+p)
@@ -80,20 +83,4 @@ func checkStatic(path string) error {
 		}
 	}
 	return nil
-}
-
-// bill writes a program's bill of materials, for Linux on amd64.
-func (r *release) bill(program string) error {
-	path, err := filepath.Abs(filepath.Join(r.out, program+".cdx.json"))
-	if err != nil {
-		return err
-	}
-	// The tool runs on this system and describes another one.
-	tool, err := output("go", "tool", "-modfile=tools/sbom/go.mod", "-n", "cyclonedx-gomod")
-	if err != nil {
-		return err
-	}
-	env := environment("GOOS=linux", "GOARCH=amd64", "GOFLAGS=-tags=noengine")
-	return execute("", env, tool, "app", "-json", "-licenses", "-std", "-noserial", "-notimestamp",
-		"-main", "cmd/"+program, "-output", path, ".")
 }

@@ -71,7 +71,7 @@ func newRelease(out string) (*release, error) {
 		return nil, fmt.Errorf("time of the commit: %w", err)
 	}
 	if strings.HasSuffix(version, "-dirty") {
-		fmt.Fprintln(os.Stderr, "release: there are changes that are not committed; nobody else can build these archives")
+		fmt.Fprintln(os.Stderr, "release: some changes are not committed; nobody else can build these archives")
 	}
 	return &release{out: out, version: version, time: time.Unix(seconds, 0).UTC()}, nil
 }
@@ -98,10 +98,8 @@ func (r *release) make(targets []target) error {
 			return err
 		}
 	}
-	for _, program := range programs {
-		if err := r.bill(program); err != nil {
-			return err
-		}
+	if err := r.bills(filepath.Join(build, "source")); err != nil {
+		return err
 	}
 	return sums(r.out)
 }
