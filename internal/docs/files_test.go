@@ -91,7 +91,10 @@ var (
 )
 
 // Flags of other programs that the documents name.
-var foreignFlags = map[string]bool{"build": true, "scale": true, "data-binary": true, "help": true, "version": true}
+var foreignFlags = map[string]bool{"build": true, "scale": true, "data-binary": true, "help": true, "version": true,
+	"retry":   true, // curl
+	"profile": true, // docker compose
+}
 
 // A flag or a metric that a document names is one that a program has.
 func TestNamesExist(t *testing.T) {
