@@ -17,6 +17,7 @@ import (
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/counts"
 	"sluice/consumer/kafka"
+	"sluice/consumer/observed"
 	"sluice/consumer/step"
 	"sluice/internal/backoff"
 	"sluice/internal/kafkaconn"
@@ -49,7 +50,7 @@ type Consumer struct {
 	// at fault.
 	accepted atomic.Uint64
 	// joining is whether the group cannot be joined.
-	joining outage
+	joining *observed.Outage
 	idle    bool // the group has no partition for this member, and the log says so
 
 	mu       sync.Mutex
@@ -91,7 +92,7 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 		}
 	}
 	c.metrics.begin(step.New(cfg.steps()))
-	c.joining.blocked = c.metrics.blocked.WithLabelValues(blockedKafka)
+	c.joining = observed.NewOutage(c.metrics.blocked.WithLabelValues(blockedKafka))
 	return c, nil
 }
 
@@ -111,7 +112,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	defer background.Wait()
 	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer unwatch()
-	background.Go(func() { c.watchLag(watched) })
+	background.Go(func() { observed.WatchLag(watched, c.kafka, c.metrics.lags, c.timing.lag) })
 	c.log.Info("consumer starts", "group", c.cfg.Group, "topic", c.deps.Kafka.Topic)
 	c.generations(ctx, group)
 
@@ -142,7 +143,7 @@ func (c *Consumer) generations(ctx context.Context, group *kafka.Membership) {
 		if ctx.Err() != nil {
 			return
 		}
-		c.joining.set(err != nil)
+		c.joining.Set(err != nil)
 		if err != nil {
 			c.metrics.assigned.Set(0)
 			if err.Error() != logged {

@@ -14,9 +14,9 @@
 //
 // To change how a range is recorded, or what is done until a block is in, read delivery; both are pure, and a model
 // tests them. When a batch is cut: fetcher.go and fetcher_pace.go. What happens to it then: recorder.go and
-// insertion.go. Whose fault an error is: insertion_refused.go, and the refusals in clickhouse. What a row looks like:
-// rows, rowbuilder and schema. Membership and shutdown: consumer.go and kafka. Counts for sluice.outcomes:
-// counts. A processing step of your own: step.
+// insertion.go. What counts as an outage of Kafka: observed. Whose fault an error of ClickHouse is:
+// insertion_refused.go, and the refusals in clickhouse. What a row looks like: rows, rowbuilder and schema. Membership
+// and shutdown: consumer.go and kafka. Counts for sluice.outcomes: counts. A processing step of your own: step.
 //
 // Not obvious: a partition's run returns only when its generation ends, because the next generation must not begin
 // before its commits. And a token is trusted for less time than the group waits for a member, so a process that may

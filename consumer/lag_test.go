@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sluice/consumer/observed"
 )
 
 // seconds is the value of sluice_consumer_lag_seconds.
@@ -69,7 +71,7 @@ func TestLagSecondsOfABacklog(t *testing.T) {
 		w.table.reads = always(fails)
 		w.start()
 		w.wantSeconds("not known yet", 0)
-		askLag(t.Context(), w.topic, 0, w.partition.lag)
+		observed.AskLag(t.Context(), w.topic, 0, w.partition.lag)
 		w.wantSeconds("looked up", 3600)
 		pass(time.Minute)
 		w.wantSeconds("a minute later", 3660)
@@ -125,7 +127,7 @@ func TestLagWhileKafkaIsAway(t *testing.T) {
 		}
 		w.wantSeconds("after the generation", 72)
 		w.topic.add(2)
-		askLag(t.Context(), w.topic, 0, w.partition.lag)
+		observed.AskLag(t.Context(), w.topic, 0, w.partition.lag)
 		if got := w.lag(); got != 5 {
 			t.Errorf("lag %v, want 5", got)
 		}
@@ -147,7 +149,7 @@ func TestLagSecondsOfWhatWasNeverRead(t *testing.T) {
 		pass(fetchWait) // the fetch that waits already ends
 		w.topic.add(5)
 		pass(time.Minute)
-		askLag(t.Context(), w.topic, 0, w.partition.lag)
+		observed.AskLag(t.Context(), w.topic, 0, w.partition.lag)
 		w.wantSeconds("not read", 60)
 		w.topic.fetches.change(succeeds)
 		pass(time.Minute)
@@ -196,7 +198,7 @@ func TestBlockedByALeaderThatHangs(t *testing.T) {
 		w := newWorker(t)
 		w.topic.stuck = make(chan struct{})
 		w.start()
-		pass(fetchWait + kafkaHangs - time.Millisecond)
+		pass(fetchWait + observed.Hangs - time.Millisecond)
 		if got := w.blocked(blockedKafka); got != 0 {
 			t.Errorf("blocked by kafka is %v too early", got)
 		}

@@ -10,6 +10,7 @@ import (
 	"sluice/consumer/counts"
 	"sluice/consumer/kafka"
 	"sluice/consumer/lag"
+	"sluice/consumer/observed"
 	"sluice/consumer/rows"
 )
 
@@ -20,27 +21,6 @@ const (
 	// advanceAge is the longest time between an insert and the commit that moves the committed offset past it.
 	advanceAge = time.Second
 )
-
-// source is where a partition reads from.
-//
-// The implementer owes: the records of an answer come in the order of offsets, none below the one asked for, and none
-// that an aborted transaction wrote; see kafka.Answer. Bounds asks the partition's leader, as it was known at most
-// a second ago. All methods return when ctx ends.
-type source interface {
-	Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*kafka.Answer, error)
-	Bounds(ctx context.Context, partition int) (first, end int64, err error)
-	Lineage(ctx context.Context, partition int, term int32) (kafka.Lineage, error)
-}
-
-// offsets keeps how far a partition has come.
-//
-// The implementer owes: Commit returns nil only if the broker has stored the offset with its metadata, and ErrNotOwner
-// if the partition is another member's; after any other error the commit may be stored, now or later. Committed sees
-// all commits that were stored before it.
-type offsets interface {
-	Committed(ctx context.Context, partition int) (offset int64, metadata string, err error)
-	Commit(ctx context.Context, m kafka.Member, partition int, offset int64, metadata string) error
-}
 
 // deadLetters takes dead letters.
 //
@@ -94,8 +74,8 @@ type partition struct {
 	flushAge time.Duration
 	phase    time.Duration // when in each flush age batches are sealed
 
-	kafka        source
-	offsets      offsets
+	kafka        observed.Source
+	offsets      observed.Offsets
 	deadLetters  deadLetters
 	table        table
 	outcomes     counts.Writer

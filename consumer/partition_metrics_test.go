@@ -26,10 +26,10 @@ func TestEndToEnd(t *testing.T) {
 		w.start()
 		pass(time.Second)
 		w.expect("dead 1-1, insert 0-2")
-		if n, sum := observed(t, w.metrics.endToEnd); n != 1 || sum != 6 {
+		if n, sum := histogram(t, w.metrics.endToEnd); n != 1 || sum != 6 {
 			t.Errorf("end to end: %d batches, %v s in all", n, sum)
 		}
-		if n, sum := observed(t, w.metrics.batchRows); n != 1 || sum != 2 {
+		if n, sum := histogram(t, w.metrics.batchRows); n != 1 || sum != 2 {
 			t.Errorf("%d batches of %v rows", n, sum)
 		}
 	})
@@ -70,7 +70,7 @@ func TestInsertDuration(t *testing.T) {
 		w.topic.add(10)
 		w.start()
 		pass(time.Minute)
-		if n, sum := observed(t, w.metrics.insertDuration); n != 1 || sum != 0 {
+		if n, sum := histogram(t, w.metrics.insertDuration); n != 1 || sum != 0 {
 			t.Errorf("%d inserts that took %v s", n, sum)
 		}
 	})
@@ -99,8 +99,8 @@ func TestMetricNames(t *testing.T) {
 	}
 }
 
-// observed is the count and the sum of a histogram.
-func observed(t *testing.T, h prometheus.Histogram) (uint64, float64) {
+// histogram is the count and the sum of a histogram.
+func histogram(t *testing.T, h prometheus.Histogram) (uint64, float64) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(h)

@@ -7,12 +7,17 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sluice/consumer/delivery"
+	"sluice/consumer/observed"
 )
 
 // run works until ctx ends, which is when the generation is over, even if the partition is lost before. It returns
 // after the inserts under way are finished, or given up after the drain budget, and the recorded ranges are committed.
 func (p *partition) run(ctx context.Context) {
-	defer p.observeKafka()()
+	p.lag = p.metrics.lags.Of(p.topic, p.id)
+	var unobserve func()
+	p.kafka, p.offsets, unobserve = observed.Kafka(p.kafka, p.offsets, p.lag,
+		p.metrics.blocked.WithLabelValues(blockedKafka))
+	defer unobserve()
 	life, end := context.WithCancel(ctx)
 	defer end()
 	// Work under way outlives its partition by the drain budget, unless another member has the partition already.

@@ -123,7 +123,9 @@ func produceShipper(t *testing.T, p *shipperProtocol, do func(*served, request))
 	do(limit, with(ok, "Origin", "https://shop.example"))
 	do(limit, with(ok, "Origin", "https://evil.example"))
 	do(limit, p.request("a", "b", "c"))
-	do(limit, ok)
+	for range 2 {
+		do(limit, ok)
+	}
 	for _, failure := range []error{broker.ErrRefused, errors.New("broker down")} {
 		away := serve(t, func(c *Config, _ *Deps) { c.RequestTimeout = time.Second })
 		away.producer.Failing(func() (bool, error) { return false, failure })

@@ -3,8 +3,6 @@ package ingest
 import (
 	"crypto/sha256"
 
-	"github.com/google/uuid"
-
 	"sluice/gateway/body"
 	"sluice/internal/event"
 )
@@ -14,7 +12,8 @@ import (
 // memory of such a request is that of its records.
 type framed struct {
 	frames []frame
-	hash   framedHash
+	hash   [sha256.Size]byte // of the body, see bodyHash
+	hashed bool
 	joined []byte       // the last event that Join made
 	made   *body.Buffer // nil before Made, and after the records are made
 	bytes  int          // of all framed events that were accepted
@@ -24,35 +23,6 @@ type framed struct {
 type frame struct {
 	before [2][]byte
 	after  string
-}
-
-// sum returns the hash of the frame.
-func (f *frame) sum() (sum [sha256.Size]byte) {
-	h := sha256.New()
-	h.Write(f.before[0])
-	h.Write(f.before[1])
-	h.Write([]byte{0}) // where the event stands; no JSON has a NUL
-	h.Write([]byte(f.after))
-	h.Sum(sum[:0])
-	return sum
-}
-
-// framedHash is what the ids of the events in a frame have in common, see framedID.
-type framedHash struct {
-	common []byte
-	number int // of the frame, plus one; 0: none yet
-}
-
-// id returns the id of an event in a frame that it has by its bytes alone.
-func (h *framedHash) id(s *Submission, number int, source []byte, index int) (id uuid.UUID) {
-	if h.number != number+1 {
-		sum := s.framed.frames[number].sum()
-		h.common, h.number = appendFramedID(h.common[:0], s.project.id, &sum), number+1
-	}
-	common := len(h.common)
-	id, h.common = framedID(h.common, source, index)
-	h.common = h.common[:common]
-	return id
 }
 
 // keepJoined is the largest event, in bytes, whose memory is kept for the next request.
@@ -83,13 +53,16 @@ func (s *Submission) Join(number int, raw []byte) []byte {
 }
 
 // AcceptFramed adds a valid event, as Accept does, that is raw in a frame. Its id is the one that the client gave the
-// event in some way, see EventID. Otherwise it is made of the frame, the event's index and source, the event as the
-// client wrote it, which may be raw.
-func (s *Submission) AcceptFramed(number int, raw, source []byte, ev *event.Event) {
+// event in some way, see EventID. Otherwise it is made of the whole body and the event's index: the client must send
+// all of the request again or nothing.
+func (s *Submission) AcceptFramed(number int, raw []byte, ev *event.Event) {
 	index := len(s.items)
 	id, given := s.givenID(ev, index)
 	if !given {
-		id = s.framed.hash.id(s, number, source, index)
+		if !s.framed.hashed {
+			s.framed.hash, s.framed.hashed = bodyHash(s.project.id, s.Body()), true
+		}
+		id = bodyID(&s.framed.hash, index)
 	}
 	s.Accept(raw, id)
 	s.items[len(s.items)-1].frame = int32(number + 1) // at most MaxBulkEvents frames have an event
@@ -142,8 +115,8 @@ func (f *framed) release() {
 // emptied returns the memory for the next request.
 func (f *framed) emptied() framed {
 	clear(f.frames)
-	if max(cap(f.joined), cap(f.hash.common)) > keepJoined {
-		f.joined, f.hash.common = nil, nil
+	if cap(f.joined) > keepJoined {
+		f.joined = nil
 	}
-	return framed{frames: f.frames[:0], joined: f.joined[:0], hash: framedHash{common: f.hash.common[:0]}}
+	return framed{frames: f.frames[:0], joined: f.joined[:0]}
 }

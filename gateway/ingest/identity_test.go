@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/internal/event"
+
 	"github.com/google/uuid"
 )
 
@@ -28,16 +30,28 @@ func TestDerivedIDStaysTheSame(t *testing.T) {
 	}
 }
 
-// TestFramedIDStaysTheSame: these values may never change either.
-func TestFramedIDStaysTheSame(t *testing.T) {
-	frame := frame{before: [2][]byte{[]byte(`{"resource":{},`), []byte(`"logRecord":`)}, after: "}"}
-	sum := frame.sum()
-	for index, want := range map[int]string{
-		0: "51d607ee-b4cb-86ed-8f07-dbed3ea7669b", 1: "dfac99f3-2a10-8315-b195-2cb7d8d4a7e2", 9999: "ee67bcf6-c024-87dd-b15d-8c1b1ecb0505",
-	} {
-		id, _ := framedID(appendFramedID(nil, "demo", &sum), []byte("\x1a\x01a"), index)
+// TestBodyIDStaysTheSame: these values may never change either.
+func TestBodyIDStaysTheSame(t *testing.T) {
+	sum := bodyHash("demo", []byte("\x1a\x01a"))
+	for index, want := range map[int]string{0: "aed64a46-d533-876e-b626-1d230170f28c", 1: "aed64a46-d533-876e-b626-1d230170f28d", 9999: "aed64a46-d533-876e-b626-1d230170d583"} {
+		id := bodyID(&sum, index)
 		if id.String() != want || id.Version() != 8 || id.Variant() != uuid.RFC4122 {
 			t.Errorf("%d: got %s", index, id)
 		}
+	}
+}
+
+func TestBodyIDsDiffer(t *testing.T) {
+	seen := map[uuid.UUID]bool{}
+	for _, project := range []string{"a", "b"} {
+		for _, body := range []string{"", "x", "y"} {
+			sum := bodyHash(project, []byte(body))
+			for index := range event.MaxBulkEvents {
+				seen[bodyID(&sum, index)] = true
+			}
+		}
+	}
+	if want := 6 * event.MaxBulkEvents; len(seen) != want {
+		t.Errorf("got %d ids, want %d", len(seen), want)
 	}
 }

@@ -17,8 +17,8 @@ import (
 // OTLPLogs is POST /v1/logs: the logs of OpenTelemetry's SDKs and Collector, in protobuf or JSON (OTLP 1.11). Each log
 // record is an event: the record as JSON with its resource and its scope.
 //
-// A client sends a whole request again, and only after 429, 502, 503 and 504. The ids of the events are made of their
-// bytes, so what was kept the first time is merged with what comes again.
+// A client sends a whole request again, and only after 429, 502, 503 and 504. The ids of the events are made of the
+// request's bytes, so what was kept the first time is merged with what comes again.
 var OTLPLogs = &ingest.Protocol{
 	Name: format.OTLP, Format: format.OTLP, Bulk: true, DerivesIDs: true, ResendsWhole: true, ReportsPart: true,
 	Key: ingest.FindKey, Form: otlpForm, Split: splitOTLP, Answer: answerOTLP, Refuse: refuseOTLP,
@@ -108,7 +108,7 @@ func (sp *otlpSplitter) splitProtobuf(s *ingest.Submission) *ingest.Problem {
 			s.Reject(p)
 			continue
 		}
-		s.AcceptFramed(add.number, raw, r.Source, &sp.none)
+		s.AcceptFramed(add.number, raw, &sp.none)
 	}
 	add.rest(d.Rest)
 	return nil
@@ -135,7 +135,7 @@ func (sp *otlpSplitter) splitJSON(s *ingest.Submission) *ingest.Problem {
 			s.Reject(ingest.FromDecoder(err))
 			continue
 		}
-		s.AcceptFramed(add.number, r.raw, r.raw, &sp.event)
+		s.AcceptFramed(add.number, r.raw, &sp.event)
 	}
 	add.rest(j.rest)
 	return nil

@@ -37,8 +37,6 @@ type Record struct {
 	Resource Span // from the opening brace
 	Scope    Span // up to the colon behind logRecord
 	Log      Span
-	// Source is the log record on the wire. It aliases the request.
-	Source []byte
 	// Fault is why there is no item. The spans are not set then.
 	Fault Fault
 }
@@ -171,7 +169,7 @@ func (d *Decoder) logRecord(b []byte) {
 	p := d.begin()
 	p.record(b)
 	log := d.end(&p)
-	r := Record{Resource: d.resource.span, Scope: d.scope.span, Log: log.span, Source: b}
+	r := Record{Resource: d.resource.span, Scope: d.scope.span, Log: log.span}
 	for _, of := range []piece{d.resource, d.scope, log} {
 		if of.fault != 0 {
 			r = Record{Fault: of.fault}

@@ -12,7 +12,7 @@ import (
 
 // LokiPush is Loki's push API: streams of entries, in JSON or in protobuf.
 var LokiPush = &ingest.Protocol{
-	Name: "loki", Format: format.Loki, Bulk: true, DerivesIDs: true, Key: ingest.FindKey,
+	Name: "loki", Format: format.Loki, Bulk: true, DerivesIDs: true, ResendsWhole: true, Key: ingest.FindKey,
 	Split: splitLoki, Answer: answerLoki, Refuse: ingest.WriteProblem,
 }
 

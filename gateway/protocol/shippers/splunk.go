@@ -9,7 +9,7 @@ import (
 
 // SplunkEvents is Splunk's HTTP Event Collector: objects one after the other, each with an event.
 var SplunkEvents = &ingest.Protocol{
-	Name: "splunk", Format: format.Splunk, Bulk: true, DerivesIDs: true, Key: ingest.FindKey,
+	Name: "splunk", Format: format.Splunk, Bulk: true, DerivesIDs: true, ResendsWhole: true, Key: ingest.FindKey,
 	Split: splitSplunk, Answer: answerSplunk, Refuse: refuseSplunk,
 }
 

@@ -11,7 +11,7 @@ import (
 
 // SplunkRaw is the same for text: each line is an event.
 var SplunkRaw = &ingest.Protocol{
-	Name: "splunk", Format: format.Splunk, Bulk: true, DerivesIDs: true, Key: ingest.FindKey,
+	Name: "splunk", Format: format.Splunk, Bulk: true, DerivesIDs: true, ResendsWhole: true, Key: ingest.FindKey,
 	Split: splitSplunkRaw, Answer: answerSplunk, Refuse: refuseSplunk,
 }
 
