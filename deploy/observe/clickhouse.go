@@ -103,7 +103,7 @@ func clickhouseTables() row {
 			kind: list, title: "Tables", unit: unitShort, span: 12,
 			normal: "events_raw takes nearly all of the disk; 60 to 250 bytes a row.",
 			act:    "Shorten --retention if it is too much.",
-			queries: []query{rows(`SELECT table, count() AS parts, uniqExact(partition) AS partitions, sum(rows) AS rows,
+			queries: []query{rows(`SELECT table, count() AS parts, uniqExact(partition) AS partitions, sum(rows) AS total_rows,
   formatReadableSize(sum(bytes_on_disk)) AS disk,
   round(sum(bytes_on_disk) / greatest(sum(rows), 1), 1) AS bytes_a_row,
   round(sum(data_uncompressed_bytes) / greatest(sum(data_compressed_bytes), 1), 1) AS compressed_by
@@ -133,7 +133,7 @@ FROM system.errors ORDER BY last_error_time DESC LIMIT 20`)},
 			normal: "the current month has 5 to 50 parts, older ones a few.",
 			act:    "Old months with many parts: senders with wrong clocks, or a backfill.",
 			queries: []query{rows(`SELECT
-  table, partition, count() AS parts, sum(rows) AS rows,
+  table, partition, count() AS parts, sum(rows) AS total_rows,
   max(modification_time) AS last_change
 FROM system.parts WHERE active AND database = currentDatabase()
 GROUP BY table, partition ORDER BY parts DESC LIMIT 20`)},
