@@ -48,7 +48,8 @@ func withMacros(t *testing.T, query string, picked map[string]string) string {
 	t.Helper()
 	now := time.Now()
 	query = timeFilter.ReplaceAllString(query,
-		fmt.Sprintf("$1 >= toDateTime(%d) AND $1 <= toDateTime(%d)", now.Add(-6*time.Hour).Unix(), now.Add(time.Minute).Unix()))
+		fmt.Sprintf("$1 >= toDateTime(%d) AND $1 <= toDateTime(%d)",
+			now.Add(-6*time.Hour).Unix(), now.Add(time.Minute).Unix()))
 	query = timeInterval.ReplaceAllString(query, "toStartOfInterval(toDateTime($1), INTERVAL 60 second)")
 	query = pickedValues.ReplaceAllStringFunc(query, func(v string) string {
 		values, known := picked[pickedValues.FindStringSubmatch(v)[1]]

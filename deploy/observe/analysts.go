@@ -13,7 +13,8 @@ func analystsBoard() board {
 			pick("project", "Project", `SELECT DISTINCT project_id FROM outcomes
 WHERE minute > now() - INTERVAL 7 DAY AND project_id != '' ORDER BY project_id`, clickhouseRef()),
 			pick("environment", "Environment", `SELECT DISTINCT environment FROM events_per_minute
-WHERE project_id IN (${project:singlequote}) AND minute > now() - INTERVAL 7 DAY ORDER BY environment`, clickhouseRef()),
+WHERE project_id IN (${project:singlequote}) AND minute > now() - INTERVAL 7 DAY
+ORDER BY environment`, clickhouseRef()),
 		},
 		rows: []row{analystsEvents(), analystsIssues(), analystsOutcomes()},
 	}
@@ -61,7 +62,8 @@ FROM events WHERE $__timeFilter(timestamp) AND level >= 'error' AND ` + ofEvents
 			title: "Events by level", unit: unitShort, span: 12, stacked: true,
 			normal: "the daily rhythm.",
 			act:    "A step up after a release: compare releases below.",
-			queries: []query{series(`SELECT $__timeInterval(minute) AS time, toString(level) AS level, sum(events) AS events
+			queries: []query{series(`SELECT
+  $__timeInterval(minute) AS time, toString(level) AS level, sum(events) AS events
 FROM events_per_minute WHERE $__timeFilter(minute) AND ` + ofEvents + `
 GROUP BY time, level ORDER BY time, level`)},
 		},
@@ -82,7 +84,8 @@ func analystsIssues() row {
 			kind: list, title: "Issues with the most events", unit: unitShort, span: 12,
 			normal: "the ones you know.",
 			act:    "Look at an event: SELECT payload FROM events WHERE issue_id = '…' LIMIT 1.",
-			queries: []query{rows(`SELECT project_id, issue_id, count() AS events, uniqIf(user_id, user_id != '') AS users,
+			queries: []query{rows(`SELECT
+  project_id, issue_id, count() AS events, uniqIf(user_id, user_id != '') AS users,
   toString(max(level)) AS worst, argMax(message, timestamp) AS last_message, max(timestamp) AS last_seen
 FROM events WHERE $__timeFilter(timestamp) AND ` + ofEvents + `
 GROUP BY project_id, issue_id ORDER BY events DESC LIMIT 20`)},
@@ -91,7 +94,8 @@ GROUP BY project_id, issue_id ORDER BY events DESC LIMIT 20`)},
 			kind: list, title: "New issues", unit: unitShort, span: 12,
 			normal: "few; more after a release.",
 			act:    "Assign them. first_seen is the oldest event that retention has kept.",
-			queries: []query{rows(`SELECT project_id, issue_id, first_seen, events, users, toString(level) AS level, message
+			queries: []query{rows(`SELECT
+  project_id, issue_id, first_seen, events, users, toString(level) AS level, message
 FROM issues WHERE project_id IN (${project:singlequote}) AND $__timeFilter(first_seen)
 ORDER BY first_seen DESC LIMIT 20`)},
 		},
@@ -105,7 +109,8 @@ func analystsOutcomes() row {
 			normal: "nearly all accepted.",
 			act:    "rate_limited: raise the project's limit. rejected: see the reasons.",
 			alert:  "SluiceOutcomesIncomplete",
-			queries: []query{series(`SELECT $__timeInterval(minute) AS time, toString(outcome) AS outcome, sum(events) AS events
+			queries: []query{series(`SELECT
+  $__timeInterval(minute) AS time, toString(outcome) AS outcome, sum(events) AS events
 FROM outcomes WHERE $__timeFilter(minute) AND project_id IN (${project:singlequote})
 GROUP BY time, outcome ORDER BY time, outcome`)},
 		},
@@ -114,7 +119,8 @@ GROUP BY time, outcome ORDER BY time, outcome`)},
 			normal: "a few.",
 			act:    "Tell the project's developers: docs/api.md explains each reason.",
 			alert:  "SluiceOutcomesIncomplete",
-			queries: []query{rows(`SELECT project_id, protocol, toString(outcome) AS outcome, reason, sum(events) AS events
+			queries: []query{rows(`SELECT
+  project_id, protocol, toString(outcome) AS outcome, reason, sum(events) AS events
 FROM outcomes WHERE $__timeFilter(minute) AND project_id IN (${project:singlequote}) AND outcome != 'accepted'
 GROUP BY project_id, protocol, outcome, reason ORDER BY events DESC LIMIT 50`)},
 		},

@@ -53,7 +53,8 @@ func exposed(t *testing.T) map[string]metric {
 }
 
 // foreign are metrics that Prometheus itself or the client library for Go makes.
-var foreign = []string{"up", "process_start_time_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"}
+var foreign = []string{"up", "process_start_time_seconds", "process_cpu_seconds_total",
+	"process_resident_memory_bytes", "process_open_fds"}
 
 // scraped are labels that Prometheus adds.
 var scraped = []string{"namespace", "job", "instance"}
@@ -92,7 +93,8 @@ func checkExpr(t *testing.T, where, expr string, have map[string]metric, recorde
 			case !has:
 				t.Errorf("%s: %s has no label %s", where, selector.Name, matcher.Name)
 			case len(values) > 0:
-				assert.True(t, slices.ContainsFunc(values, matcher.Matches), "%s: %s matches no value of %s", where, matcher, selector.Name)
+				assert.True(t, slices.ContainsFunc(values, matcher.Matches),
+					"%s: %s matches no value of %s", where, matcher, selector.Name)
 			}
 		}
 		return nil

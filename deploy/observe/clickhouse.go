@@ -5,7 +5,7 @@ package main
 func clickhouseBoard() board {
 	return board{
 		uid: "sluice-clickhouse", title: "Sluice / ClickHouse", from: "now-3h",
-		about:     "The database behind sluice.events: parts, merges, disks, errors, and inserts. One server at a time.",
+		about:     "The database behind sluice.events: parts, merges, disks, errors, and inserts. One server.",
 		variables: []variable{pickPrometheus, pickClickHouse, namespaces()},
 		rows:      []row{clickhouseNow(), clickhouseInserts(), clickhouseTables()},
 	}
@@ -103,7 +103,8 @@ func clickhouseTables() row {
 			kind: list, title: "Tables", unit: unitShort, span: 12,
 			normal: "events_raw takes nearly all of the disk; 60 to 250 bytes a row.",
 			act:    "Shorten --retention if it is too much.",
-			queries: []query{rows(`SELECT table, count() AS parts, uniqExact(partition) AS partitions, sum(rows) AS total_rows,
+			queries: []query{rows(`SELECT
+  table, count() AS parts, uniqExact(partition) AS partitions, sum(rows) AS total_rows,
   formatReadableSize(sum(bytes_on_disk)) AS disk,
   round(sum(bytes_on_disk) / greatest(sum(rows), 1), 1) AS bytes_a_row,
   round(sum(data_uncompressed_bytes) / greatest(sum(data_compressed_bytes), 1), 1) AS compressed_by

@@ -15,7 +15,8 @@ import (
 // compose reads docker-compose.yml as docker compose does, which refuses fields that it does not know.
 func compose(t *testing.T, profiles ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")}, cli.WithProfiles(profiles))
+	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")},
+		cli.WithProfiles(profiles))
 	require.NoError(t, err)
 	project, err := options.LoadProject(t.Context())
 	require.NoError(t, err)
@@ -98,7 +99,8 @@ func TestComposeFits(t *testing.T) {
 		}
 	}
 	assert.ElementsMatch(t, []string{typePrometheus, typeClickHouse}, kinds)
-	assert.Equal(t, services["clickhouse"].Environment["CLICKHOUSE_PASSWORD"], grafana.Environment["CLICKHOUSE_PASSWORD"])
+	assert.Equal(t, services["clickhouse"].Environment["CLICKHOUSE_PASSWORD"],
+		grafana.Environment["CLICKHOUSE_PASSWORD"])
 
 	var boards struct {
 		Providers []struct{ Options struct{ Path string } }

@@ -30,13 +30,14 @@ func consumerLag() row {
 			act:    "One partition alone: its consumer is stuck, or --partition-by makes one key heavy.",
 			alert:  "SluiceConsumerStuck",
 			queries: []query{
-				prom(`max by (topic, partition) (sluice_consumer_lag_records{`+ofConsumer+`})`, "{{topic}}/{{partition}}"),
+				prom(`max by (topic, partition) (sluice_consumer_lag_records{`+ofConsumer+`})`,
+					"{{topic}}/{{partition}}"),
 			},
 		},
 		{
 			title: "Blocked by reason", unit: unitShort, span: 8, stacked: true, bad: 1,
 			normal:  "0.",
-			act:     "clickhouse and kafka pass by themselves; setup and dead_letters need somebody, and the log has a hint.",
+			act:     "clickhouse and kafka pass by themselves; setup and dead_letters need somebody, see the log.",
 			alert:   "SluiceConsumerNeedsRepair",
 			queries: []query{prom(`sum by (reason) (sluice_consumer_blocked{`+ofConsumer+`})`, "{{reason}}")},
 		},
@@ -137,7 +138,8 @@ func consumerGroup() row {
 			act:    "If they do not end, a consumer restarts again and again, or the network breaks.",
 			alert:  "SluiceRebalances",
 			queries: []query{
-				prom(`sum by (instance) (increase(sluice_consumer_rebalances_total{`+ofConsumer+`}[$__rate_interval]))`, "{{instance}}"),
+				prom(`sum by (instance) (increase(sluice_consumer_rebalances_total{`+ofConsumer+`}[$__rate_interval]))`,
+					"{{instance}}"),
 			},
 		},
 		{

@@ -21,7 +21,8 @@ func edgeSenders() row {
 			act:    "503 and 500: read the rows below. 401: a key was revoked, or its projects file is stale.",
 			alert:  "SluiceRequestsFailFast",
 			queries: []query{
-				prom(busy("status", "sluice_gateway_requests_total", ofGateway+`, route!~"health|openapi"`), "{{status}}"),
+				prom(busy("status", "sluice_gateway_requests_total", ofGateway+`, route!~"health|openapi"`),
+					"{{status}}"),
 			},
 		},
 		{
@@ -49,7 +50,8 @@ func edgeSenders() row {
 			queries: []query{
 				prom(quantile("0.5", "sluice_gateway_ingest_duration_seconds", ofGateway+`, result="kept"`), "p50"),
 				prom(quantile("0.99", "sluice_gateway_ingest_duration_seconds", ofGateway+`, result="kept"`), "p99"),
-				prom(quantile("0.999", "sluice_gateway_ingest_duration_seconds", ofGateway+`, result="kept"`), "p99.9"),
+				prom(quantile("0.999", "sluice_gateway_ingest_duration_seconds", ofGateway+`, result="kept"`),
+					"p99.9"),
 			},
 		},
 		{
@@ -58,7 +60,8 @@ func edgeSenders() row {
 			act:    "Kafka's errors or a limit are the cause: read the rows below.",
 			alert:  "SluiceRequestsFailFast",
 			queries: []query{
-				prom(rate("instance", "sluice_gateway_ingest_duration_seconds_count", ofGateway+`, result="failed"`), "{{instance}}"),
+				prom(rate("instance", "sluice_gateway_ingest_duration_seconds_count", ofGateway+`, result="failed"`),
+					"{{instance}}"),
 			},
 		},
 		{
@@ -216,7 +219,8 @@ func edgeSpool() row {
 			alert:  "SluiceSpoolRefused",
 			queries: []query{
 				prom(`sum by (instance) (sluice_gateway_spool_events{`+ofGateway+`})`, "{{instance}}"),
-				prom(`sum by (instance) (sluice_gateway_spool_refused_events{`+ofGateway+`}) > 0`, "{{instance}} refused"),
+				prom(`sum by (instance) (sluice_gateway_spool_refused_events{`+ofGateway+`}) > 0`,
+					"{{instance}} refused"),
 			},
 		},
 		{

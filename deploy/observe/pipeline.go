@@ -20,7 +20,7 @@ func pipelineBoard() board {
 				{
 					kind: number, title: "Late events, 1 h", unit: unitPercent, span: 6, bad: 0.01,
 					normal: "under 1 % of events become a row later than 60 s after their receipt, or never.",
-					act:    "Read the panels below from left to right: the first that is not normal is the place of the delay.",
+					act:    "Read the panels below from left to right: the first that is not normal is the place.",
 					alert:  "SluiceEventsLateFast",
 					queries: []query{
 						prom(`max(sluice:bad_events:ratio_rate1h{namespace=~"$namespace"})`, "late"),
@@ -47,8 +47,9 @@ func pipelineBoard() board {
 				{
 					title: "Events accepted and rows inserted", unit: unitEvents, span: 12,
 					normal: "the two lines lie on each other. Rows are above while a backlog is worked off.",
-					act:    "If rows stay below, consumers are too slow or blocked. If events fell to 0, look at senders.",
-					alert:  "SluiceLag",
+					act: "If rows stay below, consumers are too slow or blocked. " +
+						"If events fell to 0, look at senders.",
+					alert: "SluiceLag",
 					queries: []query{
 						prom(`sum(sluice:events_accepted:rate1m{namespace=~"$namespace"})`, "accepted"),
 						prom(`sum(sluice:rows_inserted:rate1m{namespace=~"$namespace"})`, "rows"),
@@ -57,11 +58,14 @@ func pipelineBoard() board {
 				{
 					title: "Events that do not become rows", unit: unitEvents, span: 12, stacked: true,
 					normal: "0, except for what a step drops on purpose.",
-					act:    "Dead letters: sluice dead list. Gaps: records are lost; make retention longer or consumers faster.",
-					alert:  "SluiceDeadLetters",
+					act: "Dead letters: sluice dead list. " +
+						"Gaps: records are lost; make retention longer or consumers faster.",
+					alert: "SluiceDeadLetters",
 					queries: []query{
-						prom(busy("reason", "sluice_consumer_dead_letters_total", `namespace=~"$namespace"`), "dead letter: {{reason}}"),
-						prom(busy("processor", "sluice_consumer_dropped_total", `namespace=~"$namespace"`), "dropped: {{processor}}"),
+						prom(busy("reason", "sluice_consumer_dead_letters_total", `namespace=~"$namespace"`),
+							"dead letter: {{reason}}"),
+						prom(busy("processor", "sluice_consumer_dropped_total", `namespace=~"$namespace"`),
+							"dropped: {{processor}}"),
 						prom(busy("", "sluice_consumer_offset_gaps_total", `namespace=~"$namespace"`), "gap"),
 					},
 				},
@@ -73,7 +77,8 @@ func pipelineBoard() board {
 					act:    "If panel 2 is slow too, Kafka is. Otherwise the gateways lack CPU.",
 					alert:  "SluiceRequestsFailFast",
 					queries: []query{
-						prom(quantile("0.99", "sluice_gateway_ingest_duration_seconds", `namespace=~"$namespace", result="kept"`), "p99"),
+						prom(quantile("0.99", "sluice_gateway_ingest_duration_seconds", `namespace=~"$namespace", result="kept"`),
+							"p99"),
 					},
 				},
 				{
@@ -82,7 +87,8 @@ func pipelineBoard() board {
 					act:    "Look at the brokers: replication, disks, network, the in-sync set.",
 					alert:  "SluiceKafkaErrors",
 					queries: []query{
-						prom(quantile("0.99", "sluice_gateway_publish_duration_seconds", `namespace=~"$namespace"`), "p99"),
+						prom(quantile("0.99", "sluice_gateway_publish_duration_seconds", `namespace=~"$namespace"`),
+							"p99"),
 					},
 				},
 				{
@@ -91,7 +97,8 @@ func pipelineBoard() board {
 					act:    "Kafka does not take events, or a gateway with a spool is gone.",
 					alert:  "SluiceSpoolWaits",
 					queries: []query{
-						prom(`max by (instance) (sluice_gateway_spool_oldest_seconds{namespace=~"$namespace"})`, "{{instance}}"),
+						prom(`max by (instance) (sluice_gateway_spool_oldest_seconds{namespace=~"$namespace"})`,
+							"{{instance}}"),
 					},
 				},
 				{
@@ -116,7 +123,8 @@ func pipelineBoard() board {
 					act:    "Look at Sluice / ClickHouse: parts, merges, memory, disks.",
 					alert:  "SluiceInsertErrors",
 					queries: []query{
-						prom(quantile("0.99", "sluice_consumer_insert_duration_seconds", `namespace=~"$namespace"`), "p99"),
+						prom(quantile("0.99", "sluice_consumer_insert_duration_seconds", `namespace=~"$namespace"`),
+							"p99"),
 					},
 				},
 				{
@@ -126,7 +134,8 @@ func pipelineBoard() board {
 					alert:  "SluiceEventsLateFast",
 					queries: []query{
 						prom(quantile("0.5", "sluice_consumer_end_to_end_seconds", `namespace=~"$namespace"`), "p50"),
-						prom(quantile("0.99", "sluice_consumer_end_to_end_seconds", `namespace=~"$namespace"`), "p99"),
+						prom(quantile("0.99", "sluice_consumer_end_to_end_seconds", `namespace=~"$namespace"`),
+							"p99"),
 					},
 				},
 				{
@@ -135,7 +144,8 @@ func pipelineBoard() board {
 					act:    "Look at the logs of the one that is missing.",
 					alert:  "SluiceTargetDown",
 					queries: []query{
-						prom(`sum by (program, version) (sluice_build_info{namespace=~"$namespace"})`, "{{program}} {{version}}"),
+						prom(`sum by (program, version) (sluice_build_info{namespace=~"$namespace"})`,
+							"{{program}} {{version}}"),
 					},
 				},
 			}},

@@ -1,10 +1,6 @@
 package ingest
 
-import (
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-)
+import "github.com/prometheus/client_golang/prometheus"
 
 // Results of a valid request. A valid request has an event that was kept, or one that was not kept through no fault of
 // the client's. Requests that are refused for what the client sent, or for its rate limit, have no result.
@@ -22,20 +18,3 @@ func newDurations() *prometheus.HistogramVec {
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
 	}, []string{"result"})
 }
-
-// measure counts the submission if it was valid. The time to read the body is the client's and does not count.
-func (s *Submission) measure() {
-	var took time.Duration
-	if !s.read.IsZero() {
-		took = time.Since(s.read)
-	}
-	switch {
-	case s.refused[KindUnavailable]+s.refused[KindInternal] > 0:
-		s.in.metrics.failed.Observe(took.Seconds())
-	case s.accepted > 0:
-		s.in.metrics.kept.Observe(took.Seconds())
-	}
-}
-
-// Panicked counts a request whose handler panicked as failed.
-func (in *Ingester) Panicked() { in.metrics.failed.Observe(0) }
