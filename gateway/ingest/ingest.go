@@ -45,6 +45,8 @@ type Submission struct {
 	key      []byte   // the project's, as the client sent it
 	admitted bool     // a refusal is charged to the project's limit
 	entered  bool     // counted as a request under way
+	// read is when the body was read. Zero: the request was refused before.
+	read time.Time
 	// Form is what Protocol.Form returned.
 	Form  event.Form
 	body  *body.Buffer // nil before the body is read, and after the records are made; see keyInBody
@@ -94,6 +96,7 @@ func (s *Submission) process() *Problem {
 	if p := s.readBody(); p != nil { // size, encoding, pace
 		return p
 	}
+	s.read = time.Now()
 	if p := s.protocol.Split(s); p != nil { // validates each event
 		return p
 	}
@@ -161,6 +164,7 @@ func (s *Submission) releaseBody() {
 // end forgets the request and keeps the memory for the next. After a panic nobody calls it, and nothing is reused.
 func (s *Submission) end() {
 	s.countRefusals()
+	s.measure()
 	clear(s.items)
 	s.stamp.clear()
 	*s = Submission{

@@ -92,7 +92,10 @@ var (
 
 // Flags of other programs that the documents name.
 var foreignFlags = map[string]bool{"build": true, "scale": true, "data-binary": true, "help": true, "version": true,
-	"from-literal": true, "set": true, "set-file": true}
+	"from-literal": true, "set": true, "set-file": true, // kubectl, helm
+	"retry":   true, // curl
+	"profile": true, // docker compose
+}
 
 // A flag or a metric that a document names is one that a program has.
 func TestNamesExist(t *testing.T) {

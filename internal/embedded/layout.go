@@ -37,6 +37,7 @@ var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x"
   <tmp_path>{{x .Store}}tmp/</tmp_path>
   <user_files_path>{{x .Store}}user_files/</user_files_path>
   <format_schema_path>{{x .Store}}format_schemas/</format_schema_path>
+  <backups><allowed_path>{{x .Store}}backups/</allowed_path></backups>
   <timezone>UTC</timezone>
   {{- range .Hosts}}
   <listen_host>{{x .}}</listen_host>
