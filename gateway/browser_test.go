@@ -6,43 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
-)
 
-// browser is a headless Chromium that reaches this machine only.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("chromium is not on the path; .ci/run installs it")
-		}
-		t.Skip("chromium is not on the path: install the package chromium to test with a real browser")
-	}
-	home := t.TempDir()
-	ctx, stop := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.UserDataDir(home), chromedp.Env("HOME="+home, "TMPDIR="+home), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"),
-		chromedp.WSURLReadTimeout(time.Minute),
-	)...)
-	t.Cleanup(stop)
-	ctx, closeBrowser := chromedp.NewContext(ctx)
-	t.Cleanup(closeBrowser)
-	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // waits for its end
-	ctx, timeout := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(timeout)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start chromium: %v", err)
-	}
-	return ctx
-}
+	"sluice/internal/testbrowser"
+)
 
 // fetchScript sends one fetch, as the SDK of a page does, and returns what the page may see of the answer.
 const fetchScript = `fetch(%q, {method: "POST", body: %q, headers: {"Authorization": "Bearer %s", "Content-Type": "application/json"}})
@@ -101,7 +72,7 @@ func (p page) beacon(url, body string) {
 // read what they may read. Pages of another origin send nothing and see an error.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t)
+	ctx := testbrowser.Start(t)
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<!doctype html><title>a page</title>")

@@ -13,6 +13,7 @@ import (
 	"sluice/gateway"
 	"sluice/gateway/projects"
 	"sluice/internal/admin"
+	"sluice/internal/console"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
 	"sluice/internal/settings"
@@ -25,6 +26,7 @@ const description = "Accepts events over HTTP and answers 202 after Kafka has ac
 type cli struct {
 	settings.File
 	gateway.Config
+	Console     console.Settings  `embed:""`
 	Kafka       kafkaconn.Config  `embed:""`
 	Process     process.Config    `embed:""`
 	MaxEventAge settings.Duration `name:"max-event-age" default:"90d" help:"A setting of the consumer, without effect here, so that one set of flags serves both programs."`
@@ -33,6 +35,9 @@ type cli struct {
 	Check  struct{} `cmd:"" help:"Check the settings, the projects file and, if Kafka answers, the topic; print every fault, and exit: 0 without a fault."`
 	Health struct{} `cmd:"" help:"Ask the admin port of the running gateway whether it is ready, and exit: 0 if ready."`
 }
+
+// noExplore is what the console says about the database.
+const noExplore = "This console has no access to the database. Analysts query it themselves; sluice dev also shows events, issues and SQL."
 
 var vars = kong.Vars{
 	"http_addr":     "0.0.0.0:8080",
@@ -63,7 +68,7 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(ctx context.Context, c cli, out io.Writer) error {
-	err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c),
+	err := errors.Join(c.Config.Check(), c.Console.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), samePort(c),
 		projects.Check(c.ProjectsFile),
 		gateway.CheckSpool(c.Config))
 	var notes []string
@@ -94,9 +99,9 @@ func samePort(c cli) error {
 // serve connects the parts and runs them until ctx ends:
 //
 //	public port ─▶ gateway ─▶ Kafka
-//	admin port ──▶ health, metrics, profiles
+//	admin port ──▶ health, metrics, profiles, console
 func serve(ctx context.Context, c cli, logTo io.Writer) error {
-	if err := c.Process.Check(); err != nil {
+	if err := errors.Join(c.Process.Check(), c.Console.Check()); err != nil {
 		return err
 	}
 	return process.Serve(ctx, "gateway", c.Process.Log, logTo, func(ctx context.Context, s process.Service) error {
@@ -112,9 +117,16 @@ func serve(ctx context.Context, c cli, logTo io.Writer) error {
 			return err
 		}
 		defer public.Close() //nolint:errcheck // Run closes it, unless New fails
-		server := &admin.Server{Addr: c.Process.AdminAddr, Metrics: s.Metrics, Live: g.Live, Ready: g.Ready}
+		page := console.New(console.Config{
+			Gateway: s.Metrics, Consumers: c.Console.Consumers, Version: "gateway " + process.VersionText(), NoExplore: noExplore,
+		})
+		server := &admin.Server{
+			Addr: c.Process.AdminAddr, Metrics: s.Metrics, Live: g.Live, Ready: g.Ready, Console: page.Handler(),
+		}
 		return server.Around(ctx, func(ctx context.Context) error {
-			return process.Frugal(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+			return page.Around(ctx, func(ctx context.Context) error {
+				return process.Frugal(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+			})
 		})
 	})
 }

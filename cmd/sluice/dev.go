@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
 	"sluice/consumer/schema"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,6 +58,8 @@ type dev struct {
 
 	database string // on a ClickHouse that dev did not start
 	metrics  []prometheus.Gatherer
+	engine   *embedded.Engine    // nil with a ClickHouse that dev did not start
+	rows     prometheus.Gatherer // the consumer's metrics
 
 	parts  parts // broker and engine
 	edge   parts // gateway
@@ -153,6 +153,7 @@ func (d *dev) startServers(ctx context.Context, fail context.CancelCauseFunc) er
 			DataDir: filepath.Join(d.cmd.DataDir, "clickhouse"), Progress: d.logTo, Logger: d.log,
 			Restart: true, Front: true,
 		})
+		d.engine = engine
 		d.parts.start("clickhouse", fail, engine.Run)
 		ready = append(ready, engine.Ready())
 	}
@@ -196,7 +197,7 @@ func (d *dev) prepare(ctx context.Context, _ context.CancelCauseFunc) error {
 
 func (d *dev) startConsumer(ctx context.Context, fail context.CancelCauseFunc) error {
 	registry := process.Registry("consumer")
-	d.metrics = append(d.metrics, registry)
+	d.metrics, d.rows = append(d.metrics, registry), registry
 	c, err := consumer.New(d.cmd.Consumer, consumer.Deps{
 		Kafka: d.cmd.Kafka, Metrics: registry, Log: d.log, DrainTimeout: d.cmd.Process.DrainTimeout,
 	})
@@ -227,43 +228,15 @@ func (d *dev) startGateway(ctx context.Context, fail context.CancelCauseFunc) er
 	if err != nil {
 		return err
 	}
-	server := &admin.Server{Addr: d.cmd.Process.AdminAddr, Metrics: registry, Live: g.Live, Ready: g.Ready}
+	page := d.console(registry)
+	server := &admin.Server{
+		Addr: d.cmd.Process.AdminAddr, Metrics: registry, Live: g.Live, Ready: g.Ready, Console: page.Handler(),
+	}
 	d.edge.start("gateway", fail, func(ctx context.Context) error {
 		defer public.Close() //nolint:errcheck // Run closes it, unless Run was never called
-		return server.Around(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+		return server.Around(ctx, func(ctx context.Context) error {
+			return page.Around(ctx, func(ctx context.Context) error { return g.Run(ctx, public) })
+		})
 	})
 	return waitFor(ctx, g.Ready)
-}
-
-// outcomesQuery has no quotes, which a shell would take.
-const outcomesQuery = "SELECT project_id, protocol, outcome, reason, sum(events) AS events FROM outcomes GROUP BY ALL ORDER BY ALL"
-
-// printReady prints commands to try the pipeline with.
-func (d *dev) printReady() {
-	key := demoKey
-	if d.cmd.Gateway.ProjectsFile != "" {
-		key = "$KEY"
-	}
-	_, _ = fmt.Fprintf(d.out, "ready in %s\n\nsend an event:\n"+
-		"  curl -i http://%s/api/v1/events -H 'Authorization: Bearer %s' "+
-		"-H 'Content-Type: application/json' "+
-		"-d '{\"message\":\"hello from curl\",\"level\":\"info\"}'\n",
-		time.Since(d.start).Round(100*time.Millisecond), d.cmd.Gateway.HTTPAddr, key)
-	query := "SELECT received_at, project_id, event_id, level, message FROM events ORDER BY received_at DESC LIMIT 10"
-	if d.cmd.ClickHouseAddr != "" {
-		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later:\n"+
-			"  curl 'http://%s/?database=sluice' --data-binary '%s FORMAT PrettyCompact'\n\n"+
-			"see what became of everything that was sent:\n"+
-			"  curl 'http://%s/?database=sluice' --data-binary '%s FORMAT PrettyCompact'\n\n"+
-			"console: http://%s/play\n",
-			d.cmd.ClickHouseHTTPAddr, query, d.cmd.ClickHouseHTTPAddr, outcomesQuery, d.cmd.ClickHouseHTTPAddr)
-	} else {
-		query = strings.Replace(query, "FROM events", "FROM "+d.database+".events", 1)
-		_, _ = fmt.Fprintf(d.out, "\nsee it, a second later, in your ClickHouse:\n  %s\n", query)
-	}
-	if d.cmd.KafkaAddr == "" {
-		_, _ = fmt.Fprintf(d.out, "\nin your Kafka: topics %s and %s, group %s\n", d.cmd.Kafka.Topic,
-			d.cmd.Kafka.DeadTopic, d.cmd.Consumer.Group)
-	}
-	_, _ = fmt.Fprintln(d.out, "\nCtrl-C drains and stops.")
 }

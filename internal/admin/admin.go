@@ -25,6 +25,8 @@ type Server struct {
 	// Live answers /livez. It returns an error if a loop of this process is stuck and a restart would help. An outage
 	// of Kafka or ClickHouse is no such error.
 	Live func() error
+	// Console answers / and what is below /console/. Without it these paths are not found.
+	Console http.Handler
 	// Ready answers /readyz. It returns an error while the process starts or drains.
 	Ready func() error
 }
@@ -65,6 +67,10 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	if s.Console != nil {
+		mux.Handle("/{$}", s.Console)
+		mux.Handle("/console/", s.Console)
+	}
 	return mux
 }
 

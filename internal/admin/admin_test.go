@@ -83,6 +83,21 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	require.Equal(t, http.StatusMethodNotAllowed, resp.StatusCode)
 }
 
+// A console answers at / and below /console/, and nowhere else.
+func TestConsole(t *testing.T) {
+	s := server()
+	s.Console = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "console "+r.URL.Path) })
+	web := httptest.NewServer(s.routes())
+	defer web.Close()
+	for path, want := range map[string]string{"/": "console /", "/console/data": "console /console/data", "/livez": "ok\n"} {
+		status, body := get(t, web.URL+path)
+		require.Equal(t, http.StatusOK, status, path)
+		require.Equal(t, want, body)
+	}
+	status, _ := get(t, web.URL+"/other")
+	require.Equal(t, http.StatusNotFound, status)
+}
+
 func TestOccupiedPort(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

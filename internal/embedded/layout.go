@@ -22,6 +22,10 @@ func (l layout) errors() string { return filepath.Join(string(l), "engine.err.lo
 // output returns the file of the process's output, created anew at each start.
 func (l layout) output() string { return filepath.Join(string(l), "engine.out") }
 
+// Reader is a user without a password who may read the database sluice and nothing else: readonly, bounded, and
+// without a right to files, URLs and other servers. Only the function file is open to it (package explore).
+const Reader = "reader"
+
 // configText is a configuration for a laptop: at most half of the memory, few background threads, small caches, small
 // logs. A level that does not exist, for instance level >= 'critical', is an error and not an empty answer. The library
 // and the clickhouse binary both read this file. The binary also reads its users from it.
@@ -53,7 +57,20 @@ var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x"
   <user_directories><users_xml><path>{{x .Config}}</path></users_xml></user_directories>
   <profiles><default>
     <validate_enum_literals_in_operators>1</validate_enum_literals_in_operators>
-  </default></profiles>
+  </default>
+  <reader>
+    <readonly>1</readonly>
+    <validate_enum_literals_in_operators>1</validate_enum_literals_in_operators>
+    <cancel_http_readonly_queries_on_client_close>1</cancel_http_readonly_queries_on_client_close>
+    <max_execution_time>10</max_execution_time>
+    <max_memory_usage>1000000000</max_memory_usage>
+    <max_threads>2</max_threads>
+    <max_concurrent_queries_for_user>4</max_concurrent_queries_for_user>
+    <max_rows_to_read>100000000</max_rows_to_read>
+    <max_result_rows>1001</max_result_rows>
+    <max_result_bytes>50000000</max_result_bytes>
+    <result_overflow_mode>break</result_overflow_mode>
+  </reader></profiles>
   <quotas><default/></quotas>
   <users>
     <default>
@@ -63,6 +80,13 @@ var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x"
       <quota>default</quota>
       <access_management>1</access_management>
     </default>
+    <reader>
+      <password></password>
+      <networks><ip>127.0.0.1</ip><ip>::1</ip></networks>
+      <profile>reader</profile>
+      <quota>default</quota>
+      <grants><query>GRANT SELECT ON sluice.*</query></grants>
+    </reader>
   </users>
   {{- with .Extra}}
 {{.}}

@@ -14,6 +14,7 @@ var everyProgram = []string{
 	"admin-addr", "all", "allow-less-safety", "allow-removal", "at", "batch-bytes", "batch-rows", "buffer-bytes",
 	"bulk", "clickhouse", "clickhouse-addr", "clickhouse-cluster", "clickhouse-dsn", "clickhouse-dsn-file",
 	"clickhouse-http-addr", "clickhouse-quorum", "cloud", "config", "connect-timeout", "connections",
+	"console-consumers",
 	"consumer-admin-addr", "count", "data-dir", "drain-delay", "drain-timeout", "dry-run", "duration", "event-size",
 	"events", "failed-keys-per-minute", "fix", "flush-age", "fsync", "give-up", "gzip", "http-addr",
 	"http-idle-timeout", "inserts-per-second", "json", "kafka", "kafka-addr", "kafka-brokers", "kafka-compression",

@@ -1,4 +1,5 @@
-// Licences lists the modules that are linked into the programs, each with its version and its licence.
+// Licences lists the modules that are linked into the programs, and the libraries whose files are in them, each with its
+// version and its licence.
 //
 // It reads the licence files in the module cache and knows a licence by its words. It exits with status 1 if a module
 // has no licence file or one whose words it does not know: read that licence before the module stays.
@@ -28,14 +29,45 @@ type module struct {
 }
 
 func main() {
-	modules, err := linked("./cmd/...")
-	if err == nil {
-		err = write(os.Stdout, modules)
-	}
+	err := document(os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "licences:", err)
 		os.Exit(1)
 	}
+}
+
+// document writes docs/licences.md. The working directory is the root of the repository.
+func document(w io.Writer) error {
+	modules, err := linked("./cmd/...")
+	if err != nil {
+		return err
+	}
+	files, err := embedded("internal/console/web/vendor/*")
+	if err != nil {
+		return err
+	}
+	return write(w, append(modules, files...))
+}
+
+// embedded returns the libraries whose files are in the programs, each in a folder with a file NOTICE, which begins with
+// the name and the version.
+func embedded(pattern string) (list []module, err error) {
+	dirs, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range dirs {
+		notice, err := os.ReadFile(filepath.Join(dir, "NOTICE"))
+		if err != nil {
+			return nil, err
+		}
+		words := strings.Fields(string(notice))
+		if len(words) < 2 {
+			return nil, fmt.Errorf("%s/NOTICE has no name and version", dir)
+		}
+		list = append(list, module{Path: words[0] + " (npm)", Version: strings.TrimSuffix(words[1], ","), Dir: dir})
+	}
+	return list, nil
 }
 
 // linked returns the modules whose packages are built into the programs that match a pattern, sorted by path.
