@@ -64,7 +64,9 @@ func TestNoRuleWithoutTheFile(t *testing.T) {
 	loaded, err := loadChart()
 	require.NoError(t, err)
 	bare := *loaded
-	bare.Files = slices.DeleteFunc(slices.Clone(loaded.Files), func(f *chart.File) bool { return strings.HasPrefix(f.Name, "files/") })
+	bare.Files = slices.DeleteFunc(slices.Clone(loaded.Files), func(f *chart.File) bool {
+		return strings.HasPrefix(f.Name, "files/")
+	})
 	r, err := renderChart(&bare, "sluice", minimalWith(t, `monitoring: {rules: {enabled: true}, dashboards: {enabled: true}}`))
 	require.NoError(t, err)
 	assert.Empty(t, all[*monitoringv1.PrometheusRule](r))
