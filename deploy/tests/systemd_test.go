@@ -105,7 +105,8 @@ func TestUnitsAreHardened(t *testing.T) {
 			"%s: systemd would give up after five restarts", name)
 		files, err := strconv.Atoi(s.get(t, "LimitNOFILE"))
 		require.NoError(t, err)
-		assert.GreaterOrEqual(t, files, map[string]int{"sluice-gateway": 16384 + 4096}[name], "%s: --max-connections and more", name)
+		assert.GreaterOrEqual(t, files, map[string]int{"sluice-gateway": 16384 + 4096}[name],
+			"%s: --max-connections and more", name)
 	}
 }
 
