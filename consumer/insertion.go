@@ -174,7 +174,11 @@ func (i *insertion) accepted(block *rows.Block, took time.Duration) {
 	p.metrics.batchRows.Observe(float64(n))
 	p.metrics.insertDuration.Observe(took.Seconds())
 	// The clocks of gateway and consumer differ.
-	p.metrics.endToEnd.Observe(max(0, time.Since(i.batch.oldest).Seconds()))
+	now := time.Now()
+	p.metrics.endToEnd.Observe(max(0, now.Sub(i.batch.oldest).Seconds()))
+	if now.Sub(i.batch.oldest) > lateAfter {
+		p.metrics.late.Add(float64(lateRows(block, now)))
+	}
 	p.log.Debug("block inserted", "first", i.batch.First, "last", i.batch.Last, "rows", n, "took", took)
 }
 
@@ -185,6 +189,19 @@ func (i *insertion) endTrace() {
 		Topic: p.topic, Group: p.cfg.Group, Table: clickhouse.TableName, Partition: p.id, Began: b.since, First: b.First,
 		Last: b.Last, Records: b.Records, Rows: b.rows.Rows(), Dead: len(b.dead), Inserted: b.inserted,
 	})
+}
+
+// lateAfter is the age from which on a row counts in sluice_consumer_late_rows_total.
+const lateAfter = time.Minute
+
+// lateRows counts the rows whose events were received longer than lateAfter ago.
+func lateRows(block *rows.Block, now time.Time) (n int) {
+	for row := range block.Rows() {
+		if now.Sub(block.ReceivedAt(row)) > lateAfter {
+			n++
+		}
+	}
+	return n
 }
 
 // writeOutcomes inserts what the batch counts, before the offset can pass it. It returns false if ctx ended.

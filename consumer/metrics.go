@@ -28,6 +28,7 @@ type metrics struct {
 	blocked        *prometheus.GaugeVec
 	buffered       prometheus.Gauge
 	endToEnd       prometheus.Histogram
+	late           prometheus.Counter
 }
 
 // The reasons why a partition is blocked: it waits for something outside the process, and retries.
@@ -99,9 +100,14 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 			Buckets: seconds,
 		}),
 	}
+	m.late = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sluice_consumer_late_rows_total",
+		Help: "Rows that ClickHouse acknowledged more than 60 s after the gateway had received the event.",
+	})
 	return m, []prometheus.Collector{
 		m.lags, m.lags.Gauge, m.assigned, m.partitions, m.rows, m.dead, m.dropped, m.corrected, m.lostCounts,
 		m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps, m.truncations, m.blocked, m.buffered, m.endToEnd,
+		m.late,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
 
 	"sluice/consumer/step"
 	"sluice/internal/event"
@@ -32,6 +33,33 @@ func TestEndToEnd(t *testing.T) {
 			t.Errorf("%d batches of %v rows", n, sum)
 		}
 	})
+}
+
+// A row is late if ClickHouse has it more than 60 s after the gateway got the event. The rest of its batch is not.
+func TestLateRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t)
+		w.topic.put(plain(0))
+		pass(time.Minute)
+		w.topic.put(plain(1))
+		w.topic.put(plain(2))
+		w.start()
+		pass(2 * time.Second)
+		w.expect("insert 0-2, commit 3")
+		require.InDelta(t, 1, testutil.ToFloat64(w.metrics.late), 0)
+		require.InDelta(t, 3, testutil.ToFloat64(w.metrics.rows), 0)
+	})
+}
+
+// A row is late after 60 s, not at 60 s.
+func TestLateAtItsLimit(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for age, want := range map[time.Duration]int{
+		lateAfter - time.Millisecond: 0, lateAfter: 0, lateAfter + time.Millisecond: 1,
+	} {
+		block := blockOf(t, fromGateway(0, "demo", idV4(1), now.Add(-age), `{"message":"x"}`))
+		require.Equal(t, want, lateRows(block, now), age)
+	}
 }
 
 // The duration of an insert is that of the try that succeeded: an outage is not a slow insert.
@@ -60,6 +88,7 @@ func TestMetricNames(t *testing.T) {
 		"lag_records": 1, "lag_seconds": 1, "rows_inserted_total": 1, "dead_letters_total": len(event.DeadReasons()), "dropped_total": 2,
 		"insert_duration_seconds": 1, "batch_rows": 1, "insert_errors_total": 1, "rebalances_total": 1, "offset_gaps_total": 1, "blocked": 4,
 		"buffered_bytes": 1, "end_to_end_seconds": 1, "assigned_partitions": 1, "topic_partitions": 1,
+		"late_rows_total": 1,
 	} {
 		if n, err := testutil.GatherAndCount(registry, "sluice_consumer_"+name); err != nil || n != series {
 			t.Errorf("%s: %d series, want %d, error %v", name, n, series, err)

@@ -224,7 +224,7 @@ func (g *Gateway) newIngester() (err error) {
 
 // register registers all metrics.
 func (g *Gateway) register(collectors []prometheus.Collector) error {
-	for _, c := range append(collectors, gauges(gaugeSources{
+	sources := gaugeSources{
 		inflightBytes:      g.publisher.Inflight,
 		inflightRequests:   g.ingester.UnderWay,
 		bodyBytes:          g.ingester.BodyBytes,
@@ -234,7 +234,11 @@ func (g *Gateway) register(collectors []prometheus.Collector) error {
 		countsFolded:       g.outcomes.Folded,
 		projects:           g.projects.Load,
 		projectsFileBroken: g.projectsFileBroken,
-	})...) {
+	}
+	if g.spool != nil {
+		sources.spoolMaxBytes, sources.spoolMaxAge = g.cfg.SpoolMaxBytes, g.cfg.SpoolMaxAge
+	}
+	for _, c := range append(collectors, gauges(sources)...) {
 		if err := g.deps.Metrics.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
 		}

@@ -90,6 +90,8 @@ type gaugeSources struct {
 	bodyBytes          func() int64
 	connections        func() int
 	spool              func() spool.Stats
+	spoolMaxBytes      int64         // 0 without a spool
+	spoolMaxAge        time.Duration // 0 without a spool
 	projects           func() *ingest.ProjectSet
 	projectsFileBroken func() bool
 	pendingCounts      func() int64
@@ -119,6 +121,12 @@ func gauges(of gaugeSources) []prometheus.Collector {
 			func() float64 { return float64(of.spool().Refused) }),
 		gauge("sluice_gateway_spool_oldest_seconds", "How long the oldest event in the spool has waited.",
 			func() float64 { return of.spool().Age.Seconds() }),
+		gauge("sluice_gateway_spool_max_bytes",
+			"How much the spool takes on the disk before it accepts nothing more, in bytes: --spool-max-bytes, or 0 without a spool.",
+			func() float64 { return float64(of.spoolMaxBytes) }),
+		gauge("sluice_gateway_spool_max_age_seconds",
+			"The age of its oldest event from which on the spool accepts nothing more: --spool-max-age, or 0 without a spool.",
+			func() float64 { return of.spoolMaxAge.Seconds() }),
 		gauge("sluice_gateway_outcomes_pending",
 			"Refused events whose counts for sluice.outcomes are not on Kafka yet. A kill loses these counts.",
 			func() float64 { return float64(of.pendingCounts()) }),

@@ -74,6 +74,7 @@ func (s *server) recoverPanic(c *fiber.Ctx) error {
 
 // panicked logs what made a handler panic. It is called while the panic is under way.
 func (s *server) panicked(cause any) {
+	s.ingester.Panicked()
 	s.log.Error("handler panicked", "panic", cause, "stack", string(debug.Stack()))
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/gateway"
+	"sluice/internal/admin"
 	"sluice/internal/docs"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
@@ -44,6 +45,8 @@ func TestDocsMetrics(t *testing.T) {
 	docs.Section(t, "metrics.md", "gateway", docs.MetricsTable(metrics.Metrics(t)))
 
 	serve := func(_ context.Context, s process.Service) error {
+		healthy := func() error { return nil }
+		s.Metrics.MustRegister(admin.HealthMetrics(healthy, healthy)...)
 		docs.Section(t, "metrics.md", "every-program", docs.MetricsTable(docs.Gathered(t, s.Metrics, "sluice_")))
 		return nil
 	}

@@ -23,7 +23,8 @@ func TestHooksRunInOrder(t *testing.T) {
 			if slices.Contains(h.Events, helmrelease.HookTest) {
 				continue
 			}
-			assert.ElementsMatch(t, []helmrelease.HookEvent{helmrelease.HookPreInstall, helmrelease.HookPreUpgrade}, h.Events, h.Name)
+			both := []helmrelease.HookEvent{helmrelease.HookPreInstall, helmrelease.HookPreUpgrade}
+			assert.ElementsMatch(t, both, h.Events, h.Name)
 			assert.Contains(t, h.DeletePolicies, helmrelease.HookBeforeHookCreation, "a job cannot be changed")
 			assert.NotContains(t, h.DeletePolicies, helmrelease.HookFailed, "a failed job's log says why")
 			before = append(before, h)
@@ -78,8 +79,8 @@ var (
 	userinfo       = regexp.MustCompile(`[a-z]+://[^/\s"]*@`)
 )
 
-// No secret is in a variable, an argument or a ConfigMap, and the chart makes no Secret: it names them, and mounts them as
-// files that only the pod's user reads.
+// No secret is in a variable, an argument or a ConfigMap, and the chart makes no Secret: it names them, and mounts
+// them as files that only the pod's user reads.
 func TestSecretsAreFiles(t *testing.T) {
 	t.Parallel()
 	eachSet(t, func(t *testing.T, r *release) {

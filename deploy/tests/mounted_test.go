@@ -18,7 +18,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-const oneProject = `projects: [{id: demo, keys: [{name: dev, sha256: "7e9f8fd111802be56c379d597842e29b2cebd35ff2133d431a49fa556a18704e"}]}]`
+// digest is that of dev-key.
+const (
+	digest     = `"7e9f8fd111802be56c379d597842e29b2cebd35ff2133d431a49fa556a18704e"`
+	oneProject = `projects: [{id: demo, keys: [{name: dev, sha256: ` + digest + `}]}]`
+)
 
 // secrets are the Secrets and ConfigMaps that the sets of values name, and their files.
 func secrets() map[string]map[string]string {
@@ -35,7 +39,7 @@ func secrets() map[string]map[string]string {
 		"redis-ca":                {"ca.crt": cert},
 		"sluice-projects": {
 			"projects.yaml":  oneProject,
-			"projects.jsonl": `{"id":"demo","keys":[{"name":"dev","sha256":"7e9f8fd111802be56c379d597842e29b2cebd35ff2133d431a49fa556a18704e"}]}` + "\n",
+			"projects.jsonl": `{"id":"demo","keys":[{"name":"dev","sha256":` + digest + `}]}` + "\n",
 		},
 		"cloud-projects": {"all.yaml": oneProject},
 		"sluice-canary":  {"canary.yaml": "key: canary-key\nproject: canary\nclickhouse: clickhouse://127.0.0.1:9000/sluice\n"},
@@ -43,8 +47,9 @@ func secrets() map[string]map[string]string {
 	}
 }
 
-// mounted lays out a pod's volumes under a directory and returns its container's environment with paths into it. Brokers are
-// replaced by an address where nothing listens. A path without a volume or file behind it fails the test.
+// mounted lays out a pod's volumes under a directory and returns its container's environment with paths into it.
+// Brokers are replaced by an address where nothing listens. A path without a volume or file behind it fails the
+// test.
 func mounted(t *testing.T, r *release, p pods) []string {
 	t.Helper()
 	dir := t.TempDir()

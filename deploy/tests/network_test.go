@@ -78,6 +78,20 @@ func TestAdminPortIsNotPublic(t *testing.T) {
 	}
 }
 
+// Where the public port is restricted, the chart's own senders still reach it.
+func TestOwnSendersReachThePublicPort(t *testing.T) {
+	t.Parallel()
+	r := renderSet(t, "production")
+	p := named[*networkingv1.NetworkPolicy](t, r, "gateway")
+	var senders []string
+	for _, from := range p.Spec.Ingress[0].From {
+		if from.PodSelector != nil {
+			senders = append(senders, owners(r.selected(t, from.PodSelector))...)
+		}
+	}
+	assert.Subset(t, senders, []string{"Deployment/sluice-canary", "Pod/sluice-test-load"})
+}
+
 // Pods reach what they need and nothing else: each rule of the egress names its ports.
 func TestEgress(t *testing.T) {
 	t.Parallel()

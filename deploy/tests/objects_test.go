@@ -123,8 +123,9 @@ func TestSpoolIsOnAVolumeOfItsOwn(t *testing.T) {
 	require.NoError(t, err)
 	size := claim.Spec.Resources.Requests.Storage().Value()
 	assert.Equal(t, size*9/10-64<<20, most)
-	assert.Equal(t, appsv1.RetainPersistentVolumeClaimRetentionPolicyType, s.Spec.PersistentVolumeClaimRetentionPolicy.WhenScaled)
-	assert.Equal(t, appsv1.RetainPersistentVolumeClaimRetentionPolicyType, s.Spec.PersistentVolumeClaimRetentionPolicy.WhenDeleted)
+	const retain = appsv1.RetainPersistentVolumeClaimRetentionPolicyType
+	assert.Equal(t, retain, s.Spec.PersistentVolumeClaimRetentionPolicy.WhenScaled)
+	assert.Equal(t, retain, s.Spec.PersistentVolumeClaimRetentionPolicy.WhenDeleted)
 
 	hpa := named[*autoscalingv2.HorizontalPodAutoscaler](t, r, "gateway")
 	assert.Equal(t, "StatefulSet", hpa.Spec.ScaleTargetRef.Kind)
@@ -165,7 +166,8 @@ func TestScalersHaveTargets(t *testing.T) {
 			target := s.Spec.ScaleTargetRef
 			scaled(target.Kind, target.Name, *s.Spec.MinReplicaCount, *s.Spec.MaxReplicaCount)
 			assert.NoError(t, kedav1alpha1.CheckFallbackValid(s))
-			assert.GreaterOrEqual(t, *s.Spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleDown.StabilizationWindowSeconds, int32(600))
+			down := s.Spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleDown
+			assert.GreaterOrEqual(t, *down.StabilizationWindowSeconds, int32(600))
 		}
 	})
 	assert.Len(t, all[*kedav1alpha1.ScaledObject](renderSet(t, "production")), 1)
@@ -196,6 +198,7 @@ func TestLagIsThatOfTheConsumers(t *testing.T) {
 
 	s = named[*kedav1alpha1.ScaledObject](t, renderSet(t, "spool"), "consumer")
 	assert.Equal(t, "prometheus", s.Spec.Triggers[0].Type)
-	assert.Contains(t, s.Spec.Triggers[0].Metadata["query"], `sluice_consumer_lag_records{namespace="events",topic="events"}`)
+	assert.Contains(t, s.Spec.Triggers[0].Metadata["query"],
+		`sluice_consumer_lag_records{namespace="events",topic="events"}`)
 	assert.Contains(t, read(t, root, "docs", "metrics.md"), "`sluice_consumer_lag_records`")
 }

@@ -59,8 +59,8 @@ func renderSet(t *testing.T, name string) *release {
 
 var loadChart = sync.OnceValues(func() (*chart.Chart, error) { return loader.Load(chartDir) })
 
-// render does what `helm template` does: it checks the values against the schema, renders, and sorts hooks and manifests
-// as Helm applies them.
+// render does what `helm template` does: it checks the values against the schema, renders, and sorts hooks and
+// manifests as Helm applies them.
 func render(name string, values map[string]any) (*release, error) {
 	loaded, err := loadChart()
 	if err != nil {

@@ -15,11 +15,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// explained are the settings in which docker-compose.yml, the chart and the units differ, and why. "absent" is a setting at
-// its default. Everything else is the same.
+// explained are the settings in which docker-compose.yml, the chart and the units differ, and why. "absent" is a
+// setting at its default. Everything else is the same.
 var explained = map[string]struct{ compose, chart, systemd, why string }{
 	"gateway projects-file": {"/etc/sluice/projects.yaml", "/etc/sluice/projects/projects.yaml", "/etc/sluice/projects.yaml",
 		"Kubernetes updates a mounted directory, and never a file that is mounted by itself"},
+	"gateway console-consumers": {"consumer:8082", "sluice-consumer-admin:8082", "127.0.0.1:8082",
+		"each has a name of its own for the consumers"},
 	"consumer clickhouse-dsn": {"clickhouse://sluice:sluice@clickhouse:9000/sluice", "absent", "absent",
 		"compose is for trying out, with a password that everybody knows; elsewhere the DSN is a file"},
 	"consumer clickhouse-dsn-file": {"absent", "/etc/sluice/clickhouse/dsn", "%d/clickhouse-dsn", "the secret's file"},
@@ -32,8 +34,8 @@ var explained = map[string]struct{ compose, chart, systemd, why string }{
 	"topics min-isr":     {"1", "absent", "absent", "compose has one broker"},
 }
 
-// docker-compose.yml, the chart with its least values and the systemd units start the same programs with the same settings,
-// and give them the same time to stop.
+// docker-compose.yml, the chart with its least values and the systemd units start the same programs with the same
+// settings, and give them the same time to stop.
 func TestComposeChartAndUnitsAreTheSame(t *testing.T) {
 	t.Parallel()
 	compose, chart, systemd := composeUnits(t), chartUnits(t), map[string]unit{}
@@ -167,8 +169,8 @@ var (
 	settingSection = regexp.MustCompile(`(?s)<!-- ([a-z-]+):begin -->(.*?)<!-- [a-z-]+:end -->`)
 )
 
-// defaultsOf returns the defaults of a program's settings, as docs/settings.md has them; tests hold that file against the
-// programs. An address that listens everywhere is written without its host.
+// defaultsOf returns the defaults of a program's settings, as docs/settings.md has them; tests hold that file
+// against the programs. An address that listens everywhere is written without its host.
 func defaultsOf(t *testing.T, name string) map[string]string {
 	t.Helper()
 	sections := map[string][]string{

@@ -101,10 +101,12 @@ func TestUnitsAreHardened(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, "always", s.get(t, "Restart"), name)
-		assert.Equal(t, []string{"0"}, s.keys["[Unit]StartLimitIntervalSec"], "%s: systemd would give up after five restarts", name)
+		assert.Equal(t, []string{"0"}, s.keys["[Unit]StartLimitIntervalSec"],
+			"%s: systemd would give up after five restarts", name)
 		files, err := strconv.Atoi(s.get(t, "LimitNOFILE"))
 		require.NoError(t, err)
-		assert.GreaterOrEqual(t, files, map[string]int{"sluice-gateway": 16384 + 4096}[name], "%s: --max-connections and more", name)
+		assert.GreaterOrEqual(t, files, map[string]int{"sluice-gateway": 16384 + 4096}[name],
+			"%s: --max-connections and more", name)
 	}
 }
 

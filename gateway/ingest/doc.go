@@ -21,5 +21,6 @@
 //	body sizes, content types                     bodies.go
 //	overload, unknown keys                        overload.go, failedkeys.go
 //	what counts in sluice.outcomes                outcome.go
+//	which requests are valid, and how long        outcome.go, duration.go
 //	GET /api/v1/limits                            limits.go
 package ingest

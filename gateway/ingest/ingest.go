@@ -46,6 +46,8 @@ type Submission struct {
 	key      []byte   // the project's, as the client sent it
 	admitted bool     // a refusal is charged to the project's limit
 	entered  bool     // counted as a request under way
+	// read is when the body was read. Zero: the request was refused before.
+	read time.Time
 	// Form is what Protocol.Form returned.
 	Form  event.Form
 	body  *body.Buffer // nil before the body is read, and after the records are made; see keyInBody
@@ -99,6 +101,7 @@ func (s *Submission) process() *Problem {
 	if p := s.readBody(); p != nil { // size, encoding, pace
 		return p
 	}
+	s.read = time.Now()
 	if p := s.protocol.Split(s); p != nil { // validates each event
 		return p
 	}
@@ -169,6 +172,7 @@ func (s *Submission) end() {
 	if s.spans.request != nil {
 		s.spans.end(s.Ctx.Response.StatusCode(), s.projectID(), s.accepted, s.refused.total())
 	}
+	s.measure()
 	clear(s.items)
 	s.stamp.clear()
 	*s = Submission{

@@ -28,6 +28,9 @@ type Metrics struct {
 	discarded *prometheus.CounterVec
 
 	acceptedBy map[string]prometheus.Counter // by protocol: the path of every event does not look labels up
+
+	durations    *prometheus.HistogramVec
+	kept, failed prometheus.Observer // of durations
 }
 
 // NewMetrics makes the metrics. protocols are the names of all protocols. The counters of all labels start at
@@ -49,6 +52,8 @@ func NewMetrics(protocols []string) *Metrics {
 		}, []string{"limit"}),
 	}
 	m.ignored, m.discarded = newIgnored()
+	m.durations = newDurations()
+	m.kept, m.failed = m.durations.WithLabelValues(resultKept), m.durations.WithLabelValues(resultFailed)
 	for _, protocol := range protocols {
 		m.acceptedBy[protocol] = m.accepted.WithLabelValues(protocol)
 		for _, a := range answers[1:] {
@@ -63,7 +68,7 @@ func NewMetrics(protocols []string) *Metrics {
 
 // Collectors returns all metrics.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.accepted, m.rejected, m.Overloads, m.ignored, m.discarded}
+	return []prometheus.Collector{m.accepted, m.rejected, m.Overloads, m.ignored, m.discarded, m.durations}
 }
 
 // accept counts n kept events.

@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"time"
+
 	"sluice/gateway/outcomes"
 	"sluice/internal/outcome"
 )
@@ -28,6 +30,23 @@ func (s *Submission) countRefusals() {
 		}
 	}
 }
+
+// measure counts the submission if it was valid. The time to read the body is the client's and does not count.
+func (s *Submission) measure() {
+	var took time.Duration
+	if !s.read.IsZero() {
+		took = time.Since(s.read)
+	}
+	switch {
+	case s.refused[KindUnavailable]+s.refused[KindInternal] > 0:
+		s.in.metrics.failed.Observe(took.Seconds())
+	case s.accepted > 0:
+		s.in.metrics.kept.Observe(took.Seconds())
+	}
+}
+
+// Panicked counts a request whose handler panicked as failed.
+func (in *Ingester) Panicked() { in.metrics.failed.Observe(0) }
 
 // refusalKey returns what a refusal counts as.
 func refusalKey(project, format string, k Kind) outcomes.Key {

@@ -113,3 +113,14 @@ func TestOccupiedPort(t *testing.T) {
 		require.ErrorContains(t, err, "address already in use")
 	}
 }
+
+// The metrics say what the checks answer.
+func TestHealthMetrics(t *testing.T) {
+	s := server()
+	s.Ready = func() error { return errors.New("draining") }
+	web := httptest.NewServer(s.routes())
+	defer web.Close()
+	_, body := get(t, web.URL+"/metrics")
+	require.Contains(t, body, "\nsluice_live 1\n")
+	require.Contains(t, body, "\nsluice_ready 0\n")
+}

@@ -107,7 +107,7 @@
 {{- range $name, $value := index . 1 }}
 {{- if hasKey $elsewhere $name }}
 {{- fail (printf "%s: %s is not set here, but by the value %s" $where $name (get $elsewhere $name)) }}
-{{- else if has $name (list "http-addr" "admin-addr" "config") }}
+{{- else if has $name (list "http-addr" "admin-addr" "config" "console-consumers") }}
 {{- fail (printf "%s: %s is fixed in this chart" $where $name) }}
 {{- end }}
 - name: SLUICE_{{ $name | upper | replace "-" "_" }}
