@@ -318,9 +318,9 @@ func (s *Submission) encode() {
 // publish publishes the records, notes the outcome of each, and refunds the events that were not kept.
 func (s *Submission) publish() {
 	if s.protocol.Patient {
-		s.in.publisher.PublishPatiently(s.records, time.Now().Add(s.in.LongestWait()))
+		s.in.publisher.PublishPatiently(s.records, s.read.Add(s.in.LongestWait()))
 	} else {
-		s.in.publisher.Publish(s.records, time.Now().Add(s.in.requestTimeout))
+		s.in.publisher.Publish(s.records, s.read.Add(s.in.requestTimeout))
 	}
 	at := s.valid
 	lost := 0
