@@ -48,7 +48,7 @@ type order struct {
 // functions are those that docs/operations.md leaves to its readers.
 const functions = `
 order() { curl -fsS --max-time 300 "$CONTROL" -d "$*"; }
-ask() { curl --fail-with-body -sS "$CLICKHOUSE_HTTP" --data-binary "$1"; }
+ch() { curl --fail-with-body -sS "$CLICKHOUSE_HTTP" --data-binary "$1"; }
 consumers() { order consumers "$1"; }
 change() { order change "$1" "$2"; }
 migrate() { order migrate "$1"; }
