@@ -221,7 +221,14 @@ func (i *insertion) tooLarge(ctx context.Context, block *rows.Block, err error) 
 
 // findPlaces tells the settlement where each row goes and what it weighs.
 func (i *insertion) findPlaces(ctx context.Context) error {
-	places := i.batch.rows.TablePartitions()
+	byMonth := false
+	if t, ok := i.p.table.(partitioned); ok {
+		var err error
+		if byMonth, err = t.ByMonth(ctx); err != nil {
+			return err
+		}
+	}
+	places := i.batch.rows.TablePartitions(byMonth)
 	if s, ok := i.p.table.(sharder); ok {
 		shards, err := s.ShardOf(ctx, i.batch.rows)
 		if err != nil {
@@ -233,6 +240,12 @@ func (i *insertion) findPlaces(ctx context.Context) error {
 	}
 	i.settlement.SetPlaces(places, i.batch.rows.RowBytes())
 	return nil
+}
+
+// partitioned is a table that can tell whether its partitions are months, as those of earlier versions are. The pieces
+// of a block go in under one token, which a table partition accepts once. So two pieces must never share one.
+type partitioned interface {
+	ByMonth(ctx context.Context) (bool, error)
 }
 
 // sharder is a table that is spread over shards, each of which stores its own tokens.

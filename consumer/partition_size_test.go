@@ -99,14 +99,18 @@ func TestTooLargeForEverything(t *testing.T) {
 	})
 }
 
-// The place of a row is the month of its id_time, and its weight is that of its texts.
+// The place of a row is the day of its id_time, or the month in a table of an earlier version. Its weight is that of its
+// texts.
 func TestPlacesAndWeights(t *testing.T) {
 	b := blockOf(t,
 		fromGateway(0, "demo", idV4(1), noon, `{"message":"a","timestamp":"2026-01-31T23:59:59Z"}`),
 		fromGateway(1, "demo", idV4(2), noon, `{"message":"`+strings.Repeat("b", 1000)+`","timestamp":"2026-02-01T00:00:00Z"}`),
 		fromGateway(2, "demo", idV4(3), noon, `{"message":"c","timestamp":"2026-02-28T00:00:00Z"}`),
 	)
-	places, weights := b.TablePartitions(), b.RowBytes()
+	days, places, weights := b.TablePartitions(false), b.TablePartitions(true), b.RowBytes()
+	if days[0] == days[1] || days[1] == days[2] || days[0] >= 128 {
+		t.Errorf("days %v", days)
+	}
 	if places[0] == places[1] || places[1] != places[2] {
 		t.Errorf("places %v", places)
 	}

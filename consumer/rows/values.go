@@ -51,13 +51,20 @@ func (b *Block) Projects() iter.Seq2[int, []byte] {
 	}
 }
 
-// TablePartitions returns, for each row, the partition of the table that the row goes into: the months since the year 0
-// of its id_time.
-func (b *Block) TablePartitions() []int32 {
+// Days is how many numbers the table's partitions have: a partition is a day, by its number since 1970 modulo Days.
+const Days = 128
+
+// TablePartitions returns, for each row, the partition of the table that the row goes into, by its id_time: the day
+// modulo [Days], or the months since the year 0 for a table of an earlier version.
+func (b *Block) TablePartitions(byMonth bool) []int32 {
 	out := make([]int32, b.Rows())
 	for i, at := range b.idTime.Data {
-		year, month, _ := time.Unix(int64(at), 0).UTC().Date()
-		out[i] = int32(year*12 + int(month)) // 1970 to 2106
+		if byMonth {
+			year, month, _ := time.Unix(int64(at), 0).UTC().Date()
+			out[i] = int32(year*12 + int(month)) // 1970 to 2106
+		} else {
+			out[i] = int32(int64(at) / (24 * 60 * 60) % Days) //nolint:gosec // below Days
+		}
 	}
 	return out
 }

@@ -1,5 +1,18 @@
 -- An issue is all events of a project with the same fingerprint. level and message are those of the last event.
-CREATE VIEW IF NOT EXISTS issues{{.OnCluster}} AS
+CREATE VIEW IF NOT EXISTS issues{{.OnCluster}}
+(
+    project_id  LowCardinality(String) COMMENT 'the project that the key of the sender belongs to',
+    fingerprint UInt64 COMMENT 'the hash that all events of the issue share',
+    issue_id    String COMMENT 'the fingerprint as 16 hex digits, because JSON would round the number',
+    first_seen  DateTime64(3, 'UTC') COMMENT 'the timestamp of the first event (UTC)',
+    last_seen   DateTime64(3, 'UTC') COMMENT 'the timestamp of the last event (UTC)',
+    events      UInt64 COMMENT 'how many events the issue has, resends never count',
+    users       UInt64 COMMENT 'how many users with an id the issue has, exactly',
+    level       Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5)
+        COMMENT 'the level of the last event',
+    message     String COMMENT 'the message of the last event'
+)
+COMMENT 'One row for each issue: all events of a project with the same fingerprint. It reads all of them, so name a project_id.' AS
 SELECT
     project_id,
     fingerprint,

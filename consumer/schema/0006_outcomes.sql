@@ -2,7 +2,21 @@
 --
 -- Accepted events are counted where they lie, so that their number is always that of sluice.events. Their minute is that
 -- of their receipt, as it is for what the gateway refused.
-CREATE VIEW IF NOT EXISTS outcomes{{.OnCluster}} AS
+CREATE VIEW IF NOT EXISTS outcomes{{.OnCluster}}
+(
+    project_id LowCardinality(String)
+        COMMENT 'the project, empty for requests without a valid key, and for records without valid headers',
+    minute     DateTime('UTC') COMMENT 'the minute of receipt (UTC)',
+    protocol   LowCardinality(String)
+        COMMENT 'native, sentry, otlp, segment and so on, unknown for a record that does not say',
+    outcome    LowCardinality(String)
+        COMMENT 'accepted, rejected, rate_limited, filtered, dead_lettered or client_dropped',
+    reason     LowCardinality(String)
+        COMMENT 'why: the code of the answer, the processing step, the reason of the dead letter or of the client',
+    events     UInt64 COMMENT 'how many events',
+    category   LowCardinality(String) COMMENT 'of client_dropped: what was dropped, such as error or transaction'
+)
+COMMENT 'What became of everything that was sent, by minute of receipt. Sum the column events, accepted is the number of rows in events.' AS
 SELECT
     project_id,
     minute,

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/consumer/rows/rowstest"
 )
@@ -64,25 +66,71 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// One block may have a row of every possible month and one without a time, which are more table partitions than
-// ClickHouse allows by default. Absurd times of clients must not stop a partition.
+// One block may have rows of 130 days and one without a time. They go into 128 table partitions, which are more than
+// ClickHouse allows by default. Absurd times of clients must not stop a Kafka partition. Rows of one table partition
+// have one place for the consumer, which splits large blocks by place: in a table of an earlier version too.
 func TestManyTablePartitions(t *testing.T) {
-	for _, over := range []string{"native", "http"} {
+	for _, over := range []string{"native", "http", "by month"} {
 		t.Run(over, func(t *testing.T) {
-			t.Parallel() // it waits for the disk: 241 parts are made durable
+			t.Parallel() // it waits for the disk: 128 parts are made durable
 			d := clickhousetest.Migrated(t)
+			if over == "by month" {
+				byMonth(d)
+			}
 			var records []rowstest.Record
-			for month := time.Date(2019, 12, 1, 0, 0, 0, 0, time.UTC); month.Year() < 2041; month = month.AddDate(0, 1, 0) {
+			at := time.Date(2019, 12, 31, 0, 0, 0, 0, time.UTC) // too early to count
+			for step := range 131 {
 				n := len(records)
-				records = append(records, rowstest.From(int64(n), "demo", rowstest.ID(uint64(n)), rowstest.Noon, fmt.Sprintf(`{"message":"m","timestamp":%q}`, month.Format(time.RFC3339))))
+				records = append(records, rowstest.From(int64(n), "demo", rowstest.ID(uint64(n)), rowstest.Noon, fmt.Sprintf(`{"message":"m","timestamp":%q}`, at.Format(time.RFC3339)))) // small
+				at = at.AddDate(0, 0, 1+step%2*127)                                                                                                                                       // the next day, or another with its number
 			}
 			store := storeOf(d)
 			if over == "http" {
 				store = storeAt(d.HTTP())
 			}
 			putRows(t, store, records...)
-			d.Asks("SELECT count(), uniqExact(_partition_id) FROM events_raw", fmt.Sprintf("%d\t241", len(records)))
 			d.Asks("SELECT count() FROM events", fmt.Sprint(len(records)))
+			months, err := tableAt(t, store).ByMonth(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, over == "by month", months)
+			places := rowstest.Block(t, records...).TablePartitions(months)
+			of := map[string]int32{}
+			for row, partition := range strings.Split(d.Ask("SELECT _partition_id FROM events_raw ORDER BY _offset"), "\n") {
+				if place, ok := of[partition]; ok {
+					require.Equal(t, place, places[row], "partition %s", partition)
+				}
+				of[partition] = places[row]
+			}
+			seen := map[int32]bool{}
+			for _, place := range of {
+				seen[place] = true
+			}
+			require.Len(t, seen, len(of), "two partitions have one place")
 		})
 	}
+}
+
+// byMonth makes events_raw as earlier versions made it.
+func byMonth(d *clickhousetest.Database) {
+	d.T.Helper()
+	now := d.Ask("SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'events_raw' FORMAT TSVRaw")
+	const day = "toRelativeDayNum(id_time) % 128"
+	require.Equal(d.T, 2, strings.Count(now, day), now)
+	was := strings.Replace(now, "PARTITION BY "+day, "PARTITION BY toYYYYMM(id_time)", 1)
+	was = strings.Replace(was, day+", toDate(id_time)", "toYYYYMM(id_time)", 1)
+	d.Ask("DROP TABLE events_raw SYNC")
+	d.Ask(was)
+}
+
+// A table of an earlier version is kept as it is, and is no difference.
+func TestEarlierKeysStay(t *testing.T) {
+	d := clickhousetest.Migrated(t)
+	byMonth(d)
+	putRows(t, storeOf(d), rowstest.Plain(1))
+	said, err := status(t, storeOf(d))
+	require.NoError(t, err, said)
+	require.Contains(t, said, "there    partition key of events_raw: by month")
+	require.Equal(t, upToDate, apply(t, storeOf(d)))
+	d.Asks("SELECT count() FROM events", "1")
+	d.Asks("SELECT partition_key FROM system.tables WHERE database = currentDatabase() AND name = 'events_raw'", "toYYYYMM(id_time)")
 }

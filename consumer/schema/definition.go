@@ -25,11 +25,12 @@ type part struct {
 	text         string // what follows the name; of a column its type
 	defaultValue string // of a column: DEFAULT, MATERIALIZED or ALIAS with the expression, or nothing
 	codec        string // of a column: CODEC with its arguments, or nothing
+	comment      string // of a column: COMMENT with the quoted text, or nothing
 }
 
 // full is the part as it is written in a statement.
 func (p part) full() string {
-	return strings.Join(strings.Fields(quotedName(p.name)+" "+p.text+" "+p.defaultValue+" "+p.codec), " ")
+	return strings.Join(strings.Fields(quotedName(p.name)+" "+p.text+" "+p.defaultValue+" "+p.comment+" "+p.codec), " ")
 }
 
 // parseDefinition reads a CREATE statement in ClickHouse's own form.
@@ -52,6 +53,9 @@ func parseDefinition(text string) (definition, error) {
 	if strings.HasPrefix(words[0], "(") {
 		d.parseBody(words[0][1 : len(words[0])-1])
 		words = words[1:]
+	}
+	if len(words) > 2 && d.view && words[0] == "COMMENT" {
+		d.clauses["COMMENT"], words = words[1], words[2:]
 	}
 	if len(words) > 1 && words[0] == "AS" {
 		if d.view {
@@ -83,7 +87,7 @@ var codecSize = regexp.MustCompile(`\b(Delta|DoubleDelta|Gorilla)\(\d+\)`)
 func parseColumn(words []string) part {
 	p := part{name: unquotedName(words[0])}
 	into := &p.text
-	ignored := "" // is not compared: comments, statistics, the column's own TTL
+	ignored := "" // is not compared: statistics, the column's own TTL
 	for _, word := range words[1:] {
 		switch {
 		case word == "DEFAULT" || word == "MATERIALIZED" || word == "ALIAS" || word == "EPHEMERAL":
@@ -91,7 +95,9 @@ func parseColumn(words []string) part {
 		case strings.HasPrefix(word, "CODEC("):
 			into = &p.codec
 			word = codecSize.ReplaceAllString(word, "$1")
-		case word == "COMMENT" || word == "TTL" || word == "SETTINGS" || strings.HasPrefix(word, "STATISTICS("):
+		case word == "COMMENT":
+			into = &p.comment
+		case word == "TTL" || word == "SETTINGS" || strings.HasPrefix(word, "STATISTICS("):
 			into = &ignored
 		}
 		*into = strings.TrimSpace(*into + " " + word)

@@ -181,8 +181,8 @@ func TestMigrateSaysWhatDiffers(t *testing.T) {
 		{"ALTER TABLE events_raw MODIFY SETTING fsync_after_insert = 0", "setting fsync_after_insert of events_raw: it is 0, not 1", true},
 		{"ALTER TABLE events_raw MODIFY SETTING non_replicated_deduplication_window = 9999", "window of events_raw: it is 9999, not 10000", true},
 		{"ALTER TABLE events_raw MODIFY SETTING non_replicated_deduplication_window = 10001", "window of events_raw: it is 10001, not 10000", false},
-		{"ALTER TABLE events_raw ADD COLUMN k UInt8, MODIFY ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id, k)",
-			"sorting key of events_raw: it is (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id, k), not", true},
+		{"ALTER TABLE events_raw ADD COLUMN k UInt8, MODIFY ORDER BY (toRelativeDayNum(id_time) % 128, toDate(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id, k)",
+			"sorting key of events_raw: it is (toRelativeDayNum(id_time) % 128, toDate(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id, k), not", true},
 		{"CREATE OR REPLACE VIEW issues AS SELECT 1 AS one", "view issues: it has another query; `consumer migrate --replace-views` replaces it", true},
 		{"CREATE OR REPLACE VIEW events_per_minute AS SELECT project_id, minute, environment, level, events FROM (SELECT 1 AS project_id, 2 AS minute, 3 AS environment, 4 AS level, 5 AS events)", "view events_per_minute: it has another query", true},
 	} {
@@ -212,7 +212,7 @@ func TestMigrateSaysWhatIsSomethingElse(t *testing.T) {
 	columns := clickhousetest.Migrated(t).Ask("SELECT arrayStringConcat(groupArray(concat('`', name, '` ', type)), ', ') FROM (SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = 'events_raw' AND default_kind != 'ALIAS' ORDER BY position) FORMAT TSVRaw")
 	for create, want := range map[string]string{
 		"CREATE TABLE events_raw (" + columns + ") ENGINE = MergeTree ORDER BY event_id":                                           "engine of events_raw: it is MergeTree(), not ReplacingMergeTree(_ver)",
-		"CREATE TABLE events_raw (" + columns + ") ENGINE = ReplacingMergeTree PARTITION BY toYYYYMMDD(id_time) ORDER BY event_id": "partition key of events_raw: it is toYYYYMMDD(id_time), not toYYYYMM(id_time)",
+		"CREATE TABLE events_raw (" + columns + ") ENGINE = ReplacingMergeTree PARTITION BY toYYYYMMDD(id_time) ORDER BY event_id": "partition key of events_raw: it is toYYYYMMDD(id_time), not toRelativeDayNum(id_time) % 128",
 		"CREATE VIEW events_raw AS SELECT 1 AS a":                                                                                  "table events_raw: this name belongs to something else, of the engine View",
 		"CREATE TABLE issues (a UInt8) ENGINE = Memory":                                                                            "view issues: this name belongs to something else, of the engine Memory",
 	} {
@@ -228,8 +228,8 @@ func TestMigrateSaysWhatIsSomethingElse(t *testing.T) {
 		if err == nil || !strings.Contains(said, want) {
 			t.Errorf("%s\nerror %v, said:\n%s", create, err, said)
 		}
-		// The views are made if they can be made over it.
-		if strings.HasSuffix(create, "Memory") != errors.Is(err, ErrLeft) || errors.Is(err, ErrLeft) != strings.Contains(said, "made view events_per_minute\n") {
+		// The views name their columns, so that they can be made over it.
+		if !errors.Is(err, ErrLeft) || !strings.Contains(said, "made view events_per_minute\n") {
 			t.Errorf("%s\nerror %v, said:\n%s", create, err, said)
 		}
 		if after := d.Ask("SHOW CREATE TABLE " + strings.Fields(create)[2]); after != before {

@@ -44,7 +44,7 @@ func TestDryRunWithoutServer(t *testing.T) {
 		}
 		for _, want := range []string{
 			"-- The server was not asked", "CREATE DATABASE IF NOT EXISTS elsewhere;", "-- 0001_events_raw.sql", "CREATE TABLE IF NOT EXISTS events_raw\n",
-			"TTL toDateTime(received_at) + toIntervalSecond(172800)\n", "CREATE VIEW IF NOT EXISTS events AS\n", "CREATE VIEW IF NOT EXISTS issues AS\n", "CREATE VIEW IF NOT EXISTS events_per_minute AS\n",
+			"TTL toDateTime(received_at) + toIntervalSecond(172800)\n", "CREATE VIEW IF NOT EXISTS events\n(\n", "CREATE VIEW IF NOT EXISTS issues\n(\n", "CREATE VIEW IF NOT EXISTS events_per_minute\n(\n",
 		} {
 			if !strings.Contains(said, want) {
 				t.Errorf("it does not contain %s:\n%s", want, said)

@@ -93,14 +93,15 @@ func (inv *inventory) add(rows *sql.Rows) error {
 	switch {
 	case create == "":
 		return fmt.Errorf("the user may not see how %s is defined: GRANT SHOW ON the database", name)
-	case engine == "View":
-		object.definition = definition{name: name, view: true, query: query}
-	case strings.HasPrefix(create, "CREATE TABLE "):
+	case engine == "View" || strings.HasPrefix(create, "CREATE TABLE "):
 		d, err := parseDefinition(create)
 		if err != nil {
 			return fmt.Errorf("read the definition of %s: %w", name, err)
 		}
 		object.definition = d
+	}
+	if engine == "View" {
+		object.query = query
 	}
 	object.name = name
 	inv.objects[name] = append(inv.objects[name], object)

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/consumer/rows/rowstest"
 )
@@ -28,5 +30,19 @@ func TestLevelsInQueries(t *testing.T) {
 				t.Errorf("%s: %s, error %v", question, answer, err)
 			}
 		}
+	}
+}
+
+// migrate says it to a user whose questions about a word that is no level would be answered with nothing.
+func TestMigrateNotesLevels(t *testing.T) {
+	d := clickhousetest.New(t)
+	require.NotContains(t, apply(t, storeOf(d)), enumSetting)
+	for _, base := range []string{d.Native(), d.HTTP()} {
+		dsn := base + "?" + enumSetting + "=0"
+		said := apply(t, storeAt(dsn))
+		require.Equal(t, upToDate+levelNote+"\n", said)
+		said, err := status(t, storeAt(dsn))
+		require.NoError(t, err)
+		require.Contains(t, said, levelNote)
 	}
 }

@@ -75,7 +75,7 @@ func (m *Migrator) Apply(ctx context.Context) error {
 			return err
 		}
 		m.printf("schema is up to date")
-		return nil
+		return m.noteLevels(ctx, db)
 	})
 }
 
@@ -132,6 +132,9 @@ func (m *Migrator) Status(ctx context.Context) error {
 		}
 		for _, f := range p.findings {
 			m.printf("%s", f)
+		}
+		if err := m.noteLevels(ctx, db); err != nil {
+			return err
 		}
 		var counts []string
 		for _, state := range []string{stateMissing, statePending, stateDiffers} {

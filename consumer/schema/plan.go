@@ -139,7 +139,11 @@ func (c *comparison) object(w wanted, all []found) {
 // view compares the query of a view. Additional columns at the end are no difference.
 func (c *comparison) view(w wanted, o found) {
 	have := c.unqualified(o.query)
-	if have == w.query || extends(have, w.query) {
+	if have == w.query {
+		c.comments(w, o)
+		return
+	}
+	if extends(have, w.query) {
 		return
 	}
 	what := "view " + w.name

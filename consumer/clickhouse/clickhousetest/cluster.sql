@@ -2,44 +2,60 @@ CREATE DATABASE IF NOT EXISTS elsewhere ON CLUSTER 'my-cluster_1.a';
 
 CREATE TABLE IF NOT EXISTS events_local ON CLUSTER 'my-cluster_1.a'
 (
-    project_id         LowCardinality(String) CODEC(LZ4),
-    event_id           UUID CODEC(ZSTD(1)),
-    id_time            DateTime('UTC') CODEC(Delta, ZSTD(1)),
-    timestamp          DateTime64(3, 'UTC') CODEC(T64, LZ4),
-    client_timestamp   DateTime64(3, 'UTC') CODEC(T64, LZ4),
-    timestamp_adjusted Bool CODEC(ZSTD(1)),
-    received_at        DateTime64(3, 'UTC') CODEC(T64, LZ4),
-    inserted_at        DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(Delta, ZSTD(1)),
-    level              Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5) CODEC(ZSTD(1)),
-    message            String CODEC(ZSTD(1)),
-    fingerprint        UInt64 CODEC(LZ4),
-    issue_id           String ALIAS lower(leftPad(hex(fingerprint), 16, '0')),
-    exception_type     LowCardinality(String) CODEC(LZ4),
-    exception_value    String CODEC(ZSTD(1)),
-    environment        LowCardinality(String) CODEC(LZ4),
-    release            LowCardinality(String) CODEC(LZ4),
-    platform           LowCardinality(String) CODEC(LZ4),
-    server_name        LowCardinality(String) CODEC(LZ4),
-    transaction        LowCardinality(String) CODEC(LZ4),
-    trace_id           String CODEC(ZSTD(1)),
-    user_id            String CODEC(ZSTD(1)),
-    user_email         String CODEC(ZSTD(1)),
-    sdk_name           LowCardinality(String) CODEC(LZ4),
-    sdk_version        LowCardinality(String) CODEC(LZ4),
-    tags               Map(LowCardinality(String), String) CODEC(LZ4),
-    payload            String CODEC(ZSTD(3)),
-    format             LowCardinality(String) CODEC(LZ4),
-    _topic             LowCardinality(String) CODEC(LZ4),
-    _partition         Int32 CODEC(ZSTD(1)),
-    _offset            Int64 CODEC(T64, LZ4),
-    _ver               UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(received_at))) CODEC(T64, LZ4),
+    project_id         LowCardinality(String) COMMENT 'the project that the key of the sender belongs to' CODEC(LZ4),
+    event_id           UUID
+        COMMENT 'the UUID of the event, as sent or made by the gateway, unique within a project' CODEC(ZSTD(1)),
+    id_time            DateTime('UTC')
+        COMMENT 'the time in the identity of the event: that of a UUIDv7, else the timestamp as sent, else 1970' CODEC(Delta, ZSTD(1)),
+    timestamp          DateTime64(3, 'UTC')
+        COMMENT 'when the event happened (UTC), corrected if the clock of the sender was wrong' CODEC(T64, LZ4),
+    client_timestamp   DateTime64(3, 'UTC')
+        COMMENT 'the timestamp as sent (UTC), 1970-01-01 if there was none' CODEC(T64, LZ4),
+    timestamp_adjusted Bool
+        COMMENT 'true if the timestamp could not be right and the time received replaced it' CODEC(ZSTD(1)),
+    received_at        DateTime64(3, 'UTC')
+        COMMENT 'when the gateway received the event (UTC), retention counts from here' CODEC(T64, LZ4),
+    inserted_at        DateTime64(3, 'UTC') DEFAULT now64(3)
+        COMMENT 'when the row was inserted (UTC)' CODEC(Delta, ZSTD(1)),
+    level              Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5)
+        COMMENT 'debug < info < warning < error < fatal: critical, warn and so on are stored as these' CODEC(ZSTD(1)),
+    message            String COMMENT 'the first 64 KiB of the message' CODEC(ZSTD(1)),
+    fingerprint        UInt64 COMMENT 'the hash that groups events into issues' CODEC(LZ4),
+    issue_id           String ALIAS lower(leftPad(hex(fingerprint), 16, '0'))
+        COMMENT 'the fingerprint as 16 hex digits, because JSON would round the number',
+    exception_type     LowCardinality(String) COMMENT 'the type of the exception, empty if there is none' CODEC(LZ4),
+    exception_value    String COMMENT 'the text of the exception, empty if there is none' CODEC(ZSTD(1)),
+    environment        LowCardinality(String) COMMENT 'the environment as sent, such as production' CODEC(LZ4),
+    release            LowCardinality(String) COMMENT 'the release as sent' CODEC(LZ4),
+    platform           LowCardinality(String) COMMENT 'the platform as sent, such as javascript' CODEC(LZ4),
+    server_name        LowCardinality(String) COMMENT 'the server as sent' CODEC(LZ4),
+    transaction        LowCardinality(String) COMMENT 'the endpoint, page or job as sent' CODEC(LZ4),
+    trace_id           String COMMENT 'the trace that the event belongs to, empty if there is none' CODEC(ZSTD(1)),
+    user_id            String COMMENT 'the id of the user, empty if there is none' CODEC(ZSTD(1)),
+    user_email         String COMMENT 'the email address of the user, empty if there is none' CODEC(ZSTD(1)),
+    sdk_name           LowCardinality(String) COMMENT 'the name of the SDK that sent the event' CODEC(LZ4),
+    sdk_version        LowCardinality(String) COMMENT 'the version of the SDK that sent the event' CODEC(LZ4),
+    tags               Map(LowCardinality(String), String)
+        COMMENT 'the first 256 tags: tags[''name''] is empty if the event lacks the tag' CODEC(LZ4),
+    payload            String
+        COMMENT 'the event as sent, as JSON: JSONExtractString(payload, ''user'', ''name'') reads a field' CODEC(ZSTD(3)),
+    format             LowCardinality(String)
+        COMMENT 'the protocol whose JSON the payload is, empty for the native one' CODEC(LZ4),
+    _topic             LowCardinality(String)
+        COMMENT 'the Kafka topic of the record that the row was made from' CODEC(LZ4),
+    _partition         Int32 COMMENT 'the Kafka partition of that record' CODEC(ZSTD(1)),
+    _offset            Int64 COMMENT 'the Kafka offset of that record' CODEC(T64, LZ4),
+    _ver               UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(received_at)))
+        COMMENT 'the version for merging: the first copy received wins' CODEC(T64, LZ4),
 
     INDEX timestamp_range timestamp TYPE minmax GRANULARITY 1,
     INDEX offset_range (_partition, _offset) TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/events_local', '{replica}', _ver)
-PARTITION BY toYYYYMM(id_time)
-ORDER BY (toYYYYMM(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id)
+PARTITION BY toRelativeDayNum(id_time) % 128
+ORDER BY (
+    toRelativeDayNum(id_time) % 128, toDate(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id
+)
 TTL toDateTime(received_at) + toIntervalSecond(172800)
 SETTINGS replicated_deduplication_window = 10000,
     replicated_deduplication_window_seconds = 604800,
@@ -48,12 +64,50 @@ SETTINGS replicated_deduplication_window = 10000,
     min_bytes_for_wide_part = 67108864,
     merge_selector_base = 64,
     min_age_to_force_merge_seconds = 3600,
-    min_age_to_force_merge_on_partition_only = 1;
+    min_age_to_force_merge_on_partition_only = 1
+COMMENT 'The rows behind the view events: resends of an event may be here until they are merged. Query events instead.';
 
 CREATE TABLE IF NOT EXISTS events_raw ON CLUSTER 'my-cluster_1.a' AS events_local
-ENGINE = Distributed('my-cluster_1.a', 'elsewhere', 'events_local', xxHash64(concat(project_id, toString(event_id))));
+ENGINE = Distributed('my-cluster_1.a', 'elsewhere', 'events_local', xxHash64(concat(project_id, toString(event_id))))
+COMMENT 'The rows behind the view events: resends of an event may be here until they are merged. Query events instead.';
 
-CREATE VIEW IF NOT EXISTS events ON CLUSTER 'my-cluster_1.a' AS
+CREATE VIEW IF NOT EXISTS events ON CLUSTER 'my-cluster_1.a'
+(
+    project_id         LowCardinality(String) COMMENT 'the project that the key of the sender belongs to',
+    event_id           UUID COMMENT 'the UUID of the event, as sent or made by the gateway, unique within a project',
+    timestamp          DateTime64(3, 'UTC')
+        COMMENT 'when the event happened (UTC), corrected if the clock of the sender was wrong',
+    client_timestamp   DateTime64(3, 'UTC') COMMENT 'the timestamp as sent (UTC), 1970-01-01 if there was none',
+    timestamp_adjusted Bool COMMENT 'true if the timestamp could not be right and the time received replaced it',
+    received_at        DateTime64(3, 'UTC')
+        COMMENT 'when the gateway received the event (UTC), retention counts from here',
+    inserted_at        DateTime64(3, 'UTC') COMMENT 'when the row was inserted (UTC)',
+    level              Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5)
+        COMMENT 'debug < info < warning < error < fatal: critical, warn and so on are stored as these',
+    message            String COMMENT 'the first 64 KiB of the message',
+    fingerprint        UInt64 COMMENT 'the hash that groups events into issues',
+    issue_id           String COMMENT 'the fingerprint as 16 hex digits, because JSON would round the number',
+    exception_type     LowCardinality(String) COMMENT 'the type of the exception, empty if there is none',
+    exception_value    String COMMENT 'the text of the exception, empty if there is none',
+    environment        LowCardinality(String) COMMENT 'the environment as sent, such as production',
+    release            LowCardinality(String) COMMENT 'the release as sent',
+    platform           LowCardinality(String) COMMENT 'the platform as sent, such as javascript',
+    server_name        LowCardinality(String) COMMENT 'the server as sent',
+    transaction        LowCardinality(String) COMMENT 'the endpoint, page or job as sent',
+    trace_id           String COMMENT 'the trace that the event belongs to, empty if there is none',
+    user_id            String COMMENT 'the id of the user, empty if there is none',
+    user_email         String COMMENT 'the email address of the user, empty if there is none',
+    sdk_name           LowCardinality(String) COMMENT 'the name of the SDK that sent the event',
+    sdk_version        LowCardinality(String) COMMENT 'the version of the SDK that sent the event',
+    tags               Map(LowCardinality(String), String)
+        COMMENT 'the first 256 tags: tags[''name''] is empty if the event lacks the tag',
+    payload            String
+        COMMENT 'the event as sent, as JSON: JSONExtractString(payload, ''user'', ''name'') reads a field',
+    _topic             LowCardinality(String) COMMENT 'the Kafka topic of the record that the row was made from',
+    _partition         Int32 COMMENT 'the Kafka partition of that record',
+    _offset            Int64 COMMENT 'the Kafka offset of that record'
+)
+COMMENT 'One row for each event: the first copy received. Fresh within seconds. Name a project_id and a range of timestamp.' AS
 SELECT
     project_id, event_id, timestamp, client_timestamp, timestamp_adjusted, received_at, inserted_at, level, message,
     fingerprint, issue_id, exception_type, exception_value, environment, release, platform, server_name, transaction,
@@ -61,7 +115,20 @@ SELECT
 FROM events_raw FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1;
 
-CREATE VIEW IF NOT EXISTS issues ON CLUSTER 'my-cluster_1.a' AS
+CREATE VIEW IF NOT EXISTS issues ON CLUSTER 'my-cluster_1.a'
+(
+    project_id  LowCardinality(String) COMMENT 'the project that the key of the sender belongs to',
+    fingerprint UInt64 COMMENT 'the hash that all events of the issue share',
+    issue_id    String COMMENT 'the fingerprint as 16 hex digits, because JSON would round the number',
+    first_seen  DateTime64(3, 'UTC') COMMENT 'the timestamp of the first event (UTC)',
+    last_seen   DateTime64(3, 'UTC') COMMENT 'the timestamp of the last event (UTC)',
+    events      UInt64 COMMENT 'how many events the issue has, resends never count',
+    users       UInt64 COMMENT 'how many users with an id the issue has, exactly',
+    level       Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5)
+        COMMENT 'the level of the last event',
+    message     String COMMENT 'the message of the last event'
+)
+COMMENT 'One row for each issue: all events of a project with the same fingerprint. It reads all of them, so name a project_id.' AS
 SELECT
     project_id,
     fingerprint,
@@ -75,7 +142,16 @@ SELECT
 FROM events AS e
 GROUP BY project_id, fingerprint;
 
-CREATE VIEW IF NOT EXISTS events_per_minute ON CLUSTER 'my-cluster_1.a' AS
+CREATE VIEW IF NOT EXISTS events_per_minute ON CLUSTER 'my-cluster_1.a'
+(
+    project_id  LowCardinality(String) COMMENT 'the project that the key of the sender belongs to',
+    minute      DateTime('UTC') COMMENT 'the minute of the timestamp (UTC)',
+    environment LowCardinality(String) COMMENT 'the environment as sent, such as production',
+    level       Enum8('debug' = 1, 'info' = 2, 'warning' = 3, 'error' = 4, 'fatal' = 5)
+        COMMENT 'debug < info < warning < error < fatal: critical, warn and so on are stored as these',
+    events      UInt64 COMMENT 'how many events, resends never count'
+)
+COMMENT 'Events by project, minute, environment and level. Minutes without events have no row. Sum the column events.' AS
 SELECT
     project_id,
     toStartOfMinute(e.timestamp) AS minute,
@@ -87,14 +163,19 @@ GROUP BY project_id, minute, environment, level;
 
 CREATE TABLE IF NOT EXISTS outcomes_local ON CLUSTER 'my-cluster_1.a'
 (
-    project_id LowCardinality(String) CODEC(LZ4),
-    minute     DateTime('UTC') CODEC(Delta, ZSTD(1)),
-    protocol   LowCardinality(String) CODEC(LZ4),
-    outcome    LowCardinality(String) CODEC(LZ4),
-    reason     LowCardinality(String) CODEC(LZ4),
-    category   LowCardinality(String) CODEC(LZ4),
-    source     UUID CODEC(ZSTD(1)),
-    events     UInt64 CODEC(T64, LZ4)
+    project_id LowCardinality(String)
+        COMMENT 'the project, empty for requests without a valid key, and for records without valid headers' CODEC(LZ4),
+    minute     DateTime('UTC') COMMENT 'the minute of receipt (UTC)' CODEC(Delta, ZSTD(1)),
+    protocol   LowCardinality(String)
+        COMMENT 'native, sentry, otlp, segment and so on, unknown for a record that does not say' CODEC(LZ4),
+    outcome    LowCardinality(String)
+        COMMENT 'accepted, rejected, rate_limited, filtered, dead_lettered or client_dropped' CODEC(LZ4),
+    reason     LowCardinality(String)
+        COMMENT 'why: the code of the answer, the processing step, the reason of the dead letter or of the client' CODEC(LZ4),
+    category   LowCardinality(String)
+        COMMENT 'of client_dropped: what was dropped, such as error or transaction' CODEC(LZ4),
+    source     UUID COMMENT 'what counted: a process, a range of a partition, or one record' CODEC(ZSTD(1)),
+    events     UInt64 COMMENT 'how many events' CODEC(T64, LZ4)
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/outcomes_local', '{replica}', events)
 PARTITION BY toYear(minute)
@@ -102,12 +183,28 @@ ORDER BY (toYear(minute), project_id, minute, outcome, protocol, reason, categor
 TTL minute + toIntervalSecond(172800)
 SETTINGS replicated_deduplication_window = 0,
     fsync_after_insert = 1,
-    fsync_part_directory = 1;
+    fsync_part_directory = 1
+COMMENT 'Counts behind the view outcomes. Rows with the same key are one count, the largest. Query outcomes instead.';
 
 CREATE TABLE IF NOT EXISTS outcomes_raw ON CLUSTER 'my-cluster_1.a' AS outcomes_local
-ENGINE = Distributed('my-cluster_1.a', 'elsewhere', 'outcomes_local', xxHash64(toString(source)));
+ENGINE = Distributed('my-cluster_1.a', 'elsewhere', 'outcomes_local', xxHash64(toString(source)))
+COMMENT 'Counts behind the view outcomes. Rows with the same key are one count, the largest. Query outcomes instead.';
 
-CREATE VIEW IF NOT EXISTS outcomes ON CLUSTER 'my-cluster_1.a' AS
+CREATE VIEW IF NOT EXISTS outcomes ON CLUSTER 'my-cluster_1.a'
+(
+    project_id LowCardinality(String)
+        COMMENT 'the project, empty for requests without a valid key, and for records without valid headers',
+    minute     DateTime('UTC') COMMENT 'the minute of receipt (UTC)',
+    protocol   LowCardinality(String)
+        COMMENT 'native, sentry, otlp, segment and so on, unknown for a record that does not say',
+    outcome    LowCardinality(String)
+        COMMENT 'accepted, rejected, rate_limited, filtered, dead_lettered or client_dropped',
+    reason     LowCardinality(String)
+        COMMENT 'why: the code of the answer, the processing step, the reason of the dead letter or of the client',
+    events     UInt64 COMMENT 'how many events',
+    category   LowCardinality(String) COMMENT 'of client_dropped: what was dropped, such as error or transaction'
+)
+COMMENT 'What became of everything that was sent, by minute of receipt. Sum the column events, accepted is the number of rows in events.' AS
 SELECT
     project_id,
     minute,
