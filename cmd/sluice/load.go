@@ -2,20 +2,51 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"os"
 
+	"sluice/internal/backfill"
 	"sluice/internal/load"
 	"sluice/internal/process"
 )
 
 type loadCmd struct {
 	load.Config
+	Import backfill.Config `embed:""`
 }
 
 func (c loadCmd) run(ctx context.Context, out, progress io.Writer) error {
+	if len(c.Import.From) > 0 {
+		return c.importFiles(ctx, out, progress)
+	}
 	report, err := load.New(c.Config, out, progress).Run(ctx)
 	if err != nil {
 		return err
+	}
+	if !report.OK() {
+		return process.ErrReported
+	}
+	return nil
+}
+
+// importFiles sends the events of files in place of generated ones.
+func (c loadCmd) importFiles(ctx context.Context, out, progress io.Writer) error {
+	for name, set := range map[string]bool{
+		"--events": c.Events > 0, "--duration": c.Duration > 0, "--repeat": c.Repeat > 0, "--verify": c.Verify,
+		"--ledger": c.Ledger != "",
+	} {
+		if set {
+			return errors.New(name + ": goes with generated events, not with --from")
+		}
+	}
+	report, err := backfill.New(c.Import, backfill.Target{
+		URL: c.URL, Key: c.Key, Bulk: c.Bulk, Connections: c.Connections, Rate: c.Rate, Gzip: c.Gzip,
+		Timeout: c.Timeout, GiveUp: c.GiveUp, Connect: c.Connect, JSON: c.JSON,
+	}, os.Stdin, out, progress).Run(ctx)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
 	}
 	if !report.OK() {
 		return process.ErrReported

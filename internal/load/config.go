@@ -30,7 +30,7 @@ type Config struct {
 	Duration time.Duration `name:"duration" default:"0s" placeholder:"D" help:"How long to send new events, e.g. 90s. The run then still resends events until they are acknowledged. 0: until --events are sent."`
 	Rate     float64       `name:"rate" default:"0" placeholder:"R" help:"Events a second, on a fixed schedule. Latency counts from the scheduled time, so it includes the wait behind slow answers. 0: as fast as the connections allow."`
 
-	Bulk        int  `name:"bulk" default:"1" help:"Events per request, at most 10000. 0 or 1: the endpoint for single events; more: the bulk endpoint."`
+	Bulk        int  `name:"bulk" default:"0" help:"Events per request, at most 10000. 1: the endpoint for single events; more: the bulk endpoint. 0: 1, but 500 with --from and --realistic."`
 	Connections int  `name:"connections" default:"16" help:"Connections, and so concurrent requests."`
 	EventSize   int  `name:"event-size" default:"200" help:"Size of an event's JSON in bytes, at least about 200. Larger events have a stack trace, a user and free text."`
 	Gzip        bool `name:"gzip" help:"Compress request bodies with gzip."`

@@ -27,6 +27,9 @@ var everyProgram = []string{
 	"shorten-retention", "since", "spool-dir", "spool-max-age", "spool-max-bytes", "status", "timeout",
 	"topic-retention", "topic-retention-bytes", "trusted-proxies", "until", "url", "use-existing", "verify",
 	"verify-settle", "verify-timeout", "wait",
+
+	// sluice load --from and --realistic
+	"days", "from", "realistic", "rejects", "restart", "state", "write",
 }
 
 // Known reports whether the list of all programs' flags contains flag.
