@@ -21,6 +21,9 @@ func (c loadCmd) run(ctx context.Context, out, progress io.Writer) error {
 	if len(c.Import.From) > 0 {
 		return c.importFiles(ctx, out, progress)
 	}
+	if c.Import.State != "" || c.Import.Rejects != "" || c.Import.Restart || c.Import.DryRun {
+		return errors.New("--state, --rejects, --restart and --dry-run go with --from FILE")
+	}
 	report, err := load.New(c.Config, out, progress).Run(ctx)
 	if err != nil {
 		return err
@@ -33,12 +36,15 @@ func (c loadCmd) run(ctx context.Context, out, progress io.Writer) error {
 
 // importFiles sends the events of files in place of generated ones.
 func (c loadCmd) importFiles(ctx context.Context, out, progress io.Writer) error {
-	for name, set := range map[string]bool{
-		"--events": c.Events > 0, "--duration": c.Duration > 0, "--repeat": c.Repeat > 0, "--verify": c.Verify,
-		"--ledger": c.Ledger != "",
+	for _, flag := range []struct {
+		name string
+		set  bool
+	}{
+		{"--events", c.Events > 0}, {"--duration", c.Duration > 0}, {"--repeat", c.Repeat > 0}, {"--verify", c.Verify},
+		{"--ledger", c.Ledger != ""}, {"--realistic", c.Realistic}, {"--write", c.Write != ""},
 	} {
-		if set {
-			return errors.New(name + ": goes with generated events, not with --from")
+		if flag.set {
+			return errors.New(flag.name + ": goes with generated events, not with --from")
 		}
 	}
 	report, err := backfill.New(c.Import, backfill.Target{

@@ -70,6 +70,7 @@ type expected struct {
 	level       string
 	environment string
 	millis      int64
+	slack       int64 // by how much the stored time may differ, in milliseconds
 }
 
 // append appends the JSON of the event with this index to buf. Small events have only the essential fields. Larger

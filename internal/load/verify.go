@@ -35,7 +35,7 @@ type row struct {
 
 // verifier compares a ledger with a store.
 type verifier struct {
-	gen          generator
+	gen          contents
 	ledger       *ledger
 	claimed      int64 // number of indexes handed out
 	acknowledged int64
@@ -74,7 +74,7 @@ func (v *verifier) await(ctx context.Context) (Verification, error) {
 	changed, noted := time.Now(), time.Now()
 	for {
 		asked := time.Now()
-		n, err := v.store.count(ctx, v.gen.run)
+		n, err := v.store.count(ctx, v.gen.name())
 		now := time.Now()
 		if err == nil && n != seen {
 			seen, changed = n, now
@@ -112,7 +112,7 @@ func pollInterval(took, settle time.Duration) time.Duration {
 func (v *verifier) compare(ctx context.Context) (Verification, error) {
 	v.ledger.forget()
 	c := comparison{verifier: v, project: v.project}
-	if err := v.store.rows(ctx, v.gen.run, c.row); err != nil {
+	if err := v.store.rows(ctx, v.gen.name(), c.row); err != nil {
 		return c.result, fmt.Errorf("read the rows: %w", err)
 	}
 	v.ledger.each(v.claimed, func(index int64, m mark) {
