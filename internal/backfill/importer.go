@@ -97,8 +97,8 @@ func (im *Importer) importFile(ctx context.Context, name string) (file File, err
 	if err == nil && src.changed() {
 		err = fmt.Errorf("%s changed while it was read: import it again with --restart once it is complete", name)
 	}
-	file = file.with(front.now())
-	return file, errors.Join(err, front.finish(err == nil))
+	err = errors.Join(err, front.finish(err == nil))
+	return file.with(front.now()), err
 }
 
 // start reads the progress of an input and moves to where it ended.
