@@ -1,7 +1,7 @@
 // Package backfill is the engine of `sluice load --from`. It sends the events of files to a gateway, and each event
 // becomes one row, however often the import is killed and run again.
 //
-//	file ─▶ source ─▶ splitter ─▶ checker ─▶ batch ─▶ sender (one per connection) ─▶ frontier ─▶ progress file
+//	file ▶ source ▶ splitter ▶ checker ▶ batch ▶ sender ▶ frontier ▶ progress file
 //
 // Three rules make an import exact:
 //

@@ -61,11 +61,12 @@ func readState(path string) (*state, error) {
 	}
 	var s state
 	if err := json.Unmarshal(text, &s); err != nil || s.Version == 0 || s.Offset < 0 || s.Line < 0 {
-		return nil, fmt.Errorf("%s is not the progress of an import: name another file with --state, or remove it", path)
+		return nil, fmt.Errorf("%s is not the progress of an import: name another file with --state, or remove it",
+			path)
 	}
 	if s.Version != stateVersion {
-		return nil, fmt.Errorf("%s was written by another version of sluice: --restart sends the file from its beginning; "+
-			"events that were sent before stay one row each", path)
+		return nil, fmt.Errorf("%s was written by another version of sluice: "+
+			"--restart sends the file from its beginning; events that were sent before stay one row each", path)
 	}
 	return &s, nil
 }

@@ -109,8 +109,9 @@ func (s *scene) appendCrumbs(buf []byte, r *prng) []byte {
 
 // runtimes are the contexts of programs on servers.
 var runtimes = map[string]string{
-	"node":   `"runtime":{"name":"node","version":"v22.12.0"},"os":{"name":"Linux","kernel_version":"6.1.112"}`,
-	"go":     `"runtime":{"name":"go","version":"go1.26.1","go_maxprocs":4,"go_numroutines":118},"os":{"name":"linux"}`,
+	"node": `"runtime":{"name":"node","version":"v22.12.0"},"os":{"name":"Linux","kernel_version":"6.1.112"}`,
+	"go": `"runtime":{"name":"go","version":"go1.26.1","go_maxprocs":4,"go_numroutines":118},` +
+		`"os":{"name":"linux"}`,
 	"java":   `"runtime":{"name":"Eclipse Adoptium","version":"21.0.5"},"os":{"name":"Linux","version":"6.1.112"}`,
 	"python": `"runtime":{"name":"CPython","version":"3.13.1","build":"3.13.1 (main) [GCC 12.2.0]"}`,
 }
@@ -132,7 +133,8 @@ func (s *scene) appendContexts(buf []byte, r *prng) []byte {
 	if s.step.service == worker || !s.known {
 		return buf
 	}
-	buf = append(buf, `,"request":{"method":"POST","url":"https://api.shop.example/api","headers":{"Accept":"application/json","X-Request-Id":"`...)
+	buf = append(buf, `,"request":{"method":"POST","url":"https://api.shop.example/api",`+
+		`"headers":{"Accept":"application/json","X-Request-Id":"`...)
 	buf = appendHex16(buf, r.next())
 	return append(buf, `"}}`...)
 }

@@ -36,14 +36,16 @@ var logTexts = [...][]logText{
 	},
 	billing: {
 		text("INFO", "info", "com.shop.billing.PaymentService", "captured payment %u in %d ms"),
-		text("INFO", "info", "com.zaxxer.hikari.HikariPool", "HikariPool-1 - Pool stats (total=%n, active=%n, idle=%n)"),
+		text("INFO", "info", "com.zaxxer.hikari.HikariPool", "HikariPool-1 - Pool stats (total=%n, "+
+			"active=%n, idle=%n)"),
 		text("WARN", "warning", "com.shop.billing.BankClient", "the bank answered after %d ms, retrying"),
 		text("TRACE", "debug", "com.shop.billing.Ledger", "booked entry %n"),
 		text("ERROR", "error", "com.shop.billing.BankClient", "giving up on payment %u after %n attempts"),
 	},
 	catalog: {
 		text("INFO", "info", "catalog.search", "reindexed %n products in %d ms"),
-		text("DEBUG", "debug", "django.db.backends", "(%d) SELECT \"catalog_product\".\"id\" FROM \"catalog_product\" WHERE id = %n"),
+		text("DEBUG", "debug", "django.db.backends", "(%d) SELECT \"catalog_product\".\"id\" FROM "+
+			"\"catalog_product\" WHERE id = %n"),
 		text("WARNING", "warning", "catalog.search", "slow query took %d ms for product %n"),
 		text("INFO", "info", "catalog.import", "imported feed %n: %n rows, %n skipped"),
 	},
@@ -128,7 +130,8 @@ func (s *scene) appendAPI(buf []byte, f *Facts) []byte {
 	buf = strconv.AppendInt(buf, int64(status), 10)
 	buf = append(buf, `,"bytes":`...)
 	buf = strconv.AppendInt(buf, int64(400+3000*r.tail()), 10)
-	buf = append(buf, `}},"url":{"domain":"api.shop.example","scheme":"https","port":443},"upstream":{"connect_ms":`...)
+	buf = append(buf, `}},"url":{"domain":"api.shop.example","scheme":"https","port":443},`+
+		`"upstream":{"connect_ms":`...)
 	buf = appendMillis(buf, millis*0.03)
 	buf = append(buf, `,"db_ms":`...)
 	buf = appendMillis(buf, millis*0.6*r.unit())

@@ -33,14 +33,17 @@ type toPage struct {
 }
 
 var abouts = [pages]about{
-	home: {"/", "GET /api/home", "", "Home", 60, []toPage{{.35, category}, {.25, search}, {.15, product}, {.05, account}}},
+	home: {"/", "GET /api/home", "", "Home", 60,
+		[]toPage{{.35, category}, {.25, search}, {.15, product}, {.05, account}}},
 	category: {"/c/:category", "GET /api/categories/{slug}/products", "", "Category", 95,
 		[]toPage{{.6, product}, {.1, search}, {.1, category}}},
 	search: {"/search", "GET /api/search", "Products Searched", "Search", 180, []toPage{{.57, product}, {.15, search}}},
 	product: {"/p/:slug", "GET /api/products/{id}", "Product Viewed", "Product", 75,
 		[]toPage{{.3, cart}, {.25, product}, {.15, category}}},
-	cart:         {"/cart", "POST /api/cart/items", "Product Added", "Cart", 110, []toPage{{.52, checkoutPage}, {.18, product}}},
-	checkoutPage: {"/checkout", "POST /api/checkout", "Checkout Started", "Checkout", 240, []toPage{{.74, payment}, {.06, cart}}},
+	cart: {"/cart", "POST /api/cart/items", "Product Added", "Cart", 110,
+		[]toPage{{.52, checkoutPage}, {.18, product}}},
+	checkoutPage: {"/checkout", "POST /api/checkout", "Checkout Started", "Checkout", 240,
+		[]toPage{{.74, payment}, {.06, cart}}},
 	payment: {"/checkout/payment", "POST /api/payments", "Payment Info Entered", "Payment", 820,
 		[]toPage{{.86, done}, {.05, payment}}},
 	done:    {"/checkout/done", "GET /api/orders/{id}", "Order Completed", "Thank you", 90, []toPage{{.08, home}}},

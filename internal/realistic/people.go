@@ -46,7 +46,8 @@ var (
 		"noah", "olga", "pavel", "quinn", "rosa", "sven", "tara", "umut", "vera", "wen", "yara", "zoe",
 	}
 	lastNames = []string{
-		"adler", "brandt", "costa", "diaz", "eriksen", "fischer", "garcia", "haas", "ivanova", "jensen", "keller", "lopez",
+		"adler", "brandt", "costa", "diaz", "eriksen", "fischer", "garcia", "haas", "ivanova", "jensen", "keller",
+		"lopez",
 		"meyer", "novak", "okafor", "petrov", "quist", "rossi", "santos", "tanaka", "ueda", "vogel", "weber", "young",
 	}
 	mailHosts = []string{"example.com", "example.net", "example.org", "mail.example.com"}

@@ -121,7 +121,8 @@ func repeat(r *prng, steps *[maxSteps]step) int {
 var (
 	loggers = []serviceNo{worker, worker, worker, storefront, checkout, catalog, billing}
 	failing = []serviceNo{
-		web, web, web, web, storefront, storefront, storefront, checkout, checkout, catalog, catalog, billing, worker, worker,
+		web, web, web, web, storefront, storefront, storefront, checkout, checkout, catalog, catalog, billing,
+		worker, worker,
 	}
 )
 

@@ -7,32 +7,44 @@ type browser struct{ name, agent, context string }
 
 var browsers = []browser{
 	{
-		"Chrome 131", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
-		`"browser":{"name":"Chrome","version":"131.0.0"},"os":{"name":"Windows","version":">=10"},"device":{"family":"Desktop"}`,
+		"Chrome 131", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) " +
+			"Chrome/131.0.0.0 Safari/537.36",
+		`"browser":{"name":"Chrome","version":"131.0.0"},"os":{"name":"Windows","version":">=10"},` +
+			`"device":{"family":"Desktop"}`,
 	},
 	{
-		"Chrome 130", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36",
-		`"browser":{"name":"Chrome","version":"130.0.0"},"os":{"name":"Mac OS X","version":"10.15.7"},"device":{"family":"Mac"}`,
+		"Chrome 130", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like " +
+			"Gecko) Chrome/130.0.0.0 Safari/537.36",
+		`"browser":{"name":"Chrome","version":"130.0.0"},"os":{"name":"Mac OS X","version":"10.15.7"},` +
+			`"device":{"family":"Mac"}`,
 	},
 	{
-		"Mobile Safari 18", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
-		`"browser":{"name":"Mobile Safari","version":"18.1"},"os":{"name":"iOS","version":"18.1"},"device":{"family":"iPhone"}`,
+		"Mobile Safari 18", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 " +
+			"(KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
+		`"browser":{"name":"Mobile Safari","version":"18.1"},"os":{"name":"iOS","version":"18.1"},` +
+			`"device":{"family":"iPhone"}`,
 	},
 	{
-		"Chrome Mobile 131", "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36",
-		`"browser":{"name":"Chrome Mobile","version":"131.0.0"},"os":{"name":"Android","version":"10"},"device":{"family":"K"}`,
+		"Chrome Mobile 131", "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) " +
+			"Chrome/131.0.0.0 Mobile Safari/537.36",
+		`"browser":{"name":"Chrome Mobile","version":"131.0.0"},"os":{"name":"Android","version":"10"},` +
+			`"device":{"family":"K"}`,
 	},
 	{
 		"Firefox 133", "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0",
 		`"browser":{"name":"Firefox","version":"133.0"},"os":{"name":"Linux"},"device":{"family":"Desktop"}`,
 	},
 	{
-		"Safari 18", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15",
-		`"browser":{"name":"Safari","version":"18.1"},"os":{"name":"Mac OS X","version":"10.15.7"},"device":{"family":"Mac"}`,
+		"Safari 18", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like " +
+			"Gecko) Version/18.1 Safari/605.1.15",
+		`"browser":{"name":"Safari","version":"18.1"},"os":{"name":"Mac OS X","version":"10.15.7"},` +
+			`"device":{"family":"Mac"}`,
 	},
 	{
-		"Edge 131", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Edg/131.0.0.0",
-		`"browser":{"name":"Edge","version":"131.0.0"},"os":{"name":"Windows","version":">=10"},"device":{"family":"Desktop"}`,
+		"Edge 131", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) " +
+			"Chrome/131.0.0.0 Safari/537.36 Edg/131.0.0.0",
+		`"browser":{"name":"Edge","version":"131.0.0"},"os":{"name":"Windows","version":">=10"},` +
+			`"device":{"family":"Desktop"}`,
 	},
 }
 
@@ -43,12 +55,15 @@ func (s *scene) browser() *browser {
 }
 
 var (
-	categories = []string{"lamps", "chairs", "tables", "rugs", "shelves", "plants", "kitchen", "bath", "garden", "kids", "sale"}
-	queries    = []string{"lamp", "oak table", "white shelf", "rug 200x300", "chair set", "garden bench", "desk", "mirror", "sofa"}
-	campaigns  = []string{"", "", "", "", "newsletter", "black-friday", "spring", "retargeting", "influencer"}
-	referrers  = []string{"", "", "https://search.example/", "https://social.example/", "https://news.example/decor"}
-	screens    = []string{`1920,"height":1080`, `1440,"height":900`, `390,"height":844`, `412,"height":915`, `2560,"height":1440`}
-	locales    = []string{"de-DE", "de-DE", "fr-FR", "en-GB", "en-US", "nl-NL", "es-ES", "it-IT"}
+	categories = []string{"lamps", "chairs", "tables", "rugs", "shelves", "plants", "kitchen", "bath", "garden", "kids",
+		"sale"}
+	queries = []string{"lamp", "oak table", "white shelf", "rug 200x300", "chair set", "garden bench", "desk", "mirror",
+		"sofa"}
+	campaigns = []string{"", "", "", "", "newsletter", "black-friday", "spring", "retargeting", "influencer"}
+	referrers = []string{"", "", "https://search.example/", "https://social.example/", "https://news.example/decor"}
+	screens   = []string{`1920,"height":1080`, `1440,"height":900`, `390,"height":844`, `412,"height":915`,
+		`2560,"height":1440`}
+	locales = []string{"de-DE", "de-DE", "fr-FR", "en-GB", "en-US", "nl-NL", "es-ES", "it-IT"}
 )
 
 // appendProduct appends the fields of a page view or of a product event.

@@ -10,7 +10,7 @@ import (
 // Config chooses the events. The same Config gives the same bytes.
 type Config struct {
 	Seed uint64
-	// Events is how many events fill the period; 0: a million. A higher index begins the period anew, with other events.
+	// Events is how many events fill the period; 0: a million. A higher index begins the period anew, with others.
 	Events int64
 	// Days is the length of the period that ends at Until; 0: 30.
 	Days  int
