@@ -53,7 +53,7 @@ func TestRetries(t *testing.T) {
 	assert.Equal(t, []int{3, 3}, again)
 	assert.GreaterOrEqual(t, time.Since(start), 3*time.Second, "Retry-After is obeyed")
 	assert.Equal(t, counts{Accepted: 100}, f.counts)
-	assert.Equal(t, 100, j.gateway.received, "nothing was sent twice")
+	assert.Equal(t, 100, j.gateway.copies(), "nothing was sent twice")
 }
 
 // TestRefusals: events that the gateway refuses are reported by line, however the refusal is worded.
@@ -112,7 +112,7 @@ func TestRefusals(t *testing.T) {
 			}
 			f := j.imported(t)
 			assert.Equal(t, counts{Accepted: 81, Rejected: 19}, f.counts)
-			assert.Len(t, j.gateway.events, 81)
+			assert.Len(t, j.gateway.kept(), 81)
 			require.Len(t, f.Examples, maxListed)
 			assert.Contains(t, f.Examples[0], "line 7: ")
 			assert.Contains(t, f.Examples[0], "Seven.")
@@ -130,7 +130,7 @@ func TestHopeless(t *testing.T) {
 			return true
 		}
 		require.ErrorContains(t, j.run(t).err, want)
-		assert.LessOrEqual(t, j.gateway.requests, 4)
+		assert.LessOrEqual(t, j.gateway.count(), 4)
 	}
 	j := newJob(t, lines(5))
 	j.gateway.Close()
@@ -147,5 +147,5 @@ func TestDryRun(t *testing.T) {
 		f := j.imported(t)
 		assert.Equal(t, counts{Accepted: 100, Rejected: 1}, f.counts)
 	}
-	assert.Zero(t, j.gateway.requests)
+	assert.Zero(t, j.gateway.count())
 }

@@ -62,7 +62,7 @@ func TestForms(t *testing.T) {
 				f := r.report.Files[0]
 				assert.Equal(t, counts{Accepted: c.accepted, Rejected: c.bad}, f.counts, kind)
 				assert.Equal(t, c.lines, f.Lines, kind)
-				assert.Len(t, j.gateway.events, int(c.accepted), kind)
+				assert.Len(t, j.gateway.kept(), int(c.accepted), kind)
 				assert.Equal(t, c.bad == 0 && c.message == "", r.report.Passed, kind)
 				if c.bad > 0 {
 					assert.Contains(t, r.out, fmt.Sprintf("line %d: ", c.firstBadLine), kind)
@@ -113,7 +113,7 @@ func TestNotText(t *testing.T) {
 		j := newJob(t, text)
 		r := j.run(t)
 		require.ErrorContains(t, r.err, want)
-		assert.Zero(t, j.gateway.requests)
+		assert.Zero(t, j.gateway.count())
 		_, err := os.Stat(j.path + stateSuffix)
 		assert.ErrorIs(t, err, os.ErrNotExist)
 	}
@@ -145,7 +145,7 @@ func TestTruncated(t *testing.T) {
 	require.ErrorContains(t, j.run(t).err, "--restart", "the whole file is another file")
 	j.cfg.Restart = true
 	assert.EqualValues(t, 20_000, j.imported(t).Accepted)
-	assert.Len(t, j.gateway.events, 20_000, "what was sent before has the same ids")
+	assert.Len(t, j.gateway.kept(), 20_000, "what was sent before has the same ids")
 }
 
 // TestLineLimit: the largest event passes, with an id and without, and a byte more does not.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -61,6 +62,34 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	g.keep(r.Header.Get("Idempotency-Key"), events)
 	accept(w, len(events))
+}
+
+// locked runs fn while no request is served. A request whose client was stopped may be served later than its run.
+func (g *gateway) locked(fn func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	fn()
+}
+
+// seen returns the counts of requests and events, and the events.
+func (g *gateway) seen() (requests, received int, events map[string]string) {
+	g.locked(func() { requests, received, events = g.requests, g.received, maps.Clone(g.events) })
+	return requests, received, events
+}
+
+func (g *gateway) count() int {
+	n, _, _ := g.seen()
+	return n
+}
+
+func (g *gateway) copies() int {
+	_, n, _ := g.seen()
+	return n
+}
+
+func (g *gateway) kept() map[string]string {
+	_, _, events := g.seen()
+	return events
 }
 
 func (g *gateway) keep(key string, events []json.RawMessage) {

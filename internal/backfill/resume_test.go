@@ -47,7 +47,7 @@ func TestContinues(t *testing.T) {
 				}
 				panic(http.ErrAbortHandler)
 			}
-			for stop = 20; ; stop = j.gateway.requests + 20 {
+			for stop = 20; ; j.gateway.locked(func() { stop = j.gateway.requests + 20 }) {
 				r := j.run(t)
 				if r.err == nil {
 					break
@@ -63,13 +63,13 @@ func TestContinues(t *testing.T) {
 				require.NoError(t, f.Close())
 			}
 			distinct := map[string]bool{}
-			for _, raw := range j.gateway.events {
+			for _, raw := range j.gateway.kept() {
 				var e struct{ Message string }
 				require.NoError(t, json.Unmarshal([]byte(raw), &e))
 				distinct[e.Message] = true
 			}
 			assert.Len(t, distinct, 998, "%s %s", form, kind)
-			assert.Len(t, j.gateway.events, 998, "%s %s: one id each", form, kind)
+			assert.Len(t, j.gateway.kept(), 998, "%s %s: one id each", form, kind)
 			rejected, err := os.ReadFile(j.cfg.Rejects)
 			require.NoError(t, err)
 			assert.Equal(t, 2, bytes.Count(rejected, []byte("\n")))
@@ -107,10 +107,10 @@ func TestChangedInput(t *testing.T) {
 			t.Parallel()
 			j := newJob(t, lines(50))
 			j.imported(t)
-			before := j.gateway.received
+			before := j.gateway.copies()
 			c.change(t, j)
 			require.ErrorContains(t, j.run(t).err, c.want)
-			assert.Equal(t, before, j.gateway.received, "nothing was sent")
+			assert.Equal(t, before, j.gateway.copies(), "nothing was sent")
 			j.cfg.Restart, j.target.Key = true, "k"
 			assert.Positive(t, j.imported(t).Accepted)
 		})
@@ -121,7 +121,7 @@ func TestChangedInput(t *testing.T) {
 	require.ErrorContains(t, j.run(t).err, "bytes when its import began")
 	j.cfg.Restart = true
 	assert.EqualValues(t, 5001, j.imported(t).Accepted)
-	assert.Len(t, j.gateway.events, 5001, "the lines that were there keep their ids")
+	assert.Len(t, j.gateway.kept(), 5001, "the lines that were there keep their ids")
 }
 
 func overwrite(t *testing.T, j *job, text string) {
@@ -161,7 +161,7 @@ func TestStandardInput(t *testing.T) {
 	assert.EqualValues(t, 30, report.Files[0].Accepted)
 	j.cfg.State = j.path + ".state"
 	j.target.Connections, j.target.GiveUp = 1, time.Nanosecond
-	j.gateway.requests = 0
+	j.gateway.locked(func() { j.gateway.requests = 0 })
 	j.gateway.answer = func(n int, _ http.ResponseWriter, _ []json.RawMessage) bool {
 		if n > 2 {
 			panic(http.ErrAbortHandler)
@@ -170,14 +170,14 @@ func TestStandardInput(t *testing.T) {
 	}
 	_, err = run(lines(100))
 	require.ErrorContains(t, err, "run the same command again")
-	j.gateway.answer = nil
+	j.gateway.locked(func() { j.gateway.answer = nil })
 	_, err = run(lines(90))
 	require.ErrorContains(t, err, "begins differently")
 	report, err = run(lines(100))
 	require.NoError(t, err)
 	assert.EqualValues(t, 20, report.Files[0].ResumedAt)
 	assert.EqualValues(t, 100, report.Files[0].Accepted)
-	assert.Len(t, j.gateway.events, 130)
+	assert.Len(t, j.gateway.kept(), 130)
 }
 
 // TestStopped: Ctrl-C keeps the progress and says how to go on.
@@ -194,10 +194,10 @@ func TestStopped(t *testing.T) {
 	}
 	_, err := New(j.cfg, j.target, nil, io.Discard, io.Discard).Run(ctx)
 	require.ErrorIs(t, err, errContinue)
-	j.gateway.answer = nil
+	j.gateway.locked(func() { j.gateway.answer = nil })
 	f := j.imported(t)
 	assert.Positive(t, f.ResumedAt)
-	assert.Len(t, j.gateway.events, 500)
+	assert.Len(t, j.gateway.kept(), 500)
 }
 
 // TestNoProgressFile: if the progress cannot be kept, the import ends and says why.
