@@ -131,3 +131,37 @@ func set[T comparable](field *T, value T) {
 		*field = value
 	}
 }
+
+// These bound runs with --realistic.
+const (
+	realisticBulk  = 500
+	realisticBytes = 4 << 10 // the most that a realistic event takes, in bytes
+	maxDays        = 3650
+)
+
+// until returns the end of the period.
+func (c Contents) until(now time.Time) (time.Time, error) {
+	switch {
+	case c.Until != "":
+		at, err := time.Parse(time.RFC3339, c.Until)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("--until: %w", err)
+		}
+		return at.UTC(), nil
+	case c.Seed != 0:
+		return now.UTC().Truncate(24 * time.Hour), nil
+	default:
+		return now.UTC().Truncate(time.Second), nil
+	}
+}
+
+// expected is how many events the period is made for. A longer run begins the period anew.
+func (c Config) expected() int64 {
+	if c.Events > 0 {
+		return int64(c.Events)
+	}
+	if c.Rate > 0 {
+		return int64(c.Rate*c.Duration.Seconds()) + 1
+	}
+	return 1_000_000
+}

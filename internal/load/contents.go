@@ -1,7 +1,6 @@
 package load
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -27,14 +26,6 @@ type contents interface {
 	expect(index int64) expected
 }
 
-// way is how an event must be sent.
-type way struct {
-	// whole: the event has no id. Its request has an Idempotency-Key, and is always sent again as a whole.
-	whole bool
-	// skew is how far the sender's clock is ahead. The request says so with X-Sent-At.
-	skew time.Duration
-}
-
 // newContents returns the events that a run's settings ask for.
 func newContents(cfg Config, start time.Time) (contents, Origin, error) {
 	origin := Origin{Seed: cfg.Seed}
@@ -56,47 +47,6 @@ func newContents(cfg Config, start time.Time) (contents, Origin, error) {
 	origin.Run, origin.Until = s.name(), until.Format(time.RFC3339)
 	return s, origin, nil
 }
-
-// These bound runs with --realistic.
-const (
-	realisticBulk  = 500
-	realisticBytes = 4 << 10 // the most that a realistic event takes, in bytes
-	maxDays        = 3650
-)
-
-// until returns the end of the period.
-func (c Contents) until(now time.Time) (time.Time, error) {
-	switch {
-	case c.Until != "":
-		at, err := time.Parse(time.RFC3339, c.Until)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("--until: %w", err)
-		}
-		return at.UTC(), nil
-	case c.Seed != 0:
-		return now.UTC().Truncate(24 * time.Hour), nil
-	default:
-		return now.UTC().Truncate(time.Second), nil
-	}
-}
-
-// expected is how many events the period is made for. A longer run begins the period anew.
-func (c Config) expected() int64 {
-	if c.Events > 0 {
-		return int64(c.Events)
-	}
-	if c.Rate > 0 {
-		return int64(c.Rate*c.Duration.Seconds()) + 1
-	}
-	return 1_000_000
-}
-
-// name, way and find make a generator the contents of a run.
-func (g generator) name() string { return g.run }
-
-func (g generator) way(int64) way { return way{} }
-
-func (g generator) find(r *row) (index int64, ok bool) { return g.index(r.id) }
 
 // shownID is an id in the ledger file.
 func shownID(id uuid.UUID) string {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"sluice/internal/backoff"
 )
 
@@ -19,18 +17,6 @@ type store interface {
 	rows(ctx context.Context, run string, fn func(*row) error) error
 	// close closes the connection.
 	close() error
-}
-
-// row is an event in sluice.events.
-type row struct {
-	id          uuid.UUID
-	project     string
-	payload     string
-	message     string
-	level       string
-	environment string
-	millis      int64 // timestamp, in Unix milliseconds
-	adjusted    bool  // timestamp_adjusted
 }
 
 // verifier compares a ledger with a store.
