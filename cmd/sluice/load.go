@@ -3,19 +3,17 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
-	"sluice/internal/admin"
+	"sluice/internal/backfill"
 	"sluice/internal/load"
-	"sluice/internal/load/canary"
 	"sluice/internal/process"
-	"sluice/internal/settings"
 )
 
 type loadCmd struct {
 	load.Config
+	Import backfill.Config `embed:""`
 
 	Canary    bool          `name:"canary" help:"Send one small event every --every until stopped, and export on the admin port the time until each can be queried in ClickHouse. Of the other flags, only --url, --key, --project, --clickhouse and --timeout count."`
 	Every     time.Duration `name:"every" default:"30s" placeholder:"D" help:"With --canary: time between two events, at least 1s."`
@@ -25,8 +23,15 @@ type loadCmd struct {
 }
 
 func (c loadCmd) run(ctx context.Context, out, progress io.Writer) error {
-	if c.Canary {
+	switch {
+	case c.Canary && len(c.Import.From) > 0:
+		return errors.New("--canary and --from exclude each other")
+	case c.Canary:
 		return c.canary(ctx, progress)
+	case len(c.Import.From) > 0:
+		return c.importFiles(ctx, out, progress)
+	case c.Import.State != "" || c.Import.Rejects != "" || c.Import.Restart || c.Import.DryRun:
+		return errors.New("--state, --rejects, --restart and --dry-run go with --from FILE")
 	}
 	report, err := load.New(c.Config, out, progress).Run(ctx)
 	if err != nil {
@@ -36,29 +41,4 @@ func (c loadCmd) run(ctx context.Context, out, progress io.Writer) error {
 		return process.ErrReported
 	}
 	return nil
-}
-
-// canary runs until ctx ends:
-//
-//	canary ─▶ gateway, ClickHouse
-//	admin port ──▶ metrics
-func (c loadCmd) canary(ctx context.Context, logTo io.Writer) error {
-	if c.Events > 0 || c.Duration > 0 || c.Verify {
-		return errors.New("--canary runs until it is stopped: leave out --events, --duration and --verify")
-	}
-	if err := settings.CheckListen(c.AdminAddr); err != nil {
-		return fmt.Errorf("--admin-addr: %w", err)
-	}
-	return process.Serve(ctx, "sluice", c.Log, logTo, func(ctx context.Context, s process.Service) error {
-		bird, err := canary.New(canary.Config{
-			URL: c.URL, Key: c.Key, Project: c.Project, ClickHouse: c.ClickHouse, Every: c.Every,
-			LateAfter: c.LateAfter, Timeout: c.Timeout,
-		}, s.Metrics, s.Log)
-		if err != nil {
-			return err
-		}
-		fine := func() error { return nil }
-		server := &admin.Server{Addr: c.AdminAddr, Metrics: s.Metrics, Live: fine, Ready: fine}
-		return server.Around(ctx, bird.Run)
-	})
 }

@@ -20,6 +20,7 @@ func TestLoadVerifies(t *testing.T) {
 		"bulk":   {"--events", "20000", "--bulk", "500", "--repeat", "0.1"},
 		"single": {"--events", "1500", "--event-size", "1400"},
 		"gzip":   {"--events", "10000", "--bulk", "200", "--gzip"},
+		"story":  {"--events", "10000", "--realistic", "--repeat", "0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if code, out := runs(t, "sluice", p.load(flags...)...); code != 0 {

@@ -59,7 +59,7 @@ func (f failure) String() string {
 }
 
 // judge fills o from the answer to a request with these events. bulk: the request went to the bulk endpoint.
-func judge(o *outcome, g generator, indexes []int64, bulk bool, r reply) {
+func judge(o *outcome, g contents, indexes []int64, bulk bool, r reply) {
 	o.reset(len(indexes))
 	o.after = r.retryAfter
 	switch {
@@ -85,7 +85,7 @@ func judge(o *outcome, g generator, indexes []int64, bulk bool, r reply) {
 	}
 }
 
-// judgeSingle checks that the answer accepts the event's own id.
+// judgeSingle checks that the answer accepts the event's own id, or any if the event has none.
 func judgeSingle(o *outcome, id uuid.UUID, body []byte) {
 	var room [80]byte
 	usual := append(appendUUID(append(room[:0], `{"status":"accepted","event_id":"`...), id), `"}`...)
@@ -94,7 +94,8 @@ func judgeSingle(o *outcome, id uuid.UUID, body []byte) {
 			Status string    `json:"status"`
 			ID     uuid.UUID `json:"event_id"`
 		}
-		if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "accepted" || answer.ID != id {
+		if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "accepted" ||
+			answer.ID != id && id != uuid.Nil || answer.ID == uuid.Nil {
 			o.breach(reply{status: 202, body: body}, "the answer to event %s does not accept it", id)
 			return
 		}

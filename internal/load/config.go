@@ -30,7 +30,7 @@ type Config struct {
 	Duration time.Duration `name:"duration" default:"0s" placeholder:"D" help:"How long to send new events, e.g. 90s. The run then still resends events until they are acknowledged. 0: until --events are sent."`
 	Rate     float64       `name:"rate" default:"0" placeholder:"R" help:"Events a second, on a fixed schedule. Latency counts from the scheduled time, so it includes the wait behind slow answers. 0: as fast as the connections allow."`
 
-	Bulk        int  `name:"bulk" default:"1" help:"Events per request, at most 10000. 0 or 1: the endpoint for single events; more: the bulk endpoint."`
+	Bulk        int  `name:"bulk" default:"0" help:"Events per request, at most 10000. 1: the endpoint for single events; more: the bulk endpoint. 0: 1, but 500 with --from and --realistic."`
 	Connections int  `name:"connections" default:"16" help:"Connections, and so concurrent requests."`
 	EventSize   int  `name:"event-size" default:"200" help:"Size of an event's JSON in bytes, at least about 200. Larger events have a stack trace, a user and free text."`
 	Gzip        bool `name:"gzip" help:"Compress request bodies with gzip."`
@@ -47,7 +47,17 @@ type Config struct {
 
 	JSON   bool   `name:"json" help:"Print only the report, as one JSON document."`
 	Ledger string `name:"ledger" placeholder:"FILE" help:"Write the fate of each event to this file: one line per event with event_id, state and the XXH64 of its bytes, separated by tabs."`
-	Seed   uint64 `name:"seed" default:"0" placeholder:"N" help:"Seed of the events' contents; ids and times still differ in every run. 0: random."`
+
+	Contents `embed:""`
+}
+
+// Contents chooses what the events say.
+type Contents struct {
+	Seed      uint64 `name:"seed" default:"0" placeholder:"N" help:"Seed of the events' contents. Ids and times still differ in every run, but not with --realistic: the same seed and period give the same bytes. 0: random."`
+	Realistic bool   `name:"realistic" help:"Send events as the SDKs of an online shop would have sent them over some weeks: errors of six services with stack traces, logs, page views and product events of users, with releases, sessions and a daily and weekly rhythm. 0.5 to 3.5 KB each."`
+	Days      int    `name:"days" default:"30" help:"With --realistic: the length of the period that the events fill, in days. Keep it below the consumer's --max-event-age."`
+	Until     string `name:"until" placeholder:"TIME" help:"With --realistic: the end of the period, in RFC 3339. Default: now; with --seed the last midnight in UTC, so that runs of one day are the same."`
+	Write     string `name:"write" placeholder:"FILE" help:"Write the events to this file, one a line, and send nothing; compressed if its name ends with .gz or .zst. - is standard output."`
 }
 
 // Connection holds how the gateway is reached.
@@ -83,6 +93,11 @@ func (c Config) Validate() error {
 	check(c.Connections >= 1 && c.Connections <= 10_000, "--connections: must be between 1 and 10000")
 	check(c.EventSize >= 0 && c.EventSize <= maxEventBytes, "--event-size: must be between 0 and %d bytes",
 		maxEventBytes)
+	_, err = c.until(time.Now())
+	check(err == nil, "--until: not a time in RFC 3339, for instance 2026-11-28T00:00:00Z")
+	check(c.Days >= 0 && c.Days <= maxDays, "--days: must be between 1 and %d", maxDays)
+	check(!c.Realistic || c.Bulk*realisticBytes <= maxBulkBytes, "--bulk: must be at most %d with --realistic",
+		maxBulkBytes/realisticBytes)
 	check(c.Bulk*(max(c.EventSize, fixedBytes)+1)+1 <= maxBulkBytes || c.Bulk <= 1,
 		"--bulk %d of --event-size %d exceeds the %d bytes of a bulk request", c.Bulk, c.EventSize, maxBulkBytes)
 	check(c.Repeat >= 0 && c.Repeat <= 1, "--repeat: must be between 0 and 1")
@@ -97,12 +112,16 @@ func (c Config) Validate() error {
 
 // withDefaults fills in the zero fields of a caller without flags.
 func (c Config) withDefaults() Config {
+	if c.Realistic {
+		set(&c.Bulk, realisticBulk)
+	}
 	set(&c.URL, "http://127.0.0.1:8080")
 	set(&c.Key, "dev-key")
 	set(&c.ClickHouse, "clickhouse://127.0.0.1:9000/sluice")
 	set(&c.Connections, 16)
 	set(&c.EventSize, 200)
 	set(&c.Bulk, 1)
+	set(&c.Days, 30)
 	set(&c.Timeout, 30*time.Second)
 	set(&c.GiveUp, 2*time.Minute)
 	set(&c.Connect, 10*time.Second)
@@ -119,4 +138,38 @@ func set[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
+}
+
+// These bound runs with --realistic.
+const (
+	realisticBulk  = 500
+	realisticBytes = 4 << 10 // the most that a realistic event takes, in bytes
+	maxDays        = 3650
+)
+
+// until returns the end of the period.
+func (c Contents) until(now time.Time) (time.Time, error) {
+	switch {
+	case c.Until != "":
+		at, err := time.Parse(time.RFC3339, c.Until)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("--until: %w", err)
+		}
+		return at.UTC(), nil
+	case c.Seed != 0:
+		return now.UTC().Truncate(24 * time.Hour), nil
+	default:
+		return now.UTC().Truncate(time.Second), nil
+	}
+}
+
+// expected is how many events the period is made for. A longer run begins the period anew.
+func (c Config) expected() int64 {
+	if c.Events > 0 {
+		return int64(c.Events)
+	}
+	if c.Rate > 0 {
+		return int64(c.Rate*c.Duration.Seconds()) + 1
+	}
+	return 1_000_000
 }

@@ -63,6 +63,26 @@ var words = []string{
 	"stock",
 }
 
+// row is an event in sluice.events.
+type row struct {
+	id          uuid.UUID
+	project     string
+	payload     string
+	message     string
+	level       string
+	environment string
+	millis      int64 // timestamp, in Unix milliseconds
+	adjusted    bool  // timestamp_adjusted
+}
+
+// way is how an event must be sent.
+type way struct {
+	// whole: the event has no id. Its request has an Idempotency-Key, and is always sent again as a whole.
+	whole bool
+	// skew is how far the sender's clock is ahead. The request says so with X-Sent-At.
+	skew time.Duration
+}
+
 // expected holds the column values that the row of an event must have.
 type expected struct {
 	id          uuid.UUID
@@ -70,6 +90,7 @@ type expected struct {
 	level       string
 	environment string
 	millis      int64
+	slack       int64 // by how much the stored time may differ, in milliseconds
 }
 
 // append appends the JSON of the event with this index to buf. Small events have only the essential fields. Larger
@@ -199,3 +220,10 @@ func appendUUID(buf []byte, id uuid.UUID) []byte {
 	}
 	return buf
 }
+
+// name, way and find make a generator the contents of a run.
+func (g generator) name() string { return g.run }
+
+func (g generator) way(int64) way { return way{} }
+
+func (g generator) find(r *row) (index int64, ok bool) { return g.index(r.id) }

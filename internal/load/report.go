@@ -4,9 +4,7 @@ import "fmt"
 
 // Report is the result of a run. Counts are events unless noted.
 type Report struct {
-	// Run is the value of the tag load_run that all events of the run carry. Seed reproduces their contents.
-	Run  string `json:"run"`
-	Seed uint64 `json:"seed"`
+	Origin
 
 	// Sent counts events sent at least once, Accepted those with a 202, Rejected those refused for good. Each event
 	// counts once.
@@ -45,6 +43,15 @@ type Report struct {
 	Verify *Verification `json:"verify,omitempty"`
 	// Passed is the result of OK, for readers of the JSON.
 	Passed bool `json:"ok"`
+}
+
+// Origin says where the events come from.
+type Origin struct {
+	// Run is the value of the tag load_run that all events of the run carry. Seed reproduces their contents.
+	Run  string `json:"run"`
+	Seed uint64 `json:"seed"`
+	// Until is the end of the period with --realistic. With the seed it reproduces the events.
+	Until string `json:"until,omitempty"`
 }
 
 // Traffic counts all attempts of a run.

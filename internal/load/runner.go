@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -37,7 +36,7 @@ func New(cfg Config, out, progress io.Writer) *Runner {
 // run is the state that the workers of a run share.
 type run struct {
 	cfg      Config
-	gen      generator
+	gen      contents
 	end      *endpoint
 	source   *source
 	gate     *gate
@@ -60,13 +59,15 @@ func (r *Runner) Run(ctx context.Context) (Report, error) {
 	if err := r.cfg.Validate(); err != nil {
 		return Report{}, err
 	}
-	seed := r.cfg.Seed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
 	start := time.Now()
-	gen := newGenerator(seed, start, r.cfg.EventSize)
-	rows, err := r.connect(ctx, gen.run)
+	gen, origin, err := newContents(r.cfg, start)
+	if err != nil {
+		return Report{}, err
+	}
+	if r.cfg.Write != "" {
+		return r.write(ctx, gen, origin)
+	}
+	rows, err := r.connect(ctx, gen.name())
 	if err != nil {
 		return Report{}, err
 	}
@@ -88,7 +89,7 @@ func (r *Runner) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	report := state.tally.report()
-	report.Run, report.Seed = gen.run, seed
+	report.Origin = origin
 	report.PausedSeconds = state.gate.paused().Seconds()
 	report.Interrupted = ctx.Err() != nil
 	if file != nil {
@@ -103,10 +104,14 @@ func (r *Runner) Run(ctx context.Context) (Report, error) {
 		report.Verify = state.verify(ctx, rows, report.Accepted)
 	}
 	report.Passed = report.OK()
+	return report, r.print(report)
+}
+
+func (r *Runner) print(report Report) error {
 	if r.cfg.JSON {
-		return report, report.writeJSON(r.out)
+		return report.writeJSON(r.out)
 	}
-	return report, report.writeText(r.out)
+	return report.writeText(r.out)
 }
 
 // connect checks, before the first event, that the rows will be readable.
@@ -125,7 +130,7 @@ func (r *Runner) connect(ctx context.Context, run string) (store, error) {
 	return rows, nil
 }
 
-func (r *Runner) newRun(gen generator, start time.Time) (*run, error) {
+func (r *Runner) newRun(gen contents, start time.Time) (*run, error) {
 	end, err := newEndpoint(r.cfg, r.dial)
 	if err != nil {
 		return nil, err
@@ -182,7 +187,7 @@ func (r *run) writeLedger(f *os.File) error {
 	var body []byte
 	r.ledger.each(r.source.claimed(), func(index int64, m mark) {
 		body = r.gen.append(body[:0], index)
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%016x\n", r.gen.id(index), m,
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%016x\n", shownID(r.gen.id(index)), m,
 			xxhash.Sum64(body)) // Flush returns the first error
 	})
 	if err := w.Flush(); err != nil {

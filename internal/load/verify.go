@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"sluice/internal/backoff"
 )
 
@@ -21,21 +19,9 @@ type store interface {
 	close() error
 }
 
-// row is an event in sluice.events.
-type row struct {
-	id          uuid.UUID
-	project     string
-	payload     string
-	message     string
-	level       string
-	environment string
-	millis      int64 // timestamp, in Unix milliseconds
-	adjusted    bool  // timestamp_adjusted
-}
-
 // verifier compares a ledger with a store.
 type verifier struct {
-	gen          generator
+	gen          contents
 	ledger       *ledger
 	claimed      int64 // number of indexes handed out
 	acknowledged int64
@@ -74,7 +60,7 @@ func (v *verifier) await(ctx context.Context) (Verification, error) {
 	changed, noted := time.Now(), time.Now()
 	for {
 		asked := time.Now()
-		n, err := v.store.count(ctx, v.gen.run)
+		n, err := v.store.count(ctx, v.gen.name())
 		now := time.Now()
 		if err == nil && n != seen {
 			seen, changed = n, now
@@ -112,7 +98,7 @@ func pollInterval(took, settle time.Duration) time.Duration {
 func (v *verifier) compare(ctx context.Context) (Verification, error) {
 	v.ledger.forget()
 	c := comparison{verifier: v, project: v.project}
-	if err := v.store.rows(ctx, v.gen.run, c.row); err != nil {
+	if err := v.store.rows(ctx, v.gen.name(), c.row); err != nil {
 		return c.result, fmt.Errorf("read the rows: %w", err)
 	}
 	v.ledger.each(v.claimed, func(index int64, m mark) {

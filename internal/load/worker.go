@@ -17,6 +17,8 @@ type worker struct {
 	body     []byte
 	pending  []int64
 	outcome  outcome
+	groups   []group
+	way      way // of the pending events
 }
 
 // work returns after the last event or after ctx ended. It returns an error only if no request of the run can succeed.
@@ -43,10 +45,22 @@ func (w *worker) work(ctx context.Context) error {
 // deliver sends the events from..to-1, the same bytes each time, until all are settled. settled is false if deliver
 // gave up or ctx ended. due is the scheduled time of the first attempt; zero: now.
 func (w *worker) deliver(ctx context.Context, from, to int64, due time.Time, repeat bool) (settled bool, err error) {
-	w.pending = w.pending[:0]
-	for i := from; i < to; i++ {
-		w.pending = append(w.pending, i)
+	settled = true
+	w.split(from, to)
+	for _, g := range w.groups {
+		done, err := w.deliverGroup(ctx, g, due, repeat)
+		if err != nil {
+			return false, err
+		}
+		settled = settled && done
 	}
+	return settled, nil
+}
+
+// deliverGroup sends the events of one request.
+func (w *worker) deliverGroup(ctx context.Context, g group, due time.Time, repeat bool) (settled bool, err error) {
+	w.way = g.way
+	w.pending = append(w.pending[:0], g.events...)
 	first := time.Now()
 	for attempt := 0; ; attempt++ {
 		waited, err := w.gate.pass(ctx)
@@ -77,6 +91,7 @@ func (w *worker) deliver(ctx context.Context, from, to int64, due time.Time, rep
 // attempt sends one request with the pending events, marks those that its answer settles, and keeps the others pending.
 func (w *worker) attempt(ctx context.Context, sending time.Time, fresh, repeat bool) error {
 	w.build()
+	w.mark()
 	w.tally.attempt(len(w.pending), len(w.body), fresh, repeat)
 	answer, err := w.exchange.post(ctx, w.body)
 	if err != nil {
@@ -90,7 +105,9 @@ func (w *worker) attempt(ctx context.Context, sending time.Time, fresh, repeat b
 	if err := w.pointless(answer); err != nil {
 		return err
 	}
-	w.keep(w.outcome.again)
+	if !w.way.whole || len(w.outcome.again) == 0 {
+		w.keep(w.outcome.again)
+	}
 	return nil
 }
 
