@@ -36,6 +36,13 @@ type Ingester struct {
 	maxEventBytes  int
 }
 
+// passed is what a submission has come past.
+type passed struct {
+	admitted bool      // a refusal is charged to the project's limit
+	entered  bool      // counted as a request under way
+	read     time.Time // when the body was read; zero: the request was refused before
+}
+
 // Submission is one request with events on its way through the gateway. Every event ends in exactly one outcome.
 type Submission struct {
 	in *Ingester
@@ -44,10 +51,7 @@ type Submission struct {
 	protocol *Protocol
 	project  *project // nil until the key is known
 	key      []byte   // the project's, as the client sent it
-	admitted bool     // a refusal is charged to the project's limit
-	entered  bool     // counted as a request under way
-	// read is when the body was read. Zero: the request was refused before.
-	read time.Time
+	passed
 	// Form is what Protocol.Form returned.
 	Form  event.Form
 	body  *body.Buffer // nil before the body is read, and after the records are made; see keyInBody
