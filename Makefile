@@ -4,8 +4,8 @@ GO            ?= go
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS       := -s -w -X sluice/internal/process.version=$(VERSION)
 TEST_TIMEOUT  ?= 20m
-# Packages under test at a time: two more than there are processors, because many tests wait most of their time.
-TEST_PACKAGES ?= $(shell expr 2 + `getconf _NPROCESSORS_ONLN`)
+# Packages under test at a time: one more than there are processors, because many tests wait most of their time.
+TEST_PACKAGES ?= $(shell expr 1 + `getconf _NPROCESSORS_ONLN`)
 FUZZTIME      ?= 1m
 # Events on the topic of the consumer's benchmark, for each size.
 BENCHROWS     ?= 1000000

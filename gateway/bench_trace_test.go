@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"bytes"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,9 +65,14 @@ func TestRequestsThatAreNotTracedAllocateNothingMore(t *testing.T) {
 		send := singles(handlerOf(t, options...))
 		return testing.AllocsPerRun(2000, func() { require.Equal(t, fasthttp.StatusAccepted, send()) })
 	}
-	off := allocations()
-	none := allocations(withTracing(tracingtest.NewCollector(t), 0))
-	if none > off+0.5 { // the publisher's goroutines allocate now and then
-		t.Errorf("%v allocations a request, %v without tracing", none, off)
+	// The publisher's goroutines allocate now and then, and more on a busy machine: the least of several measurements.
+	off, none := math.Inf(1), math.Inf(1)
+	for range 5 {
+		off = min(off, allocations())
+		none = min(none, allocations(withTracing(tracingtest.NewCollector(t), 0)))
+		if none <= off+0.5 {
+			return
+		}
 	}
+	t.Errorf("%v allocations a request, %v without tracing", none, off)
 }

@@ -93,7 +93,7 @@ func serve(t *testing.T, options ...option) *served {
 	t.Helper()
 	s := &served{t: t, producer: &brokertest.Memory{}, registry: prometheus.NewRegistry(), clock: &clock{t: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
 	cfg := Config{
-		HTTPAddr: "127.0.0.1:0", RequestTimeout: 5 * time.Second, HTTPIdleTimeout: time.Minute,
+		HTTPAddr: "127.0.0.1:0", RequestTimeout: 30 * time.Second, HTTPIdleTimeout: time.Minute,
 		MaxEventBytes: 1 << 20, MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 64 << 20, PartitionBy: "none", KafkaCompression: "lz4",
 	}
 	deps := Deps{

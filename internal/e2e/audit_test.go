@@ -178,7 +178,8 @@ func TestAudit(t *testing.T) {
 	report = p.audited(0)
 	assert.EqualValues(t, 3, report.Accounts[1].Dropped)
 	require.Len(t, report.Warnings, 1)
-	assert.Contains(t, report.Warnings[0], "partition 1: 1 records from offset 0 to 13 count as dropped, and may be missing")
+	// The range ends where the consumer happened to end a batch.
+	assert.Regexp(t, "^partition 1: 1 records from offset 0 to 1[34] count as dropped, and may be missing", report.Warnings[0])
 
 	// A row that is there twice does not stand in for one that is missing.
 	require.NoError(t, p.db.Exec(t.Context(), "INSERT INTO events_raw (project_id, event_id, id_time, received_at, _topic, "+
