@@ -28,7 +28,7 @@
 --     day, project, minute       1.6                         0.8                 1.5              1.3
 --
 -- What days cost: 2,000 events of which 12 are hours to days late go into 6 parts in place of 2, which takes 55 ms of
--- processor time in place of 30, and merging 20 such blocks 530 ms in place of 300. Events in time cost what they did.
+-- processor time in place of 30, and merging 20 such blocks 530 ms in place of 300.
 -- A table of an earlier version keeps its months: keys cannot be changed in a table with rows.
 --
 -- Bytes a row on disk of 200,000 events, merged: of 1.5 KB with stack traces of 300 issues, and of 165 bytes. One
