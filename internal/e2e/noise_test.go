@@ -89,6 +89,8 @@ func (p *pipeline) underLoad() (stop func()) {
 	var clients sync.WaitGroup
 	for range 4 {
 		clients.Go(func() {
+			pace := time.NewTicker(5 * time.Millisecond)
+			defer pace.Stop()
 			for ctx.Err() == nil {
 				req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/api/v1/events", strings.NewReader(`{"message":"under load"}`))
 				if err != nil {
@@ -99,7 +101,7 @@ func (p *pipeline) underLoad() (stop func()) {
 					_, _ = io.Copy(io.Discard, resp.Body)
 					_ = resp.Body.Close()
 				}
-				time.Sleep(5 * time.Millisecond)
+				<-pace.C
 			}
 		})
 	}
