@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/record"
@@ -59,6 +60,7 @@ type Spool struct {
 	create       func(path string) (io.WriteCloser, error)
 
 	directory directory
+	opened    atomic.Bool // Open has found what an earlier run left
 	appends   chan *pendingEntry
 	closed    chan struct{}
 	ready     chan struct{} // holds a token when there may be something to take
@@ -108,6 +110,7 @@ func (s *Spool) Open() error {
 	if err := s.recover(); err != nil {
 		return errors.Join(fmt.Errorf("--spool-dir %s: %w", dir, err), s.directory.release())
 	}
+	s.opened.Store(true)
 	f := s.Stats()
 	s.log.Info("spool opened", "dir", dir, "bytes", f.Bytes, "events", f.Events, "refused", f.Refused)
 	if f.Events > 0 {
@@ -165,8 +168,11 @@ type Stats struct {
 	queueAge time.Duration // Age without the quarantine
 }
 
-// Stats returns what waits in the spool now.
+// Stats returns what waits in the spool now: nothing until Open has returned.
 func (s *Spool) Stats() Stats {
+	if !s.opened.Load() {
+		return Stats{} // Open counts without a lock
+	}
 	now := s.cfg.Uptime()
 	s.mu.Lock()
 	defer s.mu.Unlock()

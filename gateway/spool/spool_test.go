@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -108,6 +109,29 @@ func TestSpoolSurvivesARestart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStatsWhileASpoolOpens reads the figures as a scrape of the metrics does, which may come before the gateway has
+// opened its spool. The race detector tells.
+func TestStatsWhileASpoolOpens(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	earlier := openSpool(t, dir)
+	earlier.mustPut("one", "two", "three")
+	earlier.shut()
+
+	s := New(Config{Dir: dir, MaxBytes: 1 << 30, MaxAge: time.Hour})
+	require.Zero(t, s.Stats())
+	var scrapes sync.WaitGroup
+	defer scrapes.Wait()
+	scrapes.Go(func() {
+		for s.Stats().Events == 0 {
+			runtime.Gosched()
+		}
+	})
+	require.NoError(t, s.Open())
+	require.EqualValues(t, 3, s.Stats().Events)
+	require.NoError(t, s.Close())
 }
 
 // Stats.Age is that of the oldest entry that is left.
