@@ -80,7 +80,7 @@ UNION ALL
 SELECT concat('profile ', name), concat('TO ', {to}), '' FROM {profiles} WHERE name = {name}
 UNION ALL
 SELECT concat('setting ', assumeNotNull(profile_name), ' ', assumeNotNull(setting_name)),
-    concat(ifNull(value, ''), ' ', ifNull(max, ''), ' ', ifNull(toString(writability), ''), if(min IS NULL, '', ' with a minimum')), ''
+    concat(ifNull(value, ''), ' ', ifNull(min, ''), ' ', ifNull(max, ''), ' ', ifNull(toString(writability), '')), ''
 FROM {elements} WHERE profile_name = {name} AND setting_name IS NOT NULL
 UNION ALL
 SELECT concat('quota ', name), concat(arrayStringConcat(keys, ', '), ' TO ', {to}), '' FROM {quotas} WHERE name = {name}

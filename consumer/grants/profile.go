@@ -10,7 +10,7 @@ import (
 type element struct {
 	setting string
 	value   string // empty: the server's
-	max     string // empty: no bound
+	max     string // empty: no bound. With one the least is 1, because 0 stands for no limit
 	kind    string // constant, changeable
 	// limit says that operators may choose the value: what the server has is no difference, whatever it is.
 	limit bool
@@ -40,6 +40,8 @@ var guards = []element{
 	{setting: "apply_row_policy_after_final", value: "0"},
 	// Some versions remember for all users which granules match a condition, and forget that a policy had a part in it.
 	{setting: "use_query_condition_cache", value: "0"},
+	// ORDER BY timestamp LIMIT 1 would look only where the last rows of all projects are, in versions before September 2026.
+	{setting: "use_skip_indexes_for_top_k", value: "0"},
 	// Other servers would read for the analyst as another user.
 	{setting: "allow_experimental_parallel_reading_from_replicas", value: "0"},
 	{setting: "serialize_query_plan", value: "0"},
@@ -118,13 +120,19 @@ func (e element) clause() string {
 		text += " = " + literal(e.value)
 	}
 	if e.max != "" {
-		text += " MAX " + e.max
+		text += " MIN 1 MAX " + e.max
 	}
 	return text + " " + e.kind
 }
 
 // text is the element as the inventory has it.
-func (e element) text() string { return strings.Join([]string{e.value, e.max, e.kind}, " ") }
+func (e element) text() string {
+	least := ""
+	if e.max != "" {
+		least = "1"
+	}
+	return strings.Join([]string{e.value, least, e.max, e.kind}, " ")
+}
 
 // literal writes a setting's value: a number as it is, a word in quotes.
 func literal(value string) string {
