@@ -98,7 +98,7 @@ func startEngine(t testing.TB) (err error) {
 		return err
 	}
 	path := filepath.Join(lab.dir, "users.xml")
-	if err := os.WriteFile(path, []byte(granted(t).xml(users)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(granted(t).xml(append(users, less...))), 0o600); err != nil {
 		return err
 	}
 	server := func(port string) string { return "<replica><host>127.0.0.1</host><port>" + port + "</port></replica>" }
