@@ -69,6 +69,21 @@ func TestRepeated(t *testing.T) {
 	assert.Empty(t, s.applied(Config{Analysts: []string{"bank=bank", "shop=shop"}}, single))
 }
 
+// Whoever has no role of analysts sees all rows: the consumer, the user of the migration, the console's reader.
+func TestOthersSeeAllRows(t *testing.T) {
+	s := newStorage(t)
+	s.applied(Config{Analysts: []string{"shop=shop", "all=*"}}, single)
+	for _, roles := range [][]string{nil, {"ingest"}} {
+		filters := s.filters(user{roles: roles})
+		require.Len(t, filters, 2+len(hiddenFunctions))
+		for table, filter := range filters {
+			assert.Equal(t, "(1)", filter, table)
+		}
+	}
+	assert.Equal(t, "(project_id IN ('shop') OR 0)", s.filters(user{roles: []string{"analyst_shop"}})["sluice.events_raw"])
+	assert.Equal(t, "(0)", s.filters(user{roles: []string{"analyst"}})["sluice.outcomes_raw"])
+}
+
 // A run that is interrupted after any of its statements is continued by running it again, and at no point can an
 // analyst read a table that has no policy, or the consumer a table whose only policies are those of analysts.
 func TestInterrupted(t *testing.T) {
