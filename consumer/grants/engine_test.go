@@ -37,6 +37,10 @@ var users = []user{
 	{name: "nobody", roles: []string{"analyst"}},
 	{name: "sluice", roles: []string{"ingest"}},
 
+	{
+		name: "spread", roles: []string{"analyst_shop"}, profile: "free",
+		rights: []string{"SELECT ON sluice.spread", "SELECT ON sluice.spread_secret"},
+	},
 	{name: "sly", roles: []string{"analyst_shop"}, rights: []string{"SELECT ON sluice.events_raw"}},
 	{name: "unfiltered", roles: []string{"analyst_shop"}, noPolicies: true},
 	{name: "indexes", roles: []string{"analyst_shop"}, noFunctions: true},
@@ -106,7 +110,9 @@ func startEngine(t testing.TB) (err error) {
 	lab.engine = embedded.NewEngine(embedded.EngineConfig{
 		TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: lab.dir, Progress: os.Stderr,
 		Extra: func(port string) string {
-			return "<remote_servers><two><shard>" + server(port) + server(port) + "</shard></two></remote_servers>" +
+			return "<remote_servers><two><shard>" + server(port) + server(port) + "</shard></two>" +
+				"<plain><shard>" + server(port) + "</shard></plain>" +
+				"<secret><secret>hunter2</secret><shard>" + server(port) + "</shard></secret></remote_servers>" +
 				"<users_config>" + path + "</users_config>"
 		},
 	})
@@ -149,6 +155,8 @@ FROM numbers(30000) SETTINGS max_partitions_per_insert_block = 300`
 		`INSERT INTO outcomes_raw (project_id, minute, protocol, outcome, reason, source, events)
 SELECT if(number % 3 = 0, '` + shop + `', '` + bank + `'), toDateTime('2026-11-01 12:00:00'), 'native', 'rejected',
 	if(number % 3 = 0, 'unavailable', 'qvault_full'), generateUUIDv4(), 1 FROM numbers(30)`,
+		"CREATE TABLE spread_secret AS events_raw ENGINE = Distributed('secret', 'sluice', 'events_raw')",
+		"CREATE TABLE spread AS events_raw ENGINE = Distributed('plain', 'sluice', 'events_raw')",
 		"CREATE DATABASE other",
 		"CREATE TABLE other.secrets (word String) ENGINE = MergeTree ORDER BY word",
 		"INSERT INTO other.secrets VALUES ('qzebra')",

@@ -62,6 +62,6 @@ func TestHoldersOfTheEngine(t *testing.T) {
 	assert.False(t, have.users.all["user sly"])
 	found := &comparison{place: single, inventory: have}
 	found.people()
-	require.Len(t, found.findings, 1)
+	require.Len(t, found.findings, 2, "sly, and spread of the tests of a cluster")
 	assert.Contains(t, found.findings[0].String(), "user sly: it reads sluice by a right of its own")
 }

@@ -211,24 +211,7 @@ func (m *Manager) connect(ctx context.Context, work func(*sql.DB, place) error) 
 		return fmt.Errorf("clickhouse at %s: %w (check --clickhouse-dsn, and that the server runs)",
 			strings.Join(opts.Addr, ", "), err)
 	}
-	if err := p.checkCluster(ctx, db); err != nil {
-		return err
-	}
 	return work(db, p)
-}
-
-// checkCluster refuses a cluster whose servers ask each other as another user: row policies would not hold there.
-func (p place) checkCluster(ctx context.Context, db *sql.DB) error {
-	if p.cluster == "" {
-		return nil
-	}
-	others, err := clickhouse.Texts(ctx, db, "SELECT DISTINCT user FROM (SELECT currentUser() AS user FROM "+
-		p.system("one")+") WHERE user != "+"(SELECT currentUser())")
-	if err == nil && len(others) > 0 {
-		err = fmt.Errorf("the servers of cluster %s ask each other as the user %s, so that no row policy holds: "+
-			"give the cluster a <secret> in remote_servers of every server", p.cluster, others[0])
-	}
-	return err
 }
 
 // explain says what to do about an error that a wrong setting of the server or a missing right causes.

@@ -120,6 +120,26 @@ func TestErrors(t *testing.T) {
 	require.Error(t, NewManager(access, on, &out).Apply(t.Context()), "analysts cannot ask other servers")
 }
 
+// On a cluster the policies of the tables on its servers hold through a Distributed table, whether or not the servers
+// have a secret: a server applies the policies of the user who asked first.
+func TestPoliciesOnACluster(t *testing.T) {
+	needEngine(t)
+	for _, table := range []string{"spread", "spread_secret"} {
+		remotely := func(question string) (body, code string) {
+			return ask("spread", strings.ReplaceAll(question, "{}", table), "prefer_localhost_replica=0")
+		}
+		plan, _ := remotely("EXPLAIN SELECT count() FROM {}")
+		require.Contains(t, plan, "ReadFromRemote")
+		for question, want := range map[string]string{
+			"SELECT count() FROM {}": "20000", "SELECT count() FROM {} FINAL": "10000", "SELECT DISTINCT project_id FROM {}": shop,
+			"SELECT count() FROM {} WHERE message != toFixedString('abc', 3) AND throwIf(project_id != 'shop') = 0": "20000",
+		} {
+			body, code := remotely(question)
+			require.Equal(t, want, body, "%s: %s", question, code)
+		}
+	}
+}
+
 // newStorageOf is a storage with the access of the tests to another database.
 func newStorageOf(t *testing.T, database string) *storage {
 	s := newStorage(t)
