@@ -109,6 +109,9 @@ CREATE TABLE IF NOT EXISTS {{.Table}}{{.OnCluster}}
     _offset            Int64 COMMENT 'the Kafka offset of that record' CODEC(T64, LZ4),
     _ver               UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(received_at)))
         COMMENT 'the version for merging: the first copy received wins' CODEC(T64, LZ4),
+{{- range .Custom}}
+    {{.Column}},
+{{- end}}
 
     INDEX timestamp_range timestamp TYPE minmax GRANULARITY 1,
     INDEX offset_range (_partition, _offset) TYPE minmax GRANULARITY 1

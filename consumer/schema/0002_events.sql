@@ -47,11 +47,15 @@ CREATE VIEW IF NOT EXISTS events{{.OnCluster}}
     _topic             LowCardinality(String) COMMENT 'the Kafka topic of the record that the row was made from',
     _partition         Int32 COMMENT 'the Kafka partition of that record',
     _offset            Int64 COMMENT 'the Kafka offset of that record'
+{{- range .Extra}},
+    {{.Definition}}
+{{- end}}
 )
 COMMENT 'One row for each event: the first copy received. Fresh within seconds. Name a project_id and a range of timestamp.' AS
 SELECT
     project_id, event_id, timestamp, client_timestamp, timestamp_adjusted, received_at, inserted_at, level, message,
     fingerprint, issue_id, exception_type, exception_value, environment, release, platform, server_name, transaction,
     trace_id, user_id, user_email, sdk_name, sdk_version, tags, payload, _topic, _partition, _offset
+    {{- range .Extra}}, {{.Expression}}{{end}}
 FROM events_raw FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1;

@@ -28,8 +28,8 @@ type part struct {
 	comment      string // of a column: COMMENT with the quoted text, or nothing
 }
 
-// full is the part as it is written in a statement.
-func (p part) full() string {
+// Column is a column as it is written in a statement. The templates of the schema use it.
+func (p part) Column() string {
 	return strings.Join(strings.Fields(quotedName(p.name)+" "+p.text+" "+p.defaultValue+" "+p.comment+" "+p.codec), " ")
 }
 

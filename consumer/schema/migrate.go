@@ -23,6 +23,7 @@ type Migrator struct {
 
 	cfg     Config
 	out     io.Writer
+	edit    ColumnEdit
 	inspect func(context.Context, *sql.DB, variant) (*serverInfo, error) // tests replace it
 }
 
@@ -223,6 +224,8 @@ func (m *Migrator) plan(ctx context.Context, db *sql.DB, v variant) (migration, 
 	}
 	have := inv.ttls(v.Table())
 	v.TTL = newTTL(have, m.cfg.Retention)
+	v.Custom = m.edit.custom(&inv, v)
+	v.Extra = viewColumns(v.Custom)
 	texts, err := statements(v)
 	if err != nil {
 		return migration{}, err
@@ -230,7 +233,8 @@ func (m *Migrator) plan(ctx context.Context, db *sql.DB, v variant) (migration, 
 	for i := range texts {
 		all[i].statement = texts[i]
 	}
-	c := comparison{variant: v, inventory: inv, replaceViews: m.May.ReplaceViews}
+	withCustom(all, v.Custom)
+	c := comparison{variant: v, inventory: inv, replaceViews: m.May.ReplaceViews, edit: m.edit}
 	c.compare(all)
 	lost := func(d time.Duration) (loss, error) { return lostBy(ctx, db, v, d) }
 	err = c.retention(have, m.cfg.Retention, m.May.ShortenRetention, lost)

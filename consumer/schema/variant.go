@@ -8,9 +8,11 @@ const tokenSeconds = 7 * 24 * 60 * 60
 // variant is the kind of ClickHouse that the schema is rendered for. The files of the schema are templates over it.
 type variant struct {
 	Database string
-	Cluster  string // its name; empty: a single server
-	Cloud    bool   // ClickHouse Cloud
-	TTL      string // an expression; empty: rows are kept for ever
+	Cluster  string       // its name; empty: a single server
+	Cloud    bool         // ClickHouse Cloud
+	TTL      string       // an expression; empty: rows are kept for ever
+	Custom   []part       // the custom columns of the table of events
+	Extra    []viewColumn // what the view of events has after the columns of the schema
 }
 
 // Table is the table that has the rows.
