@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/schema"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -35,6 +36,7 @@ type cli struct {
 
 	Run     struct{}   `cmd:"" default:"1" help:"Consume events. This is the default command."`
 	Migrate migrateCmd `cmd:"" help:"Create the database and migrate its schema. Safe to repeat."`
+	Columns columnsCmd `cmd:"" help:"Add columns to events whose values come from the payload, list them, remove them."`
 	Check   struct{}   `cmd:"" help:"Check the settings, print every fault, and exit: 0 without a fault. Connects to neither Kafka nor ClickHouse."`
 	Health  struct{}   `cmd:"" help:"Ask the admin port of the running consumer whether it is ready, and exit: 0 if ready."`
 }
@@ -65,7 +67,9 @@ func run(ctx context.Context, src settings.Source) error {
 	if err != nil {
 		return err
 	}
-	switch parsed.Command() {
+	switch command, _, _ := strings.Cut(parsed.Command(), " "); command {
+	case "columns":
+		return c.Columns.run(ctx, parsed.Command(), c.Store.ClickHouse, src.Stdout, src.Stderr)
 	case "migrate":
 		return migrate(ctx, c, src.Stdout)
 	case "check":

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -30,7 +31,8 @@ type part struct {
 
 // Column is a column as it is written in a statement. The templates of the schema use it.
 func (p part) Column() string {
-	return strings.Join(strings.Fields(quotedName(p.name)+" "+p.text+" "+p.defaultValue+" "+p.comment+" "+p.codec), " ")
+	words := []string{quotedName(p.name), p.text, p.defaultValue, p.comment, p.codec}
+	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), " ")
 }
 
 // parseDefinition reads a CREATE statement in ClickHouse's own form.

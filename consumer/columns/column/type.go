@@ -28,7 +28,7 @@ var types = []Type{
 	{name: "LowCardinality(String)", value: extract},
 	{name: "Int64", value: integer},
 	{name: "UInt64", value: integer},
-	{name: "Float64", value: real},
+	{name: "Float64", value: decimal},
 	{name: "Bool", value: boolean},
 	{name: "DateTime64(3, 'UTC')", value: moment},
 	{name: "UUID", value: extract},
@@ -36,7 +36,7 @@ var types = []Type{
 	{name: "Nullable(String)", value: extract, nullable: true},
 	{name: "Nullable(Int64)", value: integer, nullable: true},
 	{name: "Nullable(UInt64)", value: integer, nullable: true},
-	{name: "Nullable(Float64)", value: real, nullable: true},
+	{name: "Nullable(Float64)", value: decimal, nullable: true},
 	{name: "Nullable(Bool)", value: boolean, nullable: true},
 	{name: "Nullable(DateTime64(3, 'UTC'))", value: moment, nullable: true},
 	{name: "Nullable(UUID)", value: extract, nullable: true},
@@ -82,8 +82,8 @@ func integer(t Type, from string) string {
 	return "to" + t.name + "OrZero(" + textOf(from) + ")"
 }
 
-// real is a number, also as a string. JSONExtract would take the string nan, which spoils every sum.
-func real(t Type, from string) string {
+// decimal is a number, also as a string. JSONExtract would take the string nan, which spoils every sum.
+func decimal(t Type, from string) string {
 	number, none := "toFloat64OrZero("+textOf(from)+")", "0"
 	if t.nullable {
 		number, none = "toFloat64OrNull("+textOf(from)+")", "NULL"
