@@ -20,6 +20,7 @@ const (
 // A column answers in the view for old rows and new ones, before the backfill and after it, and keeps doing so through
 // migrations. After its removal nothing is left of it.
 func TestLifeOfAColumn(t *testing.T) {
+	t.Parallel()
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		d.Migrate()
 		put(t, dsn, 0, pro, free, pro)
@@ -71,6 +72,7 @@ func TestLifeOfAColumn(t *testing.T) {
 
 // The statements of a dry run are those that are run, and a dry run changes nothing.
 func TestDryRun(t *testing.T) {
+	t.Parallel()
 	d := clickhousetest.Migrated(t)
 	put(t, d.Native(), 0, pro)
 	const definitions = "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() ORDER BY name"
@@ -107,6 +109,7 @@ func TestDryRun(t *testing.T) {
 
 // What cannot be is said in one sentence, and changes nothing.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	d := clickhousetest.Migrated(t)
 	add(t, d, "plan", "String", "a", AddOptions{})
 	d.Ask("ALTER TABLE events_raw ADD COLUMN theirs String")
@@ -148,6 +151,7 @@ func TestRefusals(t *testing.T) {
 
 // A user without the rights is told so, and that it takes another user.
 func TestRights(t *testing.T) {
+	t.Parallel()
 	d := clickhousetest.Migrated(t)
 	put(t, d.Native(), 0, pro)
 	add(t, d, "plan", "String", "a", AddOptions{})
@@ -166,6 +170,7 @@ func TestRights(t *testing.T) {
 
 // The most columns fit, and one more does not.
 func TestMostColumns(t *testing.T) {
+	t.Parallel()
 	d := clickhousetest.Migrated(t)
 	put(t, d.Native(), 0, pro)
 	for n := range column.MaxColumns {

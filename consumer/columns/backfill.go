@@ -103,23 +103,19 @@ func (s *session) mutations(ctx context.Context, name string) ([]mutation, error
 // run is one backfill.
 type run struct {
 	*session
-	name   string
-	began  time.Time
-	total  int // parts that lacked the column at the beginning
-	tried  map[string]int
-	lineAt time.Time // of the last line of progress
+	name     string
+	began    time.Time
+	total    int // parts that lacked the column at the beginning
+	finished int // of them
+	tried    map[string]int
+	lineAt   time.Time // of the last line of progress
 }
 
 // backfill writes the column into all parts that lack it, batch by batch.
 func (s *session) backfill(ctx context.Context, name string) error {
 	r := &run{session: s, name: name, began: time.Now(), tried: map[string]int{}}
 	for {
-		now, err := s.lacking(ctx, name)
-		r.total = max(r.total, now.lack)
-		done := false
-		if err == nil {
-			done, err = r.step(ctx, now)
-		}
+		done, err := r.step(ctx)
 		if done {
 			r.done()
 			return nil
@@ -129,7 +125,7 @@ func (s *session) backfill(ctx context.Context, name string) error {
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted with %d of %d parts backfilled: `consumer columns backfill %s` goes on; "+
-				"until then the column is computed from the payload in the others", max(0, r.total-now.lack), r.total, name)
+				"until then the column is computed from the payload in the others", r.finished, r.total, name)
 		}
 		if err != nil {
 			return err
@@ -138,12 +134,18 @@ func (s *session) backfill(ctx context.Context, name string) error {
 }
 
 // step begins the next batch, unless one is under way. It reports whether there is nothing left to do.
-func (r *run) step(ctx context.Context, now parts) (done bool, err error) {
-	running, err := r.mutations(ctx, r.name)
+func (r *run) step(ctx context.Context) (done bool, err error) {
+	running, err := r.mutations(ctx, r.name) // before the parts: what ends now leaves no part without the column
+	if err != nil {
+		return false, err
+	}
+	now, err := r.lacking(ctx, r.name)
 	if err != nil || len(running) == 0 && now.lack == 0 {
 		return err == nil, err
 	}
-	r.report(now)
+	r.total = max(r.total, now.lack)
+	r.finished = r.total - now.lack
+	r.report()
 	for _, m := range running {
 		if m.fault != "" {
 			// ClickHouse would try for ever, and do nothing else that changes rows before.
@@ -165,12 +167,12 @@ func (r *run) step(ctx context.Context, now parts) (done bool, err error) {
 }
 
 // report prints how far the backfill is, now and then.
-func (r *run) report(now parts) {
+func (r *run) report() {
 	if time.Since(r.lineAt) < r.quiet {
 		return
 	}
 	r.lineAt = time.Now()
-	_, _ = fmt.Fprintf(r.progress, "backfill of %s: %d of %d parts done\n", r.name, max(0, r.total-now.lack), r.total)
+	_, _ = fmt.Fprintf(r.progress, "backfill of %s: %d of %d parts done\n", r.name, r.finished, r.total)
 }
 
 // done prints the end.

@@ -35,6 +35,7 @@ func (c *cancelling) Write(b []byte) (int, error) {
 
 // A backfill shows how far it is. One that is interrupted ends with what it has begun, and another goes on.
 func TestInterruptedBackfill(t *testing.T) {
+	t.Parallel()
 	d := clickhousetest.Migrated(t)
 	const days = 2*batchPartitions + 3
 	manyDays(t, d, days)
@@ -65,6 +66,7 @@ func TestInterruptedBackfill(t *testing.T) {
 
 // A column may be removed while its backfill waits. No mutation is left that could hold up others.
 func TestRemoveDuringBackfill(t *testing.T) {
+	t.Parallel()
 	d := clickhousetest.Migrated(t)
 	manyDays(t, d, 3)
 	add(t, d, "plan", "String", "contexts.account.plan", AddOptions{NoBackfill: true})
@@ -86,6 +88,7 @@ func TestRemoveDuringBackfill(t *testing.T) {
 
 // A backfill that ClickHouse cannot carry out ends with its reason, and leaves no mutation behind.
 func TestFailedBackfill(t *testing.T) {
+	t.Parallel()
 	d := clickhousetest.Migrated(t)
 	manyDays(t, d, 2)
 	d.Ask("ALTER TABLE events_raw ADD COLUMN odd UInt8 MATERIALIZED throwIf(project_id = 'demo', 'it cannot be') COMMENT 'custom column: a of the payload'")

@@ -51,6 +51,7 @@ var values = map[string]string{
 // Any value in a payload becomes a value of any type: its own, or the default or NULL. No insert fails, the rows beside
 // it are stored, and the values are the same however they were made: at the insert, by reading old parts, by a backfill.
 func TestValues(t *testing.T) {
+	t.Parallel()
 	clickhousetest.OverBoth(t, func(t *testing.T, d *clickhousetest.Database, dsn string) {
 		d.Migrate()
 		var events, want []string
@@ -90,6 +91,7 @@ func TestValues(t *testing.T) {
 
 // Each type that there is can be added.
 func TestEveryType(t *testing.T) {
+	t.Parallel()
 	d := clickhousetest.Migrated(t)
 	put(t, d.Native(), 0, pro)
 	for n, of := range column.Types() {
@@ -104,6 +106,7 @@ func TestEveryType(t *testing.T) {
 
 // Keys with odd characters are found, and are never SQL.
 func TestOddKeys(t *testing.T) {
+	t.Parallel()
 	d := clickhousetest.Migrated(t)
 	put(t, d.Native(), 0, `{"message":"m","a.b":{"it's \\ \"x\"":1,"größe":[{"n":2},{"n":3}],"\u0065sc":4,"":5,"');--":6,"\n":7,"x  y":8}}`)
 	for n, path := range []string{`"a.b"."it's \\ \"x\""`, `"a.b".größe[0].n`, `"a.b".größe[1].n`, `"a.b".esc`, `"a.b".""`, `"a.b"."');--"`, `"a.b"."\n"`, `"a.b"."x  y"`, `"a.b".größe[2].n`, `a.b.esc`} {
