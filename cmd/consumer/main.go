@@ -8,13 +8,14 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"sluice/consumer/clickhouse"
-	"sluice/consumer/schema"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"sluice/consumer"
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/grants"
+	"sluice/consumer/schema"
 	"sluice/internal/admin"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
@@ -47,6 +48,9 @@ type migrateCmd struct {
 	Status           bool `name:"status" help:"Print for each object whether it is there, missing, different or pending; exit 1 unless all are there." xor:"how"`
 	ShortenRetention bool `name:"shorten-retention" help:"Allow a shorter --retention than before. This removes all older events at once."`
 	ReplaceViews     bool `name:"replace-views" help:"Replace Sluice's views whose query was changed."`
+
+	Grants bool `name:"grants" help:"Also make the access that the consumer and analysts need: roles, row policies, limits."`
+	grants.Config
 }
 
 var vars = kong.Vars{
@@ -90,7 +94,7 @@ func check(c cli, out io.Writer) error {
 }
 
 func migrate(ctx context.Context, c cli, out io.Writer) error {
-	if err := c.Store.Check(); err != nil {
+	if err := errors.Join(c.Store.Check(), c.Migrate.Config.Check(c.Migrate.Grants)); err != nil {
 		return err
 	}
 	if c.Migrate.Cloud && !c.Migrate.DryRun {
@@ -98,13 +102,31 @@ func migrate(ctx context.Context, c cli, out io.Writer) error {
 	}
 	m := schema.NewMigrator(c.Store, out)
 	m.May = schema.Permissions{ShortenRetention: c.Migrate.ShortenRetention, ReplaceViews: c.Migrate.ReplaceViews}
+	g := grants.NewManager(c.Migrate.Config, c.Store.ClickHouse, out)
 	switch {
 	case c.Migrate.DryRun:
-		return m.DryRun(ctx, c.Migrate.Cloud)
+		dry := func(ctx context.Context) error { return g.DryRun(ctx, c.Migrate.Cloud) }
+		return c.Migrate.both(ctx, m.DryRun(ctx, c.Migrate.Cloud), schema.ErrLeft, dry)
 	case c.Migrate.Status:
-		return m.Status(ctx)
+		return c.Migrate.both(ctx, m.Status(ctx), schema.ErrPending, g.Status)
 	default:
-		return m.Apply(ctx)
+		return c.Migrate.both(ctx, m.Apply(ctx), schema.ErrLeft, g.Apply)
+	}
+}
+
+// both goes on with the access after the schema, if that is wanted. err is what became of the schema. The access does
+// not depend on what an error like mild reports.
+func (c migrateCmd) both(ctx context.Context, err, mild error, access func(context.Context) error) error {
+	if !c.Grants || err != nil && !errors.Is(err, mild) {
+		return err
+	}
+	switch second := access(ctx); {
+	case second == nil:
+		return err
+	case err == nil:
+		return second
+	default:
+		return fmt.Errorf("%w; %w", err, second)
 	}
 }
 

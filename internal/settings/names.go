@@ -30,6 +30,9 @@ var everyProgram = []string{
 	"to", "topic-retention", "topic-retention-bytes", "trace-endpoint", "trace-headers", "trace-headers-file",
 	"trace-per-second", "trace-sample", "trusted-proxies", "until", "url", "use-existing", "verify",
 	"verify-settle", "verify-timeout", "wait", "write",
+
+	"analyst-max-memory", "analyst-max-queries", "analyst-max-result-rows", "analyst-max-rows-read",
+	"analyst-max-time", "analysts", "grants", "replace-grants", "role-prefix",
 }
 
 // Known reports whether the list of all programs' flags contains flag.
