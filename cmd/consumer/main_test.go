@@ -91,3 +91,48 @@ func TestDryRunForOthers(t *testing.T) {
 	require.NotContains(t, out, "ON CLUSTER")
 	require.NotContains(t, out, "fsync_after_insert =")
 }
+
+func TestDryRunOfGrants(t *testing.T) {
+	server := "--clickhouse-dsn=clickhouse://u:hunter2@" + testcommand.Nobody(t) + "/other"
+	dry := func(args []string, env ...string) string {
+		t.Helper()
+		out, err := try(t, append([]string{"migrate", "--dry-run", server}, args...), env...)
+		require.NoError(t, err)
+		require.NotContains(t, out, "hunter2")
+		return out
+	}
+	require.NotContains(t, dry(nil), "CREATE ROLE", "only on demand")
+	flags := dry([]string{"--grants", "--analysts=shop=shop,checkout", "--analysts=all=*", "--analyst-max-time=30s"})
+	for _, want := range []string{
+		"CREATE VIEW IF NOT EXISTS events", "CREATE ROLE IF NOT EXISTS ingest;", "CREATE ROLE IF NOT EXISTS analyst_all;",
+		"ON other.events_raw USING project_id IN ('checkout', 'shop') AS PERMISSIVE TO analyst_shop;",
+		"max_execution_time = 30 MIN 1 MAX 35 CHANGEABLE_IN_READONLY", "GRANT SELECT ON other.events TO analyst;",
+	} {
+		require.Contains(t, flags, want)
+	}
+	require.Less(t, strings.Index(flags, "CREATE VIEW"), strings.Index(flags, "CREATE ROLE"), "the schema comes first")
+	require.Equal(t, flags, dry(nil, "SLUICE_GRANTS=true", "SLUICE_ANALYSTS=shop=shop,checkout;all=*", "SLUICE_ANALYST_MAX_TIME=30s"))
+	file := filepath.Join(t.TempDir(), "consumer.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("grants: true\nanalysts: [\"shop=shop,checkout\", \"all=*\"]\nanalyst-max-time: 30s\n"), 0o600))
+	require.Equal(t, flags, dry([]string{"--config=" + file}))
+	cluster := dry([]string{"--grants", "--clickhouse-cluster=prod"})
+	require.Contains(t, cluster, "GRANT ON CLUSTER 'prod' INSERT, SELECT ON other.events_local TO ingest;")
+	require.Contains(t, cluster, "ON CLUSTER 'prod' ON other.events_local USING 0 AS PERMISSIVE TO analyst;")
+
+	for _, tc := range []struct{ flag, want string }{
+		{"--analysts=shop=shop", "need --grants"}, {"--analysts=shop", "--analysts"}, {"--role-prefix=1", "--role-prefix"},
+		{"--analyst-max-time=999ms", "--analyst-max-time"}, {"--analyst-max-time=25h", "--analyst-max-time"},
+		{"--analyst-max-memory=104857599", "--analyst-max-memory"}, {"--analyst-max-queries=0", "--analyst-max-queries"},
+		{"--analyst-max-rows-read=-1", "--analyst-max-rows-read"}, {"--analyst-max-result-rows=x", "--analyst-max-result-rows"},
+	} {
+		args := []string{"migrate", "--dry-run", server, tc.flag}
+		if tc.want != "need --grants" {
+			args = append(args, "--grants")
+		}
+		_, err := try(t, args)
+		require.ErrorContains(t, err, tc.want, tc.flag)
+	}
+	for _, good := range []string{"--analyst-max-time=1s", "--analyst-max-time=1d", "--analyst-max-memory=104857600", "--analyst-max-queries=1"} {
+		require.NotEmpty(t, dry([]string{"--grants", good}), good)
+	}
+}

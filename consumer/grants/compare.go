@@ -68,6 +68,7 @@ func (c *comparison) compare(all []wanted) {
 	}
 	c.views()
 	c.besides(all)
+	c.people()
 }
 
 func (c *comparison) one(w wanted) {

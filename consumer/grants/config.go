@@ -14,7 +14,7 @@ import (
 // Config says who may see what. The limits are nil where the setting was not given: what the server has stays then, and
 // a new profile or quota gets the default.
 type Config struct {
-	Analysts   []string `name:"analysts" sep:";" placeholder:"NAME=PROJECT,..." help:"With --grants: make the role analyst_NAME, which sees these projects; * stands for all of them. Can be given several times. A role that exists and is not named stays as it is."`
+	Analysts   []string `name:"analysts" sep:";" placeholder:"NAME=PROJECT,..." help:"With --grants: make the role analyst_NAME, which sees these projects; * stands for all of them. Can be given several times, in the environment with ; between them. A role that exists and is not named stays as it is."`
 	RolePrefix string   `name:"role-prefix" placeholder:"TEXT" help:"With --grants: begin the names of roles, profile and quota with this text, such as staging_. Needed if the ClickHouse has several databases of Sluice."`
 	Replace    bool     `name:"replace-grants" help:"With --grants: change back what was changed by hand in Sluice's profile, quota, policies and views."`
 

@@ -37,6 +37,7 @@ var users = []user{
 	{name: "nobody", roles: []string{"analyst"}},
 	{name: "sluice", roles: []string{"ingest"}},
 
+	{name: "sly", roles: []string{"analyst_shop"}, rights: []string{"SELECT ON sluice.events_raw"}},
 	{name: "unfiltered", roles: []string{"analyst_shop"}, noPolicies: true},
 	{name: "indexes", roles: []string{"analyst_shop"}, noFunctions: true},
 	{name: "changing", roles: []string{"analyst_shop"}, profile: "changing"},

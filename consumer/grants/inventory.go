@@ -18,6 +18,14 @@ type inventory struct {
 	// things has for each key how the thing is, and how many servers have it so.
 	things map[string]map[string]int
 	sets   map[string]string // the conditions of the sets that exist, by name
+	users  holders
+}
+
+func newInventory(servers int) inventory {
+	return inventory{
+		servers: servers, things: map[string]map[string]int{}, sets: map[string]string{},
+		users: holders{roles: map[string]map[string]bool{}, reads: map[string]bool{}, all: map[string]bool{}},
+	}
 }
 
 // foundSet is a role of analysts that exists or that --analysts names.
@@ -98,13 +106,13 @@ FROM {policies} WHERE database IN ({databases})
 UNION ALL
 SELECT concat('view ', name), multiIf(position(create_table_query, 'SQL SECURITY DEFINER') > 0, 'DEFINER',
     position(create_table_query, 'SQL SECURITY NONE') > 0, 'NONE', 'INVOKER'), ''
-FROM {tables} WHERE database = {database} AND engine = 'View' AND name IN ({names})
+FROM {tables} WHERE database = {database} AND engine = 'View' AND name IN ({names})` + holdersQuestion + `
 ) GROUP BY key, text, condition ORDER BY ALL`)
 }
 
 // readInventory reads what exists.
 func (p place) readInventory(ctx context.Context, db *sql.DB) (inventory, error) {
-	inv := inventory{servers: 1, things: map[string]map[string]int{}, sets: map[string]string{}}
+	inv := newInventory(1)
 	if p.cluster != "" {
 		answer, err := clickhouse.Texts(ctx, db, "SELECT toString(count()) FROM "+p.system("one"))
 		if err != nil {
@@ -135,6 +143,9 @@ func (p place) readInventory(ctx context.Context, db *sql.DB) (inventory, error)
 
 // add takes a line of the answer.
 func (inv *inventory) add(p place, key, text, condition string, servers int) {
+	if inv.users.add(key, text) {
+		return
+	}
 	if on, ok := strings.CutPrefix(key, "policy "); ok {
 		kind, to, _ := strings.Cut(text, "\n")
 		text = policyText(kind, condition, to)

@@ -149,7 +149,7 @@ func (m *Manager) printAll() error {
 	if err != nil {
 		return err
 	}
-	c := &comparison{place: p, inventory: inventory{servers: 1}}
+	c := &comparison{place: p, inventory: newInventory(1)}
 	c.compare(p.all(m.cfg, c.allSets(named)))
 	m.print(c)
 	return nil

@@ -21,7 +21,7 @@ type storage struct {
 	profiles map[string]*namedElements
 	quotas   map[string]*namedElements
 	policies map[string]policyEntry // by "database.table name"
-	ran      int                    // statements
+	users    []string               // lines of the inventory about users, as key=text
 }
 
 type namedElements struct {
@@ -63,7 +63,6 @@ var (
 // run carries out a statement.
 func (s *storage) run(statement string) {
 	s.t.Helper()
-	s.ran++
 	text := clusterForm.ReplaceAllString(strings.Join(strings.Fields(strings.TrimSuffix(statement, ";")), " "), "")
 	exists := func(role string) { s.t.Helper(); require.True(s.t, s.roles[role], "unknown role in %s", statement) }
 	switch {
@@ -148,7 +147,7 @@ func (s *storage) limits(quota, clauses string) {
 
 // inventory is what the storage has, as if a number of servers had it.
 func (s *storage) inventory(p place, servers int) inventory {
-	inv := inventory{servers: servers, things: map[string]map[string]int{}, sets: map[string]string{}}
+	inv := newInventory(servers)
 	add := func(key, text string) { inv.add(p, key, text, "", servers) }
 	for role := range s.roles {
 		add("role "+role, "")
@@ -161,7 +160,12 @@ func (s *storage) inventory(p place, servers int) inventory {
 	for role, members := range s.members {
 		for _, member := range members {
 			add("member "+role+" "+member, "")
+			add("holds\trole "+role+"\t"+member, "")
 		}
+	}
+	for _, line := range s.users {
+		key, text, _ := strings.Cut(line, "=")
+		add(key, text)
 	}
 	for name, profile := range s.profiles {
 		add("profile "+name, "TO "+profile.to)
