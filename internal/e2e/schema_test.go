@@ -121,7 +121,7 @@ func TestDevOnAChangedFolder(t *testing.T) {
 			t.Errorf("TTL %s, want %s, error %v", ttl, want, err)
 		}
 	}
-	const year, quarter = "toDateTime(received_at) + toIntervalSecond(31536000)", "toDateTime(received_at) + toIntervalSecond(7776000)"
+	const year, quarter = "toStartOfDay(received_at) + toIntervalSecond(31622400)", "toStartOfDay(received_at) + toIntervalSecond(7862400)"
 
 	d := dev("--retention", "365d")
 	arrives("first")
