@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"sluice/consumer/clickhouse"
@@ -314,12 +313,4 @@ WHERE database = %s AND table = %s AND active GROUP BY id) AS p USING (id)`,
 		return l, fmt.Errorf("count the rows of %s that a shorter retention would remove: %w", table, err)
 	}
 	return l, nil
-}
-
-// RetentionOf returns for how long a table keeps rows after their receipt, those of the project that it keeps longest.
-// engine is the table's engine_full of system.tables. It is not ok if the table keeps rows for ever, or has a TTL that
-// was made by hand.
-func RetentionOf(engine string) (d time.Duration, ok bool) {
-	p, ok := retention.OfEngine(strings.TrimSpace(engine))
-	return p.Longest(), ok
 }
