@@ -46,7 +46,7 @@ type migrateCmd struct {
 	DryRun           bool `name:"dry-run" help:"Print the statements without running them: those for this server, or for an empty one if it is unreachable." xor:"how"`
 	Cloud            bool `name:"cloud" help:"With --dry-run: print the statements for an empty ClickHouse Cloud. Without --dry-run, the program detects ClickHouse Cloud."`
 	Status           bool `name:"status" help:"Print for each object whether it is there, missing, different or pending; exit 1 unless all are there." xor:"how"`
-	ShortenRetention bool `name:"shorten-retention" help:"Allow a shorter --retention than before. This removes all older events at once."`
+	ShortenRetention bool `name:"shorten-retention" help:"Allow a retention that is shorter than before, for any project or for the counts. This removes what is older at once."`
 	ReplaceViews     bool `name:"replace-views" help:"Replace Sluice's views whose query was changed."`
 
 	Grants bool `name:"grants" help:"Also make the access that the consumer and analysts need: roles, row policies, limits."`

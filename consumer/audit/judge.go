@@ -62,7 +62,7 @@ func (p *pass) judge(ctx context.Context, all []suspect, but *allowance) error {
 	rest = slices.DeleteFunc(rest, func(s suspect) bool {
 		key := dropKey{s.dead.Project, s.dead.Protocol, s.dead.Minute}
 		switch {
-		case p.expired(s.received):
+		case p.expired(s):
 			account.Expired++
 		case but != nil && but.dropped > 0:
 			account.Dropped++
@@ -169,10 +169,14 @@ func (p *pass) withoutDead(ctx context.Context, all []suspect) ([]suspect, error
 	}), nil
 }
 
-// expired reports whether the table's retention has removed the rows of a time, or may be doing so now.
-func (p *pass) expired(received time.Time) bool {
+// expired reports whether the table's retention has removed the row of a record, or may be doing so now.
+func (p *pass) expired(s suspect) bool {
 	const slack = time.Hour // ClickHouse removes rows when it merges them, and at the insert
-	return p.retention > 0 && time.Since(received) > p.retention-min(slack, p.retention/24)
+	if p.retention == nil {
+		return false
+	}
+	keeps := p.retention.Of(s.Project)
+	return time.Since(s.received) > keeps-min(slack, keeps/24)
 }
 
 // doubtful remembers some of the records that may have been dropped, or may be those that are missing in their range.

@@ -11,6 +11,7 @@ import (
 
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
+	"sluice/consumer/retention"
 	"sluice/internal/outcome"
 )
 
@@ -18,7 +19,7 @@ import (
 type audit struct {
 	*Auditor
 
-	retention time.Duration // of the table; 0: for ever, or unknown
+	retention *retention.Policy // of the table; nil: for ever, or unknown
 	drops     drops
 	elsewhere map[dropKey]int64 // of drops, what was not used up yet
 	letters   map[deadPlace]bool

@@ -167,7 +167,7 @@ func (a *audit) begin(ctx context.Context) (partitions []bounds, err error) {
 	if !known {
 		oldest = time.Time{}
 	}
-	if a.retention, _, err = a.db.retention(ctx); err != nil {
+	if a.retention, err = a.db.retention(ctx); err != nil {
 		return nil, err
 	}
 	a.drops, err = a.db.dropped(ctx, a.report.Topic, oldest)

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"sluice/consumer/clickhouse"
-	"sluice/consumer/schema"
+	"sluice/consumer/retention"
 )
 
 const (
@@ -257,16 +257,18 @@ func (d *database) stored(ctx context.Context, ids []identity) (map[identity]boo
 	return there, err
 }
 
-// retention returns for how long the table keeps rows after their receipt. It is not ok if that is for ever, or if the
+// retention returns for how long the table keeps rows after their receipt. It is nil if that is for ever, or if the
 // table's TTL says something else.
-func (d *database) retention(ctx context.Context) (keeps time.Duration, ok bool, err error) {
+func (d *database) retention(ctx context.Context) (keeps *retention.Policy, err error) {
 	query := fmt.Sprintf("SELECT engine_full FROM system.tables WHERE database = '{db}' AND name IN ('%s', '%s') "+
 		"AND engine != 'Distributed'", clickhouse.TableName, clickhouse.LocalTable)
 	err = d.ask(ctx, query, func(r *sql.Rows) error {
 		var engine string
 		err := r.Scan(&engine)
-		keeps, ok = schema.RetentionOf(engine)
+		if p, ok := retention.OfEngine(engine); ok {
+			keeps = &p
+		}
 		return err
 	})
-	return keeps, ok, err
+	return keeps, err
 }

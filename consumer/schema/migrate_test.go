@@ -61,7 +61,7 @@ func TestMigrateTwice(t *testing.T) {
 			t.Errorf("the second time says:\n%s", again)
 		}
 		said, err := status(t, store)
-		if err != nil || strings.Count(said, "there ") != len(objects)+2 || !strings.Contains(said, "retention of events_raw: 90d\n") {
+		if err != nil || strings.Count(said, "there ") != len(objects)+3 || !strings.Contains(said, "retention of events_raw: 90d\n") {
 			t.Errorf("%v after:\n%s", err, said)
 		}
 		d.Asks("SELECT count() FROM system.tables WHERE database = currentDatabase()", "6")

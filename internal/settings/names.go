@@ -23,7 +23,7 @@ var everyProgram = []string{
 	"kafka-topic", "key", "late-after", "ledger", "limit", "limit-store", "limit-store-file",
 	"limit-store-tls-ca-file", "log-format", "log-level", "max-body-bytes", "max-bulk-bytes", "max-connections",
 	"max-event-age", "max-event-bytes", "max-header-bytes", "max-inflight-bytes", "max-inflight-requests",
-	"max-lookups", "max-queue-wait", "min-isr", "name", "no-backfill", "oldest", "partition-by", "partitions", "project",
+	"max-lookups", "max-queue-wait", "min-isr", "name", "no-backfill", "oldest", "outcomes-retention", "partition-by", "partitions", "project", "project-retention",
 	"projects-file", "rate", "realistic", "reason", "redact-keys", "redact-patterns", "rejects", "repeat",
 	"replace-views", "replication", "request-timeout", "restart", "retention", "sample", "second-look", "seed",
 	"shorten-retention", "since", "spool-dir", "spool-max-age", "spool-max-bytes", "state", "status", "timeout",

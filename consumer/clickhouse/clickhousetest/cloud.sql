@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS events_raw
 ENGINE = ReplacingMergeTree(_ver)
 PARTITION BY toRelativeDayNum(id_time) % 128
 ORDER BY (toRelativeDayNum(id_time) % 128, project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id)
-TTL toDateTime(received_at) + toIntervalSecond(172800)
+TTL toStartOfDay(received_at) + toIntervalSecond(259200)
 SETTINGS replicated_deduplication_window = 10000,
     replicated_deduplication_window_seconds = 604800,
     min_age_to_force_merge_seconds = 3600,
