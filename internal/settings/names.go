@@ -30,6 +30,8 @@ var everyProgram = []string{
 	"to", "topic-retention", "topic-retention-bytes", "trace-endpoint", "trace-headers", "trace-headers-file",
 	"trace-per-second", "trace-sample", "trusted-proxies", "until", "url", "use-existing", "verify",
 	"verify-settle", "verify-timeout", "wait", "write",
+	// sluice erase
+	"check", "confirm", "consumers", "email", "gateways", "note", "receipt", "resend-window", "user", "yes",
 }
 
 // Known reports whether the list of all programs' flags contains flag.
