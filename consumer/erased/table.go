@@ -46,6 +46,7 @@ type Table struct {
 	log     *slog.Logger
 	known   prometheus.Gauge
 	reading chan struct{} // holds the one caller that reads
+	memo    memo
 
 	mu     sync.Mutex
 	list   *erasure.List
@@ -69,7 +70,7 @@ func (t *Table) Insert(ctx context.Context, b *rows.Block, token string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", clickhouse.ErrNotSent, err)
 	}
-	gone := rowsOf(list, b)
+	gone := t.memo.rowsOf(list, b)
 	switch {
 	case len(gone) == 0:
 	case len(gone) == b.Rows():
@@ -90,7 +91,7 @@ func (t *Table) Missing(ctx context.Context, topic string, partition int, b *row
 	if err != nil || len(missing) == 0 {
 		return missing, err
 	}
-	return without(missing, rowsOf(list, b)), nil
+	return without(missing, t.memo.rowsOf(list, b)), nil
 }
 
 // Erased lists the rows of b, ascending, that are erased by the list that was read last.
@@ -98,7 +99,7 @@ func (t *Table) Erased(b *rows.Block) []int32 {
 	t.mu.Lock()
 	list := t.list
 	t.mu.Unlock()
-	return rowsOf(list, b)
+	return t.memo.rowsOf(list, b)
 }
 
 // InsertOutcomes is Inner.InsertOutcomes without the counts of projects that were erased as a whole.
@@ -139,6 +140,9 @@ func (t *Table) current(ctx context.Context) (*erasure.List, error) {
 	list := erasure.NewList(marks)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if denied {
+		list = t.list // of when the user still could
+	}
 	t.report(list, denied, err)
 	t.list, t.readAt = list, began
 	return list, nil

@@ -3,6 +3,8 @@ package erasure
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
+	"strings"
 	"time"
 
 	"sluice/internal/event"
@@ -67,50 +69,57 @@ func receivedAt(headers []event.Header) int64 {
 	return 0
 }
 
-// textsOf goes through everything in a value that may be a JSON string or a number, however broken the value is.
-func textsOf(value []byte) func(yield func([]byte) bool) {
+// textsOf goes through everything in a value that may be a JSON string or a number, however broken the value is: what
+// follows any quote up to the next one, because nobody can tell which quotes begin a string.
+func textsOf(value []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for at := 0; at < len(value); {
-			c := value[at]
+		before := byte(':') // the last character that is no space
+		for at, c := range value {
 			switch {
+			case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+				continue
 			case c == '"':
-				text, end := quotedAt(value, at)
-				if !yield(text) {
+				if !yield(quotedAt(value, at)) {
 					return
 				}
-				at = max(at+1, end-1) // in a broken value the quote at the end may be the beginning of the next text
-			case '0' <= c && c <= '9' || c == '-':
-				end := at + 1
-				for end < len(value) && bytes.IndexByte([]byte("0123456789.eE+-"), value[end]) >= 0 {
-					end++
-				}
-				if !yield(value[at:end]) {
+			case (c == '-' || '0' <= c && c <= '9') && (before == ':' || before == ',' || before == '['):
+				if number, ok := numberAt(value, at); ok && !yield(number) {
 					return
 				}
-				at = end
-			default:
-				at++
 			}
+			before = c
 		}
 	}
 }
 
+// numberAt reads the number that begins at an offset. It is not ok if something else follows than what may follow a
+// number.
+func numberAt(value []byte, at int) (number []byte, ok bool) {
+	rest := value[at:]
+	end := bytes.IndexFunc(rest, func(r rune) bool { return !strings.ContainsRune("0123456789.eE+-", r) })
+	if end < 0 {
+		return rest, true
+	}
+	return rest[:end], strings.IndexByte(",]} \t\r\n", rest[end]) >= 0
+}
+
 // quotedAt reads the string that begins at a quote. A string without an end goes to the end of the value.
-func quotedAt(value []byte, at int) (text []byte, end int) {
-	for end = at + 1; end < len(value) && value[end] != '"'; end++ {
+func quotedAt(value []byte, at int) []byte {
+	end := at + 1
+	for ; end < len(value) && value[end] != '"'; end++ {
 		if value[end] == '\\' {
 			end++
 		}
 	}
 	if end >= len(value) {
-		return value[at+1:], len(value)
+		return value[at+1:]
 	}
-	text = value[at+1 : end]
+	text := value[at+1 : end]
 	if bytes.IndexByte(text, '\\') >= 0 {
 		var plain string
 		if json.Unmarshal(value[at:end+1], &plain) == nil {
-			text = []byte(plain)
+			return []byte(plain)
 		}
 	}
-	return text, end + 1
+	return text
 }
