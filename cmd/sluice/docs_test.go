@@ -29,7 +29,7 @@ func TestDocsSettings(t *testing.T) {
 	}{}, vars)
 	dev := docs.Flags(docs.Command(t, program, "dev"), kafka, services)
 	docs.Section(t, "settings.md", "sluice-dev", docs.SettingsTable(dev))
-	for _, command := range []string{"load", "topics", "dead", "offsets", "audit", "keys"} {
+	for _, command := range []string{"load", "topics", "dead", "offsets", "audit", "erase", "keys"} {
 		own := docs.Flags(docs.Command(t, program, command), kafka)
 		docs.Section(t, "settings.md", "sluice-"+command, docs.SettingsTable(own))
 	}

@@ -29,6 +29,7 @@ type cli struct {
 	Dead    deadCmd    `cmd:"" help:"List, show and replay dead letters: records that could not become rows."`
 	Offsets offsetsCmd `cmd:"" help:"Show how far the consumers are, or set them back so that records are read again."`
 	Audit   auditCmd   `cmd:"" help:"Check that every record on the topic is a row, a dead letter, dropped, counted as lost, or waits; name those that are not. Exit 1 if there are any, 2 if that cannot be checked."`
+	Erase   eraseCmd   `cmd:"" help:"Erase a user's or a project's events for good, and print what is gone and what remains where until when."`
 	Keys    keysCmd    `cmd:"" help:"Create project keys and their digests for the projects file."`
 }
 
@@ -70,6 +71,8 @@ func run(ctx context.Context, src settings.Source) error {
 		return c.Offsets.run(ctx, parsed.Command(), src.Stdout, src.Stderr)
 	case "audit":
 		return c.Audit.run(ctx, src.Stdout, src.Stderr)
+	case "erase":
+		return c.Erase.run(ctx, os.Stdin, src.Stdout, src.Stderr)
 	case "keys":
 		return c.Keys.run(parsed.Command(), os.Stdin, src.Stdout)
 	default:

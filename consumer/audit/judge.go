@@ -60,6 +60,12 @@ func (p *pass) judge(ctx context.Context, all []suspect, but *allowance) error {
 		return err
 	}
 	rest = slices.DeleteFunc(rest, func(s suspect) bool {
+		if s.erased {
+			account.Erased++
+		}
+		return s.erased
+	})
+	rest = slices.DeleteFunc(rest, func(s suspect) bool {
 		key := dropKey{s.dead.Project, s.dead.Protocol, s.dead.Minute}
 		switch {
 		case p.expired(s):
@@ -97,7 +103,7 @@ func (p *pass) withoutCounts(ctx context.Context, all []suspect) (rest []suspect
 			lacks := func(r outcome.Row) bool {
 				n := r.Events
 				r.Events = 0
-				return there[r] < n
+				return there[r] < n && !p.erasures.WholeProject(r.Project, time.Unix(r.Minute, 0))
 			}
 			if len(s.counts) > 0 && !slices.ContainsFunc(s.counts, lacks) {
 				p.account.Counts++

@@ -60,8 +60,12 @@ func (d *database) ask(ctx context.Context, query string, scan func(*sql.Rows) e
 	return nil
 }
 
-// errNoTable says that a table is missing.
-var errNoTable = errors.New("the table is missing")
+var (
+	// errNoTable says that a table is missing.
+	errNoTable = errors.New("the table is missing")
+	// errMayNot says that the user lacks a right.
+	errMayNot = errors.New("the user may not read the table")
+)
 
 // explain says what to do about an error that a wrong setting causes.
 func (d *database) explain(err error) error {
@@ -73,7 +77,7 @@ func (d *database) explain(err error) error {
 	case 60, 81:
 		return fmt.Errorf("%w: %s; run `consumer migrate`, or check --clickhouse-dsn", errNoTable, text)
 	case 497, 516:
-		return fmt.Errorf("ask ClickHouse: %s; the user needs SELECT on %s.*: check --clickhouse-dsn", text, d.name)
+		return fmt.Errorf("%w: %s; the user needs SELECT on %s.*: check --clickhouse-dsn", errMayNot, text, d.name)
 	}
 	return fmt.Errorf("ask ClickHouse: %s", text)
 }

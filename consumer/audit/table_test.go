@@ -172,11 +172,11 @@ func TestOutcomes(t *testing.T) {
 		write(outcome.Filtered, outcome.SourceOf("dropped/as it was"), 3)
 		at.Topic = "another"
 		write(outcome.Filtered, outcome.SourceOfRange(at, "token"), 9)
-		got, err := db.dropped(t.Context(), "events", minute)
+		got, err := db.dropped(t.Context(), "events", minute, false)
 		require.NoError(t, err)
 		assert.Equal(t, map[int][]allowance{2: {{span: span{100, 199}, dropped: 7}}}, got.within)
 		assert.Equal(t, map[dropKey]int64{{"demo", "native", minute.Unix()}: 3}, got.elsewhere)
-		got, err = db.dropped(t.Context(), "events", minute.Add(longestSpooled+time.Minute))
+		got, err = db.dropped(t.Context(), "events", minute.Add(longestSpooled+time.Minute), false)
 		require.NoError(t, err)
 		assert.Empty(t, got.within, "of before the oldest record")
 

@@ -203,7 +203,7 @@ func TestApplyToCluster(t *testing.T) {
 	store := storeAt("http://" + w.Addr + "/" + d.Name)
 	store.ClickHouse.Cluster = "two"
 	store.Retention = nil
-	objects := []string{"database " + d.Name, "table events_local", "table events_raw", "view events", "view issues", "view events_per_minute", "table outcomes_local", "table outcomes_raw", "view outcomes"}
+	objects := []string{"database " + d.Name, "table events_local", "table events_raw", "view events", "view issues", "view events_per_minute", "table outcomes_local", "table outcomes_raw", "view outcomes", "table erasures"}
 	if said, err := status(t, store); !errors.Is(err, ErrPending) || strings.Count(said, "missing") != len(objects) {
 		t.Errorf("before: %v\n%s", err, said)
 	}
@@ -244,7 +244,7 @@ func TestApplyToCluster(t *testing.T) {
 		}
 	}
 	d.Asks("SELECT name, engine FROM system.tables WHERE database = currentDatabase() ORDER BY name",
-		"events\tView\nevents_local\tReplacingMergeTree\nevents_per_minute\tView\nevents_raw\tDistributed\nissues\tView\noutcomes\tView\noutcomes_local\tReplacingMergeTree\noutcomes_raw\tDistributed")
+		"erasures\tMergeTree\nevents\tView\nevents_local\tReplacingMergeTree\nevents_per_minute\tView\nevents_raw\tDistributed\nissues\tView\noutcomes\tView\noutcomes_local\tReplacingMergeTree\noutcomes_raw\tDistributed")
 	store.Retention = new(settings.Duration(200 * 24 * time.Hour))
 	if said := apply(t, store); !strings.Contains(said, "events are kept for 200d") {
 		t.Errorf("a change of the retention says:\n%s", said)

@@ -220,3 +220,25 @@ FROM
 GROUP BY project_id, minute, protocol, outcome, reason, category
 SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1;
 
+CREATE TABLE IF NOT EXISTS erasures
+(
+    id            UUID COMMENT 'the id of the erasure, which its receipt names',
+    project_id    String COMMENT 'the project whose events were erased',
+    kind          LowCardinality(String) COMMENT 'project, user or email: what the erasure goes by',
+    salt          FixedString(16) COMMENT 'what the digest begins with',
+    digest        FixedString(32)
+        COMMENT 'the SHA-256 of salt, kind, project and the id or address of the user, zero for a project',
+    erased_at     DateTime64(3, 'UTC') COMMENT 'events that happened or were received before are erased (UTC)',
+    doubt_seconds UInt32
+        COMMENT 'how long after erased_at events are dropped that do not tell when they happened, in seconds',
+    forget_at     DateTime('UTC') COMMENT 'when the row may be removed, because nothing can come again (UTC)',
+    note          String COMMENT 'what the operator noted, such as the number of a request'
+)
+ENGINE = MergeTree
+ORDER BY (project_id, erased_at)
+TTL forget_at
+SETTINGS non_replicated_deduplication_window = 0,
+    fsync_after_insert = 1,
+    fsync_part_directory = 1
+COMMENT 'Erasures by `sluice erase`: consumers drop what comes again. No ids or addresses of users, only salted hashes.';
+
