@@ -1,0 +1,89 @@
+package plan
+
+import (
+	"math"
+	"time"
+)
+
+// ClickHouse is what ClickHouse takes.
+type ClickHouse struct {
+	Shards int `json:"shards"`
+	// NeededShards is what the load needs.
+	NeededShards int `json:"needed_shards"`
+	Replicas     int `json:"replicas"`
+	Servers      int `json:"servers"`
+	// MergePasses is how many merges read a row in all.
+	MergePasses float64 `json:"merge_passes"`
+	// BusyCores is of one copy of all shards at the peak, without queries. InsertCores and MergeCores are its parts.
+	BusyCores   float64 `json:"busy_cores"`
+	InsertCores float64 `json:"insert_cores"`
+	MergeCores  float64 `json:"merge_cores"`
+	// RowBytes is a row in merged parts, DiskBytes all rows in all copies, without the fifth that stays free.
+	RowBytes    float64 `json:"row_bytes"`
+	DiskBytes   float64 `json:"disk_bytes"`
+	MemoryBytes float64 `json:"memory_bytes_each"`
+}
+
+const (
+	// mergeFactor is how many parts one merge joins, on average. The benchmark's runs gave it.
+	mergeFactor = 10
+	// largestPart is the size up to which ClickHouse merges parts, in bytes (max_bytes_to_merge_at_max_space_in_pool).
+	largestPart = 150 << 30
+	// memoryPerCore is ClickHouse's own advice for servers.
+	memoryPerCore = 4 << 30
+	daySeconds    = 86_400
+)
+
+// MergePasses returns how many merges read a row, when rows come in so many parts that are merged into one.
+//
+//	log(parts) ÷ log(10)
+func MergePasses(parts float64) float64 {
+	return math.Log(max(parts, 1)) / math.Log(mergeFactor)
+}
+
+// passes is for a table by day: rows of a day are merged into one part, or into parts of 150 GiB.
+func (p *Plan) passes(shards int) float64 {
+	inserted := p.Load.peak() / p.Consumer.Inserts / float64(shards) // rows of one part
+	day := p.Load.EventsPerSecond * daySeconds / float64(shards)
+	return MergePasses(min(day, largestPart/p.event.Disk) / inserted)
+}
+
+// clickhouseMicros is what a row takes with its merges.
+func (p *Plan) clickhouseMicros(passes float64) float64 { return p.event.Row + passes*p.event.Merge }
+
+// shardWork is the busy cores of one copy of a shard:
+//
+//	rows at the peak ÷ shards × (µs a row + merges × µs a merged row) + inserts × µs an insert
+//
+// Every insert is split over all shards, so each shard has all inserts.
+func (p *Plan) shardWork(shards int) float64 {
+	rows := p.Load.peak() / float64(shards)
+	return rows*p.clickhouseMicros(p.passes(shards))*micro + p.Consumer.Inserts*p.Figures.Insert.ClickHouse*micro
+}
+
+// clickhouse reckons shards as the largest of what cores, disk and network need.
+func (p *Plan) clickhouse() {
+	c, l := &p.ClickHouse, p.Load
+	copyBytes := l.EventsPerSecond * p.event.Disk * time.Duration(l.Retention).Seconds()
+	c.NeededShards = max(p.shardsForWork(),
+		count(copyBytes/(l.ServerDisk*diskFill), 1),
+		count(l.peak()*p.event.Insert/l.usable(l.NetworkBytes), 1))
+	c.Shards = fixed(l.Shards, c.NeededShards)
+	c.Replicas, c.Servers = l.Replicas, c.Shards*l.Replicas
+	c.MergePasses = p.passes(c.Shards)
+	c.InsertCores = l.peak()*p.event.Row*micro + float64(c.Shards)*p.Consumer.Inserts*p.Figures.Insert.ClickHouse*micro
+	c.MergeCores = l.peak() * c.MergePasses * p.event.Merge * micro
+	c.BusyCores = c.InsertCores + c.MergeCores + float64(c.Shards)*p.Figures.Idle.ClickHouse
+	c.RowBytes, c.DiskBytes = p.event.Disk, copyBytes*float64(l.Replicas)
+	c.MemoryBytes = l.ServerCores * memoryPerCore
+	p.Consumer.CatchUp = p.catchUp()
+}
+
+// shardsForWork is the least number of shards whose cores are enough. The inserts' own cost stays with every shard, so
+// more shards may never be enough; then it is what the rows alone need.
+func (p *Plan) shardsForWork() int {
+	usable := p.Load.usable(p.Load.ServerCores)
+	perInsert := p.Consumer.Inserts * p.Figures.Insert.ClickHouse * micro
+	left := max(usable-perInsert, usable/2)
+	return count(p.Load.peak()*p.clickhouseMicros(p.passes(1))*micro/left, 1)
+}

@@ -1,0 +1,126 @@
+package measure
+
+import (
+	"math"
+
+	"sluice/internal/plan"
+)
+
+// fit turns samples into figures. In each sample, of the processor time of a program,
+//
+//	time = idle × seconds + requests × (request at this rate) + events × event           gateway, broker, consumer
+//	time = idle × seconds + inserts × insert + rows × row + merged rows × merge          ClickHouse
+//
+// The unknowns follow from samples in which one of them outweighs the others, in some rounds, because each also needs
+// the others' values.
+func (s *stages) fit() plan.Figures {
+	f := plan.Figures{Idle: plan.Idle{
+		Gateway: s.idleCores(s.idle.gateway), Broker: s.idleCores(s.idle.broker),
+		Consumer: s.idleCores(s.idle.consumer), ClickHouse: s.idleCores(s.idle.engine),
+	}}
+	for _, of := range s.bySize {
+		f.Sizes = append(f.Sizes, of.bytesOf())
+	}
+	for range rounds {
+		s.fitInserts(&f)
+		s.fitRequests(&f)
+		for i := range s.bySize {
+			s.fitSize(&f, i)
+		}
+	}
+	return f
+}
+
+// rounds is how often the unknowns are solved in turn. They change little after the third.
+const rounds = 10
+
+// floor is the least share of a sample's time that is taken for its unknown. It keeps noise from making a figure
+// negative.
+const floor = 0.05
+
+func (s *stages) idleCores(u Usage) float64 { return u.Processor.Seconds() / s.idle.seconds }
+
+// left is the time of a sample, in microseconds, without the idle time and what else is known. It is never below a
+// small share of it.
+func (s sample) left(u Usage, idle, known float64) float64 {
+	micros := u.Processor.Seconds() * 1e6
+	return max(micros-idle*s.seconds*1e6-known, floor*micros)
+}
+
+func (s sample) events() float64   { return float64(s.sent.Accepted) }
+func (s sample) requests() float64 { return float64(s.sent.Requests) }
+
+// rate is the requests a second while it was sent.
+func (s sample) rate() float64 { return s.requests() / s.sent.Seconds }
+
+// fitRequests gives what requests of single events cost besides their events.
+func (s *stages) fitRequests(f *plan.Figures) {
+	f.Requests = nil
+	event := f.Sizes[0]
+	for _, one := range s.singles {
+		if n := len(f.Requests); n > 0 && one.rate() <= f.Requests[n-1].PerSecond*1.2 {
+			continue // a machine so slow that it cannot send faster
+		}
+		n := one.events()
+		f.Requests = append(f.Requests, plan.RequestCost{
+			PerSecond: one.rate(),
+			Gateway:   one.left(one.gateway, f.Idle.Gateway, n*event.Gateway) / n,
+			Broker:    one.left(one.broker, f.Idle.Broker, n*event.Broker) / n,
+			Consumer:  one.left(one.consumer, f.Idle.Consumer, n*event.Consumer+one.Inserts*f.Insert.Consumer) / n,
+		})
+	}
+}
+
+// fitInserts takes ClickHouse's part from few single events, the consumer's from few bulks.
+func (s *stages) fitInserts(f *plan.Figures) {
+	event, one := f.Sizes[0], s.singles[1]
+	rows := one.events()*event.Row + one.MergedRows*event.Merge
+	f.Insert.ClickHouse = one.left(one.engine, f.Idle.ClickHouse, rows) / max(one.Inserts, 1)
+	known := s.few.events() * event.Consumer
+	f.Insert.Consumer = s.few.left(s.few.consumer, f.Idle.Consumer, known) / max(s.few.Inserts, 1)
+}
+
+// fitSize gives what events of a size cost.
+func (s *stages) fitSize(f *plan.Figures, i int) {
+	of, c := s.bySize[i], &f.Sizes[i]
+	bulks, n := of.bulk, of.bulk.events()
+	request := f.RequestAt(bulks.rate())
+	r := bulks.requests()
+	c.Gateway = bulks.left(bulks.gateway, f.Idle.Gateway, r*request.Gateway) / n
+	c.Broker = bulks.left(bulks.broker, f.Idle.Broker, r*request.Broker) / n
+	known := r*request.Consumer + bulks.Inserts*f.Insert.Consumer
+	c.Consumer = bulks.left(bulks.consumer, f.Idle.Consumer, known) / n
+	c.Merge = of.merge.left(of.merge.engine, f.Idle.ClickHouse, 0) / max(of.merge.MergedRows, of.rows)
+	known = bulks.Inserts*f.Insert.ClickHouse + bulks.MergedRows*c.Merge
+	c.Row = bulks.left(bulks.engine, f.Idle.ClickHouse, known) / n
+
+	zipped := of.gzip
+	plain := zipped.events()*c.Gateway + zipped.requests()*f.RequestAt(zipped.rate()).Gateway
+	c.Gzip = zipped.left(zipped.gateway, f.Idle.Gateway, plain) / zipped.events()
+	single := of.single
+	y := single.left(single.gateway, f.Idle.Gateway, single.events()*c.Gateway) / single.events()
+	c.Request = 1
+	if i > 0 {
+		c.Request = y / f.RequestAt(single.rate()).Gateway
+	}
+}
+
+// bytesOf gives the bytes of an event of a size.
+func (of sized) bytesOf() plan.SizeCost {
+	n := of.bulk.events()
+	body := float64(of.bulk.sent.Bytes) / n
+	ones := of.single.events()
+	log := of.logBytes / n
+	return plan.SizeCost{
+		EventBytes: math.Round(body),
+		Bytes: plan.Bytes{
+			Gzip:    float64(of.gzip.gateway.Read) / of.gzip.events(),
+			Request: max(float64(of.single.gateway.Read)/ones-body, 0),
+			Answer:  max((float64(of.single.gateway.Written)-of.logSingle)/ones, 0),
+			Kafka:   log,
+			Batch:   max(of.logSingle/ones-log, 0),
+			Insert:  of.bulk.Received / n,
+			Disk:    of.diskBytes / of.rows,
+		},
+	}
+}
