@@ -124,13 +124,11 @@ func newPlanRun(b *testing.B) *planRun {
 func (r *planRun) send(cfg load.Config) {
 	r.b.Helper()
 	before := r.use()
-	begin := time.Now()
 	report := r.load(cfg)
 	r.within(time.Minute, "no lag", func() bool { return r.tryLag() == 0 })
-	took := time.Since(begin).Seconds()
 	r.within(time.Minute, "no merges", func() bool { return r.scalar("SELECT count() FROM system.merges") == 0 })
 	after := r.use()
-	events := float64(report.Accepted)
+	took, events := report.Seconds, float64(report.Accepted)
 	m := &r.measured
 	m.seconds, m.eventsPerSecond, m.eventBytes = took, events/took, float64(report.Bytes)/events
 	m.inserts = after.inserts - before.inserts
@@ -142,7 +140,7 @@ func (r *planRun) send(cfg load.Config) {
 	m.toKafka = (float64(after.gateway.Since(before.gateway).Written) - answers) / took
 	m.toClickHouse = (after.received - before.received) / took
 	require.NoError(r.b, r.db.Exec(r.b.Context(), "OPTIMIZE TABLE events_raw FINAL"))
-	m.rowBytes = float64(r.scalar("SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = 'events_raw'" +
+	m.rowBytes = float64(r.scalar("SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = 'events_raw'"+
 		" AND database = currentDatabase()")) / events
 }
 

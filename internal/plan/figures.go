@@ -40,6 +40,9 @@ type RequestCost struct {
 	Gateway   float64 `json:"gateway_us"`
 	Broker    float64 `json:"broker_us"`
 	Consumer  float64 `json:"consumer_us"`
+	// BatchBytes is what the request's event takes more in Kafka's log than an event in a large bulk: a small batch has
+	// a head of its own and compresses less.
+	BatchBytes float64 `json:"batch_bytes"`
 }
 
 // InsertCost is the processor time of one insert.
@@ -51,7 +54,7 @@ type InsertCost struct {
 // SizeCost is what one event of a size takes.
 type SizeCost struct {
 	EventBytes float64 `json:"event_bytes"`
-	// Gateway, Broker and Consumer are for one event in a large bulk. Gzip is what inflating adds to Gateway.
+	// Gateway, Broker and Consumer are for one event in a bulk. Gzip is what inflating adds to Gateway.
 	Gateway  float64 `json:"gateway_us"`
 	Gzip     float64 `json:"gzip_us"`
 	Broker   float64 `json:"broker_us"`
@@ -59,8 +62,10 @@ type SizeCost struct {
 	// Row is what ClickHouse takes for a row of an insert, Merge for a row that one merge reads.
 	Row   float64 `json:"clickhouse_row_us"`
 	Merge float64 `json:"clickhouse_merge_us"`
-	// Request is by how much Figures.Requests is to be multiplied at this size.
+	// Request is by how much the times in Figures.Requests are to be multiplied at this size, Batch by how much the
+	// bytes.
 	Request float64 `json:"request_factor"`
+	Batch   float64 `json:"batch_factor"`
 	Bytes   `json:"bytes"`
 }
 
@@ -71,9 +76,8 @@ type Bytes struct {
 	Gzip    float64 `json:"gzip"`
 	Request float64 `json:"request"`
 	Answer  float64 `json:"answer"`
-	// Kafka is the record in a compressed batch of bulks, Batch what a record batch of its own adds.
+	// Kafka is the record in a compressed batch of bulks.
 	Kafka float64 `json:"kafka"`
-	Batch float64 `json:"batch"`
 	// Insert is the row on the way to ClickHouse, Disk the row in merged parts, in one copy.
 	Insert float64 `json:"insert"`
 	Disk   float64 `json:"disk"`
@@ -132,11 +136,11 @@ func (f Figures) values() []float64 {
 	all := []float64{f.Idle.Gateway, f.Idle.Broker, f.Idle.Consumer, f.Idle.ClickHouse,
 		f.Insert.Consumer, f.Insert.ClickHouse}
 	for _, r := range f.Requests {
-		all = append(all, r.PerSecond, r.Gateway, r.Broker, r.Consumer)
+		all = append(all, r.PerSecond, r.Gateway, r.Broker, r.Consumer, r.BatchBytes)
 	}
 	for _, s := range f.Sizes {
-		all = append(all, s.EventBytes, s.Gateway, s.Gzip, s.Broker, s.Consumer, s.Row, s.Merge, s.Request,
-			s.Bytes.Gzip, s.Bytes.Request, s.Answer, s.Kafka, s.Batch, s.Insert, s.Disk)
+		all = append(all, s.EventBytes, s.Gateway, s.Gzip, s.Broker, s.Consumer, s.Row, s.Merge, s.Request, s.Batch,
+			s.Bytes.Gzip, s.Bytes.Request, s.Answer, s.Kafka, s.Insert, s.Disk)
 	}
 	return all
 }

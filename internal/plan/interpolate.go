@@ -2,41 +2,42 @@ package plan
 
 import "math"
 
-// RequestAt returns the cost of a request at so many requests per second and gateway. Between two measured rates it lies
-// on a straight line in logarithmic scales, and beyond them it is that of the nearest.
+// slowest is the lowest rate of requests that costs are reckoned for, in requests per second and gateway.
+const slowest = 1
+
+// RequestAt returns the cost of a request at so many requests per second and gateway. It lies on a straight line in
+// logarithmic scales between two measured rates, and below them on the first of these lines. Above the highest rate it
+// stays as it is there.
 func (f Figures) RequestAt(perSecond float64) RequestCost {
 	points := f.Requests
-	if perSecond <= points[0].PerSecond || len(points) == 1 {
-		return at(points[0], perSecond)
+	last := points[len(points)-1]
+	if perSecond >= last.PerSecond || len(points) == 1 {
+		last.PerSecond = perSecond
+		return last
 	}
-	for i := 1; i < len(points); i++ {
-		low, high := points[i-1], points[i]
-		if perSecond > high.PerSecond {
-			continue
-		}
-		way := math.Log(perSecond/low.PerSecond) / math.Log(high.PerSecond/low.PerSecond)
-		return RequestCost{
-			PerSecond: perSecond,
-			Gateway:   geometric(low.Gateway, high.Gateway, way),
-			Broker:    geometric(low.Broker, high.Broker, way),
-			Consumer:  geometric(low.Consumer, high.Consumer, way),
-		}
+	i := 1
+	for perSecond > points[i].PerSecond {
+		i++
 	}
-	return at(points[len(points)-1], perSecond)
+	low, high := points[i-1], points[i]
+	way := math.Log(max(perSecond, slowest)/low.PerSecond) / math.Log(high.PerSecond/low.PerSecond)
+	line := func(a, b float64) float64 { return geometric(a, b, way) }
+	return RequestCost{
+		PerSecond:  perSecond,
+		Gateway:    line(low.Gateway, high.Gateway),
+		Broker:     line(low.Broker, high.Broker),
+		Consumer:   line(low.Consumer, high.Consumer),
+		BatchBytes: min(line(low.BatchBytes, high.BatchBytes), points[0].BatchBytes),
+	}
 }
 
 // busiest returns the cost of a request on a gateway that is used to its limit.
 func (f Figures) busiest() RequestCost { return f.Requests[len(f.Requests)-1] }
 
-func at(r RequestCost, perSecond float64) RequestCost {
-	r.PerSecond = perSecond
-	return r
-}
-
 // geometric is for costs that may be zero, where it falls back to a straight line.
 func geometric(low, high, way float64) float64 {
 	if low <= 0 || high <= 0 {
-		return low + (high-low)*way
+		return low + (high-low)*max(way, 0)
 	}
 	return low * math.Pow(high/low, way)
 }
@@ -65,12 +66,12 @@ func (f Figures) size(bytes float64) SizeCost {
 		Row:        line(low.Row, high.Row),
 		Merge:      line(low.Merge, high.Merge),
 		Request:    line(low.Request, high.Request),
+		Batch:      line(low.Batch, high.Batch),
 		Bytes: Bytes{
 			Gzip:    line(low.Bytes.Gzip, high.Bytes.Gzip),
 			Request: line(low.Bytes.Request, high.Bytes.Request),
 			Answer:  line(low.Answer, high.Answer),
 			Kafka:   line(low.Kafka, high.Kafka),
-			Batch:   line(low.Batch, high.Batch),
 			Insert:  line(low.Insert, high.Insert),
 			Disk:    line(low.Disk, high.Disk),
 		},

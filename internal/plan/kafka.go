@@ -36,12 +36,12 @@ const (
 
 // logBytes is an event in the log.
 //
-//	bytes of an event in a full batch + bytes that a batch adds ÷ events a batch
-//
-// A batch holds the requests that came together: the more requests, the more of them.
+//	bytes of an event in a large bulk + bytes that a request adds ÷ events a request
 func (p *Plan) logBytes() float64 {
-	return p.event.Kafka + p.event.Batch/float64(p.Load.Bulk)
+	return p.event.Kafka + p.batchBytes()/float64(p.Load.Bulk)
 }
+
+func (p *Plan) batchBytes() float64 { return p.requestHere().BatchBytes * p.event.Batch }
 
 // partitions reckons the larger of
 //

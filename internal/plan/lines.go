@@ -50,8 +50,8 @@ func (p *Plan) gatewayLines(add adder) {
 
 func (p *Plan) kafkaLines(add adder) {
 	k, l := p.Kafka, p.Load
-	add("bytes an event in the log", bytes(k.EventBytes), "%s in a full batch + %s a batch ÷ %d events",
-		bytes(p.event.Kafka), bytes(p.event.Batch), l.Bulk)
+	add("bytes an event in the log", bytes(k.EventBytes), "%s in a large bulk + %s a request ÷ %d events",
+		bytes(p.event.Kafka), bytes(p.batchBytes()), l.Bulk)
 	add("partitions", howMany(k.Partitions, l.Partitions), "%s/s ÷ %s/s a partition, or %s cores of consumers ÷ %s "+
 		"(headroom %s), whichever is more, up to a multiple of %d; %d needed", bytes(l.peak()*k.EventBytes),
 		bytes(partitionBytes), short(p.consumerWork()), exact(1-l.Headroom), exact(l.Headroom), partitionStep,

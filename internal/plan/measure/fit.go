@@ -22,8 +22,8 @@ func (s *stages) fit() plan.Figures {
 		f.Sizes = append(f.Sizes, of.bytesOf())
 	}
 	for range rounds {
-		s.fitInserts(&f)
 		s.fitRequests(&f)
+		s.fitInserts(&f)
 		for i := range s.bySize {
 			s.fitSize(&f, i)
 		}
@@ -57,27 +57,30 @@ func (s sample) rate() float64 { return s.requests() / s.sent.Seconds }
 func (s *stages) fitRequests(f *plan.Figures) {
 	f.Requests = nil
 	event := f.Sizes[0]
+	large := s.bySize[0].bulk
 	for _, one := range s.singles {
 		if n := len(f.Requests); n > 0 && one.rate() <= f.Requests[n-1].PerSecond*1.2 {
 			continue // a machine so slow that it cannot send faster
 		}
 		n := one.events()
 		f.Requests = append(f.Requests, plan.RequestCost{
-			PerSecond: one.rate(),
-			Gateway:   one.left(one.gateway, f.Idle.Gateway, n*event.Gateway) / n,
-			Broker:    one.left(one.broker, f.Idle.Broker, n*event.Broker) / n,
-			Consumer:  one.left(one.consumer, f.Idle.Consumer, n*event.Consumer+one.Inserts*f.Insert.Consumer) / n,
+			PerSecond:  one.rate(),
+			Gateway:    one.left(one.gateway, f.Idle.Gateway, n*event.Gateway) / n,
+			Broker:     one.left(one.broker, f.Idle.Broker, n*event.Broker) / n,
+			Consumer:   one.left(one.consumer, f.Idle.Consumer, n*event.Consumer+one.Inserts*f.Insert.Consumer) / n,
+			BatchBytes: max(one.logged/n-large.logged/large.events(), 0),
 		})
 	}
 }
 
-// fitInserts takes ClickHouse's part from few single events, the consumer's from few bulks.
+// fitInserts takes ClickHouse's part from few single events, the consumer's from paced bulks.
 func (s *stages) fitInserts(f *plan.Figures) {
 	event, one := f.Sizes[0], s.singles[1]
 	rows := one.events()*event.Row + one.MergedRows*event.Merge
 	f.Insert.ClickHouse = one.left(one.engine, f.Idle.ClickHouse, rows) / max(one.Inserts, 1)
-	known := s.few.events() * event.Consumer
-	f.Insert.Consumer = s.few.left(s.few.consumer, f.Idle.Consumer, known) / max(s.few.Inserts, 1)
+	paced := s.bySize[0].paced
+	known := paced.events()*event.Consumer + paced.requests()*f.RequestAt(paced.rate()).Consumer
+	f.Insert.Consumer = paced.left(paced.consumer, f.Idle.Consumer, known) / max(paced.Inserts, 1)
 }
 
 // fitSize gives what events of a size cost.
@@ -86,7 +89,7 @@ func (s *stages) fitSize(f *plan.Figures, i int) {
 	bulks, n := of.bulk, of.bulk.events()
 	request := f.RequestAt(bulks.rate())
 	r := bulks.requests()
-	c.Gateway = bulks.left(bulks.gateway, f.Idle.Gateway, r*request.Gateway) / n
+	full := bulks.left(bulks.gateway, f.Idle.Gateway, r*request.Gateway) / n
 	c.Broker = bulks.left(bulks.broker, f.Idle.Broker, r*request.Broker) / n
 	known := r*request.Consumer + bulks.Inserts*f.Insert.Consumer
 	c.Consumer = bulks.left(bulks.consumer, f.Idle.Consumer, known) / n
@@ -95,13 +98,18 @@ func (s *stages) fitSize(f *plan.Figures, i int) {
 	c.Row = bulks.left(bulks.engine, f.Idle.ClickHouse, known) / n
 
 	zipped := of.gzip
-	plain := zipped.events()*c.Gateway + zipped.requests()*f.RequestAt(zipped.rate()).Gateway
+	plain := zipped.events()*full + zipped.requests()*f.RequestAt(zipped.rate()).Gateway
 	c.Gzip = zipped.left(zipped.gateway, f.Idle.Gateway, plain) / zipped.events()
+	paced := of.paced
+	c.Gateway = paced.left(paced.gateway, f.Idle.Gateway, paced.requests()*f.RequestAt(paced.rate()).Gateway) /
+		paced.events()
 	single := of.single
-	y := single.left(single.gateway, f.Idle.Gateway, single.events()*c.Gateway) / single.events()
-	c.Request = 1
+	y := single.left(single.gateway, f.Idle.Gateway, single.events()*full) / single.events()
+	c.Request, c.Batch = 1, 1
 	if i > 0 {
 		c.Request = y / f.RequestAt(single.rate()).Gateway
+		batch := single.logged/single.events() - bulks.logged/n
+		c.Batch = max(batch, 0) / max(f.RequestAt(single.rate()).BatchBytes, 1)
 	}
 }
 
@@ -110,15 +118,13 @@ func (of sized) bytesOf() plan.SizeCost {
 	n := of.bulk.events()
 	body := float64(of.bulk.sent.Bytes) / n
 	ones := of.single.events()
-	log := of.logBytes / n
 	return plan.SizeCost{
 		EventBytes: math.Round(body),
 		Bytes: plan.Bytes{
 			Gzip:    float64(of.gzip.gateway.Read) / of.gzip.events(),
 			Request: max(float64(of.single.gateway.Read)/ones-body, 0),
-			Answer:  max((float64(of.single.gateway.Written)-of.logSingle)/ones, 0),
-			Kafka:   log,
-			Batch:   max(of.logSingle/ones-log, 0),
+			Answer:  max((float64(of.single.gateway.Written)-of.single.logged)/ones, 0),
+			Kafka:   of.bulk.logged / n,
 			Insert:  of.bulk.Received / n,
 			Disk:    of.diskBytes / of.rows,
 		},

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"sluice/internal/embedded"
@@ -103,6 +104,7 @@ func (l *lab) stop() {
 type sample struct {
 	seconds float64
 	sent    load.Report
+	logged  float64 // bytes that Kafka's log grew
 	engineCounters
 
 	gateway, broker, consumer, engine Usage
@@ -115,10 +117,14 @@ type reading struct {
 	at       time.Time
 	use      [4]Usage
 	counters counters
+	log      float64
 }
 
 func (l *lab) read(ctx context.Context) (r reading, err error) {
 	if r.counters, err = l.ask.counters(ctx); err != nil {
+		return r, err
+	}
+	if r.log, err = l.logBytes(); err != nil {
 		return r, err
 	}
 	r.at = time.Now()
@@ -148,6 +154,7 @@ func (l *lab) during(ctx context.Context, do func() (load.Report, error)) (s sam
 	if err != nil {
 		return s, err
 	}
+	s.logged = after.log - before.log
 	s.seconds = after.at.Sub(before.at).Seconds()
 	s.engineCounters = after.counters.since(before.counters)
 	for i, use := range []*Usage{&s.gateway, &s.broker, &s.consumer, &s.engine} {
@@ -200,10 +207,13 @@ func (l *lab) send(ctx context.Context, cfg load.Config) (sample, error) {
 	})
 }
 
-// logBytes is the size of the broker's log.
+// logBytes is the size of the events' topic in the broker's log.
 func (l *lab) logBytes() (size float64, err error) {
-	err = filepath.WalkDir(filepath.Join(l.dir, "kafka"), func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+	err = filepath.WalkDir(filepath.Join(l.dir, "kafka", "partitions"), func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // no record yet, or a segment was removed
+		}
+		if err != nil || entry.IsDir() || !strings.HasPrefix(filepath.Base(filepath.Dir(path)), "events-") {
 			return err
 		}
 		info, err := entry.Info()

@@ -37,6 +37,8 @@ const (
 	stageLasts  = 5 * time.Second
 	idleLasts   = 3 * time.Second
 	bulk        = 1000
+	pacedBulk   = 100
+	pacedRate   = 200 * pacedBulk // events a second
 	connections = 64
 	warmEvents  = 20_000
 )
@@ -88,18 +90,16 @@ type stages struct {
 
 	idle    sample
 	singles []sample // of 200 bytes, by rising rate; the last one as fast as possible
-	few     sample   // few bulks a second: inserts outweigh rows
 	bySize  []sized
 }
 
 // sized are the samples of one size of events.
 type sized struct {
 	single, bulk, gzip sample
+	paced              sample // bulks at an ordinary rate
 	merge              sample // merging everything once more
 	rows               float64
 	diskBytes          float64
-	logBytes           float64 // of the stage with bulks
-	logSingle          float64 // of the stage with single events
 }
 
 func (s *stages) say(format string, args ...any) {
@@ -124,10 +124,6 @@ func (s *stages) run(ctx context.Context) (err error) {
 		}
 		s.singles = append(s.singles, one)
 	}
-	s.say("few bulks")
-	if s.few, err = s.lab.send(ctx, load.Config{Duration: s.lasts(stageLasts), Rate: 10 * bulk, Bulk: bulk}); err != nil {
-		return err
-	}
 	for _, size := range sizes {
 		of, err := s.size(ctx, size.bytes, s.part(size.bulked), s.part(size.zipped))
 		if err != nil {
@@ -146,35 +142,27 @@ func (s *stages) size(ctx context.Context, bytes, bulked, zipped int) (of sized,
 	}
 	s.lab.rows = 0
 	base := load.Config{EventSize: bytes}
-	single, bulks, gzip := base, base, base
+	single, paced, bulks, gzip := base, base, base, base
 	single.Duration, single.Connections = s.lasts(stageLasts), connections
+	paced.Duration, paced.Rate, paced.Bulk = s.lasts(stageLasts), pacedRate, pacedBulk
 	bulks.Events, bulks.Bulk = bulked, bulk
 	gzip.Events, gzip.Bulk, gzip.Gzip = zipped, bulk, true
 	for _, stage := range []struct {
 		name string
 		cfg  load.Config
 		to   *sample
-		log  *float64
 	}{
-		{"single events", single, &of.single, &of.logSingle},
-		{"bulks", bulks, &of.bulk, &of.logBytes},
-		{"bulks with gzip", gzip, &of.gzip, new(float64)},
+		{"single events, as fast as possible", single, &of.single},
+		{"200 bulks a second", paced, &of.paced},
+		{"bulks, as fast as possible", bulks, &of.bulk},
+		{"bulks with gzip, as fast as possible", gzip, &of.gzip},
 	} {
-		s.say("%s of %d bytes, as fast as possible", stage.name, bytes)
-		before, err := s.lab.logBytes()
-		if err != nil {
-			return of, err
-		}
+		s.say("%d bytes: %s", bytes, stage.name)
 		if *stage.to, err = s.lab.send(ctx, stage.cfg); err != nil {
 			return of, err
 		}
-		after, err := s.lab.logBytes()
-		if err != nil {
-			return of, err
-		}
-		*stage.log = after - before
 	}
-	s.say("merging the rows of %d bytes", bytes)
+	s.say("%d bytes: merging the rows", bytes)
 	of.merge, err = s.lab.during(ctx, func() (load.Report, error) {
 		_, err := s.lab.ask.ask(ctx, "OPTIMIZE TABLE "+rowsTable+" FINAL")
 		return load.Report{}, err
