@@ -1,17 +1,15 @@
 package plan
 
-import (
-	"math"
-	"time"
-)
+import "math"
 
 // ClickHouse is what ClickHouse takes.
 type ClickHouse struct {
 	Shards int `json:"shards"`
 	// NeededShards is what the load needs.
-	NeededShards int `json:"needed_shards"`
-	Replicas     int `json:"replicas"`
-	Servers      int `json:"servers"`
+	NeededShards int   `json:"needed_shards"`
+	Needs        Needs `json:"needs"`
+	Replicas     int   `json:"replicas"`
+	Servers      int   `json:"servers"`
 	// MergePasses is how many merges read a row in all.
 	MergePasses float64 `json:"merge_passes"`
 	// BusyCores is of one copy of all shards at the peak, without queries. InsertCores and MergeCores are its parts.
@@ -51,23 +49,16 @@ func (p *Plan) passes(shards int) float64 {
 // clickhouseMicros is what a row takes with its merges.
 func (p *Plan) clickhouseMicros(passes float64) float64 { return p.event.Row + passes*p.event.Merge }
 
-// shardWork is the busy cores of one copy of a shard:
-//
-//	rows at the peak ÷ shards × (µs a row + merges × µs a merged row) + inserts × µs an insert
-//
-// Every insert is split over all shards, so each shard has all inserts.
-func (p *Plan) shardWork(shards int) float64 {
-	rows := p.Load.peak() / float64(shards)
-	return rows*p.clickhouseMicros(p.passes(shards))*micro + p.Consumer.Inserts*p.Figures.Insert.ClickHouse*micro
-}
-
 // clickhouse reckons shards as the largest of what cores, disk and network need.
 func (p *Plan) clickhouse() {
 	c, l := &p.ClickHouse, p.Load
-	copyBytes := l.EventsPerSecond * p.event.Disk * time.Duration(l.Retention).Seconds()
-	c.NeededShards = max(p.shardsForWork(),
-		count(copyBytes/(l.ServerDisk*diskFill), 1),
-		count(l.peak()*p.event.Insert/l.usable(l.NetworkBytes), 1))
+	copyBytes := l.EventsPerSecond * p.event.Disk * p.Seconds.Retention
+	c.Needs = Needs{
+		Cores:   p.shardsForWork(),
+		Disk:    count(copyBytes/(l.ServerDisk*diskFill), 1),
+		Network: count(l.peak()*p.event.Insert/l.usable(l.NetworkBytes), 1),
+	}
+	c.NeededShards = c.Needs.most()
 	c.Shards = fixed(l.Shards, c.NeededShards)
 	c.Replicas, c.Servers = l.Replicas, c.Shards*l.Replicas
 	c.MergePasses = p.passes(c.Shards)
@@ -79,8 +70,12 @@ func (p *Plan) clickhouse() {
 	p.Consumer.CatchUp = p.catchUp()
 }
 
-// shardsForWork is the least number of shards whose cores are enough. The inserts' own cost stays with every shard, so
-// more shards may never be enough; then it is what the rows alone need.
+// shardsForWork reckons
+//
+//	rows at the peak × (µs a row + merges × µs a merged row)  ÷  (usable cores of a server − inserts × µs an insert)
+//
+// Every insert is split over all shards, so each shard has all inserts. They count as at most half of the usable cores;
+// a warning says when they are more.
 func (p *Plan) shardsForWork() int {
 	usable := p.Load.usable(p.Load.ServerCores)
 	perInsert := p.Consumer.Inserts * p.Figures.Insert.ClickHouse * micro

@@ -1,10 +1,15 @@
 package plan
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"time"
+)
 
 // Plan is what a load takes. Rates are those of the peak unless a field says otherwise.
 type Plan struct {
 	Load       Load       `json:"load"`
+	Seconds    Seconds    `json:"seconds"`
 	Gateway    Gateway    `json:"gateway"`
 	Kafka      Kafka      `json:"kafka"`
 	Consumer   Consumer   `json:"consumer"`
@@ -17,6 +22,13 @@ type Plan struct {
 	Figures  Figures   `json:"figures"`
 
 	event SizeCost
+}
+
+// Seconds are the times of the load.
+type Seconds struct {
+	Retention      float64 `json:"retention"`
+	TopicRetention float64 `json:"topic_retention"`
+	Outage         float64 `json:"outage"`
 }
 
 // Line is a number of the plan with the sentence that gives it.
@@ -37,6 +49,11 @@ func Compute(load Load, figures Figures) (Plan, error) {
 		return Plan{}, err
 	}
 	p := Plan{Load: load, Figures: figures, event: figures.size(load.EventBytes)}
+	p.Seconds = Seconds{
+		Retention:      time.Duration(load.Retention).Seconds(),
+		TopicRetention: time.Duration(load.TopicRetention).Seconds(),
+		Outage:         time.Duration(load.Outage).Seconds(),
+	}
 	p.gateway()
 	p.partitions()
 	p.consumer()
@@ -49,10 +66,26 @@ func Compute(load Load, figures Figures) (Plan, error) {
 	return p, nil
 }
 
+// Needs is how many machines each thing alone would need.
+type Needs struct {
+	Cores   int `json:"for_cores"`
+	Disk    int `json:"for_disk"`
+	Network int `json:"for_network"`
+}
+
+func (n Needs) most() int { return max(n.Cores, n.Disk, n.Network) }
+
+func (n Needs) String() string {
+	return fmt.Sprintf("cores need %d, disk %d, network %d", n.Cores, n.Disk, n.Network)
+}
+
 // count is a number of machines or partitions: at least least, and enough for need.
 func count(need float64, least int) int {
-	return max(least, int(math.Ceil(need-tiny)))
+	return max(least, int(min(math.Ceil(need-tiny), mostMachines)))
 }
+
+// mostMachines keeps products of machines and anything else within an int.
+const mostMachines = 1e9
 
 // tiny keeps rounding errors from costing a machine.
 const tiny = 1e-9

@@ -1,7 +1,5 @@
 package plan
 
-import "time"
-
 // Consumer is what the consumers take.
 type Consumer struct {
 	Instances int `json:"instances"`
@@ -70,7 +68,7 @@ func (p *Plan) catchUp() float64 {
 	cores := min(float64(p.Consumer.Instances)*l.Cores, float64(p.Kafka.Partitions))
 	rate := min(cores/(p.event.Consumer*micro),
 		float64(p.ClickHouse.Shards)*l.ServerCores/(p.clickhouseMicros(p.ClickHouse.MergePasses)*micro))
-	left := time.Duration(l.Outage).Seconds() * l.EventsPerSecond
+	left := p.Seconds.Outage * l.EventsPerSecond
 	if left == 0 {
 		return 0
 	}

@@ -113,6 +113,9 @@ func (f Figures) Check() error {
 			return fmt.Errorf("figures: every value must be between 0 and %.0f, not %g", mostFigure, value)
 		}
 	}
+	if f.Requests[0].PerSecond <= 0 || f.Sizes[0].EventBytes <= 0 {
+		return errors.New("figures: rates and sizes must be above 0")
+	}
 	for _, s := range f.Sizes {
 		if s.Gateway <= 0 || s.Consumer <= 0 || s.Row <= 0 || s.Kafka <= 0 || s.Disk <= 0 {
 			return errors.New("figures: an event must take some processor time and some bytes at every part")
@@ -124,12 +127,12 @@ func (f Figures) Check() error {
 // mostFigure is the largest figure. With it, no result of the largest load is beyond a float64.
 const mostFigure = 1e9
 
-// rising makes equal neighbours count as unsorted.
-func rising(a, b float64) int {
-	if a < b {
-		return -1
+// rising makes equal neighbours count as unsorted. The later one is the first argument.
+func rising(later, earlier float64) int {
+	if later > earlier {
+		return 1
 	}
-	return 1
+	return -1
 }
 
 func (f Figures) values() []float64 {

@@ -1,9 +1,6 @@
 package plan
 
-import (
-	"math"
-	"time"
-)
+import "math"
 
 // Kafka is what the topic takes.
 type Kafka struct {
@@ -11,6 +8,7 @@ type Kafka struct {
 	// NeededPartitions is what the load needs.
 	NeededPartitions int     `json:"needed_partitions"`
 	Brokers          int     `json:"brokers"`
+	Needs            Needs   `json:"needs"`
 	BusyCores        float64 `json:"busy_cores"`
 	// EventBytes is an event in the log: compressed, with its part of a record batch.
 	EventBytes float64 `json:"event_bytes"`
@@ -62,13 +60,15 @@ func (p *Plan) kafka() {
 	k, l := &p.Kafka, p.Load
 	micros := p.event.Broker + p.requestHere().Broker*p.event.Request/float64(l.Bulk)
 	k.BusyCores = l.peak() * micros * micro * float64(l.Replication)
-	k.DiskBytes = l.EventsPerSecond * k.EventBytes * time.Duration(l.TopicRetention).Seconds() * float64(l.Replication)
-	in := l.peak() * k.EventBytes * float64(l.Replication)          // each copy comes in once
-	out := l.peak() * k.EventBytes * (float64(l.Replication-1) + 1) // to the other copies, and to the consumers
-	k.Brokers = max(p.leastBrokers(),
-		count(k.DiskBytes/(l.ServerDisk*diskFill), 1),
-		count(max(in, out)/l.usable(l.NetworkBytes), 1),
-		count(k.BusyCores/l.usable(l.ServerCores), 1))
+	k.DiskBytes = l.EventsPerSecond * k.EventBytes * p.Seconds.TopicRetention * float64(l.Replication)
+	// Each copy comes in once. As much goes out: to the other copies, and to the consumers.
+	in := l.peak() * k.EventBytes * float64(l.Replication)
+	k.Needs = Needs{
+		Cores:   count(k.BusyCores/l.usable(l.ServerCores), 1),
+		Disk:    count(k.DiskBytes/(l.ServerDisk*diskFill), 1),
+		Network: count(in/l.usable(l.NetworkBytes), 1),
+	}
+	k.Brokers = max(p.leastBrokers(), k.Needs.most())
 	k.BusyCores += float64(k.Brokers) * p.Figures.Idle.Broker
 	k.MemoryBytes = brokerHeap + math.Ceil(in*brokerCache/float64(k.Brokers))
 }

@@ -56,10 +56,10 @@ func (p *Plan) kafkaLines(add adder) {
 		"(headroom %s), whichever is more, up to a multiple of %d; %d needed", bytes(l.peak()*k.EventBytes),
 		bytes(partitionBytes), short(p.consumerWork()), exact(1-l.Headroom), exact(l.Headroom), partitionStep,
 		k.NeededPartitions)
-	add("brokers", fmt.Sprint(k.Brokers), "the most that %d copies (at least %d), disk, network and %s cores need",
-		l.Replication, p.leastBrokers(), short(k.BusyCores))
+	add("brokers", fmt.Sprint(k.Brokers), "%s; at least %d for %d copies", k.Needs, p.leastBrokers(), l.Replication)
+	add("busy cores, all", short(k.BusyCores), "every copy is written once; measured on the embedded broker")
 	add("disk, all copies", bytes(k.DiskBytes), "%s/s × %s × %s × %d copies", short(l.EventsPerSecond),
-		bytes(k.EventBytes), l.topicRetention(), l.Replication)
+		bytes(k.EventBytes), span(p.Seconds.TopicRetention), l.Replication)
 	add("memory, each", bytes(k.MemoryBytes), "%s for the program + %d s of writes in the page cache",
 		bytes(brokerHeap), brokerCache)
 }
@@ -81,7 +81,7 @@ func (p *Plan) consumerLines(add adder) {
 		caught = span(c.CatchUp)
 	}
 	add("catching up", caught, "what an outage of %s left, at the average rate, with all cores of consumers and "+
-		"ClickHouse", l.outage())
+		"ClickHouse", span(p.Seconds.Outage))
 }
 
 func (p *Plan) clickhouseLines(add adder) {
@@ -90,12 +90,11 @@ func (p *Plan) clickhouseLines(add adder) {
 	add("busy cores, a copy", short(c.BusyCores), "%s/s × (%s µs a row + %s merges × %s µs) + %d shards × %s inserts/s × "+
 		"%s µs", short(l.peak()), short(p.event.Row), short(c.MergePasses), short(p.event.Merge), c.Shards,
 		short(p.Consumer.Inserts), short(p.Figures.Insert.ClickHouse))
-	add("shards", howMany(c.Shards, l.Shards), "the most that cores (%s usable of %s), disk (%s usable of %s) and network "+
-		"need; %d needed", short(l.usable(l.ServerCores)), exact(l.ServerCores), bytes(l.ServerDisk*diskFill),
-		bytes(l.ServerDisk), c.NeededShards)
+	add("shards", howMany(c.Shards, l.Shards), "%s; usable are %s of %s cores and %s of %s of disk", c.Needs,
+		short(l.usable(l.ServerCores)), exact(l.ServerCores), bytes(l.ServerDisk*diskFill), bytes(l.ServerDisk))
 	add("servers", fmt.Sprint(c.Servers), "%d shards × %d replicas", c.Shards, c.Replicas)
 	add("disk, all copies", bytes(c.DiskBytes), "%s/s × %s a row × %s × %d replicas", short(l.EventsPerSecond),
-		bytes(c.RowBytes), l.retention(), c.Replicas)
+		bytes(c.RowBytes), span(p.Seconds.Retention), c.Replicas)
 	add("memory, each", bytes(c.MemoryBytes), "%s a core, which ClickHouse advises", bytes(memoryPerCore))
 }
 

@@ -42,7 +42,7 @@ type Machines struct {
 	Headroom     float64 `json:"headroom" name:"headroom" default:"0.5" placeholder:"SHARE" help:"Share of every machine's cores and network that stays free at the peak; 0 to 0.9. It is what serves queries, catches up after an outage, and takes the work of a machine that is down."`
 	Cores        float64 `json:"cores" name:"cores" default:"4" help:"Cores of a gateway or consumer; 0.1 to 1024."`
 	ServerCores  float64 `json:"server_cores" name:"server-cores" default:"16" help:"Cores of a Kafka broker or ClickHouse server; 0.1 to 1024."`
-	ServerDisk   float64 `json:"server_disk_bytes" name:"server-disk-bytes" default:"4000000000000" placeholder:"N" help:"Disk of a Kafka broker or ClickHouse server, in bytes; at least 1000000000. A fifth of it stays free."`
+	ServerDisk   float64 `json:"server_disk_bytes" name:"server-disk-bytes" default:"10000000000000" placeholder:"N" help:"Disk of a Kafka broker or ClickHouse server, in bytes; at least 1000000000. A fifth of it stays free."`
 	NetworkBytes float64 `json:"network_bytes_per_second" name:"network-bytes" default:"1250000000" placeholder:"N" help:"Network of a machine in each direction, in bytes per second; at least 1000000. The default is 10 Gbit/s."`
 }
 

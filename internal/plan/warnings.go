@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"time"
 )
 
 // Warning is something that the plan carries out but that is likely a mistake.
@@ -15,6 +14,9 @@ type Warning struct {
 // usefulPartitions is how many times the needed partitions are still no reason for a warning: the number cannot shrink,
 // so room to grow is wise.
 const usefulPartitions = 4
+
+// manyInserts is the inserts a second from which on they cost a ClickHouse server about a core.
+const manyInserts = 60
 
 func (p *Plan) warnings() []Warning {
 	all := []Warning{}
@@ -50,6 +52,9 @@ func (p *Plan) warnings() []Warning {
 		"--replicas 1: the loss of one ClickHouse server loses its rows, and its absence stops the inserts")
 	warn(p.ClickHouse.Shards < p.ClickHouse.NeededShards, "too_few_shards",
 		"--shards %d: rows, disk and network need %d", p.ClickHouse.Shards, p.ClickHouse.NeededShards)
+	warn(p.Consumer.Inserts > manyInserts, "many_inserts",
+		"%s inserts a second reach every shard, and each makes parts: larger --batch-rows and --batch-bytes of the "+
+			"consumers make fewer", short(p.Consumer.Inserts))
 	return append(all, p.outageWarnings()...)
 }
 
@@ -57,11 +62,10 @@ func (p *Plan) warnings() []Warning {
 // read when it ends.
 func (p *Plan) outageWarnings() (all []Warning) {
 	l := p.Load
-	kept, outage := time.Duration(l.TopicRetention), time.Duration(l.Outage)
-	if kept < outage {
+	if l.TopicRetention < l.Outage {
 		all = append(all, Warning{"short_topic_retention", fmt.Sprintf(
 			"--topic-retention %s is shorter than --outage %s: Kafka removes events that ClickHouse does not have yet",
-			span(kept.Seconds()), span(outage.Seconds()))})
+			span(p.Seconds.TopicRetention), span(p.Seconds.Outage))})
 	}
 	if p.Consumer.CatchUp == never {
 		all = append(all, Warning{"no_catch_up", "consumers and ClickHouse are slower than the average rate: " +

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"time"
 )
 
 // exact prints a number of the input without an exponent.
@@ -66,7 +65,3 @@ func money(v float64) string {
 	}
 	return strconv.FormatFloat(round3(v), 'f', -1, 64)
 }
-
-func (l Load) retention() string      { return span(time.Duration(l.Retention).Seconds()) }
-func (l Load) topicRetention() string { return span(time.Duration(l.TopicRetention).Seconds()) }
-func (l Load) outage() string         { return span(time.Duration(l.Outage).Seconds()) }

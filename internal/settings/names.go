@@ -30,6 +30,11 @@ var everyProgram = []string{
 	"to", "topic-retention", "topic-retention-bytes", "trace-endpoint", "trace-headers", "trace-headers-file",
 	"trace-per-second", "trace-sample", "trusted-proxies", "until", "url", "use-existing", "verify",
 	"verify-settle", "verify-timeout", "wait", "write",
+
+	// Those of sluice plan.
+	"consumers", "cores", "event-bytes", "events-per-second", "figures", "gateways", "headroom", "measure",
+	"network-bytes", "outage", "peak-factor", "price-core-hour", "price-disk-month", "price-memory-hour",
+	"price-network", "replicas", "save", "server-cores", "server-disk-bytes", "shards", "strict", "table",
 }
 
 // Known reports whether the list of all programs' flags contains flag.
