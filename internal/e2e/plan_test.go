@@ -69,6 +69,7 @@ func BenchmarkPlan(b *testing.B) {
 				{"consumer_cores", should.Consumer.BusyCores, is.consumer},
 				{"clickhouse_cores", clickhouse, is.engine},
 				{"inserts", should.Consumer.Inserts, is.inserts / is.seconds},
+				{"merges", plan.MergePasses(is.inserts), is.merged / (is.seconds * is.eventsPerSecond)},
 				{"disk_bytes", ch.RowBytes, is.rowBytes},
 				{"net_from_clients", should.Network.FromClients, is.fromClients},
 				{"net_to_kafka", should.Network.ToKafka, is.toKafka},
@@ -106,7 +107,7 @@ type planRun struct {
 
 // measured is what a load took: cores, and bytes a second.
 type measured struct {
-	seconds, eventsPerSecond, eventBytes, inserts float64
+	seconds, eventsPerSecond, eventBytes, inserts, merged float64
 	gateway, consumer, engine                     float64
 	fromClients, toKafka, toClickHouse, rowBytes  float64
 }
@@ -131,6 +132,7 @@ func (r *planRun) send(cfg load.Config) {
 	took, events := report.Seconds, float64(report.Accepted)
 	m := &r.measured
 	m.seconds, m.eventsPerSecond, m.eventBytes = took, events/took, float64(report.Bytes)/events
+	m.merged = after.merged - before.merged
 	m.inserts = after.inserts - before.inserts
 	m.gateway = after.gateway.Since(before.gateway).Processor.Seconds() / took
 	m.consumer = after.consumer.Since(before.consumer).Processor.Seconds() / took
@@ -162,7 +164,7 @@ func (r *planRun) load(cfg load.Config) (report load.Report) {
 
 type planUse struct {
 	gateway, consumer, engine measure.Usage
-	inserts, received         float64
+	inserts, received, merged float64
 }
 
 func (r *planRun) use() (u planUse) {
@@ -179,6 +181,7 @@ func (r *planRun) use() (u planUse) {
 		require.NoError(r.b, err)
 	}
 	u.inserts = float64(r.scalar("SELECT sum(value) FROM system.events WHERE event = 'InsertQuery'"))
+	u.merged = float64(r.scalar("SELECT sum(value) FROM system.events WHERE event = 'MergedRows'"))
 	u.received = float64(r.scalar("SELECT sum(value) FROM system.events WHERE event = 'NetworkReceiveBytes'"))
 	return u
 }

@@ -2,26 +2,6 @@ package plan
 
 import "math"
 
-// ClickHouse is what ClickHouse takes.
-type ClickHouse struct {
-	Shards int `json:"shards"`
-	// NeededShards is what the load needs.
-	NeededShards int   `json:"needed_shards"`
-	Needs        Needs `json:"needs"`
-	Replicas     int   `json:"replicas"`
-	Servers      int   `json:"servers"`
-	// MergePasses is how many merges read a row in all.
-	MergePasses float64 `json:"merge_passes"`
-	// BusyCores is of one copy of all shards at the peak, without queries. InsertCores and MergeCores are its parts.
-	BusyCores   float64 `json:"busy_cores"`
-	InsertCores float64 `json:"insert_cores"`
-	MergeCores  float64 `json:"merge_cores"`
-	// RowBytes is a row in merged parts, DiskBytes all rows in all copies, without the fifth that stays free.
-	RowBytes    float64 `json:"row_bytes"`
-	DiskBytes   float64 `json:"disk_bytes"`
-	MemoryBytes float64 `json:"memory_bytes_each"`
-}
-
 const (
 	// mergeFactor is how many parts one merge joins, on average. The benchmark's runs gave it.
 	mergeFactor = 10

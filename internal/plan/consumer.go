@@ -1,21 +1,5 @@
 package plan
 
-// Consumer is what the consumers take.
-type Consumer struct {
-	Instances int `json:"instances"`
-	// Needed is how many the load needs, at least two.
-	Needed int `json:"needed"`
-	// EventMicros is the processor time of an event.
-	EventMicros float64 `json:"event_us"`
-	BusyCores   float64 `json:"busy_cores"`
-	// Inserts is inserts a second over all consumers.
-	Inserts     float64 `json:"inserts_per_second"`
-	MemoryBytes float64 `json:"memory_bytes_each"`
-	// CatchUp is how long consumers and ClickHouse need for what an outage left, in seconds, at the average rate and
-	// with all of their cores; -1 if they never catch up.
-	CatchUp float64 `json:"catch_up_seconds"`
-}
-
 // Bounds of an insert, which are the consumer's settings by default: --inserts-per-second, --batch-rows and
 // --batch-bytes.
 const (

@@ -9,5 +9,6 @@
 // defaults were measured with package measure and are in default.json.
 //
 // To change a formula, see the file of its part: gateway.go, kafka.go, consumer.go, clickhouse.go, money.go; each has
-// its formula in the comment and in the sentence that is printed. The limits of the input are in load.go.
+// its formula in the comment and in lines.go the sentence that is printed. The limits of the input are in load.go, the
+// numbers of a plan in result.go.
 package plan

@@ -43,6 +43,8 @@ type RequestCost struct {
 	// BatchBytes is what the request's event takes more in Kafka's log than an event in a large bulk: a small batch has
 	// a head of its own and compresses less.
 	BatchBytes float64 `json:"batch_bytes"`
+	// SentBytes is the same on the way to Kafka, with the request that carries the batch.
+	SentBytes float64 `json:"sent_bytes"`
 }
 
 // InsertCost is the processor time of one insert.
@@ -139,7 +141,7 @@ func (f Figures) values() []float64 {
 	all := []float64{f.Idle.Gateway, f.Idle.Broker, f.Idle.Consumer, f.Idle.ClickHouse,
 		f.Insert.Consumer, f.Insert.ClickHouse}
 	for _, r := range f.Requests {
-		all = append(all, r.PerSecond, r.Gateway, r.Broker, r.Consumer, r.BatchBytes)
+		all = append(all, r.PerSecond, r.Gateway, r.Broker, r.Consumer, r.BatchBytes, r.SentBytes)
 	}
 	for _, s := range f.Sizes {
 		all = append(all, s.EventBytes, s.Gateway, s.Gzip, s.Broker, s.Consumer, s.Row, s.Merge, s.Request, s.Batch,

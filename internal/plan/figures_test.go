@@ -77,6 +77,7 @@ func TestRequestAt(t *testing.T) {
 	} {
 		require.InDelta(t, want, f.RequestAt(rate).Gateway, 1e-6, rate)
 	}
+	require.InDelta(t, 200, f.RequestAt(1).SentBytes, 1e-9)
 	require.InDelta(t, 200, f.RequestAt(1).BatchBytes, 1e-9, "a batch of one event is the smallest")
 
 	f.Requests[1].Consumer = 0 // no logarithm

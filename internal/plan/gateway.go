@@ -1,20 +1,5 @@
 package plan
 
-// Gateway is what the gateways take.
-type Gateway struct {
-	Instances int `json:"instances"`
-	// Needed is how many the load needs, at least two.
-	Needed int `json:"needed"`
-	// EventMicros is the processor time of an event at the limit of a gateway, with its part of the request. It decides
-	// how many gateways are needed.
-	EventMicros float64 `json:"event_us"`
-	// BusyCores is how many cores are busy in all gateways at the peak. A gateway far below its limit takes more for a
-	// request, because requests share fewer record batches.
-	BusyCores   float64 `json:"busy_cores"`
-	Requests    float64 `json:"requests_per_second"`
-	MemoryBytes float64 `json:"memory_bytes_each"`
-}
-
 // The memory of a gateway: --max-inflight-bytes and --max-body-bytes by default, what 10,000 connections took, and the
 // program itself.
 const (

@@ -14,8 +14,8 @@ func easy() Figures {
 	return Figures{
 		Origin: "made up",
 		Requests: []RequestCost{
-			{PerSecond: 100, Gateway: 400, Broker: 40, Consumer: 100, BatchBytes: 200},
-			{PerSecond: 10_000, Gateway: 40, Broker: 4, Consumer: 1, BatchBytes: 20},
+			{PerSecond: 100, Gateway: 400, Broker: 40, Consumer: 100, BatchBytes: 200, SentBytes: 200},
+			{PerSecond: 10_000, Gateway: 40, Broker: 4, Consumer: 1, BatchBytes: 20, SentBytes: 20},
 		},
 		Insert: InsertCost{Consumer: 1000, ClickHouse: 10_000},
 		Sizes: []SizeCost{

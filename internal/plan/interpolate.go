@@ -28,6 +28,7 @@ func (f Figures) RequestAt(perSecond float64) RequestCost {
 		Broker:     line(low.Broker, high.Broker),
 		Consumer:   line(low.Consumer, high.Consumer),
 		BatchBytes: min(line(low.BatchBytes, high.BatchBytes), points[0].BatchBytes),
+		SentBytes:  min(line(low.SentBytes, high.SentBytes), points[0].SentBytes),
 	}
 }
 

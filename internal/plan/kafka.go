@@ -2,21 +2,6 @@ package plan
 
 import "math"
 
-// Kafka is what the topic takes.
-type Kafka struct {
-	Partitions int `json:"partitions"`
-	// NeededPartitions is what the load needs.
-	NeededPartitions int     `json:"needed_partitions"`
-	Brokers          int     `json:"brokers"`
-	Needs            Needs   `json:"needs"`
-	BusyCores        float64 `json:"busy_cores"`
-	// EventBytes is an event in the log: compressed, with its part of a record batch.
-	EventBytes float64 `json:"event_bytes"`
-	// DiskBytes is all copies, without the fifth that stays free.
-	DiskBytes   float64 `json:"disk_bytes"`
-	MemoryBytes float64 `json:"memory_bytes_each"`
-}
-
 const (
 	// partitionBytes is what one partition carries well, in bytes a second. It keeps a partition movable and its
 	// replicas in step; a partition can carry some times as much.

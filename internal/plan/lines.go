@@ -104,9 +104,11 @@ func (p *Plan) networkLines(add adder) {
 		bytes(p.bodyBytes()))
 	add("to clients", bytes(n.ToClients)+"/s", "%s requests/s × %s an answer", short(p.Gateway.Requests),
 		bytes(p.event.Answer))
-	add("gateways to Kafka", bytes(n.ToKafka)+"/s", "%s/s × %s", short(l.peak()), bytes(p.Kafka.EventBytes))
-	add("between brokers", bytes(n.Replication)+"/s", "the same × %d further copies", l.Replication-1)
-	add("Kafka to consumers", bytes(n.FromKafka)+"/s", "the same, once")
+	add("gateways to Kafka", bytes(n.ToKafka)+"/s", "%s/s × %s an event with its part of the produce request",
+		short(l.peak()), bytes(p.sentBytes()))
+	add("between brokers", bytes(n.Replication)+"/s", "%s/s × %s × %d further copies", short(l.peak()),
+		bytes(p.Kafka.EventBytes), l.Replication-1)
+	add("Kafka to consumers", bytes(n.FromKafka)+"/s", "%s/s × %s", short(l.peak()), bytes(p.Kafka.EventBytes))
 	add("consumers to ClickHouse", bytes(n.ToClickHouse)+"/s", "%s/s × %s a row", short(l.peak()),
 		bytes(p.event.Insert))
 	add("between replicas", bytes(n.Replicas)+"/s", "%s/s × %s a row × %d further copies", short(l.peak()),

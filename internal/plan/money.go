@@ -1,20 +1,5 @@
 package plan
 
-// Cost is in the currency of the prices.
-type Cost struct {
-	Cores  float64 `json:"cores"`        // of all machines
-	Memory float64 `json:"memory_bytes"` // of all machines
-	Disk   float64 `json:"disk_bytes"`   // with the fifth that stays free
-
-	CoresMonth   float64 `json:"cores_month"`
-	MemoryMonth  float64 `json:"memory_month"`
-	DiskMonth    float64 `json:"disk_month"`
-	NetworkMonth float64 `json:"network_month"`
-	Month        float64 `json:"month"`
-	// PerMillion is Month divided by the millions of events in 30 days at the average rate.
-	PerMillion float64 `json:"per_million_events"`
-}
-
 const (
 	monthHours = 30 * 24
 	gib        = 1 << 30

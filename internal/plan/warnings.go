@@ -4,13 +4,6 @@ import (
 	"fmt"
 )
 
-// Warning is something that the plan carries out but that is likely a mistake.
-type Warning struct {
-	// Code is constant, for scripts.
-	Code string `json:"code"`
-	Text string `json:"text"`
-}
-
 // usefulPartitions is how many times the needed partitions are still no reason for a warning: the number cannot shrink,
 // so room to grow is wise.
 const usefulPartitions = 4

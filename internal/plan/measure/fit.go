@@ -38,13 +38,16 @@ const rounds = 10
 // negative.
 const floor = 0.05
 
+// tick is the resolution of processor time, in microseconds.
+const tick = 10_000
+
 func (s *stages) idleCores(u Usage) float64 { return u.Processor.Seconds() / s.idle.seconds }
 
 // left is the time of a sample, in microseconds, without the idle time and what else is known. It is never below a
 // small share of it.
 func (s sample) left(u Usage, idle, known float64) float64 {
 	micros := u.Processor.Seconds() * 1e6
-	return max(micros-idle*s.seconds*1e6-known, floor*micros)
+	return max(micros-idle*s.seconds*1e6-known, floor*micros, floor*tick)
 }
 
 func (s sample) events() float64   { return float64(s.sent.Accepted) }
@@ -57,7 +60,7 @@ func (s sample) rate() float64 { return s.requests() / s.sent.Seconds }
 func (s *stages) fitRequests(f *plan.Figures) {
 	f.Requests = nil
 	event := f.Sizes[0]
-	large := s.bySize[0].bulk
+	large := s.bySize[0].bulk.logged / s.bySize[0].bulk.events()
 	for _, one := range s.singles {
 		if n := len(f.Requests); n > 0 && one.rate() <= f.Requests[n-1].PerSecond*1.2 {
 			continue // a machine so slow that it cannot send faster
@@ -68,7 +71,8 @@ func (s *stages) fitRequests(f *plan.Figures) {
 			Gateway:    one.left(one.gateway, f.Idle.Gateway, n*event.Gateway) / n,
 			Broker:     one.left(one.broker, f.Idle.Broker, n*event.Broker) / n,
 			Consumer:   one.left(one.consumer, f.Idle.Consumer, n*event.Consumer+one.Inserts*f.Insert.Consumer) / n,
-			BatchBytes: max(one.logged/n-large.logged/large.events(), 0),
+			BatchBytes: max(one.logged/n-large, 0),
+			SentBytes:  max(float64(one.gateway.Written)/n-event.Answer-large, 0),
 		})
 	}
 }
@@ -87,30 +91,34 @@ func (s *stages) fitInserts(f *plan.Figures) {
 func (s *stages) fitSize(f *plan.Figures, i int) {
 	of, c := s.bySize[i], &f.Sizes[i]
 	bulks, n := of.bulk, of.bulk.events()
-	request := f.RequestAt(bulks.rate())
-	r := bulks.requests()
-	full := bulks.left(bulks.gateway, f.Idle.Gateway, r*request.Gateway) / n
-	c.Broker = bulks.left(bulks.broker, f.Idle.Broker, r*request.Broker) / n
-	known := r*request.Consumer + bulks.Inserts*f.Insert.Consumer
+	requests := func(s sample) plan.RequestCost {
+		r, all := f.RequestAt(s.rate()), s.requests()*c.Request
+		return plan.RequestCost{Gateway: r.Gateway * all, Broker: r.Broker * all, Consumer: r.Consumer * all}
+	}
+	full := bulks.left(bulks.gateway, f.Idle.Gateway, requests(bulks).Gateway) / n
+	c.Gateway = of.paced.left(of.paced.gateway, f.Idle.Gateway, requests(of.paced).Gateway) / of.paced.events()
+	c.Broker = bulks.left(bulks.broker, f.Idle.Broker, requests(bulks).Broker) / n
+	known := requests(bulks).Consumer + bulks.Inserts*f.Insert.Consumer
 	c.Consumer = bulks.left(bulks.consumer, f.Idle.Consumer, known) / n
 	c.Merge = of.merge.left(of.merge.engine, f.Idle.ClickHouse, 0) / max(of.merge.MergedRows, of.rows)
 	known = bulks.Inserts*f.Insert.ClickHouse + bulks.MergedRows*c.Merge
 	c.Row = bulks.left(bulks.engine, f.Idle.ClickHouse, known) / n
 
-	zipped := of.gzip
-	plain := zipped.events()*full + zipped.requests()*f.RequestAt(zipped.rate()).Gateway
-	c.Gzip = zipped.left(zipped.gateway, f.Idle.Gateway, plain) / zipped.events()
-	paced := of.paced
-	c.Gateway = paced.left(paced.gateway, f.Idle.Gateway, paced.requests()*f.RequestAt(paced.rate()).Gateway) /
-		paced.events()
-	single := of.single
-	y := single.left(single.gateway, f.Idle.Gateway, single.events()*full) / single.events()
-	c.Request, c.Batch = 1, 1
+	known = of.gzip.events()*full + requests(of.gzip).Gateway
+	c.Gzip = of.gzip.left(of.gzip.gateway, f.Idle.Gateway, known) / of.gzip.events()
 	if i > 0 {
-		c.Request = y / f.RequestAt(single.rate()).Gateway
-		batch := single.logged/single.events() - bulks.logged/n
-		c.Batch = max(batch, 0) / max(f.RequestAt(single.rate()).BatchBytes, 1)
+		s.fitFactors(f, i, full)
 	}
+}
+
+// fitFactors compares single events of a size with those of the first size: their time as fast as possible, their bytes
+// at a rate at which each has a batch of its own.
+func (s *stages) fitFactors(f *plan.Figures, i int, full float64) {
+	c, single := &f.Sizes[i], s.bySize[i].single
+	n, at := single.events(), f.RequestAt(single.rate())
+	c.Request = single.left(single.gateway, f.Idle.Gateway, n*full) / n / at.Gateway
+	slow := s.bySize[i].slow
+	c.Batch = max(slow.logged/slow.events()-c.Kafka, 0) / max(f.RequestAt(slow.rate()).BatchBytes, 1)
 }
 
 // bytesOf gives the bytes of an event of a size.
@@ -119,7 +127,7 @@ func (of sized) bytesOf() plan.SizeCost {
 	body := float64(of.bulk.sent.Bytes) / n
 	ones := of.single.events()
 	return plan.SizeCost{
-		EventBytes: math.Round(body),
+		EventBytes: math.Round(body), Request: 1, Batch: 1,
 		Bytes: plan.Bytes{
 			Gzip:    float64(of.gzip.gateway.Read) / of.gzip.events(),
 			Request: max(float64(of.single.gateway.Read)/ones-body, 0),

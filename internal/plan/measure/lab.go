@@ -32,25 +32,31 @@ type lab struct {
 	broker   *process
 	gateway  *process
 	consumer *process
-	rows     float64 // sent since the start
-	stopLast func()
+	rows     float64 // sent since the table was empty
+	stopLast func()  // stops the engine; nil before its start
 }
 
-// start starts the parts in the order of their dependencies. stop ends them in reverse order; the caller calls it also
-// after an error.
+// start starts the parts in the order of their dependencies:
+//
+//	engine, broker ─▶ topics ─▶ consumer (applies the schema) ─▶ gateway
+//
+// stop ends them in reverse order; the caller calls it also after an error.
 func (l *lab) start(ctx context.Context, progress io.Writer) error {
-	l.stopLast = func() {}
 	l.engine = embedded.NewEngine(embedded.EngineConfig{
 		TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(l.dir, "clickhouse"),
 		Progress: progress, Logger: slog.New(slog.DiscardHandler),
 	})
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan error, 1)
-	go func() { done <- l.engine.Run(running) }()
 	ended := make(chan struct{})
-	l.stopLast = func() { stop(); <-ended }
-	var failed error
-	go func() { failed = <-done; close(ended) }()
+	var failed error // written before ended closes
+	go func() {
+		defer close(ended)
+		failed = l.engine.Run(running)
+	}()
+	l.stopLast = func() {
+		stop()
+		<-ended
+	}
 	select {
 	case <-l.engine.Ready():
 	case <-ended:
@@ -97,7 +103,9 @@ func (l *lab) stop() {
 			p.stop()
 		}
 	}
-	l.stopLast()
+	if l.stopLast != nil {
+		l.stopLast()
+	}
 }
 
 // sample is what a stretch of time cost.
@@ -105,12 +113,10 @@ type sample struct {
 	seconds float64
 	sent    load.Report
 	logged  float64 // bytes that Kafka's log grew
-	engineCounters
+	counters
 
 	gateway, broker, consumer, engine Usage
 }
-
-type engineCounters = counters
 
 // reading is the state of all counters at a moment.
 type reading struct {
@@ -156,7 +162,7 @@ func (l *lab) during(ctx context.Context, do func() (load.Report, error)) (s sam
 	}
 	s.logged = after.log - before.log
 	s.seconds = after.at.Sub(before.at).Seconds()
-	s.engineCounters = after.counters.since(before.counters)
+	s.counters = after.counters.since(before.counters)
 	for i, use := range []*Usage{&s.gateway, &s.broker, &s.consumer, &s.engine} {
 		*use = after.use[i].Since(before.use[i])
 	}

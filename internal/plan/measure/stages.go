@@ -31,9 +31,10 @@ var sizes = []struct{ bytes, bulked, zipped int }{
 }
 
 // rates are the rates of single events, in requests a second. The last stage sends as fast as possible.
-var rates = []float64{100, 500, 3000}
+var rates = []float64{100, slowRate, 3000}
 
 const (
+	slowRate    = 500
 	stageLasts  = 5 * time.Second
 	idleLasts   = 3 * time.Second
 	bulk        = 1000
@@ -96,6 +97,7 @@ type stages struct {
 // sized are the samples of one size of events.
 type sized struct {
 	single, bulk, gzip sample
+	slow               sample // single events at slowRate
 	paced              sample // bulks at an ordinary rate
 	merge              sample // merging everything once more
 	rows               float64
@@ -142,21 +144,27 @@ func (s *stages) size(ctx context.Context, bytes, bulked, zipped int) (of sized,
 	}
 	s.lab.rows = 0
 	base := load.Config{EventSize: bytes}
-	single, paced, bulks, gzip := base, base, base, base
+	single, slow, paced, bulks, gzip := base, base, base, base, base
+	slow.Duration, slow.Rate, slow.Connections = s.lasts(stageLasts), slowRate, connections
 	single.Duration, single.Connections = s.lasts(stageLasts), connections
 	paced.Duration, paced.Rate, paced.Bulk = s.lasts(stageLasts), pacedRate, pacedBulk
 	bulks.Events, bulks.Bulk = bulked, bulk
 	gzip.Events, gzip.Bulk, gzip.Gzip = zipped, bulk, true
-	for _, stage := range []struct {
+	for i, stage := range []struct {
 		name string
 		cfg  load.Config
 		to   *sample
 	}{
 		{"single events, as fast as possible", single, &of.single},
+		{"single events, 500 a second", slow, &of.slow},
 		{"200 bulks a second", paced, &of.paced},
 		{"bulks, as fast as possible", bulks, &of.bulk},
 		{"bulks with gzip, as fast as possible", gzip, &of.gzip},
 	} {
+		if bytes == sizes[0].bytes && i == 1 {
+			of.slow = s.singles[1] // that rate was measured
+			continue
+		}
 		s.say("%d bytes: %s", bytes, stage.name)
 		if *stage.to, err = s.lab.send(ctx, stage.cfg); err != nil {
 			return of, err
