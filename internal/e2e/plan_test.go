@@ -108,8 +108,8 @@ type planRun struct {
 // measured is what a load took: cores, and bytes a second.
 type measured struct {
 	seconds, eventsPerSecond, eventBytes, inserts, merged float64
-	gateway, consumer, engine                     float64
-	fromClients, toKafka, toClickHouse, rowBytes  float64
+	gateway, consumer, engine                             float64
+	fromClients, toKafka, toClickHouse, rowBytes          float64
 }
 
 func newPlanRun(b *testing.B) *planRun {
