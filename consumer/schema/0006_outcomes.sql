@@ -42,4 +42,5 @@ FROM
     FROM outcomes_raw AS o FINAL
     GROUP BY project_id, minute, protocol, outcome, reason, category
 )
-SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1;
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1,
+    use_skip_indexes_if_final_exact_mode = 1;

@@ -49,6 +49,7 @@ CREATE TABLE IF NOT EXISTS events_raw
         COMMENT 'the version for merging: the first copy received wins' CODEC(T64, LZ4),
 
     INDEX timestamp_range timestamp TYPE minmax GRANULARITY 1,
+    INDEX received_range received_at TYPE minmax GRANULARITY 1,
     INDEX offset_range (_partition, _offset) TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(_ver)
@@ -103,7 +104,8 @@ SELECT
     fingerprint, issue_id, exception_type, exception_value, environment, release, platform, server_name, transaction,
     trace_id, user_id, user_email, sdk_name, sdk_version, tags, payload, _topic, _partition, _offset
 FROM events_raw FINAL
-SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1;
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1,
+    use_skip_indexes_if_final_exact_mode = 1;
 
 CREATE VIEW IF NOT EXISTS issues
 (
@@ -218,5 +220,6 @@ FROM
     FROM outcomes_raw AS o FINAL
     GROUP BY project_id, minute, protocol, outcome, reason, category
 )
-SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1;
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1,
+    use_skip_indexes_if_final_exact_mode = 1;
 
