@@ -72,8 +72,9 @@ type cost struct{ processor, wall time.Duration }
 func askAll(b *testing.B, r *realistic, plain *clickhousetest.Database) {
 	b.Helper()
 	checkFirstCopies(b, r.d)
-	b.Logf("parts, rows, bytes a row: %s", r.d.Ask("SELECT count(), sum(rows), round(sum(bytes_on_disk) / sum(rows), 1) "+
-		"FROM system.parts WHERE active AND database = currentDatabase() AND table = 'events_raw'"))
+	const parts = "SELECT count(), sum(rows), round(sum(bytes_on_disk) / sum(rows), 1) FROM system.parts WHERE active AND " +
+		"database = currentDatabase() AND table = 'events_raw'"
+	b.Logf("parts, rows, bytes a row: %s", r.d.Ask(parts))
 	if plain != nil {
 		compareAnswers(b, r, plain)
 	}
@@ -95,6 +96,7 @@ func askAll(b *testing.B, r *realistic, plain *clickhousetest.Database) {
 		}
 	}
 	checkFirstCopies(b, r.d)
+	b.Logf("parts, rows, bytes a row in the end: %s", r.d.Ask(parts))
 	b.ReportMetric(middle(ratios), "median_ratio")
 	b.ReportMetric(slices.Max(ratios), "max_ratio")
 	b.ReportMetric(middle(views), "median_ms")

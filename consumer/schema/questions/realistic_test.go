@@ -64,7 +64,7 @@ func (r *realistic) overlapping() {
 }
 
 // arrive inserts events of the present, rate a second in twelve inserts, until the returned function is called. These
-// are as realistic as the others: some are resends, some are days late.
+// are as realistic as the others: some are resends, some are days late. It returns after 20 seconds' worth of inserts.
 func (r *realistic) arrive(rate int) (stop func()) {
 	const inserts = 12
 	text, err := os.ReadFile(filepath.Join("testdata", "realistic.sql"))
@@ -72,7 +72,7 @@ func (r *realistic) arrive(rate int) (stop func()) {
 	month := rate * 30 * 86400 // as many events at this rate
 	dense := *r
 	dense.text = strings.NewReplacer("{rows}", strconv.Itoa(month), "{end}", r.end).Replace(string(text))
-	end, done := make(chan struct{}), make(chan struct{})
+	end, done, many := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(time.Second / inserts)
@@ -88,8 +88,15 @@ func (r *realistic) arrive(rate int) (stop func()) {
 				r.d.T.Errorf("an insert: %v", err)
 				return
 			}
+			if first == month+20*inserts*(rate/inserts) {
+				close(many)
+			}
 		}
 	}()
+	select {
+	case <-many:
+	case <-done:
+	}
 	return func() { close(end); <-done }
 }
 
