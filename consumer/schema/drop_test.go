@@ -139,7 +139,8 @@ func TestMigrateLeavesWhatUsersAdded(t *testing.T) {
 		"CREATE TABLE other (a String) ENGINE = MergeTree ORDER BY a",
 		"CREATE MATERIALIZED VIEW fed TO other AS SELECT message AS a FROM events_raw",
 		"CREATE OR REPLACE VIEW events AS SELECT " + strings.TrimPrefix(d.Ask("SELECT extract(as_select, 'SELECT (.*) FROM') FROM system.tables WHERE database = currentDatabase() AND name = 'events'"), "SELECT ") +
-			", ip FROM events_raw FINAL SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1",
+			", ip FROM events_raw FINAL SETTINGS do_not_merge_across_partitions_select_final = 1, " +
+			"optimize_move_to_prewhere_if_final = 1, use_skip_indexes_if_final_exact_mode = 1",
 	} {
 		d.Ask(add)
 	}
