@@ -28,7 +28,7 @@ func (p *partition) insertLoop(life, work context.Context, loop loop) {
 	for b := range p.recorded {
 		if life.Err() == nil { // else the insert is the next owner's
 			i := p.newInsertion(b, loop)
-			b.inserted = i.writeDeadLetters(work) && i.run(work) && i.writeOutcomes(work)
+			b.inserted = i.writeDeadLetters(work) && i.run(work) && i.countErased() && i.writeOutcomes(work)
 			i.blocked.end()
 			i.endTrace()
 		}
@@ -169,7 +169,7 @@ func (i *insertion) accepted(block *rows.Block, took time.Duration) {
 	p.size.Fits(block.Bytes())
 	i.evidence.accepted()
 	i.blocked.end()
-	n := block.Rows()
+	n := block.Rows() - len(p.table.Erased(block))
 	p.metrics.rows.Add(float64(n))
 	p.metrics.batchRows.Observe(float64(n))
 	p.metrics.insertDuration.Observe(took.Seconds())

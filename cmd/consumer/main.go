@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -36,6 +37,7 @@ type cli struct {
 
 	Run     struct{}   `cmd:"" default:"1" help:"Consume events. This is the default command."`
 	Migrate migrateCmd `cmd:"" help:"Create the database and migrate its schema. Safe to repeat."`
+	Columns columnsCmd `cmd:"" help:"Add columns to events whose values come from the payload, list them, remove them."`
 	Check   struct{}   `cmd:"" help:"Check the settings, print every fault, and exit: 0 without a fault. Connects to neither Kafka nor ClickHouse."`
 	Health  struct{}   `cmd:"" help:"Ask the admin port of the running consumer whether it is ready, and exit: 0 if ready."`
 }
@@ -44,7 +46,7 @@ type migrateCmd struct {
 	DryRun           bool `name:"dry-run" help:"Print the statements without running them: those for this server, or for an empty one if it is unreachable." xor:"how"`
 	Cloud            bool `name:"cloud" help:"With --dry-run: print the statements for an empty ClickHouse Cloud. Without --dry-run, the program detects ClickHouse Cloud."`
 	Status           bool `name:"status" help:"Print for each object whether it is there, missing, different or pending; exit 1 unless all are there." xor:"how"`
-	ShortenRetention bool `name:"shorten-retention" help:"Allow a shorter --retention than before. This removes all older events at once."`
+	ShortenRetention bool `name:"shorten-retention" help:"Allow a retention that is shorter than before, for any project or for the counts. This removes what is older at once."`
 	ReplaceViews     bool `name:"replace-views" help:"Replace Sluice's views whose query was changed."`
 
 	Grants bool `name:"grants" help:"Also make the access that the consumer and analysts need: roles, row policies, limits."`
@@ -69,7 +71,9 @@ func run(ctx context.Context, src settings.Source) error {
 	if err != nil {
 		return err
 	}
-	switch parsed.Command() {
+	switch command, _, _ := strings.Cut(parsed.Command(), " "); command {
+	case "columns":
+		return c.Columns.run(ctx, parsed.Command(), c.Store.ClickHouse, src.Stdout, src.Stderr)
 	case "migrate":
 		return migrate(ctx, c, src.Stdout)
 	case "check":

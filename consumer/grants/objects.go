@@ -26,6 +26,8 @@ var objects = []object{
 		name: clickhouse.OutcomesTable, local: clickhouse.LocalOutcomes, ingest: []string{"INSERT", "SELECT"},
 		analyst: true, project: "project_id",
 	},
+	// Only consumers read the erasures. Analysts have no use for them, and could test whose events were erased.
+	{name: clickhouse.ErasuresTable, ingest: []string{"SELECT"}},
 	{name: "events", analyst: true},
 	{name: "issues", analyst: true},
 	{name: "events_per_minute", analyst: true},

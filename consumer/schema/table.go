@@ -15,6 +15,7 @@ func (c *comparison) table(w wanted, o found) {
 		return
 	}
 	c.columns(w, o)
+	c.removed(w, o)
 	c.comments(w, o)
 	if w.like == "" {
 		c.indices(w, o)
@@ -87,8 +88,9 @@ func (c *comparison) columns(w wanted, o found) {
 		} else {
 			c.find(finding{state: stateMissing, what: what})
 			c.do(change{
-				statement: c.alter(w.name) + "ADD COLUMN IF NOT EXISTS " + column.full() + place,
+				statement: c.alter(w.name) + "ADD COLUMN IF NOT EXISTS " + column.Column() + place,
 				done:      "added " + what + ": existing rows have its default",
+				custom:    column.isCustom(),
 			})
 		}
 		place = " AFTER " + quotedName(column.name)

@@ -26,7 +26,7 @@ var groups = []Group{
 	}},
 	{"Spool", []string{"spool-"}},
 	{"Kafka", []string{"kafka-", "partition-by"}},
-	{"ClickHouse", []string{"clickhouse-", "retention"}},
+	{"ClickHouse", []string{"clickhouse-", "retention", "project-retention", "outcomes-retention"}},
 	{"Access to ClickHouse", []string{"grants", "analysts", "role-prefix", "replace-grants", "analyst-"}},
 	{"Batches", []string{"batch-", "buffer-bytes", "flush-age", "inserts-per-second"}},
 	{"Events", []string{"max-event-age", "redact-", "sample"}},
