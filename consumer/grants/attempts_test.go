@@ -57,6 +57,7 @@ var attempts = []attempt{
 	{what: "common table expression", ask: "WITH e AS (SELECT * FROM events_raw) SELECT DISTINCT project_id FROM e", want: shop, as: "unfiltered", leak: bank},
 	{what: "union", ask: "SELECT DISTINCT project_id FROM (SELECT project_id FROM events UNION ALL SELECT project_id FROM events_raw)", want: shop, as: "unfiltered", leak: bank},
 	{what: "window", ask: "SELECT DISTINCT first_value(project_id) OVER (ORDER BY timestamp DESC) FROM events", want: shop},
+	{what: "whose events were erased", ask: "SELECT count() FROM erasures", code: denied, as: "mighty", leak: "0"},
 	{what: "another database", ask: "SELECT * FROM other.secrets", code: denied, as: "mighty", leak: "qzebra"},
 	{what: "order and limit", ask: "SELECT project_id, message FROM events_raw ORDER BY timestamp DESC, event_id DESC LIMIT 1", want: "shop\thello 28797", as: "unfiltered", leak: "qzebra"},
 	{what: "prewhere", ask: "SELECT count() FROM events_raw PREWHERE project_id = 'bank-9c41'", want: "0", as: "unfiltered", leak: "40000"},

@@ -230,7 +230,8 @@ func TestCluster(t *testing.T) {
 	}
 	assert.ElementsMatch(t, []string{
 		"INSERT sluice.events_local", "SELECT sluice.events_local", "SELECT sluice.events_raw", "INSERT sluice.outcomes_local",
-		"SELECT sluice.outcomes_local", "SELECT sluice.outcomes_raw", "SELECT system.clusters",
+		"SELECT sluice.outcomes_local", "SELECT sluice.outcomes_raw", "SELECT sluice.erasures",
+		"SELECT system.clusters",
 	}, s.rights["ingest"])
 
 	inv := s.inventory(p, 3)

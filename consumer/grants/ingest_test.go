@@ -107,7 +107,7 @@ func TestIngest(t *testing.T) {
 	assert.EqualValues(t, 180, report.Total.Rows)
 	assert.EqualValues(t, 20, report.Total.DeadLetters)
 
-	require.Len(t, ingestRights, 4)
+	require.Len(t, ingestRights, 5)
 	require.NoError(t, work(t, reach("sluice"), b))
 	for i, u := range less {
 		assert.ErrorContains(t, work(t, reach(u.name), b), "necessary to have the grant", "without %s", ingestRights[i])
@@ -124,6 +124,9 @@ func work(t *testing.T, to clickhouse.Config, b *kafkatest.Broker) error {
 		return err
 	}
 	if _, err := table.Missing(t.Context(), "events", 0, block); err != nil {
+		return err
+	}
+	if _, err := table.Erasures(t.Context()); err != nil {
 		return err
 	}
 	row := outcome.Row{Project: ingested, Minute: time.Now().Unix() / 60 * 60, Protocol: "native", Outcome: "rejected", Source: uuid.New(), Events: 1}
