@@ -95,14 +95,16 @@ func (c *comparison) one(w wanted) {
 		case w.any || text == w.text:
 			c.find(finding{state: stateThere, what: w.what})
 		case w.asked || c.replace:
-			c.find(finding{state: statePending, what: w.what, detail: "it is " + shown(text) + ", not " + shown(w.text)})
+			c.find(finding{state: statePending, what: w.what, detail: difference(text, w.text)})
 			c.do(statement, "changed "+w.what)
 		default:
-			c.find(finding{stateDiffers, w.what, "it is " + shown(text) + ", not " + shown(w.text) +
-				"; --replace-grants changes it back", w.harm})
+			detail := difference(text, w.text) + "; --replace-grants changes it back"
+			c.find(finding{stateDiffers, w.what, detail, w.harm})
 		}
 	}
 }
+
+func difference(have, want string) string { return "it is " + shown(have) + ", not " + shown(want) }
 
 func shown(text string) string {
 	if text = strings.Join(strings.Fields(text), " "); text == "" {
@@ -169,8 +171,8 @@ func harmless(right, database string) bool {
 	return ok && of != database && of != "system" && of != "*" && table != "*"
 }
 
-// ours reports whether database.table is a table of Sluice's with policies. What somebody adds to a function cannot open
-// it: Sluice's policy there is restrictive.
+// ours reports whether database.table is a table of Sluice's with policies. What somebody adds to a function cannot
+// open it: Sluice's policy there is restrictive.
 func (c *comparison) ours(table string) bool {
 	return slices.ContainsFunc(c.policies(nil), func(q policy) bool {
 		return q.database == c.database && table == q.database+"."+q.table

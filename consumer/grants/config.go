@@ -47,7 +47,8 @@ func (c Config) given() bool {
 func (c Config) Check(wanted bool) error {
 	var faults []error
 	if !wanted && c.given() {
-		faults = append(faults, errors.New("--analysts, --role-prefix, --replace-grants and --analyst-max-…: need --grants"))
+		faults = append(faults,
+			errors.New("--analysts, --role-prefix, --replace-grants and --analyst-max-…: need --grants"))
 	}
 	_, err := parseSets(c.Analysts)
 	faults = append(faults, err)
@@ -60,7 +61,8 @@ func (c Config) Check(wanted bool) error {
 		}
 	}
 	if c.MaxMemory != nil && *c.MaxMemory < leastMaxMemory {
-		faults = append(faults, fmt.Errorf("--analyst-max-memory: at least %d bytes, not %d", leastMaxMemory, *c.MaxMemory))
+		faults = append(faults,
+			fmt.Errorf("--analyst-max-memory: at least %d bytes, not %d", leastMaxMemory, *c.MaxMemory))
 	}
 	for name, limit := range map[string]*uint64{
 		"rows-read": c.MaxRowsRead, "result-rows": c.MaxResultRows, "queries": c.MaxQueries,

@@ -20,12 +20,14 @@ type holders struct {
 // holdersQuestion asks for the holders, in lines of the inventory.
 const holdersQuestion = `
 UNION ALL
-SELECT concat('holds\t', if(user_name IS NULL, 'role ', 'user '), ifNull(user_name, ifNull(role_name, '')), '\t', granted_role_name),
-    if(granted_role_is_default = 1, 'default', ''), ''
+SELECT concat('holds\t', if(user_name IS NULL, 'role ', 'user '), ifNull(user_name, ifNull(role_name, '')), '\t',
+    granted_role_name), if(granted_role_is_default = 1, 'default', ''), ''
 FROM {role_grants}
 UNION ALL
-SELECT concat('reads\t', if(user_name IS NULL, 'role ', 'user '), ifNull(user_name, ifNull(role_name, ''))), if(database IS NULL, 'everything', ''), ''
-FROM {grants} WHERE is_partial_revoke = 0 AND toString(access_type) IN ('SELECT', 'ALL') AND (database IS NULL OR database = {database})`
+SELECT concat('reads\t', if(user_name IS NULL, 'role ', 'user '), ifNull(user_name, ifNull(role_name, ''))),
+    if(database IS NULL, 'everything', ''), ''
+FROM {grants} WHERE is_partial_revoke = 0 AND toString(access_type) IN ('SELECT', 'ALL')
+    AND (database IS NULL OR database = {database})`
 
 // add takes a line of the answer, or reports that the line is about something else.
 func (h *holders) add(key, text string) bool {
@@ -66,8 +68,7 @@ func (c *comparison) people() {
 		if !isUser || c.users.all[user] {
 			continue
 		}
-		own, other := "", ""
-		late := ""
+		own, other, late := "", "", ""
 		for _, role := range slices.Sorted(maps.Keys(c.users.roles[user])) {
 			reached := map[string]bool{}
 			c.users.reach(role, reached)
@@ -90,8 +91,8 @@ func (c *comparison) people() {
 				" as well, and SET ROLE takes " + own + " away: it sees all projects", true})
 		}
 		if late != "" {
-			c.find(finding{stateDiffers, "user " + name, late + " is not a default role of it, so that its limits do not hold: " +
-				"ALTER USER " + name + " DEFAULT ROLE ALL", true})
+			c.find(finding{stateDiffers, "user " + name, late + " is not a default role of it, so that its limits " +
+				"do not hold: ALTER USER " + name + " DEFAULT ROLE ALL", true})
 		}
 	}
 }

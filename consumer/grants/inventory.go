@@ -79,8 +79,9 @@ func (p place) question() string {
 	).Replace(`SELECT key, text, condition, toString(count()) FROM (
 SELECT concat('role ', name) AS key, '' AS text, '' AS condition FROM {roles}
 UNION ALL
-SELECT concat('right ', assumeNotNull(role_name), ' ', toString(access_type), ' ', ifNull(database, '*'), '.', ifNull(table, '*'),
-    if(column IS NULL, '', concat('(', assumeNotNull(column), ')'))), if(is_partial_revoke = 1, 'revoked', ''), ''
+SELECT concat('right ', assumeNotNull(role_name), ' ', toString(access_type), ' ', ifNull(database, '*'), '.',
+    ifNull(table, '*'), if(column IS NULL, '', concat('(', assumeNotNull(column), ')'))),
+    if(is_partial_revoke = 1, 'revoked', ''), ''
 FROM {grants} WHERE {ours}
 UNION ALL
 SELECT concat('member ', assumeNotNull(role_name), ' ', granted_role_name), '', '' FROM {role_grants} WHERE {ours}
@@ -99,7 +100,8 @@ SELECT concat('limit ', quota_name, ' ', tupleElement(one, 1)), assumeNotNull(tu
     FROM {limits} WHERE quota_name = {name} AND duration = 3600)
 WHERE tupleElement(one, 2) IS NOT NULL
 UNION ALL
-SELECT concat('policy ', database, '.', table, ' ', short_name), concat(if(is_restrictive = 1, 'RESTRICTIVE', 'PERMISSIVE'), '\n',
+SELECT concat('policy ', database, '.', table, ' ', short_name),
+    concat(if(is_restrictive = 1, 'RESTRICTIVE', 'PERMISSIVE'), '\n',
     multiIf(apply_to_all = 0, arrayStringConcat(arraySort(apply_to_list), ', '), empty(apply_to_except), 'ALL',
         concat('ALL EXCEPT ', arrayStringConcat(arraySort(apply_to_except), ', ')))), select_filter
 FROM {policies} WHERE database IN ({databases})

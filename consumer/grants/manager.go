@@ -31,8 +31,8 @@ var (
 	ErrLeft = errors.New("left as it is")
 )
 
-// Apply makes what is missing, and changes what the settings ask for. It may be run again at any time, also after it was
-// interrupted: each step is one statement, and does nothing where its work is done.
+// Apply makes what is missing, and changes what the settings ask for. It may be run again at any time, also after it
+// was interrupted: each step is one statement, and does nothing where its work is done.
 func (m *Manager) Apply(ctx context.Context) error {
 	return m.connect(ctx, func(db *sql.DB, p place) error {
 		c, err := m.compare(ctx, db, p)
@@ -45,12 +45,13 @@ func (m *Manager) Apply(ctx context.Context) error {
 			}
 			m.printf("%s", s.done)
 		}
-		if made := len(c.steps); made > 0 {
+		if len(c.steps) > 0 {
 			if c, err = m.compare(ctx, db, p); err != nil {
 				return err
 			}
 			if len(c.steps) > 0 {
-				return fmt.Errorf("still missing after the statements were run: %s", what(c.with(stateMissing, statePending)))
+				left := what(c.with(stateMissing, statePending))
+				return fmt.Errorf("still missing after the statements were run: %s", left)
 			}
 		}
 		for _, f := range c.with(stateDiffers) {
@@ -224,8 +225,8 @@ func (m *Manager) explain(statement string, err error) error {
 		return fmt.Errorf("%w; the user of --clickhouse-dsn must be allowed to manage access: access_management in "+
 			"users.xml, or GRANT ALL ON *.* WITH GRANT OPTION", err)
 	case 495, 514:
-		return fmt.Errorf("%w; the server keeps no roles that SQL makes: add a local_directory to user_directories in its "+
-			"configuration", err)
+		return fmt.Errorf("%w; the server keeps no roles that SQL makes: "+
+			"add a local_directory to user_directories in its configuration", err)
 	}
 	return err
 }

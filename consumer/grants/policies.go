@@ -12,7 +12,8 @@ const functionDatabase = "_table_function"
 // hiddenFunctions read the index of a table, and need no right but SELECT on the table: versions of ClickHouse before
 // August 2026 let them show the keys, and the words, of rows that a policy hides.
 var hiddenFunctions = []string{
-	"mergeTreeAnalyzeIndexes", "mergeTreeAnalyzeIndexesUUID", "mergeTreeIndex", "mergeTreeProjection", "mergeTreeTextIndex",
+	"mergeTreeAnalyzeIndexes", "mergeTreeAnalyzeIndexesUUID", "mergeTreeIndex", "mergeTreeProjection",
+	"mergeTreeTextIndex",
 }
 
 // policy is a row policy.
@@ -25,8 +26,8 @@ type policy struct {
 }
 
 // policies are the row policies, in the order in which they are made. The first one of a table lets everybody but
-// analysts see all rows: on some servers a table with a policy hides all rows from users without one, and a consumer that
-// sees no rows inserts them again. The last ones are those of the sets.
+// analysts see all rows: on some servers a table with a policy hides all rows from users without one, and a consumer
+// that sees no rows inserts them again. The last ones are those of the sets.
 //
 // The conditions of a user's policies are combined with OR. So a user with several roles sees the projects of all of
 // them, and a user with the role analyst alone sees nothing.

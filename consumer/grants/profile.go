@@ -28,19 +28,20 @@ const deadlineSlack = 5
 
 // guards are what the promises to analysts, and about them, rest on.
 var guards = []element{
-	// Only what is changeable below can be changed, whatever ClickHouse adds. readonly outlives SET ROLE, which lifts the
-	// constraints. readonly = 2 would not do: SET ROLE NONE, SET max_memory_usage = 0, SET ROLE DEFAULT.
+	// Only what is changeable below can be changed, whatever ClickHouse adds. readonly outlives SET ROLE, which lifts
+	// the constraints. readonly = 2 would not do: SET ROLE NONE, SET max_memory_usage = 0, SET ROLE DEFAULT.
 	{setting: "readonly", value: "1"},
 	// level >= 'critical' is an error and not an empty answer.
 	{setting: "validate_enum_literals_in_operators", value: "1"},
 	// Rows that were erased and not yet removed stay invisible.
 	{setting: "apply_deleted_mask", value: "1"},
-	// The policy of a table comes before FINAL and before all other conditions. project_id is in the sorting key, so that
-	// the answer is the same.
+	// The policy of a table comes before FINAL and before all other conditions. project_id is in the sorting key, so
+	// that the answer is the same.
 	{setting: "apply_row_policy_after_final", value: "0"},
 	// Some versions remember for all users which granules match a condition, and forget that a policy had a part in it.
 	{setting: "use_query_condition_cache", value: "0"},
-	// ORDER BY timestamp LIMIT 1 would look only where the last rows of all projects are, in versions before September 2026.
+	// In versions before September 2026, ORDER BY timestamp LIMIT 1 would look only where the last rows of all projects
+	// are.
 	{setting: "use_skip_indexes_for_top_k", value: "0"},
 	// Other servers would read for the analyst as another user.
 	{setting: "allow_experimental_parallel_reading_from_replicas", value: "0"},
@@ -64,8 +65,9 @@ var clientSettings = []string{
 	"http_send_timeout", "http_wait_end_of_query", "http_zlib_compression_level", "join_use_nulls", "log_comment",
 	"max_block_size", "network_compression_method", "optimize_skip_unused_shards",
 	"output_format_json_named_tuples_as_objects", "output_format_json_quote_64bit_floats",
-	"output_format_json_quote_64bit_integers", "output_format_json_quote_decimals", "output_format_json_quote_denormals",
-	"output_format_native_encode_types_in_binary_format", "output_format_pretty_row_numbers", "receive_timeout",
+	"output_format_json_quote_64bit_integers", "output_format_json_quote_decimals",
+	"output_format_json_quote_denormals", "output_format_native_encode_types_in_binary_format",
+	"output_format_pretty_row_numbers", "receive_timeout",
 	"result_overflow_mode", "select_sequential_consistency", "send_progress_in_http_headers", "send_timeout",
 	"session_timezone", "totals_mode",
 }
@@ -83,7 +85,9 @@ func (c Config) elements() []element {
 			value = *given
 		}
 		text := fmt.Sprint(value)
-		out = append(out, element{setting: setting, value: text, max: text, kind: changeable, limit: true, asked: asked})
+		out = append(out, element{
+			setting: setting, value: text, max: text, kind: changeable, limit: true, asked: asked,
+		})
 	}
 	longest := defaultMaxTime
 	if c.MaxTime != nil {
