@@ -71,7 +71,8 @@ func TestColumns(t *testing.T) {
 // some of the fields of an event are reserved, and so is the prefix that a later name has.
 func TestNamesAreReserved(t *testing.T) {
 	d := clickhousetest.Migrated(t)
-	names := d.Ask("SELECT DISTINCT name FROM system.columns WHERE database = currentDatabase() AND NOT match(table, '^[.]') ORDER BY name")
+	names := d.Ask("SELECT DISTINCT name FROM system.columns WHERE database = currentDatabase() " +
+		"AND table IN ('events', 'events_raw', 'issues', 'events_per_minute', 'outcomes') ORDER BY name")
 	for name := range strings.SplitSeq(names, "\n") {
 		require.True(t, column.Reserved(name),
 			"%s might be a custom column already: call it _%[1]s or sluice_%[1]s", name)
