@@ -31,7 +31,8 @@ var everyProgram = []string{
 	"trace-per-second", "trace-sample", "trusted-proxies", "until", "url", "use-existing", "verify",
 	"verify-settle", "verify-timeout", "wait", "write",
 	// sluice erase
-	"check", "confirm", "consumers", "email", "gateways", "note", "receipt", "resend-window", "user", "yes",
+	"check", "confirm", "consumers", "email", "gateways", "note", "receipt", "resend-window", "rewrite-spool", "user",
+	"yes",
 }
 
 // Known reports whether the list of all programs' flags contains flag.
