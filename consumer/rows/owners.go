@@ -49,6 +49,6 @@ func (b *Block) TimesOf(row int) erasure.Times {
 	return erasure.Times{
 		Received: int64(b.receivedAt.Data[row]), Timestamp: int64(b.timestamp.Data[row]),
 		Client: int64(b.client.Data[row]), ID: int64(b.idTime.Data[row]) * 1000,
-		Adjusted: bool(b.adjusted[row]), V7: erasure.IsV7(b.eventID[row]),
+		Adjusted: b.adjusted[row], V7: erasure.IsV7(b.eventID[row]),
 	}
 }

@@ -42,7 +42,7 @@ func TestMigrateMakesWhatWasDropped(t *testing.T) {
 		{[]string{"DROP VIEW events"}, []string{"view events"}, "3"},
 		{[]string{"DROP VIEW issues"}, []string{"view issues"}, "3"},
 		{[]string{"DROP VIEW events_per_minute"}, []string{"view events_per_minute"}, "3"},
-		{[]string{"DROP TABLE events_raw SYNC", "DROP VIEW events", "DROP VIEW issues", "DROP VIEW events_per_minute", "DROP TABLE outcomes_raw SYNC", "DROP VIEW outcomes"}, objects, "0"},
+		{[]string{"DROP TABLE events_raw SYNC", "DROP VIEW events", "DROP VIEW issues", "DROP VIEW events_per_minute", "DROP TABLE outcomes_raw SYNC", "DROP VIEW outcomes", "DROP TABLE erasures SYNC"}, objects, "0"},
 		{[]string{"ALTER TABLE events_raw DROP COLUMN message"}, []string{"column message of events_raw"}, "3"},
 		{[]string{"ALTER TABLE events_raw DROP COLUMN issue_id"}, []string{"column issue_id of events_raw"}, "3"},
 		{[]string{"ALTER TABLE events_raw DROP COLUMN inserted_at"}, []string{"column inserted_at of events_raw"}, "3"},

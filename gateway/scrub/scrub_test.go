@@ -103,8 +103,8 @@ func TestRun(t *testing.T) {
 	var wantRefused spool.Entry
 	with(t, dir, func(s *spool.Spool) {
 		for i := range 50 {
-			whole, kept := entryOf(i%3-1, of("a", i)), spool.Entry{}
-			kept = whole
+			whole := entryOf(i%3-1, of("a", i))
+			kept := whole
 			switch i % 3 {
 			case 0:
 				more := entryOf(0, of("erased", i))

@@ -108,7 +108,7 @@ func TestErase(t *testing.T) {
 			"max_bytes_to_merge_at_max_space_in_pool = %d, max_bytes_to_merge_at_min_space_in_pool = %[1]d", most)))
 	}
 	merges(1) // none
-	send() // resends, which are not merged
+	send()    // resends, which are not merged
 	p.eventually("the resends", func() bool { return p.scalar("SELECT count() FROM events_raw") == 84 })
 
 	// Dead letters of the user's between those of others: not an event, and not JSON.
@@ -177,7 +177,7 @@ func TestErase(t *testing.T) {
 	require.Zero(t, c.term())
 	code, said = runs(t, "sluice", append(append([]string{"offsets", "rewind"}, p.kafka()...), "--oldest", "--kafka-group", p.name)...)
 	require.Zero(t, code, said)
-	c = p.startConsumer()
+	p.startConsumer()
 	p.eventually("no lag", func() bool { return p.tryLag() == 0 })
 	for _, table := range []string{"events_raw", "events"} {
 		assert.Zero(t, p.scalar("SELECT count() FROM "+table+" WHERE "+mine), "after a rewind: %s", table)
@@ -375,7 +375,8 @@ func TestEraseProject(t *testing.T) {
 	assert.Contains(t, p.erase(1, "--project", "e2e", "--confirm", "other"), "nothing was erased")
 	said := p.erase(0, "--project", "e2e", "--confirm", "e2e", "--json")
 	var r erase.Receipt
-	require.NoError(t, json.Unmarshal([]byte(said[strings.Index(said, "{\n"):]), &r), said)
+	_, receipt, _ := strings.Cut(said, "\n{\n") // behind the progress
+	require.NoError(t, json.Unmarshal([]byte("{"+receipt), &r), said)
 	assert.Equal(t, "project", r.By)
 	p.eventually("no lag", func() bool { return p.tryLag() == 0 })
 	assert.Zero(t, p.scalar("SELECT count() FROM events_raw WHERE project_id = 'e2e'"))
