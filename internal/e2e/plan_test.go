@@ -158,7 +158,8 @@ func (r *planRun) load(cfg load.Config) (report load.Report) {
 	}
 	code, said := runs(r.b, "sluice", args...)
 	require.Zero(r.b, code, said)
-	require.NoError(r.b, json.Unmarshal([]byte(said[strings.Index(said, "{"):]), &report))
+	_, text, _ := strings.Cut(said, "{")
+	require.NoError(r.b, json.Unmarshal([]byte("{"+text), &report))
 	return report
 }
 
