@@ -103,6 +103,9 @@ func (c *planCmd) figures(ctx context.Context, progress io.Writer) (plan.Figures
 
 func (c *planCmd) measure(ctx context.Context, progress io.Writer) (plan.Figures, error) {
 	figures, err := measure.Run(ctx, measure.Config{Progress: progress})
+	if ctx.Err() != nil {
+		return figures, errors.New("the measurement was interrupted")
+	}
 	if err != nil || c.Save == "" {
 		return figures, err
 	}

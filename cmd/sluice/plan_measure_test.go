@@ -16,6 +16,7 @@ import (
 
 // A measurement, far shorter than the real one, gives figures that a plan can be made of, and leaves nothing behind.
 func TestPlanMeasure(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var said strings.Builder
 	figures, err := measure.Run(t.Context(), measure.Config{TempDir: dir, Progress: &said, Part: 0.02})

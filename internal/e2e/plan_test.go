@@ -61,6 +61,7 @@ func BenchmarkPlan(b *testing.B) {
 			clickhouse := ch.InsertCores + merges + figures.Idle.ClickHouse
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(is.eventsPerSecond, "events/s")
+			b.ReportMetric(is.paused, "paused_s") // a machine that is too busy for the load
 			for _, c := range []struct {
 				name         string
 				planned, got float64
@@ -108,6 +109,7 @@ type planRun struct {
 // measured is what a load took: cores, and bytes a second.
 type measured struct {
 	seconds, eventsPerSecond, eventBytes, inserts, merged float64
+	paused                                                float64
 	gateway, consumer, engine                             float64
 	fromClients, toKafka, toClickHouse, rowBytes          float64
 }
@@ -132,6 +134,7 @@ func (r *planRun) send(cfg load.Config) {
 	took, events := report.Seconds, float64(report.Accepted)
 	m := &r.measured
 	m.seconds, m.eventsPerSecond, m.eventBytes = took, events/took, float64(report.Bytes)/events
+	m.paused = report.PausedSeconds
 	m.merged = after.merged - before.merged
 	m.inserts = after.inserts - before.inserts
 	m.gateway = after.gateway.Since(before.gateway).Processor.Seconds() / took
@@ -158,7 +161,8 @@ func (r *planRun) load(cfg load.Config) (report load.Report) {
 	}
 	code, said := runs(r.b, "sluice", args...)
 	require.Zero(r.b, code, said)
-	require.NoError(r.b, json.Unmarshal([]byte(said[strings.Index(said, "{"):]), &report))
+	_, text, _ := strings.Cut(said, "{")
+	require.NoError(r.b, json.Unmarshal([]byte("{"+text), &report))
 	return report
 }
 

@@ -109,7 +109,7 @@ func TestClickHouse(t *testing.T) {
 	require.Equal(t, 4, c.Servers)
 	require.InDelta(t, 2*8.64e12, c.DiskBytes, 1)
 	// Parts of 150 GiB are made of parts of 100,000 ÷ 12 ÷ 2 rows.
-	require.InDelta(t, math.Log10((150<<30)/100/(100_000.0/24)), c.MergePasses, 1e-9)
+	require.InDelta(t, math.Log((150<<30)/100/(100_000.0/24))/math.Log(32), c.MergePasses, 1e-9)
 	require.InDelta(t, 0.2+2*12*0.01, c.InsertCores, 1e-9)
 	require.InDelta(t, 0.1*c.MergePasses, c.MergeCores, 1e-9)
 	require.InDelta(t, c.InsertCores+c.MergeCores, c.BusyCores, 1e-9)
@@ -117,7 +117,7 @@ func TestClickHouse(t *testing.T) {
 
 func TestMergePasses(t *testing.T) {
 	t.Parallel()
-	for parts, want := range map[float64]float64{-1: 0, 0: 0, 0.5: 0, 1: 0, 10: 1, 1000: 3} {
+	for parts, want := range map[float64]float64{-1: 0, 0: 0, 0.5: 0, 1: 0, 32: 1, 32 * 32 * 32: 3} {
 		require.InDelta(t, want, MergePasses(parts), 1e-9, parts)
 	}
 }

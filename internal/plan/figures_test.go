@@ -15,6 +15,9 @@ func TestDefaultFigures(t *testing.T) {
 	require.NotEmpty(t, f.Origin)
 	require.GreaterOrEqual(t, len(f.Sizes), 2, "measured at two sizes")
 	require.GreaterOrEqual(t, len(f.Requests), 3, "measured at several rates")
+	for _, value := range f.values()[4:] {
+		require.Positive(t, value, "every figure but the idle cores was measured")
+	}
 }
 
 func TestParseFigures(t *testing.T) {

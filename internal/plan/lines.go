@@ -54,7 +54,7 @@ func (p *Plan) kafkaLines(add adder) {
 		bytes(p.event.Kafka), bytes(p.batchBytes()), l.Bulk)
 	add("partitions", howMany(k.Partitions, l.Partitions), "%s/s ÷ %s/s a partition, or %s cores of consumers ÷ %s "+
 		"(headroom %s), whichever is more, up to a multiple of %d; %d needed", bytes(l.peak()*k.EventBytes),
-		bytes(partitionBytes), short(p.consumerWork()), exact(1-l.Headroom), exact(l.Headroom), partitionStep,
+		bytes(partitionBytes), short(p.consumerWork()), short(1-l.Headroom), exact(l.Headroom), partitionStep,
 		k.NeededPartitions)
 	add("brokers", fmt.Sprint(k.Brokers), "%s; at least %d for %d copies", k.Needs, p.leastBrokers(), l.Replication)
 	add("busy cores, all", short(k.BusyCores), "every copy is written once; measured on the embedded broker")
@@ -70,9 +70,9 @@ func (p *Plan) consumerLines(add adder) {
 		short(DefaultBatchRows), bytes(DefaultBatchBytes))
 	add("µs an event", short(c.EventMicros), "%s µs an event + %s µs a record batch ÷ %d events",
 		short(p.event.Consumer), short(p.requestHere().Consumer*p.event.Request), l.Bulk)
-	add("consumers", howMany(c.Instances, l.Consumers), "%s/s × %s µs + %s inserts/s × %s µs = %s cores; ÷ %s usable of "+
+	add("consumers", howMany(c.Instances, l.Consumers), "%s/s × %s µs + %s inserts/s × %s = %s cores; ÷ %s usable of "+
 		"%s cores; at least %d; %d needed", short(l.peak()), short(c.EventMicros), short(c.Inserts),
-		short(p.Figures.Insert.Consumer), short(p.consumerWork()), short(l.usable(l.Cores)), exact(l.Cores), least,
+		spent(p.Figures.Insert.Consumer), short(p.consumerWork()), short(l.usable(l.Cores)), exact(l.Cores), least,
 		c.Needed)
 	add("busy cores, all", short(c.BusyCores), "with %s cores of an idle consumer each", short(p.Figures.Idle.Consumer))
 	add("memory, each", bytes(c.MemoryBytes), "measured with ClickHouse away and the default --buffer-bytes")
@@ -88,8 +88,8 @@ func (p *Plan) clickhouseLines(add adder) {
 	c, l := p.ClickHouse, p.Load
 	add("merges a row", short(c.MergePasses), "log(parts that become one) ÷ log(%d)", mergeFactor)
 	add("busy cores, a copy", short(c.BusyCores), "%s/s × (%s µs a row + %s merges × %s µs) + %d shards × %s inserts/s × "+
-		"%s µs", short(l.peak()), short(p.event.Row), short(c.MergePasses), short(p.event.Merge), c.Shards,
-		short(p.Consumer.Inserts), short(p.Figures.Insert.ClickHouse))
+		"%s", short(l.peak()), short(p.event.Row), short(c.MergePasses), short(p.event.Merge), c.Shards,
+		short(p.Consumer.Inserts), spent(p.Figures.Insert.ClickHouse))
 	add("shards", howMany(c.Shards, l.Shards), "%s; usable are %s of %s cores and %s of %s of disk", c.Needs,
 		short(l.usable(l.ServerCores)), exact(l.ServerCores), bytes(l.ServerDisk*diskFill), bytes(l.ServerDisk))
 	add("servers", fmt.Sprint(c.Servers), "%d shards × %d replicas", c.Shards, c.Replicas)

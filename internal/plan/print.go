@@ -32,7 +32,9 @@ func (p Plan) WriteText(out io.Writer) error {
 			part = line.Part
 			fmt.Fprintf(&text, "%s\n", part)
 		}
-		fmt.Fprintf(&text, "  %s  %s  %s\n", pad(line.What, wide), pad(line.Value, value), line.Why)
+		indent := strings.Repeat(" ", wide+value+6)
+		why := strings.Join(wrap(line.Why, columns-len(indent)), "\n"+indent)
+		fmt.Fprintf(&text, "  %s  %s  %s\n", pad(line.What, wide), pad(line.Value, value), why)
 	}
 	fmt.Fprintf(&text, "\nFigures: %s. Prices are in any currency; see --help.\n", p.Figures.Origin)
 	for _, w := range p.Warnings {
@@ -42,6 +44,21 @@ func (p Plan) WriteText(out io.Writer) error {
 		return fmt.Errorf("print the plan: %w", err)
 	}
 	return nil
+}
+
+// columns is the width of the table.
+const columns = 120
+
+// wrap breaks a text at spaces into lines of at most width characters, except for longer words.
+func wrap(text string, most int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && width(line)+1+width(word) > most {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimLeft(line+" "+word, " ")
+	}
+	return append(lines, line)
 }
 
 // pad counts characters, because µ has two bytes.

@@ -20,6 +20,9 @@ func TestText(t *testing.T) {
 		require.Contains(t, out.String(), want)
 	}
 	require.NotContains(t, out.String(), "%!")
+	for line := range strings.Lines(out.String()) {
+		require.True(t, width(line) <= columns+1 || strings.HasPrefix(line, "warning: "), line)
+	}
 }
 
 func TestJSON(t *testing.T) {
@@ -85,6 +88,8 @@ func TestWords(t *testing.T) {
 	} {
 		require.Equal(t, want, span(seconds))
 	}
+	require.Equal(t, "999 µs", spent(999))
+	require.Equal(t, "1 ms", spent(1000))
 	require.Equal(t, "0.123", money(0.12345))
 	require.Equal(t, "12346", money(12345.6))
 }

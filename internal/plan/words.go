@@ -45,6 +45,14 @@ func bytes(v float64) string {
 	return text + "B"
 }
 
+// spent prints microseconds of processor time, as milliseconds from one on.
+func spent(micros float64) string {
+	if micros >= 1000 {
+		return short(micros/1000) + " ms"
+	}
+	return short(micros) + " µs"
+}
+
 // span prints a time in the largest unit that it fills.
 func span(seconds float64) string {
 	for _, u := range []struct {

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"sluice/internal/embedded"
 )
@@ -54,6 +56,8 @@ func Main(parts Parts) {
 	if name == "" {
 		return
 	}
+	// Ctrl-C on a terminal goes to the parts too. They end when the program that started them closes their input.
+	signal.Ignore(os.Interrupt, syscall.SIGHUP)
 	if err := become(name, parts); err != nil {
 		fmt.Fprintln(os.Stderr, "sluice plan:", name+":", err)
 		os.Exit(1)

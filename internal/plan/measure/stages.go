@@ -31,11 +31,11 @@ var sizes = []struct{ bytes, bulked, zipped int }{
 }
 
 // rates are the rates of single events, in requests a second. The last stage sends as fast as possible.
-var rates = []float64{100, slowRate, 3000}
+var rates = []float64{100, slowRate, 3000, 8000}
 
 const (
 	slowRate    = 500
-	stageLasts  = 5 * time.Second
+	stageLasts  = 4 * time.Second
 	idleLasts   = 3 * time.Second
 	bulk        = 1000
 	pacedBulk   = 100
@@ -168,6 +168,9 @@ func (s *stages) size(ctx context.Context, bytes, bulked, zipped int) (of sized,
 		s.say("%d bytes: %s", bytes, stage.name)
 		if *stage.to, err = s.lab.send(ctx, stage.cfg); err != nil {
 			return of, err
+		}
+		if paused := stage.to.sent.PausedSeconds; paused > 1 {
+			s.say("the machine is so busy that the gateway refused events for %.0f s: the figures are less exact", paused)
 		}
 	}
 	s.say("%d bytes: merging the rows", bytes)
