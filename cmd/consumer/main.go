@@ -86,7 +86,8 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(c cli, out io.Writer) error {
-	if err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), c.Trace.Check(), c.Trace.CheckFiles()); err != nil {
+	if err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), c.Trace.Check(),
+		c.Trace.CheckFiles()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(out, "no faults in the settings")

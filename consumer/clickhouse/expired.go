@@ -40,24 +40,3 @@ func receivedBefore(b *rows.Block, some []int32, at time.Time) bool {
 	}
 	return false
 }
-
-// retention asks the server for how long the table of events keeps rows. It is not ok if the table says so in another
-// way than Sluice does.
-func (t *Table) retention(ctx context.Context) (p retention.Policy, ok bool, err error) {
-	cfg := t.topology.cfg
-	opts, err := cfg.Options()
-	if err != nil {
-		return p, false, err
-	}
-	table := TableName
-	if cfg.Cluster != "" {
-		table = LocalTable
-	}
-	engines, err := discovery{cfg}.ask(ctx, "SELECT engine_full FROM system.tables"+
-		" WHERE database = "+Quote(opts.Auth.Database)+" AND name = "+Quote(table))
-	if err != nil || len(engines) != 1 {
-		return p, false, err
-	}
-	p, ok = retention.OfEngine(engines[0])
-	return p, ok, nil
-}

@@ -72,7 +72,8 @@ type present struct {
 // present lists the columns of the table, in the order of their names.
 func (s *session) present(ctx context.Context) ([]present, error) {
 	var out []present
-	query := "SELECT DISTINCT name, type, default_kind, comment FROM " + s.system("columns") + " WHERE " + s.ofTable() + " ORDER BY ALL"
+	query := "SELECT DISTINCT name, type, default_kind, comment FROM " + s.system("columns") +
+		" WHERE " + s.ofTable() + " ORDER BY ALL"
 	err := s.ask(ctx, query, func(r *sql.Rows) error {
 		var c present
 		var kind, comment string

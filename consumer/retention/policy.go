@@ -99,7 +99,8 @@ func (p Policy) TTL() string {
 			names = append(names, "'"+project+"'") // a project's id needs no escapes
 			times = append(times, strconv.FormatInt(due(p.Projects[project]), 10))
 		}
-		seconds = fmt.Sprintf("transform(project_id, [%s], [%s], %s)", strings.Join(names, ", "), strings.Join(times, ", "), seconds)
+		seconds = fmt.Sprintf("transform(project_id, [%s], [%s], %s)",
+			strings.Join(names, ", "), strings.Join(times, ", "), seconds)
 	}
 	return "toStartOfDay(received_at) + toIntervalSecond(" + seconds + ")"
 }
@@ -109,8 +110,10 @@ func due(d time.Duration) int64 { return int64((d + day) / time.Second) }
 
 var (
 	// exactTTL matches the TTL of an earlier version, by which a row is due to the second, and those in other units.
-	exactTTL = regexp.MustCompile(`^toDateTime\(received_at\) \+ toInterval(Second|Minute|Hour|Day|Week)\((\d{1,10})\)( DELETE)?$`)
-	dayTTL   = regexp.MustCompile(`^toStartOfDay\(received_at\) \+ toIntervalSecond\((?:(\d{1,10})|transform\(project_id, \[([^]]+)\], \[([^]]+)\], (\d{1,10})\))\)( DELETE)?$`)
+	exactTTL = regexp.MustCompile(
+		`^toDateTime\(received_at\) \+ toInterval(Second|Minute|Hour|Day|Week)\((\d{1,10})\)( DELETE)?$`)
+	dayTTL = regexp.MustCompile(`^toStartOfDay\(received_at\) \+ toIntervalSecond\((?:(\d{1,10})|` +
+		`transform\(project_id, \[([^]]+)\], \[([^]]+)\], (\d{1,10})\))\)( DELETE)?$`)
 )
 
 // Parse reads a TTL. It is not ok if the TTL says something else than a time after receipt, by project.

@@ -47,7 +47,8 @@ func Projects(text string) (map[string]time.Duration, error) {
 		project, text, ok := strings.Cut(entry, "=")
 		project, text = strings.TrimSpace(project), strings.TrimSpace(text)
 		if !ok || !projectID.MatchString(project) {
-			return nil, fmt.Errorf("entry %d is not PROJECT=TIME, such as shop=30d, with a project's id of 1 to 64 of a-z, 0-9, _ and -", n+1)
+			return nil, fmt.Errorf("entry %d is not PROJECT=TIME, such as shop=30d, "+
+				"with a project's id of 1 to 64 of a-z, 0-9, _ and -", n+1)
 		}
 		if _, twice := out[project]; twice {
 			return nil, fmt.Errorf("%s is there twice", project)

@@ -46,7 +46,9 @@ func (m *Migrator) EditColumns(ctx context.Context, edit ColumnEdit, dry bool) (
 
 // customSteps are the steps that concern custom columns. It fails where these would not be enough.
 func (p *migration) customSteps(v variant) ([]change, error) {
-	for _, what := range []string{"database " + v.Database, "table " + v.Table(), "table " + clickhouse.TableName, "view " + eventsView} {
+	for _, what := range []string{
+		"database " + v.Database, "table " + v.Table(), "table " + clickhouse.TableName, "view " + eventsView,
+	} {
 		for _, f := range p.findings {
 			switch {
 			case f.what != what || f.state == stateThere:

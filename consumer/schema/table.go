@@ -55,7 +55,8 @@ func (c *comparison) keys(w wanted, o found) bool {
 	wantedName, wantedArguments := w.engine()
 	have, wanted := name+"("+arguments+")", wantedName+"("+wantedArguments+")"
 	c.differs("engine of "+w.name, have, wanted, true)
-	if o.clauses["PARTITION"] == earlierPartition && o.clauses["ORDER"] == earlierOrder && w.clauses["PARTITION"] == clickhouse.ByDay {
+	if o.clauses["PARTITION"] == earlierPartition && o.clauses["ORDER"] == earlierOrder &&
+		w.clauses["PARTITION"] == clickhouse.ByDay {
 		detail := "by month, as earlier versions made it: correct as well, and slower to query"
 		c.find(finding{state: stateThere, what: "partition key of " + w.name, detail: detail})
 		return have == wanted
