@@ -30,6 +30,12 @@ type Piece struct {
 // Piece is what to insert now, after Next has said ActionInsert.
 func (s *Settlement) Piece() Piece { return s.pieces[0] }
 
+// IsWholePiece says that Piece is all rows that are missing of the range, and not a part of them or a claim.
+func (s *Settlement) IsWholePiece() bool {
+	p := s.pieces[0]
+	return p.stretch == s.whole() && !p.claim && len(s.pieces) == 1
+}
+
 func (s *Settlement) whole() stretch { return stretch{to: int32(len(s.offsets))} }
 
 // add puts the missing rows of a stretch in front of the pieces. A stretch goes in by halves if its token is used up,

@@ -166,6 +166,9 @@ func (s *Settlement) answerIsEnough() bool {
 	return s.tokenDurable && s.split != SplitForSize && !s.shared
 }
 
+// TrustedUntil is how long what the table was last known to have is trusted.
+func (s *Settlement) TrustedUntil() time.Time { return s.knownAt.Add(TokenTrust) }
+
 // Found takes the rows that the table lacks, and when it was asked. It keeps missing.
 func (s *Settlement) Found(missing []int32, asked time.Time) {
 	s.knownAt = asked

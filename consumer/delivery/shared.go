@@ -64,11 +64,14 @@ type Window struct {
 	Remembers time.Duration
 }
 
-// LookFrom is the time from which on the table may be asked about a recorded range. It lies ahead only if the
+// LookFrom is the time from which on the table may be asked about a range of a shared block. It lies ahead only if the
 // table may forget the token before everything that was sent under it has arrived: then a look must come after all of
 // that. assigned is when the partition was, and sent when this owner last sent something under the token and got no
 // answer.
 func (w Window) LookFrom(one Range, assigned, sent time.Time) time.Time {
+	if one.Shared == 0 {
+		return time.Time{}
+	}
 	arrived := assigned.Add(TokenTrust + w.Life) // the owner before may send for as long as it trusts its last look
 	if own := sent.Add(w.Life); own.After(arrived) {
 		arrived = own

@@ -100,6 +100,8 @@ func TestLookFrom(t *testing.T) {
 	t.Parallel()
 	w := Window{Life: 2 * time.Minute, Remembers: 5 * time.Minute}
 	one := rangeOf(0, 9)
+	assert.Zero(t, w.LookFrom(one, one.SealedAt.Add(time.Hour), time.Time{}), "a block of its own")
+	one.Shared = 1
 	safe := one.SealedAt.Add(w.Remembers - w.Life - TokenTrust)
 	assert.Zero(t, w.LookFrom(one, safe, time.Time{}))
 	late := safe.Add(time.Millisecond)

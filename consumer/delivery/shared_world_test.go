@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -350,13 +351,16 @@ func (w *world) fault() {
 	}
 }
 
-// forget drops tokens that the table has had for long enough.
+// forget drops tokens of shared blocks that the table has had for long enough. A range with a block of its own may be
+// asked about at once; what that does not cover is in the documentation of package consumer.
 func (w *world) forget() {
 	limit := w.faults.remembers
 	if w.shortWindow {
 		limit = 6 * time.Second
 	}
-	maps.DeleteFunc(w.tokens, func(_ string, stored time.Time) bool { return w.now.Sub(stored) > limit })
+	maps.DeleteFunc(w.tokens, func(token string, stored time.Time) bool {
+		return strings.Contains(token, "/shared/") && w.now.Sub(stored) > limit
+	})
 }
 
 // merge removes one of two copies of an event.
