@@ -9,6 +9,7 @@ import (
 
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
+	"sluice/consumer/observed"
 	"sluice/consumer/rowbuilder"
 	"sluice/consumer/step"
 	"sluice/internal/backoff"
@@ -44,7 +45,7 @@ type cursor struct {
 	sameTopic  bool      // the recorded ranges are of the topic that is there now
 	unverified bool      // the topic may have been created anew since its id was last compared
 
-	dispute dispute
+	dispute observed.Dispute
 }
 
 // replay is what an earlier owner left.
