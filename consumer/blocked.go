@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/kafka"
@@ -17,7 +18,8 @@ type blockage struct {
 	p      *partition
 	loop   loop
 	pause  backoff.Backoff
-	reason string // empty: not blocked
+	next   time.Duration // of the next wait, if others wait equally long
+	reason string        // empty: not blocked
 	causes causes.Log
 }
 
@@ -50,6 +52,10 @@ func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 		p.log.Log(ctx, severity(reason, err), message, attrs...) //nolint:sloglint // one of the two above
 	} else {
 		p.log.Debug("partition is still blocked", "by", reason, "err", clickhouse.ReasonText(err))
+	}
+	if next := w.next; next > 0 {
+		w.next = 0
+		return backoff.Sleep(ctx, min(next, p.maxPause))
 	}
 	return w.pause.WaitAtMost(ctx, p.maxPause)
 }

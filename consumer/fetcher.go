@@ -89,6 +89,7 @@ func (f *fetcher) run(ctx context.Context) {
 		f.watch.beat(loopFetch)
 		switch next := f.nextMove(); next.kind {
 		case moveSeal:
+			f.share(ctx)
 			f.seal(ctx)
 		case moveFetch:
 			f.fetch(ctx, next.wait)
@@ -222,6 +223,16 @@ func (f *fetcher) finishAnswer(ctx context.Context, answer *kafka.Answer) error 
 	f.noteBacklog(f.offset < answer.LastStable)
 	f.transaction.look(f, answer)
 	return nil
+}
+
+// share lets the batch, which is about to be sealed, share a block with those of other partitions that are due too.
+func (f *fetcher) share(ctx context.Context) {
+	b := f.current
+	bytes := b.bytes
+	if f.size.Limited() {
+		bytes = max(bytes, b.rows.Bytes())
+	}
+	b.Shared = f.seat.Join(ctx, b.Records, bytes)
 }
 
 // seal closes the batch as a new range. It returns false if ctx ended.

@@ -36,6 +36,7 @@ type unclear struct {
 	times     int    // it came in a row
 	before    uint64 // blocks that ClickHouse had accepted before the first of these
 	convicted []int  // codes that are taken for the rows' fault
+	together  int    // refusals of the rows with those of other partitions
 }
 
 // cause is why a row was refused alone.

@@ -12,6 +12,7 @@ import (
 // from a misspelling. A test of each program fails if the list lacks one of its flags.
 var everyProgram = []string{
 	"admin-addr", "all", "allow-less-safety", "allow-removal", "at", "batch-bytes", "batch-rows", "buffer-bytes",
+	"block-partitions",
 	"bulk", "ca-file", "canary", "clickhouse", "clickhouse-addr", "clickhouse-cluster", "clickhouse-dsn",
 	"clickhouse-dsn-file", "clickhouse-http-addr", "clickhouse-quorum", "cloud", "config", "connect-timeout",
 	"connections", "console-consumers", "consumer-admin-addr", "count", "data-dir", "days", "drain-delay",

@@ -27,7 +27,7 @@ var groups = []Group{
 	{"Spool", []string{"spool-"}},
 	{"Kafka", []string{"kafka-", "partition-by"}},
 	{"ClickHouse", []string{"clickhouse-", "retention"}},
-	{"Batches", []string{"batch-", "buffer-bytes", "flush-age", "inserts-per-second"}},
+	{"Batches", []string{"batch-", "block-partitions", "buffer-bytes", "flush-age", "inserts-per-second"}},
 	{"Events", []string{"max-event-age", "redact-", "sample"}},
 	{"Tracing", []string{"otel-", "otlp-", "trace-", "tracing-"}},
 	{"Admin port and shutdown", []string{"admin-addr", "consumer-admin-addr", "console-", "drain-"}},
