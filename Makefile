@@ -58,7 +58,7 @@ test-deploy: ## the Helm chart, the systemd units and the compose file, against 
 	cd deploy/tests && $(GO) test -vet=off -count=1 -timeout $(TEST_TIMEOUT) ./...
 
 test-kafka: ## the end-to-end tests, and the gateway's of what a topic refuses, on Apache Kafka at KAFKA=host:port (see kafka-up)
-	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e
+	SLUICE_TEST_KAFKA=$(KAFKA) GO=$(GO) $(GO) run ./internal/tools/testsum -race -count=1 -timeout=$(TEST_TIMEOUT) ./internal/e2e
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -race -count=1 -timeout $(TEST_TIMEOUT) ./gateway ./gateway/kafka -run '^Test($(REFUSALS))$$'
 
 test-brokers: ## what happens when brokers die or hang, on three of them at KAFKA=host:port,host:port,host:port (see kafka-up)
@@ -80,6 +80,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 bench: ## edge and consumer against their ceilings and rivals in pairs, and micro benchmarks with allocations
 	$(GO) test ./gateway -run '^$$' -bench Edge -benchtime 1x -timeout $(TEST_TIMEOUT)
+	$(GO) test ./gateway -run '^$$' -bench SlowBroker -benchtime 1x -timeout $(TEST_TIMEOUT)
 	$(GO) test ./gateway -run '^$$' -bench Projects -benchtime 1x -timeout $(TEST_TIMEOUT)
 	$(GO) test ./internal/e2e -run '^$$' -bench Freshness -benchtime 1x -timeout $(TEST_TIMEOUT)
 	$(GO) test ./consumer/schema/questions -run '^$$' -bench Questions -benchtime 1x -timeout 2h

@@ -6,7 +6,7 @@
 CREATE TABLE {{rival}} AS events_raw
 ENGINE = ReplacingMergeTree(_ver)
 PARTITION BY toRelativeDayNum(id_time) % 128
-ORDER BY (toRelativeDayNum(id_time) % 128, toDate(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id);
+ORDER BY (toRelativeDayNum(id_time) % 128, project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id);
 
 CREATE TABLE {{rival}}_queue (raw String) ENGINE = Kafka
 SETTINGS kafka_broker_list = '{{brokers}}', kafka_topic_list = '{{topic}}', kafka_group_name = '{{rival}}',

@@ -152,7 +152,16 @@ func edgeLimits() row {
 			},
 		},
 		{
-			title: "Projects file is broken", unit: unitYesNo, span: 6, bad: 1,
+			title: "Certificate expires in", unit: unitSeconds, span: 4,
+			normal: "more than seven days; empty without TLS on the public port.",
+			act:    "Renew the certificate and replace both files.",
+			alert:  "SluiceCertificateExpires",
+			queries: []query{
+				prom(`min by (instance) (sluice_gateway_tls_certificate_expires_seconds{`+ofGateway+`})`, "{{instance}}"),
+			},
+		},
+		{
+			title: "Projects file is broken", unit: unitYesNo, span: 5, bad: 1,
 			normal: "no.",
 			act:    "gateway check names the line.",
 			alert:  "SluiceProjectsFileBroken",
@@ -161,7 +170,7 @@ func edgeLimits() row {
 			},
 		},
 		{
-			title: "Limit store answers", unit: unitYesNo, span: 6,
+			title: "Limit store answers", unit: unitYesNo, span: 5,
 			normal: "yes, or no data without --limit-store.",
 			act:    "Look at Redis and the network to it.",
 			alert:  "SluiceLimitStoreAway",
@@ -170,7 +179,7 @@ func edgeLimits() row {
 			},
 		},
 		{
-			title: "Exchanges with the limit store (p99)", unit: unitSeconds, span: 6, bad: 0.05,
+			title: "Exchanges with the limit store (p99)", unit: unitSeconds, span: 5, bad: 0.05,
 			normal: "a few milliseconds.",
 			act:    "Look at Redis' slow log and the network to it.",
 			alert:  "SluiceLimitStoreAway",
@@ -179,7 +188,7 @@ func edgeLimits() row {
 			},
 		},
 		{
-			title: "Errors of the limit store", unit: unitOps, span: 6,
+			title: "Errors of the limit store", unit: unitOps, span: 5,
 			normal: "0.",
 			act:    "auth and settings are for somebody to repair; network and timeout may pass.",
 			alert:  "SluiceLimitStoreAway",

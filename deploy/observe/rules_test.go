@@ -169,7 +169,7 @@ func TestAlertsAreComplete(t *testing.T) {
 // withoutValue are alerts whose value is 0, 1 or nothing.
 var withoutValue = []string{
 	"SluiceNoGateway", "SluiceNoConsumer", "SluiceTargetDown", "SluiceNotLive", "SluiceNotReady",
-	"SluiceProjectsFileBroken", "SluiceLimitStoreAway", "SluiceConsumerIdle",
+	"SluiceProjectsFileBroken", "SluiceCertificateBroken", "SluiceLimitStoreAway", "SluiceConsumerIdle",
 }
 
 // Every metric and label in a rule is one that a program exposes, or that a rule records.

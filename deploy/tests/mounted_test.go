@@ -33,6 +33,8 @@ func secrets() map[string]map[string]string {
 		"cloud-clickhouse":        {"url": "https://sluice:secret@127.0.0.1:1/sluice"},
 		"clickhouse-ca":           {"ca.crt": cert},
 		"kafka-tls":               {"ca.crt": cert, "tls.crt": cert, "tls.key": key},
+		"sluice-tls":              {"tls.crt": cert, "tls.key": key},
+		"sluice-traces":           {"headers": "Authorization=Bearer%20secret"},
 		"kafka-login":             {"password": "secret"},
 		"cloud-key":               {"secret": "secret"},
 		"sluice-redis":            {"url": "rediss://:secret@redis:6379/0"},

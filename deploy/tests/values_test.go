@@ -130,6 +130,13 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"two projects":        {`projects: {secret: a}`, "exactly one of inline, secret and configMap"},
 		"secret in the URL":   {`limitStore: {url: "redis://u:p@redis:6379"}`, "'/limitStore/url'"},
 		"two limit stores":    {`limitStore: {url: "redis://redis:6379", secret: a}`, "limitStore: either url or secret"},
+		"canary by a name that the certificate lacks": {
+			`{gateway: {tls: {secret: a}}, canary: {enabled: true, secret: b}}`, "canary.url is needed with gateway.tls"},
+		"test by a name that the certificate lacks": {
+			`{gateway: {tls: {secret: a}}, tests: {loadSecret: b}}`, "tests.url is needed with gateway.tls"},
+		"certificate as setting": {`gateway: {settings: {http-tls-cert-file: /x}}`, "but by the value gateway.tls"},
+		"trace headers as setting": {`consumer: {settings: {trace-headers: a=b}}`,
+			"but by the value tracing.headersSecret"},
 		"password as setting": {`gateway: {settings: {kafka-sasl-password: x}}`,
 			"kafka-sasl-password is not set here, but by the value kafka.sasl.secret"},
 		"DSN as setting": {`consumer: {settings: {clickhouse-dsn: x}}`, "but by the value clickhouse.secret"},

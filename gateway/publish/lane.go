@@ -115,9 +115,9 @@ func (l *lane) encode(chunks []*chunk) (size int) {
 }
 
 // choosePartition returns the partition for a batch that may go to any. The lane goes round its own partitions, a batch
-// each, and skips those that are to be avoided. When all of them are, it goes round all partitions of the topic. Any
-// lane may send to any partition under its own producer id; the lanes own partitions only so that the batches of a key
-// keep their order.
+// each, and skips those that are to be avoided. When all of them are, it goes round all partitions of the topic. When
+// all of those are, it takes one whose leader answers late. Any lane may send to any partition under its own producer
+// id; the lanes own partitions only so that the batches of a key keep their order.
 func (l *lane) choosePartition(partitions int) int {
 	owned := max(1, (partitions-l.index+l.every-1)/l.every)
 	mine := func(i int) int { return (l.index + i%owned*l.every) % partitions }
@@ -127,16 +127,18 @@ func (l *lane) choosePartition(partitions int) int {
 		return first
 	}
 	now := time.Now()
-	for i := range owned {
-		if p := mine(l.round - 1 + i); !l.pub.leaders.avoid(p, now) {
-			l.round += i
-			return p
-		}
+	own := func(i int) int { return mine(l.round - 1 + i) }
+	if i, ok := l.pub.leaders.choose(owned, own, now); ok {
+		p := own(i)
+		l.round += i
+		return p
 	}
-	for i := range partitions {
-		if p := (l.round + i) % partitions; !l.pub.leaders.avoid(p, now) {
-			return p
-		}
+	every := func(i int) int { return (l.round + i) % partitions }
+	if i, ok := l.pub.leaders.choose(partitions, every, now); ok {
+		return every(i)
+	}
+	if i, ok := l.pub.leaders.chooseLate(partitions, every, now); ok {
+		return every(i)
 	}
 	return first
 }

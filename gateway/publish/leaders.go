@@ -32,8 +32,8 @@ const (
 	probeTimeout = 500 * time.Millisecond
 )
 
-// leaders knows which partitions are to be avoided: those whose leader does not answer, and those that just did not
-// take a batch.
+// leaders knows which partitions are to be avoided: those whose leader does not answer, or answers late, and those that
+// just did not take a batch.
 type leaders struct {
 	any  atomic.Bool // whether any is avoided: the normal path looks no further
 	wake chan struct{}
@@ -43,28 +43,39 @@ type leaders struct {
 	silent map[int32]bool    // brokers that did not answer
 	until  map[int]time.Time // until when partitions are avoided
 	held   map[int]int       // partitions with a stuck batch that a key chose: how many
+
+	latencies map[int32]*latency // of the brokers that have answered
 }
 
 func newLeaders() *leaders {
 	return &leaders{
 		wake: make(chan struct{}, 1), silent: map[int32]bool{}, until: map[int]time.Time{}, held: map[int]int{},
+		latencies: map[int32]*latency{},
 	}
 }
 
-// note takes into account how an attempt at a partition ended.
-func (l *leaders) note(partition int, err error, now time.Time) {
-	if err == nil && !l.any.Load() || errors.Is(err, broker.ErrRefused) || errors.Is(err, broker.ErrProducerID) {
+// note takes into account how an attempt at a partition ended, and how long it took.
+func (l *leaders) note(partition int, err error, took time.Duration, now time.Time) {
+	if errors.Is(err, broker.ErrRefused) || errors.Is(err, broker.ErrProducerID) {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := l.leader(partition)
 	if err == nil {
-		delete(l.until, partition)
-		delete(l.silent, id)
-		l.update(now)
+		if l.any.Load() {
+			delete(l.until, partition)
+			delete(l.silent, id)
+			l.update(now)
+		}
+		l.took(id, took, now)
 		return
 	}
+	l.fail(partition, id, err, now)
+}
+
+// fail notes that a partition did not take a batch. The caller holds the lock.
+func (l *leaders) fail(partition int, id int32, err error, now time.Time) {
 	l.until[partition] = now.Add(avoidFor)
 	if id >= 0 && !errors.Is(err, broker.ErrAnswered) {
 		l.silent[id] = true
@@ -76,9 +87,13 @@ func (l *leaders) note(partition int, err error, now time.Time) {
 	}
 }
 
-// hang notes that a partition's leader has not answered for stuckAfter.
-func (l *leaders) hang(partition int, now time.Time) {
-	l.note(partition, context.DeadlineExceeded, now)
+// hang notes that a partition's leader has not answered for so long.
+func (l *leaders) hang(partition int, waited time.Duration, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := l.leader(partition)
+	l.took(id, waited, now)
+	l.fail(partition, id, context.DeadlineExceeded, now)
 }
 
 func (l *leaders) leader(partition int) int32 {
@@ -88,26 +103,29 @@ func (l *leaders) leader(partition int) int32 {
 	return l.of[partition].Leader
 }
 
-// update drops what has passed, and notes whether any partition is still avoided.
+// update drops what has passed, and notes whether any partition is still avoided. The caller holds the lock.
 func (l *leaders) update(now time.Time) {
 	for p, until := range l.until {
 		if now.After(until) {
 			delete(l.until, p)
 		}
 	}
-	l.any.Store(len(l.silent)+len(l.until) > 0)
+	some := len(l.silent)+len(l.until) > 0
+	for _, y := range l.latencies {
+		some = some || y.slow()
+	}
+	l.any.Store(some)
 }
 
-// avoid reports whether a batch that may go to any partition should not go to this one.
-func (l *leaders) avoid(partition int, now time.Time) bool {
-	if !l.any.Load() {
-		return false
-	}
+// unsettled reports whether some broker does not answer, or some partition did not take a batch.
+func (l *leaders) unsettled() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.avoided(partition, now)
+	return len(l.silent)+len(l.until) > 0
 }
 
+// avoided reports whether a partition's leader does not answer, or the partition did not take a batch just now. The
+// caller holds the lock.
 func (l *leaders) avoided(partition int, now time.Time) bool {
 	id := l.leader(partition)
 	return now.Before(l.until[partition]) || l.silent[id] || id < 0 && partition < len(l.of)
@@ -147,13 +165,22 @@ func (l *leaders) learn(of []broker.Replicas, now time.Time) {
 	for p := range of {
 		if p < len(l.of) && l.of[p].Leader != of[p].Leader {
 			delete(l.silent, of[p].Leader)
+			delete(l.latencies, of[p].Leader)
 			delete(l.until, p)
 		}
 	}
 	l.of = of
+	leads := func(b int32) bool {
+		return slices.ContainsFunc(of, func(r broker.Replicas) bool { return r.Leader == b })
+	}
 	for b := range l.silent {
-		if !slices.ContainsFunc(of, func(r broker.Replicas) bool { return r.Leader == b }) {
+		if !leads(b) {
 			delete(l.silent, b) // it leads nothing, so nothing is sent to it
+		}
+	}
+	for b := range l.latencies {
+		if !leads(b) {
+			delete(l.latencies, b)
 		}
 	}
 	l.update(now)

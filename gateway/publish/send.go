@@ -130,7 +130,7 @@ func (l *lane) try(b *inflightBatch) error {
 	l.attempt.since.Store(0)
 	now := time.Now()
 	l.pub.cfg.Metrics.ProduceSeconds.Observe(now.Sub(start).Seconds())
-	l.pub.leaders.note(b.partition, err, now)
+	l.pub.leaders.note(b.partition, err, now.Sub(start), now)
 	return err
 }
 

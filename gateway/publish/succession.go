@@ -61,7 +61,7 @@ func (l *lane) handOver() {
 	}
 	now := time.Now()
 	if p := int(l.attempt.partition.Load()); l.attempt.since.Load() != 0 {
-		l.pub.leaders.hang(p, now)
+		l.pub.leaders.hang(p, now.Sub(w.began), now)
 		l.pub.avoidSilent() // before the successor asks for a producer id
 	}
 	if l.pub.outage.away(now) || !l.pub.leaders.healthy(l.pub.Partitions(), now) || !l.startSuccessor() {

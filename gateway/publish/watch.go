@@ -128,7 +128,7 @@ func (p *Publisher) watchLeaders(ctx context.Context) {
 			return
 		case <-p.leaders.wake:
 		}
-		for p.leaders.any.Load() {
+		for p.leaders.unsettled() {
 			if ok {
 				p.askLeaders(ctx, c)
 			} else {

@@ -53,9 +53,7 @@ CREATE TABLE IF NOT EXISTS events_raw
 )
 ENGINE = ReplacingMergeTree(_ver)
 PARTITION BY toRelativeDayNum(id_time) % 128
-ORDER BY (
-    toRelativeDayNum(id_time) % 128, toDate(id_time), project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id
-)
+ORDER BY (toRelativeDayNum(id_time) % 128, project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id)
 TTL toDateTime(received_at) + toIntervalSecond(172800)
 SETTINGS non_replicated_deduplication_window = 10000,
     fsync_after_insert = 1,

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -24,6 +25,7 @@ type Link struct {
 	broker   string // host:port
 	stopped  atomic.Bool
 	killed   atomic.Bool
+	late     atomic.Int64 // by how much answers are late, in nanoseconds
 	mu       sync.Mutex
 	conns    []net.Conn
 	running  sync.WaitGroup
@@ -77,26 +79,40 @@ func (l *Link) accept() {
 		if l.killed.Load() {
 			l.Kill()
 		}
-		l.running.Go(func() { l.pass(in, out) })
-		l.running.Go(func() { l.pass(out, in) })
+		l.running.Go(func() { l.pass(in, out, &l.late) })
+		l.running.Go(func() { l.pass(out, in, &atomic.Int64{}) })
 	}
 }
 
-func (l *Link) pass(to, from net.Conn) {
-	var b [64 << 10]byte
+// pass copies from one end to the other, each piece by so much later.
+func (l *Link) pass(to, from net.Conn, late *atomic.Int64) {
+	type piece struct {
+		bytes []byte
+		due   time.Time
+	}
+	pieces := make(chan piece, 1024)
+	defer close(pieces)
+	l.running.Go(func() {
+		var err error
+		for p := range pieces {
+			<-time.After(time.Until(p.due))
+			if err == nil {
+				_, err = to.Write(p.bytes)
+			}
+		}
+		_ = to.Close()
+	})
 	for {
+		var b [64 << 10]byte
 		n, err := from.Read(b[:])
 		if l.stopped.Load() {
 			_, _ = io.Copy(io.Discard, from) // a stopped process answers nothing until it is closed
 			return
 		}
-		if err == nil {
-			_, err = to.Write(b[:n])
-		}
 		if err != nil {
-			_ = to.Close()
 			return
 		}
+		pieces <- piece{b[:n], time.Now().Add(time.Duration(late.Load()))}
 	}
 }
 
@@ -110,6 +126,9 @@ func (l *Link) Kill() {
 		_ = c.Close()
 	}
 }
+
+// Late makes the process answer so much later than it would, from now on; 0: as soon as it can.
+func (l *Link) Late(by time.Duration) { l.late.Store(int64(by)) }
 
 // Stop makes the process hang: connections are accepted, and nothing is answered.
 func (l *Link) Stop() { l.stopped.Store(true) }

@@ -55,7 +55,7 @@ func onApache(t testing.TB, partitions int) *Site {
 	if addr == "" {
 		t.Skipf("set %s=host:port to run this on Apache Kafka", Setting)
 	}
-	s := &Site{T: t, Brokers: []string{addr}, Topic: fmt.Sprintf("gateway-test-%d", rand.Uint64())}
+	s := &Site{T: t, Brokers: strings.Split(addr, ","), Topic: fmt.Sprintf("gateway-test-%d", rand.Uint64())}
 	client := s.client()
 	resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
 		Topic: s.Topic, NumPartitions: partitions, ReplicationFactor: 1,
@@ -71,6 +71,21 @@ func onApache(t testing.TB, partitions int) *Site {
 		}
 	})
 	return s
+}
+
+// OnThree makes a site of three brokers, until the test ends: on the Apache Kafka that Setting names if that names three
+// addresses, else in this process.
+func OnThree(t testing.TB, partitions int) *Site {
+	t.Helper()
+	addrs := strings.Split(os.Getenv(Setting), ",")
+	if len(addrs) != 3 {
+		s := OnFake(t, 3, partitions)
+		for i := range int32(partitions) {
+			require.NoError(t, s.Cluster.MoveTopicPartition(s.Topic, i, i%3))
+		}
+		return s
+	}
+	return onApache(t, partitions)
 }
 
 // OnBoth runs a test on both kinds of Kafka.

@@ -91,6 +91,27 @@
 {{- end }}
 {{- end -}}
 
+{{/* Headers for the collector of traces. */}}
+{{- define "sluice.tracingEnv" -}}
+{{- if .Values.tracing.headersSecret }}
+- name: SLUICE_TRACE_HEADERS_FILE
+  value: /etc/sluice/tracing/{{ .Values.tracing.headersKey }}
+{{- end }}
+{{- end -}}
+
+{{- define "sluice.tracingMounts" -}}
+{{- if .Values.tracing.headersSecret }}
+- {name: tracing, mountPath: /etc/sluice/tracing, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "sluice.tracingVolumes" -}}
+{{- with .Values.tracing.headersSecret }}
+- name: tracing
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- end -}}
+
 {{/* The free settings of a component. Those that the chart sets, and secrets, are refused. Arguments: where, settings. */}}
 {{- define "sluice.settingsEnv" -}}
 {{- $where := index . 0 -}}
@@ -103,6 +124,8 @@
     "limit-store" "limitStore" "limit-store-file" "limitStore.secret" "limit-store-tls-ca-file" "limitStore.caSecret"
     "projects-file" "projects" "spool-dir" "gateway.spool" "drain-delay" "gateway.drainDelaySeconds"
     "drain-timeout" "drainTimeoutSeconds" "retention" "migrate.retention"
+    "http-tls-cert-file" "gateway.tls" "http-tls-key-file" "gateway.tls"
+    "trace-headers" "tracing.headersSecret" "trace-headers-file" "tracing.headersSecret"
     "every" "every" "canary" "canary.enabled" "url" "canary" "key" "canary.secret" "clickhouse" "canary.secret" -}}
 {{- range $name, $value := index . 1 }}
 {{- if hasKey $elsewhere $name }}

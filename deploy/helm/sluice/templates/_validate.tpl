@@ -43,6 +43,12 @@
 {{- if and $v.canary.enabled (not $v.canary.secret) -}}
 {{- fail "canary.secret is needed: the name of a Secret whose key canary.yaml has the lines key, project and clickhouse" -}}
 {{- end -}}
+{{- if and $v.canary.enabled $v.gateway.tls.secret (not $v.canary.url) -}}
+{{- fail "canary.url is needed with gateway.tls: https:// and a name that the gateways' certificate has" -}}
+{{- end -}}
+{{- if and $v.tests.loadSecret $v.gateway.tls.secret (not $v.tests.url) -}}
+{{- fail "tests.url is needed with gateway.tls: https:// and a name that the gateways' certificate has" -}}
+{{- end -}}
 {{- $g := $v.gateway.autoscaling -}}
 {{- if and $g.enabled (not $g.cpuUtilization) (not $g.inflightBytes) -}}
 {{- fail "gateway.autoscaling: cpuUtilization or inflightBytes is needed" -}}
