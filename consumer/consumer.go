@@ -191,7 +191,7 @@ func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 	c.warnIfIdle(gen, partitions)
 	c.log.Info("partitions assigned", "generation", gen.Member.Generation, "partitions", gen.Partitions,
 		"flush_age", layout.FlushAge, "units", len(layout.Units))
-	blocks := shared.NewBlocks(c.table, len(gen.Partitions))
+	blocks := shared.NewBlocks(c.table, len(gen.Partitions), c.tooLarge)
 	commits, fetches := c.kafka.CommitTogether(), c.kafka.FetchTogether()
 	var all []*partition
 	for _, ids := range layout.Units { // all have joined budget and unit before the first one takes of it
@@ -239,6 +239,14 @@ func (c *Consumer) pace() shared.Pace {
 // limits are those of a block that partitions share.
 func (c *Consumer) limits() shared.Limits {
 	return shared.Limits{Rows: c.cfg.BatchRows, Bytes: func() int { return c.size.Limit(c.cfg.BatchBytes) }}
+}
+
+// tooLarge makes the next batches smaller, because ClickHouse does not take a block of several partitions.
+func (c *Consumer) tooLarge(bytes int64) {
+	if limit, smaller := c.size.TooLarge(bytes); smaller {
+		c.log.Warn("a block is too large for clickhouse: it goes in by pieces, and the next batches are smaller",
+			"bytes", bytes, "batch_bytes", limit)
+	}
 }
 
 // sharesBlocks says whether partitions may share blocks. On a cluster whose quorum is not a majority, a read may miss

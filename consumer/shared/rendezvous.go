@@ -33,8 +33,9 @@ type Table interface {
 
 // Blocks are the shared blocks of one consumer in one generation of the group. It is safe for concurrent use.
 type Blocks struct {
-	table Table
-	pool  *rows.Pool
+	table    Table
+	tooLarge func(bytes int64)
+	pool     *rows.Pool
 
 	mu       sync.Mutex
 	all      map[uint64]*block
@@ -61,9 +62,13 @@ type waiter struct {
 	answer chan Answer
 }
 
-// NewBlocks makes the blocks of a number of partitions, each of which has to call Recorded.
-func NewBlocks(table Table, partitions int) *Blocks {
-	return &Blocks{table: table, pool: rows.NewPool(spareBytes), all: map[uint64]*block{}, starting: partitions}
+// NewBlocks makes the blocks of a number of partitions, each of which has to call Recorded. tooLarge is told the bytes of
+// an insert of several partitions that the table does not take for its size.
+func NewBlocks(table Table, partitions int, tooLarge func(bytes int64)) *Blocks {
+	return &Blocks{
+		table: table, tooLarge: tooLarge, pool: rows.NewPool(spareBytes), all: map[uint64]*block{},
+		starting: partitions,
+	}
 }
 
 // Recorded says which shared blocks an earlier owner has recorded for a partition. Each partition calls it once. The id

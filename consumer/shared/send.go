@@ -28,6 +28,9 @@ func (b *Blocks) send(ctx context.Context, one *block, all []*waiter) {
 	a.Took = time.Since(a.Began)
 	done()
 	if divides(a.Err) && len(all) > 1 && ctx.Err() == nil {
+		if clickhouse.FaultOf(a.Err) == clickhouse.FaultSize {
+			b.tooLarge(int64(a.Bytes))
+		}
 		b.send(ctx, one, all[:len(all)/2])
 		b.send(ctx, one, all[len(all)/2:])
 		return

@@ -87,12 +87,13 @@ type bench struct {
 	blocks *Blocks
 	unit   *Unit
 	seats  []*Seat
+	large  []int64 // bytes of inserts that were too large
 }
 
 func newBench(t *testing.T, partitions int) *bench {
 	t.Helper()
 	b := &bench{t: t, table: &memoryTable{}}
-	b.blocks = NewBlocks(b.table, partitions)
+	b.blocks = NewBlocks(b.table, partitions, func(bytes int64) { b.large = append(b.large, bytes) })
 	b.unit = b.blocks.NewUnit(Limits{Rows: 100, Bytes: func() int { return 1000 }})
 	for p := range partitions {
 		b.seats = append(b.seats, b.unit.Seat(p))
@@ -295,6 +296,28 @@ func TestInsertIsDivided(t *testing.T) {
 		assert.Equal(t, [][]int64{{0, 1, 2, 3}, {0, 1}, {2, 3}, {2}, {3}}, b.table.seen())
 		b.table.answer = nil
 		assert.True(t, (<-b.insert(id, 2, func(s *Send) { s.Alone = true })).Doubt)
+	})
+}
+
+// A block that is too large is halved by partitions too, and the size is told, but not that of a partition alone: what to
+// do about it is known to the partition.
+func TestInsertIsTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 3).begun()
+		b.table.answer = func(offsets []int64) error {
+			if len(offsets) > 1 || offsets[0] == 0 {
+				return &ch.Exception{Code: 241}
+			}
+			return nil
+		}
+		id := b.blocks.begin([]int{0, 1, 2})
+		zero, one, two := b.insert(id, 0), b.insert(id, 1), b.insert(id, 2)
+		assert.Error(t, (<-zero).Err)
+		assert.NoError(t, (<-one).Err)
+		assert.NoError(t, (<-two).Err)
+		assert.Equal(t, [][]int64{{0, 1, 2}, {0}, {1, 2}, {1}, {2}}, b.table.seen())
+		assert.Len(t, b.large, 2)
+		assert.Greater(t, b.large[0], b.large[1])
 	})
 }
 
