@@ -359,7 +359,7 @@ func (w *world) forget() {
 		limit = 6 * time.Second
 	}
 	maps.DeleteFunc(w.tokens, func(token string, stored time.Time) bool {
-		return strings.Contains(token, "/shared/") && w.now.Sub(stored) > limit
+		return (w.shortWindow || strings.Contains(token, "/shared/")) && w.now.Sub(stored) > limit
 	})
 }
 
