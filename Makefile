@@ -22,7 +22,7 @@ NODES         ?= 1
 TOOL          := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint house observe test-observe vuln licences test-clients test-models test-deploy test-kafka test-brokers kafka-up kafka-down fuzz bench docs release release-check clean
+.PHONY: help build test vet lint house observe test-observe vuln licences test-clients test-models test-deploy test-kafka test-brokers kafka-up kafka-down fuzz bench scale docs release release-check clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -97,6 +97,11 @@ observe: ## dashboards and rules for Grafana, Prometheus and the Helm chart; RUN
 
 test-observe: ## the tests of dashboards, rules and docker-compose.yml, with promtool
 	cd deploy/observe && $(GO) vet ./... && $(GO) test ./...
+
+scale: ## one consumer with 12, 96 and 384 partitions: time to catch up, freshness, inserts, parts, memory
+	for n in 12 96 384; do \
+		$(GO) test ./consumer -run '^$$' -bench Scale -benchtime 1x -timeout $(TEST_TIMEOUT) -args -scale.partitions $$n || exit 1; \
+	done
 
 docs: ## the tables of docs/settings.md and docs/metrics.md, from the programs themselves
 	$(GO) test -p 1 -count=1 ./cmd/gateway ./cmd/consumer ./cmd/sluice -run '^TestDocs' -args -docs.update

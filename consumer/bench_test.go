@@ -142,7 +142,7 @@ func (c *consumerBench) place(b *testing.B) (name string, store schema.Config) {
 // config is the consumer's settings as they are by default.
 func (c *consumerBench) config(name string, store schema.Config) Config {
 	return Config{
-		Group: name, Store: store, BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12, Sample: 1,
+		Group: name, Store: store, BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12, BlockPartitions: 1000, Sample: 1,
 		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
 	}
 }

@@ -3,10 +3,10 @@ package consumer
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"time"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
-	"sluice/consumer/kafka"
 	"sluice/internal/backoff"
 	"sluice/internal/causes"
 )
@@ -17,7 +17,8 @@ type blockage struct {
 	p      *partition
 	loop   loop
 	pause  backoff.Backoff
-	reason string // empty: not blocked
+	next   time.Duration // of the next wait, if others wait equally long
+	reason string        // empty: not blocked
 	causes causes.Log
 }
 
@@ -29,8 +30,8 @@ func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if reason == blockedClickHouse && clickhouse.FaultOf(err) == clickhouse.FaultSetup {
-		reason = blockedSetup
+	if reason == blocking.ClickHouse && clickhouse.FaultOf(err) == clickhouse.FaultSetup {
+		reason = blocking.Setup
 	}
 	message := "partition is blocked, retrying"
 	if w.reason != "" {
@@ -44,12 +45,16 @@ func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 	}
 	if w.causes.Note(reason + " " + causes.Of(clickhouse.Code(err), err)) {
 		attrs := []any{"by", reason, "err", clickhouse.ReasonText(err)}
-		if advice := w.causes.Advice(hintFor(reason, err)); advice != "" {
+		if advice := w.causes.Advice(blocking.Advice(reason, err)); advice != "" {
 			attrs = append(attrs, "hint", advice)
 		}
-		p.log.Log(ctx, severity(reason, err), message, attrs...) //nolint:sloglint // one of the two above
+		p.log.Log(ctx, blocking.Severity(reason, err), message, attrs...) //nolint:sloglint // one of the two above
 	} else {
 		p.log.Debug("partition is still blocked", "by", reason, "err", clickhouse.ReasonText(err))
+	}
+	if next := w.next; next > 0 {
+		w.next = 0
+		return backoff.Sleep(ctx, min(next, p.maxPause))
 	}
 	return w.pause.WaitAtMost(ctx, p.maxPause)
 }
@@ -62,52 +67,7 @@ func (w *blockage) waitAfterRead(ctx context.Context, err error) bool {
 	}
 	w.p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
 	err = fmt.Errorf("%w: %w", clickhouse.ErrRead, err)
-	return w.wait(ctx, blockedByRead(err), err)
-}
-
-func blockedByRead(err error) string {
-	switch clickhouse.FaultOf(err) {
-	case clickhouse.FaultTransient:
-		return blockedClickHouse
-	case clickhouse.FaultSize:
-		return blockedBySize(err)
-	}
-	return blockedSetup
-}
-
-// blockedBySize says who must act if a single row is too large. A query that takes too long, or a server that is out of
-// memory, passes.
-func blockedBySize(err error) string {
-	switch clickhouse.Code(err) {
-	case 159, 160, 173:
-		return blockedClickHouse
-	}
-	return blockedSetup
-}
-
-// severity is ERROR if somebody must act.
-func severity(reason string, err error) slog.Level {
-	if reason == blockedSetup || reason == blockedDead && kafka.Hint(err) != "" {
-		return slog.LevelError
-	}
-	return slog.LevelWarn
-}
-
-// hintFor says what to do about what blocks a partition. A refusal that is not the rows' fault after all is the
-// table's.
-func hintFor(reason string, err error) string {
-	if reason == blockedSetup && clickhouse.FaultOf(err) == clickhouse.FaultUnclear {
-		return clickhouse.HintEverything
-	}
-	return hint(err)
-}
-
-// hint says what to do about an error, if the consumer knows.
-func hint(err error) string {
-	if text := kafka.Hint(err); text != "" {
-		return text
-	}
-	return clickhouse.Hint(err)
+	return w.wait(ctx, blocking.ByRead(err), err)
 }
 
 // end says that the partition is not blocked any more.

@@ -17,8 +17,9 @@ type Config struct {
 	BatchRows        int               `name:"batch-rows" default:"100000" help:"Most rows of one insert; 1 to 1000000."`
 	BatchBytes       int               `name:"batch-bytes" default:"16777216" help:"Most event bytes of one insert; 65536 to 268435456."`
 	BufferBytes      int               `name:"buffer-bytes" default:"134217728" help:"Memory for records that are not yet in ClickHouse, over all partitions, in bytes; 16777216 to 17179869184. Fetching stops when it is used up, because ClickHouse is slow or away. The process takes up to four times as much."`
-	FlushAge         time.Duration     `name:"flush-age" default:"1s" help:"The longest time from the first record of a batch to its insert. Each partition inserts once in this time. With many partitions it is longer: see inserts-per-second."`
-	InsertsPerSecond float64           `name:"inserts-per-second" default:"12" help:"Most inserts a second over all consumers. The flush age is at least the number of partitions divided by this, so that more partitions do not make more parts."`
+	FlushAge         time.Duration     `name:"flush-age" default:"1s" help:"The longest time from the first record of a batch to its insert. Each partition inserts once in this time, on its own or together with others: see inserts-per-second."`
+	InsertsPerSecond float64           `name:"inserts-per-second" default:"12" help:"Most inserts a second over all consumers. If the topic has more partitions than inserts in one flush age, partitions share inserts, so that more partitions make neither more parts nor older events."`
+	BlockPartitions  int               `name:"block-partitions" default:"1000" help:"Most partitions that share one insert; 1 to 1000. With 1 each partition inserts on its own, and the flush age is at least the number of partitions divided by inserts-per-second."`
 	RedactKeys       []string          `name:"redact-keys" placeholder:"NAME,…" help:"Names, in any case, whose values are removed from events, at any depth, before they are stored: a string becomes [redacted], a number 0, true false. The topic keeps them."`
 	RedactPatterns   []string          `name:"redact-patterns" placeholder:"KIND,…" help:"Kinds of secrets that are removed from all texts of events before they are stored: card (numbers of payment cards), bearer (access tokens), email. event_id, timestamp and level stay as they are."`
 	Sample           float64           `name:"sample" default:"1" help:"Share of events that is stored, above 0 to 1, chosen by a hash of the event's id. The others are read, counted and dropped."`
@@ -49,6 +50,9 @@ func (c Config) Check() error {
 	if !(c.InsertsPerSecond >= 0.1 && c.InsertsPerSecond <= 10_000) { // written so that NaN fails too
 		fault("--inserts-per-second: 0.1 to 10000, not %g", c.InsertsPerSecond)
 	}
+	if c.BlockPartitions < 1 || c.BlockPartitions > 1000 {
+		fault("--block-partitions: 1 to 1000, not %d", c.BlockPartitions)
+	}
 	if err := c.steps().Check(); err != nil {
 		faults = append(faults, err)
 	}
@@ -72,16 +76,4 @@ func checkGroup(name string) error {
 // steps is the settings of the built-in steps.
 func (c Config) steps() step.Config {
 	return step.Config{Sample: c.Sample, RedactKeys: c.RedactKeys, RedactPatterns: c.RedactPatterns}
-}
-
-// flushAge is the age at which a batch is sealed, for a topic with a number of partitions.
-func (c Config) flushAge(partitions int) time.Duration {
-	spread := time.Duration(float64(partitions) / c.InsertsPerSecond * float64(time.Second))
-	return max(c.FlushAge, spread)
-}
-
-// flushPhase is when in each flush age the batches of a partition are sealed. The phases of all partitions are spread
-// evenly.
-func flushPhase(partition, partitions int, flushAge time.Duration) time.Duration {
-	return flushAge * time.Duration(partition%max(1, partitions)) / time.Duration(max(1, partitions))
 }

@@ -14,7 +14,7 @@ import (
 func goodConfig() Config {
 	return Config{
 		Group: "sluice", Store: schema.Config{ClickHouse: clickhouse.Config{DSN: clickhouse.DefaultDSN}, Retention: new(settings.Duration(90 * 24 * time.Hour))},
-		BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12, Sample: 1,
+		BatchRows: 100_000, BatchBytes: 16 << 20, BufferBytes: 128 << 20, FlushAge: time.Second, InsertsPerSecond: 12, BlockPartitions: 1000, Sample: 1,
 		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
 	}
 }
@@ -47,6 +47,12 @@ func TestCheck(t *testing.T) {
 		{"--inserts-per-second", func(c *Config) { c.InsertsPerSecond = -1 }, false},
 		{"--inserts-per-second", func(c *Config) { c.InsertsPerSecond = 0 }, false},
 		{"--inserts-per-second", func(c *Config) { c.InsertsPerSecond = 0.1 }, true},
+		{"--block-partitions", func(c *Config) { c.BlockPartitions = 0 }, false},
+		{"--block-partitions", func(c *Config) { c.BlockPartitions = 1 }, true},
+		{"--block-partitions", func(c *Config) { c.BlockPartitions = 2 }, true},
+		{"--block-partitions", func(c *Config) { c.BlockPartitions = 999 }, true},
+		{"--block-partitions", func(c *Config) { c.BlockPartitions = 1000 }, true},
+		{"--block-partitions", func(c *Config) { c.BlockPartitions = 1001 }, false},
 		{"--max-event-age", func(c *Config) { c.MaxEventAge = 0 }, false},
 		{"--max-event-age", func(c *Config) { c.MaxEventAge = 1 }, true},
 		{"--retention", func(c *Config) { c.Store.Retention = new(settings.Duration(0)) }, false},
@@ -75,29 +81,6 @@ func TestCheckSaysAll(t *testing.T) {
 	for _, flag := range []string{"--kafka-group", "--batch-rows", "--batch-bytes", "--flush-age", "--inserts-per-second", "--max-event-age", "--retention", "--clickhouse-dsn"} {
 		if !strings.Contains(err.Error(), flag+":") {
 			t.Errorf("%s is not mentioned in: %v", flag, err)
-		}
-	}
-}
-
-// More partitions do not make more inserts: together they insert as often as inserts-per-second allows. A batch never
-// gets less time than the flush age.
-func TestFlushAge(t *testing.T) {
-	for _, c := range []struct {
-		partitions int
-		perSecond  float64
-		age, want  time.Duration
-	}{
-		{0, 12, time.Second, time.Second},
-		{1, 12, time.Second, time.Second},
-		{12, 12, time.Second, time.Second},
-		{13, 12, time.Second, 13 * time.Second / 12},
-		{120, 12, time.Second, 10 * time.Second},
-		{12, 12, 10 * time.Second, 10 * time.Second},
-		{3, 0.5, 10 * time.Millisecond, 6 * time.Second},
-	} {
-		cfg := Config{FlushAge: c.age, InsertsPerSecond: c.perSecond}
-		if got := cfg.flushAge(c.partitions); (got - c.want).Abs() > time.Microsecond {
-			t.Errorf("%d partitions at %v a second and %s: %s, want %s", c.partitions, c.perSecond, c.age, got, c.want)
 		}
 	}
 }

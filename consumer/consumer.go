@@ -13,12 +13,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/budget"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/counts"
 	"sluice/consumer/erased"
 	"sluice/consumer/kafka"
 	"sluice/consumer/observed"
+	"sluice/consumer/shared"
 	"sluice/consumer/step"
 	"sluice/internal/backoff"
 	"sluice/internal/causes"
@@ -108,7 +110,7 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 	}
 	c.metrics.begin(step.New(cfg.steps()))
 	c.outages = observed.NewLog(deps.Log)
-	c.joining = observed.NewOutage(c.metrics.blocked.WithLabelValues(blockedKafka))
+	c.joining = observed.NewOutage(c.metrics.blocked.WithLabelValues(blocking.Kafka))
 	return c, nil
 }
 
@@ -184,17 +186,30 @@ func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 	if err != nil {
 		partitions = len(gen.Partitions) // all that is known
 	}
-	age := c.cfg.flushAge(partitions)
 	slices.Sort(gen.Partitions)
+	layout := c.pace().Layout(gen.Partitions, partitions, gen.SharesBlocks && c.sharesBlocks())
 	c.metrics.lags.Keep(c.deps.Kafka.Topic, gen.Partitions)
 	c.metrics.assigned.Set(float64(len(gen.Partitions)))
 	c.metrics.partitions.Set(float64(partitions))
 	c.warnIfIdle(gen, partitions)
 	c.log.Info("partitions assigned", "generation", gen.Member.Generation, "partitions", gen.Partitions,
-		"flush_age", age)
+		"flush_age", layout.FlushAge, "units", len(layout.Units))
+	blocks := shared.NewBlocks(c.table, len(gen.Partitions), c.tooLarge)
+	commits, fetches := c.kafka.CommitTogether(), c.kafka.FetchTogether()
 	var all []*partition
-	for _, id := range gen.Partitions { // all have joined the budget before the first one takes of it
-		all = append(all, c.newPartition(gen.Member, id, partitions))
+	for _, ids := range layout.Units { // all have joined budget and unit before the first one takes of it
+		unit := blocks.NewUnit(c.limits())
+		for _, id := range ids {
+			p := c.newPartition(gen.Member, id, layout.FlushAge, layout.Phase(ids[0]))
+			p.offsets, p.blocks = commits, blocks
+			if len(layout.Units) < len(gen.Partitions) {
+				p.kafka = fetches
+			}
+			if len(ids) > 1 {
+				p.seat = unit.Seat(id)
+			}
+			all = append(all, p)
+		}
 	}
 	for _, p := range all {
 		gen.Run(func(ctx context.Context) {
@@ -206,17 +221,42 @@ func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 	}
 }
 
-func (c *Consumer) newPartition(m kafka.Member, id, partitions int) *partition {
-	age := c.cfg.flushAge(partitions)
+func (c *Consumer) newPartition(m kafka.Member, id int, age, phase time.Duration) *partition {
 	return &partition{
-		id: id, topic: c.deps.Kafka.Topic, member: m, cfg: c.cfg, flushAge: age, phase: flushPhase(id, partitions, age),
-		kafka: c.kafka, offsets: c.kafka, deadLetters: c.kafka, table: c.table,
+		id: id, topic: c.deps.Kafka.Topic, member: m, cfg: c.cfg, flushAge: age, phase: phase,
+		kafka: c.kafka, deadLetters: c.kafka, table: c.table,
 		outcomes:     counts.Writer{Table: c.table, Lost: c.metrics.lostCounts, Log: c.log},
 		tokenDurable: c.cfg.Store.ClickHouse.Cluster != "",
 		shares: shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted, tracer: c.tracer,
 			outages: c.outages},
 		metrics: c.metrics, log: c.log.With("partition", id), patience: patience{maxPause: backoff.Max, drain: drainBudget},
 	}
+}
+
+// pace is how often the consumers of the group insert.
+func (c *Consumer) pace() shared.Pace {
+	return shared.Pace{FlushAge: c.cfg.FlushAge, InsertsPerSecond: c.cfg.InsertsPerSecond,
+		MostPartitions: c.cfg.BlockPartitions}
+}
+
+// limits are those of a block that partitions share.
+func (c *Consumer) limits() shared.Limits {
+	return shared.Limits{Rows: c.cfg.BatchRows, Bytes: func() int { return c.size.Limit(c.cfg.BatchBytes) }}
+}
+
+// tooLarge makes the next batches smaller, because ClickHouse does not take a block of several partitions.
+func (c *Consumer) tooLarge(bytes int64) {
+	if limit, smaller := c.size.TooLarge(bytes); smaller {
+		c.log.Warn("a block is too large for clickhouse: it goes in by pieces, and the next batches are smaller",
+			"bytes", bytes, "batch_bytes", limit)
+	}
+}
+
+// sharesBlocks says whether partitions may share blocks. On a cluster whose quorum is not a majority, a read may miss
+// rows of a replica that is away, and what is shared rests on reads.
+func (c *Consumer) sharesBlocks() bool {
+	ch := c.cfg.Store.ClickHouse
+	return c.cfg.BlockPartitions > 1 && (ch.Cluster == "" || ch.Quorum == "auto")
 }
 
 // warnIfIdle warns, once, if the group has no partition for this member although the topic has some.

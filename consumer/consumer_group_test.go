@@ -34,8 +34,24 @@ func consume(t *testing.T, conn kafkaconn.Config, store schema.Config) *running 
 // consumeFor says how long the drain may take, and how often the consumer does what it does by itself.
 func consumeFor(t *testing.T, conn kafkaconn.Config, store schema.Config, drain time.Duration, timing timing) *running {
 	t.Helper()
+	return consumeAs(t, conn, store, drain, timing)
+}
+
+// consumeWith changes the settings.
+func consumeWith(t *testing.T, conn kafkaconn.Config, store schema.Config, edit ...func(*Config)) *running {
+	t.Helper()
+	return consumeAs(t, conn, store, 20*time.Second, quick, edit...)
+}
+
+func consumeAs(
+	t *testing.T, conn kafkaconn.Config, store schema.Config, drain time.Duration, timing timing, edit ...func(*Config),
+) *running {
+	t.Helper()
 	cfg := goodConfig()
 	cfg.Store, cfg.FlushAge, cfg.InsertsPerSecond = store, 50*time.Millisecond, 1000
+	for _, e := range edit {
+		e(&cfg)
+	}
 	c, err := newConsumer(cfg, Deps{Kafka: conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: drain}, timing)
 	if err != nil {
 		t.Fatal(err)

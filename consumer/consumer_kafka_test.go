@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/kafka/kafkatest"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/recordbatch"
@@ -43,7 +44,7 @@ func consumeLogged(t *testing.T, conn kafkaconn.Config) (*Consumer, *lines) {
 }
 
 func (c *Consumer) blockedByKafka() float64 {
-	return testutil.ToFloat64(c.metrics.blocked.WithLabelValues(blockedKafka))
+	return testutil.ToFloat64(c.metrics.blocked.WithLabelValues(blocking.Kafka))
 }
 
 // A consumer without its topic says so once in its log, in its readiness, and in a metric. It is alive, and begins when

@@ -12,11 +12,15 @@
 // the same. It does not cover an insert that is still under way in ClickHouse minutes after its sender died, if its
 // token was forgotten in that time.
 //
-// To change how a range is recorded, or what is done until a block is in, read delivery; both are pure, and a model
-// tests them. When a batch is cut: fetcher.go and fetcher_pace.go. What happens to it then: recorder.go and
-// insertion.go. What counts as an outage of Kafka: observed. Whose fault an error of ClickHouse is:
-// insertion_refused.go, and the refusals in clickhouse. What a row looks like: rows, rowbuilder and schema. Membership
-// and shutdown: consumer.go and kafka. Counts for sluice.outcomes: counts. A processing step of your own: step.
+// Partitions may share a block: each records its own range, and one insert has the rows of all, see shared and
+// delivery.
+//
+// To change how a range is recorded, or what is done until a block is in, read delivery; both are pure, and models test
+// them. When a batch is cut: fetcher.go and fetcher_pace.go. What happens to it then: recorder.go and insertion.go.
+// Which partitions insert together: shared. What counts as an outage of Kafka, and when brokers are believed about
+// offsets: observed. Whose fault an error of ClickHouse is: insertion_refused.go, and the refusals in clickhouse. What
+// a row looks like: rows, rowbuilder and schema. Membership and shutdown: consumer.go and kafka. Counts for
+// sluice.outcomes: counts. A processing step of your own: step.
 //
 // Not obvious: a partition's run returns only when its generation ends, because the next generation must not begin
 // before its commits. And a token is trusted for less time than the group waits for a member, so a process that may

@@ -9,6 +9,7 @@ import (
 
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
+	"sluice/consumer/observed"
 	"sluice/consumer/rowbuilder"
 	"sluice/consumer/step"
 	"sluice/internal/backoff"
@@ -44,7 +45,7 @@ type cursor struct {
 	sameTopic  bool      // the recorded ranges are of the topic that is there now
 	unverified bool      // the topic may have been created anew since its id was last compared
 
-	dispute dispute
+	dispute observed.Dispute
 }
 
 // replay is what an earlier owner left.
@@ -88,6 +89,7 @@ func (f *fetcher) run(ctx context.Context) {
 		f.watch.beat(loopFetch)
 		switch next := f.nextMove(); next.kind {
 		case moveSeal:
+			f.share(ctx)
 			f.seal(ctx)
 		case moveFetch:
 			f.fetch(ctx, next.wait)
@@ -221,6 +223,16 @@ func (f *fetcher) finishAnswer(ctx context.Context, answer *kafka.Answer) error 
 	f.noteBacklog(f.offset < answer.LastStable)
 	f.transaction.look(f, answer)
 	return nil
+}
+
+// share lets the batch, which is about to be sealed, share a block with those of other partitions that are due too.
+func (f *fetcher) share(ctx context.Context) {
+	b := f.current
+	bytes := b.bytes
+	if f.size.Limited() {
+		bytes = max(bytes, b.rows.Bytes())
+	}
+	b.Shared = f.seat.Join(ctx, b.Records, bytes)
 }
 
 // seal closes the batch as a new range. It returns false if ctx ended.

@@ -6,88 +6,47 @@ import (
 
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
+	"sluice/consumer/observed"
 	"sluice/internal/backoff"
 	"sluice/internal/recordbatch"
 )
 
-const (
-	// disputePause is how long the fetcher waits before it asks again whether an offset is on the topic. By then
-	// kafka-go has asked for the leaders again, which it does every second.
-	disputePause = 1100 * time.Millisecond
-	// cutAfter is how long, and cutAnswers how often, brokers must say that the topic ends before the offset, until
-	// that is believed. A broker that comes back from a pause takes itself for the leader for up to a second.
-	cutAfter   = 5 * time.Second
-	cutAnswers = 4
-	// removedAnswers is how often brokers must say that the topic begins behind the offset.
-	removedAnswers = 2
-)
-
-// verdict is what the bounds of a topic say about an offset that a broker does not have.
-type verdict int
-
-const (
-	verdictNone    verdict = iota
-	verdictStale           // it is on the topic: the broker does not know it yet
-	verdictRemoved         // the topic begins behind it
-	verdictCut             // the topic ends before it
-)
-
-// dispute counts the same verdicts in a row, since the last fetch that succeeded.
-type dispute struct {
-	verdict verdict
-	since   time.Time
-	times   int
-	pause   backoff.Backoff
-}
-
-// found counts a verdict, and says whether it is certain enough to act on.
-func (d *dispute) found(v verdict, now time.Time) bool {
-	if d.verdict != v {
-		*d = dispute{verdict: v, since: now, pause: d.pause}
-	}
-	d.times++
-	switch v {
-	case verdictRemoved:
-		return d.times >= removedAnswers
-	case verdictCut:
-		return d.times >= cutAnswers && now.Sub(d.since) >= cutAfter
-	default:
-		return false
-	}
-}
+// disputePause is how long the fetcher waits before it asks again whether an offset is on the topic. By then kafka-go has
+// asked for the leaders again, which it does every second.
+const disputePause = 1100 * time.Millisecond
 
 // resolveOutOfRange is called after a broker said that the offset is not on the topic. That alone is no reason to go
 // elsewhere: a broker that was away says so for a while, whatever the offset.
 func (f *fetcher) resolveOutOfRange(ctx context.Context) {
 	first, end, err := f.kafka.Bounds(ctx, f.id)
 	if err != nil {
-		f.fetchFailed(ctx, &f.dispute.pause, err)
+		f.fetchFailed(ctx, &f.dispute.Pause, err)
 		return
 	}
-	v := verdictStale
+	v := observed.Stale
 	switch {
 	case f.offset < first:
-		v = verdictRemoved
+		v = observed.Removed
 	case f.offset > end:
-		v = verdictCut
+		v = observed.Cut
 	}
-	switch certain := f.dispute.found(v, time.Now()); {
-	case certain && v == verdictRemoved:
-		f.dispute = dispute{}
+	switch certain := f.dispute.Found(v, time.Now()); {
+	case certain && v == observed.Removed:
+		f.dispute = observed.Dispute{}
 		f.skipRemoved(ctx, first)
 		return
 	case certain:
-		f.dispute = dispute{}
+		f.dispute = observed.Dispute{}
 		f.resolveCut(ctx, first, end)
 		return
 	}
 	f.watch.outside()
-	if f.dispute.times == 1 {
+	if f.dispute.Times == 1 {
 		f.log.Warn("a broker says that the offset is not on the topic, asking again", "offset", f.offset,
 			"oldest", first, "end", end)
 	}
-	if v == verdictStale {
-		f.dispute.pause.Wait(ctx)
+	if v == observed.Stale {
+		f.dispute.Pause.Wait(ctx)
 	} else {
 		backoff.Sleep(ctx, disputePause)
 	}

@@ -38,9 +38,15 @@ type move struct {
 // nextMove decides what to do next. It does not wait.
 func (f *fetcher) nextMove() move {
 	wait := fetchWait
+	var due time.Time
 	if f.sealable() {
-		wait = min(wait, time.Until(f.due(f.current.since)))
+		due = f.due(f.current.since)
+		wait = min(wait, time.Until(due))
 	}
+	if f.sealed() >= inserters {
+		due = time.Time{}
+	}
+	f.seat.Due(due)
 	if wait <= 0 {
 		if f.sealed() < inserters {
 			return move{kind: moveSeal}

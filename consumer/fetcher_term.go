@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"sluice/consumer/kafka"
+	"sluice/consumer/observed"
 )
 
 // errOtherTerm ends the reading of an answer, because another leader appended the next record.
@@ -22,7 +23,7 @@ func (f *fetcher) checkTerm(ctx context.Context) {
 		f.watch.outside()
 		f.log.Warn("the leader does not say where the epoch before its own ends, asking again", "offset", f.offset,
 			"err", err)
-		f.dispute.pause.Wait(ctx)
+		f.dispute.Pause.Wait(ctx)
 		return
 	}
 	switch {
@@ -74,7 +75,7 @@ func (f *fetcher) resolveCut(ctx context.Context, oldest, end int64) {
 	case err == nil && !f.isOtherTopic(past.Topic) && past.End >= f.offset:
 		f.watch.outside() // the records are there, and their leader does not know yet that they are committed
 	case err != nil: // the next fetch fails as this one did
-		f.fetchFailed(ctx, &f.dispute.pause, err)
+		f.fetchFailed(ctx, &f.dispute.Pause, err)
 	case f.isOtherTopic(past.Topic):
 		f.restartOnNewTopic(ctx, past.Topic)
 	case f.topicID != uuid.UUID{} && past.Topic != uuid.UUID{} && past.End >= 0:
@@ -93,10 +94,10 @@ func (f *fetcher) resolveCut(ctx context.Context, oldest, end int64) {
 // false if ctx ended.
 func (f *fetcher) checkReplayEnds(ctx context.Context, answer *kafka.Answer) bool {
 	if !f.replaying() || f.offset < answer.HighWatermark || f.offset >= f.replay.end() {
-		f.dispute = dispute{}
+		f.dispute = observed.Dispute{}
 		return true
 	}
-	if !f.dispute.found(verdictCut, time.Now()) {
+	if !f.dispute.Found(observed.Cut, time.Now()) {
 		return true
 	}
 	f.log.Error("the topic ends within the recorded ranges: acknowledged records are gone; rows in ClickHouse stay",
@@ -109,7 +110,7 @@ func (f *fetcher) restartOnNewTopic(ctx context.Context, id uuid.UUID) {
 	oldest, end, err := f.kafka.Bounds(ctx, f.id)
 	if err != nil {
 		f.unverified = true
-		f.fetchFailed(ctx, &f.dispute.pause, err)
+		f.fetchFailed(ctx, &f.dispute.Pause, err)
 		return
 	}
 	f.log.Error("the topic was deleted and created anew; going on at its oldest record", "offset", f.offset,

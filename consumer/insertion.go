@@ -4,10 +4,12 @@ import (
 	"context"
 	"time"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/counts"
 	"sluice/consumer/delivery"
 	"sluice/consumer/rows"
+	"sluice/consumer/shared"
 	"sluice/consumer/traced"
 	"sluice/internal/crashpoint"
 )
@@ -21,6 +23,9 @@ type insertion struct {
 	blocked    *blockage
 	loop       loop
 	evidence   evidence
+
+	alone bool      // the rows go in without those that share the block
+	sent  time.Time // when something was sent that was not answered
 }
 
 // insertLoop inserts recorded batches, one after the other.
@@ -42,6 +47,7 @@ func (p *partition) newInsertion(b *batch, loop loop) *insertion {
 		settlement: delivery.Settle(delivery.Block{
 			Token: b.Token(clickhouse.TableName, p.topic, p.id), Offsets: b.rows.Offsets(), SealedAt: b.SealedAt,
 			Uncertain: b.uncertain, Split: b.Split, TokenDurable: p.tokenDurable,
+			Own: b.Own(clickhouse.TableName, p.topic, p.id),
 		})}
 }
 
@@ -58,7 +64,7 @@ func (i *insertion) writeDeadLetters(ctx context.Context) bool {
 		if err == nil {
 			break
 		}
-		if !i.blocked.wait(ctx, blockedDead, err) {
+		if !i.blocked.wait(ctx, blocking.DeadLetters, err) {
 			return false
 		}
 	}
@@ -94,6 +100,10 @@ func (i *insertion) run(ctx context.Context) bool {
 	}
 }
 
+// window is how long inserts may be under way, and for how long tokens are surely remembered: the table keeps those of
+// 10,000 inserts into one of its partitions.
+var window = delivery.Window{Life: clickhouse.InsertTimeout + 20*time.Second, Remembers: 5 * time.Minute}
+
 // slowReads is how many answers in a row may come so late that the table may have changed since.
 const slowReads = 3
 
@@ -101,6 +111,9 @@ const slowReads = 3
 // partition is still ours.
 func (i *insertion) readMissing(ctx context.Context) bool {
 	p := i.p
+	if from := window.LookFrom(i.batch.Range, p.progress.assigned, i.sent); time.Now().Before(from) {
+		return i.waitToLook(ctx, from)
+	}
 	if time.Since(time.Unix(0, p.progress.owned.Load())) > delivery.TokenTrust && !i.save(ctx, delivery.Whole) {
 		return false
 	}
@@ -125,7 +138,7 @@ func (i *insertion) readMissing(ctx context.Context) bool {
 func (i *insertion) insertPiece(ctx context.Context) bool {
 	if i.settlement.NeedsPlaces() {
 		if err := i.findPlaces(ctx); err != nil {
-			return i.blocked.wait(ctx, blockedClickHouse, err)
+			return i.blocked.wait(ctx, blocking.ClickHouse, err)
 		}
 	}
 	piece := i.settlement.Piece()
@@ -133,53 +146,72 @@ func (i *insertion) insertPiece(ctx context.Context) bool {
 	if piece.Rows != nil {
 		block = block.Pick(piece.Rows)
 	}
-	start := time.Now()
-	err := i.p.table.Insert(ctx, block, piece.Token)
-	took := time.Since(start)
-	if err == nil {
+	a := i.send(ctx, piece, block)
+	if a.Stale {
+		i.settlement.Unknown()
+		return ctx.Err() == nil
+	}
+	if a.Err == nil {
 		crashpoint.Reach("after_insert")
-		i.batch.traced.Insert(start, took, "")
-		i.accepted(block, took)
+		i.batch.traced.Insert(a.Began, a.Took, "")
+		if a.Doubt {
+			i.settlement.Doubt()
+		}
+		i.accepted(block, a)
 		return true
 	}
-	i.batch.traced.Insert(start, took, clickhouse.CodeLabel(err))
-	i.p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
+	i.batch.traced.Insert(a.Began, a.Took, clickhouse.CodeLabel(a.Err))
+	if a.Counts {
+		i.p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(a.Err)).Inc()
+	}
 	if ctx.Err() != nil {
 		return false
 	}
-	switch clickhouse.FaultOf(err) {
-	case clickhouse.FaultData:
-		return i.refused(ctx, err)
-	case clickhouse.FaultSize:
-		return i.tooLarge(ctx, block, err)
-	case clickhouse.FaultUnclear:
-		return i.refusedUnclearly(ctx, err)
-	}
-	if clickhouse.IsUncertain(err) {
+	return i.failed(ctx, block, a)
+}
+
+// failed deals with an insert that failed.
+func (i *insertion) failed(ctx context.Context, block *rows.Block, a shared.Answer) bool {
+	switch fault := clickhouse.FaultOf(a.Err); {
+	case fault == clickhouse.FaultUnclear && a.Together:
+		i.refusedTogether()
+	case fault == clickhouse.FaultData:
+		i.alone = true
+		return i.refused(ctx, a.Err)
+	case fault == clickhouse.FaultSize:
+		i.alone = true
+		return i.tooLarge(ctx, block, a.Err)
+	case fault == clickhouse.FaultUnclear:
+		return i.refusedUnclearly(ctx, a.Err)
+	case clickhouse.IsUncertain(a.Err):
 		i.settlement.Unknown()
+		i.sent = a.Began
 	}
-	return i.blocked.wait(ctx, blockedClickHouse, err)
+	i.blocked.next = a.Pause
+	return i.blocked.wait(ctx, blocking.ClickHouse, a.Err)
 }
 
 // accepted takes a piece that went in.
-func (i *insertion) accepted(block *rows.Block, took time.Duration) {
+func (i *insertion) accepted(block *rows.Block, a shared.Answer) {
 	p := i.p
 	i.settlement.Accepted()
 	p.accepted.Add(1)
-	p.size.Fits(block.Bytes())
 	i.evidence.accepted()
 	i.blocked.end()
 	n := block.Rows() - len(p.table.Erased(block))
 	p.metrics.rows.Add(float64(n))
-	p.metrics.batchRows.Observe(float64(n))
-	p.metrics.insertDuration.Observe(took.Seconds())
+	if a.Counts {
+		p.size.Fits(a.Bytes)
+		p.metrics.batchRows.Observe(float64(a.Rows))
+		p.metrics.insertDuration.Observe(a.Took.Seconds())
+	}
 	// The clocks of gateway and consumer differ.
 	now := time.Now()
 	p.metrics.endToEnd.Observe(max(0, now.Sub(i.batch.oldest).Seconds()))
 	if now.Sub(i.batch.oldest) > lateAfter {
 		p.metrics.late.Add(float64(lateRows(block, now)))
 	}
-	p.log.Debug("block inserted", "first", i.batch.First, "last", i.batch.Last, "rows", n, "took", took)
+	p.log.Debug("block inserted", "first", i.batch.First, "last", i.batch.Last, "rows", n, "took", a.Took)
 }
 
 // endTrace makes the spans of the batch.
@@ -211,7 +243,7 @@ func (i *insertion) writeOutcomes(ctx context.Context) bool {
 	return p.outcomes.Write(ctx, b.counts.Rows(at, b.Token(clickhouse.TableName, p.topic, p.id)), func(err error) bool {
 		p.watch.beat(i.loop)
 		p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
-		return i.blocked.wait(ctx, blockedClickHouse, err)
+		return i.blocked.wait(ctx, blocking.ClickHouse, err)
 	})
 }
 

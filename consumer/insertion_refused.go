@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
@@ -36,6 +37,7 @@ type unclear struct {
 	times     int    // it came in a row
 	before    uint64 // blocks that ClickHouse had accepted before the first of these
 	convicted []int  // codes that are taken for the rows' fault
+	together  int    // refusals of the rows with those of other partitions
 }
 
 // cause is why a row was refused alone.
@@ -75,7 +77,7 @@ func (i *insertion) refusedUnclearly(ctx context.Context, err error) bool {
 	u.times++
 	others := i.p.accepted.Load() != u.before
 	if u.times < unclearOthers || !others && u.times < unclearAlone {
-		return i.blocked.wait(ctx, blockedClickHouse, err)
+		return i.blocked.wait(ctx, blocking.ClickHouse, err)
 	}
 	u.convicted = append(u.convicted, code)
 	return i.refused(ctx, err)
@@ -153,7 +155,7 @@ func (i *insertion) allRefused(ctx context.Context) bool {
 
 // waitForSetup waits because the table may be at fault, and begins again.
 func (i *insertion) waitForSetup(ctx context.Context) bool {
-	if !i.blocked.wait(ctx, blockedSetup, i.evidence.refusal) {
+	if !i.blocked.wait(ctx, blocking.Setup, i.evidence.refusal) {
 		return false
 	}
 	i.settlement.Restart(true)
@@ -162,7 +164,7 @@ func (i *insertion) waitForSetup(ctx context.Context) bool {
 
 // tryAgain waits, and has the rejected rows tried alone again.
 func (i *insertion) tryAgain(ctx context.Context, row int32) bool {
-	if !i.blocked.wait(ctx, blockedClickHouse, i.evidence.causes[row].err) {
+	if !i.blocked.wait(ctx, blocking.ClickHouse, i.evidence.causes[row].err) {
 		return false
 	}
 	i.settlement.Restart(false)
@@ -181,7 +183,7 @@ func (i *insertion) writeDeadLetter(ctx context.Context, row int32) bool {
 		err = i.p.deadLetters.Write(ctx, i.p.id, []kafka.DeadLetter{letter})
 	}
 	if err != nil {
-		return i.blocked.wait(ctx, blockedDead, err)
+		return i.blocked.wait(ctx, blocking.DeadLetters, err)
 	}
 	i.blocked.end()
 	if i.settlement.DeadLettered(row); len(i.settlement.Rejected()) == 0 {
@@ -201,19 +203,19 @@ func (i *insertion) writeDeadLetter(ctx context.Context, row int32) bool {
 func (i *insertion) tooLarge(ctx context.Context, block *rows.Block, err error) bool {
 	if !i.settlement.KnowsPlaces() {
 		if failed := i.findPlaces(ctx); failed != nil {
-			return i.blocked.wait(ctx, blockedClickHouse, failed)
+			return i.blocked.wait(ctx, blocking.ClickHouse, failed)
 		}
 	}
 	weight, places, claim := i.settlement.PieceSize()
 	next := i.settlement.TooLarge()
 	if next == delivery.SizeStuck {
 		i.settlement.Restart(false)
-		return i.blocked.wait(ctx, blockedBySize(err), err)
+		return i.blocked.wait(ctx, blocking.BySize(err), err)
 	}
 	if !claim && places == 1 {
 		if bytes, smaller := i.p.size.TooLarge(weight); smaller {
 			i.p.log.Warn("a block is too large for clickhouse: it goes in by pieces, and the next batches are smaller",
-				"rows", block.Rows(), "batch_bytes", bytes, "err", clickhouse.ReasonText(err), "hint", hint(err))
+				"rows", block.Rows(), "batch_bytes", bytes, "err", clickhouse.ReasonText(err), "hint", blocking.Hint(err))
 		}
 	}
 	return next != delivery.SizeMark || i.save(ctx, delivery.SplitForSize)

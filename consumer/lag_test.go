@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/observed"
 )
 
@@ -113,7 +114,7 @@ func TestLagWhileKafkaIsAway(t *testing.T) {
 		pass(2 * time.Second)
 		w.topic.fetches.change(fails)
 		pass(10 * time.Second)
-		if got := w.blocked(blockedKafka); got != 1 {
+		if got := w.blocked(blocking.Kafka); got != 1 {
 			t.Errorf("blocked by kafka is %v", got)
 		}
 		if got := w.lag(); got != 3 {
@@ -176,7 +177,7 @@ func TestBlockedByKafka(t *testing.T) {
 				plan := fail(w)
 				w.start()
 				pass(5 * time.Second)
-				if got := w.blocked(blockedKafka); got != 1 {
+				if got := w.blocked(blocking.Kafka); got != 1 {
 					t.Errorf("blocked by kafka is %v", got)
 				}
 				if err := w.watch.fault(1); err != nil {
@@ -184,7 +185,7 @@ func TestBlockedByKafka(t *testing.T) {
 				}
 				plan.change(succeeds)
 				pass(time.Minute)
-				if got := w.blocked(blockedKafka); got != 0 {
+				if got := w.blocked(blocking.Kafka); got != 0 {
 					t.Errorf("blocked by kafka is %v after all came back", got)
 				}
 			})
@@ -199,11 +200,11 @@ func TestBlockedByALeaderThatHangs(t *testing.T) {
 		w.topic.stuck = make(chan struct{})
 		w.start()
 		pass(fetchWait + observed.Hangs - time.Millisecond)
-		if got := w.blocked(blockedKafka); got != 0 {
+		if got := w.blocked(blocking.Kafka); got != 0 {
 			t.Errorf("blocked by kafka is %v too early", got)
 		}
 		pass(time.Millisecond)
-		if got := w.blocked(blockedKafka); got != 1 {
+		if got := w.blocked(blocking.Kafka); got != 1 {
 			t.Errorf("blocked by kafka is %v", got)
 		}
 		close(w.topic.stuck)
@@ -215,7 +216,7 @@ func TestBlockedByALeaderThatHangs(t *testing.T) {
 		w.topic.add(500)
 		w.start()
 		pass(time.Hour)
-		if got := w.blocked(blockedKafka); got != 0 {
+		if got := w.blocked(blocking.Kafka); got != 0 {
 			t.Errorf("blocked by kafka is %v while ClickHouse is away", got)
 		}
 	})
@@ -237,7 +238,7 @@ func TestOutageHeedsKafkaAlone(t *testing.T) {
 					break
 				}
 			}
-			if got := w.blocked(blockedKafka); got != 0 {
+			if got := w.blocked(blocking.Kafka); got != 0 {
 				t.Errorf("blocked by kafka is %v", got)
 			}
 		}

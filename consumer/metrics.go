@@ -3,6 +3,7 @@ package consumer
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/counts"
 	"sluice/consumer/erased"
 	"sluice/consumer/lag"
@@ -31,14 +32,6 @@ type metrics struct {
 	endToEnd       prometheus.Histogram
 	late           prometheus.Counter
 }
-
-// The reasons why a partition is blocked: it waits for something outside the process, and retries.
-const (
-	blockedClickHouse = "clickhouse"
-	blockedSetup      = "setup"
-	blockedDead       = "dead_letters"
-	blockedKafka      = "kafka"
-)
 
 func newMetrics() (*metrics, []prometheus.Collector) {
 	seconds := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
@@ -115,7 +108,7 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 // begin makes the series of all labels that are known before anything happens, so that the first count is an increase
 // and not a new series.
 func (m *metrics) begin(steps []step.Step) {
-	for _, reason := range []string{blockedClickHouse, blockedSetup, blockedDead, blockedKafka} {
+	for _, reason := range blocking.Reasons {
 		m.blocked.WithLabelValues(reason)
 	}
 	for _, reason := range event.DeadReasons() {

@@ -12,6 +12,7 @@ import (
 	"sluice/consumer/lag"
 	"sluice/consumer/observed"
 	"sluice/consumer/rows"
+	"sluice/consumer/shared"
 	"sluice/internal/tracing"
 )
 
@@ -109,6 +110,8 @@ type shares struct {
 	accepted *atomic.Uint64  // blocks that ClickHouse took
 	tracer   *tracing.Tracer // nil: nothing is traced
 	outages  *observed.Log
+	blocks   *shared.Blocks // that partitions of the process share
+	seat     *shared.Seat   // nil: the partition shares no new blocks
 }
 
 // progress is how far a partition has come. All of it may be read at any time.
@@ -117,6 +120,7 @@ type progress struct {
 	highWatermark atomic.Int64
 	lastStable    atomic.Int64 // the high watermark, or the start of an open transaction
 	owned         atomic.Int64 // when the broker last took us for the owner, in Unix nanoseconds
+	assigned      time.Time    // when the partition was; set before any loop runs
 }
 
 // readable is how many offsets behind the committed one can be read.
@@ -130,6 +134,7 @@ func (p *partition) discard(b *batch) {
 	if b.sealed {
 		p.claim.Seal(-1)
 	}
+	p.blocks.Leave(b.Shared, p.id)
 	p.metrics.buffered.Sub(float64(b.gauged))
 	if b.rows != nil {
 		p.claim.Give(b.rows)

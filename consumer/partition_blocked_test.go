@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
@@ -76,7 +77,7 @@ func TestBlockedGauge(t *testing.T) {
 		w := newWorker(t)
 		gauges := func(server, setup float64) {
 			t.Helper()
-			if c, s := w.blocked(blockedClickHouse), w.blocked(blockedSetup); c != server || s != setup {
+			if c, s := w.blocked(blocking.ClickHouse), w.blocked(blocking.Setup); c != server || s != setup {
 				t.Errorf("blocked by clickhouse %v, by setup %v; want %v and %v", c, s, server, setup)
 			}
 		}
@@ -195,14 +196,14 @@ func TestGaugesAreShared(t *testing.T) {
 			w.topic.add(10)
 			w.start()
 		}
-		if got := one.blocked(blockedClickHouse); got != 2 {
+		if got := one.blocked(blocking.ClickHouse); got != 2 {
 			t.Errorf("%v partitions are said to be blocked, want 2", got)
 		}
 		for _, w := range []*worker{one, two} {
 			w.table.inserts.change(succeeds)
 		}
 		pass(time.Minute)
-		if got := one.blocked(blockedClickHouse); got != 0 {
+		if got := one.blocked(blocking.ClickHouse); got != 0 {
 			t.Errorf("%v partitions are said to be blocked, want none", got)
 		}
 		if got := testutil.ToFloat64(one.metrics.rows); got != 20 {

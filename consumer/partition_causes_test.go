@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
 )
 
@@ -54,7 +55,7 @@ func TestEachCauseIsSaid(t *testing.T) {
 
 // A refused read counts in the metrics, is logged, and counts as a fault of the setup.
 func TestRefusedReadIsSaid(t *testing.T) {
-	for code, by := range map[int]string{277: blockedSetup, 158: blockedSetup, 307: blockedSetup, 396: blockedSetup, 164: blockedSetup, 12345: blockedSetup, 159: blockedClickHouse, 202: blockedClickHouse} {
+	for code, by := range map[int]string{277: blocking.Setup, 158: blocking.Setup, 307: blocking.Setup, 396: blocking.Setup, 164: blocking.Setup, 12345: blocking.Setup, 159: blocking.ClickHouse, 202: blocking.ClickHouse} {
 		synctest.Test(t, func(t *testing.T) {
 			log := &lines{}
 			w := newWorker(t, func(w *worker) { w.log = slog.New(slog.NewTextHandler(log, nil)) })

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/kafka"
 	"sluice/internal/recordbatch"
@@ -116,12 +117,12 @@ func TestDeadLetterTopicAway(t *testing.T) {
 		w.topic.add(9)
 		w.topic.put(recordbatch.Record{Value: []byte("{}")})
 		w.start()
-		if got := w.blocked(blockedDead); got != 1 {
+		if got := w.blocked(blocking.DeadLetters); got != 1 {
 			t.Errorf("blocked by dead letters: %v", got)
 		}
 		pass(time.Minute)
 		w.expect("dead 9-9 failed, dead 9-9 answer lost, dead 9-9, insert 0-8, commit 10")
-		if got := w.blocked(blockedDead); got != 0 {
+		if got := w.blocked(blocking.DeadLetters); got != 0 {
 			t.Errorf("blocked by dead letters: %v after they were written", got)
 		}
 	})

@@ -117,12 +117,3 @@ func TestFlushPhase(t *testing.T) {
 		w.expect("insert 0-0, commit 1, insert 1-1")
 	})
 }
-
-// The phases of a topic's partitions are spread over the flush age, so that no two insert at the same time.
-func TestFlushPhasesSpread(t *testing.T) {
-	for partition, want := range []time.Duration{0, 250 * time.Millisecond, 500 * time.Millisecond, 750 * time.Millisecond, 0} { // a fifth was added meanwhile
-		if got := flushPhase(partition, 4, time.Second); got != want {
-			t.Errorf("partition %d inserts at %s, want %s", partition, got, want)
-		}
-	}
-}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/consumer/kafka"
+	"sluice/consumer/observed"
 )
 
 var outOfRange = outcome{err: kafka.ErrOffsetOutOfRange}
@@ -332,7 +333,7 @@ func TestStaleBounds(t *testing.T) {
 				w.topic.fetches = always(outOfRange)
 				w.topic.claims = func() (int64, int64, bool) { return bounds[0], bounds[1], true }
 				w.start()
-				pass(cutAfter - time.Millisecond)
+				pass(observed.CutAfter - time.Millisecond)
 				w.topic.mu.Lock()
 				w.topic.claims = nil
 				w.topic.mu.Unlock()
@@ -360,39 +361,4 @@ func TestStartsWithoutBounds(t *testing.T) {
 		w.onceBelow(20)
 		w.atRest(20, 0)
 	})
-}
-
-// Each limit of a dispute, and one below it.
-func TestDispute(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	for _, c := range []struct {
-		name  string
-		f     verdict
-		times int
-		over  time.Duration
-		want  bool
-	}{
-		{"removed once", verdictRemoved, 1, time.Hour, false},
-		{"removed twice", verdictRemoved, removedAnswers, 0, true},
-		{"cut, too few answers", verdictCut, cutAnswers - 1, time.Hour, false},
-		{"cut, too soon", verdictCut, cutAnswers, cutAfter - 1, false},
-		{"cut", verdictCut, cutAnswers, cutAfter, true},
-		{"stale, for ever", verdictStale, 1000, time.Hour, false},
-	} {
-		var d dispute
-		sure := false
-		for i := range c.times {
-			at := now
-			if i == c.times-1 && i > 0 {
-				at = now.Add(c.over)
-			}
-			sure = d.found(c.f, at)
-		}
-		if sure != c.want {
-			t.Errorf("%s: %v", c.name, sure)
-		}
-		if d.found(verdictStale, now.Add(2*time.Hour)); d.times != 1 && c.f != verdictStale {
-			t.Errorf("%s: another verdict does not begin anew", c.name)
-		}
-	}
 }

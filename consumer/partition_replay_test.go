@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
 )
@@ -215,8 +216,8 @@ func TestNothingIsAccepted(t *testing.T) {
 			w.topic.add(n)
 			w.start()
 			pass(10 * time.Minute)
-			if len(w.topic.letters) != 0 || w.topic.at() != 0 || w.blocked(blockedSetup) != 1 {
-				t.Errorf("of %d: %d dead letters, committed %d, blocked %v", n, len(w.topic.letters), w.topic.at(), w.blocked(blockedSetup))
+			if len(w.topic.letters) != 0 || w.topic.at() != 0 || w.blocked(blocking.Setup) != 1 {
+				t.Errorf("of %d: %d dead letters, committed %d, blocked %v", n, len(w.topic.letters), w.topic.at(), w.blocked(blocking.Setup))
 			}
 			w.table.mu.Lock()
 			all = false

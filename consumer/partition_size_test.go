@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/budget"
 	"sluice/consumer/clickhouse"
 	"sluice/internal/backoff"
@@ -64,8 +65,8 @@ func TestServerShortOfMemory(t *testing.T) {
 			w.topic.add(10)
 			w.start()
 			pass(time.Hour)
-			if w.blocked(blockedClickHouse) != 1 || w.happened("split 0-9") > 0 || w.happened("insert 0-4 too large") > 0 || w.size.Limit(1<<20) != 1<<20 {
-				t.Errorf("blocked %v, happened %v", w.blocked(blockedClickHouse), w.topic.journal.read()[:5])
+			if w.blocked(blocking.ClickHouse) != 1 || w.happened("split 0-9") > 0 || w.happened("insert 0-4 too large") > 0 || w.size.Limit(1<<20) != 1<<20 {
+				t.Errorf("blocked %v, happened %v", w.blocked(blocking.ClickHouse), w.topic.journal.read()[:5])
 			}
 			w.table.takesAll()
 			pass(time.Minute)
@@ -86,7 +87,7 @@ func TestTooLargeForEverything(t *testing.T) {
 		if tries := len(w.topic.journal.read()); tries > 4*int(time.Hour/backoff.Max)+50 {
 			t.Errorf("%d tries in an hour", tries)
 		}
-		if w.blocked(blockedSetup) != 1 {
+		if w.blocked(blocking.Setup) != 1 {
 			t.Error("not blocked by the setup")
 		}
 		w.table.takesAll()

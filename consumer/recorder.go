@@ -21,6 +21,8 @@ type recorder struct {
 	ranges    *delivery.Ranges
 	saveBy    time.Time // when what happened must be committed; zero: nothing happened
 	uncounted []tally   // of ranges that are in and that the head has not passed
+	hold      delivery.Hold
+	savedAt   time.Time // when the last commit was sent that was answered
 
 	open      bool // the fetcher may report
 	inserting int  // batches that insertions have
@@ -127,11 +129,24 @@ func (r *recorder) record(ctx context.Context, b *batch) bool {
 		return false
 	}
 	b.uncertain = r.ranges.Uncertain(b.Range, time.Now())
-	if !r.save(ctx) {
+	if !r.save(ctx) || b.Shared != 0 && !r.outlast(ctx) {
 		r.discard(b)
 		return false
 	}
 	crashpoint.Reach("after_record")
+	return true
+}
+
+// outlast commits again once no commit that is still on its way can overwrite what was recorded. It returns false if
+// the partition is lost, or ctx ended.
+func (r *recorder) outlast(ctx context.Context) bool {
+	for !r.hold.Counts(r.savedAt) {
+		r.log.Info("a commit was not answered and may still be stored: the next block waits until it cannot",
+			"wait", r.hold.Left(time.Now()).Round(time.Millisecond))
+		if !backoff.Sleep(ctx, r.hold.Left(time.Now())) || !r.save(ctx) {
+			return false
+		}
+	}
 	return true
 }
 
@@ -144,10 +159,11 @@ func (r *recorder) save(ctx context.Context) bool {
 	var pause backoff.Backoff
 	for {
 		r.watch.beat(loopRecord)
+		sent := time.Now()
 		err := r.commit(ctx)
 		switch {
 		case err == nil:
-			r.saveBy = time.Time{}
+			r.saveBy, r.savedAt = time.Time{}, sent
 			r.progress.owned.Store(time.Now().UnixNano())
 			return true
 		case errors.Is(err, kafka.ErrNotOwner):
@@ -155,6 +171,9 @@ func (r *recorder) save(ctx context.Context) bool {
 			r.saveBy = time.Time{}
 			r.lose()
 			return false
+		}
+		if !kafka.Refused(err) {
+			r.hold.Unanswered(time.Now())
 		}
 		r.watch.outside()
 		r.log.Debug("commit failed, retrying", "offset", r.ranges.Head(), "err", err)

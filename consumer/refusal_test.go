@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/budget"
 )
 
@@ -17,12 +18,12 @@ var refusals = []struct {
 	dead  bool   // the row becomes a dead letter if others go in
 	stays string // else by what the partition is blocked then
 }{
-	{[]int{6, 26, 27, 33, 38, 41, 53, 69, 72, 117, 131, 349, 376, 469, 675, 676, 691}, blockedSetup, true, ""},
-	{[]int{1, 10, 36, 43, 48, 49, 70, 130, 153, 321, 395, 407, 432, 457, 636, 1001, 1002, 5000, 99999}, blockedSetup, true, ""},
-	{[]int{16, 47, 60, 62, 81, 115, 164, 192, 193, 194, 277, 452, 497, 516}, blockedSetup, false, blockedSetup},
-	{[]int{158, 191, 241, 290, 307, 396, 565}, blockedSetup, false, blockedSetup},
-	{[]int{159, 160, 173}, blockedClickHouse, false, blockedClickHouse},
-	{[]int{74, 198, 201, 202, 203, 209, 210, 236, 242, 243, 252, 285, 319, 394, 425, 439, 745, 999}, blockedClickHouse, false, blockedClickHouse},
+	{[]int{6, 26, 27, 33, 38, 41, 53, 69, 72, 117, 131, 349, 376, 469, 675, 676, 691}, blocking.Setup, true, ""},
+	{[]int{1, 10, 36, 43, 48, 49, 70, 130, 153, 321, 395, 407, 432, 457, 636, 1001, 1002, 5000, 99999}, blocking.Setup, true, ""},
+	{[]int{16, 47, 60, 62, 81, 115, 164, 192, 193, 194, 277, 452, 497, 516}, blocking.Setup, false, blocking.Setup},
+	{[]int{158, 191, 241, 290, 307, 396, 565}, blocking.Setup, false, blocking.Setup},
+	{[]int{159, 160, 173}, blocking.ClickHouse, false, blocking.ClickHouse},
+	{[]int{74, 198, 201, 202, 203, 209, 210, 236, 242, 243, 252, 285, 319, 394, 425, 439, 745, 999}, blocking.ClickHouse, false, blocking.ClickHouse},
 }
 
 // A code that hits everything makes no dead letter, however long it lasts. A code that is not known to pass by itself

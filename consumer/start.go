@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/delivery"
 	"sluice/consumer/observed"
 )
@@ -16,7 +17,7 @@ func (p *partition) run(ctx context.Context) {
 	p.lag = p.metrics.lags.Of(p.topic, p.id)
 	var unobserve func()
 	p.kafka, p.offsets, unobserve = observed.Kafka(p.kafka, p.offsets, p.lag,
-		p.metrics.blocked.WithLabelValues(blockedKafka), p.outages)
+		p.metrics.blocked.WithLabelValues(blocking.Kafka), p.outages)
 	defer unobserve()
 	life, end := context.WithCancel(ctx)
 	defer end()
@@ -54,6 +55,9 @@ type start struct {
 // behind it, or at the oldest record if nothing was ever committed. begin also looks up what the table has from there
 // on, because metadata can be lost, foreign or old. It returns false if ctx ended.
 func (p *partition) begin(ctx context.Context) (*fetcher, *recorder, bool) {
+	p.progress.assigned = time.Now()
+	var blocks []uint64
+	defer func() { p.blocks.Recorded(p.id, blocks) }()
 	s, ok := p.findStart(ctx)
 	if !ok {
 		return nil, nil, false
@@ -67,6 +71,9 @@ func (p *partition) begin(ctx context.Context) (*fetcher, *recorder, bool) {
 	seen, err := p.highest(ctx, loopFetch, s.head)
 	if err != nil {
 		return nil, nil, false
+	}
+	for _, one := range recorded {
+		blocks = append(blocks, one.Shared)
 	}
 	ranges := delivery.NewRanges(s.head, recorded, origin, seen)
 	ranges.SetGaps(delivery.DecodeGaps(s.head, s.metadata))

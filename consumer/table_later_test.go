@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"sluice/consumer/blocking"
 )
 
 // A consumer that starts before the schema exists waits, logs once what to do, and goes on when it is done. The order
@@ -23,12 +25,12 @@ func TestMigrateLater(t *testing.T) {
 		w.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	w.startUnbubbled()
-	waitUntil(t, "blocked by the set-up", func() bool { return w.blocked(blockedSetup) == 1 })
+	waitUntil(t, "blocked by the set-up", func() bool { return w.blocked(blocking.Setup) == 1 })
 	d.askServer("CREATE DATABASE " + d.name) // now it is the table that is missing
 	waitUntil(t, "a try without the table", func() bool { return strings.Contains(log.String(), "UNKNOWN_TABLE") })
 	d.Migrate()
 	waitUntil(t, "the commit", func() bool { return w.happened("commit 10") == 1 })
-	if w.blocked(blockedSetup) != 0 {
+	if w.blocked(blocking.Setup) != 0 {
 		t.Error("still blocked")
 	}
 	if n := strings.Count(log.String(), "run `consumer migrate`"); n != 1 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/budget"
 	"sluice/consumer/schema"
 	"sluice/internal/recordbatch"
@@ -137,7 +138,7 @@ func TestPinnedProfiles(t *testing.T) {
 			for protocol, dsn := range d.OfUser(user) {
 				w, log := onEngine(t, d.store(dsn), records)
 				w.startUnbubbled()
-				waitUntil(t, user+" over "+protocol+": the setup", func() bool { return w.blocked(blockedSetup) > 0 })
+				waitUntil(t, user+" over "+protocol+": the setup", func() bool { return w.blocked(blocking.Setup) > 0 })
 				waitUntil(t, "its line", func() bool { return strings.Contains(log.String(), "level=ERROR") })
 				text := log.String()
 				if !strings.Contains(text, want.code) || !strings.Contains(text, want.setting) || !strings.Contains(text, "the user's profile") {

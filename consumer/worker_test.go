@@ -14,7 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/blocking"
 	"sluice/consumer/budget"
+	"sluice/consumer/shared"
 	"sluice/internal/backoff"
 )
 
@@ -38,7 +40,7 @@ func newWorker(t *testing.T, edit ...func(*worker)) *worker {
 	claim := budget.New(1 << 30).Join()
 	w := &worker{t: t, topic: topic, table: table, ended: make(chan struct{}), partition: &partition{
 		id: 0, topic: "events", member: topic.member, flushAge: time.Second, cfg: Config{BatchRows: 10, BatchBytes: 1 << 20},
-		kafka: topic, offsets: topic, deadLetters: topic, table: table, outcomes: newMemoryOutcomes().writer(m), shares: shares{claim: claim, accepted: new(atomic.Uint64)},
+		kafka: topic, offsets: topic, deadLetters: topic, table: table, outcomes: newMemoryOutcomes().writer(m), shares: shares{claim: claim, accepted: new(atomic.Uint64), blocks: shared.NewBlocks(table, 1, nil)},
 		metrics: m, log: slog.New(slog.DiscardHandler), patience: patience{maxPause: backoff.Max, drain: drainBudget},
 	}}
 	for _, e := range edit {
@@ -72,7 +74,7 @@ func (w *worker) stop() {
 		if got := w.gauge(w.metrics.buffered); got != 0 {
 			w.t.Errorf("%v bytes are said to be buffered after the end", got)
 		}
-		for _, reason := range []string{blockedClickHouse, blockedSetup, blockedDead, blockedKafka} {
+		for _, reason := range blocking.Reasons {
 			if got := w.blocked(reason); got != 0 {
 				w.t.Errorf("blocked by %s is %v after the end", reason, got)
 			}

@@ -45,9 +45,12 @@ type parts struct {
 // lacking looks for the parts that lack a column.
 func (s *session) lacking(ctx context.Context, name string) (parts, error) {
 	var out parts
-	query := "SELECT partition_id, count(), countIf((server, name) NOT IN (SELECT hostName() || toString(tcpPort()), name FROM " +
-		s.system("parts_columns") + " WHERE active AND " + s.ofTable() + " AND column = " + clickhouse.Quote(name) + ")) FROM " +
-		"(SELECT partition_id, name, hostName() || toString(tcpPort()) AS server FROM " + s.system("parts") + " WHERE active AND " +
+	query := "SELECT partition_id, count(), " +
+		"countIf((server, name) NOT IN (SELECT hostName() || toString(tcpPort()), name FROM " +
+		s.system("parts_columns") + " WHERE active AND " + s.ofTable() +
+		" AND column = " + clickhouse.Quote(name) + ")) FROM " +
+		"(SELECT partition_id, name, hostName() || toString(tcpPort()) AS server FROM " + s.system("parts") +
+		" WHERE active AND " +
 		s.ofTable() + ") GROUP BY partition_id ORDER BY partition_id"
 	err := s.ask(ctx, query, func(r *sql.Rows) error {
 		var id string
@@ -85,7 +88,8 @@ type mutation struct {
 // mutations lists the backfills of a column that are under way.
 func (s *session) mutations(ctx context.Context, name string) ([]mutation, error) {
 	found := map[string]mutation{}
-	query := "SELECT mutation_id, latest_fail_reason FROM " + s.system("mutations") + " WHERE NOT is_done AND NOT is_killed AND " +
+	query := "SELECT mutation_id, latest_fail_reason FROM " + s.system("mutations") +
+		" WHERE NOT is_done AND NOT is_killed AND " +
 		s.ofTable() + " AND match(command, '^[(]?MATERIALIZE COLUMN `?" + name + "`?([ )]|$)')"
 	err := s.ask(ctx, query, func(r *sql.Rows) error {
 		var m mutation
@@ -160,7 +164,8 @@ func (r *run) step(ctx context.Context) (done bool, err error) {
 	batch := now.partitions[:min(len(now.partitions), batchPartitions)]
 	for _, id := range batch {
 		if r.tried[id]++; r.tried[id] > attempts {
-			return false, fmt.Errorf("the partition %s lacks the column %s after %d tries: see system.mutations", id, r.name, attempts)
+			return false, fmt.Errorf("the partition %s lacks the column %s after %d tries: see system.mutations",
+				id, r.name, attempts)
 		}
 	}
 	return false, r.exec(ctx, r.materialize(r.name, batch))

@@ -9,9 +9,11 @@
 // judge a rejected row. Rows are never inserted twice and never left out, whatever is answered, lost, late or done by
 // another owner at the same time.
 //
-// The model in model_test.go runs both through crashes, zombies, lost answers and forgotten tokens. It fails if any
-// rule of theirs is removed.
+// A block may be shared by ranges of several partitions, whose owners need not be one, see shared.go.
+//
+// The model in model_test.go runs one partition through crashes, zombies, lost answers and forgotten tokens, and that in
+// shared_world_test.go several partitions in shared blocks. They fail if any of the rules is removed.
 //
 // To change what is recorded read ranges.go and metadata.go; what is done until a block is in, settlement.go and
-// pieces.go; what is done about a block that is too large, size.go.
+// pieces.go; what is done about a block that is too large, size.go; what is shared, shared.go.
 package delivery

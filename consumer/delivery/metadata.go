@@ -14,10 +14,10 @@ import (
 // The metadata of an offset commit, which Kafka stores for us, at most 4,096 bytes:
 //
 //	"sluice/1:" base64url( head, count, count × (length, range), parts, crc32c )
-//	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags [, lost]
+//	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags [, lost] [, shared]
 //	part  = kind, length, bytes; of kind 1: epoch + 1 or 0, topic id; of kind 2: gaps, see gaps.go
 //
-// All numbers except the hash and the checksum are varints. A reader skips parts that it does not know. The length in
+// All numbers except the hash, the id of a shared block and the checksum are varints. A reader skips parts that it does not know. The length in
 // front of a range lets a reader skip what a newer writer has added to the range. So old and new consumers of one group
 // can take over from each other. The version goes up only if an old reader would go wrong. An old reader of a new version knows no
 // ranges: it asks the table about all rows, and loses nothing.
@@ -31,6 +31,9 @@ const (
 	flagSplit = 1 << 0
 	flagLost  = 1 << 1 // the number of lost records follows
 	flagSized = 1 << 2 // a reader that does not know a flag takes it for flagSplit
+	// The id of a shared block follows. A reader that does not know it inserts what the table lacks under tokens of its
+	// own.
+	flagShared = 1 << 3
 )
 
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
@@ -77,6 +80,9 @@ func appendRange(b []byte, s Range, end int64) []byte {
 	if s.Split == SplitForSize {
 		flags |= flagSized
 	}
+	if s.Shared != 0 {
+		flags |= flagShared
+	}
 	b = binary.AppendUvarint(b, uint64(s.First-end))
 	b = binary.AppendUvarint(b, uint64(s.Last-s.First))
 	b = binary.LittleEndian.AppendUint64(b, s.Hash)
@@ -85,6 +91,9 @@ func appendRange(b []byte, s Range, end int64) []byte {
 	b = binary.AppendUvarint(b, flags)
 	if s.Lost > 0 {
 		b = binary.AppendUvarint(b, uint64(s.Lost))
+	}
+	if s.Shared != 0 {
+		b = binary.LittleEndian.AppendUint64(b, s.Shared)
 	}
 	return b
 }
@@ -169,6 +178,11 @@ func decodeRange(b []byte, end int64) (Range, bool) {
 	if flags&flagLost != 0 {
 		lost = f.unsigned()
 	}
+	if flags&flagShared != 0 {
+		if id := f.take(8); len(id) == 8 {
+			s.Shared = binary.LittleEndian.Uint64(id)
+		}
+	}
 	const most = 1 << 40 // offsets of one range, far beyond any batch; with it the sums below cannot overflow
 	if f.bad || gap != 0 || length > most || records > length+1 || lost > length+1 || end < 0 || end > 1<<62 {
 		return Range{}, false
@@ -178,7 +192,7 @@ func decodeRange(b []byte, end int64) (Range, bool) {
 	switch {
 	case flags&flagSized != 0:
 		s.Split = SplitForSize
-	case flags&^flagLost != 0: // an unknown flag is a reason to ask the table too
+	case flags&^(flagLost|flagShared) != 0: // an unknown flag is a reason to ask the table too
 		s.Split = SplitForRow
 	}
 	return s, true

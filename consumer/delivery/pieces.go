@@ -19,6 +19,8 @@ type Piece struct {
 	Rows []int32
 	// Token is the piece's deduplication token. It is the same for everybody who inserts the stretch.
 	Token string
+	// Shared says that Token is that of a shared block. The piece may go in together with those of other partitions.
+	Shared bool
 
 	// A claim has only some of the missing rows: enough to use up the token. left are all of them.
 	claim bool
@@ -27,6 +29,12 @@ type Piece struct {
 
 // Piece is what to insert now, after Next has said ActionInsert.
 func (s *Settlement) Piece() Piece { return s.pieces[0] }
+
+// IsWholePiece says that Piece is all rows that are missing of the range, and not a part of them or a claim.
+func (s *Settlement) IsWholePiece() bool {
+	p := s.pieces[0]
+	return p.stretch == s.whole() && !p.claim && len(s.pieces) == 1
+}
 
 func (s *Settlement) whole() stretch { return stretch{to: int32(len(s.offsets))} }
 
@@ -40,7 +48,8 @@ func (s *Settlement) add(at stretch, missing []int32) {
 	case at.rows() > 1 && s.hasBad(at):
 		s.divide(at, missing)
 	default:
-		p := Piece{stretch: at, Rows: missing, Token: s.tokenOf(at)}
+		p := Piece{stretch: at, Rows: missing}
+		p.Token, p.Shared = s.tokenOf(at)
 		if len(missing) == len(s.offsets) {
 			p.Rows = nil
 		}
@@ -84,15 +93,23 @@ func (s *Settlement) hasBad(at stretch) bool {
 	return false
 }
 
-func (s *Settlement) tokenOf(at stretch) string {
-	token := s.token
+// tokenOf is the token of a stretch, and whether it is that of a shared block.
+func (s *Settlement) tokenOf(at stretch) (token string, shared bool) {
+	again := 0
+	if at.rows() == 1 {
+		again = s.again[at.from]
+	}
+	if at == s.whole() && again == 0 {
+		return s.token, s.shared
+	}
+	token = s.ownToken
 	if at != s.whole() {
 		token += fmt.Sprintf("/%d-%d", s.offsets[at.from], s.offsets[at.to-1])
 	}
-	if n := s.again[at.from]; n > 0 && at.rows() == 1 {
-		token += fmt.Sprintf("/again-%d", n)
+	if again > 0 {
+		token += fmt.Sprintf("/again-%d", again)
 	}
-	return token
+	return token, false
 }
 
 // rowsOf lists the rows of a piece.

@@ -44,6 +44,9 @@ type Range struct {
 	SealedAt time.Time
 	// Split says whether the range goes in as one block.
 	Split Split
+	// Shared is the id of the block that the range shares with ranges of other partitions, see shared.go; 0 if the range
+	// has a block of its own.
+	Shared uint64
 	// Lost is how many of the range's offsets were records that were removed from the topic before anybody read them.
 	// They are counted when the head passes the range.
 	Lost int64
@@ -58,6 +61,9 @@ type Range struct {
 
 // Token is the deduplication token of the range's block.
 func (r Range) Token(table, topic string, partition int) string {
+	if r.Shared != 0 {
+		return fmt.Sprintf("%s/%s/shared/%016x", table, topic, r.Shared)
+	}
 	return fmt.Sprintf("%s/%s/%d/%d-%d/%016x", table, topic, partition, r.First, r.Last, r.Hash)
 }
 

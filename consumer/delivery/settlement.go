@@ -31,8 +31,10 @@ import (
 // and a single row under further tokens of its own. These are the same for everybody, too.
 type Settlement struct {
 	token        string
+	ownToken     string  // what the tokens of parts begin with
 	offsets      []int64 // of the block's rows
 	tokenDurable bool    // the table stores a token together with its rows
+	shared       bool    // other partitions have rows under token
 
 	state     state
 	uncertain bool // rows may be in the table although nobody knows
@@ -102,13 +104,19 @@ type Block struct {
 	Split     Split
 	// TokenDurable says that the table stores a token together with its rows.
 	TokenDurable bool
+	// Own is what the tokens of parts of the range begin with, if Token is that of a shared block. It must differ
+	// between partitions. It is empty if the range has a block of its own.
+	Own string
 }
 
 // Settle begins the settlement of a block.
 func Settle(b Block) *Settlement {
 	s := &Settlement{
 		token: b.Token, offsets: b.Offsets, tokenDurable: b.TokenDurable, split: b.Split, knownAt: b.SealedAt,
-		uncertain: b.Uncertain || b.Split != Whole,
+		uncertain: b.Uncertain || b.Split != Whole, ownToken: b.Token, shared: b.Own != "",
+	}
+	if s.shared {
+		s.ownToken = b.Own
 	}
 	if s.uncertain {
 		s.state = stateRead
@@ -134,7 +142,7 @@ func (s *Settlement) Next(now time.Time) Action {
 	case s.state == stateRead:
 		return ActionRead
 	case s.state == stateWhole:
-		s.pieces, s.state = []Piece{{stretch: s.whole(), Token: s.token}}, statePieces
+		s.pieces, s.state = []Piece{{stretch: s.whole(), Token: s.token, Shared: s.shared}}, statePieces
 		return ActionInsert
 	case s.refusals >= allRefusedAfter:
 		return ActionAllRefused
@@ -153,8 +161,13 @@ func (s *Settlement) Next(now time.Time) Action {
 }
 
 // answerIsEnough says that an insert that was answered need not be looked for in the table. In a range that is split
-// for its size any token may be used up without its rows.
-func (s *Settlement) answerIsEnough() bool { return s.tokenDurable && s.split != SplitForSize }
+// for its size any token may be used up without its rows, and so may the token of a shared block.
+func (s *Settlement) answerIsEnough() bool {
+	return s.tokenDurable && s.split != SplitForSize && !s.shared
+}
+
+// TrustedUntil is how long what the table was last known to have is trusted.
+func (s *Settlement) TrustedUntil() time.Time { return s.knownAt.Add(TokenTrust) }
 
 // Found takes the rows that the table lacks, and when it was asked. It keeps missing.
 func (s *Settlement) Found(missing []int32, asked time.Time) {

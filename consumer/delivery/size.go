@@ -147,7 +147,8 @@ func (s *Settlement) cutPlaces(p Piece, rows []int32, places int) []Piece {
 // claimFirst puts a claim in front: of the missing rows of a stretch, the first in each place that is not accused.
 func (s *Settlement) claimFirst(at stretch, missing []int32) {
 	taken := map[int32]bool{}
-	p := Piece{stretch: at, Token: s.tokenOf(at), claim: true, left: missing} // none of them is dead
+	p := Piece{stretch: at, claim: true, left: missing} // none of them is dead
+	p.Token, p.Shared = s.tokenOf(at)
 	for _, row := range missing {
 		if place := s.size.places[row]; !taken[place] && !s.accused[row] {
 			taken[place] = true

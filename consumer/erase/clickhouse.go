@@ -177,7 +177,8 @@ func (d *database) salt(ctx context.Context) (salt erasure.Salt, err error) {
 // note writes the marks of an erasure, and waits until every server has them.
 func (d *database) note(ctx context.Context, marks []erasure.Mark, forget time.Time, note string) error {
 	for _, m := range marks {
-		statement := fmt.Sprintf("INSERT INTO %s.%s (id, project_id, kind, salt, digest, erased_at, doubt_seconds, forget_at, note) "+
+		statement := fmt.Sprintf("INSERT INTO %s.%s "+
+			"(id, project_id, kind, salt, digest, erased_at, doubt_seconds, forget_at, note) "+
 			"SELECT toUUID('%s'), '%s', '%s', unhex('%x'), unhex('%x'), fromUnixTimestamp64Milli(toInt64(%d), 'UTC'), %d, "+
 			"toDateTime(%d, 'UTC'), %s SETTINGS async_insert = 0", d.name, clickhouse.ErasuresTable, m.ID, m.Project, m.Kind,
 			m.Salt[:], m.Digest[:], m.At.UnixMilli(), int64(m.Doubt/time.Second), forget.Unix(), clickhouse.Quote(note))
@@ -193,7 +194,8 @@ func (d *database) note(ctx context.Context, marks []erasure.Mark, forget time.T
 		return err
 	}
 	for _, m := range marks {
-		question := fmt.Sprintf("SELECT toInt64(count()) FROM %s WHERE id = '%s'", d.everywhere(clickhouse.ErasuresTable), m.ID)
+		question := fmt.Sprintf("SELECT toInt64(count()) FROM %s WHERE id = '%s'",
+			d.everywhere(clickhouse.ErasuresTable), m.ID)
 		if err := until(ctx, time.Minute, func() (bool, error) {
 			n, err := d.count(ctx, question)
 			return n >= servers, err
@@ -254,7 +256,8 @@ var (
 	cleanupSetting  = regexp.MustCompile(`\bmax_cleanup_delay_period = (\d+)`)
 )
 
-// partsStay bounds how long a replaced part stays on the disk: as long as ClickHouse keeps it, and until it looks again.
+// partsStay bounds how long a replaced part stays on the disk: as long as ClickHouse keeps it, and until ClickHouse
+// looks again.
 func (d *database) partsStay(ctx context.Context, table string) (time.Duration, error) {
 	seconds := map[string]uint64{"old_parts_lifetime": 480, "max_cleanup_delay_period": 300}
 	err := d.ask(ctx, "SELECT name, value FROM system.merge_tree_settings WHERE name IN ('old_parts_lifetime', "+

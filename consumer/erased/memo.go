@@ -32,10 +32,14 @@ func (r *remembered) is(list *erasure.List, b *rows.Block) bool {
 		r.last == b.Offsets()[r.rows-1] && r.id == b.EventIDs()[0]
 }
 
-// rowsOf is the function rowsOf with a memory. The result must not be changed.
+// rowsOf is the function rowsOf with a memory. The result must not be changed. Blocks of several partitions are not
+// remembered: each is asked about once, and two of them may be alike in all that is compared here.
 func (m *memo) rowsOf(list *erasure.List, b *rows.Block) []int32 {
 	if list == nil || b.Rows() == 0 {
 		return nil
+	}
+	if b.IsShared() {
+		return rowsOf(list, b)
 	}
 	m.mu.Lock()
 	for i := range m.last {

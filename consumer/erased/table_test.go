@@ -101,6 +101,34 @@ func TestTableHoldsBack(t *testing.T) {
 	}
 }
 
+// TestTableHoldsBackFromSharedBlocks: two blocks that partitions share, in the same memory and alike in their first and
+// last rows, are told apart.
+func TestTableHoldsBackFromSharedBlocks(t *testing.T) {
+	t.Parallel()
+	id := uuid.Must(uuid.NewV7())
+	row := func(partition int, offset int64, user string) *rows.Block {
+		r := rowstest.From(offset, "p", id, time.Now(), fmt.Sprintf(`{"message":"m","user":{"id":%q}}`, user))
+		r.Partition = partition
+		return rowstest.Block(t, r)
+	}
+	first, last := row(0, 1, "a"), row(3, 4, "b")
+	in := &inner{marks: []erasure.Mark{userErased("x")}}
+	table, _ := Around(in, slog.New(slog.DiscardHandler))
+	joined := rows.New()
+	for _, between := range []struct {
+		of   *rows.Block
+		want []int64
+	}{{row(1, 2, "x"), []int64{1, 4}}, {row(2, 3, "c"), []int64{1, 3, 4}}, {row(2, 2, "x"), []int64{1, 4}}} {
+		in.sent = nil
+		joined.Reset()
+		for _, b := range []*rows.Block{first, between.of, last} {
+			joined.AppendBlock(b)
+		}
+		require.NoError(t, table.Insert(t.Context(), joined, "token"))
+		assert.Equal(t, between.want, in.sent)
+	}
+}
+
 // TestTableReadsTheListAgain: an insert goes by a list that is less than ListAge old, and no read is made without an
 // insert.
 func TestTableReadsTheListAgain(t *testing.T) {

@@ -59,15 +59,25 @@ type Answer struct {
 func (k *Client) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
 	defer cancel()
-	f, _ := k.fetches.Get().(*rawFetch)
-	if f == nil {
-		f = &rawFetch{}
-	}
-	f.ask(k.conn.Topic, int32(partition), offset, wait)
+	f := k.rawFetch()
+	f.ask(k.conn.Topic, wait, question{int32(partition), offset})
 	if _, err := k.transport.RoundTrip(ctx, k.client.Addr, f); err != nil {
 		return nil, fmt.Errorf("fetch: %w", err) // not back into the pool: f may still be written to
 	}
 	a, err := f.answer.parse()
+	return k.answered(f, a, err, offset)
+}
+
+func (k *Client) rawFetch() *rawFetch {
+	f, _ := k.fetches.Get().(*rawFetch)
+	if f == nil {
+		f = &rawFetch{}
+	}
+	return f
+}
+
+// answered makes the answer for a partition of what was parsed of a fetch.
+func (k *Client) answered(f *rawFetch, a *Answer, err error, offset int64) (*Answer, error) {
 	switch {
 	case err != nil:
 		err = fmt.Errorf("fetch: %w", err)
@@ -104,14 +114,24 @@ type rawFetch struct {
 	batches recordbatch.Reader
 }
 
-func (f *rawFetch) ask(topic string, partition int32, offset int64, wait time.Duration) {
+// question is from where on a partition is read.
+type question struct {
+	partition int32
+	offset    int64
+}
+
+func (f *rawFetch) ask(topic string, wait time.Duration, all ...question) {
+	partitions := make([]fetchapi.RequestPartition, len(all))
+	for i, q := range all {
+		partitions[i] = fetchapi.RequestPartition{
+			Partition: q.partition, CurrentLeaderEpoch: -1, FetchOffset: q.offset, LogStartOffset: -1,
+			PartitionMaxBytes: fetchBytes,
+		}
+	}
 	f.request = fetchapi.Request{
 		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes,
 		SessionID: -1, SessionEpoch: -1, IsolationLevel: readCommitted,
-		Topics: []fetchapi.RequestTopic{{Topic: topic, Partitions: []fetchapi.RequestPartition{{
-			Partition: partition, CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1,
-			PartitionMaxBytes: fetchBytes,
-		}}}},
+		Topics: []fetchapi.RequestTopic{{Topic: topic, Partitions: partitions}},
 	}
 }
 
@@ -176,7 +196,7 @@ func grow(b []byte, n int) []byte {
 	return b[:n]
 }
 
-// rawAnswer is the answer to a fetch of one partition, as bytes, and the parts of it that parse found.
+// rawAnswer is the answer to a fetch, as bytes, and the parts of it that were found for one partition.
 type rawAnswer struct {
 	version int16
 	bytes   []byte
@@ -187,9 +207,25 @@ type rawAnswer struct {
 
 var errShortAnswer = errors.New("the answer ends too early")
 
-// parse reads the answer but for its records. It knows the versions 4 to 11.
+// parse reads the answer to a fetch of one partition, but for its records. It knows the versions 4 to 11.
 func (a *rawAnswer) parse() (*Answer, error) {
-	r := kafkawire.Reader{Rest: a.bytes}
+	r, n, err := a.open()
+	if err != nil || a.code != 0 {
+		return &Answer{}, err
+	}
+	if n != 1 {
+		return nil, fmt.Errorf("the answer is for %d partitions", n)
+	}
+	_, out := a.partition(&r)
+	if r.Short {
+		return nil, errShortAnswer
+	}
+	return out, nil
+}
+
+// open reads what precedes the partitions, and how many there are. The code is that of the whole answer.
+func (a *rawAnswer) open() (r kafkawire.Reader, partitions int, err error) {
+	r = kafkawire.Reader{Rest: a.bytes}
 	r.Skip(4 + 4) // correlation, throttling
 	a.code, a.records, a.aborted = 0, nil, a.aborted[:0]
 	if a.version >= 7 {
@@ -198,18 +234,21 @@ func (a *rawAnswer) parse() (*Answer, error) {
 	}
 	topics := r.Int32()
 	if a.code != 0 {
-		return &Answer{}, nil
+		return r, 0, nil
 	}
 	if topics != 1 {
-		return nil, fmt.Errorf("the answer is for %d topics", topics)
+		return r, 0, fmt.Errorf("the answer is for %d topics", topics)
 	}
 	r.Skip(int(r.Int16()))
-	if n := r.Int32(); n != 1 {
-		return nil, fmt.Errorf("the answer is for %d partitions", n)
-	}
-	r.Skip(4)
+	return r, int(r.Int32()), nil
+}
+
+// partition reads the next partition, but for its records.
+func (a *rawAnswer) partition(r *kafkawire.Reader) (id int32, out *Answer) {
+	a.records, a.aborted = nil, a.aborted[:0]
+	id = r.Int32()
 	a.code = kafka.Error(r.Int16())
-	out := &Answer{HighWatermark: r.Int64(), LastStable: r.Int64()}
+	out = &Answer{HighWatermark: r.Int64(), LastStable: r.Int64()}
 	if out.LastStable < 0 || out.LastStable > out.HighWatermark {
 		out.LastStable = out.HighWatermark
 	}
@@ -225,8 +264,5 @@ func (a *rawAnswer) parse() (*Answer, error) {
 	if n := r.Int32(); n > 0 {
 		a.records = r.Bytes(int(n))
 	}
-	if r.Short {
-		return nil, errShortAnswer
-	}
-	return out, nil
+	return id, out
 }

@@ -23,6 +23,9 @@ type Member struct {
 type Generation struct {
 	Member
 
+	// SharesBlocks says that all members of the group know blocks that partitions share.
+	SharesBlocks bool
+
 	leader bool
 	shared int // how many partitions of the topic the leader shared out; 0 if this member is not the leader
 

@@ -127,15 +127,25 @@ func (m *Membership) rebalance(ctx context.Context) (*Generation, error) {
 	if me.Partitions, err = decodeAssignment(mine, m.k.conn.Topic); err != nil {
 		return nil, err
 	}
-	return m.k.begin(me, leader, shared), nil
+	gen := m.k.begin(me, leader, shared)
+	gen.SharesBlocks = joined.ProtocolName == sharingProtocol
+	return gen, nil
 }
 
-// protocols are the balancers that this member knows: the sticky one first, and one for members of an older version.
+// sharingProtocol is the sticky balancer under another name, which only members know that know shared blocks. The group
+// uses it if all of its members do.
+const sharingProtocol = stickyProtocol + "-sharing"
+
+func isSticky(protocol string) bool { return protocol == sharingProtocol || protocol == stickyProtocol }
+
+// protocols are the balancers that this member knows: the sticky one first, and what members of older versions know.
 func (m *Membership) protocols() []joingroup.RequestProtocol {
 	topics := []string{m.k.conn.Topic}
 	userData, _ := m.balancer.UserData() // never fails
+	sticky := encodeSubscription(subscription{topics: topics, userData: userData})
 	return []joingroup.RequestProtocol{
-		{Name: stickyProtocol, Metadata: encodeSubscription(subscription{topics: topics, userData: userData})},
+		{Name: sharingProtocol, Metadata: sticky},
+		{Name: stickyProtocol, Metadata: sticky},
 		{Name: kafka.RangeGroupBalancer{}.ProtocolName(), Metadata: encodeSubscription(subscription{topics: topics})},
 	}
 }
@@ -163,7 +173,7 @@ func (m *Membership) assign(ctx context.Context, joined *joingroup.Response) (
 		}
 	}
 	var balancer kafka.GroupBalancer = m.balancer
-	if joined.ProtocolName != stickyProtocol {
+	if !isSticky(joined.ProtocolName) {
 		balancer = kafka.RangeGroupBalancer{}
 	}
 	given := balancer.AssignGroups(members, partitions)

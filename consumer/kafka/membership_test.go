@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -263,4 +264,40 @@ func TestUntilAfterHeartbeat(t *testing.T) {
 		assert.Equal(t, c.want, m.UntilAfterHeartbeat(began.Add(c.after)), "after %s", c.after)
 	}
 	assert.Zero(t, new(Membership).UntilAfterHeartbeat(began))
+}
+
+// Blocks are shared only while all members of the group know them: not while one of an older version is in it.
+func TestSharingNeedsAllMembers(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t, 4)
+	m := inGroup(t, b.Conn, io.Discard)
+	assert.True(t, enters(t, m).SharesBlocks, "alone")
+	older, err := New(b.Conn, "sluice", quick, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(older.Close)
+	protocols := (&Membership{k: older, balancer: &sticky{}}).protocols()[1:]
+	joined := make(chan string, 1)
+	go func() {
+		id := ""
+		for {
+			answer, err := older.joinGroup(context.WithoutCancel(t.Context()), id, protocols)
+			if answer != nil && answer.MemberID != "" {
+				id = answer.MemberID
+			}
+			if err == nil {
+				_, _ = older.syncGroup(context.WithoutCancel(t.Context()), Member{ID: id, Generation: int(answer.GenerationID)}, nil)
+			}
+			if err == nil || !errors.Is(err, kafka.MemberIDRequired) {
+				joined <- id
+				return
+			}
+		}
+	}()
+	gen := enters(t, m)
+	assert.False(t, gen.SharesBlocks, "with an older one")
+	assert.Len(t, gen.Partitions, 2)
+	require.NoError(t, older.leaveGroup(patience(t), <-joined))
+	gen = enters(t, m)
+	assert.True(t, gen.SharesBlocks, "alone again")
+	assert.Len(t, gen.Partitions, 4)
 }

@@ -40,35 +40,79 @@ func (k *Client) Committed(ctx context.Context, partition int) (offset int64, me
 // group has committed nothing.
 func NoGroup(err error) bool { return errors.Is(err, kafka.GroupIdNotFound) }
 
+// Offset is what is committed for a partition.
+type Offset struct {
+	Partition int
+	Head      int64
+	Metadata  string
+}
+
 // Commit stores an offset and its metadata for a partition. The error is ErrNotOwner if the generation is over, or
 // never had the partition; the broker checks only the generation. After any other error the offset may be stored, or
-// may be stored later.
+// may be stored later, unless Refused says otherwise.
 func (k *Client) Commit(ctx context.Context, m Member, partition int, offset int64, metadata string) error {
-	if !slices.Contains(m.Partitions, partition) {
-		return fmt.Errorf("commit: %w: it was never assigned", ErrNotOwner)
+	return k.CommitAll(ctx, m, []Offset{{Partition: partition, Head: offset, Metadata: metadata}})[0]
+}
+
+// CommitAll is Commit for several partitions with one request. The broker may store some of them and not others: there
+// is an error, or nil, for each.
+func (k *Client) CommitAll(ctx context.Context, m Member, all []Offset) []error {
+	errs := make([]error, len(all))
+	var sent []kafka.OffsetCommit
+	for i, o := range all {
+		if !slices.Contains(m.Partitions, o.Partition) {
+			errs[i] = fmt.Errorf("commit: %w: it was never assigned", ErrNotOwner)
+			continue
+		}
+		errs[i] = errors.New("commit: the broker did not answer for the partition")
+		sent = append(sent, kafka.OffsetCommit{Partition: o.Partition, Offset: o.Head, Metadata: o.Metadata})
+	}
+	if len(sent) == 0 {
+		return errs
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	resp, err := k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 		GroupID: k.group, GenerationID: m.Generation, MemberID: m.ID,
-		Topics: map[string][]kafka.OffsetCommit{k.conn.Topic: {{Partition: partition, Offset: offset,
-			Metadata: metadata}}},
+		Topics: map[string][]kafka.OffsetCommit{k.conn.Topic: sent},
 	})
 	if err != nil {
-		return fmt.Errorf("commit: %w", err)
+		err = fmt.Errorf("commit: %w", err)
 	}
-	for _, p := range resp.Topics[k.conn.Topic] {
-		if p.Partition != partition {
-			continue
-		}
+	for i, o := range all {
 		switch {
-		case errors.Is(p.Error, kafka.IllegalGeneration), errors.Is(p.Error, kafka.UnknownMemberId),
-			errors.Is(p.Error, kafka.RebalanceInProgress), errors.Is(p.Error, kafka.FencedInstanceID):
-			return fmt.Errorf("commit: %w: %w", ErrNotOwner, p.Error)
-		case p.Error != nil:
-			return fmt.Errorf("commit: %w", p.Error)
+		case errors.Is(errs[i], ErrNotOwner):
+		case err != nil:
+			errs[i] = err
+		default:
+			for _, p := range resp.Topics[k.conn.Topic] {
+				if p.Partition == o.Partition {
+					errs[i] = commitError(p.Error)
+				}
+			}
 		}
-		return nil
 	}
-	return errors.New("commit: the broker did not answer for the partition")
+	return errs
+}
+
+func commitError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kafka.IllegalGeneration), errors.Is(err, kafka.UnknownMemberId),
+		errors.Is(err, kafka.RebalanceInProgress), errors.Is(err, kafka.FencedInstanceID):
+		return fmt.Errorf("commit: %w: %w", ErrNotOwner, err)
+	}
+	return fmt.Errorf("commit: %w", err)
+}
+
+// Refused reports whether an error of Commit says that the offset was not stored, and will not be.
+func Refused(err error) bool {
+	for _, answer := range []kafka.Error{kafka.NotCoordinatorForGroup, kafka.GroupLoadInProgress,
+		kafka.UnknownTopicOrPartition, kafka.OffsetMetadataTooLarge} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return errors.Is(err, ErrNotOwner)
 }

@@ -32,7 +32,7 @@ func (m *Membership) reportStrangers(joined *joingroup.Response, leader bool) {
 		}
 	}
 	text := ""
-	if len(topics) > 0 || joined.ProtocolName != stickyProtocol {
+	if len(topics) > 0 || !isSticky(joined.ProtocolName) {
 		text = fmt.Sprint(joined.ProtocolName, leader, ours, keys(topics))
 	}
 	if text == m.reported || text == "" && !leader {

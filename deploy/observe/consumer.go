@@ -97,7 +97,7 @@ func consumerInserts() row {
 		},
 		{
 			title: "Rows of an insert", unit: unitShort, span: 6,
-			normal: "events a second times the flush age, divided by partitions.",
+			normal: "events a second times the flush age, divided by partitions, or by 12 if there are more.",
 			act:    "Very small batches make many parts: lower --inserts-per-second or raise --flush-age.",
 			queries: []query{
 				prom(rate("", "sluice_consumer_batch_rows_sum", ofConsumer)+" / "+

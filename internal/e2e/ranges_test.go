@@ -55,6 +55,43 @@ func (p *pipeline) exactly(want int) {
 // small are flags for many small ranges, so that there are many moments to be killed in.
 var small = []string{"--batch-rows", "100", "--flush-age", "50ms", "--inserts-per-second", "1000"}
 
+// A way is how partitions insert: each on its own, or in blocks that they share.
+type way struct {
+	partitions int
+	each       int // events of a partition at a time
+	flags      []string
+}
+
+// ways are both, with small ranges. The partitions of one consumer share two blocks, or more and smaller ones with
+// sharedByFour.
+var (
+	ways = map[string]way{
+		"alone":  {partitions: 2, each: 500, flags: small},
+		"shared": {partitions: 8, each: 100, flags: []string{"--batch-rows", "2000", "--flush-age", "50ms", "--inserts-per-second", "40"}},
+	}
+	sharedByFour = []string{"--batch-rows", "2000", "--flush-age", "50ms", "--inserts-per-second", "80"}
+)
+
+// eachWay runs a scenario both ways.
+func eachWay(t *testing.T, scenario func(t *testing.T, w way)) {
+	t.Helper()
+	for name, w := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for the group to miss the dead
+			scenario(t, w)
+		})
+	}
+}
+
+// everywhere puts events on each partition, and returns how many.
+func (p *pipeline) everywhere(w way, each int) int {
+	p.t.Helper()
+	for partition := range w.partitions {
+		p.events(partition, each)
+	}
+	return w.partitions * each
+}
+
 // consumerThat starts a consumer that kills or stops itself when it comes to a point for the nth time.
 func (p *pipeline) consumerThat(crashpoint string, flags ...string) *program {
 	p.t.Helper()
@@ -67,31 +104,32 @@ func TestCrashPoints(t *testing.T) {
 	t.Parallel()
 	for _, point := range points {
 		t.Run(point, func(t *testing.T) {
-			t.Parallel() // most of it is waiting for the group to miss the dead
-			p := newPipelineThatKills(t, 2)
-			produced := 0
-			for range *crashes {
-				for partition := range 2 {
-					n := 500 + rand.IntN(500)
-					p.events(partition, n)
-					produced += n
-				}
-				c := p.consumerThat(fmt.Sprintf("%s:%d", point, 1+rand.IntN(3)), small...)
-				p.within(2*time.Minute, "the crash", func() bool {
-					select {
-					case <-c.done:
-						return true
-					default:
-						p.events(rand.IntN(2), 1) // there is always something more to do
-						produced++
-						return false
-					}
-				})
-			}
-			p.startConsumer(small...)
-			p.exactly(produced)
+			t.Parallel()
+			eachWay(t, func(t *testing.T, w way) { crashAt(t, point, w) })
 		})
 	}
+}
+
+func crashAt(t *testing.T, point string, w way) {
+	t.Helper()
+	p := newPipelineThatKills(t, w.partitions)
+	produced := 0
+	for range *crashes {
+		produced += p.everywhere(w, w.each+rand.IntN(w.each))
+		c := p.consumerThat(fmt.Sprintf("%s:%d", point, 1+rand.IntN(w.partitions+1)), w.flags...)
+		p.within(2*time.Minute, "the crash", func() bool {
+			select {
+			case <-c.done:
+				return true
+			default:
+				p.events(rand.IntN(w.partitions), 1) // there is always something more to do
+				produced++
+				return false
+			}
+		})
+	}
+	p.startConsumer(w.flags...)
+	p.exactly(produced)
 }
 
 // TestZombies: the consumer is stopped at each point for longer than the group waits for it, another takes over and finishes, and
@@ -101,71 +139,85 @@ func TestZombies(t *testing.T) {
 	for _, point := range points {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
-			p := newPipelineThatKills(t, 1)
-			p.events(0, 2000)
-			zombie := p.consumerThat(point+":3:STOP", small...)
-			stopped := func() bool {
-				out, err := exec.Command("ps", "-o", "stat=", "-p", fmt.Sprint(zombie.cmd.Process.Pid)).Output()
-				return err == nil && strings.HasPrefix(string(out), "T")
-			}
-			p.eventually("the consumer stopped", stopped)
-			p.startConsumer(small...)
-			p.exactly(2000)
-			if err := zombie.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-				t.Fatal(err)
-			}
-			zombie.says(`msg="(partition was taken over|partitions assigned|the last commit was not taken.*)".*`)
-			p.events(0, 500)
-			p.exactly(2500)
+			eachWay(t, func(t *testing.T, w way) { stopAt(t, point, w) })
 		})
 	}
+}
+
+func stopAt(t *testing.T, point string, w way) {
+	t.Helper()
+	p := newPipelineThatKills(t, w.partitions)
+	produced := p.everywhere(w, 2*w.each)
+	zombie := p.consumerThat(point+":3:STOP", w.flags...)
+	stopped := func() bool {
+		out, err := exec.Command("ps", "-o", "stat=", "-p", fmt.Sprint(zombie.cmd.Process.Pid)).Output()
+		return err == nil && strings.HasPrefix(string(out), "T")
+	}
+	p.eventually("the consumer stopped", func() bool {
+		if stopped() {
+			return true
+		}
+		p.events(rand.IntN(w.partitions), 1)
+		produced++
+		return false
+	})
+	p.startConsumer(w.flags...)
+	p.exactly(produced)
+	if err := zombie.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	zombie.says(`msg="(partition was taken over|partitions assigned|the last commit was not taken.*)".*`)
+	produced += p.everywhere(w, w.each)
+	p.exactly(produced)
 }
 
 // TestLostAnswers: ClickHouse has the rows and the consumer never hears of it.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	p := newPipelineThatKills(t, 2)
-	between := newCutter(t, engineOfKillers(t).TCPAddr())
-	c := p.consumerThat("never:0", append([]string{"--clickhouse-dsn", "clickhouse://" + between.addr() + "/" + p.name}, small...)...)
-	c.says(`msg="partitions assigned"`)
-	produced := 0
-	for range 15 {
-		between.arm()
-		for partition := range 2 {
-			p.events(partition, 150)
-			produced += 150
+	eachWay(t, func(t *testing.T, w way) {
+		p := newPipelineThatKills(t, w.partitions)
+		between := newCutter(t, engineOfKillers(t).TCPAddr())
+		c := p.consumerThat("never:0", append([]string{"--clickhouse-dsn", "clickhouse://" + between.addr() + "/" + p.name}, w.flags...)...)
+		c.says(`msg="partitions assigned"`)
+		produced := 0
+		for range 15 {
+			between.arm()
+			produced += p.everywhere(w, 150)
+			p.eventually("an answer was cut off", func() bool { return !between.armed.Load() })
 		}
-		p.eventually("an answer was cut off", func() bool { return !between.armed.Load() })
-	}
-	p.exactly(produced)
-	if between.cuts.Load() < 15 {
-		t.Errorf("%d answers were cut off", between.cuts.Load())
-	}
+		p.exactly(produced)
+		if between.cuts.Load() < 15 {
+			t.Errorf("%d answers were cut off", between.cuts.Load())
+		}
+	})
 }
 
 // TestRebalanceStorm: consumers come and go every few seconds, some of them killed.
 func TestRebalanceStorm(t *testing.T) {
 	t.Parallel()
-	p := newPipelineThatKills(t, 4)
-	produced := 0
-	running := []*program{p.consumerThat("never:0", small...)}
-	for round := range 6 {
-		for partition := range 4 {
-			p.events(partition, 400)
-			produced += 400
+	eachWay(t, func(t *testing.T, w way) {
+		p := newPipelineThatKills(t, w.partitions)
+		produced := 0
+		running := []*program{p.consumerThat("never:0", w.flags...)}
+		flags := [][]string{w.flags, w.flags, w.flags}
+		if w.partitions > 4 { // who shares with whom changes each time
+			flags = [][]string{sharedByFour, small, w.flags}
 		}
-		c := p.consumerThat("never:0", small...)
-		c.says(`msg="partitions assigned"`)
-		running = append(running, c)
-		first := running[0]
-		running = running[1:]
-		if round == 2 {
-			first.kill()
-		} else if code := first.term(); code != 0 {
-			t.Fatalf("a consumer ended with %d", code)
+		for round := range 6 {
+			produced += p.everywhere(w, 400)
+			c := p.consumerThat("never:0", flags[round%3]...)
+			c.says(`msg="partitions assigned"`)
+			running = append(running, c)
+			first := running[0]
+			running = running[1:]
+			if round == 2 {
+				first.kill()
+			} else if code := first.term(); code != 0 {
+				t.Fatalf("a consumer ended with %d", code)
+			}
 		}
-	}
-	p.exactly(produced)
+		p.exactly(produced)
+	})
 }
 
 // TestTopicMadeAnew: a topic is deleted and made again under its name, so that its offsets begin again. New events are not taken for
@@ -274,18 +326,20 @@ func (p *pipeline) deadLetter() map[string]string {
 // TestEngineKilledDuringInserts: ClickHouse is killed again and again while there are inserts under way.
 func TestEngineKilledDuringInserts(t *testing.T) {
 	t.Parallel()
+	eachWay(t, killEngineDuringInserts)
+}
+
+func killEngineDuringInserts(t *testing.T, w way) {
+	t.Helper()
 	cfg := engineIn(filepath.Join(t.TempDir(), "clickhouse"), "127.0.0.1:0", "127.0.0.1:0")
 	cfg.Restart = true
 	engine := startEngine(t, cfg)
-	p := newPipelineOn(t, 2, engine.TCPAddr())
-	p.startConsumer(small...)
+	p := newPipelineOn(t, w.partitions, engine.TCPAddr())
+	p.startConsumer(w.flags...)
 	produced := 0
 	for range 4 {
-		for partition := range 2 {
-			p.events(partition, 2000)
-			produced += 2000
-		}
-		floor := p.tryScalar("SELECT count() FROM events_raw") + uint64(rand.IntN(2000))
+		produced += p.everywhere(w, 4*w.each)
+		floor := p.tryScalar("SELECT count() FROM events_raw") + uint64(rand.IntN(2*w.each))
 		p.eventually("inserts under way", func() bool { return p.tryScalar("SELECT count() FROM events_raw") >= floor })
 		old := engine.PID()
 		kill(t, old)

@@ -28,7 +28,7 @@ var groups = []Group{
 	{"Kafka", []string{"kafka-", "partition-by"}},
 	{"ClickHouse", []string{"clickhouse-", "retention", "project-retention", "outcomes-retention"}},
 	{"Access to ClickHouse", []string{"grants", "analysts", "role-prefix", "replace-grants", "analyst-"}},
-	{"Batches", []string{"batch-", "buffer-bytes", "flush-age", "inserts-per-second"}},
+	{"Batches", []string{"batch-", "block-partitions", "buffer-bytes", "flush-age", "inserts-per-second"}},
 	{"Events", []string{"max-event-age", "redact-", "sample"}},
 	{"Tracing", []string{"otel-", "otlp-", "trace-", "tracing-"}},
 	{"Admin port and shutdown", []string{"admin-addr", "consumer-admin-addr", "console-", "drain-"}},

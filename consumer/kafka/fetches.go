@@ -1,0 +1,321 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"sluice/internal/backoff"
+	"sluice/internal/recordbatch"
+)
+
+const (
+	// fetchGap is the shortest time between two requests to one broker. What arrives in it is read by the second one.
+	fetchGap = 10 * time.Millisecond
+	// partWait is how long the broker may hold a request if partitions of it are missing, because they still deal with
+	// what they have read.
+	partWait = 50 * time.Millisecond
+	// leadersAge is how long it is believed who leads which partition. A leader that has changed says so.
+	leadersAge = time.Second
+)
+
+// Fetches reads the partitions of one member with one request at a time for each broker, so that requests, connections
+// and the memory for answers grow with the brokers and not with the partitions. A partition that is far behind reads on
+// its own, so that it keeps nobody waiting. It is safe for concurrent use.
+//
+// There is no goroutine of its own: one of the partitions that wait makes the requests for all, until its own is
+// answered.
+type Fetches struct {
+	*Client
+
+	look    sync.Mutex // held while leaders is read
+	mu      sync.Mutex
+	leaders map[int]int // by partition
+	known   time.Time   // when leaders was read
+	brokers map[int]*fetchQueue
+	ends    map[int]ends // by partition: what the last answer said
+}
+
+// fetchQueue is what is wanted from one broker. Fetches guards it, but for the turn.
+type fetchQueue struct {
+	turn    chan struct{} // has one item while one of the partitions makes the requests
+	waiting []*wanted
+	asked   time.Time // when the last request was sent; whoever has the turn uses it
+}
+
+// wanted is one partition's.
+type wanted struct {
+	question
+
+	until  time.Time
+	answer chan fetched
+}
+
+type fetched struct {
+	answer *Answer
+	err    error
+}
+
+type ends struct{ highWatermark, lastStable, logStart int64 }
+
+// FetchTogether returns what reads the partitions of a member.
+func (k *Client) FetchTogether() *Fetches {
+	return &Fetches{Client: k, brokers: map[int]*fetchQueue{}, ends: map[int]ends{}}
+}
+
+// Fetch is Client.Fetch, together with the other partitions of the same leader. A partition that is behind, or that is
+// being fetched already, is fetched alone.
+func (f *Fetches) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error) {
+	if f.isBehind(partition, offset) {
+		return f.alone(ctx, partition, offset, wait)
+	}
+	leader, err := f.leader(ctx, partition)
+	if err != nil {
+		return nil, err
+	}
+	w := &wanted{question{int32(partition), offset}, time.Now().Add(wait), make(chan fetched, 1)}
+	q := f.enqueue(leader, w)
+	if q == nil {
+		return f.alone(ctx, partition, offset, wait)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case got := <-w.answer:
+		return got.answer, got.err
+	case q.turn <- struct{}{}:
+		got, ok := f.ask(ctx, leader, q, w)
+		<-q.turn
+		if ok {
+			return got.answer, got.err
+		}
+	case <-timer.C: // it was not asked: the request before it is still under way
+	case <-ctx.Done():
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q.waiting = slices.DeleteFunc(q.waiting, func(o *wanted) bool { return o == w })
+	select {
+	case got := <-w.answer:
+		return got.answer, got.err
+	default:
+	}
+	return f.nothingNew(w), ctx.Err()
+}
+
+// isBehind says that the last answer has left records on the topic.
+func (f *Fetches) isBehind(partition int, offset int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return offset < f.ends[partition].lastStable
+}
+
+func (f *Fetches) alone(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error) {
+	a, err := f.Client.Fetch(ctx, partition, offset, wait)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		delete(f.ends, partition)
+		return nil, err
+	}
+	f.ends[partition] = ends{a.HighWatermark, a.LastStable, a.LogStart}
+	return a, nil
+}
+
+func (f *Fetches) enqueue(leader int, w *wanted) *fetchQueue {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q := f.brokers[leader]
+	if q == nil {
+		q = &fetchQueue{turn: make(chan struct{}, 1)}
+		f.brokers[leader] = q
+	}
+	if slices.ContainsFunc(q.waiting, func(o *wanted) bool { return o.partition == w.partition }) {
+		return nil
+	}
+	q.waiting = append(q.waiting, w)
+	return q
+}
+
+func noRecords(func(*recordbatch.Record, error) bool) {}
+
+// nothingNew is the answer without records, with what is known of the partition's ends.
+func (f *Fetches) nothingNew(w *wanted) *Answer {
+	e, ok := f.ends[int(w.partition)]
+	if !ok {
+		e = ends{highWatermark: w.offset, lastStable: w.offset}
+	}
+	return &Answer{
+		HighWatermark: max(e.highWatermark, w.offset), LastStable: max(e.lastStable, w.offset), LogStart: e.logStart,
+		Records: noRecords,
+	}
+}
+
+// ask makes requests until a partition's own is answered, or ctx ended.
+func (f *Fetches) ask(ctx context.Context, leader int, q *fetchQueue, own *wanted) (fetched, bool) {
+	for {
+		select {
+		case got := <-own.answer:
+			return got, true
+		default:
+		}
+		if !backoff.Sleep(ctx, fetchGap-time.Since(q.asked)) {
+			return fetched{}, false
+		}
+		f.mu.Lock()
+		all := slices.Clone(q.waiting)
+		wait := f.holdFor(leader, all)
+		f.mu.Unlock()
+		if len(all) == 0 {
+			continue // own is answered
+		}
+		q.asked = time.Now()
+		if err := f.request(ctx, q, all, wait); err != nil && ctx.Err() == nil {
+			f.mu.Lock()
+			f.known = time.Time{}
+			f.mu.Unlock()
+			for _, w := range all {
+				f.reply(q, w, nil, err)
+			}
+		}
+		if ctx.Err() != nil {
+			return fetched{}, false
+		}
+		f.replyLate(q, all)
+	}
+}
+
+// holdFor is how long the broker may hold a request for some of its partitions.
+func (f *Fetches) holdFor(leader int, all []*wanted) time.Duration {
+	most := 500 * time.Millisecond
+	led := 0
+	for partition := range f.ends {
+		if f.leaders[partition] == leader {
+			led++
+		}
+	}
+	if len(all) < led {
+		most = partWait
+	}
+	for _, w := range all {
+		most = min(most, time.Until(w.until))
+	}
+	return max(0, most)
+}
+
+// reply answers a partition.
+func (f *Fetches) reply(q *fetchQueue, w *wanted, a *Answer, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.Index(q.waiting, w)
+	if i < 0 {
+		return // it does not wait any more
+	}
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	w.answer <- fetched{a, err}
+}
+
+// replyLate answers the partitions whose time is up without records.
+func (f *Fetches) replyLate(q *fetchQueue, all []*wanted) {
+	for _, w := range all {
+		if time.Until(w.until) <= 0 {
+			f.mu.Lock()
+			a := f.nothingNew(w)
+			f.mu.Unlock()
+			f.reply(q, w, a, nil)
+		}
+	}
+}
+
+// request fetches once, and answers the partitions that there is something for. An error is of the request as a whole.
+func (f *Fetches) request(ctx context.Context, q *fetchQueue, all []*wanted, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
+	defer cancel()
+	raw := f.rawFetch()
+	byID, questions := make(map[int32]*wanted, len(all)), make([]question, len(all))
+	for i, w := range all {
+		byID[w.partition], questions[i] = w, w.question
+	}
+	raw.ask(f.conn.Topic, wait, questions...)
+	if _, err := f.transport.RoundTrip(ctx, f.client.Addr, raw); err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	defer f.fetches.Put(raw)
+	r, n, err := raw.answer.open()
+	if err == nil && raw.answer.code != 0 {
+		err = raw.answer.code
+	}
+	if err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	for range n {
+		id, a := raw.answer.partition(&r)
+		if r.Short {
+			return fmt.Errorf("fetch: %w", errShortAnswer)
+		}
+		if w := byID[id]; w != nil {
+			f.take(q, w, a, &raw.answer)
+		}
+	}
+	return nil
+}
+
+// take gives a partition what an answer has for it. Its records are copied, because the answer's memory is used again.
+func (f *Fetches) take(q *fetchQueue, w *wanted, a *Answer, from *rawAnswer) {
+	f.mu.Lock()
+	if from.code == 0 {
+		f.ends[int(w.partition)] = ends{a.HighWatermark, a.LastStable, a.LogStart}
+	} else {
+		f.known = time.Time{}
+	}
+	f.mu.Unlock()
+	if from.code == 0 && len(from.records) == 0 {
+		return
+	}
+	own := f.rawFetch()
+	own.answer.code = from.code
+	own.answer.bytes = append(own.answer.bytes[:0], from.records...)
+	own.answer.records = own.answer.bytes
+	own.answer.aborted = append(own.answer.aborted[:0], from.aborted...)
+	answer, err := f.answered(own, a, nil, w.offset)
+	f.reply(q, w, answer, err)
+}
+
+// leader is the broker that leads a partition, as the transport knows it.
+func (f *Fetches) leader(ctx context.Context, partition int) (int, error) {
+	if id, fresh := f.knownLeader(partition); fresh {
+		return id, nil
+	}
+	f.look.Lock()
+	defer f.look.Unlock()
+	if id, fresh := f.knownLeader(partition); fresh { // somebody else has read it
+		return id, nil
+	}
+	all, err := f.partitionsOf(ctx, []string{f.conn.Topic})
+	if err != nil {
+		return 0, err
+	}
+	leaders := make(map[int]int, len(all))
+	for _, p := range all {
+		leaders[p.ID] = p.Leader.ID
+	}
+	f.mu.Lock()
+	f.leaders, f.known = leaders, time.Now()
+	f.mu.Unlock()
+	id, ok := leaders[partition]
+	if !ok {
+		return 0, fmt.Errorf("fetch: partition %d: %w", partition, kafka.UnknownTopicOrPartition)
+	}
+	return id, nil
+}
+
+func (f *Fetches) knownLeader(partition int) (id int, fresh bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	id, ok := f.leaders[partition]
+	return id, ok && time.Since(f.known) < leadersAge
+}
