@@ -17,10 +17,10 @@ import (
 //	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags [, lost] [, shared]
 //	part  = kind, length, bytes; of kind 1: epoch + 1 or 0, topic id; of kind 2: gaps, see gaps.go
 //
-// All numbers except the hash, the id of a shared block and the checksum are varints. A reader skips parts that it does not know. The length in
-// front of a range lets a reader skip what a newer writer has added to the range. So old and new consumers of one group
-// can take over from each other. The version goes up only if an old reader would go wrong. An old reader of a new version knows no
-// ranges: it asks the table about all rows, and loses nothing.
+// All numbers except the hash, the id of a shared block and the checksum are varints. A reader skips parts that it does
+// not know. The length in front of a range lets a reader skip what a newer writer has added to the range. So old and new
+// consumers of one group can take over from each other. The version goes up only if an old reader would go wrong. An old
+// reader of a new version knows no ranges: it asks the table about all rows, and loses nothing.
 const (
 	metadataPrefix = "sluice/1:"
 	// maxMetadata is the most that brokers store by default, in bytes.

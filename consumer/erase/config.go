@@ -26,8 +26,8 @@ type Config struct {
 	Cluster string `name:"clickhouse-cluster" placeholder:"NAME" help:"ClickHouse cluster, as the consumers'."`
 
 	Doubt     settings.Duration `name:"resend-window" default:"24h" help:"How long clients may send an event again. For this time after the erasure, events of the erased are dropped that do not tell when they happened: they may be resends. At most 365d; 0s: none are."`
-	Gateways  []string          `name:"gateways" placeholder:"HOST:PORT,…" help:"Admin ports of the gateways, to look at what waits in their spools. A name may stand for many."`
-	Consumers []string          `name:"consumers" placeholder:"HOST:PORT,…" help:"Admin ports of the consumers, to make sure that each of them heeds erasures. A name may stand for many."`
+	Gateways  []string          `name:"gateway-addrs" placeholder:"HOST:PORT,…" help:"Admin ports of the gateways, to look at what waits in their spools. A name may stand for many."`
+	Consumers []string          `name:"consumer-addrs" placeholder:"HOST:PORT,…" help:"Admin ports of the consumers, to make sure that each of them heeds erasures. A name may stand for many."`
 }
 
 const (
@@ -59,10 +59,10 @@ func (c Config) Check() error {
 		fault("--resend-window: 0s to 365d, in whole seconds")
 	}
 	if err := scrape.Check(c.Gateways); err != nil {
-		fault("--gateways: %w", err)
+		fault("--gateway-addrs: %w", err)
 	}
 	if err := scrape.Check(c.Consumers); err != nil {
-		fault("--consumers: %w", err)
+		fault("--consumer-addrs: %w", err)
 	}
 	if err := c.clickHouse().Check(); err != nil {
 		faults = append(faults, err)

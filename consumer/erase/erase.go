@@ -158,11 +158,11 @@ func (e *Eraser) askConsumers(ctx context.Context) error {
 		const metric = "sluice_consumer_erasures"
 		switch {
 		case a.Err != nil:
-			return fmt.Errorf("--consumers: %s: %w", a.Address, a.Err)
+			return fmt.Errorf("--consumer-addrs: %s: %w", a.Address, a.Err)
 		case !a.Reading.Has(metric):
-			return fmt.Errorf("--consumers: %s does not know of erasures: upgrade it first", a.Address)
+			return fmt.Errorf("--consumer-addrs: %s does not know of erasures: upgrade it first", a.Address)
 		case a.Reading.Gauge(metric) < 0:
-			return fmt.Errorf("--consumers: %s may not read the erasures: grant its user SELECT on %s.erasures",
+			return fmt.Errorf("--consumer-addrs: %s may not read the erasures: grant its user SELECT on %s.erasures",
 				a.Address, e.db.name)
 		}
 	}

@@ -229,8 +229,8 @@ func TestCheckSettings(t *testing.T) {
 		"longest window":    {func(c *Config) { c.Doubt = settings.Duration(longestDoubt) }, ""},
 		"long window":       {func(c *Config) { c.Doubt = settings.Duration(longestDoubt + time.Second) }, "--resend-window"},
 		"window of a half":  {func(c *Config) { c.Doubt = settings.Duration(time.Second / 2) }, "--resend-window"},
-		"gateway":           {func(c *Config) { c.Gateways = []string{"x"} }, "--gateways"},
-		"consumer":          {func(c *Config) { c.Consumers = []string{"x"} }, "--consumers"},
+		"gateway":           {func(c *Config) { c.Gateways = []string{"x"} }, "--gateway-addrs"},
+		"consumer":          {func(c *Config) { c.Consumers = []string{"x"} }, "--consumer-addrs"},
 		"clickhouse":        {func(c *Config) { c.DSN = "x" }, "--clickhouse-dsn"},
 		"cluster with odds": {func(c *Config) { c.Cluster = "a'b" }, "--clickhouse-cluster"},
 	} {

@@ -45,7 +45,7 @@ func (e *Eraser) noteRest(ctx context.Context, marks []erasure.Mark, r *Receipt)
 func (e *Eraser) noteSpools(ctx context.Context, r *Receipt) {
 	if len(e.Gateways) == 0 {
 		r.remains(PlaceOther, nil, "the spools of gateways", "events that Kafka has not taken yet",
-			"not looked at: name the gateways with --gateways, or rewrite a stopped gateway's spool with --rewrite-spool")
+			"not looked at: name the gateways with --gateway-addrs, or rewrite a stopped gateway's spool with --rewrite-spool")
 		return
 	}
 	for _, s := range askGateways(ctx, e.Gateways) {
