@@ -83,7 +83,8 @@ bench: ## edge and consumer against their ceilings and rivals in pairs, and micr
 	$(GO) test ./gateway -run '^$$' -bench SlowBroker -benchtime 1x -timeout $(TEST_TIMEOUT)
 	$(GO) test ./gateway -run '^$$' -bench Projects -benchtime 1x -timeout $(TEST_TIMEOUT)
 	$(GO) test ./internal/e2e -run '^$$' -bench Freshness -benchtime 1x -timeout $(TEST_TIMEOUT)
-	$(GO) test ./consumer/schema/questions -run '^$$' -bench Questions -benchtime 1x -timeout 2h
+	$(GO) test ./internal/e2e -run '^$$' -bench 'Plan$$' -benchtime 1x -timeout $(TEST_TIMEOUT)
+	$(GO) test ./consumer/schema/questions -run '^$$' -bench Questions -benchtime 1x -timeout 2h -v
 	$(GO) test ./consumer -run '^$$' -bench 'Consumer$$' -benchtime 1x -timeout 3h -args -consumer.rows $(BENCHROWS)
 	$(GO) test -run '^$$' -bench 'Decode|Encode|Split|Fingerprint|Headers' -benchmem -timeout $(TEST_TIMEOUT) ./internal/event ./internal/recordbatch
 

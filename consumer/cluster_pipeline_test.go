@@ -8,6 +8,7 @@ import (
 
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/erased"
 )
 
 // A partition at work over two shards, both of which fail again and again: every record is a row, once.
@@ -18,7 +19,7 @@ func TestClusterPartition(t *testing.T) {
 	for n, d := range servers {
 		shards = append(shards, []clickhouse.Config{{DSN: "http://" + ways[n].Addr + "/" + d.Name}})
 	}
-	c, err := clickhouse.NewSharded(clickhouse.Config{Cluster: "two", Quorum: "auto"}, slog.New(slog.DiscardHandler), shards)
+	c, err := clickhouse.NewSharded(clickhouse.Config{Cluster: "two", Quorum: "auto", DSN: servers[0].Native()}, slog.New(slog.DiscardHandler), shards)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,8 @@ func TestClusterPartition(t *testing.T) {
 	ways[1].Plan(clickhousetest.NoFault, clickhousetest.AnswerLost, clickhousetest.Lost, clickhousetest.NoFault, clickhousetest.ReadOnly, clickhousetest.AnswerLost)
 	w := newWorker(t, func(w *worker) {
 		w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
-		w.partition.table, w.table, w.tokenDurable = c, memory, true
+		around, _ := erased.Around(c, w.log)
+		w.partition.table, w.table, w.tokenDurable = around, memory, true
 	})
 	w.startUnbubbled()
 	waitUntil(t, "the commit", func() bool { return topic.at() == n })
@@ -62,7 +64,8 @@ func TestClusterPartition(t *testing.T) {
 	memory.rows[n] = 1
 	next := newWorker(t, func(w *worker) {
 		w.topic, w.kafka, w.offsets, w.deadLetters = topic, topic, topic, topic
-		w.partition.table, w.table, w.tokenDurable = c, memory, true
+		around, _ := erased.Around(c, w.log)
+		w.partition.table, w.table, w.tokenDurable = around, memory, true
 	})
 	next.startUnbubbled()
 	waitUntil(t, "the next commit", func() bool { return topic.at() == n+1 })

@@ -16,6 +16,7 @@ import (
 	"sluice/consumer/budget"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/counts"
+	"sluice/consumer/erased"
 	"sluice/consumer/kafka"
 	"sluice/consumer/observed"
 	"sluice/consumer/shared"
@@ -91,11 +92,12 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 		return nil, err
 	}
 	c := &Consumer{cfg: cfg, deps: deps, timing: timing, log: deps.Log, kafka: client, owned: map[int]*partition{}}
-	c.table, c.budget = clickhouse.New(cfg.Store.ClickHouse, deps.Log), budget.New(cfg.BufferBytes)
+	table, erasures := erased.Around(clickhouse.New(cfg.Store.ClickHouse, deps.Log), deps.Log)
+	c.table, c.budget = table, budget.New(cfg.BufferBytes)
 	c.turns = budget.NewTurns(max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
-	for _, m := range collectors {
+	for _, m := range append(collectors, erasures) {
 		if err := deps.Metrics.Register(m); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

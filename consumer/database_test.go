@@ -7,6 +7,7 @@ import (
 
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/erased"
 	"sluice/consumer/rows"
 	"sluice/consumer/schema"
 	"sluice/internal/recordbatch"
@@ -44,7 +45,8 @@ func (d *database) store(dsn string) schema.Config {
 // table is the table of a store, until the test ends.
 func tableOf(t testing.TB, store schema.Config) closingTable {
 	t.Helper()
-	table := clickhouse.New(store.ClickHouse, slog.New(slog.DiscardHandler))
+	log := slog.New(slog.DiscardHandler)
+	table, _ := erased.Around(clickhouse.New(store.ClickHouse, log), log)
 	t.Cleanup(table.Close)
 	return table
 }

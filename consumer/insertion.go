@@ -32,7 +32,7 @@ func (p *partition) insertLoop(life, work context.Context, loop loop) {
 	for b := range p.recorded {
 		if life.Err() == nil { // else the insert is the next owner's
 			i := p.newInsertion(b, loop)
-			b.inserted = i.writeDeadLetters(work) && i.run(work) && i.writeOutcomes(work)
+			b.inserted = i.writeDeadLetters(work) && i.run(work) && i.countErased() && i.writeOutcomes(work)
 			i.blocked.end()
 			i.endTrace()
 		}
@@ -197,7 +197,7 @@ func (i *insertion) accepted(block *rows.Block, a shared.Answer) {
 	p.accepted.Add(1)
 	i.evidence.accepted()
 	i.blocked.end()
-	n := block.Rows()
+	n := block.Rows() - len(p.table.Erased(block))
 	p.metrics.rows.Add(float64(n))
 	if a.Counts {
 		p.size.Fits(a.Bytes)

@@ -476,6 +476,8 @@ func (m *memoryTable) count(offset int64) int {
 	return m.rows[offset]
 }
 
+func (m *memoryTable) Erased(*rows.Block) []int32 { return nil }
+
 func (m *memoryTable) Highest(_ context.Context, topic string, partition int, from int64) (int64, error) {
 	if topic != "events" || partition != 0 {
 		m.t.Errorf("highest of %s %d", topic, partition)

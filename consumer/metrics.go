@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/consumer/counts"
+	"sluice/consumer/erased"
 	"sluice/consumer/lag"
 	"sluice/consumer/step"
 	"sluice/internal/event"
@@ -123,5 +124,6 @@ func (m *metrics) begin(steps []step.Step) {
 	for _, s := range steps {
 		m.dropped.WithLabelValues(s.Name)
 	}
+	m.dropped.WithLabelValues(erased.Step)
 	m.insertErrors.WithLabelValues("network") // ClickHouse's codes are no closed set
 }

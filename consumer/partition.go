@@ -45,6 +45,8 @@ type table interface {
 	Highest(ctx context.Context, topic string, partition int, from int64) (int64, error)
 	// Held is how many offsets from one to another, both included, have a row.
 	Held(ctx context.Context, topic string, partition int, from, to int64) (int64, error)
+	// Erased lists the rows of b, ascending, that Insert holds back and Missing leaves out: see package erased.
+	Erased(b *rows.Block) []int32
 }
 
 // closingTable is a table with connections to close.

@@ -85,7 +85,7 @@ func TestMetricNames(t *testing.T) {
 	m.begin(step.New(Config{Sample: 0.5, RedactKeys: []string{"password"}}.steps()))
 	m.lags.Of("events", 0).Ends(0)
 	for name, series := range map[string]int{
-		"lag_records": 1, "lag_seconds": 1, "rows_inserted_total": 1, "dead_letters_total": len(event.DeadReasons()), "dropped_total": 2,
+		"lag_records": 1, "lag_seconds": 1, "rows_inserted_total": 1, "dead_letters_total": len(event.DeadReasons()), "dropped_total": 3,
 		"insert_duration_seconds": 1, "batch_rows": 1, "insert_errors_total": 1, "rebalances_total": 1, "offset_gaps_total": 1, "blocked": 4,
 		"buffered_bytes": 1, "end_to_end_seconds": 1, "assigned_partitions": 1, "topic_partitions": 1,
 		"late_rows_total": 1,

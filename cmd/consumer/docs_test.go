@@ -17,7 +17,9 @@ func TestDocsSettings(t *testing.T) {
 	program := docs.Model(t, &cli{}, vars)
 	file, kafka := docs.Model(t, &settings.File{}), docs.Model(t, &kafkaconn.Config{}, vars)
 	migrate := docs.Command(t, program, "migrate")
-	docs.Section(t, "settings.md", "consumer", docs.SettingsTable(docs.Flags(program, file, kafka, docs.Model(t, &tracing.Config{}), migrate)))
+	columns := docs.Command(t, program, "columns")
+	docs.Section(t, "settings.md", "consumer", docs.SettingsTable(docs.Flags(program, file, kafka, docs.Model(t, &tracing.Config{}), migrate, columns)))
+	docs.Section(t, "settings.md", "consumer-columns", docs.SettingsTable(docs.Flags(columns)))
 	docs.Section(t, "settings.md", "consumer-migrate", docs.SettingsTable(docs.Flags(migrate)))
 }
 

@@ -8,12 +8,14 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"sluice/consumer/clickhouse"
-	"sluice/consumer/schema"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"sluice/consumer"
+	"sluice/consumer/clickhouse"
+	"sluice/consumer/grants"
+	"sluice/consumer/schema"
 	"sluice/internal/admin"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/process"
@@ -35,6 +37,7 @@ type cli struct {
 
 	Run     struct{}   `cmd:"" default:"1" help:"Consume events. This is the default command."`
 	Migrate migrateCmd `cmd:"" help:"Create the database and migrate its schema. Safe to repeat."`
+	Columns columnsCmd `cmd:"" help:"Add columns to events whose values come from the payload, list them, remove them."`
 	Check   struct{}   `cmd:"" help:"Check the settings, print every fault, and exit: 0 without a fault. Connects to neither Kafka nor ClickHouse."`
 	Health  struct{}   `cmd:"" help:"Ask the admin port of the running consumer whether it is ready, and exit: 0 if ready."`
 }
@@ -43,8 +46,11 @@ type migrateCmd struct {
 	DryRun           bool `name:"dry-run" help:"Print the statements without running them: those for this server, or for an empty one if it is unreachable." xor:"how"`
 	Cloud            bool `name:"cloud" help:"With --dry-run: print the statements for an empty ClickHouse Cloud. Without --dry-run, the program detects ClickHouse Cloud."`
 	Status           bool `name:"status" help:"Print for each object whether it is there, missing, different or pending; exit 1 unless all are there." xor:"how"`
-	ShortenRetention bool `name:"shorten-retention" help:"Allow a shorter --retention than before. This removes all older events at once."`
+	ShortenRetention bool `name:"shorten-retention" help:"Allow a retention that is shorter than before, for any project or for the counts. This removes what is older at once."`
 	ReplaceViews     bool `name:"replace-views" help:"Replace Sluice's views whose query was changed."`
+
+	Grants bool `name:"grants" help:"Also make the access that the consumer and analysts need: roles, row policies, limits."`
+	grants.Config
 }
 
 var vars = kong.Vars{
@@ -65,7 +71,9 @@ func run(ctx context.Context, src settings.Source) error {
 	if err != nil {
 		return err
 	}
-	switch parsed.Command() {
+	switch command, _, _ := strings.Cut(parsed.Command(), " "); command {
+	case "columns":
+		return c.Columns.run(ctx, parsed.Command(), c.Store.ClickHouse, src.Stdout, src.Stderr)
 	case "migrate":
 		return migrate(ctx, c, src.Stdout)
 	case "check":
@@ -78,7 +86,8 @@ func run(ctx context.Context, src settings.Source) error {
 }
 
 func check(c cli, out io.Writer) error {
-	if err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), c.Trace.Check(), c.Trace.CheckFiles()); err != nil {
+	if err := errors.Join(c.Config.Check(), c.Kafka.Check(), c.Kafka.CheckFiles(), c.Process.Check(), c.Trace.Check(),
+		c.Trace.CheckFiles()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(out, "no faults in the settings")
@@ -86,7 +95,7 @@ func check(c cli, out io.Writer) error {
 }
 
 func migrate(ctx context.Context, c cli, out io.Writer) error {
-	if err := c.Store.Check(); err != nil {
+	if err := errors.Join(c.Store.Check(), c.Migrate.Config.Check(c.Migrate.Grants)); err != nil {
 		return err
 	}
 	if c.Migrate.Cloud && !c.Migrate.DryRun {
@@ -94,13 +103,31 @@ func migrate(ctx context.Context, c cli, out io.Writer) error {
 	}
 	m := schema.NewMigrator(c.Store, out)
 	m.May = schema.Permissions{ShortenRetention: c.Migrate.ShortenRetention, ReplaceViews: c.Migrate.ReplaceViews}
+	g := grants.NewManager(c.Migrate.Config, c.Store.ClickHouse, out)
 	switch {
 	case c.Migrate.DryRun:
-		return m.DryRun(ctx, c.Migrate.Cloud)
+		dry := func(ctx context.Context) error { return g.DryRun(ctx, c.Migrate.Cloud) }
+		return c.Migrate.both(ctx, m.DryRun(ctx, c.Migrate.Cloud), schema.ErrLeft, dry)
 	case c.Migrate.Status:
-		return m.Status(ctx)
+		return c.Migrate.both(ctx, m.Status(ctx), schema.ErrPending, g.Status)
 	default:
-		return m.Apply(ctx)
+		return c.Migrate.both(ctx, m.Apply(ctx), schema.ErrLeft, g.Apply)
+	}
+}
+
+// both goes on with the access after the schema, if that is wanted. err is what became of the schema. The access does
+// not depend on what an error like mild reports.
+func (c migrateCmd) both(ctx context.Context, err, mild error, access func(context.Context) error) error {
+	if !c.Grants || err != nil && !errors.Is(err, mild) {
+		return err
+	}
+	switch second := access(ctx); {
+	case second == nil:
+		return err
+	case err == nil:
+		return second
+	default:
+		return fmt.Errorf("%w; %w", err, second)
 	}
 }
 

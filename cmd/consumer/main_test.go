@@ -36,6 +36,21 @@ func TestWrongSettings(t *testing.T) {
 		"negative retention":       {args: []string{"migrate", "--retention=-90d"}, want: []string{"--retention"}},
 		"retention, no unit":       {args: []string{"migrate", "--retention=90"}, want: []string{"--retention", "90d"}},
 		"retention beyond 2106":    {args: []string{"migrate", "--retention=36500d"}, want: []string{"--retention", "at most 18250d"}},
+		"project without a time":   {args: []string{"migrate", "--project-retention=shop"}, want: []string{"--project-retention: entry 1 is not PROJECT=TIME"}},
+		"project's short time":     {args: []string{"migrate", "--project-retention=shop=1h"}, want: []string{"--project-retention: shop: at least 1d"}},
+		"project's time, variable": {env: []string{"SLUICE_PROJECT_RETENTION=shop=7"}, want: []string{"--project-retention: shop: 7 has no unit"}},
+		"counts' short time":       {args: []string{"migrate", "--outcomes-retention=1h"}, want: []string{"--outcomes-retention: at least 1d"}},
+		"column of no type":        {args: []string{"columns", "add", "plan", "Text", "from", "a"}, want: []string{`unknown type "Text"`, "LowCardinality(String)"}},
+		"column of ours":           {args: []string{"columns", "add", "level", "String", "from", "a"}, want: []string{"level", "my_level"}},
+		"column from nowhere":      {args: []string{"columns", "add", "plan", "String", "from", "a..b"}, want: []string{"a key is missing", "byte 2"}},
+		"column without from":      {args: []string{"columns", "add", "plan", "String", "of", "a"}, want: []string{"add NAME TYPE from PATH"}},
+		"column without a path":    {args: []string{"columns", "add", "plan", "String", "from"}, want: []string{"<path>"}},
+		"column, dry and JSON":     {args: []string{"columns", "add", "plan", "String", "from", "a", "--dry-run", "--json"}, want: []string{"--dry-run", "--json"}},
+		"no name to remove":        {args: []string{"columns", "remove"}, want: []string{"<name>"}},
+		"columns of nobody": {
+			args: []string{"columns", "list", "--clickhouse-dsn=clickhouse://u:hunter2@" + testcommand.Nobody(t) + "/x"},
+			want: []string{"clickhouse at 127.0.0.1:", "connection refused", "--clickhouse-dsn"},
+		},
 		"permission, no migration": {args: []string{"--shorten-retention"}, want: []string{"--shorten-retention"}},
 		"no DSN":                   {args: []string{"--clickhouse-dsn=clickhouse://u:hunter2@"}, want: []string{"--clickhouse-dsn", "clickhouse://user:password@host"}},
 		"not a DSN":                {args: []string{"--clickhouse-dsn=u:hunter2@host:9000"}, want: []string{"--clickhouse-dsn"}},
@@ -90,4 +105,49 @@ func TestDryRunForOthers(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, out, "ON CLUSTER")
 	require.NotContains(t, out, "fsync_after_insert =")
+}
+
+func TestDryRunOfGrants(t *testing.T) {
+	server := "--clickhouse-dsn=clickhouse://u:hunter2@" + testcommand.Nobody(t) + "/other"
+	dry := func(args []string, env ...string) string {
+		t.Helper()
+		out, err := try(t, append([]string{"migrate", "--dry-run", server}, args...), env...)
+		require.NoError(t, err)
+		require.NotContains(t, out, "hunter2")
+		return out
+	}
+	require.NotContains(t, dry(nil), "CREATE ROLE", "only on demand")
+	flags := dry([]string{"--grants", "--analysts=shop=shop,checkout", "--analysts=all=*", "--analyst-max-time=30s"})
+	for _, want := range []string{
+		"CREATE VIEW IF NOT EXISTS events", "CREATE ROLE IF NOT EXISTS ingest;", "CREATE ROLE IF NOT EXISTS analyst_all;",
+		"ON other.events_raw USING project_id IN ('checkout', 'shop') AS PERMISSIVE TO analyst_shop;",
+		"max_execution_time = 30 MIN 1 MAX 35 CHANGEABLE_IN_READONLY", "GRANT SELECT ON other.events TO analyst;",
+	} {
+		require.Contains(t, flags, want)
+	}
+	require.Less(t, strings.Index(flags, "CREATE VIEW"), strings.Index(flags, "CREATE ROLE"), "the schema comes first")
+	require.Equal(t, flags, dry(nil, "SLUICE_GRANTS=true", "SLUICE_ANALYSTS=shop=shop,checkout;all=*", "SLUICE_ANALYST_MAX_TIME=30s"))
+	file := filepath.Join(t.TempDir(), "consumer.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("grants: true\nanalysts: [\"shop=shop,checkout\", \"all=*\"]\nanalyst-max-time: 30s\n"), 0o600))
+	require.Equal(t, flags, dry([]string{"--config=" + file}))
+	cluster := dry([]string{"--grants", "--clickhouse-cluster=prod"})
+	require.Contains(t, cluster, "GRANT ON CLUSTER 'prod' INSERT, SELECT ON other.events_local TO ingest;")
+	require.Contains(t, cluster, "ON CLUSTER 'prod' ON other.events_local USING 0 AS PERMISSIVE TO analyst;")
+
+	for _, tc := range []struct{ flag, want string }{
+		{"--analysts=shop=shop", "need --grants"}, {"--analysts=shop", "--analysts"}, {"--role-prefix=1", "--role-prefix"},
+		{"--analyst-max-time=999ms", "--analyst-max-time"}, {"--analyst-max-time=25h", "--analyst-max-time"},
+		{"--analyst-max-memory=104857599", "--analyst-max-memory"}, {"--analyst-max-queries=0", "--analyst-max-queries"},
+		{"--analyst-max-rows-read=-1", "--analyst-max-rows-read"}, {"--analyst-max-result-rows=x", "--analyst-max-result-rows"},
+	} {
+		args := []string{"migrate", "--dry-run", server, tc.flag}
+		if tc.want != "need --grants" {
+			args = append(args, "--grants")
+		}
+		_, err := try(t, args)
+		require.ErrorContains(t, err, tc.want, tc.flag)
+	}
+	for _, good := range []string{"--analyst-max-time=1s", "--analyst-max-time=1d", "--analyst-max-memory=104857600", "--analyst-max-queries=1"} {
+		require.NotEmpty(t, dry([]string{"--grants", good}), good)
+	}
 }

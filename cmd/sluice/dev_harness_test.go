@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"sluice/internal/embedded"
+	"sluice/internal/plan/measure"
 	"sluice/internal/settings"
 	"sluice/internal/testcommand"
 )
@@ -33,6 +34,7 @@ var engine struct {
 
 func TestMain(m *testing.M) {
 	embedded.Main()
+	measure.Main(planParts)
 	testcommand.AsProgram(main)
 	code := m.Run()
 	if engine.stop != nil {

@@ -29,9 +29,18 @@ func TestDocsSettings(t *testing.T) {
 	}{}, vars)
 	dev := docs.Flags(docs.Command(t, program, "dev"), kafka, services)
 	docs.Section(t, "settings.md", "sluice-dev", docs.SettingsTable(dev))
-	for _, command := range []string{"load", "topics", "dead", "offsets", "audit", "keys"} {
+	for _, command := range []string{"load", "topics", "dead", "offsets", "audit", "erase", "plan", "keys"} {
 		own := docs.Flags(docs.Command(t, program, command), kafka)
 		docs.Section(t, "settings.md", "sluice-"+command, docs.SettingsTable(own))
+	}
+}
+
+// The tables of performance.md are what the program prints.
+func TestDocsPlan(t *testing.T) {
+	for _, size := range []string{"200", "1400"} {
+		text, err := try(t, []string{"plan", "--table", "--event-bytes", size})
+		require.NoError(t, err)
+		docs.Section(t, "performance.md", "plan-"+size, text)
 	}
 }
 

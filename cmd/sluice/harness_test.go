@@ -8,7 +8,7 @@ import (
 
 var underTest = testcommand.Program{
 	Name: "sluice", Description: description, Settings: &cli{}, Vars: vars, Run: run,
-	Commands: []string{"dev", "load", "topics apply", "dead list", "dead replay --all", "keys new"},
+	Commands: []string{"dev", "load", "topics apply", "dead list", "dead replay --all", "plan", "keys new"},
 	EnumLine: "sluice dev --log-format",
 }
 

@@ -12,12 +12,13 @@ import (
 
 	"sluice/internal/embedded"
 	"sluice/internal/kafkaconn"
+	"sluice/internal/plan/measure"
 	"sluice/internal/process"
 	"sluice/internal/settings"
 )
 
 const description = "Operates Sluice: runs the whole pipeline on one machine, " +
-	"sends load and proves its arrival, creates topics and keys, replays dead letters."
+	"sends load and proves its arrival, creates topics and keys, replays dead letters, plans capacity."
 
 // cli holds the commands. Each setting can be a flag, an environment variable (SLUICE_ and the flag in capitals, _ for
 // -) or a line of the --config file, in this order of precedence.
@@ -29,6 +30,8 @@ type cli struct {
 	Dead    deadCmd    `cmd:"" help:"List, show and replay dead letters: records that could not become rows."`
 	Offsets offsetsCmd `cmd:"" help:"Show how far the consumers are, or set them back so that records are read again."`
 	Audit   auditCmd   `cmd:"" help:"Check that every record on the topic is a row, a dead letter, dropped, counted as lost, or waits; name those that are not. Exit 1 if there are any, 2 if that cannot be checked."`
+	Erase   eraseCmd   `cmd:"" help:"Erase a user's or a project's events for good, and print what is gone and what remains where until when."`
+	Plan    planCmd    `cmd:"" help:"Reckon what a load takes: partitions, gateways, consumers, ClickHouse shards, disk, network, memory and cost. --measure takes the figures on this machine."`
 	Keys    keysCmd    `cmd:"" help:"Create project keys and their digests for the projects file."`
 }
 
@@ -43,7 +46,8 @@ var vars = kong.Vars{
 }
 
 func main() {
-	embedded.Main() // never returns in the process of the ClickHouse engine
+	embedded.Main()         // never returns in the process of the ClickHouse engine
+	measure.Main(planParts) // nor in the processes of sluice plan --measure
 	process.Main("sluice", func(ctx context.Context) error { return run(ctx, settings.Process()) })
 }
 
@@ -70,6 +74,10 @@ func run(ctx context.Context, src settings.Source) error {
 		return c.Offsets.run(ctx, parsed.Command(), src.Stdout, src.Stderr)
 	case "audit":
 		return c.Audit.run(ctx, src.Stdout, src.Stderr)
+	case "erase":
+		return c.Erase.run(ctx, os.Stdin, src.Stdout, src.Stderr)
+	case "plan":
+		return c.Plan.run(ctx, src.Stdout, src.Stderr)
 	case "keys":
 		return c.Keys.run(parsed.Command(), os.Stdin, src.Stdout)
 	default:

@@ -21,6 +21,8 @@ type Account struct {
 	DeadLetters int64 `json:"dead_letters"`
 	// Counts are records of gateways with counts for sluice.outcomes, which has them.
 	Counts int64 `json:"gateway_counts"`
+	// Erased are events of projects and users that `sluice erase` has erased.
+	Erased int64 `json:"erased"`
 	// Dropped are events that a processing step dropped and counted.
 	Dropped int64 `json:"dropped"`
 	// Expired are older than the table keeps rows.

@@ -60,9 +60,15 @@ func (p *pass) judge(ctx context.Context, all []suspect, but *allowance) error {
 		return err
 	}
 	rest = slices.DeleteFunc(rest, func(s suspect) bool {
+		if s.erased {
+			account.Erased++
+		}
+		return s.erased
+	})
+	rest = slices.DeleteFunc(rest, func(s suspect) bool {
 		key := dropKey{s.dead.Project, s.dead.Protocol, s.dead.Minute}
 		switch {
-		case p.expired(s.received):
+		case p.expired(s):
 			account.Expired++
 		case but != nil && but.dropped > 0:
 			account.Dropped++
@@ -97,7 +103,7 @@ func (p *pass) withoutCounts(ctx context.Context, all []suspect) (rest []suspect
 			lacks := func(r outcome.Row) bool {
 				n := r.Events
 				r.Events = 0
-				return there[r] < n
+				return there[r] < n && !p.erasures.WholeProject(r.Project, time.Unix(r.Minute, 0))
 			}
 			if len(s.counts) > 0 && !slices.ContainsFunc(s.counts, lacks) {
 				p.account.Counts++
@@ -169,10 +175,14 @@ func (p *pass) withoutDead(ctx context.Context, all []suspect) ([]suspect, error
 	}), nil
 }
 
-// expired reports whether the table's retention has removed the rows of a time, or may be doing so now.
-func (p *pass) expired(received time.Time) bool {
+// expired reports whether the table's retention has removed the row of a record, or may be doing so now.
+func (p *pass) expired(s suspect) bool {
 	const slack = time.Hour // ClickHouse removes rows when it merges them, and at the insert
-	return p.retention > 0 && time.Since(received) > p.retention-min(slack, p.retention/24)
+	if p.retention == nil {
+		return false
+	}
+	keeps := p.retention.Of(s.Project)
+	return time.Since(s.received) > keeps-min(slack, keeps/24)
 }
 
 // doubtful remembers some of the records that may have been dropped, or may be those that are missing in their range.

@@ -83,6 +83,7 @@ var fates = []fate{
 	{"merged", "MERGED", func(a *Account) *int64 { return &a.Merged }},
 	{"dead_letter", "DEAD", func(a *Account) *int64 { return &a.DeadLetters }},
 	{"gateway_counts", "COUNTS", func(a *Account) *int64 { return &a.Counts }},
+	{"erased", "ERASED", func(a *Account) *int64 { return &a.Erased }},
 	{"dropped", "DROPPED", func(a *Account) *int64 { return &a.Dropped }},
 	{"expired", "EXPIRED", func(a *Account) *int64 { return &a.Expired }},
 	{"gap", "GAPS", func(a *Account) *int64 { return &a.Gaps }},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/consumer/erased"
 	"sluice/internal/outcome"
 )
 
@@ -31,14 +32,18 @@ type dropKey struct {
 // longestSpooled is how long before its record an event may have been received, by the minute it is counted in.
 const longestSpooled = 25 * time.Hour
 
-// dropped reads what steps dropped since a time, of a topic.
-func (d *database) dropped(ctx context.Context, topic string, since time.Time) (drops, error) {
+// dropped reads what steps dropped since a time, of a topic. Without erased it leaves out events that the consumer held
+// back because they are erased: their records say so themselves.
+func (d *database) dropped(ctx context.Context, topic string, since time.Time, withoutErased bool) (drops, error) {
 	out := drops{within: map[int][]allowance{}, elsewhere: map[dropKey]int64{}}
 	query := "SELECT source, project_id, protocol, toInt64(toUnixTimestamp(minute)), toInt64(sum(n)) FROM " +
 		"(SELECT source, toString(project_id) AS project_id, toString(protocol) AS protocol, minute, reason, max(events) AS n " +
 		"FROM {db}.outcomes_raw WHERE outcome = 'filtered'"
 	if !since.IsZero() {
 		query += fmt.Sprintf(" AND minute >= toDateTime(%d, 'UTC')", max(0, since.Add(-longestSpooled).Unix()))
+	}
+	if withoutErased {
+		query += " AND reason != '" + erased.Step + "'"
 	}
 	query += " GROUP BY ALL) GROUP BY ALL"
 	err := d.ask(ctx, query, func(r *sql.Rows) error {

@@ -11,6 +11,8 @@ import (
 
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
+	"sluice/consumer/retention"
+	"sluice/internal/erasure"
 	"sluice/internal/outcome"
 )
 
@@ -18,7 +20,8 @@ import (
 type audit struct {
 	*Auditor
 
-	retention time.Duration // of the table; 0: for ever, or unknown
+	retention *retention.Policy // of the table; nil: for ever, or unknown
+	erasures  *erasure.List
 	drops     drops
 	elsewhere map[dropKey]int64 // of drops, what was not used up yet
 	letters   map[deadPlace]bool
@@ -77,7 +80,7 @@ func (a *audit) boundsOf(ctx context.Context, partition int) (bounds, error) {
 	}
 	b.head, b.gaps = head, delivery.DecodeGaps(head, metadata)
 	if head > b.start {
-		b.since, err = newReader(a.topic, a.report.Topic).oldest(ctx, partition, b.start)
+		b.since, err = newReader(a.topic, a.report.Topic, nil).oldest(ctx, partition, b.start)
 		if errors.Is(err, errRemoved) {
 			err = nil // the topic begins later now; what is removed is counted as such
 		}
@@ -92,7 +95,7 @@ const clockSlack = time.Hour
 func (a *audit) newPass(b bounds) *pass {
 	head := max(b.head, b.start)
 	p := &pass{
-		audit: a, partition: b.partition, gone: b.start, reader: newReader(a.topic, a.report.Topic),
+		audit: a, partition: b.partition, gone: b.start, reader: newReader(a.topic, a.report.Topic, a.erasures),
 		place: place{topic: a.report.Topic, partition: b.partition, first: b.start, end: head},
 	}
 	if !b.since.IsZero() {
@@ -161,11 +164,17 @@ func (p *pass) inside(all []allowance) (out []allowance) {
 // walk goes through all offsets without a row.
 func (p *pass) walk(ctx context.Context) error {
 	missing := int64(0)
+	var loose []span // outside of all allowances: they are looked up together, because each look has its own costs
 	runs := p.db.withoutRow(ctx, p.place, p.notFull, &p.account.Doubled)
 	err := divide(runs, p.allowed, func(but *allowance, spans []span) error {
 		missing += lengthOf(spans)
 		if but == nil {
-			return p.lookUp(ctx, spans, nil)
+			if loose = append(loose, spans...); lengthOf(loose) < lookUpAtATime {
+				return nil
+			}
+			err := p.lookUp(ctx, loose, nil)
+			loose = loose[:0]
+			return err
 		}
 		if but.first >= p.place.first && lengthOf(spans) == but.least+but.gap {
 			p.account.Dropped += but.least
@@ -180,6 +189,9 @@ func (p *pass) walk(ctx context.Context) error {
 		}
 		return err
 	})
+	if err == nil {
+		err = p.lookUp(ctx, loose, nil)
+	}
 	p.account.Rows += p.place.end - p.place.first - missing
 	return err
 }

@@ -19,7 +19,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 }
 
 // optional are columns that are printed only where a partition has such records.
-var optional = map[string]bool{"COUNTS": true, "EXPIRED": true, "UNCHECKED": true}
+var optional = map[string]bool{"COUNTS": true, "ERASED": true, "EXPIRED": true, "UNCHECKED": true}
 
 // WriteText prints the report as a table, and the verdict.
 func (r *Report) WriteText(w io.Writer) error {

@@ -10,6 +10,7 @@ import (
 	"sluice/consumer/kafka"
 	"sluice/consumer/rowbuilder"
 	"sluice/internal/backoff"
+	"sluice/internal/erasure"
 	"sluice/internal/event"
 	"sluice/internal/format"
 	"sluice/internal/outcome"
@@ -24,6 +25,7 @@ type suspect struct {
 	received time.Time
 	dead     outcome.Row   // how its dead letter is counted
 	counts   []outcome.Row // what a gateway counted; nil for another record
+	erased   bool
 }
 
 // reader reads single records of a partition.
@@ -32,10 +34,13 @@ type reader struct {
 	name    string
 	decoder event.Decoder
 	event   event.Event
+	erased  *erasedReader
 }
 
-func newReader(from topic, name string) *reader {
-	return &reader{topic: from, name: name, decoder: event.Decoder{Formats: format.All()}}
+func newReader(from topic, name string, erasures *erasure.List) *reader {
+	return &reader{
+		topic: from, name: name, decoder: event.Decoder{Formats: format.All()}, erased: newErasedReader(erasures),
+	}
 }
 
 const (
@@ -152,5 +157,6 @@ func (r *reader) suspect(partition int, record *recordbatch.Record) suspect {
 	letter := kafka.NewDeadLetter(record, "", "")
 	dead.Dead(r.name, partition, &letter)
 	s.dead = dead.Rows(counts.Range{}, "")[0]
+	s.erased = r.erased.covers(s.Project, s.received, record)
 	return s
 }

@@ -167,10 +167,13 @@ func (a *audit) begin(ctx context.Context) (partitions []bounds, err error) {
 	if !known {
 		oldest = time.Time{}
 	}
-	if a.retention, _, err = a.db.retention(ctx); err != nil {
+	if a.retention, err = a.db.retention(ctx); err != nil {
 		return nil, err
 	}
-	a.drops, err = a.db.dropped(ctx, a.report.Topic, oldest)
+	if err := a.readErasures(ctx); err != nil {
+		return nil, err
+	}
+	a.drops, err = a.db.dropped(ctx, a.report.Topic, oldest, a.erasures != nil)
 	if errors.Is(err, errNoTable) {
 		a.warn("the table outcomes_raw is missing (run `consumer migrate`): " +
 			"events that a step dropped count as unaccounted")

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"sluice/consumer/clickhouse"
-	"sluice/consumer/schema"
+	"sluice/consumer/retention"
 )
 
 const (
@@ -60,8 +60,12 @@ func (d *database) ask(ctx context.Context, query string, scan func(*sql.Rows) e
 	return nil
 }
 
-// errNoTable says that a table is missing.
-var errNoTable = errors.New("the table is missing")
+var (
+	// errNoTable says that a table is missing.
+	errNoTable = errors.New("the table is missing")
+	// errMayNot says that the user lacks a right.
+	errMayNot = errors.New("the user may not read the table")
+)
 
 // explain says what to do about an error that a wrong setting causes.
 func (d *database) explain(err error) error {
@@ -73,7 +77,7 @@ func (d *database) explain(err error) error {
 	case 60, 81:
 		return fmt.Errorf("%w: %s; run `consumer migrate`, or check --clickhouse-dsn", errNoTable, text)
 	case 497, 516:
-		return fmt.Errorf("ask ClickHouse: %s; the user needs SELECT on %s.*: check --clickhouse-dsn", text, d.name)
+		return fmt.Errorf("%w: %s; the user needs SELECT on %s.*: check --clickhouse-dsn", errMayNot, text, d.name)
 	}
 	return fmt.Errorf("ask ClickHouse: %s", text)
 }
@@ -257,16 +261,18 @@ func (d *database) stored(ctx context.Context, ids []identity) (map[identity]boo
 	return there, err
 }
 
-// retention returns for how long the table keeps rows after their receipt. It is not ok if that is for ever, or if the
+// retention returns for how long the table keeps rows after their receipt. It is nil if that is for ever, or if the
 // table's TTL says something else.
-func (d *database) retention(ctx context.Context) (keeps time.Duration, ok bool, err error) {
+func (d *database) retention(ctx context.Context) (keeps *retention.Policy, err error) {
 	query := fmt.Sprintf("SELECT engine_full FROM system.tables WHERE database = '{db}' AND name IN ('%s', '%s') "+
 		"AND engine != 'Distributed'", clickhouse.TableName, clickhouse.LocalTable)
 	err = d.ask(ctx, query, func(r *sql.Rows) error {
 		var engine string
 		err := r.Scan(&engine)
-		keeps, ok = schema.RetentionOf(engine)
+		if p, ok := retention.OfEngine(engine); ok {
+			keeps = &p
+		}
 		return err
 	})
-	return keeps, ok, err
+	return keeps, err
 }

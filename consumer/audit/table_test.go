@@ -12,6 +12,7 @@ import (
 
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/retention"
 	"sluice/internal/kafkaconn"
 	"sluice/internal/outcome"
 )
@@ -126,12 +127,32 @@ func TestStored(t *testing.T) {
 		})
 		require.NoError(t, err)
 		assert.Equal(t, map[identity]bool{good: true}, there)
-		keeps, ok, err := db.retention(t.Context())
+		keeps, err := db.retention(t.Context())
 		require.NoError(t, err)
-		if ok {
-			assert.Equal(t, 90*24*time.Hour, keeps)
+		if keeps != nil {
+			assert.Equal(t, retention.Policy{All: 90 * 24 * time.Hour}, *keeps)
 		}
 	})
+}
+
+// TestExpired: what is too old for its own project is accounted for.
+func TestExpired(t *testing.T) {
+	const day = 24 * time.Hour
+	p := &pass{audit: &audit{retention: &retention.Policy{All: 90 * day, Projects: map[string]time.Duration{"brief": day, "long": 900 * day}}}}
+	for _, c := range []struct {
+		project string
+		age     time.Duration
+		want    bool
+	}{
+		{"demo", 89 * day, false}, {"demo", 91 * day, true}, {"brief", 22 * time.Hour, false}, {"brief", 25 * time.Hour, true},
+		{"long", 91 * day, false}, {"long", 901 * day, true},
+	} {
+		s := suspect{received: time.Now().Add(-c.age)}
+		s.Project = c.project
+		assert.Equal(t, c.want, p.expired(s), "%v", c)
+	}
+	p.retention = nil
+	assert.False(t, p.expired(suspect{}))
 }
 
 // TestOutcomes: what was dropped is read by partition and range, and written twice counts once; a dead letter and a
@@ -151,11 +172,11 @@ func TestOutcomes(t *testing.T) {
 		write(outcome.Filtered, outcome.SourceOf("dropped/as it was"), 3)
 		at.Topic = "another"
 		write(outcome.Filtered, outcome.SourceOfRange(at, "token"), 9)
-		got, err := db.dropped(t.Context(), "events", minute)
+		got, err := db.dropped(t.Context(), "events", minute, false)
 		require.NoError(t, err)
 		assert.Equal(t, map[int][]allowance{2: {{span: span{100, 199}, dropped: 7}}}, got.within)
 		assert.Equal(t, map[dropKey]int64{{"demo", "native", minute.Unix()}: 3}, got.elsewhere)
-		got, err = db.dropped(t.Context(), "events", minute.Add(longestSpooled+time.Minute))
+		got, err = db.dropped(t.Context(), "events", minute.Add(longestSpooled+time.Minute), false)
 		require.NoError(t, err)
 		assert.Empty(t, got.within, "of before the oldest record")
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -47,6 +48,12 @@ func (d discovery) ask(ctx context.Context, query string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A profile may cache answers. ClickHouse refuses questions to system tables then.
+	opts.Settings = maps.Clone(opts.Settings)
+	if opts.Settings == nil {
+		opts.Settings = clickhouse.Settings{}
+	}
+	opts.Settings["use_query_cache"] = 0
 	db := OpenDB(opts, "") // the server's default: no database has to exist
 	defer db.Close()       //nolint:errcheck // nothing is pending
 	late, end := afterGrace(ctx)

@@ -103,7 +103,7 @@ func (t *Table) Insert(ctx context.Context, b *rows.Block, token string) error {
 
 // Missing lists the rows of b, ascending, that the table does not have: not with their offset and their event. On a
 // cluster a row is in where a quorum of one shard's replicas has it. A row that fewer replicas have is neither in nor
-// missing: Missing fails, and the caller asks again.
+// missing: Missing fails, and the caller asks again. A row that the table's retention has removed is not missing.
 //
 // All shards are asked for all rows, because a row may be on another shard than the weights of today say.
 func (t *Table) Missing(ctx context.Context, topic string, partition int, b *rows.Block) ([]int32, error) {
@@ -133,7 +133,7 @@ func (t *Table) Missing(ctx context.Context, topic string, partition int, b *row
 			missing = append(missing, int32(row)) // rows of one block
 		}
 	}
-	return missing, nil
+	return t.unexpired(ctx, b, missing)
 }
 
 // Highest returns the highest offset, at least from, that the table has of a partition. It returns -1 if there is none.

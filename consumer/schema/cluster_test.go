@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/retention"
 	"sluice/internal/settings"
 )
 
 // compared compares the schema of a cluster with a number of servers, from which something may be missing.
 func compared(t *testing.T, servers int, lack func(map[string][]found)) comparison {
 	t.Helper()
-	f := variant{Database: "db", Cluster: "c", TTL: ttlOf(defaultRetention)}
+	f := variant{Database: "db", Cluster: "c", TTL: retention.Policy{All: retention.Default}.TTL()}
 	texts, err := statements(f)
 	if err != nil {
 		t.Fatal(err)
@@ -74,26 +75,34 @@ func TestCompareServersOfACluster(t *testing.T) {
 // A server that joined gets the retention of the others. Servers that differ are reported, and made alike when a
 // retention is given.
 func TestRetentionOfACluster(t *testing.T) {
-	if got := newTTL([]string{"a", "b"}, new(settings.Duration(time.Hour))); got != "a" {
+	if got := (asked{all: new(time.Hour)}).newTTL([]string{"a", "b"}); got != "a" {
 		t.Errorf("a server that joined gets %s", got)
 	}
-	c := comparison{variant: variant{Cluster: "c"}}
-	have := []string{ttlOf(90 * day), ttlOf(30 * day)}
-	count := func(time.Duration) (loss, error) { return loss{rows: 7}, nil }
-	if err := c.retention(have, nil, false, count); err != nil || len(c.steps) > 0 || len(c.left()) != 1 {
+	differing := func() comparison {
+		c := comparison{variant: variant{Cluster: "c"}}
+		for _, d := range []time.Duration{90 * day, 30 * day} {
+			o := found{engine: "ReplicatedReplacingMergeTree", definition: definition{clauses: map[string]string{"TTL": ttlOf(d)}}}
+			c.objects = map[string][]found{"events_local": append(c.objects["events_local"], o)}
+		}
+		return c
+	}
+	count := func(string, string) (loss, error) { return loss{rows: 7}, nil }
+	c := differing()
+	if err := c.retention(asked{}, false, count); err != nil || len(c.steps) > 0 || len(c.left()) != 1 {
 		t.Errorf("not given: %v %v, error %v", c.findings, c.steps, err)
 	}
 	for d, want := range map[time.Duration]struct{ steps, refused bool }{
 		90 * day: {steps: true}, 91 * day: {steps: true}, 89 * day: {refused: true}, 30 * day: {refused: true},
 	} {
-		c := comparison{variant: variant{Cluster: "c"}}
-		err := c.retention(have, new(settings.Duration(d)), false, count)
+		c := differing()
+		err := c.retention(asked{all: new(d)}, false, count)
 		if err != nil || len(c.steps) > 0 != want.steps || (c.refused != "") != want.refused {
 			t.Errorf("%s: %v %v, error %v", d, c.findings, c.steps, err)
 		}
 	}
 	broken := errors.New("broken")
-	err := c.retention(have, new(settings.Duration(day)), true, func(time.Duration) (loss, error) { return loss{}, broken })
+	c = differing()
+	err := c.retention(asked{all: new(day)}, true, func(string, string) (loss, error) { return loss{}, broken })
 	if !errors.Is(err, broken) || len(c.steps) > 0 {
 		t.Errorf("what cannot be counted is removed: %v, error %v", c.steps, err)
 	}
@@ -128,7 +137,7 @@ func TestInventoryOfACluster(t *testing.T) {
 	if ttls := inv.ttls("events_local"); !slices.Equal(ttls, []string{"toDateTime(received_at) + toIntervalDay(1000)"}) {
 		t.Errorf("kept %v", ttls)
 	}
-	if l, err := lostBy(t.Context(), db, f, 150*day); err != nil || l.rows != 1 || l.bytes == 0 {
+	if l, err := lostBy(t.Context(), db, f, f.Table(), ttlOf(150*day)); err != nil || l.rows != 1 || l.bytes == 0 {
 		t.Errorf("lost %+v, error %v", l, err)
 	}
 }
@@ -194,7 +203,7 @@ func TestApplyToCluster(t *testing.T) {
 	store := storeAt("http://" + w.Addr + "/" + d.Name)
 	store.ClickHouse.Cluster = "two"
 	store.Retention = nil
-	objects := []string{"database " + d.Name, "table events_local", "table events_raw", "view events", "view issues", "view events_per_minute", "table outcomes_local", "table outcomes_raw", "view outcomes"}
+	objects := []string{"database " + d.Name, "table events_local", "table events_raw", "view events", "view issues", "view events_per_minute", "table outcomes_local", "table outcomes_raw", "view outcomes", "table erasures"}
 	if said, err := status(t, store); !errors.Is(err, ErrPending) || strings.Count(said, "missing") != len(objects) {
 		t.Errorf("before: %v\n%s", err, said)
 	}
@@ -235,7 +244,7 @@ func TestApplyToCluster(t *testing.T) {
 		}
 	}
 	d.Asks("SELECT name, engine FROM system.tables WHERE database = currentDatabase() ORDER BY name",
-		"events\tView\nevents_local\tReplacingMergeTree\nevents_per_minute\tView\nevents_raw\tDistributed\nissues\tView\noutcomes\tView\noutcomes_local\tReplacingMergeTree\noutcomes_raw\tDistributed")
+		"erasures\tMergeTree\nevents\tView\nevents_local\tReplacingMergeTree\nevents_per_minute\tView\nevents_raw\tDistributed\nissues\tView\noutcomes\tView\noutcomes_local\tReplacingMergeTree\noutcomes_raw\tDistributed")
 	store.Retention = new(settings.Duration(200 * 24 * time.Hour))
 	if said := apply(t, store); !strings.Contains(said, "events are kept for 200d") {
 		t.Errorf("a change of the retention says:\n%s", said)
@@ -243,7 +252,7 @@ func TestApplyToCluster(t *testing.T) {
 	if n := count("ALTER TABLE events_local ON CLUSTER 'two' MODIFY TTL"); n != 1 {
 		t.Errorf("%d changes of the retention", n)
 	}
-	d.Asks("SELECT countIf(engine_full LIKE '%toIntervalSecond(17280000)%') FROM system.tables WHERE database = currentDatabase() AND name = 'events_local'", "1")
+	d.Asks("SELECT countIf(engine_full LIKE '%toIntervalSecond(17366400)%') FROM system.tables WHERE database = currentDatabase() AND name = 'events_local'", "1")
 	store.Retention = new(settings.Duration(48 * time.Hour))
 	var out bytes.Buffer
 	if err := NewMigrator(store, &out).Apply(t.Context()); !errors.Is(err, ErrLeft) || !strings.Contains(err.Error(), "0 rows") {

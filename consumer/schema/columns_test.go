@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/columns/column"
 	"sluice/consumer/rows/rowstest"
 )
 
@@ -63,6 +64,18 @@ func TestColumns(t *testing.T) {
 		{"project_id", text}, {"minute", "DateTime('UTC')"}, {"protocol", text}, {"outcome", text}, {"reason", text}, {"events", "UInt64"}, {"category", text},
 	}) {
 		t.Errorf("outcomes has the columns\n%s", got)
+	}
+}
+
+// No custom column can have the name of a column of Sluice's, in this version or a later one: the names of today and
+// some of the fields of an event are reserved, and so is the prefix that a later name has.
+func TestNamesAreReserved(t *testing.T) {
+	d := clickhousetest.Migrated(t)
+	names := d.Ask("SELECT DISTINCT name FROM system.columns WHERE database = currentDatabase() " +
+		"AND table IN ('events', 'events_raw', 'issues', 'events_per_minute', 'outcomes') ORDER BY name")
+	for name := range strings.SplitSeq(names, "\n") {
+		require.True(t, column.Reserved(name),
+			"%s might be a custom column already: call it _%[1]s or sluice_%[1]s", name)
 	}
 }
 

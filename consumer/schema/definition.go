@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -28,9 +29,10 @@ type part struct {
 	comment      string // of a column: COMMENT with the quoted text, or nothing
 }
 
-// full is the part as it is written in a statement.
-func (p part) full() string {
-	return strings.Join(strings.Fields(quotedName(p.name)+" "+p.text+" "+p.defaultValue+" "+p.comment+" "+p.codec), " ")
+// Column is a column as it is written in a statement. The templates of the schema use it.
+func (p part) Column() string {
+	words := []string{quotedName(p.name), p.text, p.defaultValue, p.comment, p.codec}
+	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), " ")
 }
 
 // parseDefinition reads a CREATE statement in ClickHouse's own form.

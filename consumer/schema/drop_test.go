@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"sluice/consumer/clickhouse/clickhousetest"
 	"sluice/consumer/rows/rowstest"
 )
@@ -40,7 +42,7 @@ func TestMigrateMakesWhatWasDropped(t *testing.T) {
 		{[]string{"DROP VIEW events"}, []string{"view events"}, "3"},
 		{[]string{"DROP VIEW issues"}, []string{"view issues"}, "3"},
 		{[]string{"DROP VIEW events_per_minute"}, []string{"view events_per_minute"}, "3"},
-		{[]string{"DROP TABLE events_raw SYNC", "DROP VIEW events", "DROP VIEW issues", "DROP VIEW events_per_minute", "DROP TABLE outcomes_raw SYNC", "DROP VIEW outcomes"}, objects, "0"},
+		{[]string{"DROP TABLE events_raw SYNC", "DROP VIEW events", "DROP VIEW issues", "DROP VIEW events_per_minute", "DROP TABLE outcomes_raw SYNC", "DROP VIEW outcomes", "DROP TABLE erasures SYNC"}, objects, "0"},
 		{[]string{"ALTER TABLE events_raw DROP COLUMN message"}, []string{"column message of events_raw"}, "3"},
 		{[]string{"ALTER TABLE events_raw DROP COLUMN issue_id"}, []string{"column issue_id of events_raw"}, "3"},
 		{[]string{"ALTER TABLE events_raw DROP COLUMN inserted_at"}, []string{"column inserted_at of events_raw"}, "3"},
@@ -137,7 +139,8 @@ func TestMigrateLeavesWhatUsersAdded(t *testing.T) {
 		"CREATE TABLE other (a String) ENGINE = MergeTree ORDER BY a",
 		"CREATE MATERIALIZED VIEW fed TO other AS SELECT message AS a FROM events_raw",
 		"CREATE OR REPLACE VIEW events AS SELECT " + strings.TrimPrefix(d.Ask("SELECT extract(as_select, 'SELECT (.*) FROM') FROM system.tables WHERE database = currentDatabase() AND name = 'events'"), "SELECT ") +
-			", ip FROM events_raw FINAL SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1",
+			", ip FROM events_raw FINAL SETTINGS do_not_merge_across_partitions_select_final = 1, " +
+			"optimize_move_to_prewhere_if_final = 1, use_skip_indexes_if_final_exact_mode = 1",
 	} {
 		d.Ask(add)
 	}
@@ -279,21 +282,27 @@ func TestReplaceViews(t *testing.T) {
 }
 
 // Additional columns at the end of a view are no difference. A column in the middle, another table and a condition are.
-func TestExtends(t *testing.T) {
+func TestMoreColumns(t *testing.T) {
 	const wanted = "SELECT a, b AS c FROM t FINAL SETTINGS x = 1"
-	for have, want := range map[string]bool{
-		"SELECT a, b AS c, d FROM t FINAL SETTINGS x = 1":                           true,
-		"SELECT a, b AS c, f(d, e) AS g, h FROM t FINAL SETTINGS x = 1":             true,
-		"SELECT a, b AS c FROM t FINAL SETTINGS x = 1":                              false, // equal, and asked before
-		"SELECT a, d, b AS c FROM t FINAL SETTINGS x = 1":                           false,
-		"SELECT a, b AS c, d FROM t SETTINGS x = 1":                                 false,
-		"SELECT a, b AS c, d FROM u FINAL SETTINGS x = 1":                           false,
-		"SELECT a, b AS c, d FROM t FINAL WHERE d SETTINGS x = 1":                   false,
-		"SELECT a, b AS c, d FROM u UNION ALL SELECT 1 FROM t FINAL SETTINGS x = 1": false,
+	for have, want := range map[string][]string{
+		"SELECT a, b AS c FROM t FINAL SETTINGS x = 1":                  nil,
+		"SELECT a, b AS c, d FROM t FINAL SETTINGS x = 1":               {"d"},
+		"SELECT a, b AS c, f(d, e) AS g, h FROM t FINAL SETTINGS x = 1": {"f(d, e) AS g", "h"},
+		"SELECT a, b AS c, ', ' AS `x, y` FROM t FINAL SETTINGS x = 1":  {"', ' AS `x, y`"},
 	} {
-		if got := extends(have, wanted); got != want {
-			t.Errorf("%s: %v", have, got)
-		}
+		more, ok := moreColumns(have, wanted)
+		require.True(t, ok, have)
+		require.Equal(t, want, more, have)
+	}
+	for _, have := range []string{
+		"SELECT a, d, b AS c FROM t FINAL SETTINGS x = 1",
+		"SELECT a, b AS c, d FROM t SETTINGS x = 1",
+		"SELECT a, b AS c, d FROM u FINAL SETTINGS x = 1",
+		"SELECT a, b AS c, d FROM t FINAL WHERE d SETTINGS x = 1",
+		"SELECT a, b AS c, d FROM u UNION ALL SELECT 1 FROM t FINAL SETTINGS x = 1",
+	} {
+		_, ok := moreColumns(have, wanted)
+		require.False(t, ok, have)
 	}
 }
 

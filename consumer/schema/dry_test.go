@@ -44,7 +44,7 @@ func TestDryRunWithoutServer(t *testing.T) {
 		}
 		for _, want := range []string{
 			"-- The server was not asked", "CREATE DATABASE IF NOT EXISTS elsewhere;", "-- 0001_events_raw.sql", "CREATE TABLE IF NOT EXISTS events_raw\n",
-			"TTL toDateTime(received_at) + toIntervalSecond(172800)\n", "CREATE VIEW IF NOT EXISTS events\n(\n", "CREATE VIEW IF NOT EXISTS issues\n(\n", "CREATE VIEW IF NOT EXISTS events_per_minute\n(\n",
+			"TTL toStartOfDay(received_at) + toIntervalSecond(259200)\n", "CREATE VIEW IF NOT EXISTS events\n(\n", "CREATE VIEW IF NOT EXISTS issues\n(\n", "CREATE VIEW IF NOT EXISTS events_per_minute\n(\n",
 		} {
 			if !strings.Contains(said, want) {
 				t.Errorf("it does not contain %s:\n%s", want, said)
@@ -117,14 +117,14 @@ func TestDryRunOfAShorterRetention(t *testing.T) {
 	d := clickhousetest.New(t)
 	apply(t, keeping(d, 365*day))
 	received(d, 0, 100)
-	for may, want := range map[bool]string{false: "-- nothing to run\n", true: "ALTER TABLE events_raw MODIFY TTL toDateTime(received_at) + toIntervalSecond(2592000);"} {
+	for may, want := range map[bool]string{false: "-- nothing to run\n", true: "ALTER TABLE events_raw MODIFY TTL toStartOfDay(received_at) + toIntervalSecond(2678400);"} {
 		said, err := dry(t, keeping(d, 30*day), Permissions{ShortenRetention: may})
 		if errors.Is(err, ErrLeft) == may || !strings.Contains(said, want) || !strings.Contains(said, "-- pending  retention of events_raw: 30d is asked for, it is 365d; 1 row (") {
 			t.Errorf("error %v, said:\n%s", err, said)
 		}
 	}
 	d.Asks("SELECT count() FROM events", "2")
-	ttlIs(d, "toDateTime(received_at) + toIntervalSecond(31536000)")
+	ttlIs(d, ttlOf(365*day))
 }
 
 // A server that cannot be reached is reported in one sentence with the server and the setting, and without the

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"time"
 
 	"sluice/consumer/clickhouse"
 )
@@ -23,6 +22,7 @@ type Migrator struct {
 
 	cfg     Config
 	out     io.Writer
+	edit    ColumnEdit
 	inspect func(context.Context, *sql.DB, variant) (*serverInfo, error) // tests replace it
 }
 
@@ -183,7 +183,12 @@ func (m *Migrator) printAll(cloud bool) error {
 	if v.Cloud && v.Cluster != "" {
 		return errors.New("--cloud: ClickHouse Cloud replicates by itself, leave --clickhouse-cluster out")
 	}
-	v.TTL = newTTL(nil, m.cfg.Retention)
+	a, err := m.cfg.retention()
+	if err != nil {
+		return err
+	}
+	v.TTL = a.newTTL(nil)
+	v.OutcomesTTL = a.newOutcomesTTL(nil, v.TTL)
 	all, err := statements(v)
 	if err != nil {
 		return err
@@ -221,8 +226,14 @@ func (m *Migrator) plan(ctx context.Context, db *sql.DB, v variant) (migration, 
 	if err != nil {
 		return migration{}, err
 	}
-	have := inv.ttls(v.Table())
-	v.TTL = newTTL(have, m.cfg.Retention)
+	a, err := m.cfg.retention()
+	if err != nil {
+		return migration{}, err
+	}
+	v.TTL = a.newTTL(inv.ttls(v.Table()))
+	v.OutcomesTTL = a.newOutcomesTTL(inv.ttls(v.Outcomes()), v.TTL)
+	v.Custom = m.edit.custom(&inv, v)
+	v.Extra = viewColumns(v.Custom)
 	texts, err := statements(v)
 	if err != nil {
 		return migration{}, err
@@ -230,11 +241,12 @@ func (m *Migrator) plan(ctx context.Context, db *sql.DB, v variant) (migration, 
 	for i := range texts {
 		all[i].statement = texts[i]
 	}
-	c := comparison{variant: v, inventory: inv, replaceViews: m.May.ReplaceViews}
+	withCustom(all, v.Custom)
+	c := comparison{variant: v, inventory: inv, replaceViews: m.May.ReplaceViews, edit: m.edit}
 	c.compare(all)
-	lost := func(d time.Duration) (loss, error) { return lostBy(ctx, db, v, d) }
-	err = c.retention(have, m.cfg.Retention, m.May.ShortenRetention, lost)
-	c.countsRetention(inv.ttls(v.Outcomes()), m.cfg.Retention)
+	err = c.retention(a, m.May.ShortenRetention, func(table, ttl string) (loss, error) {
+		return lostBy(ctx, db, v, table, ttl)
+	})
 	return c.migration, err
 }
 

@@ -36,6 +36,7 @@ type change struct {
 	done      string // what is printed after the statement was run
 	file      string // of the schema, unless the statement is derived from one
 	server    bool   // it is run outside of the database, which does not exist yet
+	custom    bool   // it concerns custom columns alone
 }
 
 // migration is the result of a comparison.
@@ -81,6 +82,8 @@ type comparison struct {
 	variant
 	inventory
 	replaceViews bool
+	edit         ColumnEdit
+	drops        []change // of columns, the last table first
 }
 
 // compare compares all objects of the schema.
@@ -89,6 +92,9 @@ func (c *comparison) compare(all []wanted) {
 	c.presence(what, c.databases, change{statement: c.createDatabase(), done: "made " + what, server: true})
 	for _, w := range all {
 		c.object(w, c.objects[w.name])
+	}
+	for _, s := range slices.Backward(c.drops) { // a view, a Distributed table, its local table
+		c.do(s)
 	}
 }
 
@@ -136,24 +142,39 @@ func (c *comparison) object(w wanted, all []found) {
 	}
 }
 
-// view compares the query of a view. Additional columns at the end are no difference.
+// view compares the query of a view. Additional columns at the end are no difference. The view of events has the custom
+// columns there.
 func (c *comparison) view(w wanted, o found) {
-	have := c.unqualified(o.query)
-	if have == w.query {
+	what := "view " + w.name
+	more, ok := moreColumns(c.unqualified(o.query), w.query)
+	switch {
+	case ok && len(o.columns) != len(w.columns)+len(more): // it is not Sluice's
+	case ok && w.name == eventsView:
+		columns, same := c.extra(w, o, more)
+		if !same {
+			c.find(finding{state: stateMissing, what: "custom columns of " + what})
+			c.customView(w, columns)
+		} else if len(columns) == len(c.Custom) {
+			c.comments(w, o)
+		}
+		return
+	case ok && len(more) == 0:
 		c.comments(w, o)
 		return
-	}
-	if extends(have, w.query) {
+	case ok:
 		return
 	}
-	what := "view " + w.name
 	if !c.replaceViews {
 		c.find(finding{stateDiffers, what, "it has another query; `consumer migrate --replace-views` replaces it", true})
 		return
 	}
 	c.find(finding{state: statePending, what: what, detail: "it has another query and will be replaced"})
-	statement := strings.Replace(w.text, "CREATE VIEW IF NOT EXISTS ", "CREATE OR REPLACE VIEW ", 1)
-	c.do(change{statement: statement, done: "replaced " + what, file: w.file})
+	c.do(change{statement: replacing(w.text), done: "replaced " + what, file: w.file})
+}
+
+// replacing is the statement that makes a view in place of the one that is there.
+func replacing(create string) string {
+	return strings.Replace(create, "CREATE VIEW IF NOT EXISTS ", "CREATE OR REPLACE VIEW ", 1)
 }
 
 // unqualified removes the database's name from a query. ClickHouse puts the name before each table.
@@ -164,15 +185,4 @@ func (v variant) unqualified(query string) string {
 		}
 	}
 	return query
-}
-
-// extends reports whether a query is the wanted one with more columns at the end.
-func extends(have, wanted string) bool {
-	columns, rest, _ := strings.Cut(wanted, " FROM ")
-	more, ok := strings.CutPrefix(have, columns+", ")
-	if !ok {
-		return false
-	}
-	more, ok = strings.CutSuffix(more, " FROM "+rest)
-	return ok && !strings.Contains(more, " FROM ")
 }

@@ -4,98 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
-	"time"
 
 	"sluice/consumer/clickhouse"
-	"sluice/internal/settings"
+	"sluice/consumer/retention"
 )
-
-// The limits of --retention. ClickHouse counts a table's TTL in seconds of 32 bits, which end in 2106. A TTL beyond
-// that starts again in 1970, and ClickHouse would remove all rows at once.
-const (
-	defaultRetention = 90 * 24 * time.Hour // of a new table
-	minRetention     = 24 * time.Hour
-	maxRetention     = 18250 * 24 * time.Hour
-)
-
-// checkRetention reports a retention that cannot be set. Nil keeps what the table has.
-func checkRetention(asked *settings.Duration) error {
-	if asked == nil {
-		return nil
-	}
-	if d := time.Duration(*asked); d < minRetention || d > maxRetention || d%time.Second != 0 {
-		return fmt.Errorf("--retention: at least %s and at most %s, in whole seconds; "+
-			"leave it out to keep what the table has",
-			days(minRetention), days(maxRetention))
-	}
-	return nil
-}
-
-// days writes a duration as the setting is written.
-func days(d time.Duration) string {
-	if d%(24*time.Hour) == 0 {
-		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
-	}
-	return d.String()
-}
-
-// ttlOf is the TTL that keeps rows for a duration after their receipt.
-func ttlOf(d time.Duration) string {
-	return fmt.Sprintf("toDateTime(received_at) + toIntervalSecond(%d)", int64(d.Seconds()))
-}
-
-// outcomesTTL is the TTL that keeps counts for a duration.
-func outcomesTTL(d time.Duration) string {
-	return fmt.Sprintf("minute + toIntervalSecond(%d)", int64(d.Seconds()))
-}
-
-// simpleTTL matches a TTL of a duration after receipt.
-var simpleTTL = regexp.MustCompile(
-	`^toDateTime\(received_at\) \+ toInterval(Second|Minute|Hour|Day|Week)\((\d{1,10})\)( DELETE)?$`)
-
-// keeps returns for how long a TTL keeps rows. It is not ok if the TTL says something else than a duration after
-// receipt.
-func keeps(ttl string) (d time.Duration, ok bool) {
-	m := simpleTTL.FindStringSubmatch(ttl)
-	if m == nil {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(m[2], 10, 64)
-	unit := map[string]time.Duration{
-		"Second": time.Second, "Minute": time.Minute, "Hour": time.Hour, "Day": 24 * time.Hour, "Week": 7 * 24 * time.Hour,
-	}[m[1]]
-	if err != nil || n > int64(maxRetention/unit)*10 {
-		return 0, false
-	}
-	return time.Duration(n) * unit, true
-}
-
-// engineTTL matches the TTL in the definition of an engine, as system.tables has it.
-var engineTTL = regexp.MustCompile(` TTL (.*?)( SETTINGS |$)`)
-
-// RetentionOf returns for how long a table keeps rows after their receipt. engine is the table's engine_full of
-// system.tables. It is not ok if the table keeps rows for ever, or has a TTL that was made by hand.
-func RetentionOf(engine string) (d time.Duration, ok bool) {
-	m := engineTTL.FindStringSubmatch(engine)
-	if m == nil {
-		return 0, false
-	}
-	return keeps(m[1])
-}
-
-// saidTTL is a TTL in words.
-func saidTTL(ttl string) string {
-	if ttl == "" {
-		return "for ever"
-	}
-	if d, ok := keeps(ttl); ok {
-		return days(d)
-	}
-	return "by TTL " + ttl
-}
 
 // ttls lists the different TTLs that the servers have for a table.
 func (inv *inventory) ttls(table string) []string {
@@ -106,18 +19,6 @@ func (inv *inventory) ttls(table string) []string {
 		}
 	}
 	return out
-}
-
-// newTTL is the TTL of a table that is made: that of the other servers, else the retention asked for, else the default.
-func newTTL(have []string, asked *settings.Duration) string {
-	switch {
-	case len(have) > 0:
-		return have[0]
-	case asked != nil:
-		return ttlOf(time.Duration(*asked))
-	default:
-		return ttlOf(defaultRetention)
-	}
 }
 
 // loss is how much a shorter retention removes at once.
@@ -143,98 +44,146 @@ func sizeOf(bytes uint64) string {
 	}
 }
 
-// retention compares the servers' TTLs with the retention asked for. A TTL that keeps rows for less time than before
-// may remove rows and needs a permission. So does a TTL that replaces one which cannot be compared.
-func (c *comparison) retention(
-	have []string, asked *settings.Duration, shorten bool, lost func(time.Duration) (loss, error),
+// tableRetention is the retention of one table: what the servers have, and what they should.
+type tableRetention struct {
+	table   string
+	have    []string // TTLs
+	flags   string   // that ask for it
+	want    string   // the TTL
+	said    string   // in words
+	done    string   // what is printed once it is set
+	shorter func(ttl string) bool
+	same    func(ttl string) bool
+}
+
+// retention compares the servers' TTLs with the retention that is asked for. A TTL that keeps rows for less time than
+// before may remove rows and needs a permission. So does a TTL that replaces one which cannot be compared.
+func (c *comparison) retention(a asked, shorten bool, lost func(table, ttl string) (loss, error)) error {
+	events, outcomes := c.ttls(c.Table()), c.ttls(c.Outcomes())
+	// The counts come first: they follow the events, which after an interruption would be changed already.
+	if err := c.keepOutcomes(a, events, outcomes, shorten, lost); err != nil {
+		return err
+	}
+	if !a.events() || len(events) == 0 {
+		c.keep(c.Table(), events, "--retention")
+		return nil // a table that is not there is made with its TTL
+	}
+	p, ok := a.policy(events)
+	if !ok {
+		c.refuse("--project-retention: " + c.Table() + " keeps rows " + saidTTL(events[0]) + ": give --retention as well")
+		return nil
+	}
+	return c.set(tableRetention{
+		table: c.Table(), have: events, flags: a.flags(), want: p.TTL(), said: p.String(),
+		done: "events are kept for " + p.String() + " after their receipt",
+		same: func(ttl string) bool {
+			have, ok := retention.Parse(ttl)
+			return ok && have.Equal(p)
+		},
+		shorter: func(ttl string) bool {
+			have, ok := retention.Parse(ttl)
+			return !ok || p.Shorter(have)
+		},
+	}, shorten, lost)
+}
+
+// keepOutcomes compares the retention of the counts. Where none is asked for, counts that were kept for as long as
+// events still are.
+func (c *comparison) keepOutcomes(
+	a asked, events, outcomes []string, shorten bool, lost func(table, ttl string) (loss, error),
 ) error {
+	d, flag := a.outcomes, "--outcomes-retention"
+	if d == nil && a.all != nil && follows(outcomes, events) {
+		d, flag = a.all, "--retention"
+	}
+	if d == nil || len(outcomes) == 0 {
+		c.keep(c.Outcomes(), outcomes, flag)
+		return nil
+	}
+	return c.set(tableRetention{
+		table: c.Outcomes(), have: outcomes, flags: flag, want: outcomesTTL(*d), said: retention.Days(*d),
+		done: "counts of outcomes are kept for " + retention.Days(*d),
+		same: func(ttl string) bool { return ttl == outcomesTTL(*d) },
+		shorter: func(ttl string) bool {
+			have, ok := keepsOutcomes(ttl)
+			return !ok || *d < have
+		},
+	}, shorten, lost)
+}
+
+// follows reports whether all counts are kept for as long as events.
+func follows(outcomes, events []string) bool {
+	for _, ttl := range outcomes {
+		d, ok := keepsOutcomes(ttl)
+		if !ok || !slices.ContainsFunc(events, func(ttl string) bool {
+			p, ok := retention.Parse(ttl)
+			return ok && p.All == d
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// keep reports a retention that stays.
+func (c *comparison) keep(table string, have []string, flag string) {
 	if len(have) == 0 {
-		return nil // the table is made with its TTL
+		return
 	}
-	what := "retention of " + c.Table()
-	if asked == nil {
-		c.find(finding{state: stateThere, what: what, detail: saidTTL(have[0])})
-		if len(have) > 1 {
-			detail := "servers keep rows for different times (" + saidTTL(have[0]) + ", " + saidTTL(have[1]) + "): give --retention"
-			c.find(finding{stateDiffers, what, detail, true})
-		}
+	what := "retention of " + table
+	c.find(finding{state: stateThere, what: what, detail: saidTTL(have[0])})
+	if len(have) > 1 {
+		detail := "servers keep rows for different times (" + saidTTL(have[0]) + ", " + saidTTL(have[1]) + "): give " + flag
+		c.find(finding{stateDiffers, what, detail, true})
+	}
+}
+
+// set plans a retention, unless the servers have it. A shorter one removes rows and needs a permission.
+func (c *comparison) set(k tableRetention, shorten bool, lost func(table, ttl string) (loss, error)) error {
+	what := "retention of " + k.table
+	at := slices.IndexFunc(k.have, k.shorter)
+	shorter := at >= 0
+	if !shorter {
+		at = slices.IndexFunc(k.have, func(ttl string) bool { return !k.same(ttl) })
+	}
+	if at < 0 {
+		c.find(finding{state: stateThere, what: what, detail: k.said})
 		return nil
 	}
-	d := time.Duration(*asked)
-	now, shorter := against(have, d)
-	switch {
-	case now == "":
-		c.find(finding{state: stateThere, what: what, detail: days(d)})
+	now := saidTTL(k.have[at])
+	change := change{statement: c.alter(k.table) + "MODIFY TTL " + k.want, done: k.done}
+	if !shorter {
+		c.find(finding{state: statePending, what: what, detail: k.said + " is asked for, it is " + now})
+		c.do(change)
 		return nil
-	case shorter:
-		l, err := lost(d)
-		if err != nil {
-			return err
-		}
-		c.shorten(what, d, now, l, shorten)
-	default:
-		c.find(finding{state: statePending, what: what, detail: days(d) + " is asked for, it is " + now})
-		c.do(c.modifyTTL(d, ""))
 	}
+	l, err := lost(k.table, k.want)
+	if err != nil {
+		return err
+	}
+	c.find(finding{state: statePending, what: what, detail: fmt.Sprintf(
+		"%s is asked for, it is %s; %s would be removed at once, which takes --shorten-retention", k.said, now, l)})
+	if shorten {
+		change.done += fmt.Sprintf(" (before: %s); this removes %s", now, l)
+		c.do(change)
+		return nil
+	}
+	c.refuse(fmt.Sprintf("%s: %s (now: %s) would remove %s from %s at once; add --shorten-retention if that is meant",
+		k.flags, k.said, now, l, k.table))
 	return nil
 }
 
-// countsRetention keeps counts for as long as events, once a retention is given and in force.
-func (c *comparison) countsRetention(have []string, asked *settings.Duration) {
-	if asked == nil || c.refused != "" {
-		return
+// refuse notes why something that was asked for is not done.
+func (c *comparison) refuse(why string) {
+	if c.refused != "" {
+		c.refused += "; "
 	}
-	d := time.Duration(*asked)
-	if !slices.ContainsFunc(have, func(ttl string) bool { return ttl != outcomesTTL(d) }) {
-		return
-	}
-	c.find(finding{state: statePending, what: "retention of " + c.Outcomes(), detail: days(d) + " is asked for"})
-	c.do(change{
-		statement: c.alter(c.Outcomes()) + "MODIFY TTL " + outcomesTTL(d),
-		done:      "counts of outcomes are kept for " + days(d),
-	})
+	c.refused += why
 }
 
-// against compares TTLs with a retention. It returns a TTL that differs, in words, or nothing. shorter reports whether
-// rows would be kept for less time than one of the TTLs says.
-func against(have []string, d time.Duration) (now string, shorter bool) {
-	for _, ttl := range have {
-		keep, known := keeps(ttl)
-		if !known || keep > d {
-			return saidTTL(ttl), true
-		}
-		if keep < d {
-			now = saidTTL(ttl)
-		}
-	}
-	return now, false
-}
-
-// shorten plans a shorter retention if that is allowed, and otherwise reports how much it would remove.
-func (c *comparison) shorten(what string, d time.Duration, now string, l loss, allowed bool) {
-	detail := fmt.Sprintf("%s is asked for, it is %s; %s would be removed at once, which takes --shorten-retention",
-		days(d), now, l)
-	c.find(finding{state: statePending, what: what, detail: detail})
-	if allowed {
-		c.do(c.modifyTTL(d, fmt.Sprintf(" (before: %s); this removes %s", now, l)))
-		return
-	}
-	c.refused = fmt.Sprintf("--retention: %s (now: %s) would remove %s from %s at once; "+
-		"add --shorten-retention if that is meant", days(d), now, l, c.Table())
-}
-
-// modifyTTL is the change to a retention.
-func (c *comparison) modifyTTL(d time.Duration, said string) change {
-	return change{
-		statement: c.alter(c.Table()) + "MODIFY TTL " + ttlOf(d),
-		done:      "events are kept for " + days(d) + " after their receipt" + said,
-	}
-}
-
-// lostBy counts the rows that are older than a retention, and estimates their bytes by their share of each table
-// partition.
-func lostBy(ctx context.Context, db *sql.DB, v variant, d time.Duration) (loss, error) {
-	rows, parts := v.Database+"."+v.Table(), "system.parts"
+// lostBy counts the rows that a TTL would remove, and estimates their bytes by their share of each table partition.
+func lostBy(ctx context.Context, db *sql.DB, v variant, table, ttl string) (loss, error) {
+	rows, parts := v.Database+"."+table, "system.parts"
 	if v.Cluster != "" {
 		rows = "cluster(" + clickhouse.Quote(v.Cluster) + ", " + rows + ")" // one replica of each shard
 		parts = "cluster(" + clickhouse.Quote(v.Cluster) + ", " + parts + ")"
@@ -243,10 +192,10 @@ func lostBy(ctx context.Context, db *sql.DB, v variant, d time.Duration) (loss, 
 (SELECT _partition_id AS id, count() AS all, countIf(%s <= now()) AS gone FROM %s GROUP BY id) AS r
 LEFT JOIN (SELECT partition_id AS id, sum(bytes_on_disk) AS bytes FROM %s
 WHERE database = %s AND table = %s AND active GROUP BY id) AS p USING (id)`,
-		ttlOf(d), rows, parts, clickhouse.Quote(v.Database), clickhouse.Quote(v.Table()))
+		ttl, rows, parts, clickhouse.Quote(v.Database), clickhouse.Quote(table))
 	var l loss
 	if err := db.QueryRowContext(ctx, query).Scan(&l.rows, &l.bytes); err != nil {
-		return l, fmt.Errorf("count the rows older than %s: %w", days(d), err)
+		return l, fmt.Errorf("count the rows of %s that a shorter retention would remove: %w", table, err)
 	}
 	return l, nil
 }

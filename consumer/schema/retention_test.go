@@ -8,11 +8,15 @@ import (
 	"time"
 
 	"sluice/consumer/clickhouse/clickhousetest"
+	"sluice/consumer/retention"
 	"sluice/consumer/rows/rowstest"
 	"sluice/internal/settings"
 )
 
 const day = 24 * time.Hour
+
+// ttlOf is the TTL of a retention for all projects.
+func ttlOf(d time.Duration) string { return retention.Policy{All: d}.TTL() }
 
 func ttlIs(d *clickhousetest.Database, want string) {
 	d.T.Helper()
@@ -43,7 +47,7 @@ func received(d *clickhousetest.Database, days ...int) {
 func TestRetentionNotGiven(t *testing.T) {
 	fresh := clickhousetest.New(t)
 	apply(t, keeping(fresh, 0))
-	ttlIs(fresh, "toDateTime(received_at) + toIntervalSecond(7776000)")
+	ttlIs(fresh, ttlOf(90*day))
 
 	for name, change := range map[string]string{
 		"as made":             "SELECT 1",
@@ -104,12 +108,9 @@ func TestRetentionGiven(t *testing.T) {
 				d.Ask("ALTER TABLE events_raw " + tc.before)
 			}
 			before := definitions(d)
-			same := !tc.shorter && strings.Contains(before, fmt.Sprintf("Second(%d)", int(tc.to.Seconds()))) || tc.was == days(tc.to)
-			if same {
-				d.Ask("ALTER TABLE outcomes_raw MODIFY TTL " + outcomesTTL(tc.to))
-			}
+			same := tc.was == retention.Days(tc.to)
 			said, err := status(t, keeping(d, tc.to))
-			if errors.Is(err, ErrPending) == same || strings.Contains(said, "pending  retention of events_raw: "+days(tc.to)+" is asked for, it is "+tc.was) == same {
+			if errors.Is(err, ErrPending) == same || strings.Contains(said, "pending  retention of events_raw: "+retention.Days(tc.to)+" is asked for, it is "+tc.was) == same {
 				t.Errorf("status %v:\n%s", err, said)
 			}
 			said, err = left(t, keeping(d, tc.to), Permissions{})
@@ -117,7 +118,7 @@ func TestRetentionGiven(t *testing.T) {
 				t.Fatalf("error %v, said:\n%s", err, said)
 			}
 			if tc.shorter {
-				for _, want := range []string{"--shorten-retention", "--retention: " + days(tc.to), rowsAbout(tc.lost), tc.was} {
+				for _, want := range []string{"--shorten-retention", "--retention: " + retention.Days(tc.to), rowsAbout(tc.lost), tc.was} {
 					if !strings.Contains(err.Error(), want) {
 						t.Errorf("%q is not in: %v", want, err)
 					}
@@ -132,9 +133,13 @@ func TestRetentionGiven(t *testing.T) {
 				}
 			}
 			if !same {
-				ttlIs(d, fmt.Sprintf("toDateTime(received_at) + toIntervalSecond(%d)", int(tc.to.Seconds())))
+				ttlIs(d, ttlOf(tc.to))
 			}
-			d.Asks("SELECT position(engine_full, 'TTL "+outcomesTTL(tc.to)+"') > 0 FROM system.tables WHERE database = currentDatabase() AND name = 'outcomes_raw'", "1")
+			counts := 365 * day
+			if tc.before == "" { // the counts were kept for as long as events
+				counts = tc.to
+			}
+			d.Asks("SELECT position(engine_full, 'TTL "+outcomesTTL(counts)+"') > 0 FROM system.tables WHERE database = currentDatabase() AND name = 'outcomes_raw'", "1")
 			if again := apply(t, keeping(d, tc.to)); again != upToDate {
 				t.Errorf("the second time says:\n%s", again)
 			}
@@ -175,7 +180,7 @@ func TestLossIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for days, rows := range map[int]uint64{300: 0, 150: 1000, 50: 2000} {
-		l, err := lostBy(t.Context(), db, variant{Database: d.Name}, time.Duration(days)*day)
+		l, err := lostBy(t.Context(), db, variant{Database: d.Name}, "events_raw", ttlOf(time.Duration(days)*day))
 		if err != nil || l.rows != rows || l.bytes > all*rows/3000*3/2 || l.bytes < all*rows/3000/2 {
 			t.Errorf("%d days: %+v of %d bytes, error %v", days, l, all, err)
 		}

@@ -15,6 +15,7 @@ func (c *comparison) table(w wanted, o found) {
 		return
 	}
 	c.columns(w, o)
+	c.removed(w, o)
 	c.comments(w, o)
 	if w.like == "" {
 		c.indices(w, o)
@@ -54,7 +55,8 @@ func (c *comparison) keys(w wanted, o found) bool {
 	wantedName, wantedArguments := w.engine()
 	have, wanted := name+"("+arguments+")", wantedName+"("+wantedArguments+")"
 	c.differs("engine of "+w.name, have, wanted, true)
-	if o.clauses["PARTITION"] == earlierPartition && o.clauses["ORDER"] == earlierOrder && w.clauses["PARTITION"] == clickhouse.ByDay {
+	if o.clauses["PARTITION"] == earlierPartition && o.clauses["ORDER"] == earlierOrder &&
+		w.clauses["PARTITION"] == clickhouse.ByDay {
 		detail := "by month, as earlier versions made it: correct as well, and slower to query"
 		c.find(finding{state: stateThere, what: "partition key of " + w.name, detail: detail})
 		return have == wanted
@@ -87,8 +89,9 @@ func (c *comparison) columns(w wanted, o found) {
 		} else {
 			c.find(finding{state: stateMissing, what: what})
 			c.do(change{
-				statement: c.alter(w.name) + "ADD COLUMN IF NOT EXISTS " + column.full() + place,
+				statement: c.alter(w.name) + "ADD COLUMN IF NOT EXISTS " + column.Column() + place,
 				done:      "added " + what + ": existing rows have its default",
+				custom:    column.isCustom(),
 			})
 		}
 		place = " AFTER " + quotedName(column.name)

@@ -7,10 +7,13 @@ const tokenSeconds = 7 * 24 * 60 * 60
 
 // variant is the kind of ClickHouse that the schema is rendered for. The files of the schema are templates over it.
 type variant struct {
-	Database string
-	Cluster  string // its name; empty: a single server
-	Cloud    bool   // ClickHouse Cloud
-	TTL      string // an expression; empty: rows are kept for ever
+	Database    string
+	Cluster     string       // its name; empty: a single server
+	Cloud       bool         // ClickHouse Cloud
+	TTL         string       // an expression; empty: rows are kept for ever
+	OutcomesTTL string       // the same, of the counts
+	Custom      []part       // the custom columns of the table of events
+	Extra       []viewColumn // what the view of events has after the columns of the schema
 }
 
 // Table is the table that has the rows.
@@ -27,14 +30,6 @@ func (v variant) Outcomes() string {
 		return clickhouse.LocalOutcomes
 	}
 	return clickhouse.OutcomesTable
-}
-
-// OutcomesTTL keeps counts for as long as events. It is empty if the events' TTL says something else than a duration.
-func (v variant) OutcomesTTL() string {
-	if d, ok := keeps(v.TTL); ok {
-		return outcomesTTL(d)
-	}
-	return ""
 }
 
 // OnCluster is the clause that has a statement carried out on every server of the cluster, after a space. On a single

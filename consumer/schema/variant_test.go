@@ -56,7 +56,7 @@ func TestRenderingsParse(t *testing.T) {
 	d := clickhousetest.New(t)
 	for name, text := range renderings(t) {
 		statements := statementsOf(text)
-		if want := map[string]int{"plain": 7, "cluster": 9, "cloud": 7}[name]; len(statements) != want {
+		if want := map[string]int{"plain": 8, "cluster": 10, "cloud": 8}[name]; len(statements) != want {
 			t.Errorf("%s has %d statements, want %d", name, len(statements), want)
 		}
 		for _, statement := range statements {

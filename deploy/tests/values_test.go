@@ -166,6 +166,9 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"route without parent": {`gateway: {httpRoute: {enabled: true}}`, "at least one Gateway is needed"},
 		"canary without key":   {`canary: {enabled: true}`, "canary.secret is needed"},
 		"retention":            {`migrate: {retention: 90 days}`, "'/migrate/retention'"},
+		"analysts":             {`migrate: {grants: true, analysts: [shop]}`, "'/migrate/analysts/0'"},
+		"project retention":    {`migrate: {projectRetention: shop}`, "'/migrate/projectRetention'"},
+		"outcomes retention":   {`migrate: {outcomesRetention: long}`, "'/migrate/outcomesRetention'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,13 +16,20 @@ import (
 // newDesk returns a desk on a broker with the two topics.
 func newDesk(t *testing.T) *Desk {
 	t.Helper()
+	d, _ := newDeskOn(t)
+	return d
+}
+
+// newDeskOn also returns the broker.
+func newDeskOn(t *testing.T) (*Desk, *kfake.Cluster) {
+	t.Helper()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "events", "events.dead"))
 	require.NoError(t, err)
 	t.Cleanup(fake.Close)
 	d, closeDesk, err := New(kafkaconn.Config{Brokers: fake.ListenAddrs(), Topic: "events", DeadTopic: "events.dead"})
 	require.NoError(t, err)
 	t.Cleanup(closeDesk)
-	return d
+	return d, fake
 }
 
 // die writes dead letters whose records came from a partition.

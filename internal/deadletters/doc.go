@@ -6,6 +6,8 @@
 // replayed twice, or whose event arrived by another way, is one row. A record that still cannot become a row becomes a
 // new dead letter, and Replay reports it.
 //
+// Purge removes letters for good, for `sluice erase`.
+//
 // To change what a letter is read into see letter.go; which letters are meant, filter.go; the reading of the topic,
-// reader.go; the replay, replay.go; what became of it, fate.go.
+// reader.go; the replay, replay.go; what became of it, fate.go; removal, purge.go.
 package deadletters

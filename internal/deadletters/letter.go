@@ -53,11 +53,14 @@ type Letter struct {
 	Key     []byte         `json:"-"`
 	Value   []byte         `json:"-"`
 	Headers []kafka.Header `json:"-"`
+
+	all     []kafka.Header // with those of the letter
+	written time.Time      // the record's own time
 }
 
 // letterOf reads a record of the dead-letter topic. What is missing stays empty: a stranger's record is shown too.
 func letterOf(partition int, r *kafka.Record) (Letter, error) {
-	l := Letter{Place: Place{partition, r.Offset}, At: r.Time.UTC()}
+	l := Letter{Place: Place{partition, r.Offset}, At: r.Time.UTC(), all: r.Headers, written: r.Time}
 	var err error
 	if l.Key, err = kafka.ReadAll(r.Key); err != nil {
 		return Letter{}, err

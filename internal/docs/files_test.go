@@ -94,7 +94,7 @@ var (
 var foreignFlags = map[string]bool{"build": true, "scale": true, "data-binary": true, "help": true, "version": true,
 	"from-literal": true, "set": true, "set-file": true, "no-recreate": true, "fail-with-body": true, "replicas": true,
 	"rm": true, "restart": true, "image": true, "example": true, "retry": true, "profile": true, "reuse-values": true,
-	"param": true, "database": true}
+	"param": true, "database": true, "now": true}
 
 // A flag or a metric that a document names is one that a program has.
 func TestNamesExist(t *testing.T) {

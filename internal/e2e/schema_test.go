@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,6 +54,22 @@ func TestMigrateAsAnOperator(t *testing.T) {
 	migrate(0, "1000 rows", "--retention", "90d", "--shorten-retention")
 	rows(0)
 	migrate(0, "schema is up to date", "--shorten-retention")
+	do("INSERT INTO events_raw (project_id, event_id, received_at) SELECT ['demo', 'shop'][1 + number % 2], generateUUIDv4(), now64(3) - INTERVAL 20 DAY FROM numbers(100)")
+	migrate(1, "50 rows", "--project-retention", "demo=7d,shop=100d")
+	migrate(1, "50 rows", "--project-retention", "demo=7d,shop=100d", "--dry-run")
+	rows(100)
+	file := filepath.Join(t.TempDir(), "consumer.yaml")
+	if err := os.WriteFile(file, []byte("project-retention: demo=7d,shop=100d\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	migrate(0, "events are kept for 90d, demo 7d, shop 100d after", "--config", file, "--shorten-retention")
+	rows(50)
+	migrate(0, "retention of events_raw: 90d, demo 7d, shop 100d", "--status")
+	migrate(0, "schema is up to date", "--config", file)
+	migrate(0, "counts of outcomes are kept for 400d", "--outcomes-retention", "400d")
+	migrate(1, "shop 100d) would remove 0 rows", "--project-retention", "none")
+	migrate(0, "events are kept for 90d after", "--project-retention", "none", "--shorten-retention")
+	do("TRUNCATE TABLE events_raw")
 
 	do("DROP VIEW issues")
 	do("CREATE OR REPLACE VIEW events_per_minute AS SELECT 1 AS one")
@@ -121,7 +138,7 @@ func TestDevOnAChangedFolder(t *testing.T) {
 			t.Errorf("TTL %s, want %s, error %v", ttl, want, err)
 		}
 	}
-	const year, quarter = "toDateTime(received_at) + toIntervalSecond(31536000)", "toDateTime(received_at) + toIntervalSecond(7776000)"
+	const year, quarter = "toStartOfDay(received_at) + toIntervalSecond(31622400)", "toStartOfDay(received_at) + toIntervalSecond(7862400)"
 
 	d := dev("--retention", "365d")
 	arrives("first")

@@ -22,6 +22,9 @@ func (l layout) backups() string {
 	return filepath.Join(string(l), "backups") + string(filepath.Separator)
 }
 
+// access returns the directory of the users, roles and policies that are made with SQL.
+func (l layout) access() string { return l.store() + "access" + string(filepath.Separator) }
+
 func (l layout) log() string    { return filepath.Join(string(l), "engine.log") }
 func (l layout) errors() string { return filepath.Join(string(l), "engine.err.log") }
 
@@ -60,7 +63,10 @@ var configText = template.Must(template.New("config").Funcs(template.FuncMap{"x"
   <background_schedule_pool_size>16</background_schedule_pool_size>
   <max_concurrent_queries>200</max_concurrent_queries>
   <mlock_executable>false</mlock_executable>
-  <user_directories><users_xml><path>{{x .Config}}</path></users_xml></user_directories>
+  <user_directories>
+    <users_xml><path>{{x .Config}}</path></users_xml>
+    <local_directory><path>{{x .Access}}</path></local_directory>
+  </user_directories>
   <profiles><default>
     <validate_enum_literals_in_operators>1</validate_enum_literals_in_operators>
   </default>
@@ -120,7 +126,7 @@ func (l layout) writeConfig(tcpAddr, httpAddr string, extra func(tcpPort string)
 	}
 	var text bytes.Buffer
 	err = configText.Execute(&text, map[string]any{
-		"Log": l.log(), "Errors": l.errors(), "Store": l.store(), "Backups": l.backups(), "Config": l.config(),
+		"Log": l.log(), "Errors": l.errors(), "Store": l.store(), "Access": l.access(), "Backups": l.backups(), "Config": l.config(),
 		"Hosts": hosts, "TCP": tcpPort, "HTTP": httpPort, "Extra": more,
 	})
 	if err != nil {

@@ -49,12 +49,13 @@ CREATE TABLE IF NOT EXISTS events_raw
         COMMENT 'the version for merging: the first copy received wins' CODEC(T64, LZ4),
 
     INDEX timestamp_range timestamp TYPE minmax GRANULARITY 1,
+    INDEX received_range received_at TYPE minmax GRANULARITY 1,
     INDEX offset_range (_partition, _offset) TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(_ver)
 PARTITION BY toRelativeDayNum(id_time) % 128
 ORDER BY (toRelativeDayNum(id_time) % 128, project_id, toStartOfMinute(id_time), UUIDToNum(event_id), event_id)
-TTL toDateTime(received_at) + toIntervalSecond(172800)
+TTL toStartOfDay(received_at) + toIntervalSecond(259200)
 SETTINGS replicated_deduplication_window = 10000,
     replicated_deduplication_window_seconds = 604800,
     min_age_to_force_merge_seconds = 3600,
@@ -103,7 +104,8 @@ SELECT
     fingerprint, issue_id, exception_type, exception_value, environment, release, platform, server_name, transaction,
     trace_id, user_id, user_email, sdk_name, sdk_version, tags, payload, _topic, _partition, _offset
 FROM events_raw FINAL
-SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1;
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1,
+    use_skip_indexes_if_final_exact_mode = 1;
 
 CREATE VIEW IF NOT EXISTS issues
 (
@@ -122,14 +124,20 @@ COMMENT 'One row for each issue: all events of a project with the same fingerpri
 SELECT
     project_id,
     fingerprint,
-    any(e.issue_id) AS issue_id,
+    lower(leftPad(hex(fingerprint), 16, '0')) AS issue_id,
     min(e.timestamp) AS first_seen,
     max(e.timestamp) AS last_seen,
     count() AS events,
     uniqExactIf(e.user_id, e.user_id != '') AS users,
-    argMax(e.level, (e.timestamp, e.event_id)) AS level,
-    argMax(e.message, (e.timestamp, e.event_id)) AS message
-FROM events AS e
+    argMax(e.level, e.latest) AS level,
+    argMax(e.message, e.latest) AS message
+FROM
+(
+    SELECT
+        project_id, fingerprint, timestamp, user_id, level, message,
+        bitShiftLeft(toUInt128(toUnixTimestamp64Milli(timestamp)), 64) + cityHash64(event_id) AS latest
+    FROM events
+) AS e
 GROUP BY project_id, fingerprint;
 
 CREATE VIEW IF NOT EXISTS events_per_minute
@@ -189,29 +197,49 @@ CREATE VIEW IF NOT EXISTS outcomes
     category   LowCardinality(String) COMMENT 'of client_dropped: what was dropped, such as error or transaction'
 )
 COMMENT 'What became of everything that was sent, by minute of receipt. Sum the column events, accepted is the number of rows in events.' AS
-SELECT
-    project_id,
-    minute,
-    protocol,
-    outcome,
-    reason,
-    sum(o.counted) AS events,
-    category
+SELECT project_id, minute, protocol, outcome, reason, events, category
 FROM
 (
     SELECT
         project_id,
-        toStartOfMinute(toDateTime(received_at, 'UTC')) AS minute,
+        minute,
         toLowCardinality(if(format = '', 'native', format)) AS protocol,
         toLowCardinality('accepted') AS outcome,
         toLowCardinality('') AS reason,
-        toLowCardinality('') AS category,
-        toUInt64(1) AS counted
-    FROM events_raw FINAL
+        a.accepted AS events,
+        toLowCardinality('') AS category
+    FROM
+    (
+        SELECT
+            project_id, toStartOfMinute(toDateTime(received_at, 'UTC')) AS minute, format, count() AS accepted
+        FROM events_raw FINAL
+        GROUP BY project_id, minute, format
+    ) AS a
     UNION ALL
-    SELECT project_id, minute, protocol, outcome, reason, category, events AS counted
-    FROM outcomes_raw FINAL
-) AS o
-GROUP BY project_id, minute, protocol, outcome, reason, category
-SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1;
+    SELECT project_id, minute, protocol, outcome, reason, sum(o.events) AS events, category
+    FROM outcomes_raw AS o FINAL
+    GROUP BY project_id, minute, protocol, outcome, reason, category
+)
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1,
+    use_skip_indexes_if_final_exact_mode = 1;
+
+CREATE TABLE IF NOT EXISTS erasures
+(
+    id            UUID COMMENT 'the id of the erasure, which its receipt names',
+    project_id    String COMMENT 'the project whose events were erased',
+    kind          LowCardinality(String) COMMENT 'project, user or email: what the erasure goes by',
+    salt          FixedString(16) COMMENT 'what the digest begins with',
+    digest        FixedString(32)
+        COMMENT 'the SHA-256 of salt, kind, project and the id or address of the user, zero for a project',
+    erased_at     DateTime64(3, 'UTC') COMMENT 'events that happened or were received before are erased (UTC)',
+    doubt_seconds UInt32
+        COMMENT 'how long after erased_at events are dropped that do not tell when they happened, in seconds',
+    forget_at     DateTime('UTC') COMMENT 'when the row may be removed, because nothing can come again (UTC)',
+    note          String COMMENT 'what the operator noted, such as the number of a request'
+)
+ENGINE = MergeTree
+ORDER BY (project_id, erased_at)
+TTL forget_at
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'Erasures by `sluice erase`: consumers drop what comes again. No ids or addresses of users, only salted hashes.';
 

@@ -32,6 +32,7 @@ func SchemaFile(kind string) string {
 func Statements(kind, database string) []string {
 	text := strings.NewReplacer(
 		"elsewhere", database, "my-cluster_1.a", "two", "toIntervalSecond(172800)", "toIntervalSecond(7776000)",
+		"toIntervalSecond(259200)", "toIntervalSecond(7862400)", // of events, from the beginning of the day
 	).Replace(Schema(kind))
 	var out []string
 	for statement := range strings.SplitSeq(text, ";") {

@@ -1,6 +1,7 @@
 package questions
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -12,7 +13,7 @@ import (
 )
 
 // firstCopies is what events must be, asked of the table in the plainest way: of each event the copy received first.
-const firstCopies = `SELECT project_id, event_id, argMin(_offset, received_at) AS _offset
+const firstCopies = `SELECT project_id, event_id, argMin(_offset, received_at) AS _offset, min(received_at) AS first
 	FROM events_raw GROUP BY project_id, event_id`
 
 // TestSameAsFirstCopies asks each question of realistic events through the views, and of a table that has the first
@@ -21,7 +22,7 @@ func TestSameAsFirstCopies(t *testing.T) {
 	for _, layout := range []string{"by receipt", "overlapping"} {
 		t.Run(layout, func(t *testing.T) {
 			t.Parallel()
-			d, plain := clickhousetest.Migrated(t), clickhousetest.New(t)
+			d := clickhousetest.Migrated(t)
 			d.Ask("SYSTEM STOP MERGES events_raw")
 			r := newRealistic(t, d, 6000)
 			if layout == "overlapping" {
@@ -29,12 +30,11 @@ func TestSameAsFirstCopies(t *testing.T) {
 			} else {
 				r.byReceipt()
 			}
-			plain.AskServer("CREATE DATABASE " + plain.Name)
-			from := " FROM " + d.Name + ".events_raw WHERE (project_id, event_id, _offset) IN (" +
-				strings.Replace(firstCopies, "events_raw", d.Name+".events_raw", 1) + ")"
-			plain.Ask("CREATE TABLE events ENGINE = MergeTree ORDER BY _offset AS SELECT *, issue_id" + from)
-			plain.Ask("CREATE TABLE outcomes ENGINE = MergeTree ORDER BY minute AS SELECT project_id, " +
-				"toStartOfMinute(toDateTime(received_at, 'UTC')) AS minute, 'accepted' AS outcome, 1 AS events" + from)
+			plain := firstCopiesOf(t, d)
+			for _, q := range all(t) {
+				answer := mustAsk(t, plain, q, r.parameters(q.number()))
+				require.Greater(t, strings.Count(answer, "\n"), 1, "%s has no answer, so that the test shows nothing", q.name)
+			}
 			compareAnswers(t, r, plain)
 			d.Ask("SYSTEM START MERGES events_raw")
 			d.Ask("OPTIMIZE TABLE events_raw FINAL")
@@ -43,20 +43,48 @@ func TestSameAsFirstCopies(t *testing.T) {
 	}
 }
 
+// firstCopiesOf makes a database whose tables have the names of views, and the first copies alone.
+func firstCopiesOf(tb testing.TB, d *clickhousetest.Database) *clickhousetest.Database {
+	tb.Helper()
+	plain := clickhousetest.New(tb)
+	plain.AskServer("CREATE DATABASE " + plain.Name)
+	tb.Cleanup(func() {
+		_, _ = clickhousetest.Query(context.Background(), "default", "DROP DATABASE "+plain.Name+" SYNC")
+	})
+	from := " FROM " + d.Name + ".events_raw WHERE (project_id, event_id, _offset) IN (" +
+		"SELECT project_id, event_id, _offset FROM (" + strings.Replace(firstCopies, "events_raw", d.Name+".events_raw", 1) + "))"
+	plain.Ask("CREATE TABLE events ENGINE = MergeTree ORDER BY _offset AS SELECT *, issue_id" + from)
+	plain.Ask("CREATE TABLE outcomes ENGINE = MergeTree ORDER BY minute AS SELECT project_id, " +
+		"toStartOfMinute(toDateTime(received_at, 'UTC')) AS minute, 'accepted' AS outcome, 1 AS events" + from)
+	return plain
+}
+
+// drop removes a database when its test has ended.
+func drop(d *clickhousetest.Database) {
+	_, _ = clickhousetest.Query(context.Background(), "default", "DROP DATABASE "+d.Name+" SYNC")
+}
+
+// checkFirstCopies compares the rows of the view with the copies received first. Both sides of the question see the
+// same parts of the table.
+func checkFirstCopies(tb testing.TB, d *clickhousetest.Database) {
+	tb.Helper()
+	const rows = "SELECT count() AS n, sum(sipHash64(project_id, event_id, %s)) AS hash FROM %s"
+	view, plain := fmt.Sprintf(rows, "received_at", "events"), fmt.Sprintf(rows, "first", "("+firstCopies+")")
+	require.Equal(tb, "1\t1", d.Ask("SELECT v.n = p.n, v.hash = p.hash FROM ("+view+") AS v, ("+plain+
+		") AS p SETTINGS enable_shared_storage_snapshot_in_query = 1"), "the view has other rows than the first copies")
+}
+
 // compareAnswers compares what the views answer with what tables of the same names answer.
-func compareAnswers(t *testing.T, r *realistic, plain *clickhousetest.Database) {
-	t.Helper()
-	require.NotEqual(t, "0", r.d.Ask("SELECT count() FROM events_raw"))
-	for _, q := range all(t) {
+func compareAnswers(tb testing.TB, r *realistic, plain *clickhousetest.Database) {
+	tb.Helper()
+	require.NotEqual(tb, "0", r.d.Ask("SELECT count() FROM events_raw"))
+	for _, q := range all(tb) {
 		p := r.parameters(q.number())
-		want := mustAsk(t, plain, q, p)
-		require.Equal(t, want, mustAsk(t, r.d, q, p), q.name)
-		require.Greater(t, strings.Count(want, "\n"), 1, "%s has no answer, so that the test shows nothing", q.name)
+		want := mustAsk(tb, plain, q, p)
+		require.Equal(tb, want, mustAsk(tb, r.d, q, p), q.name)
 	}
-	const issues = `SELECT project_id, fingerprint, issue_id, min(timestamp) AS first_seen, max(timestamp) AS last_seen,
-		count() AS events, uniqExactIf(user_id, user_id != '') AS users, argMax(level, (timestamp, event_id)) AS level,
-		argMax(message, (timestamp, event_id)) AS message FROM events GROUP BY project_id, fingerprint, issue_id`
-	require.Equal(t, plain.Ask("SELECT * FROM ("+issues+") ORDER BY ALL"), r.d.Ask("SELECT * FROM issues ORDER BY ALL"))
+	require.Equal(tb, plain.Ask("SELECT * FROM ("+issuesOf("events")+") ORDER BY ALL"),
+		r.d.Ask("SELECT * FROM issues ORDER BY ALL"))
 }
 
 // TestExactWhileInsertsArrive inserts events, most of them twice, the second copy often first, while merges run, and asks
@@ -91,7 +119,7 @@ func TestExactWhileInsertsArrive(t *testing.T) {
 	// Both sides of a question see the same parts of the table.
 	const wrong = `SELECT count() FROM
 		(SELECT project_id, event_id, _offset, 1 AS n FROM events) AS view
-		FULL JOIN (SELECT *, 1 AS n FROM (` + firstCopies + `)) AS plain USING (project_id, event_id, _offset)
+		FULL JOIN (SELECT project_id, event_id, _offset, 1 AS n FROM (` + firstCopies + `)) AS plain USING (project_id, event_id, _offset)
 		WHERE view.n = 0 OR plain.n = 0 SETTINGS enable_shared_storage_snapshot_in_query = 1`
 	const twice = "SELECT count() - uniqExact(project_id, event_id) FROM events"
 	const hours = `SELECT sum(n) - (SELECT count() FROM events) FROM (SELECT toStartOfHour(timestamp) AS hour,

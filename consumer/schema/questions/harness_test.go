@@ -27,14 +27,33 @@ type question struct {
 	text string // the statement
 }
 
-// number is what the file's name begins with.
-func (q question) number() string { return q.name[:2] }
+// number is what the file's name begins with. Questions that are not of docs/queries have none.
+func (q question) number() string {
+	if len(q.name) < 3 || q.name[2] != '-' {
+		return ""
+	}
+	return q.name[:2]
+}
 
 // ofTable is the question asked of the table, resends and all.
 func (q question) ofTable() question {
-	q.text = strings.ReplaceAll(q.text, "FROM events\n", "FROM events_raw\n")
-	q.text = strings.ReplaceAll(q.text, "FROM outcomes\n", "FROM "+outcomesOfTable+"\n")
+	q.text = strings.NewReplacer(
+		"FROM events\n", "FROM events_raw\n",
+		"FROM outcomes\n", "FROM "+outcomesOfTable+"\n",
+		"FROM issues\n", "FROM ("+issuesOf("events_raw")+")\n",
+		"FROM events_per_minute\n", "FROM (SELECT project_id, toStartOfMinute(timestamp) AS minute, environment, level, "+
+			"count() AS events FROM events_raw GROUP BY project_id, minute, environment, level)\n",
+	).Replace(q.text)
 	return q
+}
+
+// issuesOf is the question behind the view issues, asked of a table.
+func issuesOf(table string) string {
+	return `SELECT project_id, fingerprint, issue_id, min(timestamp) AS first_seen, max(timestamp) AS last_seen,
+		count() AS events, uniqExactIf(user_id, user_id != '') AS users,
+		argMax(e.level, (timestamp, cityHash64(event_id))) AS level,
+		argMax(e.message, (timestamp, cityHash64(event_id))) AS message
+		FROM ` + table + ` AS e GROUP BY project_id, fingerprint, issue_id`
 }
 
 // outcomesOfTable is the view outcomes without what removes resends.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,6 +61,50 @@ func (r *realistic) overlapping() {
 	for n := range 15 {
 		r.d.Ask(r.insert(fmt.Sprintf("numbers(%d) WHERE number %% 15 = %d", r.rows, n)))
 	}
+}
+
+// arrive inserts events of the present, rate a second in twelve inserts, until the returned function is called. These
+// are as realistic as the others: some are resends, some are days late. It returns after 20 seconds' worth of inserts.
+func (r *realistic) arrive(rate int) (stop func()) {
+	const inserts = 12
+	text, err := os.ReadFile(filepath.Join("testdata", "realistic.sql"))
+	require.NoError(r.d.T, err)
+	month := rate * 30 * 86400 // as many events at this rate
+	dense := *r
+	dense.text = strings.NewReplacer("{rows}", strconv.Itoa(month), "{end}", r.end).Replace(string(text))
+	end, done, many := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(time.Second / inserts)
+		defer tick.Stop()
+		for first := month; ; first += rate / inserts {
+			select {
+			case <-end:
+				r.d.T.Logf("%d events arrived", first-month)
+				return
+			case <-tick.C:
+			}
+			if _, err := r.d.TryAsk(r.d.Name, dense.insert(fmt.Sprintf("numbers(%d, %d)", first, rate/inserts))); err != nil {
+				r.d.T.Errorf("an insert: %v", err)
+				return
+			}
+			if first == month+20*inserts*(rate/inserts) {
+				close(many)
+			}
+		}
+	}()
+	select {
+	case <-many:
+	case <-done:
+	}
+	return func() { close(end); <-done }
+}
+
+// of is the same data in a benchmark within the benchmark.
+func (r *realistic) of(tb testing.TB) *realistic {
+	inner := *r
+	inner.d = &clickhousetest.Database{Name: r.d.Name, T: tb}
+	return &inner
 }
 
 // parameters returns the parameters of the question with a number, about something that the events contain.

@@ -14,7 +14,7 @@ WITH
   number - if(again, least(number, 1 + multiIf(ha % 10 < 7, ha % 2000 % 97, ha % 10 < 9, ha % 14000,
       ha % toUInt64({rows} / 3))), 0) AS n,
   sipHash64(n) AS h1, sipHash64(n, 1) AS h2, sipHash64(n, 2) AS h3, sipHash64(n, 3) AS h4,
-  (x -> 30 * 86400 * x / {rows} + 0.6 * 86400 / 6.2831853 * sin(6.2831853 * 30 * x / {rows}) + 0.4 * 604800 / 6.2831853 * sin(6.2831853 * 30 / 7 * x / {rows})) AS warp,
+  (x -> 30 * 86400 * x / {rows} + 0.5 * 86400 / 6.2831853 * sin(6.2831853 * 30 * x / {rows}) + 0.3 * 604800 / 6.2831853 * sin(6.2831853 * 30 / 7 * x / {rows})) AS warp,
   toInt64(toUnixTimestamp64Milli(ends)) - 30 * 86400000 AS begins,
   begins + toInt64(1000 * (warp(toFloat64(number)) / warp(toFloat64({rows})) * 30 * 86400)) AS received_ms,
   begins + toInt64(1000 * (warp(toFloat64(n)) / warp(toFloat64({rows})) * 30 * 86400)) - toInt64(if(h1 % 200 = 0,

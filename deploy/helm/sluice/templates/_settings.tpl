@@ -124,6 +124,7 @@
     "limit-store" "limitStore" "limit-store-file" "limitStore.secret" "limit-store-tls-ca-file" "limitStore.caSecret"
     "projects-file" "projects" "spool-dir" "gateway.spool" "drain-delay" "gateway.drainDelaySeconds"
     "drain-timeout" "drainTimeoutSeconds" "retention" "migrate.retention"
+    "project-retention" "migrate.projectRetention" "outcomes-retention" "migrate.outcomesRetention"
     "http-tls-cert-file" "gateway.tls" "http-tls-key-file" "gateway.tls"
     "trace-headers" "tracing.headersSecret" "trace-headers-file" "tracing.headersSecret"
     "every" "every" "canary" "canary.enabled" "url" "canary" "key" "canary.secret" "clickhouse" "canary.secret" -}}
