@@ -13,7 +13,8 @@ import (
 var everyProgram = []string{
 	"admin-addr", "all", "allow-less-safety", "allow-removal", "analyst-max-memory", "analyst-max-queries",
 	"analyst-max-result-rows", "analyst-max-rows-read", "analyst-max-time", "analysts", "at", "batch-bytes",
-	"batch-rows", "block-partitions", "buffer-bytes", "bulk", "ca-file", "canary", "check", "clickhouse", "clickhouse-addr",
+	"batch-rows", "block-partitions", "buffer-bytes", "bulk", "ca-file", "canary", "check", "clickhouse",
+	"clickhouse-addr",
 	"clickhouse-cluster", "clickhouse-dsn", "clickhouse-dsn-file", "clickhouse-http-addr", "clickhouse-quorum",
 	"cloud", "config", "confirm", "connect-timeout", "connections", "console-consumers", "consumer-admin-addr",
 	"consumers", "cores", "count", "data-dir", "days", "drain-delay", "drain-timeout", "dry-run", "duration",
