@@ -46,9 +46,10 @@ func scale(b *testing.B, brokers string, partitions int) {
 	b.Helper()
 	clickhousetest.Engine(b)
 	topic := fmt.Sprintf("scale-%d-%d", partitions, time.Now().UnixNano())
-	c := &consumerBench{conn: kafkaconn.Config{Brokers: []string{brokers}, Topic: topic, DeadTopic: topic + ".dead"}, rows: *scaleRows, size: 200}
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchMaxBytes(1900<<10), kgo.MaxBufferedRecords(200_000), kgo.ProducerLinger(5*time.Millisecond))
+	conn := kafkaconn.Config{Brokers: []string{brokers}, Topic: topic, DeadTopic: topic + ".dead"}
+	c := &consumerBench{conn: conn, rows: *scaleRows, size: 200}
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic(topic),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(1900<<10), kgo.MaxBufferedRecords(200_000), kgo.ProducerLinger(5*time.Millisecond))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -83,7 +84,9 @@ func scale(b *testing.B, brokers string, partitions int) {
 	if *scaleAlone {
 		cfg.BlockPartitions = 1
 	}
-	member, err := New(cfg, Deps{Kafka: c.conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 20 * time.Second})
+	member, err := New(cfg, Deps{
+		Kafka: c.conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 20 * time.Second,
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -132,8 +135,9 @@ func scale(b *testing.B, brokers string, partitions int) {
 		<-time.After(20 * time.Millisecond)
 	}
 	took := time.Since(began).Seconds()
-	quantiles := strings.Split(strings.Trim(c.ask(b, name, fmt.Sprintf(
-		"SELECT quantiles(0.5, 0.99, 1)(toUnixTimestamp64Milli(inserted_at) - toUnixTimestamp64Milli(received_at)) FROM events_raw WHERE received_at > toDateTime64(%d, 3)", began.Unix())), "[]\n"), ",")
+	quantiles := strings.Split(strings.Trim(c.ask(b, name, fmt.Sprintf("SELECT quantiles(0.5, 0.99, 1)"+
+		"(toUnixTimestamp64Milli(inserted_at) - toUnixTimestamp64Milli(received_at)) FROM events_raw "+
+		"WHERE received_at > toDateTime64(%d, 3)", began.Unix())), "[]\n"), ",")
 	for i, name := range []string{"ms_fresh_p50", "ms_fresh_p99", "ms_fresh_most"} {
 		v, err := strconv.ParseFloat(quantiles[i], 64)
 		if err != nil {
@@ -142,7 +146,8 @@ func scale(b *testing.B, brokers string, partitions int) {
 		b.ReportMetric(v, name)
 	}
 	b.ReportMetric(float64(inserts(b, member)-before)/took, "inserts/s")
-	parts, err := strconv.Atoi(c.ask(b, name, "SELECT count() FROM system.parts WHERE active AND database = currentDatabase() AND table = 'events_raw'"))
+	parts, err := strconv.Atoi(c.ask(b, name, "SELECT count() FROM system.parts "+
+		"WHERE active AND database = currentDatabase() AND table = 'events_raw'"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -158,8 +163,8 @@ func scale(b *testing.B, brokers string, partitions int) {
 		}
 	}
 	b.ReportMetric(0, "ns/op")
-	if rows, offsets := c.ask(b, name, "SELECT count() FROM events_raw"), c.ask(b, name, "SELECT uniqExact(_partition, _offset) FROM events_raw"); rows != offsets {
-		b.Errorf("%s rows of %s offsets", rows, offsets)
+	if c.ask(b, name, "SELECT count() = uniqExact(_partition, _offset) FROM events_raw") != "1" {
+		b.Error("an offset is there twice")
 	}
 }
 

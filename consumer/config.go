@@ -73,6 +73,9 @@ func checkGroup(name string) error {
 	return settings.CheckWord(name)
 }
 
+// sharesBlocks says whether partitions may share blocks: that rests on reads, which must not miss rows.
+func (c Config) sharesBlocks() bool { return c.BlockPartitions > 1 && c.Store.ClickHouse.ReadsAll() }
+
 // steps is the settings of the built-in steps.
 func (c Config) steps() step.Config {
 	return step.Config{Sample: c.Sample, RedactKeys: c.RedactKeys, RedactPatterns: c.RedactPatterns}

@@ -187,18 +187,21 @@ func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 		partitions = len(gen.Partitions) // all that is known
 	}
 	slices.Sort(gen.Partitions)
-	layout := c.pace().Layout(gen.Partitions, partitions, gen.SharesBlocks && c.sharesBlocks())
+	pace := shared.Pace{FlushAge: c.cfg.FlushAge, InsertsPerSecond: c.cfg.InsertsPerSecond,
+		MostPartitions: c.cfg.BlockPartitions}
+	layout := pace.Layout(gen.Partitions, partitions, gen.SharesBlocks && c.cfg.sharesBlocks())
 	c.metrics.lags.Keep(c.deps.Kafka.Topic, gen.Partitions)
 	c.metrics.assigned.Set(float64(len(gen.Partitions)))
 	c.metrics.partitions.Set(float64(partitions))
 	c.warnIfIdle(gen, partitions)
 	c.log.Info("partitions assigned", "generation", gen.Member.Generation, "partitions", gen.Partitions,
 		"flush_age", layout.FlushAge, "units", len(layout.Units))
-	blocks := shared.NewBlocks(c.table, len(gen.Partitions), c.tooLarge)
+	blocks := shared.NewBlocks(c.table, len(gen.Partitions), func(bytes int64) { c.size.TooLarge(bytes) })
+	limits := shared.Limits{Rows: c.cfg.BatchRows, Bytes: func() int { return c.size.Limit(c.cfg.BatchBytes) }}
 	commits, fetches := c.kafka.CommitTogether(), c.kafka.FetchTogether()
 	var all []*partition
 	for _, ids := range layout.Units { // all have joined budget and unit before the first one takes of it
-		unit := blocks.NewUnit(c.limits())
+		unit := blocks.NewUnit(limits)
 		for _, id := range ids {
 			p := c.newPartition(gen.Member, id, layout.FlushAge, layout.Phase(ids[0]))
 			p.offsets, p.blocks = commits, blocks
@@ -231,32 +234,6 @@ func (c *Consumer) newPartition(m kafka.Member, id int, age, phase time.Duration
 			outages: c.outages},
 		metrics: c.metrics, log: c.log.With("partition", id), patience: patience{maxPause: backoff.Max, drain: drainBudget},
 	}
-}
-
-// pace is how often the consumers of the group insert.
-func (c *Consumer) pace() shared.Pace {
-	return shared.Pace{FlushAge: c.cfg.FlushAge, InsertsPerSecond: c.cfg.InsertsPerSecond,
-		MostPartitions: c.cfg.BlockPartitions}
-}
-
-// limits are those of a block that partitions share.
-func (c *Consumer) limits() shared.Limits {
-	return shared.Limits{Rows: c.cfg.BatchRows, Bytes: func() int { return c.size.Limit(c.cfg.BatchBytes) }}
-}
-
-// tooLarge makes the next batches smaller, because ClickHouse does not take a block of several partitions.
-func (c *Consumer) tooLarge(bytes int64) {
-	if limit, smaller := c.size.TooLarge(bytes); smaller {
-		c.log.Warn("a block is too large for clickhouse: it goes in by pieces, and the next batches are smaller",
-			"bytes", bytes, "batch_bytes", limit)
-	}
-}
-
-// sharesBlocks says whether partitions may share blocks. On a cluster whose quorum is not a majority, a read may miss
-// rows of a replica that is away, and what is shared rests on reads.
-func (c *Consumer) sharesBlocks() bool {
-	ch := c.cfg.Store.ClickHouse
-	return c.cfg.BlockPartitions > 1 && (ch.Cluster == "" || ch.Quorum == "auto")
 }
 
 // warnIfIdle warns, once, if the group has no partition for this member although the topic has some.

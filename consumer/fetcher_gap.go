@@ -11,8 +11,8 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// disputePause is how long the fetcher waits before it asks again whether an offset is on the topic. By then kafka-go has
-// asked for the leaders again, which it does every second.
+// disputePause is how long the fetcher waits before it asks again for the bounds. By then kafka-go has asked for the
+// leaders again, which it does every second.
 const disputePause = 1100 * time.Millisecond
 
 // resolveOutOfRange is called after a broker said that the offset is not on the topic. That alone is no reason to go

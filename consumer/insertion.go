@@ -100,8 +100,7 @@ func (i *insertion) run(ctx context.Context) bool {
 	}
 }
 
-// window is how long inserts may be under way, and for how long tokens are surely remembered: the table keeps those of
-// 10,000 inserts into one of its partitions.
+// window is careful: the table remembers the tokens of 10,000 inserts into one of its partitions.
 var window = delivery.Window{Life: clickhouse.InsertTimeout + 20*time.Second, Remembers: 5 * time.Minute}
 
 // slowReads is how many answers in a row may come so late that the table may have changed since.
@@ -174,7 +173,8 @@ func (i *insertion) insertPiece(ctx context.Context) bool {
 func (i *insertion) failed(ctx context.Context, block *rows.Block, a shared.Answer) bool {
 	switch fault := clickhouse.FaultOf(a.Err); {
 	case fault == clickhouse.FaultUnclear && a.Together:
-		i.refusedTogether()
+		i.evidence.unclear.together++ // that says little about this partition's rows: after a few, they go in alone
+		i.alone = i.evidence.unclear.together >= unclearOthers
 	case fault == clickhouse.FaultData:
 		i.alone = true
 		return i.refused(ctx, a.Err)
@@ -209,7 +209,7 @@ func (i *insertion) accepted(block *rows.Block, a shared.Answer) {
 	now := time.Now()
 	p.metrics.endToEnd.Observe(max(0, now.Sub(i.batch.oldest).Seconds()))
 	if now.Sub(i.batch.oldest) > lateAfter {
-		p.metrics.late.Add(float64(lateRows(block, now)))
+		p.metrics.late.Add(float64(block.ReceivedBefore(now.Add(-lateAfter))))
 	}
 	p.log.Debug("block inserted", "first", i.batch.First, "last", i.batch.Last, "rows", n, "took", a.Took)
 }
@@ -225,16 +225,6 @@ func (i *insertion) endTrace() {
 
 // lateAfter is the age from which on a row counts in sluice_consumer_late_rows_total.
 const lateAfter = time.Minute
-
-// lateRows counts the rows whose events were received longer than lateAfter ago.
-func lateRows(block *rows.Block, now time.Time) (n int) {
-	for row := range block.Rows() {
-		if now.Sub(block.ReceivedAt(row)) > lateAfter {
-			n++
-		}
-	}
-	return n
-}
 
 // writeOutcomes inserts what the batch counts, before the offset can pass it. It returns false if ctx ended.
 func (i *insertion) writeOutcomes(ctx context.Context) bool {

@@ -29,19 +29,10 @@ func (i *insertion) send(ctx context.Context, piece delivery.Piece, block *rows.
 	return a
 }
 
-// refusedTogether counts unclear refusals of rows of several partitions. They say less about each of them, so after a
-// few this one tries alone.
-func (i *insertion) refusedTogether() {
-	u := &i.evidence.unclear
-	u.together++
-	i.alone = u.together >= unclearOthers
-}
-
 // waitToLook waits until everything that was sent about a range has arrived, because ClickHouse may have forgotten the
 // range's token by then. It returns false if ctx ended.
 func (i *insertion) waitToLook(ctx context.Context, from time.Time) bool {
-	i.p.log.Info("a recorded range is old: it is compared with the table when nothing of it can be under way any more",
-		"first", i.batch.First, "last", i.batch.Last, "wait", time.Until(from).Round(time.Second))
+	i.p.log.Info("an old range is compared with the table once nothing of it can be under way any more", "until", from)
 	for time.Now().Before(from) {
 		i.p.watch.beat(i.loop)
 		i.p.watch.outside()

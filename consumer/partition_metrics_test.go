@@ -58,7 +58,7 @@ func TestLateAtItsLimit(t *testing.T) {
 		lateAfter - time.Millisecond: 0, lateAfter: 0, lateAfter + time.Millisecond: 1,
 	} {
 		block := blockOf(t, fromGateway(0, "demo", idV4(1), now.Add(-age), `{"message":"x"}`))
-		require.Equal(t, want, lateRows(block, now), age)
+		require.Equal(t, want, block.ReceivedBefore(now.Add(-lateAfter)), age)
 	}
 }
 

@@ -141,8 +141,7 @@ func (r *recorder) record(ctx context.Context, b *batch) bool {
 // the partition is lost, or ctx ended.
 func (r *recorder) outlast(ctx context.Context) bool {
 	for !r.hold.Counts(r.savedAt) {
-		r.log.Info("a commit was not answered and may still be stored: the next block waits until it cannot",
-			"wait", r.hold.Left(time.Now()).Round(time.Millisecond))
+		r.log.Info("a commit was not answered: the next block waits until it cannot be stored late any more")
 		if !backoff.Sleep(ctx, r.hold.Left(time.Now())) || !r.save(ctx) {
 			return false
 		}

@@ -53,7 +53,8 @@ func TestSharedBlocks(t *testing.T) {
 		written += partitions * each
 		waitUntil(t, "all events are rows", func() bool { return d.ask("SELECT count() FROM events") == fmt.Sprint(written) })
 	}
-	d.asks("SELECT count(), uniqExact(_partition, _offset), uniqExact(event_id) FROM events_raw", fmt.Sprintf("%d\t%d\t%d", written, written, written))
+	d.asks("SELECT count(), uniqExact(_partition, _offset), uniqExact(event_id) FROM events_raw",
+		fmt.Sprintf("%[1]d\t%[1]d\t%[1]d", written))
 	inserts := observations(t, c.metrics.batchRows)
 	assert.GreaterOrEqual(t, inserts, uint64(2*rounds))
 	assert.LessOrEqual(t, inserts, uint64(6*rounds), "each partition inserts on its own")
@@ -87,11 +88,11 @@ func TestSharesBlocks(t *testing.T) {
 	for quorum, want := range map[string]bool{"auto": true, "1": false, "2": false} {
 		var store schema.Config
 		store.ClickHouse.Quorum = quorum
-		c := &Consumer{cfg: Config{BlockPartitions: 2, Store: store}}
+		c := Config{BlockPartitions: 2, Store: store}
 		assert.True(t, c.sharesBlocks(), "one server")
-		c.cfg.Store.ClickHouse.Cluster = "main"
+		c.Store.ClickHouse.Cluster = "main"
 		assert.Equal(t, want, c.sharesBlocks(), "quorum %s", quorum)
-		c.cfg.BlockPartitions = 1
+		c.BlockPartitions = 1
 		assert.False(t, c.sharesBlocks(), "switched off")
 	}
 }

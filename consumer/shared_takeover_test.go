@@ -65,7 +65,9 @@ func gated(t *testing.T, b *kafkatest.Broker, store schema.Config, g *gate) (c *
 	cfg := goodConfig()
 	cfg.Store = store
 	sharing(&cfg)
-	c, err := newConsumer(cfg, Deps{Kafka: b.Conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 20 * time.Second}, quick)
+	c, err := newConsumer(cfg, Deps{
+		Kafka: b.Conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 20 * time.Second,
+	}, quick)
 	require.NoError(t, err)
 	g.closingTable, g.tokens = c.table, map[string]int{}
 	c.table = g
@@ -138,7 +140,8 @@ func TestSharedBlocksAreTakenOver(t *testing.T) {
 				}
 				return true
 			})
-			d.asks("SELECT count(), uniqExact(_partition, _offset), uniqExact(event_id) FROM events_raw", fmt.Sprintf("%[1]d\t%[1]d\t%[1]d", partitions*each))
+			d.asks("SELECT count(), uniqExact(_partition, _offset), uniqExact(event_id) FROM events_raw",
+				fmt.Sprintf("%[1]d\t%[1]d\t%[1]d", partitions*each))
 			for p := range partitions {
 				assert.Empty(t, recorded(t, two, p))
 			}

@@ -35,6 +35,10 @@ func (c Config) Check() error {
 	return errors.Join(faults...)
 }
 
+// ReadsAll says that a read sees every acknowledged row. On a cluster whose quorum is not a majority, it may miss rows of
+// a replica that is away.
+func (c Config) ReadsAll() bool { return c.Cluster == "" || c.Quorum == "auto" }
+
 // quorumOf is how many of a shard's replicas must have a block, by the setting. It may be more than the shard has.
 func quorumOf(setting string, replicas int) (int, error) {
 	if setting == "auto" || setting == "" {

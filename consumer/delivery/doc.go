@@ -11,8 +11,8 @@
 //
 // A block may be shared by ranges of several partitions, whose owners need not be one, see shared.go.
 //
-// The model in model_test.go runs one partition through crashes, zombies, lost answers and forgotten tokens, and that in
-// shared_world_test.go several partitions in shared blocks. They fail if any of the rules is removed.
+// The model in model_test.go runs one partition through crashes, zombies, lost answers and forgotten tokens, and that
+// in shared_world_test.go several partitions in shared blocks. They fail if any of the rules is removed.
 //
 // To change what is recorded read ranges.go and metadata.go; what is done until a block is in, settlement.go and
 // pieces.go; what is done about a block that is too large, size.go; what is shared, shared.go.

@@ -14,7 +14,8 @@ import (
 // The metadata of an offset commit, which Kafka stores for us, at most 4,096 bytes:
 //
 //	"sluice/1:" base64url( head, count, count × (length, range), parts, crc32c )
-//	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags [, lost] [, shared]
+//	range = first − end of the one before, last − first, hash, records, sealed-at in Unix ms, flags [, lost]
+//	        [, id of the shared block]
 //	part  = kind, length, bytes; of kind 1: epoch + 1 or 0, topic id; of kind 2: gaps, see gaps.go
 //
 // All numbers except the hash, the id of a shared block and the checksum are varints. A reader skips parts that it does

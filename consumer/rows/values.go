@@ -101,3 +101,13 @@ func (b *Block) Check() error {
 	}
 	return nil
 }
+
+// ReceivedBefore counts the rows whose events were received before a time.
+func (b *Block) ReceivedBefore(at time.Time) (n int) {
+	for row := range b.Rows() {
+		if b.ReceivedAt(row).Before(at) {
+			n++
+		}
+	}
+	return n
+}

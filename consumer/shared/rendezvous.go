@@ -62,8 +62,8 @@ type waiter struct {
 	answer chan Answer
 }
 
-// NewBlocks makes the blocks of a number of partitions, each of which has to call Recorded. tooLarge is told the bytes of
-// an insert of several partitions that the table does not take for its size.
+// NewBlocks makes the blocks of a number of partitions, each of which has to call Recorded. tooLarge is told the bytes
+// of an insert of several partitions that the table does not take for its size.
 func NewBlocks(table Table, partitions int, tooLarge func(bytes int64)) *Blocks {
 	return &Blocks{
 		table: table, tooLarge: tooLarge, pool: rows.NewPool(spareBytes), all: map[uint64]*block{},

@@ -299,8 +299,8 @@ func TestInsertIsDivided(t *testing.T) {
 	})
 }
 
-// A block that is too large is halved by partitions too, and the size is told, but not that of a partition alone: what to
-// do about it is known to the partition.
+// A block that is too large is halved by partitions too, and the size is told, but not that of a partition alone: the
+// partition deals with that.
 func TestInsertIsTooLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 3).begun()
@@ -363,7 +363,8 @@ func TestInsertEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan Answer, 1)
 		go func() {
-			ended <- b.blocks.Insert(ctx, Send{Block: id, Partition: 0, Rows: blockOf(t, 0), Token: "T", Until: time.Now().Add(time.Hour)})
+			until := time.Now().Add(time.Hour)
+			ended <- b.blocks.Insert(ctx, Send{Block: id, Partition: 0, Rows: blockOf(t, 0), Token: "T", Until: until})
 		}()
 		synctest.Wait()
 		cancel()
