@@ -70,7 +70,8 @@ func consume(t *testing.T, b *kafkatest.Broker, to clickhouse.Config, group stri
 	t.Helper()
 	c, err := consumer.New(consumer.Config{
 		Group: group, Store: schema.Config{ClickHouse: to}, BatchRows: 1000, BatchBytes: 16 << 20, BufferBytes: 128 << 20,
-		FlushAge: 50 * time.Millisecond, InsertsPerSecond: 100, Sample: 1, MaxEventAge: settings.Duration(90 * 24 * time.Hour),
+		FlushAge: 50 * time.Millisecond, InsertsPerSecond: 100, BlockPartitions: 1000, Sample: 1,
+		MaxEventAge: settings.Duration(90 * 24 * time.Hour),
 	}, consumer.Deps{
 		Kafka: b.Conn, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 20 * time.Second,
 	})
