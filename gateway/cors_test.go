@@ -72,8 +72,8 @@ func TestEveryAnswerIsForPages(t *testing.T) {
 		options []option
 		origin  string
 	}{
-		"any origin":       {[]option{withProjects(t, limited(8, "60s"))}, "*"},
-		"an origin listed": {[]option{withProjects(t, limited(8, "60s")+"    origins: [\""+shop+"\"]\n")}, shop},
+		"any origin":       {[]option{withProjects(t, limited(8, "1h"))}, "*"},
+		"an origin listed": {[]option{withProjects(t, limited(8, "1h")+"    origins: [\""+shop+"\"]\n")}, shop},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
