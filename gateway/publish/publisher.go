@@ -60,6 +60,7 @@ func New(producer broker.Producer, cfg Config) (*Publisher, error) {
 		congestion: congestion{most: min(cfg.MaxQueueWait, cfg.RequestTimeout/2), start: time.Now()},
 	}
 	p.shared.batch = &p.pool.batch
+	p.shared.gather()
 	for i := range p.lanes {
 		own := newQueue()
 		own.batch, own.held = &p.pool.batch, p.leaders.holds
