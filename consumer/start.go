@@ -49,6 +49,8 @@ type start struct {
 	metadata string
 	end      int64 // of the topic; the head if it is unknown
 	lost     int64 // offsets before the head that somebody skipped by setting the group's offset forward
+	open     bool  // the end of the topic is unknown
+	used     bool  // nothing is recorded, and the table has rows of the partition
 }
 
 // begin makes the fetcher and the recorder. They start at the committed offset, with the ranges that are recorded
@@ -67,6 +69,9 @@ func (p *partition) begin(ctx context.Context) (*fetcher, *recorder, bool) {
 	if !ok {
 		p.log.Warn("cannot read the metadata of the committed offset; comparing what follows with the table first",
 			"offset", s.head)
+	}
+	if (!ok || s.used) && !p.outwaitUnrecorded(ctx, s) {
+		return nil, nil, false
 	}
 	seen, err := p.highest(ctx, loopFetch, s.head)
 	if err != nil {
@@ -105,7 +110,7 @@ func (p *partition) findStart(ctx context.Context) (s start, ok bool) {
 		if err != nil && s.head >= 0 {
 			p.log.Warn("the oldest and the newest offset are unknown, starting at the committed offset",
 				"offset", s.head, "err", err)
-			s.end, err = s.head, nil
+			s.end, s.open, err = s.head, true, nil
 		}
 		return err
 	}
@@ -129,6 +134,7 @@ func (p *partition) startSetByHand(ctx context.Context, s start) (start, bool) {
 	if err != nil {
 		return s, false
 	}
+	s.used = highest >= 0
 	if highest >= 0 && highest+1 < s.head {
 		s.lost = s.head - highest - 1
 		p.log.Error("the group's offset was set forward: the skipped offsets are not read, and count as lost",
@@ -145,6 +151,7 @@ func (p *partition) startUncommitted(ctx context.Context, s start) (start, bool)
 	if err != nil {
 		return s, false
 	}
+	s.used = highest >= 0
 	if highest >= 0 && highest+1 < s.head {
 		p.log.Warn("no committed offset, but the table has rows from before the oldest record; going on after them",
 			"offset", highest+1, "oldest", s.head)
