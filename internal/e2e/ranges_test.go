@@ -131,12 +131,13 @@ func crashAt(t *testing.T, point string, w way) {
 	p := newPipelineThatKills(t, w.partitions)
 	produced, open := 0, 0
 	for kill := range *kills {
-		produced += p.everywhere(w, w.each+rand.IntN(w.each))
-		c := p.consumerThat(fmt.Sprintf("%s:%d", point, 1+rand.IntN(w.partitions+1)), w.variant(kill/2)...)
+		c := p.consumerThat(fmt.Sprintf("%s:%d", point, 1+rand.IntN(2*w.partitions)), w.variant(kill/2)...)
+		c.says(`msg="partitions assigned"`)
 		var other *program
 		if kill%3 == 2 {
 			other = p.consumerThat("never:0", w.variant(kill/2+1)...)
 		}
+		produced += p.everywhere(w, w.each+rand.IntN(w.each))
 		p.within(2*time.Minute, "the crash", func() bool {
 			select {
 			case <-c.done:
@@ -156,6 +157,13 @@ func crashAt(t *testing.T, point string, w way) {
 		if other != nil {
 			other.says(`msg="partitions assigned".*partitions="?\[` + allOf(w.partitions))
 			other.kill()
+			p.sums.kills++
+			p.evict()
+		}
+		if kill%5 == 4 { // partitions with a backlog share no blocks
+			c := p.startConsumer(w.flags...)
+			p.exactly(produced)
+			c.kill()
 			p.sums.kills++
 			p.evict()
 		}
