@@ -76,9 +76,8 @@ type timing struct {
 	kafka kafka.Timing
 	// lag is how often the leaders of partitions that are not being fetched, because ClickHouse, the group or the
 	// leader is away, are asked where the partitions end.
-	lag time.Duration
-	// unrecorded is described at unrecordedAge.
-	unrecorded time.Duration
+	lag        time.Duration
+	unrecorded time.Duration // see unrecordedAge
 }
 
 func defaultTiming() timing {

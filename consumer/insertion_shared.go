@@ -27,10 +27,3 @@ func (i *insertion) send(ctx context.Context, piece delivery.Piece, block *rows.
 	a.Took = time.Since(a.Began)
 	return a
 }
-
-// waitToLook waits until everything that was sent about a range has arrived, because ClickHouse may have forgotten the
-// range's token by then. It returns false if ctx ended.
-func (i *insertion) waitToLook(ctx context.Context, from time.Time) bool {
-	i.p.log.Info("an old range is compared with the table once nothing of it can be under way any more", "until", from)
-	return i.p.outwait(ctx, i.loop, from)
-}

@@ -9,7 +9,12 @@ import (
 	"sluice/consumer/blocking"
 	"sluice/consumer/delivery"
 	"sluice/consumer/observed"
+	"sluice/internal/backoff"
+	"sluice/internal/crashpoint"
 )
+
+// unrecordedAge is how long after its assignment a partition begins if what an earlier owner had recorded is lost.
+var unrecordedAge = crashpoint.Duration("unrecorded", delivery.TokenTrust+window.Life)
 
 // run works until ctx ends, which is when the generation is over, even if the partition is lost before. It returns
 // after the inserts under way are finished, or given up after the drain budget, and the recorded ranges are committed.
@@ -158,4 +163,29 @@ func (p *partition) startUncommitted(ctx context.Context, s start) (start, bool)
 		s.head = highest + 1
 	}
 	return s, true
+}
+
+// outwaitUnrecorded waits until nothing that an earlier owner has sent can arrive any more, because that would go in
+// twice: the group's offset does not say which ranges were recorded behind it. Its metadata is unreadable, or the table
+// has rows of the partition and somebody set or deleted the offset. It returns false if ctx ended.
+func (p *partition) outwaitUnrecorded(ctx context.Context, s start) bool {
+	if !s.open && s.head >= s.end {
+		return true // no record is behind the offset
+	}
+	from := p.progress.assigned.Add(p.unrecorded)
+	p.log.Warn("what the group had recorded for the partition is lost; "+
+		"it begins once no earlier insert can be under way any more", "offset", s.head, "until", from)
+	return p.outwait(ctx, loopFetch, from)
+}
+
+// outwait waits until a time. It returns false if ctx ended.
+func (p *partition) outwait(ctx context.Context, loop loop, until time.Time) bool {
+	for time.Now().Before(until) {
+		p.watch.beat(loop)
+		p.watch.outside()
+		if !backoff.Sleep(ctx, min(time.Second, time.Until(until))) {
+			return false
+		}
+	}
+	return true
 }
