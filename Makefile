@@ -15,6 +15,9 @@ KAFKA         ?= 127.0.0.1:19092
 export GORACE ?= atexit_sleep_ms=0
 # The gateway's tests of what a topic refuses, which Apache Kafka and the embedded broker refuse each in a way of its own.
 REFUSALS      := TopicRefusesAll|TopicRefusesOne|TopicTakesLess|TopicLimitToTheByte|TooLargeForTheTopicIsNotSpooled|TopicFaultsAreSaid
+# How often exactly-once kills the consumer at each crash point, and the scenarios that it runs.
+KILLS         ?= 50
+EXACTLY_ONCE  := CrashPoints|Zombies|LostAnswers|RebalanceStorm|TopicMadeAnew|EngineKilledDuringInserts|TwoOwners|TornCommits|LateCommits|PartitionsAdded|OldAndNewVersion|RecordedRangesLost
 # Brokers that kafka-up starts: 1 or 3.
 NODES         ?= 1
 
@@ -22,7 +25,7 @@ NODES         ?= 1
 TOOL          := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint house observe test-observe vuln licences test-clients test-models test-deploy test-kafka test-brokers kafka-up kafka-down fuzz bench scale docs release release-check clean
+.PHONY: help build test vet lint house observe test-observe vuln licences test-clients test-models test-deploy test-kafka test-brokers exactly-once kafka-up kafka-down fuzz bench scale docs release release-check clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +66,10 @@ test-kafka: ## the end-to-end tests, and the gateway's of what a topic refuses, 
 
 test-brokers: ## what happens when brokers die or hang, on three of them at KAFKA=host:port,host:port,host:port (see kafka-up)
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e -plain -run 'TestBrokers' -outage.lasts 15s -v
+
+# exactly-once runs on the embedded broker, or on Apache Kafka if KAFKA is given.
+exactly-once: ## the consumer killed KILLS times at each crash point, and all else it has to survive; on Apache Kafka with KAFKA=host:port
+	cd internal/e2e && $(if $(filter file,$(origin KAFKA)),,SLUICE_TEST_KAFKA=$(KAFKA)) $(GO) test -count=1 -timeout 4h -run '^Test($(EXACTLY_ONCE))$$' -kills $(KILLS) -progress
 
 kafka-up: ## start an Apache Kafka for test-kafka and print its address; NODES=3 for three brokers
 	@NODES=$(NODES) deploy/kafka/up.sh

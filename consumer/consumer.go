@@ -76,10 +76,13 @@ type timing struct {
 	kafka kafka.Timing
 	// lag is how often the leaders of partitions that are not being fetched, because ClickHouse, the group or the
 	// leader is away, are asked where the partitions end.
-	lag time.Duration
+	lag        time.Duration
+	unrecorded time.Duration // see unrecordedAge
 }
 
-func defaultTiming() timing { return timing{kafka: kafka.DefaultTiming(), lag: 5 * time.Second} }
+func defaultTiming() timing {
+	return timing{kafka: kafka.DefaultTiming(), lag: 5 * time.Second, unrecorded: unrecordedAge}
+}
 
 // New checks the settings and makes a Consumer. It opens no connection and starts no goroutine.
 func New(cfg Config, deps Deps) (*Consumer, error) { return newConsumer(cfg, deps, defaultTiming()) }
@@ -232,7 +235,8 @@ func (c *Consumer) newPartition(m kafka.Member, id int, age, phase time.Duration
 		tokenDurable: c.cfg.Store.ClickHouse.Cluster != "",
 		shares: shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted, tracer: c.tracer,
 			outages: c.outages},
-		metrics: c.metrics, log: c.log.With("partition", id), patience: patience{maxPause: backoff.Max, drain: drainBudget},
+		metrics: c.metrics, log: c.log.With("partition", id),
+		patience: patience{maxPause: backoff.Max, drain: drainBudget, unrecorded: c.timing.unrecorded},
 	}
 }
 

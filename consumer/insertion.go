@@ -111,7 +111,8 @@ const slowReads = 3
 func (i *insertion) readMissing(ctx context.Context) bool {
 	p := i.p
 	if from := window.LookFrom(i.batch.Range, p.progress.assigned, i.sent); time.Now().Before(from) {
-		return i.waitToLook(ctx, from)
+		p.log.Info("an old range is compared with the table once nothing of it can be under way any more", "until", from)
+		return p.outwait(ctx, i.loop, from)
 	}
 	if time.Since(time.Unix(0, p.progress.owned.Load())) > delivery.TokenTrust && !i.save(ctx, delivery.Whole) {
 		return false

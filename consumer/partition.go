@@ -98,8 +98,9 @@ type partition struct {
 
 // patience bounds what a partition waits for.
 type patience struct {
-	maxPause time.Duration // between two attempts at something that fails
-	drain    time.Duration // see drainBudget
+	maxPause   time.Duration // between two attempts at something that fails
+	drain      time.Duration // see drainBudget
+	unrecorded time.Duration // see unrecordedAge
 }
 
 // shares is what a partition has in common with the other partitions of the process.

@@ -9,7 +9,12 @@ import (
 	"sluice/consumer/blocking"
 	"sluice/consumer/delivery"
 	"sluice/consumer/observed"
+	"sluice/internal/backoff"
+	"sluice/internal/crashpoint"
 )
+
+// unrecordedAge is how long after its assignment a partition begins if what an earlier owner had recorded is lost.
+var unrecordedAge = crashpoint.Duration("unrecorded", delivery.TokenTrust+window.Life)
 
 // run works until ctx ends, which is when the generation is over, even if the partition is lost before. It returns
 // after the inserts under way are finished, or given up after the drain budget, and the recorded ranges are committed.
@@ -49,6 +54,8 @@ type start struct {
 	metadata string
 	end      int64 // of the topic; the head if it is unknown
 	lost     int64 // offsets before the head that somebody skipped by setting the group's offset forward
+	open     bool  // the end of the topic is unknown
+	used     bool  // nothing is recorded, and the table has rows of the partition
 }
 
 // begin makes the fetcher and the recorder. They start at the committed offset, with the ranges that are recorded
@@ -67,6 +74,9 @@ func (p *partition) begin(ctx context.Context) (*fetcher, *recorder, bool) {
 	if !ok {
 		p.log.Warn("cannot read the metadata of the committed offset; comparing what follows with the table first",
 			"offset", s.head)
+	}
+	if (!ok || s.used) && !p.outwaitUnrecorded(ctx, s) {
+		return nil, nil, false
 	}
 	seen, err := p.highest(ctx, loopFetch, s.head)
 	if err != nil {
@@ -105,7 +115,7 @@ func (p *partition) findStart(ctx context.Context) (s start, ok bool) {
 		if err != nil && s.head >= 0 {
 			p.log.Warn("the oldest and the newest offset are unknown, starting at the committed offset",
 				"offset", s.head, "err", err)
-			s.end, err = s.head, nil
+			s.end, s.open, err = s.head, true, nil
 		}
 		return err
 	}
@@ -129,6 +139,7 @@ func (p *partition) startSetByHand(ctx context.Context, s start) (start, bool) {
 	if err != nil {
 		return s, false
 	}
+	s.used = highest >= 0
 	if highest >= 0 && highest+1 < s.head {
 		s.lost = s.head - highest - 1
 		p.log.Error("the group's offset was set forward: the skipped offsets are not read, and count as lost",
@@ -145,10 +156,36 @@ func (p *partition) startUncommitted(ctx context.Context, s start) (start, bool)
 	if err != nil {
 		return s, false
 	}
+	s.used = highest >= 0
 	if highest >= 0 && highest+1 < s.head {
 		p.log.Warn("no committed offset, but the table has rows from before the oldest record; going on after them",
 			"offset", highest+1, "oldest", s.head)
 		s.head = highest + 1
 	}
 	return s, true
+}
+
+// outwaitUnrecorded waits until nothing that an earlier owner has sent can arrive any more, because that would go in
+// twice: the group's offset does not say which ranges were recorded behind it. Its metadata is unreadable, or the table
+// has rows of the partition and somebody set or deleted the offset. It returns false if ctx ended.
+func (p *partition) outwaitUnrecorded(ctx context.Context, s start) bool {
+	if !s.open && s.head >= s.end {
+		return true // no record is behind the offset
+	}
+	from := p.progress.assigned.Add(p.unrecorded)
+	p.log.Warn("what the group had recorded for the partition is lost; "+
+		"it begins once no earlier insert can be under way any more", "offset", s.head, "until", from)
+	return p.outwait(ctx, loopFetch, from)
+}
+
+// outwait waits until a time. It returns false if ctx ended.
+func (p *partition) outwait(ctx context.Context, loop loop, until time.Time) bool {
+	for time.Now().Before(until) {
+		p.watch.beat(loop)
+		p.watch.outside()
+		if !backoff.Sleep(ctx, min(time.Second, time.Until(until))) {
+			return false
+		}
+	}
+	return true
 }

@@ -42,6 +42,7 @@ type pipeline struct {
 	url         string
 	exempt      exempt
 	settled     bool // conserved has run
+	sums        sums // of scenarios that count every record
 }
 
 // newPipeline makes topics and schema as an operator does; the scenario starts the programs it needs.
@@ -117,7 +118,10 @@ func (p *pipeline) begin() {
 		t.Fatal(err)
 	}
 	p.connect()
-	t.Cleanup(p.conserved)
+	t.Cleanup(func() {
+		p.conserved()
+		p.note()
+	})
 }
 
 func (p *pipeline) connect() {
