@@ -3,7 +3,10 @@ package publish
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +17,7 @@ import (
 
 	"sluice/gateway/broker"
 	"sluice/gateway/broker/brokertest"
+	"sluice/internal/recordbatch/batchtest"
 )
 
 // wide is a Cluster of any size. A batch takes 2 ms.
@@ -77,4 +81,61 @@ func TestBatchesStayFull(t *testing.T) {
 	large := perBatch(t, &wide{brokers: 30, partitions: 384})
 	assert.Greater(t, small, 10.0)
 	assert.GreaterOrEqual(t, large, 0.9*small)
+}
+
+// A record with a key waits for the batches of the partitions that share its lane, and not the longer the more
+// partitions there are.
+func TestKeysDoNotWaitForPartitions(t *testing.T) {
+	longest := func(t *testing.T, w *wide) (longest time.Duration) {
+		t.Helper()
+		var mu sync.Mutex
+		inBubble(t, w, slog.DiscardHandler, func(t *testing.T, pub *Publisher) {
+			var all sync.WaitGroup
+			for client := range 400 { // 4,000 records a second
+				all.Go(func() {
+					time.Sleep(time.Duration(client) * 250 * time.Microsecond)
+					for n := range 5 {
+						began := time.Now()
+						r := batchtest.Record{Key: fmt.Appendf(nil, "%d of %d", n, client), Value: []byte("{}")}
+						if err := publish(pub, []batchtest.Record{r}, began.Add(time.Minute))[0]; err != nil {
+							t.Error(err)
+						}
+						mu.Lock()
+						longest = max(longest, time.Since(began))
+						mu.Unlock()
+						time.Sleep(100*time.Millisecond - time.Since(began))
+					}
+				})
+			}
+			all.Wait()
+		})
+		return longest
+	}
+	small := longest(t, &wide{brokers: 3, partitions: 12})
+	large := longest(t, &wide{brokers: 30, partitions: 384})
+	t.Logf("longest wait: %s with 12 partitions, %s with 384", small, large)
+	assert.LessOrEqual(t, large, 2*small)
+}
+
+// A partition keeps its lane whatever is added. Up to 384 partitions, at most twelve share a lane, and up to 48 they
+// have the lanes that also take records without a key.
+func TestLanesOfKeys(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ partitions, lanes, sharing int }{
+		{1, 1, 1}, {3, 3, 1}, {4, 4, 1}, {12, 4, 3}, {47, 4, 12}, {48, 4, 12}, {49, 5, 12}, {96, 8, 12},
+		{383, 32, 12}, {384, 32, 12}, {385, 32, 13}, {1536, 32, 48},
+	} {
+		of := map[int]int{}
+		for p := range c.partitions {
+			of[laneOf(p)]++
+		}
+		pub := publisherFor(t, &wide{})
+		pub.partitions.Store(int64(c.partitions))
+		assert.Len(t, of, c.lanes, "%d partitions", c.partitions)
+		assert.Equal(t, c.sharing, slices.Max(slices.Collect(maps.Values(of))), "%d partitions", c.partitions)
+		for i, l := range pub.lanes {
+			assert.Equal(t, of[i] > 0, l.hasPartition(), "lane %d of %d partitions", i, c.partitions)
+			assert.Equal(t, i < min(lanes, c.partitions), l.takesShared(), "lane %d of %d partitions", i, c.partitions)
+		}
+	}
 }
