@@ -346,6 +346,7 @@ func (l *wideLoad) run(b *testing.B, rate int, d time.Duration) measured {
 	}
 	var mu sync.Mutex
 	var total measured
+	failed, failure := 0, error(nil)
 	var all sync.WaitGroup
 	start := time.Now()
 	for i := range l.conns {
@@ -355,11 +356,15 @@ func (l *wideLoad) run(b *testing.B, rate int, d time.Duration) measured {
 			defer mu.Unlock()
 			total.latencies = append(total.latencies, took...)
 			if err != nil {
-				b.Error(err)
+				failed++
+				failure = err
 			}
 		})
 	}
 	all.Wait()
+	if failed > 0 {
+		b.Errorf("%d of %d connections failed, one of them so: %v", failed, len(l.conns), failure)
+	}
 	total.requests, total.seconds = len(total.latencies), time.Since(start).Seconds()
 	return total
 }
