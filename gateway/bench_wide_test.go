@@ -99,7 +99,7 @@ func BenchmarkWide(b *testing.B) {
 
 // wideFigures are the figures of one rate on one cluster, in the order in which they are reported.
 var wideFigures = []string{
-	"events/s", "records/batch", "bytes/batch", "batches/s", "p50-ms", "p99-ms", "cpu-us/event", "conns", "goroutines",
+	"events/s", "records/batch", "bytes/batch", "batches/s", "p50-ms", "p99-ms", "most-ms", "cpu-us/event", "conns", "goroutines",
 	"MiB",
 }
 
@@ -131,6 +131,7 @@ func measureWide(b *testing.B, binary, projects string, c wideCluster, rates []i
 			"batches/s":     batches / got.seconds,
 			"p50-ms":        ms(0.5),
 			"p99-ms":        ms(0.99),
+			"most-ms":       ms(1),
 			"cpu-us/event":  used.Seconds() * 1e6 / float64(got.requests),
 			"conns":         float64(brokers.open.Load()),
 			"goroutines":    gaugeOf(b, admin, "go_goroutines"),
@@ -388,7 +389,8 @@ func (l *wideLoad) connection(i int, start time.Time, every, d time.Duration) (t
 			return took, err
 		}
 		if err := readAccepted(r); err != nil {
-			return took, err
+			rest, _ := r.Peek(r.Buffered())
+			return took, fmt.Errorf("after %s: %w and %q", time.Since(from), err, rest)
 		}
 		took = append(took, time.Since(from))
 	}

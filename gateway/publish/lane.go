@@ -20,8 +20,8 @@ type lane struct {
 	own   *queue // records whose key chose one of the lane's partitions
 
 	encoder  *recordbatch.Encoder // nil before the first batch
-	runs     [][]byte // reused
-	taken    []*chunk // reused
+	runs     [][]byte             // reused
+	taken    []*chunk             // reused
 	identity identity
 
 	attempt attempt
