@@ -97,7 +97,9 @@ func measureShards(b *testing.B, way string, n int) (cost shardsCost) {
 	require.NoError(b, err)
 	defer table.Close()
 	blocks := shardBlocks(b, way, n)
-	insert := func(ctx context.Context, block *rows.Block, token string) error { return table.Insert(ctx, block, token) }
+	insert := func(ctx context.Context, block *rows.Block, token string) error {
+		return table.Insert(ctx, block, token)
+	}
 	if way == "spread" {
 		insert = func(ctx context.Context, block *rows.Block, token string) error {
 			return insertSpread(ctx, servers[0], block, token)
