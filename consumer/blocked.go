@@ -7,19 +7,29 @@ import (
 
 	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
+	"sluice/consumer/observed"
 	"sluice/internal/backoff"
 	"sluice/internal/causes"
 )
 
-// blockage is a wait for something outside the process. It backs off between tries. It logs each cause once, and counts
-// the partition in the gauge of what blocks it. One goroutine uses it.
+// outages log what all partitions of the process wait for together.
+type outages struct {
+	kafka      *observed.Log
+	clickhouse *blocking.Outage
+}
+
+// blockage is a wait for something outside the process. It backs off between tries. It logs each cause once, an outage
+// of ClickHouse together with the other partitions, and counts the partition in the gauge of what blocks it. One
+// goroutine uses it.
 type blockage struct {
 	p      *partition
 	loop   loop
 	pause  backoff.Backoff
 	next   time.Duration // of the next wait, if others wait equally long
 	reason string        // empty: not blocked
-	causes causes.Log
+	was    string        // the reason of the last line of its own
+	ended  bool          // nobody waits any more
+	causes causes.Log    // but those of an outage of ClickHouse, which all partitions have together
 }
 
 func (p *partition) newBlockage(loop loop) *blockage { return &blockage{p: p, loop: loop} }
@@ -28,6 +38,7 @@ func (p *partition) newBlockage(loop loop) *blockage { return &blockage{p: p, lo
 func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 	p := w.p
 	if ctx.Err() != nil {
+		w.ended = true
 		return false
 	}
 	if reason == blocking.ClickHouse && clickhouse.FaultOf(err) == clickhouse.FaultSetup {
@@ -42,8 +53,13 @@ func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 		w.reason = reason
 		p.metrics.blocked.WithLabelValues(reason).Inc()
 		p.watch.blocked.Add(1)
+		if reason == blocking.ClickHouse {
+			p.outages.clickhouse.Begin()
+		}
 	}
-	if w.causes.Note(reason + " " + causes.Of(clickhouse.Code(err), err)) {
+	if reason == blocking.ClickHouse {
+		p.outages.clickhouse.Failed(ctx, p.log, err)
+	} else if w.was = reason; w.causes.Note(reason + " " + causes.Of(clickhouse.Code(err), err)) {
 		attrs := []any{"by", reason, "err", clickhouse.ReasonText(err)}
 		if advice := w.causes.Advice(blocking.Advice(reason, err)); advice != "" {
 			attrs = append(attrs, "hint", advice)
@@ -54,15 +70,18 @@ func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 	}
 	if next := w.next; next > 0 {
 		w.next = 0
-		return backoff.Sleep(ctx, min(next, p.maxPause))
+		w.ended = !backoff.Sleep(ctx, min(next, p.maxPause))
+	} else {
+		w.ended = !w.pause.WaitAtMost(ctx, p.maxPause)
 	}
-	return w.pause.WaitAtMost(ctx, p.maxPause)
+	return !w.ended
 }
 
 // waitAfterRead is wait after a question to ClickHouse, which counts with the inserts that need it. A refused question
 // is not about a row: unless the refusal passes by itself, somebody must let the user ask.
 func (w *blockage) waitAfterRead(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
+		w.ended = true
 		return false
 	}
 	w.p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
@@ -72,8 +91,8 @@ func (w *blockage) waitAfterRead(ctx context.Context, err error) bool {
 
 // end says that the partition is not blocked any more.
 func (w *blockage) end() {
-	if w.reason != "" {
-		w.p.log.Info("partition goes on", "was_blocked_by", w.reason, "tries", w.causes.Tries(),
+	if w.causes.Tries() > 0 {
+		w.p.log.Info("partition goes on", "was_blocked_by", w.was, "tries", w.causes.Tries(),
 			"causes", w.causes.Summary())
 	}
 	w.clear()
@@ -85,6 +104,9 @@ func (w *blockage) clear() {
 		w.p.metrics.blocked.WithLabelValues(w.reason).Dec()
 		w.p.watch.progress()
 		w.p.watch.blocked.Add(-1)
+		if w.reason == blocking.ClickHouse {
+			w.p.outages.clickhouse.End(!w.ended)
+		}
 		w.reason = ""
 	}
 }

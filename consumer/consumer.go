@@ -61,7 +61,7 @@ type Consumer struct {
 	accepted atomic.Uint64
 	// joining is whether the group cannot be joined.
 	joining *observed.Outage
-	outages *observed.Log
+	outages outages
 	idle    bool // the group has no partition for this member, and the log says so
 
 	mu       sync.Mutex
@@ -109,7 +109,7 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 		return nil, err
 	}
 	c.metrics.begin(step.New(cfg.steps()))
-	c.outages = observed.NewLog(deps.Log)
+	c.outages = outages{kafka: observed.NewLog(deps.Log), clickhouse: blocking.NewOutage(deps.Log)}
 	c.joining = observed.NewOutage(c.metrics.blocked.WithLabelValues(blocking.Kafka))
 	return c, nil
 }

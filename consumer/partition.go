@@ -109,7 +109,7 @@ type shares struct {
 	size     *budget.Size    // how large ClickHouse lets batches be
 	accepted *atomic.Uint64  // blocks that ClickHouse took
 	tracer   *tracing.Tracer // nil: nothing is traced
-	outages  *observed.Log
+	outages  outages
 	blocks   *shared.Blocks // that partitions of the process share
 	seat     *shared.Seat   // nil: the partition shares no new blocks
 }

@@ -17,7 +17,7 @@ func (p *partition) run(ctx context.Context) {
 	p.lag = p.metrics.lags.Of(p.topic, p.id)
 	var unobserve func()
 	p.kafka, p.offsets, unobserve = observed.Kafka(p.kafka, p.offsets, p.lag,
-		p.metrics.blocked.WithLabelValues(blocking.Kafka), p.outages)
+		p.metrics.blocked.WithLabelValues(blocking.Kafka), p.outages.kafka)
 	defer unobserve()
 	life, end := context.WithCancel(ctx)
 	defer end()
