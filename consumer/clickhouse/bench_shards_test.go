@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -56,6 +57,7 @@ func BenchmarkShards(b *testing.B) {
 				b.ReportMetric(blocks*float64(*shardsRows)/sum.took.Seconds(), "rows/s")
 				b.ReportMetric(blocks/sum.took.Seconds(), "blocks/s")
 				b.ReportMetric(sum.cpu.Seconds()*1e3/blocks, "engine-ms/block")
+				b.ReportMetric(sum.own.Seconds()*1e3/blocks, "consumer-ms/block")
 				b.ReportMetric(sum.parts/blocks/float64(n), "parts/block/shard")
 				b.ReportMetric(blocks*float64(*shardsRows)/sum.parts, "rows/part")
 				b.ReportMetric(sum.merged/blocks/float64(*shardsRows), "merges/row")
@@ -65,14 +67,15 @@ func BenchmarkShards(b *testing.B) {
 	}
 }
 
-// shardsCost is what a way of inserting took: parts of all shards, and rows that merges read.
+// shardsCost is what a way of inserting took: the processor time of the engine and of this process, parts of all shards,
+// and rows that merges read.
 type shardsCost struct {
-	took, cpu     time.Duration
-	parts, merged float64
+	took, cpu, own time.Duration
+	parts, merged  float64
 }
 
 func (c shardsCost) plus(d shardsCost) shardsCost {
-	return shardsCost{c.took + d.took, c.cpu + d.cpu, c.parts + d.parts, c.merged + d.merged}
+	return shardsCost{c.took + d.took, c.cpu + d.cpu, c.own + d.own, c.parts + d.parts, c.merged + d.merged}
 }
 
 func measureShards(b *testing.B, way string, n int) (cost shardsCost) {
@@ -107,7 +110,7 @@ func measureShards(b *testing.B, way string, n int) (cost shardsCost) {
 	}
 	require.NoError(b, insert(b.Context(), rowstest.Many(b, 1), "first")) // connects
 
-	before := engineCPU(b)
+	before, own := cpuOf(b, clickhousetest.Engine(b).PID()), cpuOf(b, os.Getpid())
 	merged := engineEvent(servers[0], "MergedRows")
 	start := time.Now()
 	var next atomic.Int64
@@ -123,9 +126,9 @@ func measureShards(b *testing.B, way string, n int) (cost shardsCost) {
 		})
 	}
 	require.NoError(b, senders.Wait())
-	cost.took = time.Since(start)
+	cost.took, cost.own = time.Since(start), cpuOf(b, os.Getpid())-own
 	servers[0].Until("SELECT count() FROM system.merges", "0")
-	cost.cpu = engineCPU(b) - before
+	cost.cpu = cpuOf(b, clickhousetest.Engine(b).PID()) - before
 	cost.merged = engineEvent(servers[0], "MergedRows") - merged
 	stored := 0.0
 	for _, d := range servers {
@@ -179,10 +182,10 @@ func shardBlocks(b *testing.B, way string, n int) []*rows.Block {
 	return blocks
 }
 
-// engineCPU is the processor time that the engine has used.
-func engineCPU(b *testing.B) time.Duration {
+// cpuOf is the processor time that a process has used, in steps of 10 ms.
+func cpuOf(b *testing.B, pid int) time.Duration {
 	b.Helper()
-	process, err := procfs.NewProc(clickhousetest.Engine(b).PID())
+	process, err := procfs.NewProc(pid)
 	if err != nil {
 		b.Skipf("no figures of processes here: %v", err)
 	}
