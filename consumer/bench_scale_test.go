@@ -2,11 +2,13 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +25,7 @@ var (
 	scalePartitions = flag.String("scale.partitions", "12,96,384", "how many partitions the topics of BenchmarkScale have")
 	scaleRows       = flag.Int("scale.rows", 400_000, "events that BenchmarkScale catches up on")
 	scaleSeconds    = flag.Int("scale.seconds", 20, "for how long BenchmarkScale measures how fresh events are")
+	scaleProfiles   = flag.String("scale.profiles", "", "directory for profiles of BenchmarkScale: CPU while it catches up and while 2,000 events a second come, goroutines, heap")
 	scaleAlone      = flag.Bool("scale.alone", false, "each partition inserts on its own")
 )
 
@@ -92,6 +95,7 @@ func scale(b *testing.B, brokers string, partitions int) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
+	profiled := profileScale(b, partitions, "catch-up")
 	began := time.Now()
 	go func() { done <- member.Run(ctx) }()
 	defer func() {
@@ -114,6 +118,8 @@ func scale(b *testing.B, brokers string, partitions int) {
 		<-time.After(20 * time.Millisecond)
 	}
 	b.ReportMetric(time.Since(began).Seconds(), "s_to_catch_up")
+	profiled()
+	profiled = profileScale(b, partitions, "steady")
 
 	before, n := inserts(b, member), c.rows
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -135,6 +141,7 @@ func scale(b *testing.B, brokers string, partitions int) {
 		<-time.After(20 * time.Millisecond)
 	}
 	took := time.Since(began).Seconds()
+	profiled()
 	quantiles := strings.Split(strings.Trim(c.ask(b, name, fmt.Sprintf("SELECT quantiles(0.5, 0.99, 1)"+
 		"(toUnixTimestamp64Milli(inserted_at) - toUnixTimestamp64Milli(received_at)) FROM events_raw "+
 		"WHERE received_at > toDateTime64(%d, 3)", began.Unix())), "[]\n"), ",")
@@ -165,6 +172,37 @@ func scale(b *testing.B, brokers string, partitions int) {
 	b.ReportMetric(0, "ns/op")
 	if c.ask(b, name, "SELECT count() = uniqExact(_partition, _offset) FROM events_raw") != "1" {
 		b.Error("an offset is there twice")
+	}
+}
+
+// profileScale writes a CPU profile until the function that it returns is called, and the goroutines then.
+func profileScale(b *testing.B, partitions int, phase string) (end func()) {
+	b.Helper()
+	if *scaleProfiles == "" {
+		return func() {}
+	}
+	name := fmt.Sprintf("%s/%d-%s", *scaleProfiles, partitions, phase)
+	cpu, err := os.Create(name + ".cpu")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := pprof.StartCPUProfile(cpu); err != nil {
+		b.Fatal(err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		if err := cpu.Close(); err != nil {
+			b.Error(err)
+		}
+		for _, kind := range []string{"goroutine", "heap"} {
+			out, err := os.Create(name + "." + kind)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := errors.Join(pprof.Lookup(kind).WriteTo(out, 0), out.Close()); err != nil {
+				b.Error(err)
+			}
+		}
 	}
 }
 
