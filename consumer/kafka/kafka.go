@@ -3,6 +3,7 @@ package kafka
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,6 +45,7 @@ type Client struct {
 	transport *kafka.Transport
 	timing    Timing
 	log       *slog.Logger
+	commits   atomic.Uint64
 	fetches   sync.Pool // of *rawFetch: the partitions share their memory
 
 	// What all partitions ask when a generation begins goes together.

@@ -75,6 +75,9 @@ func (k *Client) Commit(ctx context.Context, m Member, partition int, offset int
 	return k.CommitAll(ctx, m, []Offset{{Partition: partition, Head: offset, Metadata: metadata}})[0]
 }
 
+// CommitRequests is how many requests have been sent that commit.
+func (k *Client) CommitRequests() uint64 { return k.commits.Load() }
+
 // CommitAll is Commit for several partitions with one request. The broker may store some of them and not others: there
 // is an error, or nil, for each.
 func (k *Client) CommitAll(ctx context.Context, m Member, all []Offset) []error {
@@ -93,6 +96,7 @@ func (k *Client) CommitAll(ctx context.Context, m Member, all []Offset) []error 
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	k.commits.Add(1)
 	resp, err := k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 		GroupID: k.group, GenerationID: m.Generation, MemberID: m.ID,
 		Topics: map[string][]kafka.OffsetCommit{k.conn.Topic: sent},
