@@ -105,9 +105,11 @@ observe: ## dashboards and rules for Grafana, Prometheus and the Helm chart; RUN
 test-observe: ## the tests of dashboards, rules and docker-compose.yml, with promtool
 	cd deploy/observe && $(GO) vet ./... && $(GO) test ./...
 
-scale: ## one consumer with 12, 96 and 384 partitions: time to catch up, freshness, inserts, parts, memory
-	for n in 12 96 384; do \
-		$(GO) test ./consumer -run '^$$' -bench Scale -benchtime 1x -timeout $(TEST_TIMEOUT) -args -scale.partitions $$n || exit 1; \
+SCALE_EVENTS  ?= 2000000
+
+scale: ## one consumer with 12 to 1,536 partitions: time to catch up on SCALE_EVENTS, freshness, what it costs
+	for n in 12 96 384 1536; do \
+		$(GO) test ./consumer -run '^$$' -bench Scale -benchtime 1x -timeout $(TEST_TIMEOUT) -args -scale.partitions $$n -scale.rows $(SCALE_EVENTS) || exit 1; \
 	done
 
 docs: ## the tables of docs/settings.md and docs/metrics.md, from the programs themselves

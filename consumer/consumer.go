@@ -101,7 +101,7 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 	c.turns = budget.NewTurns(max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
-	for _, m := range append(collectors, erasures) {
+	for _, m := range append(collectors, erasures, commits(client)) {
 		if err := deps.Metrics.Register(m); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

@@ -91,10 +91,9 @@ func (f *fetcher) run(ctx context.Context) {
 		case moveSeal:
 			f.share(ctx)
 			f.seal(ctx)
-		case moveFetch:
-			f.fetch(ctx, next.wait)
-		case moveFetchInTurn:
-			if f.awaitTurn(ctx, next.wait) {
+		case moveFetch, moveFetchInTurn:
+			// The topic is verified without a turn, so that all partitions ask at once.
+			if f.verified(ctx) && (next.kind == moveFetch || f.awaitTurn(ctx, next.wait)) {
 				f.fetch(ctx, next.wait)
 			}
 		case moveAwaitMemory:
@@ -109,9 +108,6 @@ func (f *fetcher) run(ctx context.Context) {
 // fetch asks Kafka for records, takes them in, and deals with what can go wrong.
 func (f *fetcher) fetch(ctx context.Context, wait time.Duration) {
 	f.asked = false
-	if f.unverified && !f.verifyTopic(ctx) {
-		return
-	}
 	err := f.read(ctx, wait)
 	switch {
 	case ctx.Err() != nil:

@@ -45,6 +45,9 @@ func (f *fetcher) isOtherTopic(id uuid.UUID) bool {
 	return f.topicID != uuid.UUID{} && id != uuid.UUID{} && f.topicID != id
 }
 
+// verified says whether the topic is the one that was read, and asks if that is in doubt.
+func (f *fetcher) verified(ctx context.Context) bool { return !f.unverified || f.verifyTopic(ctx) }
+
 // verifyTopic compares the topic's id with that of the topic that was read, after the start and after a failed fetch.
 // It returns false if it is another topic; then the partition begins anew. If Kafka does not answer, the next failure
 // asks again.

@@ -28,18 +28,16 @@ type insertion struct {
 	sent  time.Time // when something was sent that was not answered
 }
 
-// insertLoop inserts recorded batches, one after the other.
-func (p *partition) insertLoop(life, work context.Context, loop loop) {
-	for b := range p.recorded {
-		if life.Err() == nil { // else the insert is the next owner's
-			i := p.newInsertion(b, loop)
-			b.inserted = i.writeDeadLetters(work) && i.run(work) && i.countErased() && i.writeOutcomes(work)
-			i.blocked.end()
-			i.endTrace()
-		}
-		p.watch.idle(loop)
-		p.done <- b
+// insert inserts a recorded batch, and gives it back to the recorder.
+func (p *partition) insert(life, work context.Context, loop loop, b *batch) {
+	if life.Err() == nil { // else the insert is the next owner's
+		i := p.newInsertion(b, loop)
+		b.inserted = i.writeDeadLetters(work) && i.run(work) && i.countErased() && i.writeOutcomes(work)
+		i.blocked.end()
+		i.endTrace()
 	}
+	p.watch.idle(loop)
+	p.done <- b
 }
 
 func (p *partition) newInsertion(b *batch, loop loop) *insertion {

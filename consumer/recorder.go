@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/consumer/delivery"
+	"sluice/consumer/hands"
 	"sluice/consumer/kafka"
 	"sluice/internal/backoff"
 	"sluice/internal/crashpoint"
@@ -16,7 +17,8 @@ import (
 // ranges before it are in. One goroutine runs it.
 type recorder struct {
 	*partition
-	lose func() // the partition is another member's
+	lose    func() // the partition is another member's
+	inserts *hands.Hands[*batch]
 
 	ranges    *delivery.Ranges
 	saveBy    time.Time // when what happened must be committed; zero: nothing happened
@@ -42,7 +44,6 @@ func newRecorder(p *partition, ranges *delivery.Ranges, lost int64) *recorder {
 
 // run works until life ends and no insert is under way. Commits go on until work ends.
 func (r *recorder) run(life, work context.Context) {
-	defer close(r.recorded)
 	stopped := life.Done()
 	timer := time.NewTimer(advanceAge)
 	defer timer.Stop()
@@ -116,7 +117,7 @@ func (r *recorder) accept(work context.Context, next report) {
 
 func (r *recorder) insert(b *batch) {
 	r.inserting++
-	r.recorded <- b
+	r.inserts.Put(b)
 }
 
 // record commits a new range. It returns false if the range may not be inserted: the partition is lost, or ctx ended.

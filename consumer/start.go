@@ -2,12 +2,12 @@ package consumer
 
 import (
 	"context"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"sluice/consumer/blocking"
 	"sluice/consumer/delivery"
+	"sluice/consumer/hands"
 	"sluice/consumer/observed"
 	"sluice/internal/backoff"
 	"sluice/internal/crashpoint"
@@ -35,13 +35,12 @@ func (p *partition) run(ctx context.Context) {
 	p.channels = newChannels(p.tracer)
 	if f, r, ok := p.begin(life); ok {
 		r.lose = func() { cancel(); end() }
-		var loops errgroup.Group
-		loops.Go(func() error { f.run(life); return nil })
-		loops.Go(func() error { r.run(life, work); return nil })
-		for i := range inserters {
-			loops.Go(func() error { p.insertLoop(life, work, loopInsert+loop(i)); return nil })
-		}
-		_ = loops.Wait() // they retry until they are stopped, and have no errors
+		r.inserts = hands.New(inserters, func(n int, b *batch) { p.insert(life, work, loopInsert+loop(n), b) })
+		var recording sync.WaitGroup
+		recording.Go(func() { r.run(life, work) })
+		f.run(life)
+		recording.Wait()
+		r.inserts.Wait()
 	}
 	p.watch.rest()
 	// A partition that was lost keeps its place until the generation ends.

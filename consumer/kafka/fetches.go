@@ -14,8 +14,12 @@ import (
 )
 
 const (
-	// fetchGap is the shortest time between two requests to one broker. What arrives in it is read by the second one.
-	fetchGap = 10 * time.Millisecond
+	// fetchGap is the shortest time between two requests to one broker, and fetchGapEach what each of its partitions
+	// adds, up to maxFetchGap: a request costs the broker some microseconds for each partition that it names. What
+	// arrives in a gap is read by the next request.
+	fetchGap     = 10 * time.Millisecond
+	fetchGapEach = 30 * time.Microsecond
+	maxFetchGap  = 100 * time.Millisecond
 	// partWait is how long the broker may hold a request if partitions of it are missing, because they still deal with
 	// what they have read.
 	partWait = 50 * time.Millisecond
@@ -37,14 +41,14 @@ type Fetches struct {
 	leaders map[int]int // by partition
 	known   time.Time   // when leaders was read
 	brokers map[int]*fetchQueue
-	ends    map[int]ends // by partition: what the last answer said
+	ends    map[int]ends // by partition: what was last said
 }
 
 // fetchQueue is what is wanted from one broker. Fetches guards it, but for the turn.
 type fetchQueue struct {
 	turn    chan struct{} // has one item while one of the partitions makes the requests
 	waiting []*wanted
-	asked   time.Time // when the last request was sent; whoever has the turn uses it
+	next    time.Time // when the next request may be sent; whoever has the turn uses it
 }
 
 // wanted is one partition's.
@@ -107,7 +111,21 @@ func (f *Fetches) Fetch(ctx context.Context, partition int, offset int64, wait t
 	return f.nothingNew(w), ctx.Err()
 }
 
-// isBehind says that the last answer has left records on the topic.
+// Bounds is Client.Bounds. It tells Fetch whether a partition that was not fetched yet is behind.
+func (f *Fetches) Bounds(ctx context.Context, partition int) (first, end int64, err error) {
+	first, end, err = f.Client.Bounds(ctx, partition)
+	if err != nil {
+		return first, end, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.ends[partition]; !ok {
+		f.ends[partition] = ends{end, end, first}
+	}
+	return first, end, nil
+}
+
+// isBehind says that there was more on the topic when its end was last seen.
 func (f *Fetches) isBehind(partition int, offset int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -163,7 +181,7 @@ func (f *Fetches) ask(ctx context.Context, leader int, q *fetchQueue, own *wante
 			return got, true
 		default:
 		}
-		if !backoff.Sleep(ctx, fetchGap-time.Since(q.asked)) {
+		if !backoff.Sleep(ctx, time.Until(q.next)) {
 			return fetched{}, false
 		}
 		f.mu.Lock()
@@ -173,7 +191,7 @@ func (f *Fetches) ask(ctx context.Context, leader int, q *fetchQueue, own *wante
 		if len(all) == 0 {
 			continue // own is answered
 		}
-		q.asked = time.Now()
+		q.next = time.Now().Add(gapAfter(len(all)))
 		if err := f.request(ctx, q, all, wait); err != nil && ctx.Err() == nil {
 			f.mu.Lock()
 			f.known = time.Time{}
@@ -187,6 +205,11 @@ func (f *Fetches) ask(ctx context.Context, leader int, q *fetchQueue, own *wante
 		}
 		f.replyLate(q, all)
 	}
+}
+
+// gapAfter is the time from one request, for a number of partitions, to the next.
+func gapAfter(partitions int) time.Duration {
+	return min(fetchGap+time.Duration(partitions)*fetchGapEach, maxFetchGap)
 }
 
 // holdFor is how long the broker may hold a request for some of its partitions.
