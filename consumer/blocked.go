@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/observed"
@@ -23,7 +24,7 @@ type outages struct {
 // goroutine uses it.
 type blockage struct {
 	p      *partition
-	loop   loop
+	loop   alive.Loop
 	pause  backoff.Backoff
 	next   time.Duration // of the next wait, if others wait equally long
 	reason string        // empty: not blocked
@@ -32,7 +33,7 @@ type blockage struct {
 	causes causes.Log    // but those of an outage of ClickHouse, which all partitions have together
 }
 
-func (p *partition) newBlockage(loop loop) *blockage { return &blockage{p: p, loop: loop} }
+func (p *partition) newBlockage(loop alive.Loop) *blockage { return &blockage{p: p, loop: loop} }
 
 // wait waits before the next try. It returns false if ctx ended.
 func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
@@ -52,7 +53,7 @@ func (w *blockage) wait(ctx context.Context, reason string, err error) bool {
 		w.clear()
 		w.reason = reason
 		p.metrics.blocked.WithLabelValues(reason).Inc()
-		p.watch.blocked.Add(1)
+		p.watch.Block()
 		if reason == blocking.ClickHouse {
 			p.outages.clickhouse.Begin()
 		}
@@ -102,8 +103,7 @@ func (w *blockage) end() {
 func (w *blockage) clear() {
 	if w.reason != "" {
 		w.p.metrics.blocked.WithLabelValues(w.reason).Dec()
-		w.p.watch.progress()
-		w.p.watch.blocked.Add(-1)
+		w.p.watch.Unblock()
 		if w.reason == blocking.ClickHouse {
 			w.p.outages.clickhouse.End(!w.ended)
 		}
@@ -112,11 +112,11 @@ func (w *blockage) clear() {
 }
 
 // untilClickHouseAnswers tries until there is no error, or ctx ended. loop is the one that waits.
-func (p *partition) untilClickHouseAnswers(ctx context.Context, loop loop, try func() error) error {
+func (p *partition) untilClickHouseAnswers(ctx context.Context, loop alive.Loop, try func() error) error {
 	w := p.newBlockage(loop)
 	defer w.end()
 	for {
-		p.watch.beat(loop)
+		p.watch.Beat(loop)
 		err := try()
 		if err == nil || !w.waitAfterRead(ctx, err) {
 			return err
@@ -125,7 +125,7 @@ func (p *partition) untilClickHouseAnswers(ctx context.Context, loop loop, try f
 }
 
 // highest is the highest offset from one on that the table has. It asks until ClickHouse answers.
-func (p *partition) highest(ctx context.Context, loop loop, from int64) (offset int64, err error) {
+func (p *partition) highest(ctx context.Context, loop alive.Loop, from int64) (offset int64, err error) {
 	err = p.untilClickHouseAnswers(ctx, loop, func() error {
 		offset, err = p.table.Highest(ctx, p.topic, p.id, from)
 		return err
@@ -137,7 +137,7 @@ func (p *partition) highest(ctx context.Context, loop loop, from int64) (offset 
 func (p *partition) untilKafkaAnswers(ctx context.Context, message string, try func() error) bool {
 	var pause backoff.Backoff
 	for {
-		p.watch.beat(loopFetch)
+		p.watch.Beat(alive.Fetch)
 		err := try()
 		if err == nil {
 			return true
@@ -145,7 +145,7 @@ func (p *partition) untilKafkaAnswers(ctx context.Context, message string, try f
 		if ctx.Err() != nil {
 			return false
 		}
-		p.watch.outside()
+		p.watch.Outside()
 		p.log.Debug(message, "err", err) //nolint:sloglint // the callers' constants
 		if !pause.Wait(ctx) {
 			return false

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/blocking"
 	"sluice/consumer/budget"
 	"sluice/consumer/clickhouse"
@@ -253,8 +254,8 @@ func (c *Consumer) warnIfIdle(gen *kafka.Generation, partitions int) {
 }
 
 func (c *Consumer) own(p *partition) {
-	p.watch.beat(loopFetch)
-	p.watch.progress()
+	p.watch.Beat(alive.Fetch)
+	p.watch.Progress()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.owned[p.id] = p
@@ -288,7 +289,7 @@ func (c *Consumer) Live() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, p := range c.owned {
-		if err := p.watch.fault(p.progress.readable()); err != nil {
+		if err := p.watch.Fault(p.progress.readable()); err != nil {
 			return fmt.Errorf("partition %d: %w", id, err)
 		}
 	}

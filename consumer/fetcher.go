@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
 	"sluice/consumer/observed"
@@ -86,7 +87,7 @@ func (f *fetcher) run(ctx context.Context) {
 	}()
 	defer f.turn.End()
 	for ctx.Err() == nil {
-		f.watch.beat(loopFetch)
+		f.watch.Beat(alive.Fetch)
 		switch next := f.nextMove(); next.kind {
 		case moveSeal:
 			f.share(ctx)
@@ -127,7 +128,7 @@ func (f *fetcher) fetch(ctx context.Context, wait time.Duration) {
 
 // fetchFailed waits before the next try. Package observed logs the outage.
 func (f *fetcher) fetchFailed(ctx context.Context, pause *backoff.Backoff, err error) {
-	f.watch.outside()
+	f.watch.Outside()
 	f.log.Debug("fetch failed, retrying", "offset", f.offset, "err", err)
 	pause.Wait(ctx)
 }
@@ -298,7 +299,7 @@ func (f *fetcher) tell(ctx context.Context, r report) bool {
 		case <-ctx.Done():
 			return false
 		case <-time.After(time.Second):
-			f.watch.beat(loopFetch) // waiting for ClickHouse is not standing still
+			f.watch.Beat(alive.Fetch) // waiting for ClickHouse is not standing still
 		}
 	}
 }
@@ -311,7 +312,7 @@ func (f *fetcher) takeFree(ctx context.Context) bool {
 		case <-ctx.Done():
 			return false
 		case <-time.After(time.Second):
-			f.watch.beat(loopFetch)
+			f.watch.Beat(alive.Fetch)
 		}
 	}
 }

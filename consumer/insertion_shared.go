@@ -19,7 +19,7 @@ func (i *insertion) send(ctx context.Context, piece delivery.Piece, block *rows.
 		}
 		return p.blocks.Insert(ctx, shared.Send{
 			Block: i.batch.Shared, Partition: p.id, Rows: block, Token: piece.Token, Until: until,
-			Alone: i.alone || !i.settlement.IsWholePiece(), Waits: func() { p.watch.beat(i.loop) },
+			Alone: i.alone || !i.settlement.IsWholePiece(), Waits: func() { p.watch.Beat(i.loop) },
 		})
 	}
 	a := shared.Answer{Counts: true, Rows: block.Rows(), Bytes: block.Bytes(), Began: time.Now()}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/budget"
 	"sluice/consumer/counts"
 	"sluice/consumer/kafka"
@@ -93,7 +94,7 @@ type partition struct {
 	patience
 	channels
 	progress progress
-	watch    watch
+	watch    alive.Watch
 }
 
 // patience bounds what a partition waits for.

@@ -41,7 +41,7 @@ func TestUnrecordedIsOutwaited(t *testing.T) {
 				if c.waits {
 					assert.Empty(t, w.table.sent, "a millisecond before")
 					assert.Equal(t, c.head, w.topic.at())
-					assert.NoError(t, w.watch.fault(w.progress.readable()))
+					assert.NoError(t, w.watch.Fault(w.progress.readable()))
 					pass(2 * time.Second)
 				}
 				assert.EqualValues(t, c.records, w.topic.at())

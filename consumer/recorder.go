@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/delivery"
 	"sluice/consumer/hands"
 	"sluice/consumer/kafka"
@@ -48,7 +49,7 @@ func (r *recorder) run(life, work context.Context) {
 	timer := time.NewTimer(advanceAge)
 	defer timer.Stop()
 	for r.open || r.inserting > 0 {
-		r.watch.beat(loopRecord)
+		r.watch.Beat(alive.Record)
 		timer.Reset(r.untilSave())
 		select {
 		case next, ok := <-r.acceptable():
@@ -158,7 +159,7 @@ func (r *recorder) save(ctx context.Context) bool {
 	}
 	var pause backoff.Backoff
 	for {
-		r.watch.beat(loopRecord)
+		r.watch.Beat(alive.Record)
 		sent := time.Now()
 		err := r.commit(ctx)
 		switch {
@@ -175,7 +176,7 @@ func (r *recorder) save(ctx context.Context) bool {
 		if !kafka.Refused(err) {
 			r.hold.Unanswered(time.Now())
 		}
-		r.watch.outside()
+		r.watch.Outside()
 		r.log.Debug("commit failed, retrying", "offset", r.ranges.Head(), "err", err)
 		if !pause.Wait(ctx) {
 			return false
@@ -253,7 +254,7 @@ func (r *recorder) countTallies() {
 // headMoved notes that the head has moved: that is progress, and must be committed.
 func (r *recorder) headMoved() {
 	r.lag.Enters(r.ranges.Head())
-	r.watch.progress()
+	r.watch.Progress()
 	if r.saveBy.IsZero() {
 		r.saveBy = time.Now().Add(advanceAge)
 	}
@@ -266,7 +267,7 @@ func (r *recorder) jumpIfEmpty(life context.Context) {
 	}
 	to := *r.jump
 	r.jump = nil
-	seen, err := r.highest(life, loopRecord, to.offset)
+	seen, err := r.highest(life, alive.Record, to.offset)
 	if err != nil {
 		r.open = false
 		return

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/blocking"
 	"sluice/consumer/delivery"
 	"sluice/consumer/hands"
@@ -35,14 +36,14 @@ func (p *partition) run(ctx context.Context) {
 	p.channels = newChannels(p.tracer)
 	if f, r, ok := p.begin(life); ok {
 		r.lose = func() { cancel(); end() }
-		r.inserts = hands.New(inserters, func(n int, b *batch) { p.insert(life, work, loopInsert+loop(n), b) })
+		r.inserts = hands.New(alive.Inserters, func(n int, b *batch) { p.insert(life, work, alive.Insert(n), b) })
 		var recording sync.WaitGroup
 		recording.Go(func() { r.run(life, work) })
 		f.run(life)
 		recording.Wait()
 		r.inserts.Wait()
 	}
-	p.watch.rest()
+	p.watch.Rest()
 	// A partition that was lost keeps its place until the generation ends.
 	<-ctx.Done()
 }
@@ -77,7 +78,7 @@ func (p *partition) begin(ctx context.Context) (*fetcher, *recorder, bool) {
 	if (!ok || s.used) && !p.outwaitUnrecorded(ctx, s) {
 		return nil, nil, false
 	}
-	seen, err := p.highest(ctx, loopFetch, s.head)
+	seen, err := p.highest(ctx, alive.Fetch, s.head)
 	if err != nil {
 		return nil, nil, false
 	}
@@ -134,7 +135,7 @@ func (p *partition) findStart(ctx context.Context) (s start, ok bool) {
 // startSetByHand begins at an offset that somebody has set by hand: a consumer's offset has metadata. If it was set
 // forward, the records that it skips count as lost.
 func (p *partition) startSetByHand(ctx context.Context, s start) (start, bool) {
-	highest, err := p.highest(ctx, loopFetch, 0)
+	highest, err := p.highest(ctx, alive.Fetch, 0)
 	if err != nil {
 		return s, false
 	}
@@ -151,7 +152,7 @@ func (p *partition) startSetByHand(ctx context.Context, s start) (start, bool) {
 // before that one, the committed offset has expired: then records between them and the oldest record were removed
 // before they were read.
 func (p *partition) startUncommitted(ctx context.Context, s start) (start, bool) {
-	highest, err := p.highest(ctx, loopFetch, 0)
+	highest, err := p.highest(ctx, alive.Fetch, 0)
 	if err != nil {
 		return s, false
 	}
@@ -174,14 +175,14 @@ func (p *partition) outwaitUnrecorded(ctx context.Context, s start) bool {
 	from := p.progress.assigned.Add(p.unrecorded)
 	p.log.Warn("what the group had recorded for the partition is lost; "+
 		"it begins once no earlier insert can be under way any more", "offset", s.head, "until", from)
-	return p.outwait(ctx, loopFetch, from)
+	return p.outwait(ctx, alive.Fetch, from)
 }
 
 // outwait waits until a time. It returns false if ctx ended.
-func (p *partition) outwait(ctx context.Context, loop loop, until time.Time) bool {
+func (p *partition) outwait(ctx context.Context, loop alive.Loop, until time.Time) bool {
 	for time.Now().Before(until) {
-		p.watch.beat(loop)
-		p.watch.outside()
+		p.watch.Beat(loop)
+		p.watch.Outside()
 		if !backoff.Sleep(ctx, min(time.Second, time.Until(until))) {
 			return false
 		}
