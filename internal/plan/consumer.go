@@ -25,7 +25,7 @@ func (p *Plan) consumerWork() float64 {
 }
 
 func (p *Plan) consumerMicros() float64 {
-	return p.event.Consumer + p.requestHere().Consumer*p.event.Request/float64(p.Load.Bulk)
+	return p.event.Consumer + p.requestHere().Consumer/float64(p.Load.Bulk)
 }
 
 // never stands for a time that does not end.
