@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"sluice/consumer/delivery"
 )
 
 // commitDelay is how late a late commit is.
@@ -82,11 +85,18 @@ func TestLateCommits(t *testing.T) {
 		h.eventually("a commit on its way", func() bool { h.produce(h.w.each / 4); return h.front.late.Load() > 0 })
 		// What comes now must be recorded again before it is inserted.
 		h.gate.close()
-		for _, p := range <-late {
+		held := <-late
+		for _, p := range held {
 			h.events(int(p.Partition), h.w.each/2)
 			h.produced += h.w.each / 2
 		}
 		h.eventually("the late commit stored", func() bool { return h.front.delivered.Load() > 0 })
+		now := h.recorded()
+		for _, p := range held {
+			ranges, _, ok := delivery.DecodeMetadata(p.Offset, *p.Metadata)
+			require.True(t, ok)
+			assert.Equal(t, ranges, now[int(p.Partition)], "the broker did not store the late commit of partition %d", p.Partition)
+		}
 		h.handOver(true, momentOf(round), round/3)
 	}
 }
