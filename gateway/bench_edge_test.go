@@ -45,6 +45,7 @@ func BenchmarkEdge(b *testing.B) {
 	e := newEdge(b)
 	// The program does the same.
 	if err := process.Frugal(b.Context(), func(context.Context) error {
+		b.Run("writer", e.writer)
 		b.Run("single", e.single)
 		b.Run("latency", e.latency) // before the bulks, whose gigabytes the system is still writing to disk afterwards
 		b.Run("bulk", e.bulk)

@@ -32,11 +32,7 @@ import (
 //
 //	go test ./gateway -run '^$' -bench Projects -benchtime 1x
 func BenchmarkProjects(b *testing.B) {
-	binary := filepath.Join(b.TempDir(), "gateway")
-	build := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "sluice/cmd/gateway")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%s", out)
-	}
+	binary := buildGateway(b)
 	broker := embedded.NewBroker(embedded.BrokerConfig{
 		Addr: "127.0.0.1:0", DataDir: b.TempDir(), Logger: slog.New(slog.DiscardHandler),
 	})
@@ -135,7 +131,7 @@ func measureProjects(b *testing.B, binary, kafka, path string, n int) (cost proj
 	manyProjects(b, path, n, "first last key")
 	intoPlace(b, path)
 	start := time.Now()
-	addr, pid := startForProjects(b, binary, kafka, path)
+	addr, pid := startGateway(b, binary, "--kafka-brokers="+kafka, "--projects-file="+path)
 	cost.start = time.Since(start)
 
 	load := steady{addr: addr, connections: 16, every: 20 * time.Millisecond, request: requestsOf(1)[0]}
@@ -159,12 +155,23 @@ func measureProjects(b *testing.B, binary, kafka, path string, n int) (cost proj
 
 var servesAt = regexp.MustCompile(`gateway serves.* addr=(\S+)`)
 
-// startForProjects starts the gateway and returns when it takes events.
-func startForProjects(b *testing.B, binary, kafka, path string) (addr string, pid int) {
+// buildGateway builds the gateway as it is shipped, and returns the path of the program.
+func buildGateway(b *testing.B) string {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), binary,
+	binary := filepath.Join(b.TempDir(), "gateway")
+	build := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "sluice/cmd/gateway")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%s", out)
+	}
+	return binary
+}
+
+// startGateway starts the gateway and returns when it takes events with testKey.
+func startGateway(b *testing.B, binary string, args ...string) (addr string, pid int) {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), binary, append([]string{
 		"--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s", "--log-format=text",
-		"--kafka-brokers="+kafka, "--projects-file="+path)
+	}, args...)...)
 	cmd.Env = []string{}
 	logged, err := cmd.StderrPipe()
 	if err != nil {

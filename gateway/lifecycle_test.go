@@ -16,6 +16,12 @@ import (
 const atATime = "8"
 
 func TestMain(m *testing.M) {
+	if role := os.Getenv(rivalRole); role != "" {
+		if err := runRival(role); err != nil {
+			panic(err)
+		}
+		return
+	}
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })

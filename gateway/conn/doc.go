@@ -7,6 +7,6 @@
 //
 // The package answers nothing itself. The gateway answers 503 where IsExcess is true and 400 where Framed is false.
 //
-// To change the bound and the treatment beyond it, see listener.go; the wait of idle connections, parking.go; the heads
-// that are refused, framing.go.
+// To change the bound and the treatment beyond it, see listener.go; the wait of idle connections, parking.go and
+// deadline.go; the heads that are refused, framing.go.
 package conn

@@ -123,6 +123,8 @@ type parkingConn struct {
 	until    time.Time // end of the idle time
 	first    [1]byte   // the byte that ended the parking
 	hasFirst bool
+	reads    deadline
+	writes   time.Time // write deadline in force
 
 	// The goroutine that closes the connection uses these too. The server closes from another one when it shuts down.
 	stage  atomic.Int32 // serving, parks or parked
@@ -150,7 +152,23 @@ func (c *parkingConn) SetReadDeadline(t time.Time) error {
 		c.until = t
 		t = t.Add(c.lot.after - c.lot.idle)
 	}
+	if c.reads.wait(t) {
+		return nil
+	}
 	return c.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline implements net.Conn. It keeps a deadline that is up to a second earlier than t: moving a deadline
+// costs as much as a small part of a request.
+func (c *parkingConn) SetWriteDeadline(t time.Time) error {
+	if c.reads.atOnce || t.IsZero() {
+		return c.Conn.SetWriteDeadline(t)
+	}
+	if early := t.Sub(c.writes); early >= 0 && early <= time.Second {
+		return nil
+	}
+	c.writes = t
+	return c.Conn.SetWriteDeadline(t)
 }
 
 // Read implements net.Conn.
@@ -158,6 +176,15 @@ func (c *parkingConn) Read(b []byte) (int, error) {
 	if c.hasFirst && len(b) > 0 {
 		c.hasFirst = false
 		return copy(b, c.first[:]), nil
+	}
+	slack := time.Duration(0)
+	if c.idle {
+		slack = c.lot.after / 8 // a connection may park that much earlier
+	}
+	if t, due := c.reads.due(slack); due {
+		if err := c.Conn.SetReadDeadline(t); err != nil {
+			return 0, err
+		}
 	}
 	n, err := c.Conn.Read(b)
 	if err != nil && c.idle && errors.Is(err, os.ErrDeadlineExceeded) {

@@ -13,6 +13,7 @@ import (
 	"sluice/gateway/outcomes"
 	"sluice/gateway/publish"
 	"sluice/internal/event"
+	"sluice/internal/recordbatch"
 )
 
 // Ingester gives the events of requests to the publisher. Safe for concurrent use.
@@ -142,7 +143,7 @@ func (s *Submission) processHead() *Problem {
 func (in *Ingester) begin(ctx *fasthttp.RequestCtx, proto *Protocol) *Submission {
 	s, ok := proto.submissions.Get().(*Submission)
 	if !ok {
-		s = &Submission{}
+		s = &Submission{stamp: stamp{header: new(recordbatch.Headers)}}
 	}
 	s.in, s.Ctx, s.protocol = in, ctx, proto
 	return s
@@ -178,9 +179,8 @@ func (s *Submission) end() {
 	}
 	s.measure()
 	clear(s.items)
-	s.stamp.clear()
 	*s = Submission{
-		stamp: s.stamp, protocol: s.protocol,
+		stamp: stamp{header: s.stamp.header}, protocol: s.protocol,
 		events: events{items: s.items[:0], framed: s.framed.emptied(), valid: s.valid[:0]},
 	}
 	s.protocol.submissions.Put(s)

@@ -116,6 +116,9 @@ func (s *Submission) LimitWait() int {
 	return limit.PassesAfter(1, now)
 }
 
+// The names of the fields as fasthttp writes them.
+var headerPolicy, headerRateLimit = []byte("Ratelimit-Policy"), []byte("Ratelimit")
+
 // RateLimitFields tells the client what is left of the limit, on every 202 and 429 of a project with a limit. k is 0
 // for a 202. The fields are those of the IETF draft "RateLimit header fields for HTTP".
 func (s *Submission) RateLimitFields(k Kind) {
@@ -132,10 +135,10 @@ func (s *Submission) RateLimitFields(k Kind) {
 	b = strconv.AppendInt(b, int64(limit.Limit().Events), 10)
 	b = append(b, ";w="...)
 	b = strconv.AppendInt(b, int64(window), 10)
-	h.SetBytesV("RateLimit-Policy", b)
+	h.SetCanonical(headerPolicy, b)
 	b = append(text[:0], `"events";r=`...)
 	b = strconv.AppendInt(b, int64(q.Remaining), 10)
 	b = append(b, ";t="...)
 	b = strconv.AppendInt(b, int64(reset), 10)
-	h.SetBytesV("RateLimit", b)
+	h.SetCanonical(headerRateLimit, b)
 }

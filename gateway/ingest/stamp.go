@@ -14,17 +14,12 @@ import (
 // stamp holds the data that all records of one request share.
 type stamp struct {
 	envelope event.Envelope
-	header   recordbatch.Headers // of the envelope
+	header   *recordbatch.Headers // of the envelope; kept for its memory
 	// key and partition are those of every record, unless each event has a key of its own.
 	key       []byte
 	partition int // −1: any
 	// idempotencyKey makes the ids of events without one. nil: such ids are new each time. It aliases the request.
 	idempotencyKey []byte
-}
-
-// clear forgets the request and keeps the memory.
-func (s *stamp) clear() {
-	s.envelope, s.key, s.idempotencyKey = event.Envelope{}, nil, nil
 }
 
 // Values of the setting partition-by, besides none.
@@ -70,7 +65,7 @@ func (s *Submission) addRecord(raw []byte, id uuid.UUID, expect int) {
 		event.PutID(text[:], id)
 		key, partition = text[:], s.in.publisher.PartitionOf(text[:])
 	}
-	h := &s.stamp.header
+	h := s.stamp.header
 	// The headers of an event of 200 bytes have about 100.
 	s.records.Add(partition, key, raw, h, id, expect+expect/2+h.Size())
 }

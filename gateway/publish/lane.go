@@ -60,9 +60,17 @@ func (l *lane) run(ctx context.Context) {
 	l.pub.join(l)
 	defer l.pub.quit(l)
 	for {
-		if l.taken = l.next(l.taken[:0]); len(l.taken) > 0 {
+		ending := ctx.Err() != nil
+		if l.taken = l.next(l.taken[:0], ending); len(l.taken) > 0 {
+			shared, records := l.taken[0].partition < 0, 0
+			for _, c := range l.taken {
+				records += c.count
+			}
 			l.beginWork(l.taken[0].partition)
 			l.send(l.taken)
+			if shared {
+				l.pub.shared.finished(records)
+			}
 			clear(l.taken)
 			if l.endWork() {
 				l.pub.keepIdentity(&l.identity)
@@ -70,7 +78,7 @@ func (l *lane) run(ctx context.Context) {
 			}
 			continue
 		}
-		if ctx.Err() != nil {
+		if ending {
 			return
 		}
 		var shared chan struct{}
@@ -98,9 +106,9 @@ func (l *lane) hasPartition() bool {
 }
 
 // next appends the chunks of the next batch to into, if there is one.
-func (l *lane) next(into []*chunk) []*chunk {
-	if into = l.own.take(into); len(into) == 0 && l.takesShared() {
-		return l.pub.shared.take(into)
+func (l *lane) next(into []*chunk, all bool) []*chunk {
+	if into = l.own.take(into, all); len(into) == 0 && l.takesShared() {
+		return l.pub.shared.take(into, all)
 	}
 	return into
 }

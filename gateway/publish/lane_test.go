@@ -376,7 +376,7 @@ func TestQueueTakesOnePartition(t *testing.T) {
 	q.push(&chunk{partition: 0, records: make([]byte, 1)})
 	for _, want := range [][]int{{0, 3, 6, 9}, {1, 4, 7, 10}, {2, 5, 8, 11}, {maxBatchBytes}, {1}, nil} {
 		var got []int
-		for _, c := range q.take(nil) {
+		for _, c := range q.take(nil, false) {
 			got = append(got, c.size())
 		}
 		if !slices.Equal(got, want) {

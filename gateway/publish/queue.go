@@ -13,6 +13,7 @@ type queue struct {
 
 	mu     sync.Mutex
 	chunks []*chunk
+	gathering
 }
 
 func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
@@ -20,8 +21,9 @@ func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
 func (q *queue) push(c *chunk) {
 	q.mu.Lock()
 	q.chunks = append(q.chunks, c)
+	q.waiting += c.count
+	q.call()
 	q.mu.Unlock()
-	q.signal()
 }
 
 // signal wakes one lane that waits for the queue, or the next lane that will.
@@ -34,9 +36,12 @@ func (q *queue) signal() {
 
 // take removes the chunks of one batch and appends them to into: the first chunk whose partition is not held, and the
 // chunks for the same partition that fit, in the order in which they came.
-func (q *queue) take(into []*chunk) []*chunk {
+func (q *queue) take(into []*chunk, all bool) []*chunk {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if !all && !q.ripe() {
+		return into
+	}
 	first := q.first()
 	if first < 0 {
 		return into
@@ -61,6 +66,7 @@ func (q *queue) take(into []*chunk) []*chunk {
 		records += c.count
 		into = append(into, c)
 	}
+	q.took(len(into), records)
 	q.replace(rest)
 	return into
 }
@@ -96,9 +102,11 @@ func (q *queue) expire(f *flow, now time.Time) {
 func (q *queue) replace(rest []*chunk) {
 	clear(q.chunks[len(rest):])
 	q.chunks = rest
-	if len(rest) > 0 {
-		q.signal()
+	q.waiting = 0
+	for _, c := range rest {
+		q.waiting += c.count
 	}
+	q.call()
 }
 
 func (q *queue) empty() bool {

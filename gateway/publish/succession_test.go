@@ -25,7 +25,7 @@ func TestSuccessorSeesTheHold(t *testing.T) {
 	started := 0
 	pub.team.start = func(next *lane) {
 		started++
-		taken = next.next(nil)
+		taken = next.next(nil, false)
 	}
 	at := func(partition int) *chunk {
 		return &chunk{partition: partition, count: 1, deadline: time.Now().Add(time.Hour)}

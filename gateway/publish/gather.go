@@ -1,0 +1,77 @@
+package publish
+
+import "time"
+
+const (
+	// gatherFor is the longest time that records wait for others.
+	gatherFor = time.Millisecond
+	// gatherFrom is how many requests the last batch had at least, for records to wait at all.
+	gatherFrom = 8
+	// gatherMost is how many records are enough for a batch.
+	gatherMost = 64
+)
+
+// gathering makes batches larger under load: records wait for others until they are gatherMost, or as many as are
+// under way already, or for gatherFor. A batch costs gateway and brokers about as much as ten records, so few large
+// ones leave more of the processors for requests.
+//
+// When there is little to send, nothing waits: the batches are small then. When nothing is under way, nothing waits
+// either: clients that wait for their answers send nothing more.
+//
+// It is part of a queue, whose lock guards it.
+type gathering struct {
+	timer    *time.Timer // nil: nothing waits
+	timed    bool        // the timer runs
+	due      bool        // the oldest record has waited for gatherFor
+	last     int         // requests of the batch that was taken last
+	waiting  int         // records in the queue
+	underway int         // records that lanes have taken and that have no outcome yet
+}
+
+// gather makes the records of a queue wait for others.
+func (q *queue) gather() {
+	q.timer = time.AfterFunc(time.Hour, q.gathered)
+	q.timer.Stop()
+}
+
+// ripe reports whether a lane may take a batch now.
+func (g *gathering) ripe() bool {
+	return g.timer == nil || g.last < gatherFrom || g.waiting >= min(gatherMost, g.underway) || g.due
+}
+
+// call wakes a lane if there is a batch for it, or sees to it that one is woken in time. The queue is locked.
+func (q *queue) call() {
+	switch {
+	case len(q.chunks) == 0:
+	case q.ripe():
+		q.signal()
+	case !q.timed:
+		q.timed = true
+		q.timer.Reset(gatherFor)
+	}
+}
+
+// gathered is called when the oldest record has waited for gatherFor.
+func (q *queue) gathered() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.timed = false
+	q.due = len(q.chunks) > 0
+	q.call()
+}
+
+// took notes that a lane has taken a batch.
+func (g *gathering) took(requests, records int) {
+	g.last, g.due = requests, false
+	g.underway += records
+	if g.timed {
+		g.timed = !g.timer.Stop()
+	}
+}
+
+// finished notes that a batch of so many records has its outcome. The lane that had it looks for the next one itself.
+func (q *queue) finished(records int) {
+	q.mu.Lock()
+	q.underway -= records
+	q.mu.Unlock()
+}
