@@ -11,7 +11,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -262,26 +261,6 @@ func startWide(b *testing.B, binary, projects string, s *kafkatest.Site) (addr, 
 		sleep(context.Background(), time.Millisecond)
 	}
 	return addr, admin, cmd.Process.Pid, stop
-}
-
-// cpuOf returns the processor time that a process has used, in steps of 10 ms.
-func cpuOf(b *testing.B, pid int) time.Duration {
-	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		b.Skipf("no figures of processes here: %v", err)
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest) // from the third of the line on
-	used := time.Duration(0)
-	for _, ticks := range fields[11:13] {
-		n, err := strconv.Atoi(ticks)
-		if err != nil {
-			b.Fatal(err)
-		}
-		used += time.Duration(n) * 10 * time.Millisecond
-	}
-	return used
 }
 
 // gaugeOf reads a metric without labels from an admin port.
