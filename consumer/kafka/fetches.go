@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -39,9 +40,9 @@ type Fetches struct {
 
 // fetchQueue is what is wanted from one broker. Fetches guards it, but for the turn.
 type fetchQueue struct {
-	turn    chan struct{} // has one item while one of the partitions makes the requests
-	waiting []*wanted
-	next    time.Time // when the next request may be sent; whoever has the turn uses it
+	turn    chan struct{}     // has one item while one of the partitions makes the requests
+	waiting map[int32]*wanted // by partition
+	next    time.Time         // when the next request may be sent; whoever has the turn uses it
 }
 
 // wanted is one partition's.
@@ -95,7 +96,9 @@ func (f *Fetches) Fetch(ctx context.Context, partition int, offset int64, wait t
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	q.waiting = slices.DeleteFunc(q.waiting, func(o *wanted) bool { return o == w })
+	if q.waiting[w.partition] == w {
+		delete(q.waiting, w.partition)
+	}
 	select {
 	case got := <-w.answer:
 		return got.answer, got.err
@@ -142,13 +145,13 @@ func (f *Fetches) enqueue(leader int, w *wanted) *fetchQueue {
 	defer f.mu.Unlock()
 	q := f.brokers[leader]
 	if q == nil {
-		q = &fetchQueue{turn: make(chan struct{}, 1)}
+		q = &fetchQueue{turn: make(chan struct{}, 1), waiting: map[int32]*wanted{}}
 		f.brokers[leader] = q
 	}
-	if slices.ContainsFunc(q.waiting, func(o *wanted) bool { return o.partition == w.partition }) {
+	if q.waiting[w.partition] != nil {
 		return nil
 	}
-	q.waiting = append(q.waiting, w)
+	q.waiting[w.partition] = w
 	return q
 }
 
@@ -178,7 +181,7 @@ func (f *Fetches) ask(ctx context.Context, leader int, q *fetchQueue, own *wante
 			return fetched{}, false
 		}
 		f.mu.Lock()
-		all := slices.Clone(q.waiting)
+		all := slices.Collect(maps.Values(q.waiting)) // in another order each time, which is fair
 		wait := f.holdFor(leader, all)
 		f.mu.Unlock()
 		if len(all) == 0 {
@@ -225,11 +228,10 @@ func (f *Fetches) holdFor(leader int, all []*wanted) time.Duration {
 func (f *Fetches) reply(q *fetchQueue, w *wanted, a *Answer, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	i := slices.Index(q.waiting, w)
-	if i < 0 {
+	if q.waiting[w.partition] != w {
 		return // it does not wait any more
 	}
-	q.waiting = slices.Delete(q.waiting, i, i+1)
+	delete(q.waiting, w.partition)
 	w.answer <- fetched{a, err}
 }
 
