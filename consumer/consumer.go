@@ -203,12 +203,16 @@ func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 	blocks := shared.NewBlocks(c.table, len(gen.Partitions), func(bytes int64) { c.size.TooLarge(bytes) })
 	limits := shared.Limits{Rows: c.cfg.BatchRows, Bytes: func() int { return c.size.Limit(c.cfg.BatchBytes) }}
 	commits, fetches := c.kafka.CommitTogether(), c.kafka.FetchTogether()
+	turns := c.turns
+	if len(layout.Units) < len(gen.Partitions) { // they have little each, and mostly wait for the broker
+		turns = budget.NewTurns(2 * cap(c.turns))
+	}
 	var all []*partition
 	for _, ids := range layout.Units { // all have joined budget and unit before the first one takes of it
 		unit := blocks.NewUnit(limits)
 		for _, id := range ids {
 			p := c.newPartition(gen.Member, id, layout.FlushAge, layout.Phase(ids[0]))
-			p.offsets, p.blocks = commits, blocks
+			p.offsets, p.blocks, p.turn = commits, blocks, turns.Turn()
 			if len(layout.Units) < len(gen.Partitions) {
 				p.kafka = fetches
 			}
@@ -234,7 +238,7 @@ func (c *Consumer) newPartition(m kafka.Member, id int, age, phase time.Duration
 		kafka: c.kafka, deadLetters: c.kafka, table: c.table,
 		outcomes:     counts.Writer{Table: c.table, Lost: c.metrics.lostCounts, Log: c.log},
 		tokenDurable: c.cfg.Store.ClickHouse.Cluster != "",
-		shares: shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted, tracer: c.tracer,
+		shares: shares{claim: c.budget.Join(), size: &c.size, accepted: &c.accepted, tracer: c.tracer,
 			outages: c.outages},
 		metrics: c.metrics, log: c.log.With("partition", id),
 		patience: patience{maxPause: backoff.Max, drain: drainBudget, unrecorded: c.timing.unrecorded},

@@ -142,7 +142,8 @@ func (f *fetcher) noteBacklog(behind bool) {
 	b := &f.backlog
 	switch {
 	case !behind:
-		if b.behind && f.current.Records > 0 && time.Since(b.since) >= behindAges*f.flushAge {
+		// A partition with a seat waits for those that it shares a block with: their backlogs end at about this time.
+		if f.seat == nil && b.behind && f.current.Records > 0 && time.Since(b.since) >= behindAges*f.flushAge {
 			b.overdue = true
 		}
 		f.turn.End()

@@ -66,8 +66,8 @@ type from struct {
 // ClickHouse about as long as another question would.
 const needlessRows = 4_000_000
 
-// togetherFrom divides questions into lists that are asked at once. The partitions of a list are of one topic and begin at
-// about the same offset, because all of them are read from the lowest one on: else one that begins at 0 would have
+// togetherFrom divides questions into lists that are asked at once. The partitions of a list are of one topic and begin
+// at about the same offset, because all of them are read from the lowest one on: else one that begins at 0 would have
 // ClickHouse read the whole table for each of the others as well.
 func togetherFrom(all []from) (lists [][]from) {
 	slices.SortFunc(all, func(a, b from) int {

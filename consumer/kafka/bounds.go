@@ -1,14 +1,16 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/listoffsets"
+	"golang.org/x/sync/errgroup"
 
 	"sluice/consumer/together"
 )
@@ -20,69 +22,60 @@ type bounds struct{ first, end int64 }
 // The transport may send it to an old leader for up to a second after a change. A leader is asked for all partitions
 // that are asked for at the same time.
 func (k *Client) Bounds(ctx context.Context, partition int) (first, end int64, err error) {
-	got, err := k.bounds.Ask(ctx, partition)
+	leader, err := k.leaders.of(ctx, partition)
 	if err != nil {
+		return 0, 0, fmt.Errorf("bounds: %w", err)
+	}
+	got, err := k.boundsOf(leader).Ask(ctx, partition)
+	if err != nil {
+		k.leaders.forget()
 		return 0, 0, fmt.Errorf("bounds: %w", err)
 	}
 	return got.first, got.end, nil
 }
 
+// boundsOf is what is asked of a leader.
+func (k *Client) boundsOf(leader int) *together.Questions[int, bounds] {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	q := k.bounds[leader]
+	if q == nil {
+		q = together.New(func(ctx context.Context, partitions []int) []together.Answer[bounds] {
+			return k.boundsOfAll(ctx, leader, partitions)
+		})
+		k.bounds[leader] = q
+	}
+	return q
+}
+
 // errNoAnswer says that a broker's answer leaves a partition out.
 var errNoAnswer = errors.New("the broker did not answer for the partition")
 
-// boundsOfAll asks each leader once for the oldest and once for the newest offsets: a request may name a partition only
+// boundsOfAll asks a leader once for the oldest and once for the newest offsets: a request may name a partition only
 // once. kafka-go's own ListOffsets makes a request, and a connection, for each offset.
-func (k *Client) boundsOfAll(ctx context.Context, partitions []int) []together.Answer[bounds] {
+func (k *Client) boundsOfAll(ctx context.Context, leader int, partitions []int) []together.Answer[bounds] {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	leaders, err := k.leadersOf(ctx, partitions)
-	if err != nil {
+	distinct := slices.Compact(slices.Sorted(slices.Values(partitions)))
+	var firsts, ends map[int]offsetAnswer
+	var both errgroup.Group
+	both.Go(func() (err error) {
+		firsts, err = k.listOffsets(ctx, leader, distinct, kafka.FirstOffset)
+		return err
+	})
+	both.Go(func() (err error) {
+		ends, err = k.listOffsets(ctx, leader, distinct, kafka.LastOffset)
+		return err
+	})
+	if err := both.Wait(); err != nil {
 		return together.All[bounds](len(partitions), err)
 	}
-	var mu sync.Mutex
-	firsts, ends := map[int]offsetAnswer{}, map[int]offsetAnswer{}
-	var all sync.WaitGroup
-	for leader, led := range leaders {
-		for at, into := range map[int64]map[int]offsetAnswer{kafka.FirstOffset: firsts, kafka.LastOffset: ends} {
-			all.Go(func() {
-				got, err := k.listOffsets(ctx, leader, led, at)
-				mu.Lock()
-				defer mu.Unlock()
-				for _, p := range led {
-					if into[p] = got[p]; err != nil {
-						into[p] = offsetAnswer{err: err}
-					}
-				}
-			})
-		}
-	}
-	all.Wait()
 	out := make([]together.Answer[bounds], len(partitions))
 	for i, p := range partitions {
 		first, end := firsts[p].known(), ends[p].known()
-		out[i] = together.Answer[bounds]{Value: bounds{first.offset, end.offset}, Err: errors.Join(first.err, end.err)}
+		out[i] = together.Answer[bounds]{Value: bounds{first.offset, end.offset}, Err: cmp.Or(first.err, end.err)}
 	}
 	return out
-}
-
-// leadersOf groups partitions by the brokers that lead them. A partition that the topic does not have is in no group.
-func (k *Client) leadersOf(ctx context.Context, partitions []int) (map[int][]int, error) {
-	all, err := k.partitionsOf(ctx, []string{k.conn.Topic})
-	if err != nil {
-		return nil, err
-	}
-	leaders := make(map[int]int, len(all))
-	for _, p := range all {
-		leaders[p.ID] = p.Leader.ID
-	}
-	groups, seen := map[int][]int{}, map[int]bool{}
-	for _, p := range partitions {
-		if leader, ok := leaders[p]; ok && !seen[p] {
-			seen[p] = true
-			groups[leader] = append(groups[leader], p)
-		}
-	}
-	return groups, nil
 }
 
 // offsetAnswer is one offset of one partition. The zero value is no answer.

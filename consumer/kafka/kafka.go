@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -50,11 +51,13 @@ type Client struct {
 
 	// What all partitions ask when a generation begins goes together.
 	committed *together.Questions[int, committed]
-	bounds    *together.Questions[int, bounds]
 	topicIDs  *together.Questions[struct{}, uuid.UUID]
 
+	leaders leaders
+
 	mu       sync.Mutex
-	versions map[int]int // the highest version of each request that the brokers know; nil: they were not asked yet
+	bounds   map[int]*together.Questions[int, bounds] // by leader, so that none of them waits for another one
+	versions map[int]int                              // the highest version of each request that the brokers know; nil: they were not asked yet
 }
 
 // New makes a client. It opens no connection.
@@ -65,9 +68,12 @@ func New(conn kafkaconn.Config, group string, timing Timing, log *slog.Logger) (
 	}
 	k := &Client{
 		conn: conn, group: group, client: conn.Client(transport), transport: transport, timing: timing, log: log,
+		bounds: map[int]*together.Questions[int, bounds]{},
 	}
 	k.committed = together.New(k.committedOfAll)
-	k.bounds = together.New(k.boundsOfAll)
+	k.leaders.read = func(ctx context.Context) ([]kafka.Partition, error) {
+		return k.partitionsOf(ctx, []string{conn.Topic})
+	}
 	k.topicIDs = together.New(k.topicIDOfAll)
 	return k, nil
 }
