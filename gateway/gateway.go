@@ -337,6 +337,7 @@ func (g *Gateway) run(ctx context.Context, l net.Listener) error {
 		g.server.streams.Drain()
 	case <-ctx.Done():
 		failure = g.drain()
+		_ = l.Close() // the server ends even if it was stopped before it listened
 	}
 	g.publishCounts()
 	stopPublisher()

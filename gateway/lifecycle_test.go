@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"flag"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -9,7 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"sluice/gateway/broker/brokertest"
+	"sluice/gateway/projects"
 )
 
 // atATime is how many parallel tests run side by side unless -parallel says otherwise. Most of them wait.
@@ -116,4 +123,24 @@ func TestProjectsAreReloaded(t *testing.T) {
 	waitUntil(t, func() bool { return status() == 401 })
 	write(limited(5, "60s") + "    disabled: true\n")
 	waitUntil(t, func() bool { return status() == 403 })
+}
+
+// TestStopBeforeTheServerListens: a stop may come before the server listens. The gateway ends all the same.
+func TestStopBeforeTheServerListens(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		g, err := New(Config{
+			HTTPAddr: "127.0.0.1:0", RequestTimeout: time.Second, HTTPIdleTimeout: time.Minute, MaxEventBytes: 1 << 20,
+			MaxBulkBytes: 5 << 20, MaxHeaderBytes: 16 << 10, MaxInflightBytes: 64 << 20, PartitionBy: "none",
+		}, Deps{
+			Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), DrainTimeout: 10 * time.Second,
+			Projects: projects.One("demo", testKey), Producer: &brokertest.Memory{},
+		})
+		require.NoError(t, err)
+		l, err := g.Listen()
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		require.NoError(t, g.Run(ctx, l))
+	}
 }

@@ -5,8 +5,10 @@ import "time"
 const (
 	// gatherFor is the longest time that records wait for others.
 	gatherFor = time.Millisecond
-	// gatherFrom is how many requests the last batch had at least, for records to wait at all.
+	// gatherFrom is how many requests must come in gatherFor on average, for records to wait at all. The average is over
+	// gatherLook or longer.
 	gatherFrom = 8
+	gatherLook = 8 * gatherFor
 	// gatherMost is how many records are enough for a batch.
 	gatherMost = 64
 )
@@ -15,17 +17,20 @@ const (
 // under way already, or for gatherFor. A batch costs gateway and brokers about as much as ten records, so few large
 // ones leave more of the processors for requests.
 //
-// When there is little to send, nothing waits: the batches are small then. When nothing is under way, nothing waits
-// either: clients that wait for their answers send nothing more.
+// When few requests come, nothing waits. When nothing is under way, nothing waits either: clients that wait for their
+// answers send nothing more.
 //
 // It is part of a queue, whose lock guards it.
 type gathering struct {
 	timer    *time.Timer // nil: nothing waits
 	timed    bool        // the timer runs
 	due      bool        // the oldest record has waited for gatherFor
-	last     int         // requests of the batch that was taken last
 	waiting  int         // records in the queue
 	underway int         // records that lanes have taken and that have no outcome yet
+
+	busy    bool // many requests come
+	since   time.Time
+	counted int // requests that lanes have taken since then
 }
 
 // gather makes the records of a queue wait for others.
@@ -36,7 +41,7 @@ func (q *queue) gather() {
 
 // ripe reports whether a lane may take a batch now.
 func (g *gathering) ripe() bool {
-	return g.timer == nil || g.last < gatherFrom || g.waiting >= min(gatherMost, g.underway) || g.due
+	return !g.busy || g.waiting >= min(gatherMost, g.underway) || g.due
 }
 
 // call wakes a lane if there is a batch for it, or sees to it that one is woken in time. The queue is locked.
@@ -62,10 +67,19 @@ func (q *queue) gathered() {
 
 // took notes that a lane has taken a batch.
 func (g *gathering) took(requests, records int) {
-	g.last, g.due = requests, false
+	if g.timer == nil {
+		return
+	}
+	g.due = false
 	g.underway += records
 	if g.timed {
 		g.timed = !g.timer.Stop()
+	}
+	g.counted += requests
+	now := time.Now()
+	if looked := now.Sub(g.since); looked >= gatherLook {
+		g.busy = g.counted >= int(looked/gatherFor)*gatherFrom
+		g.since, g.counted = now, 0
 	}
 }
 

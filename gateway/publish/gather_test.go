@@ -12,16 +12,16 @@ import (
 	"sluice/gateway/broker/brokertest"
 )
 
-// gatheringQueue is a queue of which a batch of so many requests was taken, and much more is under way.
-func gatheringQueue(t *testing.T, requests int) *queue {
+// busyQueue is a queue to which many requests come, and of which much is under way.
+func busyQueue(t *testing.T) *queue {
 	t.Helper()
 	q := newQueue()
 	q.gather()
-	pushed(q, requests)
+	pushed(q, 1)
 	require.True(t, called(q))
-	require.Len(t, q.take(nil, false), requests, "before the first batch nothing waits")
-	require.Equal(t, requests, q.underway)
-	q.underway = 100 * gatherMost
+	require.Len(t, q.take(nil, false), 1, "at first nothing waits")
+	require.Equal(t, 1, q.underway)
+	q.busy, q.underway = true, 100*gatherMost
 	return q
 }
 
@@ -53,7 +53,7 @@ func calledAfter(q *queue, d time.Duration) bool {
 func TestRecordsGather(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := gatheringQueue(t, gatherFrom)
+		q := busyQueue(t)
 		for range 3 {
 			pushed(q, 1)
 			require.False(t, calledAfter(q, gatherFor-1))
@@ -67,19 +67,41 @@ func TestRecordsGather(t *testing.T) {
 	})
 }
 
-// Records wait only if the last batch had at least gatherFrom requests.
-func TestFewRecordsDoNotWait(t *testing.T) {
+// Records wait only while many requests come. A bulk is one request.
+func TestFewRequestsDoNotWait(t *testing.T) {
 	t.Parallel()
-	for last, waits := range map[int]bool{gatherFrom - 1: false, gatherFrom: true, gatherFrom + 1: true} {
-		q := gatheringQueue(t, last)
-		pushed(q, 1)
-		require.Equal(t, !waits, called(q), "after %d requests", last)
+	const many = gatherFrom * int(gatherLook/gatherFor)
+	for name, tc := range map[string]struct {
+		after    time.Duration
+		requests int
+		records  int // of each
+		waits    bool
+	}{
+		"one too few":      {gatherLook, many - 1, 1, false},
+		"just enough":      {gatherLook, many, 1, true},
+		"one more":         {gatherLook, many + 1, 1, true},
+		"bulks":            {gatherLook, many - 1, 10, false},
+		"not yet looked":   {gatherLook - 1, 10 * many, 1, false},
+		"over a long time": {10 * gatherLook, 10*many - 1, 1, false},
+		"for long":         {10 * gatherLook, 10 * many, 1, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQueue()
+			q.gather()
+			pushed(q, 1)
+			require.Len(t, q.take(nil, false), 1)
+			called(q)
+			q.underway = 100 * gatherMost
+			time.Sleep(tc.after)
+			for range tc.requests {
+				q.push(&chunk{partition: -1, count: tc.records})
+			}
+			require.Len(t, q.take(nil, false), tc.requests)
+			called(q)
+			pushed(q, 1)
+			require.Equal(t, !tc.waits, called(q), name)
+		})
 	}
-	q := gatheringQueue(t, 1)
-	q.push(&chunk{partition: -1, count: gatherMost})
-	require.Len(t, q.take(nil, false), 1)
-	pushed(q, 1)
-	require.True(t, called(q), "a bulk is one request")
 }
 
 // gatherMost records wait for no others. A batch that was taken early has no part in the time of the next one.
@@ -87,7 +109,7 @@ func TestManyRecordsDoNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for n, waits := range map[int]bool{gatherMost - 1: true, gatherMost: false, gatherMost + 1: false} {
-			q := gatheringQueue(t, gatherFrom)
+			q := busyQueue(t)
 			pushed(q, n)
 			require.Equal(t, !waits, calledAfter(q, gatherFor/2), "%d records", n)
 			require.Len(t, q.take(nil, true), n)
@@ -95,7 +117,7 @@ func TestManyRecordsDoNotWait(t *testing.T) {
 			require.False(t, calledAfter(q, gatherFor-1))
 			require.True(t, calledAfter(q, 1))
 		}
-		q := gatheringQueue(t, gatherFrom)
+		q := busyQueue(t)
 		q.push(&chunk{partition: -1, count: gatherMost})
 		require.True(t, called(q), "a bulk")
 	})
@@ -105,12 +127,12 @@ func TestManyRecordsDoNotWait(t *testing.T) {
 func TestAsManyAsUnderWayDoNotWait(t *testing.T) {
 	t.Parallel()
 	for n, waits := range map[int]bool{gatherFrom - 1: true, gatherFrom: false, gatherFrom + 1: false} {
-		q := gatheringQueue(t, gatherFrom)
+		q := busyQueue(t)
 		q.underway = gatherFrom
 		pushed(q, n)
 		require.Equal(t, !waits, called(q), "%d records", n)
 	}
-	q := gatheringQueue(t, gatherFrom)
+	q := busyQueue(t)
 	pushed(q, 1)
 	require.Empty(t, q.take(nil, false))
 	q.finished(q.underway)
@@ -121,7 +143,7 @@ func TestAsManyAsUnderWayDoNotWait(t *testing.T) {
 func TestRestOfAFullBatchIsCalledFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := gatheringQueue(t, gatherFrom)
+		q := busyQueue(t)
 		for range gatherFrom {
 			q.push(&chunk{partition: -1, count: maxBatchRecords / gatherFrom})
 		}
@@ -137,7 +159,7 @@ func TestRestOfAFullBatchIsCalledFor(t *testing.T) {
 // Nothing waits while a publisher ends.
 func TestNothingWaitsAtTheEnd(t *testing.T) {
 	t.Parallel()
-	q := gatheringQueue(t, gatherFrom)
+	q := busyQueue(t)
 	pushed(q, 1)
 	require.Empty(t, q.take(nil, false))
 	require.Len(t, q.take(nil, true), 1)
