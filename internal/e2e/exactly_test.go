@@ -136,30 +136,50 @@ func (p *pipeline) openBlocks() int {
 	return len(ids)
 }
 
-// evict takes all members out of the group, as the end of their sessions does. Those that live join again.
-func (p *pipeline) evict() {
+// evict takes members out of the group, as the end of their sessions does: all of them if none is named. Those that live
+// join again.
+func (p *pipeline) evict(members ...string) {
 	p.t.Helper()
 	client := p.other()
 	p.eventually("the group without its members", func() bool {
+		gone := members
+		if len(gone) == 0 {
+			if gone = p.memberIDs(); len(gone) == 0 {
+				return true
+			}
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		about := kmsg.NewPtrDescribeGroupsRequest()
-		about.Groups = []string{p.name}
-		described, err := about.RequestWith(ctx, client)
-		if err != nil || described.Groups[0].ErrorCode != 0 {
-			return false
-		}
 		leave := kmsg.NewPtrLeaveGroupRequest()
 		leave.Group = p.name
-		for _, m := range described.Groups[0].Members {
+		for _, id := range gone {
 			one := kmsg.NewLeaveGroupRequestMember()
-			one.MemberID = m.MemberID
+			one.MemberID = id
 			leave.Members = append(leave.Members, one)
-		}
-		if len(leave.Members) == 0 {
-			return true
 		}
 		left, err := leave.RequestWith(ctx, client)
 		return err == nil && left.ErrorCode == 0
 	})
+}
+
+// memberIDs are those of the group.
+func (p *pipeline) memberIDs() (ids []string) {
+	p.t.Helper()
+	client := p.other()
+	p.eventually("the members of the group", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		req := kmsg.NewPtrDescribeGroupsRequest()
+		req.Groups = []string{p.name}
+		resp, err := req.RequestWith(ctx, client)
+		if err != nil || resp.Groups[0].ErrorCode != 0 {
+			return false
+		}
+		ids = nil
+		for _, m := range resp.Groups[0].Members {
+			ids = append(ids, m.MemberID)
+		}
+		return true
+	})
+	return ids
 }

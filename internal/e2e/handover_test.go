@@ -21,6 +21,8 @@ type handover struct {
 	gate     *gate
 	front    *front
 	first    *program
+	member   string     // the first consumer's id in the group
+	others   []*program // that are in the group beside it, or take over when it has left
 	produced int
 	between  func() // called while the group has no member; nil: nothing
 }
@@ -59,7 +61,22 @@ func (h *handover) begin() {
 	h.first = behind.consumerThat("never:0",
 		append([]string{"--clickhouse-dsn", "clickhouse://" + h.gate.addr() + "/" + h.name}, sharedByAll...)...)
 	h.first.says(`msg="partitions assigned".*partitions="?\[` + allOf(h.w.partitions))
+	h.member, h.others = h.memberIDs()[0], nil
 	h.produce(h.w.each / 2)
+	h.exactly(h.produced)
+}
+
+// join has two others join the group, so that they take over at the same moment.
+func (h *handover) join(variant int) {
+	h.t.Helper()
+	h.others = []*program{
+		h.consumerThat("never:0", h.w.variant(variant)...), h.consumerThat("never:0", h.w.variant(variant+1)...),
+	}
+	for _, c := range h.others {
+		c.says(`msg="partitions assigned"`)
+	}
+	h.first.says(`msg="partitions assigned".*partitions="?\[\d \d( \d)?\]`)
+	h.produce(h.w.each / 4)
 	h.exactly(h.produced)
 }
 
@@ -82,7 +99,11 @@ func (h *handover) handOver(kill bool, arrives moment, variant int) {
 		h.eventually("the consumer stopped", func() bool { return h.first.stopped() })
 	}
 	open := h.openBlocks()
-	h.evict()
+	if h.others != nil {
+		h.evict(h.member)
+	} else {
+		h.evict()
+	}
 	if h.between != nil {
 		h.between()
 	}
@@ -90,10 +111,12 @@ func (h *handover) handOver(kill bool, arrives moment, variant int) {
 		h.gate.open()
 		h.arrived()
 	}
-	others := []*program{
-		h.consumerThat("never:0", h.w.variant(variant)...), h.consumerThat("never:0", h.w.variant(variant+1)...),
+	if h.others == nil {
+		h.others = []*program{
+			h.consumerThat("never:0", h.w.variant(variant)...), h.consumerThat("never:0", h.w.variant(variant+1)...),
+		}
 	}
-	for _, c := range others {
+	for _, c := range h.others {
 		c.says(`msg="partitions assigned"`)
 	}
 	if arrives == amongOthers {
@@ -114,7 +137,7 @@ func (h *handover) handOver(kill bool, arrives moment, variant int) {
 	h.exactly(h.produced)
 	h.progress("%s: %d shared blocks open, %d inserts on their way; commits: %d torn, %d late; %d records",
 		arrives, open, h.gate.held.Load(), h.front.torn.Load(), h.front.late.Load(), h.produced)
-	for _, c := range append(others, h.first) {
+	for _, c := range append(h.others, h.first) {
 		c.kill()
 	}
 	h.evict()
@@ -145,8 +168,8 @@ func (p *program) wakes() {
 }
 
 // TestTwoOwners: shared blocks are on their way to ClickHouse when their consumer dies, or stops for longer than the
-// group waits for it while a commit is on its way to the broker as well. Two others take the partitions over, each a
-// part of every block. The late inserts arrive before they begin, while they work, or after they are done.
+// group waits for it while a commit is on its way to the broker as well. Two others take its partitions over at the same
+// moment, each a part of every block. The late inserts arrive before they begin, while they work, or after they are done.
 func TestTwoOwners(t *testing.T) {
 	t.Parallel()
 	for name, kill := range map[string]bool{"killed": true, "stopped": false} {
@@ -155,6 +178,7 @@ func TestTwoOwners(t *testing.T) {
 			h := newHandover(t, ways["shared"])
 			for round := range handovers() {
 				h.begin()
+				h.join(round / 3)
 				h.gate.close()
 				h.produce(h.w.each)
 				h.eventually("inserts on their way", func() bool { h.some(); return h.gate.held.Load() > 0 })
