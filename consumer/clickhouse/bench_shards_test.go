@@ -67,8 +67,8 @@ func BenchmarkShards(b *testing.B) {
 	}
 }
 
-// shardsCost is what a way of inserting took: the processor time of the engine and of this process, parts of all shards,
-// and rows that merges read.
+// shardsCost is what a way of inserting took: the processor time of the engine and of this process, parts of all
+// shards, and rows that merges read.
 type shardsCost struct {
 	took, cpu, own time.Duration
 	parts, merged  float64

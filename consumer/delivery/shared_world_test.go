@@ -420,8 +420,8 @@ func (w *world) assign(last bool) {
 	}
 }
 
-// lose makes what the group knows about a partition unreadable, or sets or deletes its offset. The offset of a partition
-// without rows stays: if that is set or deleted, nothing shows that there was an owner.
+// lose makes what the group knows about a partition unreadable, or sets or deletes its offset. The offset of a
+// partition without rows stays: if that is set or deleted, nothing shows that there was an owner.
 func (w *world) lose(p int) {
 	head, left := w.rnd.Int64N(w.committed[p].head+1), "lost"
 	if w.used(p) && w.chance(50) {

@@ -66,7 +66,8 @@ func TestQuestionsGoTogether(t *testing.T) {
 	})
 }
 
-// If the goroutine that makes a request for all is stopped, the others ask again. If another one is, it returns at once.
+// If the goroutine that makes a request for all is stopped, the others ask again. If another one is, it returns at
+// once.
 func TestQuestionsOutliveOneWhoAsks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

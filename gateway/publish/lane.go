@@ -9,9 +9,9 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// lane sends one batch at a time to its own partitions. Records without a key go to partition p if p modulo every is the
-// lane's index, however many partitions there are; of records with a key the lane has the partitions that laneOf says.
-// It has a producer id of its own, and numbers the records that it sends to each partition.
+// lane sends one batch at a time to its own partitions. Records without a key go to partition p if p modulo every is
+// the lane's index, however many partitions there are; of records with a key the lane has the partitions that laneOf
+// says. It has a producer id of its own, and numbers the records that it sends to each partition.
 type lane struct {
 	pub   *Publisher
 	index int
@@ -93,9 +93,9 @@ func (l *lane) run(ctx context.Context) {
 	}
 }
 
-// takesShared reports whether the lane takes records without a key: it is one of the first lanes, and has a partition to
-// send them to. The first lane always takes them, because some lane must end them at their deadline while the partitions
-// are not known.
+// takesShared reports whether the lane takes records without a key: it is one of the first lanes, and has a partition
+// to send them to. The first lane always takes them, because some lane must end them at their deadline while the
+// partitions are not known.
 func (l *lane) takesShared() bool {
 	return l.index == 0 || l.index < lanes && l.hasPartition()
 }

@@ -32,11 +32,11 @@ const (
 //	request ─┘             └─▶ lane ◀─ a queue of its own for records with a key
 //
 // A free lane takes all that has queued up, and a lone event leaves at once. Under load records without a key gather
-// first, for up to a millisecond. They wait in one queue for all lanes, so that a lane that is stuck with its batch does
-// not hold them up.
+// first, for up to a millisecond. They wait in one queue for all lanes, so that a lane that is stuck with its batch
+// does not hold them up.
 //
-// It is written by hand because kafka-go's Writer sends no producer ids and always waits for more records. BenchmarkEdge
-// compares the two.
+// It is written by hand because kafka-go's Writer sends no producer ids and always waits for more records.
+// BenchmarkEdge compares the two.
 type Publisher struct {
 	producer broker.Producer
 	cfg      Config

@@ -136,8 +136,8 @@ func (p *pipeline) openBlocks() int {
 	return len(ids)
 }
 
-// evict takes members out of the group, as the end of their sessions does: all of them if none is named. Those that live
-// join again.
+// evict takes members out of the group, as the end of their sessions does: all of them if none is named. Those that
+// live join again.
 func (p *pipeline) evict(members ...string) {
 	p.t.Helper()
 	client := p.other()

@@ -168,8 +168,9 @@ func (p *program) wakes() {
 }
 
 // TestTwoOwners: shared blocks are on their way to ClickHouse when their consumer dies, or stops for longer than the
-// group waits for it while a commit is on its way to the broker as well. Two others take its partitions over at the same
-// moment, each a part of every block. The late inserts arrive before they begin, while they work, or after they are done.
+// group waits for it while a commit is on its way to the broker as well. Two others take its partitions over at the
+// same moment, each a part of every block. The late inserts arrive before they begin, while they work, or after they
+// are done.
 func TestTwoOwners(t *testing.T) {
 	t.Parallel()
 	for name, kill := range map[string]bool{"killed": true, "stopped": false} {

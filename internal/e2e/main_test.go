@@ -115,8 +115,8 @@ func fail(err error) int {
 	return 1
 }
 
-// build makes the three programs, with the race detector, because a race in them is as bad as one in a test, and with the points at
-// which the consumer may be killed. Benchmarks and -plain get them as everybody builds them.
+// build makes the three programs, with the race detector, because a race in them is as bad as one in a test, and with
+// the points at which the consumer may be killed. Benchmarks and -plain get them as everybody builds them.
 func build(dir string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()

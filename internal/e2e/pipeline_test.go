@@ -218,7 +218,8 @@ func postAs(t testing.TB, key, url, contentType, body string) answer {
 func (p *pipeline) scalar(query string) uint64 {
 	p.t.Helper()
 	var n uint64
-	// A client that is killed, in this scenario or in one beside it, can be the end of an embedded engine, which is started again.
+	// A client that is killed, in this scenario or in one beside it, can be the end of an embedded engine, which is
+	// started again.
 	p.eventually("an answer to "+query, func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()

@@ -176,8 +176,8 @@ func crashAt(t *testing.T, point string, w way) {
 	}
 }
 
-// TestZombies: the consumer is stopped at each point for longer than the group waits for it, another takes over and finishes, and
-// then the first goes on where it was.
+// TestZombies: the consumer is stopped at each point for longer than the group waits for it, another takes over and
+// finishes, and then the first goes on where it was.
 func TestZombies(t *testing.T) {
 	t.Parallel()
 	for _, point := range points {
@@ -322,7 +322,8 @@ func (p *pipeline) makeAnew(partitions int) {
 	})
 }
 
-// TestOnlyClickHouseRefuses: of ten thousand rows one is refused by the table. It becomes a dead letter, the others rows.
+// TestOnlyClickHouseRefuses: of ten thousand rows one is refused by the table. It becomes a dead letter, the others
+// rows.
 func TestOnlyClickHouseRefuses(t *testing.T) {
 	t.Parallel()
 	p := newPipeline(t, 1)
