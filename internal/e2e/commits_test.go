@@ -20,7 +20,8 @@ func commitDelay() time.Duration { return time.Duration(500+rand.IntN(2500)) * t
 // tearing answers errors for some partitions of a commit, which are not stored.
 func tearing(refused func(partition int32) bool) func(*kmsg.OffsetCommitRequest) fate {
 	return func(r *kmsg.OffsetCommitRequest) fate {
-		codes := []int16{kerr.UnknownTopicOrPartition.Code, kerr.OffsetMetadataTooLarge.Code, kerr.CoordinatorLoadInProgress.Code}
+		codes := []int16{kerr.UnknownTopicOrPartition.Code, kerr.OffsetMetadataTooLarge.Code,
+			kerr.CoordinatorLoadInProgress.Code}
 		without := map[int32]int16{}
 		for _, topic := range r.Topics {
 			for _, p := range topic.Partitions {
@@ -95,7 +96,7 @@ func TestLateCommits(t *testing.T) {
 		for _, p := range held {
 			ranges, _, ok := delivery.DecodeMetadata(p.Offset, *p.Metadata)
 			require.True(t, ok)
-			assert.Equal(t, ranges, now[int(p.Partition)], "the broker did not store the late commit of partition %d", p.Partition)
+			assert.Equal(t, ranges, now[int(p.Partition)], "partition %d: the late commit is not stored", p.Partition)
 		}
 		h.handOver(true, momentOf(round), round/3)
 	}

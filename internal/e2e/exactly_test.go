@@ -17,7 +17,8 @@ import (
 	"sluice/consumer/delivery"
 )
 
-var progress = flag.Bool("progress", false, "print how far the scenarios are that count every record, and their sums; -v does as well")
+var progress = flag.Bool("progress", false,
+	"print how far the scenarios are that count every record, and their sums; -v does as well")
 
 // sums are what a scenario that counts every record comes to.
 type sums struct {

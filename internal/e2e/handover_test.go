@@ -164,7 +164,8 @@ func (p *program) wakes() {
 	p.t.Helper()
 	before := p.said()
 	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGCONT))
-	p.saysAfter(before, `msg="(another consumer has taken the partition over|the group has gone on without this consumer.*|partitions assigned)"`)
+	p.saysAfter(before, `msg="(another consumer has taken the partition over|`+
+		`the group has gone on without this consumer.*|partitions assigned)"`)
 }
 
 // TestTwoOwners: shared blocks are on their way to ClickHouse when their consumer dies, or stops for longer than the

@@ -14,7 +14,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-var kills = flag.Int("kills", 2, "how often the consumer is killed at each crash point, and rounds of what else it has to survive")
+var kills = flag.Int("kills", 2,
+	"how often the consumer is killed at each crash point, and more or less often what else it has to survive")
 
 // The points of the consumer's at which a crash is hardest to survive.
 var points = []string{"after_record", "after_insert", "before_commit"}
@@ -24,7 +25,9 @@ func (p *pipeline) events(partition, n int) {
 	p.t.Helper()
 	records := make([]kafka.Record, n)
 	for i := range records {
-		records[i] = p.event(fmt.Sprintf(`{"message":"event %d %s","tags":{"partition":"%d","life":"%d","noise":"%s%s"}}`, i, uuid.NewString(), partition, p.sums.life, uuid.NewString(), uuid.NewString()))
+		records[i] = p.event(fmt.Sprintf(
+			`{"message":"event %d %s","tags":{"partition":"%d","life":"%d","noise":"%s%s"}}`,
+			i, uuid.NewString(), partition, p.sums.life, uuid.NewString(), uuid.NewString()))
 	}
 	p.produce(partition, records...)
 }
@@ -41,7 +44,8 @@ func (p *pipeline) exactly(want int) {
 	p.t.Helper()
 	p.within(3*time.Minute, "no lag", func() bool { return p.tryLag() == 0 })
 	var rows, offsets, ids uint64
-	p.eventually("an answer", func() bool { // a client that is killed can be the end of an embedded engine, which then starts again
+	// A client that is killed can be the end of an embedded engine, which then starts again.
+	p.eventually("an answer", func() bool {
 		row := p.db.QueryRow(context.Background(),
 			"SELECT count(), uniqExact(_partition, _offset, tags['life']), uniqExact(event_id) FROM events_raw")
 		return row.Scan(&rows, &offsets, &ids) == nil
@@ -302,7 +306,8 @@ func TestTopicMadeAnew(t *testing.T) {
 // makeAnew deletes the topic and creates another one under its name.
 func (p *pipeline) makeAnew(partitions int) {
 	p.t.Helper()
-	if _, err := p.client().DeleteTopics(p.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{p.name}}); err != nil {
+	_, err := p.client().DeleteTopics(p.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{p.name}})
+	if err != nil {
 		p.t.Fatal(err)
 	}
 	p.sums.life++

@@ -84,7 +84,8 @@ func TestOldAndNewVersion(t *testing.T) {
 // commitBefore is the commit before the one that added a file.
 func commitBefore(t *testing.T, file string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "git", "-C", "../..", "log", "--diff-filter=A", "--format=%H", "--", file).Output()
+	out, err := exec.CommandContext(t.Context(), "git", "-C", "../..", "log", "--diff-filter=A", "--format=%H", "--",
+		file).Output()
 	added := strings.Fields(string(out))
 	if err != nil || len(added) == 0 {
 		t.Skipf("the commit that added %s is not in this clone: git fetch --unshallow: %v", file, err)
