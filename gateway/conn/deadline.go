@@ -5,10 +5,10 @@ import "time"
 // deadline is the read deadline of a connection. The server sets two for each request, although most requests need
 // none: their bytes have arrived by then. So a deadline waits for the next read.
 //
-// A deadline of zero comes before the connection leaves the server. From then on deadlines hold at once, because
-// several goroutines set them, also during a read.
+// For a connection that leaves the server, deadlines hold at once: several goroutines set them, also during a read.
 type deadline struct {
-	waiting time.Time // for the next read; zero: none
+	waits   bool // waiting is for the next read
+	waiting time.Time
 	inForce time.Time
 	atOnce  bool
 }
@@ -18,19 +18,19 @@ func (d *deadline) wait(t time.Time) bool {
 	if d.atOnce {
 		return false
 	}
-	d.waiting, d.atOnce = t, t.IsZero()
-	return !d.atOnce
+	d.waits, d.waiting = true, t
+	return true
 }
 
 // due returns the deadline that a read needs, unless the one in force is the same or up to slack earlier.
 func (d *deadline) due(slack time.Duration) (t time.Time, due bool) {
-	if d.waiting.IsZero() {
+	if !d.waits {
 		return t, false
 	}
-	t, d.waiting = d.waiting, time.Time{}
-	if early := t.Sub(d.inForce); early >= 0 && early <= slack {
+	d.waits = false
+	if early := d.waiting.Sub(d.inForce); early >= 0 && early <= slack && !d.waiting.IsZero() {
 		return t, false
 	}
-	d.inForce = t
-	return t, true
+	d.inForce = d.waiting
+	return d.inForce, true
 }

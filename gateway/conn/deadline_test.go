@@ -13,6 +13,7 @@ import (
 type deadlineConn struct {
 	net.Conn
 	reads, writes []time.Time
+	both          int
 }
 
 func (c *deadlineConn) SetReadDeadline(t time.Time) error { c.reads = append(c.reads, t); return nil }
@@ -20,7 +21,8 @@ func (c *deadlineConn) SetWriteDeadline(t time.Time) error {
 	c.writes = append(c.writes, t)
 	return nil
 }
-func (*deadlineConn) Read([]byte) (int, error) { return 1, nil }
+func (c *deadlineConn) SetDeadline(time.Time) error { c.both++; return nil }
+func (*deadlineConn) Read([]byte) (int, error)      { return 1, nil }
 
 // A read has the deadline that was set last, to the nanosecond. A deadline that no read follows costs nothing.
 func TestReadDeadlines(t *testing.T) {
@@ -88,23 +90,36 @@ func TestWriteDeadlines(t *testing.T) {
 	}
 }
 
-// Once the server has taken its deadlines away, to hand the connection over, deadlines hold at once: they may come from
-// another goroutine than the one that reads.
+// A deadline of zero is one as well: no deadline.
+func TestNoReadDeadline(t *testing.T) {
+	t.Parallel()
+	inner := &deadlineConn{}
+	c := &parkingConn{Conn: inner, lot: &parking{after: 2 * time.Second, idle: time.Minute}}
+	for _, at := range []time.Time{time.Unix(1_000_000, 0), {}, time.Unix(1_000_000, 0)} {
+		require.NoError(t, c.SetReadDeadline(at))
+		_, err := c.Read(make([]byte, 1))
+		require.NoError(t, err)
+	}
+	require.Equal(t, []time.Time{time.Unix(1_000_000, 0), {}, time.Unix(1_000_000, 0)}, inner.reads)
+}
+
+// Deadlines of a connection that leaves the server hold at once: they may come from another goroutine than the one that
+// reads.
 func TestDeadlinesAfterTheServer(t *testing.T) {
 	t.Parallel()
 	inner := &deadlineConn{}
 	c := &parkingConn{Conn: inner, lot: &parking{}}
 	at := time.Unix(1_000_000, 0)
-	require.NoError(t, c.SetReadDeadline(at))
-	require.NoError(t, c.SetReadDeadline(time.Time{}))
-	require.NoError(t, c.SetWriteDeadline(time.Time{}))
-	for _, set := range []time.Time{at, at, at.Add(1)} {
+	require.NoError(t, c.SetReadDeadline(at.Add(-1)))
+	require.NoError(t, c.SetDeadline(time.Time{}))
+	require.Equal(t, 1, inner.both)
+	want := []time.Time{at, at, {}, at.Add(1)}
+	for _, set := range want {
 		require.NoError(t, c.SetReadDeadline(set))
 		require.NoError(t, c.SetWriteDeadline(set))
 	}
 	_, err := c.Read(make([]byte, 1))
 	require.NoError(t, err)
-	want := []time.Time{{}, at, at, at.Add(1)}
 	require.Equal(t, want, inner.reads)
 	require.Equal(t, want, inner.writes)
 }

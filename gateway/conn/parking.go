@@ -158,6 +158,12 @@ func (c *parkingConn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
+// SetDeadline implements net.Conn. The server calls it when the connection leaves it, for a protocol other than HTTP.
+func (c *parkingConn) SetDeadline(t time.Time) error {
+	c.reads = deadline{atOnce: true}
+	return c.Conn.SetDeadline(t)
+}
+
 // SetWriteDeadline implements net.Conn. It keeps a deadline that is up to a second earlier than t: moving a deadline
 // costs as much as a small part of a request.
 func (c *parkingConn) SetWriteDeadline(t time.Time) error {
