@@ -19,9 +19,12 @@ func (p *Plan) inserts() float64 {
 
 // consumerWork is the consumers' busy cores:
 //
-//	events at the peak × (µs an event + µs a record batch ÷ events a request) + inserts × µs an insert
+//	events at the peak × (µs an event + µs a record batch ÷ events a request) + shards × inserts × µs an insert
+//
+// Each insert is one for each shard.
 func (p *Plan) consumerWork() float64 {
-	return p.Load.peak()*p.consumerMicros()*micro + p.inserts()*p.Figures.Insert.Consumer*micro
+	inserts := float64(p.shards()) * p.inserts()
+	return p.Load.peak()*p.consumerMicros()*micro + inserts*p.Figures.Insert.Consumer*micro
 }
 
 func (p *Plan) consumerMicros() float64 {

@@ -70,10 +70,10 @@ func (p *Plan) consumerLines(add adder) {
 		short(DefaultBatchRows), bytes(DefaultBatchBytes))
 	add("µs an event", short(c.EventMicros), "%s µs an event + %s µs a record batch ÷ %d events",
 		short(p.event.Consumer), short(p.requestHere().Consumer), l.Bulk)
-	add("consumers", howMany(c.Instances, l.Consumers), "%s/s × %s µs + %s inserts/s × %s = %s cores; ÷ %s usable of "+
-		"%s cores; at least %d; %d needed", short(l.peak()), short(c.EventMicros), short(c.Inserts),
-		spent(p.Figures.Insert.Consumer), short(p.consumerWork()), short(l.usable(l.Cores)), exact(l.Cores), least,
-		c.Needed)
+	add("consumers", howMany(c.Instances, l.Consumers), "%s/s × %s µs + %d shards × %s inserts/s × %s = %s cores; ÷ %s "+
+		"usable of %s cores; at least %d; %d needed", short(l.peak()), short(c.EventMicros), p.ClickHouse.Shards,
+		short(c.Inserts), spent(p.Figures.Insert.Consumer), short(p.consumerWork()), short(l.usable(l.Cores)),
+		exact(l.Cores), least, c.Needed)
 	add("busy cores, all", short(c.BusyCores), "with %s cores of an idle consumer each", short(p.Figures.Idle.Consumer))
 	add("memory, each", bytes(c.MemoryBytes), "measured with ClickHouse away and the default --buffer-bytes")
 	caught := "never"
