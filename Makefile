@@ -15,6 +15,9 @@ KAFKA         ?= 127.0.0.1:19092
 export GORACE ?= atexit_sleep_ms=0
 # The gateway's tests of what a topic refuses, which Apache Kafka and the embedded broker refuse each in a way of its own.
 REFUSALS      := TopicRefusesAll|TopicRefusesOne|TopicTakesLess|TopicLimitToTheByte|TooLargeForTheTopicIsNotSpooled|TopicFaultsAreSaid
+# How often exactly-once kills the consumer at each crash point, and the scenarios that it runs.
+KILLS         ?= 50
+EXACTLY_ONCE  := CrashPoints|Zombies|LostAnswers|RebalanceStorm|TopicMadeAnew|EngineKilledDuringInserts|TwoOwners|TornCommits|LateCommits|PartitionsAdded|OldAndNewVersion|RecordedRangesLost
 # Brokers that kafka-up starts: 1 or 3.
 NODES         ?= 1
 
@@ -22,7 +25,7 @@ NODES         ?= 1
 TOOL          := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet lint house observe test-observe vuln licences test-clients test-models test-deploy test-kafka test-brokers kafka-up kafka-down fuzz bench scale docs release release-check clean
+.PHONY: help build test vet lint house observe test-observe vuln licences test-clients test-models test-deploy test-kafka test-brokers exactly-once kafka-up kafka-down fuzz bench scale docs release release-check clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +67,10 @@ test-kafka: ## the end-to-end tests, and the gateway's of what a topic refuses, 
 test-brokers: ## what happens when brokers die or hang, on three of them at KAFKA=host:port,host:port,host:port (see kafka-up)
 	SLUICE_TEST_KAFKA=$(KAFKA) $(GO) test -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e -plain -run 'TestBrokers' -outage.lasts 15s -v
 
+# exactly-once runs on the embedded broker, or on Apache Kafka if KAFKA is given.
+exactly-once: ## the consumer killed KILLS times at each crash point, and all else it has to survive; on Apache Kafka with KAFKA=host:port
+	cd internal/e2e && $(if $(filter file,$(origin KAFKA)),,SLUICE_TEST_KAFKA=$(KAFKA)) $(GO) test -count=1 -timeout 4h -run '^Test($(EXACTLY_ONCE))$$' -kills $(KILLS) -progress
+
 kafka-up: ## start an Apache Kafka for test-kafka and print its address; NODES=3 for three brokers
 	@NODES=$(NODES) deploy/kafka/up.sh
 
@@ -98,9 +105,11 @@ observe: ## dashboards and rules for Grafana, Prometheus and the Helm chart; RUN
 test-observe: ## the tests of dashboards, rules and docker-compose.yml, with promtool
 	cd deploy/observe && $(GO) vet ./... && $(GO) test ./...
 
-scale: ## one consumer with 12, 96 and 384 partitions: time to catch up, freshness, inserts, parts, memory
-	for n in 12 96 384; do \
-		$(GO) test ./consumer -run '^$$' -bench Scale -benchtime 1x -timeout $(TEST_TIMEOUT) -args -scale.partitions $$n || exit 1; \
+SCALE_EVENTS  ?= 2000000
+
+scale: ## one consumer with 12 to 1,536 partitions: time to catch up on SCALE_EVENTS, freshness, what it costs
+	for n in 12 96 384 1536; do \
+		$(GO) test ./consumer -run '^$$' -bench Scale -benchtime 1x -timeout $(TEST_TIMEOUT) -args -scale.partitions $$n -scale.rows $(SCALE_EVENTS) || exit 1; \
 	done
 
 docs: ## the tables of docs/settings.md and docs/metrics.md, from the programs themselves

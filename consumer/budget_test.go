@@ -89,40 +89,6 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// Lag without progress fails liveness if nothing outside the process is in the way.
-func TestWatchSeesNoProgress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var w watch
-		step := func(lag int64) error {
-			time.Sleep(stalled)
-			w.beat(loopFetch)
-			w.beat(loopRecord)
-			return w.fault(lag)
-		}
-		w.progress()
-		if err := step(5); err != nil {
-			t.Errorf("just in time: %v", err)
-		}
-		time.Sleep(time.Second)
-		if w.fault(5) == nil {
-			t.Error("nothing got in for longer than it may take")
-		}
-		w.blocked.Add(1)
-		if err := w.fault(5); err != nil {
-			t.Errorf("blocked by something outside: %v", err)
-		}
-		w.blocked.Add(-1)
-		if err := step(0); err != nil {
-			t.Errorf("there is no lag: %v", err)
-		}
-		w.rest()
-		if err := step(5); err != nil {
-			w.rest()
-			t.Errorf("at rest: %v", err)
-		}
-	})
-}
-
 // One answer can hold many times what the budget has room for: the partition takes in a part, and fetches the rest
 // again later.
 func TestBudgetEndsAFetch(t *testing.T) {

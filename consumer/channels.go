@@ -11,7 +11,6 @@ import (
 type channels struct {
 	free     chan *batch   // empty batches, to the fetcher
 	reports  chan report   // fetcher to recorder
-	recorded chan *batch   // recorder to insertions
 	done     chan *batch   // insertions to recorder
 	requests chan saveCall // insertions to recorder
 }
@@ -19,7 +18,7 @@ type channels struct {
 func newChannels(t *tracing.Tracer) channels {
 	c := channels{
 		free: make(chan *batch, delivery.MaxRanges), reports: make(chan report), requests: make(chan saveCall),
-		recorded: make(chan *batch, delivery.MaxRanges), done: make(chan *batch, delivery.MaxRanges),
+		done: make(chan *batch, delivery.MaxRanges),
 	}
 	for range cap(c.free) {
 		c.free <- newBatch(t)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/blocking"
 	"sluice/consumer/budget"
 	"sluice/consumer/clickhouse"
@@ -61,7 +62,7 @@ type Consumer struct {
 	accepted atomic.Uint64
 	// joining is whether the group cannot be joined.
 	joining *observed.Outage
-	outages *observed.Log
+	outages outages
 	idle    bool // the group has no partition for this member, and the log says so
 
 	mu       sync.Mutex
@@ -76,10 +77,13 @@ type timing struct {
 	kafka kafka.Timing
 	// lag is how often the leaders of partitions that are not being fetched, because ClickHouse, the group or the
 	// leader is away, are asked where the partitions end.
-	lag time.Duration
+	lag        time.Duration
+	unrecorded time.Duration // see unrecordedAge
 }
 
-func defaultTiming() timing { return timing{kafka: kafka.DefaultTiming(), lag: 5 * time.Second} }
+func defaultTiming() timing {
+	return timing{kafka: kafka.DefaultTiming(), lag: 5 * time.Second, unrecorded: unrecordedAge}
+}
 
 // New checks the settings and makes a Consumer. It opens no connection and starts no goroutine.
 func New(cfg Config, deps Deps) (*Consumer, error) { return newConsumer(cfg, deps, defaultTiming()) }
@@ -98,7 +102,7 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 	c.turns = budget.NewTurns(max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
-	for _, m := range append(collectors, erasures) {
+	for _, m := range append(collectors, erasures, commits(client)) {
 		if err := deps.Metrics.Register(m); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
@@ -109,7 +113,7 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 		return nil, err
 	}
 	c.metrics.begin(step.New(cfg.steps()))
-	c.outages = observed.NewLog(deps.Log)
+	c.outages = outages{kafka: observed.NewLog(deps.Log), clickhouse: blocking.NewOutage(deps.Log)}
 	c.joining = observed.NewOutage(c.metrics.blocked.WithLabelValues(blocking.Kafka))
 	return c, nil
 }
@@ -199,12 +203,16 @@ func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 	blocks := shared.NewBlocks(c.table, len(gen.Partitions), func(bytes int64) { c.size.TooLarge(bytes) })
 	limits := shared.Limits{Rows: c.cfg.BatchRows, Bytes: func() int { return c.size.Limit(c.cfg.BatchBytes) }}
 	commits, fetches := c.kafka.CommitTogether(), c.kafka.FetchTogether()
+	turns := c.turns
+	if len(layout.Units) < len(gen.Partitions) { // they have little each, and mostly wait for the broker
+		turns = budget.NewTurns(2 * cap(c.turns))
+	}
 	var all []*partition
 	for _, ids := range layout.Units { // all have joined budget and unit before the first one takes of it
 		unit := blocks.NewUnit(limits)
 		for _, id := range ids {
 			p := c.newPartition(gen.Member, id, layout.FlushAge, layout.Phase(ids[0]))
-			p.offsets, p.blocks = commits, blocks
+			p.offsets, p.blocks, p.turn = commits, blocks, turns.Turn()
 			if len(layout.Units) < len(gen.Partitions) {
 				p.kafka = fetches
 			}
@@ -230,9 +238,10 @@ func (c *Consumer) newPartition(m kafka.Member, id int, age, phase time.Duration
 		kafka: c.kafka, deadLetters: c.kafka, table: c.table,
 		outcomes:     counts.Writer{Table: c.table, Lost: c.metrics.lostCounts, Log: c.log},
 		tokenDurable: c.cfg.Store.ClickHouse.Cluster != "",
-		shares: shares{claim: c.budget.Join(), turn: c.turns.Turn(), size: &c.size, accepted: &c.accepted, tracer: c.tracer,
+		shares: shares{claim: c.budget.Join(), size: &c.size, accepted: &c.accepted, tracer: c.tracer,
 			outages: c.outages},
-		metrics: c.metrics, log: c.log.With("partition", id), patience: patience{maxPause: backoff.Max, drain: drainBudget},
+		metrics: c.metrics, log: c.log.With("partition", id),
+		patience: patience{maxPause: backoff.Max, drain: drainBudget, unrecorded: c.timing.unrecorded},
 	}
 }
 
@@ -249,8 +258,8 @@ func (c *Consumer) warnIfIdle(gen *kafka.Generation, partitions int) {
 }
 
 func (c *Consumer) own(p *partition) {
-	p.watch.beat(loopFetch)
-	p.watch.progress()
+	p.watch.Beat(alive.Fetch)
+	p.watch.Progress()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.owned[p.id] = p
@@ -284,7 +293,7 @@ func (c *Consumer) Live() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, p := range c.owned {
-		if err := p.watch.fault(p.progress.readable()); err != nil {
+		if err := p.watch.Fault(p.progress.readable()); err != nil {
 			return fmt.Errorf("partition %d: %w", id, err)
 		}
 	}

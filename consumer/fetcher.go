@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
 	"sluice/consumer/observed"
@@ -86,15 +87,14 @@ func (f *fetcher) run(ctx context.Context) {
 	}()
 	defer f.turn.End()
 	for ctx.Err() == nil {
-		f.watch.beat(loopFetch)
+		f.watch.Beat(alive.Fetch)
 		switch next := f.nextMove(); next.kind {
 		case moveSeal:
 			f.share(ctx)
 			f.seal(ctx)
-		case moveFetch:
-			f.fetch(ctx, next.wait)
-		case moveFetchInTurn:
-			if f.awaitTurn(ctx, next.wait) {
+		case moveFetch, moveFetchInTurn:
+			// The topic is verified without a turn, so that all partitions ask at once.
+			if f.verified(ctx) && (next.kind == moveFetch || f.awaitTurn(ctx, next.wait)) {
 				f.fetch(ctx, next.wait)
 			}
 		case moveAwaitMemory:
@@ -109,9 +109,6 @@ func (f *fetcher) run(ctx context.Context) {
 // fetch asks Kafka for records, takes them in, and deals with what can go wrong.
 func (f *fetcher) fetch(ctx context.Context, wait time.Duration) {
 	f.asked = false
-	if f.unverified && !f.verifyTopic(ctx) {
-		return
-	}
 	err := f.read(ctx, wait)
 	switch {
 	case ctx.Err() != nil:
@@ -131,7 +128,7 @@ func (f *fetcher) fetch(ctx context.Context, wait time.Duration) {
 
 // fetchFailed waits before the next try. Package observed logs the outage.
 func (f *fetcher) fetchFailed(ctx context.Context, pause *backoff.Backoff, err error) {
-	f.watch.outside()
+	f.watch.Outside()
 	f.log.Debug("fetch failed, retrying", "offset", f.offset, "err", err)
 	pause.Wait(ctx)
 }
@@ -302,7 +299,7 @@ func (f *fetcher) tell(ctx context.Context, r report) bool {
 		case <-ctx.Done():
 			return false
 		case <-time.After(time.Second):
-			f.watch.beat(loopFetch) // waiting for ClickHouse is not standing still
+			f.watch.Beat(alive.Fetch) // waiting for ClickHouse is not standing still
 		}
 	}
 }
@@ -315,7 +312,7 @@ func (f *fetcher) takeFree(ctx context.Context) bool {
 		case <-ctx.Done():
 			return false
 		case <-time.After(time.Second):
-			f.watch.beat(loopFetch)
+			f.watch.Beat(alive.Fetch)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
 	"sluice/consumer/observed"
@@ -40,7 +41,7 @@ func (f *fetcher) resolveOutOfRange(ctx context.Context) {
 		f.resolveCut(ctx, first, end)
 		return
 	}
-	f.watch.outside()
+	f.watch.Outside()
 	if f.dispute.Times == 1 {
 		f.log.Warn("a broker says that the offset is not on the topic, asking again", "offset", f.offset,
 			"oldest", first, "end", end)
@@ -118,7 +119,7 @@ func (f *fetcher) countUnread(ctx context.Context, recorded delivery.Range, reco
 		return 0, true
 	}
 	var held int64
-	err := f.untilClickHouseAnswers(ctx, loopFetch, func() (err error) {
+	err := f.untilClickHouseAnswers(ctx, alive.Fetch, func() (err error) {
 		held, err = f.table.Held(ctx, f.topic, f.id, from, to)
 		return err
 	})

@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"time"
+
+	"sluice/consumer/alive"
 )
 
 const (
@@ -43,17 +45,17 @@ func (f *fetcher) nextMove() move {
 		due = f.due(f.current.since)
 		wait = min(wait, time.Until(due))
 	}
-	if f.sealed() >= inserters {
+	if f.sealed() >= alive.Inserters {
 		due = time.Time{}
 	}
 	f.seat.Due(due)
 	if wait <= 0 {
-		if f.sealed() < inserters {
+		if f.sealed() < alive.Inserters {
 			return move{kind: moveSeal}
 		}
 		wait = overduePause // sealed, it would wait for an inserter; unsealed, it grows, which makes fewer parts
 	}
-	if f.watch.blocked.Load() > 0 && f.sealed() > 0 && f.sealable() {
+	if f.watch.Blocked() && f.sealed() > 0 && f.sealable() {
 		// Records are as safe on the topic, and take no memory there.
 		return move{kind: movePause, wait: min(wait, blockedPause)}
 	}
@@ -108,7 +110,7 @@ func (f *fetcher) awaitTurn(ctx context.Context, wait time.Duration) bool {
 		return true
 	}
 	if f.current.Records == 0 && f.sealed() == 0 {
-		f.watch.progress() // others have the turns and make progress, or their watches say so
+		f.watch.Progress() // others have the turns and make progress, or their watches say so
 	}
 	return false
 }
@@ -140,7 +142,8 @@ func (f *fetcher) noteBacklog(behind bool) {
 	b := &f.backlog
 	switch {
 	case !behind:
-		if b.behind && f.current.Records > 0 && time.Since(b.since) >= behindAges*f.flushAge {
+		// A partition with a seat waits for those that it shares a block with: their backlogs end at about this time.
+		if f.seat == nil && b.behind && f.current.Records > 0 && time.Since(b.since) >= behindAges*f.flushAge {
 			b.overdue = true
 		}
 		f.turn.End()

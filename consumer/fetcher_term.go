@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/kafka"
 	"sluice/consumer/observed"
 )
@@ -20,7 +21,7 @@ var errOtherTerm = errors.New("the next record is of another leader's term")
 func (f *fetcher) checkTerm(ctx context.Context) {
 	past, err := f.kafka.Lineage(ctx, f.id, f.term)
 	if err != nil {
-		f.watch.outside()
+		f.watch.Outside()
 		f.log.Warn("the leader does not say where the epoch before its own ends, asking again", "offset", f.offset,
 			"err", err)
 		f.dispute.Pause.Wait(ctx)
@@ -45,11 +46,14 @@ func (f *fetcher) isOtherTopic(id uuid.UUID) bool {
 	return f.topicID != uuid.UUID{} && id != uuid.UUID{} && f.topicID != id
 }
 
+// verified says whether the topic is the one that was read, and asks if that is in doubt.
+func (f *fetcher) verified(ctx context.Context) bool { return !f.unverified || f.verifyTopic(ctx) }
+
 // verifyTopic compares the topic's id with that of the topic that was read, after the start and after a failed fetch.
 // It returns false if it is another topic; then the partition begins anew. If Kafka does not answer, the next failure
 // asks again.
 func (f *fetcher) verifyTopic(ctx context.Context) bool {
-	f.watch.beat(loopFetch)
+	f.watch.Beat(alive.Fetch)
 	past, err := f.kafka.Lineage(ctx, f.id, 0)
 	if err != nil {
 		f.log.Debug("the topic's id is unknown", "err", err)
@@ -73,7 +77,7 @@ func (f *fetcher) resolveCut(ctx context.Context, oldest, end int64) {
 	past, err := f.kafka.Lineage(ctx, f.id, f.term)
 	switch {
 	case err == nil && !f.isOtherTopic(past.Topic) && past.End >= f.offset:
-		f.watch.outside() // the records are there, and their leader does not know yet that they are committed
+		f.watch.Outside() // the records are there, and their leader does not know yet that they are committed
 	case err != nil: // the next fetch fails as this one did
 		f.fetchFailed(ctx, &f.dispute.Pause, err)
 	case f.isOtherTopic(past.Topic):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/counts"
@@ -21,28 +22,26 @@ type insertion struct {
 	settlement *delivery.Settlement
 	batch      *batch
 	blocked    *blockage
-	loop       loop
+	loop       alive.Loop
 	evidence   evidence
 
 	alone bool      // the rows go in without those that share the block
 	sent  time.Time // when something was sent that was not answered
 }
 
-// insertLoop inserts recorded batches, one after the other.
-func (p *partition) insertLoop(life, work context.Context, loop loop) {
-	for b := range p.recorded {
-		if life.Err() == nil { // else the insert is the next owner's
-			i := p.newInsertion(b, loop)
-			b.inserted = i.writeDeadLetters(work) && i.run(work) && i.countErased() && i.writeOutcomes(work)
-			i.blocked.end()
-			i.endTrace()
-		}
-		p.watch.idle(loop)
-		p.done <- b
+// insert inserts a recorded batch, and gives it back to the recorder.
+func (p *partition) insert(life, work context.Context, loop alive.Loop, b *batch) {
+	if life.Err() == nil { // else the insert is the next owner's
+		i := p.newInsertion(b, loop)
+		b.inserted = i.writeDeadLetters(work) && i.run(work) && i.countErased() && i.writeOutcomes(work)
+		i.blocked.end()
+		i.endTrace()
 	}
+	p.watch.Idle(loop)
+	p.done <- b
 }
 
-func (p *partition) newInsertion(b *batch, loop loop) *insertion {
+func (p *partition) newInsertion(b *batch, loop alive.Loop) *insertion {
 	return &insertion{p: p, batch: b, blocked: p.newBlockage(loop), loop: loop,
 		settlement: delivery.Settle(delivery.Block{
 			Token: b.Token(clickhouse.TableName, p.topic, p.id), Offsets: b.rows.Offsets(), SealedAt: b.SealedAt,
@@ -59,7 +58,7 @@ func (i *insertion) writeDeadLetters(ctx context.Context) bool {
 		return true
 	}
 	for {
-		p.watch.beat(i.loop)
+		p.watch.Beat(i.loop)
 		err := p.deadLetters.Write(ctx, p.id, b.dead)
 		if err == nil {
 			break
@@ -80,7 +79,7 @@ func (i *insertion) writeDeadLetters(ctx context.Context) bool {
 // run returns true once all rows are in, or dead letters. It returns false if ctx ended or the partition is lost.
 func (i *insertion) run(ctx context.Context) bool {
 	for {
-		i.p.watch.beat(i.loop)
+		i.p.watch.Beat(i.loop)
 		alive := true
 		switch i.settlement.Next(time.Now()) {
 		case delivery.ActionDone:
@@ -111,7 +110,8 @@ const slowReads = 3
 func (i *insertion) readMissing(ctx context.Context) bool {
 	p := i.p
 	if from := window.LookFrom(i.batch.Range, p.progress.assigned, i.sent); time.Now().Before(from) {
-		return i.waitToLook(ctx, from)
+		p.log.Info("an old range is compared with the table once nothing of it can be under way any more", "until", from)
+		return p.outwait(ctx, i.loop, from)
 	}
 	if time.Since(time.Unix(0, p.progress.owned.Load())) > delivery.TokenTrust && !i.save(ctx, delivery.Whole) {
 		return false
@@ -231,7 +231,7 @@ func (i *insertion) writeOutcomes(ctx context.Context) bool {
 	p, b := i.p, i.batch
 	at := counts.Range{Topic: p.topic, Partition: p.id, First: b.First, Last: b.Last}
 	return p.outcomes.Write(ctx, b.counts.Rows(at, b.Token(clickhouse.TableName, p.topic, p.id)), func(err error) bool {
-		p.watch.beat(i.loop)
+		p.watch.Beat(i.loop)
 		p.metrics.insertErrors.WithLabelValues(clickhouse.CodeLabel(err)).Inc()
 		return i.blocked.wait(ctx, blocking.ClickHouse, err)
 	})

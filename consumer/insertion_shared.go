@@ -7,7 +7,6 @@ import (
 	"sluice/consumer/delivery"
 	"sluice/consumer/rows"
 	"sluice/consumer/shared"
-	"sluice/internal/backoff"
 )
 
 // send inserts a piece: with those of other partitions if its token is that of a shared block.
@@ -20,25 +19,11 @@ func (i *insertion) send(ctx context.Context, piece delivery.Piece, block *rows.
 		}
 		return p.blocks.Insert(ctx, shared.Send{
 			Block: i.batch.Shared, Partition: p.id, Rows: block, Token: piece.Token, Until: until,
-			Alone: i.alone || !i.settlement.IsWholePiece(), Waits: func() { p.watch.beat(i.loop) },
+			Alone: i.alone || !i.settlement.IsWholePiece(), Waits: func() { p.watch.Beat(i.loop) },
 		})
 	}
 	a := shared.Answer{Counts: true, Rows: block.Rows(), Bytes: block.Bytes(), Began: time.Now()}
 	a.Err = p.table.Insert(ctx, block, piece.Token)
 	a.Took = time.Since(a.Began)
 	return a
-}
-
-// waitToLook waits until everything that was sent about a range has arrived, because ClickHouse may have forgotten the
-// range's token by then. It returns false if ctx ended.
-func (i *insertion) waitToLook(ctx context.Context, from time.Time) bool {
-	i.p.log.Info("an old range is compared with the table once nothing of it can be under way any more", "until", from)
-	for time.Now().Before(from) {
-		i.p.watch.beat(i.loop)
-		i.p.watch.outside()
-		if !backoff.Sleep(ctx, min(time.Second, time.Until(from))) {
-			return false
-		}
-	}
-	return true
 }

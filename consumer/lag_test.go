@@ -180,7 +180,7 @@ func TestBlockedByKafka(t *testing.T) {
 				if got := w.blocked(blocking.Kafka); got != 1 {
 					t.Errorf("blocked by kafka is %v", got)
 				}
-				if err := w.watch.fault(1); err != nil {
+				if err := w.watch.Fault(1); err != nil {
 					t.Errorf("not alive: %v", err)
 				}
 				plan.change(succeeds)

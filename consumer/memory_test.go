@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/delivery"
 	"sluice/consumer/kafka"
@@ -534,7 +535,7 @@ func (m *memoryTable) Missing(_ context.Context, topic string, partition int, b 
 }
 
 func (m *memoryTable) Insert(ctx context.Context, b *rows.Block, token string) error {
-	if m.busy.Add(1) > inserters {
+	if m.busy.Add(1) > alive.Inserters {
 		m.t.Error("too many inserts at once")
 	}
 	defer m.busy.Add(-1)

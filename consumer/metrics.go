@@ -6,6 +6,7 @@ import (
 	"sluice/consumer/blocking"
 	"sluice/consumer/counts"
 	"sluice/consumer/erased"
+	"sluice/consumer/kafka"
 	"sluice/consumer/lag"
 	"sluice/consumer/step"
 	"sluice/internal/event"
@@ -103,6 +104,14 @@ func newMetrics() (*metrics, []prometheus.Collector) {
 		m.insertDuration, m.batchRows, m.insertErrors, m.rebalances, m.gaps, m.truncations, m.blocked, m.buffered, m.endToEnd,
 		m.late,
 	}
+}
+
+// commits counts the requests of a client.
+func commits(k *kafka.Client) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "sluice_consumer_offset_commits_total",
+		Help: "Requests to Kafka that commit offsets, each for one partition or more.",
+	}, func() float64 { return float64(k.CommitRequests()) })
 }
 
 // begin makes the series of all labels that are known before anything happens, so that the first count is an increase

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/budget"
 	"sluice/consumer/counts"
 	"sluice/consumer/kafka"
@@ -93,13 +94,14 @@ type partition struct {
 	patience
 	channels
 	progress progress
-	watch    watch
+	watch    alive.Watch
 }
 
 // patience bounds what a partition waits for.
 type patience struct {
-	maxPause time.Duration // between two attempts at something that fails
-	drain    time.Duration // see drainBudget
+	maxPause   time.Duration // between two attempts at something that fails
+	drain      time.Duration // see drainBudget
+	unrecorded time.Duration // see unrecordedAge
 }
 
 // shares is what a partition has in common with the other partitions of the process.
@@ -109,7 +111,7 @@ type shares struct {
 	size     *budget.Size    // how large ClickHouse lets batches be
 	accepted *atomic.Uint64  // blocks that ClickHouse took
 	tracer   *tracing.Tracer // nil: nothing is traced
-	outages  *observed.Log
+	outages  outages
 	blocks   *shared.Blocks // that partitions of the process share
 	seat     *shared.Seat   // nil: the partition shares no new blocks
 }

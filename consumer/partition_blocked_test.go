@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/delivery"
@@ -176,9 +177,9 @@ func TestStandingStill(t *testing.T) {
 				if err := c.Live(); err != nil {
 					t.Errorf("an insert may take its timeout: %v", err)
 				}
-				pass(stalled - clickhouse.InsertTimeout + time.Second)
+				pass(alive.Stalled - clickhouse.InsertTimeout + time.Second)
 				if err := c.Live(); err == nil || !strings.Contains(err.Error(), "partition 0") {
-					t.Errorf("a loop stood still for %s, and liveness says %v", stalled, err)
+					t.Errorf("a loop stood still for %s, and liveness says %v", alive.Stalled, err)
 				}
 				close(release)
 			})

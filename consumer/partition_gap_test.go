@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/kafka"
 	"sluice/consumer/observed"
 )
@@ -22,7 +23,7 @@ func (w *worker) atRest(head int64, lost float64) {
 	if got := w.gauge(w.metrics.gaps); got != lost {
 		w.t.Errorf("%v records counted as lost, want %v", got, lost)
 	}
-	if err := w.watch.fault(w.progress.readable()); err != nil {
+	if err := w.watch.Fault(w.progress.readable()); err != nil {
 		w.t.Errorf("not alive: %v", err)
 	}
 }
@@ -45,7 +46,7 @@ func TestRemovedAtTheEnd(t *testing.T) {
 			w.topic.head = 10
 			w.topic.expire(removed)
 			w.start()
-			pass(stalled + time.Minute)
+			pass(alive.Stalled + time.Minute)
 			w.atRest(removed, float64(removed-10))
 			w.stop()
 			for range 3 {
@@ -279,11 +280,11 @@ func TestOpenTransaction(t *testing.T) {
 		w.topic.add(20)
 		w.topic.open = 10
 		w.start()
-		pass(stalled + time.Hour)
+		pass(alive.Stalled + time.Hour)
 		if w.topic.at() != 10 || w.lag() != 10 {
 			t.Errorf("committed %d, lag %v", w.topic.at(), w.lag())
 		}
-		if err := w.watch.fault(w.progress.readable()); err != nil {
+		if err := w.watch.Fault(w.progress.readable()); err != nil {
 			t.Errorf("not alive: %v", err)
 		}
 		w.topic.mu.Lock()

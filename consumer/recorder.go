@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/delivery"
+	"sluice/consumer/hands"
 	"sluice/consumer/kafka"
 	"sluice/internal/backoff"
 	"sluice/internal/crashpoint"
@@ -16,7 +18,8 @@ import (
 // ranges before it are in. One goroutine runs it.
 type recorder struct {
 	*partition
-	lose func() // the partition is another member's
+	lose    func() // the partition is another member's
+	inserts *hands.Hands[*batch]
 
 	ranges    *delivery.Ranges
 	saveBy    time.Time // when what happened must be committed; zero: nothing happened
@@ -42,12 +45,11 @@ func newRecorder(p *partition, ranges *delivery.Ranges, lost int64) *recorder {
 
 // run works until life ends and no insert is under way. Commits go on until work ends.
 func (r *recorder) run(life, work context.Context) {
-	defer close(r.recorded)
 	stopped := life.Done()
 	timer := time.NewTimer(advanceAge)
 	defer timer.Stop()
 	for r.open || r.inserting > 0 {
-		r.watch.beat(loopRecord)
+		r.watch.Beat(alive.Record)
 		timer.Reset(r.untilSave())
 		select {
 		case next, ok := <-r.acceptable():
@@ -116,7 +118,7 @@ func (r *recorder) accept(work context.Context, next report) {
 
 func (r *recorder) insert(b *batch) {
 	r.inserting++
-	r.recorded <- b
+	r.inserts.Put(b)
 }
 
 // record commits a new range. It returns false if the range may not be inserted: the partition is lost, or ctx ended.
@@ -157,7 +159,7 @@ func (r *recorder) save(ctx context.Context) bool {
 	}
 	var pause backoff.Backoff
 	for {
-		r.watch.beat(loopRecord)
+		r.watch.Beat(alive.Record)
 		sent := time.Now()
 		err := r.commit(ctx)
 		switch {
@@ -174,7 +176,7 @@ func (r *recorder) save(ctx context.Context) bool {
 		if !kafka.Refused(err) {
 			r.hold.Unanswered(time.Now())
 		}
-		r.watch.outside()
+		r.watch.Outside()
 		r.log.Debug("commit failed, retrying", "offset", r.ranges.Head(), "err", err)
 		if !pause.Wait(ctx) {
 			return false
@@ -252,7 +254,7 @@ func (r *recorder) countTallies() {
 // headMoved notes that the head has moved: that is progress, and must be committed.
 func (r *recorder) headMoved() {
 	r.lag.Enters(r.ranges.Head())
-	r.watch.progress()
+	r.watch.Progress()
 	if r.saveBy.IsZero() {
 		r.saveBy = time.Now().Add(advanceAge)
 	}
@@ -265,7 +267,7 @@ func (r *recorder) jumpIfEmpty(life context.Context) {
 	}
 	to := *r.jump
 	r.jump = nil
-	seen, err := r.highest(life, loopRecord, to.offset)
+	seen, err := r.highest(life, alive.Record, to.offset)
 	if err != nil {
 		r.open = false
 		return

@@ -2,14 +2,20 @@ package consumer
 
 import (
 	"context"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"sluice/consumer/alive"
 	"sluice/consumer/blocking"
 	"sluice/consumer/delivery"
+	"sluice/consumer/hands"
 	"sluice/consumer/observed"
+	"sluice/internal/backoff"
+	"sluice/internal/crashpoint"
 )
+
+// unrecordedAge is how long after its assignment a partition begins if what an earlier owner had recorded is lost.
+var unrecordedAge = crashpoint.Duration("unrecorded", delivery.TokenTrust+window.Life)
 
 // run works until ctx ends, which is when the generation is over, even if the partition is lost before. It returns
 // after the inserts under way are finished, or given up after the drain budget, and the recorded ranges are committed.
@@ -17,7 +23,7 @@ func (p *partition) run(ctx context.Context) {
 	p.lag = p.metrics.lags.Of(p.topic, p.id)
 	var unobserve func()
 	p.kafka, p.offsets, unobserve = observed.Kafka(p.kafka, p.offsets, p.lag,
-		p.metrics.blocked.WithLabelValues(blocking.Kafka), p.outages)
+		p.metrics.blocked.WithLabelValues(blocking.Kafka), p.outages.kafka)
 	defer unobserve()
 	life, end := context.WithCancel(ctx)
 	defer end()
@@ -30,15 +36,14 @@ func (p *partition) run(ctx context.Context) {
 	p.channels = newChannels(p.tracer)
 	if f, r, ok := p.begin(life); ok {
 		r.lose = func() { cancel(); end() }
-		var loops errgroup.Group
-		loops.Go(func() error { f.run(life); return nil })
-		loops.Go(func() error { r.run(life, work); return nil })
-		for i := range inserters {
-			loops.Go(func() error { p.insertLoop(life, work, loopInsert+loop(i)); return nil })
-		}
-		_ = loops.Wait() // they retry until they are stopped, and have no errors
+		r.inserts = hands.New(alive.Inserters, func(n int, b *batch) { p.insert(life, work, alive.Insert(n), b) })
+		var recording sync.WaitGroup
+		recording.Go(func() { r.run(life, work) })
+		f.run(life)
+		recording.Wait()
+		r.inserts.Wait()
 	}
-	p.watch.rest()
+	p.watch.Rest()
 	// A partition that was lost keeps its place until the generation ends.
 	<-ctx.Done()
 }
@@ -49,6 +54,8 @@ type start struct {
 	metadata string
 	end      int64 // of the topic; the head if it is unknown
 	lost     int64 // offsets before the head that somebody skipped by setting the group's offset forward
+	open     bool  // the end of the topic is unknown
+	used     bool  // nothing is recorded, and the table has rows of the partition
 }
 
 // begin makes the fetcher and the recorder. They start at the committed offset, with the ranges that are recorded
@@ -68,7 +75,10 @@ func (p *partition) begin(ctx context.Context) (*fetcher, *recorder, bool) {
 		p.log.Warn("cannot read the metadata of the committed offset; comparing what follows with the table first",
 			"offset", s.head)
 	}
-	seen, err := p.highest(ctx, loopFetch, s.head)
+	if (!ok || s.used) && !p.outwaitUnrecorded(ctx, s) {
+		return nil, nil, false
+	}
+	seen, err := p.highest(ctx, alive.Fetch, s.head)
 	if err != nil {
 		return nil, nil, false
 	}
@@ -105,7 +115,7 @@ func (p *partition) findStart(ctx context.Context) (s start, ok bool) {
 		if err != nil && s.head >= 0 {
 			p.log.Warn("the oldest and the newest offset are unknown, starting at the committed offset",
 				"offset", s.head, "err", err)
-			s.end, err = s.head, nil
+			s.end, s.open, err = s.head, true, nil
 		}
 		return err
 	}
@@ -125,10 +135,11 @@ func (p *partition) findStart(ctx context.Context) (s start, ok bool) {
 // startSetByHand begins at an offset that somebody has set by hand: a consumer's offset has metadata. If it was set
 // forward, the records that it skips count as lost.
 func (p *partition) startSetByHand(ctx context.Context, s start) (start, bool) {
-	highest, err := p.highest(ctx, loopFetch, 0)
+	highest, err := p.highest(ctx, alive.Fetch, 0)
 	if err != nil {
 		return s, false
 	}
+	s.used = highest >= 0
 	if highest >= 0 && highest+1 < s.head {
 		s.lost = s.head - highest - 1
 		p.log.Error("the group's offset was set forward: the skipped offsets are not read, and count as lost",
@@ -141,14 +152,40 @@ func (p *partition) startSetByHand(ctx context.Context, s start) (start, bool) {
 // before that one, the committed offset has expired: then records between them and the oldest record were removed
 // before they were read.
 func (p *partition) startUncommitted(ctx context.Context, s start) (start, bool) {
-	highest, err := p.highest(ctx, loopFetch, 0)
+	highest, err := p.highest(ctx, alive.Fetch, 0)
 	if err != nil {
 		return s, false
 	}
+	s.used = highest >= 0
 	if highest >= 0 && highest+1 < s.head {
 		p.log.Warn("no committed offset, but the table has rows from before the oldest record; going on after them",
 			"offset", highest+1, "oldest", s.head)
 		s.head = highest + 1
 	}
 	return s, true
+}
+
+// outwaitUnrecorded waits until nothing that an earlier owner has sent can arrive any more, because that would go in
+// twice: the group's offset does not say which ranges were recorded behind it. Its metadata is unreadable, or the table
+// has rows of the partition and somebody set or deleted the offset. It returns false if ctx ended.
+func (p *partition) outwaitUnrecorded(ctx context.Context, s start) bool {
+	if !s.open && s.head >= s.end {
+		return true // no record is behind the offset
+	}
+	from := p.progress.assigned.Add(p.unrecorded)
+	p.log.Warn("what the group had recorded for the partition is lost; "+
+		"it begins once no earlier insert can be under way any more", "offset", s.head, "until", from)
+	return p.outwait(ctx, alive.Fetch, from)
+}
+
+// outwait waits until a time. It returns false if ctx ended.
+func (p *partition) outwait(ctx context.Context, loop alive.Loop, until time.Time) bool {
+	for time.Now().Before(until) {
+		p.watch.Beat(loop)
+		p.watch.Outside()
+		if !backoff.Sleep(ctx, min(time.Second, time.Until(until))) {
+			return false
+		}
+	}
+	return true
 }

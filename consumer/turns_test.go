@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/consumer/alive"
 	"sluice/consumer/budget"
 	"sluice/consumer/rows"
 	"sluice/internal/recordbatch"
@@ -92,18 +93,18 @@ func TestTurnIsWaitedForFirst(t *testing.T) {
 		shared <- struct{}{} // somebody has it
 		w := newWorker(t, func(w *worker) { w.turn = shared.Turn() })
 		w.topic.add(9)
-		w.watch.progress() // as it is begun with
+		w.watch.Progress() // as it is begun with
 		spare := rows.New()
 		w.claim.Give(spare)
 		w.start()
-		pass(2 * stalled)
+		pass(2 * alive.Stalled)
 		if w.topic.delivered != 0 {
 			t.Errorf("%d records are taken in", w.topic.delivered)
 		}
 		if w.claim.Block() != spare {
 			t.Error("a partition without a turn has a block")
 		}
-		if err := w.watch.fault(9); err != nil {
+		if err := w.watch.Fault(9); err != nil {
 			t.Errorf("not alive: %v", err)
 		}
 		<-shared

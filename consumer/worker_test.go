@@ -40,7 +40,9 @@ func newWorker(t *testing.T, edit ...func(*worker)) *worker {
 	claim := budget.New(1 << 30).Join()
 	w := &worker{t: t, topic: topic, table: table, ended: make(chan struct{}), partition: &partition{
 		id: 0, topic: "events", member: topic.member, flushAge: time.Second, cfg: Config{BatchRows: 10, BatchBytes: 1 << 20},
-		kafka: topic, offsets: topic, deadLetters: topic, table: table, outcomes: newMemoryOutcomes().writer(m), shares: shares{claim: claim, accepted: new(atomic.Uint64), blocks: shared.NewBlocks(table, 1, nil)},
+		kafka: topic, offsets: topic, deadLetters: topic, table: table, outcomes: newMemoryOutcomes().writer(m),
+		shares: shares{claim: claim, accepted: new(atomic.Uint64), blocks: shared.NewBlocks(table, 1, nil),
+			outages: outages{clickhouse: blocking.NewOutage(slog.New(slog.DiscardHandler))}},
 		metrics: m, log: slog.New(slog.DiscardHandler), patience: patience{maxPause: backoff.Max, drain: drainBudget},
 	}}
 	for _, e := range edit {

@@ -91,7 +91,7 @@ func manyProjects(b *testing.B, path string, n int, lastKey string) {
 		fmt.Fprintln(w, "projects:")
 	}
 	for i := range n {
-		key, limit := sha256.Sum256(fmt.Appendf(nil, "key %d", i)), "events: 60000"
+		key, limit := sha256.Sum256([]byte(keyOfProject(i))), "events: 60000"
 		switch i {
 		case 0:
 			key, limit = sha256.Sum256([]byte(testKey)), "events: 100000000"
@@ -114,6 +114,9 @@ func manyProjects(b *testing.B, path string, n int, lastKey string) {
 		b.Fatal(err)
 	}
 }
+
+// keyOfProject returns the key of the i-th project of manyProjects, but for the first and the last.
+func keyOfProject(i int) string { return fmt.Sprintf("key-%d", i) }
 
 // intoPlace moves the file of manyProjects into place.
 func intoPlace(b *testing.B, path string) {

@@ -27,8 +27,8 @@ const (
 
 // runRival serves until standard input ends. It prints the address first.
 //
-// The rival is a Fiber server that hands each event to kafka-go's Writer, and answers when the Writer returns. It has no
-// keys, limits, checks or metrics.
+// The rival is a Fiber server that hands each event to kafka-go's Writer, and answers when the Writer returns. It has
+// no keys, limits, checks or metrics.
 func runRival(role string) error {
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	answer := []byte(`{"status":"accepted","event_id":"0193b3c4-5d6e-4a7b-8c9d-0e1f2a3b4c5d"}`)

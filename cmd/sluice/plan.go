@@ -17,7 +17,7 @@ import (
 type planCmd struct {
 	plan.Load `embed:""`
 
-	Measure bool   `name:"measure" help:"Measure the figures on this machine, in about a minute, instead of taking those of docs/performance.md. Runs a broker, ClickHouse, a gateway and a consumer, and needs some 500 MB of disk for that time."`
+	Measure bool   `name:"measure" help:"Measure the figures on this machine, in about two minutes, instead of taking those of docs/performance.md. Runs a broker, ClickHouse, a gateway and a consumer, and needs some 500 MB of disk for that time."`
 	Figures string `name:"figures" placeholder:"FILE" help:"Take the figures from this file, which --save wrote."`
 	Save    string `name:"save" placeholder:"FILE" help:"With --measure: also write the figures to this file, for --figures. Without --events-per-second the command does no more than that."`
 	Table   bool   `name:"table" help:"Print a Markdown table for 10 thousand, 100 thousand, 1 million and 10 million events a second instead. --events-per-second, --bulk and --gzip do not count."`

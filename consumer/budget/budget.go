@@ -13,6 +13,8 @@ import (
 type Budget struct {
 	mu     sync.Mutex
 	total  int64
+	share  int64 // of each claim
+	taken  int64 // of the common part
 	claims map[*Claim]struct{}
 	freed  chan struct{} // closed and replaced when there may be room again
 	sealed int           // batches on their way into ClickHouse, which will give memory back
@@ -53,6 +55,7 @@ func (b *Budget) Join() *Claim {
 	defer b.mu.Unlock()
 	c := &Claim{budget: b}
 	b.claims[c] = struct{}{}
+	b.divide()
 	return c
 }
 
@@ -62,6 +65,7 @@ func (c *Claim) Leave() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.claims, c)
+	b.divide()
 	b.wake()
 }
 
@@ -70,7 +74,13 @@ func (c *Claim) Add(bytes int64) {
 	b := c.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c.used += bytes
+	_, joined := b.claims[c]
+	if joined {
+		b.taken -= b.beyondShare(c)
+	}
+	if c.used += bytes; joined {
+		b.taken += b.beyondShare(c)
+	}
 	if bytes < 0 {
 		b.wake()
 	}
@@ -104,18 +114,25 @@ func (c *Claim) Awaited() bool {
 // equalPart is the part of a budget that is divided into equal shares: one in so many.
 const equalPart = 4
 
+// divide counts the common part anew, because the equal shares have changed.
+func (b *Budget) divide() {
+	b.share = b.total / equalPart / int64(max(1, len(b.claims)))
+	b.taken = 0
+	for c := range b.claims {
+		b.taken += b.beyondShare(c)
+	}
+}
+
+// beyondShare is what a partition has of the common part.
+func (b *Budget) beyondShare(c *Claim) int64 { return max(0, c.used-b.share) }
+
 // Room says whether the partition may take more. If not, the channel is closed when it is worth asking again.
 func (c *Claim) Room() (bool, <-chan struct{}) {
 	b := c.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	share := b.total / equalPart / int64(max(1, len(b.claims)))
-	if c.used < share {
+	if c.used < b.share {
 		return true, nil
 	}
-	taken := int64(0) // of the common part
-	for other := range b.claims {
-		taken += max(0, other.used-share)
-	}
-	return taken < b.total-b.total/equalPart, b.freed
+	return b.taken < b.total-b.total/equalPart, b.freed
 }

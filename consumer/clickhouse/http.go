@@ -83,18 +83,36 @@ func (h *httpConnection) sendBlock(
 }
 
 func (h *httpConnection) query(ctx context.Context, text string, each func(int64, uuid.UUID)) error {
-	err := h.post(ctx, url.Values{}, []byte(text+" FORMAT TSV"), func(line []byte) error {
-		digits, idText, _ := bytes.Cut(line, []byte("\t"))
-		number, err := strconv.ParseInt(string(digits), 10, 64)
-		if err != nil {
-			return fmt.Errorf("the answer has no number: %w", err)
-		}
-		id, err := uuid.ParseBytes(idText)
+	return h.read(ctx, text, func(number int64, rest []byte) error {
+		id, err := uuid.ParseBytes(rest)
 		if err != nil {
 			return fmt.Errorf("the answer has no UUID: %w", err)
 		}
 		each(number, id)
 		return nil
+	})
+}
+
+func (h *httpConnection) pairs(ctx context.Context, text string, each func(int64, int64)) error {
+	return h.read(ctx, text, func(number int64, rest []byte) error {
+		other, err := strconv.ParseInt(string(rest), 10, 64)
+		if err != nil {
+			return fmt.Errorf("the answer has no second number: %w", err)
+		}
+		each(number, other)
+		return nil
+	})
+}
+
+// read asks a question, and calls each with the number and the other column of every row of the answer.
+func (h *httpConnection) read(ctx context.Context, text string, each func(number int64, rest []byte) error) error {
+	err := h.post(ctx, url.Values{}, []byte(text+" FORMAT TSV"), func(line []byte) error {
+		digits, rest, _ := bytes.Cut(line, []byte("\t"))
+		number, err := strconv.ParseInt(string(digits), 10, 64)
+		if err != nil {
+			return fmt.Errorf("the answer has no number: %w", err)
+		}
+		return each(number, rest)
 	})
 	if err != nil {
 		return fmt.Errorf("select: %w", err)

@@ -94,14 +94,26 @@ func (n *nativeConnection) sendBlock(
 func (n *nativeConnection) query(ctx context.Context, text string, each func(int64, uuid.UUID)) error {
 	var number proto.ColInt64
 	var id proto.ColUUID
+	return n.read(ctx, text, proto.Results{{Data: &number}, {Data: &id}}, func() {
+		for i := range number {
+			each(number[i], id[i])
+		}
+	})
+}
+
+func (n *nativeConnection) pairs(ctx context.Context, text string, each func(int64, int64)) error {
+	var a, b proto.ColInt64
+	return n.read(ctx, text, proto.Results{{Data: &a}, {Data: &b}}, func() {
+		for i := range a {
+			each(a[i], b[i])
+		}
+	})
+}
+
+// read asks a question, and calls block after each block of the answer.
+func (n *nativeConnection) read(ctx context.Context, text string, into proto.Results, block func()) error {
 	err := ask(ctx, n.client, ch.Query{
-		Body: text, Result: proto.Results{{Data: &number}, {Data: &id}},
-		OnResult: func(context.Context, proto.Block) error {
-			for i := range number {
-				each(number[i], id[i])
-			}
-			return nil
-		},
+		Body: text, Result: into, OnResult: func(context.Context, proto.Block) error { block(); return nil },
 	})
 	if err != nil {
 		return fmt.Errorf("select: %w", err)

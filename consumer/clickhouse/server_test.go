@@ -157,7 +157,7 @@ func TestCloudQuestion(t *testing.T) {
 			t.Fatal(err)
 		}
 		to.server.Cloud = true
-		if highest, err := to.highest(t.Context(), "events", 0, 0); highest != 2 || err != nil {
+		if highest, err := to.highest(t.Context(), []from{{"events", 0, 0}}); highest[0] != 2 || err != nil {
 			t.Errorf("highest %d, error %v", highest, err)
 		}
 	})

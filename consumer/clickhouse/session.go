@@ -20,6 +20,8 @@ type connection interface {
 	sendBlock(ctx context.Context, table string, columns proto.Input, settings map[string]string) error
 	// query asks a question whose answer has rows of a number and an event's id.
 	query(ctx context.Context, text string, each func(number int64, id uuid.UUID)) error
+	// pairs asks a question whose answer has rows of two numbers.
+	pairs(ctx context.Context, text string, each func(a, b int64)) error
 	close()
 }
 
@@ -101,12 +103,28 @@ func (s *session) insert(ctx context.Context, table string, columns proto.Input,
 
 // ask asks a question about the table: "SELECT …, …" of a number and an id, and the condition.
 func (s *session) ask(ctx context.Context, selected, condition string, each func(int64, uuid.UUID)) error {
+	return s.question(ctx, selected, condition, func(ctx context.Context, text string) error {
+		return s.conn.query(ctx, text, each)
+	})
+}
+
+// askPairs is ask for two numbers.
+func (s *session) askPairs(ctx context.Context, selected, condition string, each func(a, b int64)) error {
+	return s.question(ctx, selected, condition, func(ctx context.Context, text string) error {
+		return s.conn.pairs(ctx, text, each)
+	})
+}
+
+// question connects if need be, and asks what has been put together.
+func (s *session) question(
+	ctx context.Context, selected, condition string, ask func(ctx context.Context, text string) error,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
-	err := s.conn.query(ctx, selected+" FROM "+s.database+"."+s.table+" WHERE "+condition+s.server.readClause(), each)
+	err := ask(ctx, selected+" FROM "+s.database+"."+s.table+" WHERE "+condition+s.server.readClause())
 	if err != nil {
 		s.close()
 	}

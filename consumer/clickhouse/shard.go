@@ -92,9 +92,27 @@ func (s *shard) copies(ctx context.Context, topic string, partition int, b *rows
 	return copies, err
 }
 
-// highest returns the highest answer of the replicas.
-func (s *shard) highest(ctx context.Context, topic string, partition int, from int64) (int64, error) {
-	return s.most(ctx, -1, func(c *session) (int64, error) { return c.highest(ctx, topic, partition, from) })
+// highest returns the highest answers of the replicas, by partition.
+func (s *shard) highest(ctx context.Context, all []from) (map[int]int64, error) {
+	highest := map[int]int64{}
+	var mu sync.Mutex
+	err := s.ask(ctx, func(c *session) error {
+		got, err := c.highest(ctx, all)
+		mu.Lock()
+		defer mu.Unlock()
+		mergeHighest(highest, got)
+		return err
+	})
+	return highest, err
+}
+
+// mergeHighest takes into one answer the partitions of another that are higher.
+func mergeHighest(into, other map[int]int64) {
+	for partition, offset := range other {
+		if known, ok := into[partition]; !ok || offset > known {
+			into[partition] = offset
+		}
+	}
 }
 
 // held returns the answer of the replica that has the most rows.

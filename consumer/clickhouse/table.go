@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"sluice/consumer/rows"
+	"sluice/internal/together"
 )
 
 // maxPartialTokens bounds what is remembered of blocks that were given up when only some shards had their rows. The
@@ -22,6 +23,7 @@ const maxPartialTokens = 4096
 // It is safe for concurrent use.
 type Table struct {
 	topology *topology
+	highest  *together.Questions[from, int64]
 
 	mu       sync.Mutex
 	inserted map[string]struct{} // tokens of shards that have their rows, while other shards of the same block do not
@@ -57,7 +59,11 @@ func NewSharded(cfg Config, log *slog.Logger, shards [][]Config) (*Table, error)
 	return tableOf(t), nil
 }
 
-func tableOf(t *topology) *Table { return &Table{topology: t, inserted: map[string]struct{}{}} }
+func tableOf(at *topology) *Table {
+	t := &Table{topology: at, inserted: map[string]struct{}{}}
+	t.highest = together.New(t.highestOfAll)
+	return t
+}
 
 // Insert sends a block under a token. It returns nil only when all rows of the block are in the table, or were inserted
 // under that token before. An error that is ErrNotSent says that nothing was sent. After an error without a code of
@@ -137,17 +143,37 @@ func (t *Table) Missing(ctx context.Context, topic string, partition int, b *row
 }
 
 // Highest returns the highest offset, at least from, that the table has of a partition. It returns -1 if there is none.
-func (t *Table) Highest(ctx context.Context, topic string, partition int, from int64) (int64, error) {
-	offsets, err := t.ofShards(ctx, func(s *shard) (int64, error) { return s.highest(ctx, topic, partition, from) })
-	if err != nil {
-		return -1, err
+// Partitions that are asked for at the same time are asked for together.
+func (t *Table) Highest(ctx context.Context, topic string, partition int, offset int64) (int64, error) {
+	return t.highest.Ask(ctx, from{topic, partition, offset})
+}
+
+func (t *Table) highestOfAll(ctx context.Context, all []from) []together.Answer[int64] {
+	answers := map[from]together.Answer[int64]{}
+	for _, list := range togetherFrom(slices.Clone(all)) {
+		got, err := ofShards(ctx, t, func(s *shard) (map[int]int64, error) { return s.highest(ctx, list) })
+		highest := map[int]int64{}
+		for _, one := range got {
+			mergeHighest(highest, one)
+		}
+		for _, f := range list {
+			answer := together.Answer[int64]{Value: -1, Err: err}
+			if offset, ok := highest[f.partition]; ok && err == nil && offset >= f.offset {
+				answer.Value = offset
+			}
+			answers[f] = answer
+		}
 	}
-	return slices.Max(offsets), nil
+	out := make([]together.Answer[int64], len(all))
+	for i, f := range all {
+		out[i] = answers[f]
+	}
+	return out
 }
 
 // Held counts the offsets between from and to, both included, that have a row.
 func (t *Table) Held(ctx context.Context, topic string, partition int, from, to int64) (int64, error) {
-	counts, err := t.ofShards(ctx, func(s *shard) (int64, error) { return s.held(ctx, topic, partition, from, to) })
+	counts, err := ofShards(ctx, t, func(s *shard) (int64, error) { return s.held(ctx, topic, partition, from, to) })
 	if err != nil {
 		return 0, err
 	}
@@ -158,13 +184,13 @@ func (t *Table) Held(ctx context.Context, topic string, partition int, from, to 
 	return sum, nil
 }
 
-// ofShards asks each shard for a number.
-func (t *Table) ofShards(ctx context.Context, ask func(*shard) (int64, error)) ([]int64, error) {
+// ofShards asks each shard.
+func ofShards[A any](ctx context.Context, t *Table, ask func(*shard) (A, error)) ([]A, error) {
 	at, err := t.topology.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]int64, len(at.shards))
+	answers := make([]A, len(at.shards))
 	err = each(at.shards, func(n int, s *shard) (err error) {
 		answers[n], err = ask(s)
 		return err

@@ -57,6 +57,7 @@ func TestSharedModelWithout(t *testing.T) {
 		"doubt of a second insert":         {noDoubt: true},
 		"an id of this block alone":        {idByRange: true},
 		"patience after metadata was lost": {noGap: true},
+		"patience after a set offset":      {noGapSet: true},
 		"one block a token":                {twoBlocks: true},
 		"a window":                         {noWindow: true},
 		"reads that miss nothing":          {lagging: true},

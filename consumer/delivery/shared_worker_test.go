@@ -59,6 +59,9 @@ func newSharedWorker(w *world, n int, mine []int, old bool) *sharedWorker {
 		if !ok {
 			gap = !w.noGap
 		}
+		if state.metadata == "" && w.used(p.id) {
+			gap = !w.noGapSet
+		}
 		for i := range recorded {
 			if old && recorded[i].Shared != 0 { // it takes the flag for a mark and does not know the id
 				recorded[i].Shared, recorded[i].Split = 0, SplitForRow

@@ -91,6 +91,7 @@ type sharedRules struct {
 	trusting    bool // inserts start however long ago the table was asked, and the group
 	hasty       bool // the table is asked although it may have forgotten the token too early
 	noGap       bool // after metadata was lost, the table is asked at once
+	noGapSet    bool // ... and after the group's offset was set or deleted
 	noOldGap    bool // an older consumer takes over shared blocks at once
 	twoBlocks   bool // a block is sent as two under one token
 	noWindow    bool // the table stores no tokens
@@ -396,10 +397,7 @@ func (w *world) assign(last bool) {
 		}
 	}
 	if w.faults.loses && !last && len(w.committed) > 0 && w.chance(50) {
-		p := w.rnd.IntN(w.partitions)
-		head := w.rnd.Int64N(w.committed[p].head + 1)
-		w.note("the metadata of partition %d is lost, and its head is %d", p, head)
-		w.committed[p] = commitState{head, "lost"}
+		w.lose(w.rnd.IntN(w.partitions))
 	}
 	if w.faults.mixed && !last {
 		old = w.chance(33)
@@ -420,6 +418,27 @@ func (w *world) assign(last bool) {
 	if len(w.workers) > 5 {
 		w.workers = w.workers[len(w.workers)-5:]
 	}
+}
+
+// lose makes what the group knows about a partition unreadable, or sets or deletes its offset. The offset of a
+// partition without rows stays: if that is set or deleted, nothing shows that there was an owner.
+func (w *world) lose(p int) {
+	head, left := w.rnd.Int64N(w.committed[p].head+1), "lost"
+	if w.used(p) && w.chance(50) {
+		left = ""
+	}
+	w.note("partition %d: its metadata is %q, its head %d", p, left, head)
+	w.committed[p] = commitState{head, left}
+}
+
+// used says whether the table has rows of a partition.
+func (w *world) used(p int) bool {
+	for row, n := range w.rows {
+		if n > 0 && row.partition == p {
+			return true
+		}
+	}
+	return false
 }
 
 // run plays one history. It returns what is wrong at its end, or nothing.

@@ -3,24 +3,25 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 
 	"sluice/internal/backoff"
 	"sluice/internal/recordbatch"
 )
 
 const (
-	// fetchGap is the shortest time between two requests to one broker. What arrives in it is read by the second one.
-	fetchGap = 10 * time.Millisecond
+	// fetchGap is the shortest time between two requests to one broker, and fetchGapEach what each of its partitions
+	// adds, up to maxFetchGap: a request costs the broker some microseconds for each partition that it names. What
+	// arrives in a gap is read by the next request.
+	fetchGap     = 10 * time.Millisecond
+	fetchGapEach = 30 * time.Microsecond
+	maxFetchGap  = 100 * time.Millisecond
 	// partWait is how long the broker may hold a request if partitions of it are missing, because they still deal with
 	// what they have read.
 	partWait = 50 * time.Millisecond
-	// leadersAge is how long it is believed who leads which partition. A leader that has changed says so.
-	leadersAge = time.Second
 )
 
 // Fetches reads the partitions of one member with one request at a time for each broker, so that requests, connections
@@ -32,19 +33,16 @@ const (
 type Fetches struct {
 	*Client
 
-	look    sync.Mutex // held while leaders is read
 	mu      sync.Mutex
-	leaders map[int]int // by partition
-	known   time.Time   // when leaders was read
 	brokers map[int]*fetchQueue
-	ends    map[int]ends // by partition: what the last answer said
+	ends    map[int]ends // by partition: what was last said
 }
 
 // fetchQueue is what is wanted from one broker. Fetches guards it, but for the turn.
 type fetchQueue struct {
-	turn    chan struct{} // has one item while one of the partitions makes the requests
-	waiting []*wanted
-	asked   time.Time // when the last request was sent; whoever has the turn uses it
+	turn    chan struct{}     // has one item while one of the partitions makes the requests
+	waiting map[int32]*wanted // by partition
+	next    time.Time         // when the next request may be sent; whoever has the turn uses it
 }
 
 // wanted is one partition's.
@@ -73,9 +71,9 @@ func (f *Fetches) Fetch(ctx context.Context, partition int, offset int64, wait t
 	if f.isBehind(partition, offset) {
 		return f.alone(ctx, partition, offset, wait)
 	}
-	leader, err := f.leader(ctx, partition)
+	leader, err := f.leaders.of(ctx, partition)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("fetch: %w", err)
 	}
 	w := &wanted{question{int32(partition), offset}, time.Now().Add(wait), make(chan fetched, 1)}
 	q := f.enqueue(leader, w)
@@ -98,7 +96,9 @@ func (f *Fetches) Fetch(ctx context.Context, partition int, offset int64, wait t
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	q.waiting = slices.DeleteFunc(q.waiting, func(o *wanted) bool { return o == w })
+	if q.waiting[w.partition] == w {
+		delete(q.waiting, w.partition)
+	}
 	select {
 	case got := <-w.answer:
 		return got.answer, got.err
@@ -107,7 +107,21 @@ func (f *Fetches) Fetch(ctx context.Context, partition int, offset int64, wait t
 	return f.nothingNew(w), ctx.Err()
 }
 
-// isBehind says that the last answer has left records on the topic.
+// Bounds is Client.Bounds. It tells Fetch whether a partition that was not fetched yet is behind.
+func (f *Fetches) Bounds(ctx context.Context, partition int) (first, end int64, err error) {
+	first, end, err = f.Client.Bounds(ctx, partition)
+	if err != nil {
+		return first, end, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.ends[partition]; !ok {
+		f.ends[partition] = ends{end, end, first}
+	}
+	return first, end, nil
+}
+
+// isBehind says that there was more on the topic when its end was last seen.
 func (f *Fetches) isBehind(partition int, offset int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -131,13 +145,13 @@ func (f *Fetches) enqueue(leader int, w *wanted) *fetchQueue {
 	defer f.mu.Unlock()
 	q := f.brokers[leader]
 	if q == nil {
-		q = &fetchQueue{turn: make(chan struct{}, 1)}
+		q = &fetchQueue{turn: make(chan struct{}, 1), waiting: map[int32]*wanted{}}
 		f.brokers[leader] = q
 	}
-	if slices.ContainsFunc(q.waiting, func(o *wanted) bool { return o.partition == w.partition }) {
+	if q.waiting[w.partition] != nil {
 		return nil
 	}
-	q.waiting = append(q.waiting, w)
+	q.waiting[w.partition] = w
 	return q
 }
 
@@ -163,21 +177,19 @@ func (f *Fetches) ask(ctx context.Context, leader int, q *fetchQueue, own *wante
 			return got, true
 		default:
 		}
-		if !backoff.Sleep(ctx, fetchGap-time.Since(q.asked)) {
+		if !backoff.Sleep(ctx, time.Until(q.next)) {
 			return fetched{}, false
 		}
 		f.mu.Lock()
-		all := slices.Clone(q.waiting)
+		all := slices.Collect(maps.Values(q.waiting)) // in another order each time, which is fair
 		wait := f.holdFor(leader, all)
 		f.mu.Unlock()
 		if len(all) == 0 {
 			continue // own is answered
 		}
-		q.asked = time.Now()
+		q.next = time.Now().Add(gapAfter(len(all)))
 		if err := f.request(ctx, q, all, wait); err != nil && ctx.Err() == nil {
-			f.mu.Lock()
-			f.known = time.Time{}
-			f.mu.Unlock()
+			f.leaders.forget()
 			for _, w := range all {
 				f.reply(q, w, nil, err)
 			}
@@ -189,12 +201,17 @@ func (f *Fetches) ask(ctx context.Context, leader int, q *fetchQueue, own *wante
 	}
 }
 
+// gapAfter is the time from one request, for a number of partitions, to the next.
+func gapAfter(partitions int) time.Duration {
+	return min(fetchGap+time.Duration(partitions)*fetchGapEach, maxFetchGap)
+}
+
 // holdFor is how long the broker may hold a request for some of its partitions.
 func (f *Fetches) holdFor(leader int, all []*wanted) time.Duration {
 	most := 500 * time.Millisecond
-	led := 0
+	led, leaders := 0, f.leaders.all()
 	for partition := range f.ends {
-		if f.leaders[partition] == leader {
+		if leaders[partition] == leader {
 			led++
 		}
 	}
@@ -211,11 +228,10 @@ func (f *Fetches) holdFor(leader int, all []*wanted) time.Duration {
 func (f *Fetches) reply(q *fetchQueue, w *wanted, a *Answer, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	i := slices.Index(q.waiting, w)
-	if i < 0 {
+	if q.waiting[w.partition] != w {
 		return // it does not wait any more
 	}
-	q.waiting = slices.Delete(q.waiting, i, i+1)
+	delete(q.waiting, w.partition)
 	w.answer <- fetched{a, err}
 }
 
@@ -270,7 +286,7 @@ func (f *Fetches) take(q *fetchQueue, w *wanted, a *Answer, from *rawAnswer) {
 	if from.code == 0 {
 		f.ends[int(w.partition)] = ends{a.HighWatermark, a.LastStable, a.LogStart}
 	} else {
-		f.known = time.Time{}
+		f.leaders.forget()
 	}
 	f.mu.Unlock()
 	if from.code == 0 && len(from.records) == 0 {
@@ -283,39 +299,4 @@ func (f *Fetches) take(q *fetchQueue, w *wanted, a *Answer, from *rawAnswer) {
 	own.answer.aborted = append(own.answer.aborted[:0], from.aborted...)
 	answer, err := f.answered(own, a, nil, w.offset)
 	f.reply(q, w, answer, err)
-}
-
-// leader is the broker that leads a partition, as the transport knows it.
-func (f *Fetches) leader(ctx context.Context, partition int) (int, error) {
-	if id, fresh := f.knownLeader(partition); fresh {
-		return id, nil
-	}
-	f.look.Lock()
-	defer f.look.Unlock()
-	if id, fresh := f.knownLeader(partition); fresh { // somebody else has read it
-		return id, nil
-	}
-	all, err := f.partitionsOf(ctx, []string{f.conn.Topic})
-	if err != nil {
-		return 0, err
-	}
-	leaders := make(map[int]int, len(all))
-	for _, p := range all {
-		leaders[p.ID] = p.Leader.ID
-	}
-	f.mu.Lock()
-	f.leaders, f.known = leaders, time.Now()
-	f.mu.Unlock()
-	id, ok := leaders[partition]
-	if !ok {
-		return 0, fmt.Errorf("fetch: partition %d: %w", partition, kafka.UnknownTopicOrPartition)
-	}
-	return id, nil
-}
-
-func (f *Fetches) knownLeader(partition int) (id int, fresh bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	id, ok := f.leaders[partition]
-	return id, ok && time.Since(f.known) < leadersAge
 }

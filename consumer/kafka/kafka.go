@@ -2,15 +2,16 @@ package kafka
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/segmentio/kafka-go"
 
 	"sluice/internal/kafkaconn"
+	"sluice/internal/together"
 )
 
 const (
@@ -45,10 +46,18 @@ type Client struct {
 	transport *kafka.Transport
 	timing    Timing
 	log       *slog.Logger
+	commits   atomic.Uint64
 	fetches   sync.Pool // of *rawFetch: the partitions share their memory
 
+	// What all partitions ask when a generation begins goes together.
+	committed *together.Questions[int, committed]
+	topicIDs  *together.Questions[struct{}, uuid.UUID]
+
+	leaders leaders
+
 	mu       sync.Mutex
-	versions map[int]int // the highest version of each request that the brokers know; nil: they were not asked yet
+	bounds   map[int]*together.Questions[int, bounds] // by leader, so that none of them waits for another one
+	versions map[int]int                              // the highest version of each request that the brokers know; nil: they were not asked yet
 }
 
 // New makes a client. It opens no connection.
@@ -57,33 +66,17 @@ func New(conn kafkaconn.Config, group string, timing Timing, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	return &Client{
+	k := &Client{
 		conn: conn, group: group, client: conn.Client(transport), transport: transport, timing: timing, log: log,
-	}, nil
+		bounds: map[int]*together.Questions[int, bounds]{},
+	}
+	k.committed = together.New(k.committedOfAll)
+	k.leaders.read = func(ctx context.Context) ([]kafka.Partition, error) {
+		return k.partitionsOf(ctx, []string{conn.Topic})
+	}
+	k.topicIDs = together.New(k.topicIDOfAll)
+	return k, nil
 }
 
 // Close closes the connections that no request uses.
 func (k *Client) Close() { k.transport.CloseIdleConnections() }
-
-// Bounds asks a partition's leader for the oldest offset on the topic and for the offset that the next record will get.
-// The transport may send it to an old leader for up to a second after a change.
-func (k *Client) Bounds(ctx context.Context, partition int) (first, end int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	resp, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{k.conn.Topic: {kafka.FirstOffsetOf(partition),
-			kafka.LastOffsetOf(partition)}},
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("bounds: %w", err)
-	}
-	for _, p := range resp.Topics[k.conn.Topic] {
-		if p.Partition == partition {
-			if p.Error != nil {
-				return 0, 0, fmt.Errorf("bounds: %w", p.Error)
-			}
-			return p.FirstOffset, p.LastOffset, nil
-		}
-	}
-	return 0, 0, errors.New("bounds: the broker did not answer for the partition")
-}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +14,7 @@ import (
 	fetchapi "github.com/segmentio/kafka-go/protocol/fetch"
 
 	"sluice/internal/kafkawire"
+	"sluice/internal/together"
 )
 
 // Lineage tells a partition's log from another one with the same offsets.
@@ -53,11 +55,7 @@ func (k *Client) Lineage(ctx context.Context, partition int, term int32) (out Li
 		return out, err
 	}
 	if versions[int(protocol.Metadata)] >= topicVersion {
-		ask := &rawRequest{key: protocol.Metadata, version: topicVersion, body: topicRequest(k.conn.Topic)}
-		if _, err := k.transport.RoundTrip(ctx, k.client.Addr, ask); err != nil {
-			return out, fmt.Errorf("topic id: %w", err)
-		}
-		if out.Topic, err = topicResponse(ask.answer); err != nil {
+		if out.Topic, err = k.topicIDs.Ask(ctx, struct{}{}); err != nil {
 			return out, fmt.Errorf("topic id: %w", err)
 		}
 	}
@@ -71,6 +69,16 @@ func (k *Client) Lineage(ctx context.Context, partition int, term int32) (out Li
 		}
 	}
 	return out, nil
+}
+
+// topicIDOfAll asks once for all who ask at the same time.
+func (k *Client) topicIDOfAll(ctx context.Context, all []struct{}) []together.Answer[uuid.UUID] {
+	out := together.Answer[uuid.UUID]{}
+	ask := &rawRequest{key: protocol.Metadata, version: topicVersion, body: topicRequest(k.conn.Topic)}
+	if _, out.Err = k.transport.RoundTrip(ctx, k.client.Addr, ask); out.Err == nil {
+		out.Value, out.Err = topicResponse(ask.answer)
+	}
+	return slices.Repeat([]together.Answer[uuid.UUID]{out}, len(all))
 }
 
 // brokerVersions is the highest version of each request that the brokers know. It asks them once, and again after

@@ -7,33 +7,54 @@ import (
 	"slices"
 
 	"github.com/segmentio/kafka-go"
+
+	"sluice/internal/together"
 )
 
 // ErrNotOwner says that the partition is not this generation's any more: nothing may be committed for it.
 var ErrNotOwner = errors.New("the partition is no longer ours")
 
-// Committed reads what the group has committed for a partition: an offset, negative for none, and its metadata.
+// committed is what the group has committed for a partition.
+type committed struct {
+	offset   int64
+	metadata string
+}
+
+// Committed reads what the group has committed for a partition: an offset, negative for none, and its metadata. One
+// request asks for all partitions that are asked for at the same time.
 func (k *Client) Committed(ctx context.Context, partition int) (offset int64, metadata string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	resp, err := k.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{
-		GroupID: k.group, Topics: map[string][]int{k.conn.Topic: {partition}},
-	})
+	got, err := k.committed.Ask(ctx, partition)
 	if err != nil {
 		return 0, "", fmt.Errorf("committed offset: %w", err)
 	}
-	if resp.Error != nil {
-		return 0, "", fmt.Errorf("committed offset: %w", resp.Error)
+	return got.offset, got.metadata, nil
+}
+
+func (k *Client) committedOfAll(ctx context.Context, partitions []int) []together.Answer[committed] {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	distinct := slices.Compact(slices.Sorted(slices.Values(partitions)))
+	resp, err := k.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{
+		GroupID: k.group, Topics: map[string][]int{k.conn.Topic: distinct},
+	})
+	if err == nil {
+		err = resp.Error
 	}
+	if err != nil {
+		return together.All[committed](len(partitions), err)
+	}
+	answers := make(map[int]together.Answer[committed], len(distinct))
 	for _, p := range resp.Topics[k.conn.Topic] {
-		if p.Partition == partition {
-			if p.Error != nil {
-				return 0, "", fmt.Errorf("committed offset: %w", p.Error)
-			}
-			return p.CommittedOffset, p.Metadata, nil
+		answers[p.Partition] = together.Answer[committed]{Value: committed{p.CommittedOffset, p.Metadata}, Err: p.Error}
+	}
+	out := make([]together.Answer[committed], len(partitions))
+	for i, p := range partitions {
+		var ok bool
+		if out[i], ok = answers[p]; !ok {
+			out[i].Err = errNoAnswer
 		}
 	}
-	return 0, "", errors.New("committed offset: the broker did not answer for the partition")
+	return out
 }
 
 // NoGroup reports whether an error of Committed says that the group does not exist. Other brokers answer that such a
@@ -54,6 +75,9 @@ func (k *Client) Commit(ctx context.Context, m Member, partition int, offset int
 	return k.CommitAll(ctx, m, []Offset{{Partition: partition, Head: offset, Metadata: metadata}})[0]
 }
 
+// CommitRequests is how many requests have been sent that commit.
+func (k *Client) CommitRequests() uint64 { return k.commits.Load() }
+
 // CommitAll is Commit for several partitions with one request. The broker may store some of them and not others: there
 // is an error, or nil, for each.
 func (k *Client) CommitAll(ctx context.Context, m Member, all []Offset) []error {
@@ -72,6 +96,7 @@ func (k *Client) CommitAll(ctx context.Context, m Member, all []Offset) []error 
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	k.commits.Add(1)
 	resp, err := k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 		GroupID: k.group, GenerationID: m.Generation, MemberID: m.ID,
 		Topics: map[string][]kafka.OffsetCommit{k.conn.Topic: sent},

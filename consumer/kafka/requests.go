@@ -14,14 +14,20 @@ import (
 	"github.com/segmentio/kafka-go/protocol/syncgroup"
 )
 
-// groupRequest is a request to the group's coordinator, in a version of at most most. Later versions add nothing that
-// is used here, and kafka-go writes some of them wrong. It does not go through kafka.Client, because that parses the
-// members' metadata and fails at what another application put there.
-type groupRequest struct {
+// plainRequest is a request in a version of at most most. Later versions add nothing that is used here, and kafka-go
+// writes some of them wrong. It does not go through kafka.Client.
+type plainRequest struct {
 	protocol.Message
-	group   string
 	most    int16
 	version int16
+}
+
+// groupRequest is a request to the group's coordinator. kafka.Client parses the members' metadata and fails at what
+// another application put there.
+type groupRequest struct {
+	plainRequest
+
+	group string
 }
 
 // From version 4 of JoinGroup on (Kafka 2.2) a member gets its id before it is a member. In answers to Heartbeat and
@@ -37,15 +43,15 @@ const (
 func (g *groupRequest) Group() string { return g.group }
 
 // Required has kafka-go's transport call RawExchange.
-func (g *groupRequest) Required(versions map[protocol.ApiKey]int16) bool {
-	g.version = min(versions[g.ApiKey()], g.most)
+func (r *plainRequest) Required(versions map[protocol.ApiKey]int16) bool {
+	r.version = min(versions[r.ApiKey()], r.most)
 	return true
 }
 
 // RawExchange sends the request and reads the answer.
-func (g *groupRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+func (r *plainRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	const correlation = 1 // one request at a time on a connection
-	return protocol.RoundTrip(rw, g.version, correlation, clientID, g.Message)
+	return protocol.RoundTrip(rw, r.version, correlation, clientID, r.Message)
 }
 
 // request sends a message to the coordinator and waits for the answer, at most for wait.
@@ -55,8 +61,9 @@ func request[R protocol.Message](
 	var none R
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	answer, err := k.transport.RoundTrip(ctx, k.client.Addr, &groupRequest{Message: message, group: k.group,
-		most: most})
+	answer, err := k.transport.RoundTrip(ctx, k.client.Addr, &groupRequest{
+		plainRequest: plainRequest{Message: message, most: most}, group: k.group,
+	})
 	if err != nil {
 		return none, err
 	}

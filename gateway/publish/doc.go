@@ -8,8 +8,8 @@
 //
 // The package does not speak Kafka's protocol: a broker.Producer does. It knows nothing of HTTP, projects and limits.
 //
-// To change how requests share batches read lane.go, queue.go and gather.go; what becomes of a batch that Kafka does not
-// take, send.go; which partitions are avoided, leaders.go and slow.go; when Kafka counts as away, outage.go; how all that is
-// learnt, watch.go; what goes to the spool, fallback.go; how it comes back, replay.go and replay_send.go; when requests
-// are turned away, congestion.go.
+// To change how requests share batches read lane.go, queue.go and gather.go; what becomes of a batch that Kafka does
+// not take, send.go; which partitions are avoided, leaders.go and slow.go; when Kafka counts as away, outage.go; how
+// all that is learnt, watch.go; what goes to the spool, fallback.go; how it comes back, replay.go and replay_send.go;
+// when requests are turned away, congestion.go.
 package publish

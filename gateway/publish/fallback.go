@@ -22,13 +22,12 @@ type fallback struct {
 
 // withSpool gives the publisher a spool. Requests wait for at most requestTimeout, so Kafka's chance must end early
 // enough for the disk.
-func (p *Publisher) withSpool(s *spool.Spool, requestTimeout time.Duration) (err error) {
+func (p *Publisher) withSpool(s *spool.Spool, requestTimeout time.Duration) {
 	p.fallback.spool = s
 	p.fallback.patience = min(outageAfter, requestTimeout/4)
 	p.fallback.attempt = min(outageAfter, requestTimeout/2)
 	p.fallback.margin = requestTimeout / 10
-	p.fallback.replay, err = newReplay(p, s)
-	return err
+	p.fallback.replay = newReplay(p, s)
 }
 
 // attemptUntil returns when an attempt at a batch is given up.

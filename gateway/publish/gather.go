@@ -5,8 +5,8 @@ import "time"
 const (
 	// gatherFor is the longest time that records wait for others.
 	gatherFor = time.Millisecond
-	// gatherFrom is how many requests must come in gatherFor on average, for records to wait at all. The average is over
-	// gatherLook or longer.
+	// gatherFrom is how many requests must come in gatherFor on average, for records to wait at all. The average is
+	// over gatherLook or longer.
 	gatherFrom = 16
 	gatherLook = 8 * gatherFor
 	// gatherMost is how many records are enough for a batch.

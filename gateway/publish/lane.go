@@ -9,9 +9,9 @@ import (
 	"sluice/internal/recordbatch"
 )
 
-// lane sends one batch at a time to its own partitions: partition p is the lane's when p modulo every is its index,
-// however many partitions there are. It has a producer id of its own, and numbers the records that it sends to each
-// partition.
+// lane sends one batch at a time to its own partitions. Records without a key go to partition p if p modulo every is
+// the lane's index, however many partitions there are; of records with a key the lane has the partitions that laneOf
+// says. It has a producer id of its own, and numbers the records that it sends to each partition.
 type lane struct {
 	pub   *Publisher
 	index int
@@ -19,9 +19,9 @@ type lane struct {
 	round int    // the batches sent so far to any partition
 	own   *queue // records whose key chose one of the lane's partitions
 
-	encoder  *recordbatch.Encoder
-	runs     [][]byte // reused
-	taken    []*chunk // reused
+	encoder  *recordbatch.Encoder // nil before the first batch
+	runs     [][]byte             // reused
+	taken    []*chunk             // reused
 	identity identity
 
 	attempt attempt
@@ -48,15 +48,11 @@ type attempt struct {
 }
 
 // newLane makes a lane of a publisher.
-func (p *Publisher) newLane(index, every int, own *queue) (*lane, error) {
-	encoder, err := recordbatch.NewEncoder(p.cfg.Compression)
-	if err != nil {
-		return nil, err
-	}
-	l := &lane{pub: p, index: index, every: every, own: own, encoder: encoder, identity: newIdentity()}
+func (p *Publisher) newLane(index, every int, own *queue) *lane {
+	l := &lane{pub: p, index: index, every: every, own: own, identity: newIdentity()}
 	l.work.timer = time.AfterFunc(time.Hour, l.handOver)
 	l.work.timer.Stop()
-	return l, nil
+	return l
 }
 
 // run sends until ctx ends and nothing is left to send, or until a successor has taken over.
@@ -97,10 +93,16 @@ func (l *lane) run(ctx context.Context) {
 	}
 }
 
-// takesShared reports whether the lane takes records without a key: it has a partition to send them to. The first lane
-// always takes them, because some lane must end them at their deadline while the partitions are not known.
+// takesShared reports whether the lane takes records without a key: it is one of the first lanes, and has a partition
+// to send them to. The first lane always takes them, because some lane must end them at their deadline while the
+// partitions are not known.
 func (l *lane) takesShared() bool {
-	return l.index == 0 || l.index < int(l.pub.partitions.Load())
+	return l.index == 0 || l.index < lanes && l.hasPartition()
+}
+
+// hasPartition reports whether laneOf gives the lane any of the topic's partitions.
+func (l *lane) hasPartition() bool {
+	return l.index/lanes*laneBlock+l.index%lanes < int(l.pub.partitions.Load())
 }
 
 // next appends the chunks of the next batch to into, if there is one.
@@ -113,6 +115,9 @@ func (l *lane) next(into []*chunk, all bool) []*chunk {
 
 // encode makes one batch of chunks, and returns its size in bytes.
 func (l *lane) encode(chunks []*chunk) (size int) {
+	if l.encoder == nil {
+		l.encoder, _ = recordbatch.NewEncoder(l.pub.cfg.Compression) // New has tried it
+	}
 	l.runs = l.runs[:0]
 	for _, c := range chunks {
 		l.runs = append(l.runs, c.records)

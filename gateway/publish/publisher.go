@@ -10,13 +10,19 @@ import (
 	"time"
 
 	"sluice/gateway/broker"
+	"sluice/internal/recordbatch"
 )
 
 const (
-	// lanes is how many produce requests are under way at once. Each lane sends one batch at a time, so that batches
-	// grow with the load. A lane owns every lanes-th partition. The number may change between two runs, because
-	// producer ids do not outlive a run.
+	// lanes is how many produce requests with records without a key are under way at once. Each lane sends one batch at
+	// a time, so that batches grow with the load. A lane owns every lanes-th partition. The number may change between
+	// two runs, because producer ids do not outlive a run.
 	lanes = 4
+	// A batch of records with keys is for one partition. So a lane with many partitions would come to each of them
+	// seldom, and records would wait the longer the more partitions there are. Each laneBlock partitions have lanes of
+	// their own, up to keyLanes lanes in all: at most twelve partitions share one as long as there are at most 384.
+	laneBlock = 48
+	keyLanes  = 8 * lanes
 )
 
 // Publisher gathers the records of concurrent requests into few produce requests.
@@ -26,11 +32,11 @@ const (
 //	request ─┘             └─▶ lane ◀─ a queue of its own for records with a key
 //
 // A free lane takes all that has queued up, and a lone event leaves at once. Under load records without a key gather
-// first, for up to a millisecond. They wait in one queue for all lanes, so that a lane that is stuck with its batch does
-// not hold them up.
+// first, for up to a millisecond. They wait in one queue for all lanes, so that a lane that is stuck with its batch
+// does not hold them up.
 //
-// It is written by hand because kafka-go's Writer sends no producer ids and always waits for more records. BenchmarkEdge
-// compares the two.
+// It is written by hand because kafka-go's Writer sends no producer ids and always waits for more records.
+// BenchmarkEdge compares the two.
 type Publisher struct {
 	producer broker.Producer
 	cfg      Config
@@ -40,8 +46,8 @@ type Publisher struct {
 	pool       requestPool
 	flow       flow
 	congestion congestion
-	shared     *queue       // records without a key
-	lanes      [lanes]*lane // the first ones; a stuck lane has successors
+	shared     *queue          // records without a key, which the first lanes take
+	lanes      [keyLanes]*lane // by index; a stuck lane has successors
 	team       team
 
 	partitions atomic.Int64
@@ -65,16 +71,13 @@ func New(producer broker.Producer, cfg Config) (*Publisher, error) {
 	for i := range p.lanes {
 		own := newQueue()
 		own.batch, own.held = &p.pool.batch, p.leaders.holds
-		var err error
-		if p.lanes[i], err = p.newLane(i, lanes, own); err != nil {
-			return nil, err
-		}
+		p.lanes[i] = p.newLane(i, lanes, own)
 	}
-	if cfg.Spool == nil {
-		return p, nil
-	}
-	if err := p.withSpool(cfg.Spool, cfg.RequestTimeout); err != nil {
+	if _, err := recordbatch.NewEncoder(cfg.Compression); err != nil {
 		return nil, err
+	}
+	if cfg.Spool != nil {
+		p.withSpool(cfg.Spool, cfg.RequestTimeout)
 	}
 	return p, nil
 }
@@ -212,7 +215,7 @@ func (p *Publisher) Congested() bool {
 func (p *Publisher) someLaneIdle() bool {
 	idle, keyed := false, false
 	for _, l := range p.lanes {
-		if l.takesShared() {
+		if l.hasPartition() {
 			empty := l.own.empty()
 			idle, keyed = idle || empty, keyed || !empty
 		}
@@ -232,11 +235,15 @@ func (p *Publisher) PartitionOf(key []byte) int {
 	return int(int64(h.Sum32()) % n)
 }
 
+// laneOf returns the index of a partition's lane. It does not depend on the number of partitions, so that records with
+// a key keep their lane when partitions are added.
+func laneOf(partition int) int { return partition/laneBlock*lanes%keyLanes + partition%lanes }
+
 // queueOf returns the queue for a partition. Each partition has one lane, so that its batches do not overtake each
 // other.
 func (p *Publisher) queueOf(partition int) *queue {
 	if partition >= 0 {
-		return p.lanes[partition%lanes].own
+		return p.lanes[laneOf(partition)].own
 	}
 	return p.shared
 }

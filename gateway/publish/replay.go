@@ -44,12 +44,9 @@ type replay struct {
 	refusals refusals
 }
 
-func newReplay(p *Publisher, s *spool.Spool) (*replay, error) {
-	own, err := p.newLane(0, 1, newQueue())
-	if err != nil {
-		return nil, err
-	}
-	return &replay{pub: p, spool: s, log: p.log, topicChanged: make(chan struct{}, 1), lane: own}, nil
+func newReplay(p *Publisher, s *spool.Spool) *replay {
+	own := p.newLane(0, 1, newQueue())
+	return &replay{pub: p, spool: s, log: p.log, topicChanged: make(chan struct{}, 1), lane: own}
 }
 
 // run sends until ctx ends. Entries that were not sent stay in the spool.

@@ -110,10 +110,7 @@ func (p *Publisher) succeed(stuck *lane) bool {
 	if n > stuckMost || p.team.start == nil {
 		return false
 	}
-	next, err := p.newLane(stuck.index, stuck.every, stuck.own)
-	if err != nil {
-		return false // unreachable: the first lanes have the same codec
-	}
+	next := p.newLane(stuck.index, stuck.every, stuck.own)
 	if n := len(p.team.identities); n > 0 {
 		next.identity, p.team.identities = p.team.identities[n-1], p.team.identities[:n-1]
 	}

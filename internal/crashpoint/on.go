@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 var crashAt, crashSignal, crashAfter = func() (string, syscall.Signal, int64) {
@@ -27,4 +28,16 @@ func Reach(point string) {
 	if point == crashAt && reached.Add(1) == crashAfter {
 		_ = syscall.Kill(os.Getpid(), crashSignal)
 	}
+}
+
+// Duration returns what CRASHPOINT_TIMES says for a name, or d.
+func Duration(name string, d time.Duration) time.Duration {
+	for one := range strings.SplitSeq(os.Getenv("CRASHPOINT_TIMES"), ",") {
+		if of, text, _ := strings.Cut(one, "="); of == name {
+			if set, err := time.ParseDuration(text); err == nil {
+				return set
+			}
+		}
+	}
+	return d
 }

@@ -27,8 +27,8 @@ var lab struct {
 	engine  *embedded.Engine
 	bin     string // folder with the programs
 
-	// killers is the engine of scenarios that kill clients: a client's death can end an embedded engine. The engine
-	// starts when the first of these scenarios asks for it.
+	// killers is the engine of scenarios that kill clients: a client's death can end an embedded engine, though less
+	// often behind a front. The engine starts when the first of these scenarios asks for it.
 	killers func() (*embedded.Engine, error)
 }
 
@@ -77,20 +77,21 @@ func run(m *testing.M) int {
 	if lab.bin, err = build(filepath.Join(dir, "bin")); err != nil {
 		return fail(err)
 	}
-	engine := func(name string) (*embedded.Engine, error) {
+	engine := func(name string, front bool) (*embedded.Engine, error) {
 		e := embedded.NewEngine(embedded.EngineConfig{
 			TCPAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0", DataDir: filepath.Join(dir, name),
-			Restart: true, Progress: os.Stderr, Logger: log,
+			Restart: true, Front: front, Progress: os.Stderr, Logger: log,
 		})
 		return e, start("engine", e.Ready(), e.Run)
 	}
-	lab.killers = sync.OnceValues(func() (*embedded.Engine, error) { return engine("killers") })
-	if lab.engine, err = engine("clickhouse"); err != nil {
+	lab.killers = sync.OnceValues(func() (*embedded.Engine, error) { return engine("killers", true) })
+	if lab.engine, err = engine("clickhouse", false); err != nil {
 		return fail(err)
 	}
 	if lab.brokers = os.Getenv(kafkaSetting); lab.brokers != "" {
 		lab.apache = true
 		fmt.Println("scenarios run on the Kafka at", lab.brokers)
+		defer printSums()
 		return m.Run()
 	}
 	broker := embedded.NewBroker(embedded.BrokerConfig{Addr: "127.0.0.1:0", DataDir: filepath.Join(dir, "kafka")})
@@ -99,6 +100,7 @@ func run(m *testing.M) int {
 	}
 	lab.brokers = broker.Addr()
 	fmt.Printf("scenarios run on the embedded broker; set %s=host:port for Apache Kafka\n", kafkaSetting)
+	defer printSums()
 	return m.Run()
 }
 
@@ -113,8 +115,8 @@ func fail(err error) int {
 	return 1
 }
 
-// build makes the three programs, with the race detector, because a race in them is as bad as one in a test, and with the points at
-// which the consumer may be killed. Benchmarks and -plain get them as everybody builds them.
+// build makes the three programs, with the race detector, because a race in them is as bad as one in a test, and with
+// the points at which the consumer may be killed. Benchmarks and -plain get them as everybody builds them.
 func build(dir string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()

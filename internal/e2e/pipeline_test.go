@@ -42,6 +42,7 @@ type pipeline struct {
 	url         string
 	exempt      exempt
 	settled     bool // conserved has run
+	sums        sums // of scenarios that count every record
 }
 
 // newPipeline makes topics and schema as an operator does; the scenario starts the programs it needs.
@@ -117,7 +118,10 @@ func (p *pipeline) begin() {
 		t.Fatal(err)
 	}
 	p.connect()
-	t.Cleanup(p.conserved)
+	t.Cleanup(func() {
+		p.conserved()
+		p.note()
+	})
 }
 
 func (p *pipeline) connect() {
@@ -214,7 +218,8 @@ func postAs(t testing.TB, key, url, contentType, body string) answer {
 func (p *pipeline) scalar(query string) uint64 {
 	p.t.Helper()
 	var n uint64
-	// A client that is killed, in this scenario or in one beside it, can be the end of an embedded engine, which is started again.
+	// A client that is killed, in this scenario or in one beside it, can be the end of an embedded engine, which is
+	// started again.
 	p.eventually("an answer to "+query, func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()

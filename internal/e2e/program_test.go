@@ -30,6 +30,9 @@ type program struct {
 	figures *figures // of a consumer
 }
 
+// unrecorded is how long consumers wait if what was recorded is lost.
+const unrecorded = 20 * time.Second
+
 // start runs a program with settings as flags, and kills it when the test ends if it still runs.
 func start(t testing.TB, name string, args ...string) *program {
 	t.Helper()
@@ -80,9 +83,11 @@ func startFrom(t testing.TB, dir string, env []string, name string, args ...stri
 }
 
 // environment is this process's without settings for Sluice, except that logs are text: the scenarios give their
-// settings as flags. It tells the race detector not to let a program sleep for a second before it exits.
+// settings as flags. It tells the race detector not to let a program sleep for a second before it exits, and consumers
+// not to wait minutes for what an owner had under way that they know nothing of.
 func environment() []string {
-	out := []string{"GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE"), "SLUICE_LOG_FORMAT=text"}
+	out := []string{"GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE"), "SLUICE_LOG_FORMAT=text",
+		"CRASHPOINT_TIMES=unrecorded=" + unrecorded.String()}
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "SLUICE_") && !strings.HasPrefix(kv, "GORACE=") {
 			out = append(out, kv)
@@ -113,10 +118,16 @@ func (p *program) output() string {
 // says waits for a line that matches and returns its first group, or the whole match.
 func (p *program) says(pattern string) string {
 	p.t.Helper()
+	return p.saysAfter(0, pattern)
+}
+
+// saysAfter is says for the lines after the first ones.
+func (p *program) saysAfter(seen int, pattern string) string {
+	p.t.Helper()
 	re := regexp.MustCompile(pattern)
 	deadline := time.NewTimer(60 * time.Second)
 	defer deadline.Stop()
-	for seen := 0; ; {
+	for {
 		p.mu.Lock()
 		lines, more := p.lines[seen:], p.more
 		p.mu.Unlock()

@@ -136,10 +136,16 @@ func TestRunbookUpgrade(t *testing.T) {
 // programsBefore builds the programs of the commit before this one, and returns where they are.
 func programsBefore(t *testing.T) string {
 	t.Helper()
-	archive, err := exec.CommandContext(t.Context(), "git", "-C", "../..", "archive", "--format=tar", "HEAD~1", "--",
+	return programsOf(t, "HEAD~1", "gateway", "consumer")
+}
+
+// programsOf builds programs of a commit, and returns where they are.
+func programsOf(t *testing.T, commit string, names ...string) string {
+	t.Helper()
+	archive, err := exec.CommandContext(t.Context(), "git", "-C", "../..", "archive", "--format=tar", commit, "--",
 		"go.mod", "go.sum", "cmd", "consumer", "gateway", "internal").Output()
 	if err != nil {
-		t.Skipf("no commit before this one is here to build: %v", err)
+		t.Skipf("commit %s is not here to build: %v", commit, err)
 	}
 	source, bin := t.TempDir(), t.TempDir()
 	unpack(t, archive, source)
@@ -147,7 +153,10 @@ func programsBefore(t *testing.T) string {
 	if !*plain {
 		args = append(args, "-race", "-tags", "crashpoints")
 	}
-	cmd := exec.CommandContext(t.Context(), "go", append(args, "./cmd/gateway", "./cmd/consumer")...)
+	for _, name := range names {
+		args = append(args, "./cmd/"+name)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = source
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)

@@ -22,7 +22,7 @@ func MergePasses(parts float64) float64 {
 
 // passes is for a table by day: rows of a day are merged into one part, or into parts of 150 GiB.
 func (p *Plan) passes(shards int) float64 {
-	inserted := p.Load.peak() / p.Consumer.Inserts / float64(shards) // rows of one part
+	inserted := p.Load.peak() / p.inserts() / float64(shards) // rows of one part
 	day := p.Load.EventsPerSecond * daySeconds / float64(shards)
 	return MergePasses(min(day, largestPart/p.event.Disk) / inserted)
 }
@@ -33,23 +33,34 @@ func (p *Plan) clickhouseMicros(passes float64) float64 { return p.event.Row + p
 // clickhouse reckons shards as the largest of what cores, disk and network need.
 func (p *Plan) clickhouse() {
 	c, l := &p.ClickHouse, p.Load
-	copyBytes := l.EventsPerSecond * p.event.Disk * p.Seconds.Retention
-	c.Needs = Needs{
-		Cores:   p.shardsForWork(),
-		Disk:    count(copyBytes/(l.ServerDisk*diskFill), 1),
-		Network: count(l.peak()*p.event.Insert/l.usable(l.NetworkBytes), 1),
-	}
+	c.Needs = p.shardNeeds()
 	c.NeededShards = c.Needs.most()
-	c.Shards = fixed(l.Shards, c.NeededShards)
+	c.Shards = p.shards()
 	c.Replicas, c.Servers = l.Replicas, c.Shards*l.Replicas
 	c.MergePasses = p.passes(c.Shards)
 	c.InsertCores = l.peak()*p.event.Row*micro + float64(c.Shards)*p.Consumer.Inserts*p.Figures.Insert.ClickHouse*micro
 	c.MergeCores = l.peak() * c.MergePasses * p.event.Merge * micro
 	c.BusyCores = c.InsertCores + c.MergeCores + float64(c.Shards)*p.Figures.Idle.ClickHouse
-	c.RowBytes, c.DiskBytes = p.event.Disk, copyBytes*float64(l.Replicas)
+	c.RowBytes, c.DiskBytes = p.event.Disk, p.copyBytes()*float64(l.Replicas)
 	c.MemoryBytes = l.ServerCores * memoryPerCore
 	p.Consumer.CatchUp = p.catchUp()
 }
+
+// copyBytes is the disk that one copy of all rows takes.
+func (p *Plan) copyBytes() float64 {
+	return p.Load.EventsPerSecond * p.event.Disk * p.Seconds.Retention
+}
+
+func (p *Plan) shardNeeds() Needs {
+	l := p.Load
+	return Needs{
+		Cores:   p.shardsForWork(),
+		Disk:    count(p.copyBytes()/(l.ServerDisk*diskFill), 1),
+		Network: count(l.peak()*p.event.Insert/l.usable(l.NetworkBytes), 1),
+	}
+}
+
+func (p *Plan) shards() int { return fixed(p.Load.Shards, p.shardNeeds().most()) }
 
 // shardsForWork reckons
 //
@@ -59,7 +70,7 @@ func (p *Plan) clickhouse() {
 // a warning says when they are more.
 func (p *Plan) shardsForWork() int {
 	usable := p.Load.usable(p.Load.ServerCores)
-	perInsert := p.Consumer.Inserts * p.Figures.Insert.ClickHouse * micro
+	perInsert := p.inserts() * p.Figures.Insert.ClickHouse * micro
 	left := max(usable-perInsert, usable/2)
 	return count(p.Load.peak()*p.clickhouseMicros(p.passes(1))*micro/left, 1)
 }

@@ -19,13 +19,16 @@ func (p *Plan) inserts() float64 {
 
 // consumerWork is the consumers' busy cores:
 //
-//	events at the peak × (µs an event + µs a record batch ÷ events a request) + inserts × µs an insert
+//	events at the peak × (µs an event + µs a record batch ÷ events a request) + shards × inserts × µs an insert
+//
+// Each insert is one for each shard.
 func (p *Plan) consumerWork() float64 {
-	return p.Load.peak()*p.consumerMicros()*micro + p.inserts()*p.Figures.Insert.Consumer*micro
+	inserts := float64(p.shards()) * p.inserts()
+	return p.Load.peak()*p.consumerMicros()*micro + inserts*p.Figures.Insert.Consumer*micro
 }
 
 func (p *Plan) consumerMicros() float64 {
-	return p.event.Consumer + p.requestHere().Consumer*p.event.Request/float64(p.Load.Bulk)
+	return p.event.Consumer + p.requestHere().Consumer/float64(p.Load.Bulk)
 }
 
 // never stands for a time that does not end.

@@ -15,10 +15,6 @@ type Figures struct {
 	Origin string `json:"origin"`
 	// Idle is what the programs take without work.
 	Idle Idle `json:"idle_cores"`
-	// Requests is what one request with one event takes besides the event, by requests per second and gateway, in
-	// ascending order. A request takes less when there are many, because requests that come together share a record
-	// batch.
-	Requests []RequestCost `json:"requests"`
 	// Insert is what one insert takes besides its rows. Merging the small parts that inserts make is included.
 	Insert InsertCost `json:"insert"`
 	// Sizes are the costs that depend on an event's size, in ascending order of the size.
@@ -64,11 +60,11 @@ type SizeCost struct {
 	// Row is what ClickHouse takes for a row of an insert, Merge for a row that one merge reads.
 	Row   float64 `json:"clickhouse_row_us"`
 	Merge float64 `json:"clickhouse_merge_us"`
-	// Request is by how much the times in Figures.Requests are to be multiplied at this size, Batch by how much the
-	// bytes.
-	Request float64 `json:"request_factor"`
-	Batch   float64 `json:"batch_factor"`
-	Bytes   `json:"bytes"`
+	Bytes `json:"bytes"`
+	// Requests is what one request with one event of this size takes besides the event, by requests per second and
+	// gateway, in ascending order. A request takes less when there are many, because requests that come together share
+	// a record batch.
+	Requests []RequestCost `json:"requests"`
 }
 
 // Bytes are the bytes of one event on its way.
@@ -102,12 +98,20 @@ func Parse(text []byte) (Figures, error) {
 
 // Check reports figures that cannot be reckoned with.
 func (f Figures) Check() error {
-	if len(f.Requests) == 0 || len(f.Sizes) == 0 {
-		return errors.New("not figures of sluice plan: requests and sizes must not be empty")
+	if len(f.Sizes) == 0 {
+		return errors.New("not figures of sluice plan: sizes must not be empty")
 	}
 	byRate := func(a, b RequestCost) int { return rising(a.PerSecond, b.PerSecond) }
 	bySize := func(a, b SizeCost) int { return rising(a.EventBytes, b.EventBytes) }
-	if !slices.IsSortedFunc(f.Requests, byRate) || !slices.IsSortedFunc(f.Sizes, bySize) {
+	sorted := slices.IsSortedFunc(f.Sizes, bySize)
+	for _, s := range f.Sizes {
+		if len(s.Requests) == 0 {
+			return fmt.Errorf("figures: the size of %g bytes has no requests: take the figures anew with "+
+				"sluice plan --measure", s.EventBytes)
+		}
+		sorted = sorted && slices.IsSortedFunc(s.Requests, byRate)
+	}
+	if !sorted {
 		return errors.New("figures: requests and sizes must be in ascending order, without repetition")
 	}
 	for _, value := range f.values() {
@@ -115,10 +119,10 @@ func (f Figures) Check() error {
 			return fmt.Errorf("figures: every value must be between 0 and %.0f, not %g", mostFigure, value)
 		}
 	}
-	if f.Requests[0].PerSecond <= 0 || f.Sizes[0].EventBytes <= 0 {
-		return errors.New("figures: rates and sizes must be above 0")
-	}
 	for _, s := range f.Sizes {
+		if s.Requests[0].PerSecond <= 0 || s.EventBytes <= 0 {
+			return errors.New("figures: rates and sizes must be above 0")
+		}
 		if s.Gateway <= 0 || s.Consumer <= 0 || s.Row <= 0 || s.Kafka <= 0 || s.Disk <= 0 {
 			return errors.New("figures: an event must take some processor time and some bytes at every part")
 		}
@@ -140,12 +144,12 @@ func rising(later, earlier float64) int {
 func (f Figures) values() []float64 {
 	all := []float64{f.Idle.Gateway, f.Idle.Broker, f.Idle.Consumer, f.Idle.ClickHouse,
 		f.Insert.Consumer, f.Insert.ClickHouse}
-	for _, r := range f.Requests {
-		all = append(all, r.PerSecond, r.Gateway, r.Broker, r.Consumer, r.BatchBytes, r.SentBytes)
-	}
 	for _, s := range f.Sizes {
-		all = append(all, s.EventBytes, s.Gateway, s.Gzip, s.Broker, s.Consumer, s.Row, s.Merge, s.Request, s.Batch,
-			s.Bytes.Gzip, s.Bytes.Request, s.Answer, s.Kafka, s.Insert, s.Disk)
+		all = append(all, s.EventBytes, s.Gateway, s.Gzip, s.Broker, s.Consumer, s.Row, s.Merge,
+			s.Bytes.Gzip, s.Request, s.Answer, s.Kafka, s.Insert, s.Disk)
+		for _, r := range s.Requests {
+			all = append(all, r.PerSecond, r.Gateway, r.Broker, r.Consumer, r.BatchBytes, r.SentBytes)
+		}
 	}
 	return all
 }

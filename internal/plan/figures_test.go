@@ -14,7 +14,9 @@ func TestDefaultFigures(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, f.Origin)
 	require.GreaterOrEqual(t, len(f.Sizes), 2, "measured at two sizes")
-	require.GreaterOrEqual(t, len(f.Requests), 3, "measured at several rates")
+	for _, s := range f.Sizes {
+		require.GreaterOrEqual(t, len(s.Requests), 3, "measured at several rates")
+	}
 	for _, value := range f.values()[4:] {
 		require.Positive(t, value, "every figure but the idle cores was measured")
 	}
@@ -29,10 +31,10 @@ func TestParseFigures(t *testing.T) {
 	require.Equal(t, easy(), f)
 
 	for name, broken := range map[string]func(*Figures){
-		"no requests":     func(f *Figures) { f.Requests = nil },
+		"no requests":     func(f *Figures) { f.Sizes[1].Requests = nil },
 		"no sizes":        func(f *Figures) { f.Sizes = nil },
-		"rates fall":      func(f *Figures) { f.Requests[0].PerSecond = 10_001 },
-		"a rate twice":    func(f *Figures) { f.Requests[0].PerSecond = 10_000 },
+		"rates fall":      func(f *Figures) { f.Sizes[1].Requests[0].PerSecond = 10_001 },
+		"a rate twice":    func(f *Figures) { f.Sizes[0].Requests[0].PerSecond = 10_000 },
 		"sizes fall":      func(f *Figures) { f.Sizes[0].EventBytes = 1201 },
 		"negative":        func(f *Figures) { f.Insert.ClickHouse = -1 },
 		"beyond":          func(f *Figures) { f.Insert.ClickHouse = mostFigure + 1 },
@@ -40,7 +42,7 @@ func TestParseFigures(t *testing.T) {
 		"not a number":    func(f *Figures) { f.Sizes[1].Disk = math.NaN() },
 		"free of charge":  func(f *Figures) { f.Sizes[1].Row = 0 },
 		"takes no disk":   func(f *Figures) { f.Sizes[1].Disk = 0 },
-		"rate of nothing": func(f *Figures) { f.Requests[0].PerSecond = 0 },
+		"rate of nothing": func(f *Figures) { f.Sizes[1].Requests[0].PerSecond = 0 },
 		"size of nothing": func(f *Figures) { f.Sizes[0].EventBytes = 0 },
 	} {
 		f := easy()
@@ -60,7 +62,7 @@ func TestLargestFigures(t *testing.T) {
 	t.Parallel()
 	f := easy()
 	f.Sizes[1].Row, f.Sizes[1].Disk, f.Sizes[1].Kafka, f.Sizes[1].Gateway = mostFigure, mostFigure, mostFigure, mostFigure
-	f.Requests[1].Gateway = mostFigure
+	f.Sizes[1].Requests[1].Gateway = mostFigure
 	p, err := Compute(with(func(l *Load) {
 		l.EventsPerSecond, l.PeakFactor, l.EventBytes = mostEvents, 1000, mostEventBytes
 		l.Machines = Machines{Headroom: 0.9, Cores: 0.1, ServerCores: 0.1, ServerDisk: 1e9, NetworkBytes: 1e6}
@@ -72,7 +74,7 @@ func TestLargestFigures(t *testing.T) {
 
 func TestRequestAt(t *testing.T) {
 	t.Parallel()
-	f := easy()
+	f := easy().Sizes[0]
 	for rate, want := range map[float64]float64{
 		100: 400, 1000: math.Sqrt(400 * 40), 10_000: 40,
 		10_001: 40, 1e9: 40, // beyond the highest
@@ -103,7 +105,11 @@ func TestSize(t *testing.T) {
 	middle := f.size(700)
 	require.InDelta(t, 250, middle.Kafka, 1e-9)
 	require.InDelta(t, 150, middle.Bytes.Gzip, 1e-9)
-	f.Sizes = append(f.Sizes, SizeCost{EventBytes: 2200, Gateway: 6, Consumer: 1, Row: 1})
+	require.Len(t, middle.Requests, 2)
+	require.InDelta(t, 600, middle.RequestAt(100).Gateway, 1e-9)
+	require.InDelta(t, 30, middle.busiest().BatchBytes, 1e-9)
+	f.Sizes = append(f.Sizes, SizeCost{EventBytes: 2200, Gateway: 6, Consumer: 1, Row: 1,
+		Requests: f.Sizes[1].Requests})
 	require.InDelta(t, 6, f.size(1700).Gateway, 1e-9, "between the second and the third")
 	f.Sizes = f.Sizes[:1]
 	require.InDelta(t, 1, f.size(5000).Gateway, 1e-9, "only one size was measured")

@@ -11,7 +11,7 @@ const (
 
 // gatewayMicros is what one event takes at a gateway, with its part of a request.
 func (p *Plan) gatewayMicros(request RequestCost) float64 {
-	micros := p.event.Gateway + request.Gateway*p.event.Request/float64(p.Load.Bulk)
+	micros := p.event.Gateway + request.Gateway/float64(p.Load.Bulk)
 	if p.Load.Gzip {
 		micros += p.event.Gzip
 	}
@@ -23,7 +23,7 @@ func (p *Plan) gatewayMicros(request RequestCost) float64 {
 //	events at the peak × (µs an event + µs a request ÷ events a request)  ÷  usable cores of a gateway
 func (p *Plan) gateway() {
 	g := &p.Gateway
-	g.EventMicros = p.gatewayMicros(p.Figures.busiest())
+	g.EventMicros = p.gatewayMicros(p.event.busiest())
 	g.Needed = count(p.Load.peak()*g.EventMicros*micro/p.Load.usable(p.Load.Cores), least)
 	g.Instances = fixed(p.Load.Gateways, g.Needed)
 	g.Requests = p.Load.peak() / float64(p.Load.Bulk)
@@ -33,5 +33,5 @@ func (p *Plan) gateway() {
 
 // requestHere is what a request takes at the rate of one of the gateways.
 func (p *Plan) requestHere() RequestCost {
-	return p.Figures.RequestAt(p.Gateway.Requests / float64(p.Gateway.Instances))
+	return p.event.RequestAt(p.Gateway.Requests / float64(p.Gateway.Instances))
 }

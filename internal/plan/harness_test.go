@@ -13,16 +13,20 @@ import (
 func easy() Figures {
 	return Figures{
 		Origin: "made up",
-		Requests: []RequestCost{
-			{PerSecond: 100, Gateway: 400, Broker: 40, Consumer: 100, BatchBytes: 200, SentBytes: 200},
-			{PerSecond: 10_000, Gateway: 40, Broker: 4, Consumer: 1, BatchBytes: 20, SentBytes: 20},
-		},
 		Insert: InsertCost{Consumer: 1000, ClickHouse: 10_000},
 		Sizes: []SizeCost{
-			{EventBytes: 200, Gateway: 1, Gzip: 1, Broker: 1, Consumer: 2, Row: 2, Merge: 1, Request: 1, Batch: 1,
-				Bytes: Bytes{Gzip: 50, Request: 100, Answer: 200, Kafka: 100, Insert: 300, Disk: 100}},
-			{EventBytes: 1200, Gateway: 6, Gzip: 3, Broker: 2, Consumer: 7, Row: 7, Merge: 2, Request: 2, Batch: 2,
-				Bytes: Bytes{Gzip: 250, Request: 100, Answer: 200, Kafka: 400, Insert: 1300, Disk: 300}},
+			{EventBytes: 200, Gateway: 1, Gzip: 1, Broker: 1, Consumer: 2, Row: 2, Merge: 1,
+				Bytes: Bytes{Gzip: 50, Request: 100, Answer: 200, Kafka: 100, Insert: 300, Disk: 100},
+				Requests: []RequestCost{
+					{PerSecond: 100, Gateway: 400, Broker: 40, Consumer: 100, BatchBytes: 200, SentBytes: 200},
+					{PerSecond: 10_000, Gateway: 40, Broker: 4, Consumer: 1, BatchBytes: 20, SentBytes: 20},
+				}},
+			{EventBytes: 1200, Gateway: 6, Gzip: 3, Broker: 2, Consumer: 7, Row: 7, Merge: 2,
+				Bytes: Bytes{Gzip: 250, Request: 100, Answer: 200, Kafka: 400, Insert: 1300, Disk: 300},
+				Requests: []RequestCost{
+					{PerSecond: 100, Gateway: 800, Broker: 80, Consumer: 200, BatchBytes: 400, SentBytes: 400},
+					{PerSecond: 10_000, Gateway: 80, Broker: 8, Consumer: 2, BatchBytes: 40, SentBytes: 40},
+				}},
 		},
 	}
 }

@@ -1,15 +1,18 @@
 package plan
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // slowest is the lowest rate of requests that costs are reckoned for, in requests per second and gateway.
 const slowest = 1
 
-// RequestAt returns the cost of a request at so many requests per second and gateway. It lies on a straight line in
+// RequestAt returns the cost of a request with one event of this size at so many requests per second and gateway. It lies on a straight line in
 // logarithmic scales between two measured rates, and below them on the first of these lines. Above the highest rate it
 // stays as it is there.
-func (f Figures) RequestAt(perSecond float64) RequestCost {
-	points := f.Requests
+func (s SizeCost) RequestAt(perSecond float64) RequestCost {
+	points := s.Requests
 	last := points[len(points)-1]
 	if perSecond >= last.PerSecond || len(points) == 1 {
 		last.PerSecond = perSecond
@@ -33,7 +36,7 @@ func (f Figures) RequestAt(perSecond float64) RequestCost {
 }
 
 // busiest returns the cost of a request on a gateway that is used to its limit.
-func (f Figures) busiest() RequestCost { return f.Requests[len(f.Requests)-1] }
+func (s SizeCost) busiest() RequestCost { return s.Requests[len(s.Requests)-1] }
 
 // geometric is for costs that may be zero, where it falls back to a straight line.
 func geometric(low, high, way float64) float64 {
@@ -66,15 +69,36 @@ func (f Figures) size(bytes float64) SizeCost {
 		Consumer:   line(low.Consumer, high.Consumer),
 		Row:        line(low.Row, high.Row),
 		Merge:      line(low.Merge, high.Merge),
-		Request:    line(low.Request, high.Request),
-		Batch:      line(low.Batch, high.Batch),
+		Requests:   requestsBetween(low, high, line),
 		Bytes: Bytes{
 			Gzip:    line(low.Bytes.Gzip, high.Bytes.Gzip),
-			Request: line(low.Bytes.Request, high.Bytes.Request),
+			Request: line(low.Request, high.Request),
 			Answer:  line(low.Answer, high.Answer),
 			Kafka:   line(low.Kafka, high.Kafka),
 			Insert:  line(low.Insert, high.Insert),
 			Disk:    line(low.Disk, high.Disk),
 		},
 	}
+}
+
+// requestsBetween gives the costs of requests of a size between two others, at each rate at which one of these was
+// measured.
+func requestsBetween(low, high SizeCost, line func(low, high float64) float64) (out []RequestCost) {
+	rates := []float64{}
+	for _, r := range slices.Concat(low.Requests, high.Requests) {
+		rates = append(rates, r.PerSecond)
+	}
+	slices.Sort(rates)
+	for _, rate := range slices.Compact(rates) {
+		a, b := low.RequestAt(rate), high.RequestAt(rate)
+		out = append(out, RequestCost{
+			PerSecond:  rate,
+			Gateway:    line(a.Gateway, b.Gateway),
+			Broker:     line(a.Broker, b.Broker),
+			Consumer:   line(a.Consumer, b.Consumer),
+			BatchBytes: line(a.BatchBytes, b.BatchBytes),
+			SentBytes:  line(a.SentBytes, b.SentBytes),
+		})
+	}
+	return out
 }

@@ -21,10 +21,8 @@ const (
 //
 //	bytes of an event in a large bulk + bytes that a request adds ÷ events a request
 func (p *Plan) logBytes() float64 {
-	return p.event.Kafka + p.batchBytes()/float64(p.Load.Bulk)
+	return p.event.Kafka + p.requestHere().BatchBytes/float64(p.Load.Bulk)
 }
-
-func (p *Plan) batchBytes() float64 { return p.requestHere().BatchBytes * p.event.Batch }
 
 // partitions reckons the larger of
 //
@@ -43,7 +41,7 @@ func (p *Plan) partitions() {
 // kafka reckons brokers as the largest of what copies, disk, network and cores need.
 func (p *Plan) kafka() {
 	k, l := &p.Kafka, p.Load
-	micros := p.event.Broker + p.requestHere().Broker*p.event.Request/float64(l.Bulk)
+	micros := p.event.Broker + p.requestHere().Broker/float64(l.Bulk)
 	k.BusyCores = l.peak() * micros * micro * float64(l.Replication)
 	k.DiskBytes = l.EventsPerSecond * k.EventBytes * p.Seconds.TopicRetention * float64(l.Replication)
 	// Each copy comes in once. As much goes out: to the other copies, and to the consumers.

@@ -36,13 +36,13 @@ func (p *Plan) gatewayLines(add adder) {
 		gzip = fmt.Sprintf(" + %s µs to inflate it", short(p.event.Gzip))
 	}
 	add("µs an event", short(g.EventMicros), "%s µs an event of %s%s + %s µs a request ÷ %d events",
-		short(p.event.Gateway), bytes(l.EventBytes), gzip, short(p.Figures.busiest().Gateway*p.event.Request), l.Bulk)
+		short(p.event.Gateway), bytes(l.EventBytes), gzip, short(p.event.busiest().Gateway), l.Bulk)
 	add("gateways", howMany(g.Instances, l.Gateways), "%s/s × %s µs = %s cores; ÷ %s usable of %s cores (headroom %s); "+
 		"at least %d, so that one may be down; %d needed",
 		short(l.peak()), short(g.EventMicros), short(l.peak()*g.EventMicros*micro), short(l.usable(l.Cores)),
 		exact(l.Cores), exact(l.Headroom), least, g.Needed)
 	add("busy cores, all", short(g.BusyCores), "at %s requests/s a gateway, where a request takes %s µs",
-		short(g.Requests/float64(g.Instances)), short(p.requestHere().Gateway*p.event.Request))
+		short(g.Requests/float64(g.Instances)), short(p.requestHere().Gateway))
 	add("memory, each", bytes(g.MemoryBytes),
 		"--max-inflight-bytes + --max-body-bytes (%s) + %s for 10000 connections + %s", bytes(gatewayBounds),
 		bytes(gatewayConnections), bytes(gatewayProgram))
@@ -51,7 +51,7 @@ func (p *Plan) gatewayLines(add adder) {
 func (p *Plan) kafkaLines(add adder) {
 	k, l := p.Kafka, p.Load
 	add("bytes an event in the log", bytes(k.EventBytes), "%s in a large bulk + %s a request ÷ %d events",
-		bytes(p.event.Kafka), bytes(p.batchBytes()), l.Bulk)
+		bytes(p.event.Kafka), bytes(p.requestHere().BatchBytes), l.Bulk)
 	add("partitions", howMany(k.Partitions, l.Partitions), "%s/s ÷ %s/s a partition, or %s cores of consumers ÷ %s "+
 		"(headroom %s), whichever is more, up to a multiple of %d; %d needed", bytes(l.peak()*k.EventBytes),
 		bytes(partitionBytes), short(p.consumerWork()), short(1-l.Headroom), exact(l.Headroom), partitionStep,
@@ -69,11 +69,11 @@ func (p *Plan) consumerLines(add adder) {
 	add("inserts", short(c.Inserts)+"/s", "%d by default, or as many as blocks of %s rows or %s need", DefaultInserts,
 		short(DefaultBatchRows), bytes(DefaultBatchBytes))
 	add("µs an event", short(c.EventMicros), "%s µs an event + %s µs a record batch ÷ %d events",
-		short(p.event.Consumer), short(p.requestHere().Consumer*p.event.Request), l.Bulk)
-	add("consumers", howMany(c.Instances, l.Consumers), "%s/s × %s µs + %s inserts/s × %s = %s cores; ÷ %s usable of "+
-		"%s cores; at least %d; %d needed", short(l.peak()), short(c.EventMicros), short(c.Inserts),
-		spent(p.Figures.Insert.Consumer), short(p.consumerWork()), short(l.usable(l.Cores)), exact(l.Cores), least,
-		c.Needed)
+		short(p.event.Consumer), short(p.requestHere().Consumer), l.Bulk)
+	add("consumers", howMany(c.Instances, l.Consumers), "%s/s × %s µs + %d shards × %s inserts/s × %s = %s cores; ÷ %s "+
+		"usable of %s cores; at least %d; %d needed", short(l.peak()), short(c.EventMicros), p.ClickHouse.Shards,
+		short(c.Inserts), spent(p.Figures.Insert.Consumer), short(p.consumerWork()), short(l.usable(l.Cores)),
+		exact(l.Cores), least, c.Needed)
 	add("busy cores, all", short(c.BusyCores), "with %s cores of an idle consumer each", short(p.Figures.Idle.Consumer))
 	add("memory, each", bytes(c.MemoryBytes), "measured with ClickHouse away and the default --buffer-bytes")
 	caught := "never"

@@ -14,7 +14,7 @@ func (p *Plan) network() {
 
 // sentBytes is an event on the way to Kafka, with its part of the produce request.
 func (p *Plan) sentBytes() float64 {
-	return p.event.Kafka + p.requestHere().SentBytes*p.event.Batch/float64(p.Load.Bulk)
+	return p.event.Kafka + p.requestHere().SentBytes/float64(p.Load.Bulk)
 }
 
 // bodyBytes is an event's part of its request, with its part of the request's head.
@@ -23,5 +23,5 @@ func (p *Plan) bodyBytes() float64 {
 	if p.Load.Gzip {
 		body = p.event.Bytes.Gzip
 	}
-	return body + p.event.Bytes.Request/float64(p.Load.Bulk)
+	return body + p.event.Request/float64(p.Load.Bulk)
 }

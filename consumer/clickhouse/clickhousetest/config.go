@@ -20,9 +20,25 @@ func clusters(port string) string {
   <two><shard><weight>1</weight>` + server("two_a") + `</shard><shard><weight>2</weight>` + server("two_b") + `</shard></two>
   <three><shard>` + server("") + `</shard><shard><weight>5</weight>` + server("") + server("") + `</shard></three>
   <single><shard>` + server("") + server("") + `</shard></single>
-</remote_servers>
+` + ofShards(server) + `</remote_servers>
 <macros><shard>1</shard><replica>r1</replica></macros>`
 }
+
+// ofShards are the clusters shards_1, shards_2, shards_4 and shards_8, whose shards are the databases of [ShardOf].
+func ofShards(server func(database string) string) string {
+	var out strings.Builder
+	for _, n := range []int{1, 2, 4, 8} {
+		fmt.Fprintf(&out, "  <shards_%d>", n)
+		for i := range n {
+			out.WriteString("<shard>" + server(ShardOf(n, i)) + "</shard>")
+		}
+		fmt.Fprintf(&out, "</shards_%d>\n", n)
+	}
+	return out.String()
+}
+
+// ShardOf is the database that stands for a shard, from 0, of the cluster of n shards that is called shards_n.
+func ShardOf(n, shard int) string { return fmt.Sprintf("shard_%d_of_%d", shard+1, n) }
 
 // profiles are the settings profiles of the engine's users, who are called as their profiles are.
 var profiles = map[string]string{
@@ -38,6 +54,7 @@ var profiles = map[string]string{
 	"not_async":    `<async_insert>0</async_insert>` + pinned("async_insert"),
 	"partitions":   `<constraints><max_partitions_per_insert_block><max>100</max></max_partitions_per_insert_block></constraints>`,
 	"readonly":     `<readonly>1</readonly>`,
+	"foreground":   `<distributed_foreground_insert>1</distributed_foreground_insert>`,
 }
 
 func pinned(setting string) string {

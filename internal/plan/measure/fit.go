@@ -22,7 +22,9 @@ func (s *stages) fit() plan.Figures {
 		f.Sizes = append(f.Sizes, of.bytesOf())
 	}
 	for range rounds {
-		s.fitRequests(&f)
+		for i := range s.bySize {
+			s.fitRequests(&f, i)
+		}
 		s.fitInserts(&f)
 		for i := range s.bySize {
 			s.fitSize(&f, i)
@@ -56,17 +58,17 @@ func (s sample) requests() float64 { return float64(s.sent.Requests) }
 // rate is the requests a second while it was sent.
 func (s sample) rate() float64 { return s.requests() / s.sent.Seconds }
 
-// fitRequests gives what requests of single events cost besides their events.
-func (s *stages) fitRequests(f *plan.Figures) {
-	f.Requests = nil
-	event := f.Sizes[0]
-	large := s.bySize[0].bulk.logged / s.bySize[0].bulk.events()
-	for _, one := range s.singles {
-		if n := len(f.Requests); n > 0 && one.rate() <= f.Requests[n-1].PerSecond*1.2 {
+// fitRequests gives what requests of single events of a size cost besides their events.
+func (s *stages) fitRequests(f *plan.Figures, i int) {
+	event := &f.Sizes[i]
+	event.Requests = nil
+	large := s.bySize[i].bulk.logged / s.bySize[i].bulk.events()
+	for _, one := range s.bySize[i].singles {
+		if n := len(event.Requests); n > 0 && one.rate() <= event.Requests[n-1].PerSecond*1.2 {
 			continue // a machine so slow that it cannot send faster
 		}
 		n := one.events()
-		f.Requests = append(f.Requests, plan.RequestCost{
+		event.Requests = append(event.Requests, plan.RequestCost{
 			PerSecond:  one.rate(),
 			Gateway:    one.left(one.gateway, f.Idle.Gateway, n*event.Gateway) / n,
 			Broker:     one.left(one.broker, f.Idle.Broker, n*event.Broker) / n,
@@ -77,14 +79,16 @@ func (s *stages) fitRequests(f *plan.Figures) {
 	}
 }
 
-// fitInserts takes ClickHouse's part from few single events, the consumer's from paced bulks.
+// fitInserts takes ClickHouse's part from few single events. The consumer's is what the two lowest rates have in
+// common: at both, each event is a record batch of its own, and there are as many inserts a second.
 func (s *stages) fitInserts(f *plan.Figures) {
-	event, one := f.Sizes[0], s.singles[1]
+	event, slowest, one := f.Sizes[0], s.bySize[0].singles[0], s.bySize[0].singles[1]
 	rows := one.events()*event.Row + one.MergedRows*event.Merge
 	f.Insert.ClickHouse = one.left(one.engine, f.Idle.ClickHouse, rows) / max(one.Inserts, 1)
-	paced := s.bySize[0].paced
-	known := paced.events()*event.Consumer + paced.requests()*f.RequestAt(paced.rate()).Consumer
-	f.Insert.Consumer = paced.left(paced.consumer, f.Idle.Consumer, known) / max(paced.Inserts, 1)
+	more := one.left(one.consumer, f.Idle.Consumer, 0)/one.seconds -
+		slowest.left(slowest.consumer, f.Idle.Consumer, 0)/slowest.seconds
+	events := max(more, 0) / max(one.rate()-slowest.rate(), 1) * slowest.events()
+	f.Insert.Consumer = slowest.left(slowest.consumer, f.Idle.Consumer, events) / max(slowest.Inserts, 1)
 }
 
 // fitSize gives what events of a size cost.
@@ -92,8 +96,8 @@ func (s *stages) fitSize(f *plan.Figures, i int) {
 	of, c := s.bySize[i], &f.Sizes[i]
 	bulks, n := of.bulk, of.bulk.events()
 	requests := func(s sample) plan.RequestCost {
-		r, all := f.RequestAt(s.rate()), s.requests()*c.Request
-		return plan.RequestCost{Gateway: r.Gateway * all, Broker: r.Broker * all, Consumer: r.Consumer * all}
+		r, n := c.RequestAt(s.rate()), s.requests()
+		return plan.RequestCost{Gateway: r.Gateway * n, Broker: r.Broker * n, Consumer: r.Consumer * n}
 	}
 	full := bulks.left(bulks.gateway, f.Idle.Gateway, requests(bulks).Gateway) / n
 	c.Gateway = of.paced.left(of.paced.gateway, f.Idle.Gateway, requests(of.paced).Gateway) / of.paced.events()
@@ -106,32 +110,20 @@ func (s *stages) fitSize(f *plan.Figures, i int) {
 
 	known = of.gzip.events()*full + requests(of.gzip).Gateway
 	c.Gzip = of.gzip.left(of.gzip.gateway, f.Idle.Gateway, known) / of.gzip.events()
-	if i > 0 {
-		s.fitFactors(f, i, full)
-	}
-}
-
-// fitFactors compares single events of a size with those of the first size: their time as fast as possible, their bytes
-// at a rate at which each has a batch of its own.
-func (s *stages) fitFactors(f *plan.Figures, i int, full float64) {
-	c, single := &f.Sizes[i], s.bySize[i].single
-	n, at := single.events(), f.RequestAt(single.rate())
-	c.Request = single.left(single.gateway, f.Idle.Gateway, n*full) / n / at.Gateway
-	slow := s.bySize[i].slow
-	c.Batch = max(slow.logged/slow.events()-c.Kafka, 0) / max(f.RequestAt(slow.rate()).BatchBytes, 1)
 }
 
 // bytesOf gives the bytes of an event of a size.
 func (of sized) bytesOf() plan.SizeCost {
 	n := of.bulk.events()
 	body := float64(of.bulk.sent.Bytes) / n
-	ones := of.single.events()
+	single := of.singles[len(of.singles)-1]
+	ones := single.events()
 	return plan.SizeCost{
-		EventBytes: math.Round(body), Request: 1, Batch: 1,
+		EventBytes: math.Round(body),
 		Bytes: plan.Bytes{
 			Gzip:    float64(of.gzip.gateway.Read) / of.gzip.events(),
-			Request: max(float64(of.single.gateway.Read)/ones-body, 0),
-			Answer:  max((float64(of.single.gateway.Written)-of.single.logged)/ones, 0),
+			Request: max(float64(single.gateway.Read)/ones-body, 0),
+			Answer:  max((float64(single.gateway.Written)-single.logged)/ones, 0),
 			Kafka:   of.bulk.logged / n,
 			Insert:  of.bulk.Received / n,
 			Disk:    of.diskBytes / of.rows,

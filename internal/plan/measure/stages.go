@@ -31,11 +31,10 @@ var sizes = []struct{ bytes, bulked, zipped int }{
 }
 
 // rates are the rates of single events, in requests a second. The last stage sends as fast as possible.
-var rates = []float64{100, slowRate, 3000, 8000}
+var rates = []float64{100, 500, 3000, 8000}
 
 const (
-	slowRate    = 500
-	stageLasts  = 4 * time.Second
+	stageLasts  = 6 * time.Second
 	idleLasts   = 3 * time.Second
 	bulk        = 1000
 	pacedBulk   = 100
@@ -44,7 +43,7 @@ const (
 	warmEvents  = 20_000
 )
 
-// Run measures the figures of this machine, in about a minute. Most of that time all processors are busy. Its error
+// Run measures the figures of this machine, in about two minutes. Most of that time all processors are busy. Its error
 // wraps embedded.ErrNoEngine if the machine cannot run ClickHouse, and ErrNoUsage if the system has no /proc.
 //
 // The program's main must have called embedded.Main and [Main].
@@ -89,19 +88,18 @@ type stages struct {
 	lab *lab
 	cfg Config
 
-	idle    sample
-	singles []sample // of 200 bytes, by rising rate; the last one as fast as possible
-	bySize  []sized
+	idle   sample
+	bySize []sized
 }
 
 // sized are the samples of one size of events.
 type sized struct {
-	single, bulk, gzip sample
-	slow               sample // single events at slowRate
-	paced              sample // bulks at an ordinary rate
-	merge              sample // merging everything once more
-	rows               float64
-	diskBytes          float64
+	singles    []sample // by rising rate; the last one as fast as possible
+	bulk, gzip sample
+	paced      sample // bulks at an ordinary rate
+	merge      sample // merging everything once more
+	rows       float64
+	diskBytes  float64
 }
 
 func (s *stages) say(format string, args ...any) {
@@ -118,14 +116,6 @@ func (s *stages) run(ctx context.Context) (err error) {
 	if _, err := s.lab.send(ctx, load.Config{Events: s.part(warmEvents), Connections: connections}); err != nil {
 		return err
 	}
-	for _, rate := range rates {
-		s.say("single events, %.0f a second", rate)
-		one, err := s.lab.send(ctx, load.Config{Duration: s.lasts(stageLasts), Rate: rate, Connections: connections})
-		if err != nil {
-			return err
-		}
-		s.singles = append(s.singles, one)
-	}
 	for _, size := range sizes {
 		of, err := s.size(ctx, size.bytes, s.part(size.bulked), s.part(size.zipped))
 		if err != nil {
@@ -133,7 +123,6 @@ func (s *stages) run(ctx context.Context) (err error) {
 		}
 		s.bySize = append(s.bySize, of)
 	}
-	s.singles = append(s.singles, s.bySize[0].single)
 	return nil
 }
 
@@ -144,27 +133,29 @@ func (s *stages) size(ctx context.Context, bytes, bulked, zipped int) (of sized,
 	}
 	s.lab.rows = 0
 	base := load.Config{EventSize: bytes}
-	single, slow, paced, bulks, gzip := base, base, base, base, base
-	slow.Duration, slow.Rate, slow.Connections = s.lasts(stageLasts), slowRate, connections
+	single, paced, bulks, gzip := base, base, base, base
 	single.Duration, single.Connections = s.lasts(stageLasts), connections
 	paced.Duration, paced.Rate, paced.Bulk = s.lasts(stageLasts), pacedRate, pacedBulk
 	bulks.Events, bulks.Bulk = bulked, bulk
 	gzip.Events, gzip.Bulk, gzip.Gzip = zipped, bulk, true
-	for i, stage := range []struct {
+	of.singles = make([]sample, len(rates)+1)
+	type stage struct {
 		name string
 		cfg  load.Config
 		to   *sample
-	}{
-		{"single events, as fast as possible", single, &of.single},
-		{"single events, 500 a second", slow, &of.slow},
-		{"200 bulks a second", paced, &of.paced},
-		{"bulks, as fast as possible", bulks, &of.bulk},
-		{"bulks with gzip, as fast as possible", gzip, &of.gzip},
-	} {
-		if bytes == sizes[0].bytes && i == 1 {
-			of.slow = s.singles[1] // that rate was measured
-			continue
-		}
+	}
+	all := []stage{}
+	for i, rate := range rates {
+		slower := single
+		slower.Rate = rate
+		all = append(all, stage{fmt.Sprintf("single events, %.0f a second", rate), slower, &of.singles[i]})
+	}
+	for _, stage := range append(all,
+		stage{"single events, as fast as possible", single, &of.singles[len(rates)]},
+		stage{"200 bulks a second", paced, &of.paced},
+		stage{"bulks, as fast as possible", bulks, &of.bulk},
+		stage{"bulks with gzip, as fast as possible", gzip, &of.gzip},
+	) {
 		s.say("%d bytes: %s", bytes, stage.name)
 		if *stage.to, err = s.lab.send(ctx, stage.cfg); err != nil {
 			return of, err
