@@ -7,18 +7,18 @@ const (
 	gatherFor = time.Millisecond
 	// gatherFrom is how many requests must come in gatherFor on average, for records to wait at all. The average is
 	// over gatherLook or longer.
-	gatherFrom = 8
+	gatherFrom = 16
 	gatherLook = 8 * gatherFor
 	// gatherMost is how many records are enough for a batch.
 	gatherMost = 64
 )
 
-// gathering makes batches larger under load: records wait for others until they are gatherMost, or as many as are
-// under way already, or for gatherFor. A batch costs gateway and brokers about as much as ten records, so few large
-// ones leave more of the processors for requests.
+// gathering makes batches larger under load: while a batch is under way, records wait for others until they are
+// gatherMost, or for gatherFor. A batch costs gateway and brokers about as much as ten records, so few large ones leave
+// more of the processors for requests.
 //
-// When few requests come, nothing waits. When nothing is under way, nothing waits either: clients that wait for their
-// answers send nothing more.
+// When few requests come, nothing waits. That also ends the waiting where it does harm: a few clients that each wait for
+// an answer before they send again send less than before.
 //
 // It is part of a queue, whose lock guards it.
 type gathering struct {
@@ -41,7 +41,7 @@ func (q *queue) gather() {
 
 // ripe reports whether a lane may take a batch now.
 func (g *gathering) ripe() bool {
-	return !g.busy || g.waiting >= min(gatherMost, g.underway) || g.due
+	return !g.busy || g.underway == 0 || g.waiting >= gatherMost || g.due
 }
 
 // call wakes a lane if there is a batch for it, or sees to it that one is woken in time. The queue is locked.

@@ -123,20 +123,20 @@ func TestManyRecordsDoNotWait(t *testing.T) {
 	})
 }
 
-// As many records as are under way wait for no others.
-func TestAsManyAsUnderWayDoNotWait(t *testing.T) {
+// The answer to the last batch under way ends the waiting.
+func TestNothingWaitsWhenNothingIsUnderWay(t *testing.T) {
 	t.Parallel()
-	for n, waits := range map[int]bool{gatherFrom - 1: true, gatherFrom: false, gatherFrom + 1: false} {
-		q := busyQueue(t)
-		q.underway = gatherFrom
-		pushed(q, n)
-		require.Equal(t, !waits, called(q), "%d records", n)
-	}
 	q := busyQueue(t)
 	pushed(q, 1)
+	q.finished(q.underway - 1)
 	require.Empty(t, q.take(nil, false))
-	q.finished(q.underway)
-	require.Len(t, q.take(nil, false), 1, "nothing is under way")
+	q.finished(1)
+	require.Len(t, q.take(nil, false), 1)
+	pushed(q, 1)
+	require.False(t, called(q), "the batch that was just taken is under way")
+	q.finished(1)
+	pushed(q, 1)
+	require.True(t, called(q))
 }
 
 // What a full batch leaves behind is called for.
