@@ -12,7 +12,7 @@ import (
 // recorded, and a bad range does not hold up what lies behind it.
 const inserters = 2
 
-// loop is one of a partition's goroutines.
+// loop is one of a partition's goroutines. Those that insert are there only while there is something to insert.
 type loop int
 
 const (
