@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"sluice/consumer/rows"
-	"sluice/consumer/together"
+	"sluice/internal/together"
 )
 
 // maxPartialTokens bounds what is remembered of blocks that were given up when only some shards had their rows. The

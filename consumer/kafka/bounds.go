@@ -12,7 +12,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/listoffsets"
 	"golang.org/x/sync/errgroup"
 
-	"sluice/consumer/together"
+	"sluice/internal/together"
 )
 
 // bounds are where a partition begins and ends.

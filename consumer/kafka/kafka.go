@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/segmentio/kafka-go"
 
-	"sluice/consumer/together"
 	"sluice/internal/kafkaconn"
+	"sluice/internal/together"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	fetchapi "github.com/segmentio/kafka-go/protocol/fetch"
 
-	"sluice/consumer/together"
 	"sluice/internal/kafkawire"
+	"sluice/internal/together"
 )
 
 // Lineage tells a partition's log from another one with the same offsets.

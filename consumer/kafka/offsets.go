@@ -8,7 +8,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"sluice/consumer/together"
+	"sluice/internal/together"
 )
 
 // ErrNotOwner says that the partition is not this generation's any more: nothing may be committed for it.
