@@ -65,9 +65,9 @@ type closingTable interface {
 //	└─ fetcher ──┘  recorder   insertion  recorder
 //
 // The fetcher gathers records until a batch is sealed: by rows, by bytes or by age. The recorder records the batch's
-// range with an offset commit. Two goroutines insert recorded batches, each with an insertion. When the oldest range is
-// in, the recorder moves the committed offset past it. Whoever takes the partition over reads the recorded ranges, cuts
-// the same blocks and inserts those that are not in.
+// range with an offset commit. At most two goroutines insert recorded batches, each with an insertion. When the oldest
+// range is in, the recorder moves the committed offset past it. Whoever takes the partition over reads the recorded
+// ranges, cuts the same blocks and inserts those that are not in.
 //
 // The struct holds what these four goroutines share: settings, doors to the outside, the channels between them, and
 // figures that liveness and metrics read.

@@ -12,7 +12,7 @@ import (
 // recorded, and a bad range does not hold up what lies behind it.
 const Inserters = 2
 
-// Loop is one of a partition's goroutines.
+// Loop is one of a partition's goroutines. Those that insert are there only while there is something to insert.
 type Loop int
 
 // The loops, but for those that insert.

@@ -5,5 +5,5 @@
 // answer is never older than its question. There is no goroutine of its own: one of those who ask makes the request for
 // all.
 //
-// Only questions may be asked like this: one may be sent twice. Commits have rules of their own, see the Commits of consumer/kafka.
+// Only questions may be asked like this: one may be sent twice. A commit has rules of its own.
 package together
