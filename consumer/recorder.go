@@ -131,7 +131,7 @@ func (r *recorder) record(ctx context.Context, b *batch) bool {
 		return false
 	}
 	b.uncertain = r.ranges.Uncertain(b.Range, time.Now())
-	if !r.save(ctx) || b.Shared != 0 && !r.outlast(ctx) {
+	if !r.save(ctx) || !r.outlast(ctx) {
 		r.discard(b)
 		return false
 	}
@@ -143,7 +143,7 @@ func (r *recorder) record(ctx context.Context, b *batch) bool {
 // the partition is lost, or ctx ended.
 func (r *recorder) outlast(ctx context.Context) bool {
 	for !r.hold.Counts(r.savedAt) {
-		r.log.Info("a commit was not answered: the next block waits until it cannot be stored late any more")
+		r.log.Debug("a commit was not answered: the next block waits until it cannot be stored late any more")
 		if !backoff.Sleep(ctx, r.hold.Left(time.Now())) || !r.save(ctx) {
 			return false
 		}
