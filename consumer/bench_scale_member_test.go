@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,6 +53,7 @@ func (s *scaleBench) start(b *testing.B, program, dsn string) *scaleMember {
 		args = append(args, "--log-level=debug")
 	}
 	m := &scaleMember{cmd: exec.Command(program, args...), began: time.Now(), name: strconv.Itoa(s.partitions), admin: admin}
+	m.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SLUICE_") })
 	if *scaleProfiles != "" {
 		out, err := os.Create(filepath.Join(*scaleProfiles, m.name+".log"))
 		if err != nil {
