@@ -173,7 +173,7 @@ func (s *scaleBench) freshness(b *testing.B) (sent int) {
 	stop()
 	quantiles := strings.Split(strings.Trim(s.ask(b, s.database, fmt.Sprintf("SELECT quantiles(0.5, 0.99, 1)"+
 		"(toUnixTimestamp64Milli(inserted_at) - toUnixTimestamp64Milli(received_at)) FROM events_raw "+
-		"WHERE received_at > toDateTime64(%d, 3)", began.Unix())), "[]\n"), ",")
+		"WHERE received_at > toDateTime64(%[1]d, 3) AND inserted_at > toDateTime64(%[1]d, 3)", began.Unix())), "[]\n"), ",")
 	for i, name := range []string{"ms_fresh_p50", "ms_fresh_p99", "ms_fresh_most"} {
 		v, err := strconv.ParseFloat(quantiles[i], 64)
 		if err != nil {
