@@ -173,29 +173,10 @@ func startGateway(b *testing.B, binary string, args ...string) (addr string, pid
 		"--http-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0", "--drain-delay=0s", "--log-format=text",
 	}, args...)...)
 	cmd.Env = []string{}
-	logged, err := cmd.StderrPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
+	addr = startProgram(b, cmd, func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 	})
-	lines := bufio.NewScanner(logged)
-	for addr == "" && lines.Scan() {
-		if m := servesAt.FindStringSubmatch(lines.Text()); m != nil {
-			addr = m[1]
-		} else if strings.Contains(lines.Text(), "error") {
-			b.Fatal(lines.Text())
-		}
-	}
-	go io.Copy(io.Discard, logged)
-	for !passes(b, addr, testKey) {
-		sleep(context.Background(), time.Millisecond)
-	}
 	return addr, cmd.Process.Pid
 }
 
@@ -291,4 +272,30 @@ func (p steady) connection(ctx context.Context, offset time.Duration) (took []ti
 		took = append(took, time.Since(due))
 	}
 	return took, nil
+}
+
+// startProgram starts a gateway that knows testKey, and returns where it serves. stop ends it with the benchmark.
+func startProgram(b *testing.B, cmd *exec.Cmd, stop func()) (addr string) {
+	b.Helper()
+	logged, err := cmd.StderrPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(stop)
+	lines := bufio.NewScanner(logged)
+	for addr == "" && lines.Scan() {
+		if m := servesAt.FindStringSubmatch(lines.Text()); m != nil {
+			addr = m[1]
+		} else if strings.Contains(lines.Text(), "error") {
+			b.Fatal(lines.Text())
+		}
+	}
+	go io.Copy(io.Discard, logged)
+	for !passes(b, addr, testKey) {
+		sleep(context.Background(), time.Millisecond)
+	}
+	return addr
 }

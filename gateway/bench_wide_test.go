@@ -236,30 +236,11 @@ func startWide(b *testing.B, binary, projects string, s *kafkatest.Site) (addr, 
 		"--kafka-brokers="+strings.Join(s.Brokers[:3], ","), "--kafka-topic="+s.Topic, "--projects-file="+projects,
 		"--partition-by="+*widePartitionBy)
 	cmd.Env = []string{}
-	logged, err := cmd.StderrPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
 	stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	b.Cleanup(stop)
-	lines := bufio.NewScanner(logged)
-	for addr == "" && lines.Scan() {
-		if m := servesAt.FindStringSubmatch(lines.Text()); m != nil {
-			addr = m[1]
-		} else if strings.Contains(lines.Text(), "error") {
-			b.Fatal(lines.Text())
-		}
-	}
-	go io.Copy(io.Discard, logged)
-	for !passes(b, addr, testKey) {
-		sleep(context.Background(), time.Millisecond)
-	}
+	addr = startProgram(b, cmd, stop)
 	return addr, admin, cmd.Process.Pid, stop
 }
 

@@ -142,7 +142,7 @@ func (c *fronted) passRequests() {
 	}
 }
 
-// judge decides about a commit, and takes out what is not to be stored.
+// judge decides what becomes of a commit, and removes the entries that are not to be stored.
 func (c *fronted) judge(frame []byte, one *asked) ([]byte, error) {
 	head, err := headerLength(frame, one.version >= 8)
 	if err != nil {
