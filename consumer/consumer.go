@@ -55,7 +55,6 @@ type Consumer struct {
 	kafka   *kafka.Client
 	table   closingTable
 	budget  *budget.Budget
-	turns   budget.Turns
 	size    budget.Size
 	// accepted counts the blocks that ClickHouse took. If a row is refused alone while others are accepted, the row is
 	// at fault.
@@ -99,7 +98,6 @@ func newConsumer(cfg Config, deps Deps, timing timing) (*Consumer, error) {
 	c := &Consumer{cfg: cfg, deps: deps, timing: timing, log: deps.Log, kafka: client, owned: map[int]*partition{}}
 	table, erasures := erased.Around(clickhouse.New(cfg.Store.ClickHouse, deps.Log), deps.Log)
 	c.table, c.budget = table, budget.New(cfg.BufferBytes)
-	c.turns = budget.NewTurns(max(2, runtime.GOMAXPROCS(0)))
 	var collectors []prometheus.Collector
 	c.metrics, collectors = newMetrics()
 	for _, m := range append(collectors, erasures, commits(client)) {
@@ -203,16 +201,17 @@ func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 	blocks := shared.NewBlocks(c.table, len(gen.Partitions), func(bytes int64) { c.size.TooLarge(bytes) })
 	limits := shared.Limits{Rows: c.cfg.BatchRows, Bytes: func() int { return c.size.Limit(c.cfg.BatchBytes) }}
 	commits, fetches := c.kafka.CommitTogether(), c.kafka.FetchTogether()
-	turns := c.turns
+	atATime := max(2, runtime.GOMAXPROCS(0))
 	if len(layout.Units) < len(gen.Partitions) { // they have little each, and mostly wait for the broker
-		turns = budget.NewTurns(2 * cap(c.turns))
+		atATime *= 2
 	}
+	turns := budget.NewTurns(atATime)
 	var all []*partition
-	for _, ids := range layout.Units { // all have joined budget and unit before the first one takes of it
+	for n, ids := range layout.Units { // all have joined budget and unit before the first one takes of it
 		unit := blocks.NewUnit(limits)
 		for _, id := range ids {
 			p := c.newPartition(gen.Member, id, layout.FlushAge, layout.Phase(ids[0]))
-			p.offsets, p.blocks, p.turn = commits, blocks, turns.Turn()
+			p.offsets, p.blocks, p.turn = commits, blocks, turns.Turn(n)
 			if len(layout.Units) < len(gen.Partitions) {
 				p.kafka = fetches
 			}

@@ -14,17 +14,17 @@ import (
 
 // withBacklog runs twelve partitions on one CPU, each with three blocks of 42 records on the topic, which it gets seven
 // at a time. It returns how many inserts that takes.
-func withBacklog(t *testing.T, shared budget.Turns) (inserts int) {
+func withBacklog(t *testing.T, turns int) (inserts int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		processor := make(chan struct{}, 1)
-		if shared != nil {
-			shared = make(budget.Turns, cap(shared))
-		}
+		processor, shared := make(chan struct{}, 1), budget.NewTurns(turns)
 		var workers []*worker
-		for range 12 {
+		for n := range 12 {
 			w := newWorker(t, func(w *worker) {
-				w.turn, w.topic.processor, w.cfg.BatchRows = shared.Turn(), processor, 42
+				w.topic.processor, w.cfg.BatchRows = processor, 42
+				if turns > 0 {
+					w.turn = shared.Turn(n)
+				}
 			})
 			w.topic.add(3 * 42)
 			workers = append(workers, w)
@@ -44,19 +44,36 @@ func withBacklog(t *testing.T, shared budget.Turns) (inserts int) {
 			}
 			w.stop()
 		}
-		if len(shared) != 0 {
-			t.Errorf("%d turns were not given back", len(shared))
+		for range turns {
+			takeTurn(t, shared)
 		}
 	})
 	return inserts
 }
 
+// takeTurn has somebody take a turn, which must be free.
+func takeTurn(t *testing.T, shared *budget.Turns) *budget.Turn {
+	t.Helper()
+	other := shared.Turn(-1)
+	if !other.Take(t.Context(), 0) {
+		t.Fatal("no turn is free")
+	}
+	return &other
+}
+
+// isFree says whether somebody could take a turn.
+func isFree(t *testing.T, shared *budget.Turns) bool {
+	other := shared.Turn(-1)
+	defer other.End()
+	return other.Take(t.Context(), 0)
+}
+
 // A backlog goes in by whole blocks, although a round of all partitions takes longer than the age of a batch.
 func TestTurnsFillBlocks(t *testing.T) {
-	if n := withBacklog(t, make(budget.Turns, 2)); n != 36 {
+	if n := withBacklog(t, 2); n != 36 {
 		t.Errorf("%d inserts with turns, not 36 of whole blocks", n)
 	}
-	if n := withBacklog(t, nil); n < 12*4 {
+	if n := withBacklog(t, 0); n < 12*4 {
 		t.Errorf("%d inserts without: this test shows nothing", n)
 	}
 }
@@ -64,9 +81,9 @@ func TestTurnsFillBlocks(t *testing.T) {
 // A partition without a backlog does not wait for a turn. One with a backlog seals what it has in time.
 func TestTurnsAreWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(budget.Turns, 1)
-		shared <- struct{}{} // somebody has it
-		w := newWorker(t, func(w *worker) { w.turn = shared.Turn() })
+		shared := budget.NewTurns(1)
+		other := takeTurn(t, shared)
+		w := newWorker(t, func(w *worker) { w.turn = shared.Turn(0) })
 		w.cfg.BatchRows = 100
 		w.start()
 		pass(time.Millisecond)
@@ -75,10 +92,10 @@ func TestTurnsAreWaitedFor(t *testing.T) {
 		w.inserted(0)
 		pass(2 * time.Second)
 		w.inserted(7, "0-6")
-		<-shared
+		other.End()
 		pass(behindAges * time.Second)
 		w.inserted(9, "0-6", "7-8")
-		shared <- struct{}{} // which it gave back
+		takeTurn(t, shared) // which it gave back
 		w.topic.add(1)
 		pass(3 * time.Second)
 		w.inserted(10, "0-6", "7-8", "9-9")
@@ -89,9 +106,9 @@ func TestTurnsAreWaitedFor(t *testing.T) {
 // A partition without one needs no turn.
 func TestTurnIsWaitedForFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(budget.Turns, 1)
-		shared <- struct{}{} // somebody has it
-		w := newWorker(t, func(w *worker) { w.turn = shared.Turn() })
+		shared := budget.NewTurns(1)
+		other := takeTurn(t, shared)
+		w := newWorker(t, func(w *worker) { w.turn = shared.Turn(0) })
 		w.topic.add(9)
 		w.watch.Progress() // as it is begun with
 		spare := rows.New()
@@ -107,11 +124,11 @@ func TestTurnIsWaitedForFirst(t *testing.T) {
 		if err := w.watch.Fault(9); err != nil {
 			t.Errorf("not alive: %v", err)
 		}
-		<-shared
+		other.End()
 		pass(3 * time.Second)
 		w.inserted(9, "0-8")
-		shared <- struct{}{}
-		idle := newWorker(t, func(w *worker) { w.turn = shared.Turn() })
+		takeTurn(t, shared)
+		idle := newWorker(t, func(w *worker) { w.turn = shared.Turn(0) })
 		idle.start()
 		pass(time.Millisecond)
 		idle.topic.add(1)
@@ -124,15 +141,15 @@ func TestTurnIsWaitedForFirst(t *testing.T) {
 func TestEndOfABacklog(t *testing.T) {
 	for behind, atOnce := range map[time.Duration]bool{behindAges*time.Second - 2*time.Millisecond: false, behindAges * time.Second: true} {
 		synctest.Test(t, func(t *testing.T) {
-			shared := make(budget.Turns, 1)
-			shared <- struct{}{} // somebody has it
-			w := newWorker(t, func(w *worker) { w.turn, w.cfg.BatchRows = shared.Turn(), 7 })
+			shared := budget.NewTurns(1)
+			other := takeTurn(t, shared)
+			w := newWorker(t, func(w *worker) { w.turn, w.cfg.BatchRows = shared.Turn(0), 7 })
 			w.start()
 			pass(300 * time.Millisecond) // not when it would seal by age
 			w.topic.add(9)               // one fetch of seven, which fill a batch
 			pass(behind)
 			w.inserted(7, "0-6")
-			<-shared
+			other.End()
 			pass(time.Millisecond)
 			if got := w.happened("insert 7-8") == 1; got != atOnce {
 				t.Errorf("behind for %s, at once: %t", behind, got)
@@ -151,11 +168,11 @@ func TestEndOfABacklog(t *testing.T) {
 // Waiting for a turn ends with the partition, and a turn that was never taken is not given back.
 func TestTurnEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(budget.Turns, 1)
-		shared <- struct{}{}
+		shared := budget.NewTurns(1)
+		other := takeTurn(t, shared)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		one := shared.Turn()
+		one := shared.Turn(0)
 		start := time.Now()
 		if one.Take(ctx, time.Minute) || time.Since(start) != time.Second {
 			t.Errorf("waited %s", time.Since(start))
@@ -164,16 +181,16 @@ func TestTurnEnds(t *testing.T) {
 			t.Errorf("waited until %s", time.Since(start))
 		}
 		one.End()
-		if len(shared) != 1 {
+		if isFree(t, shared) {
 			t.Error("gave back what it did not have")
 		}
-		<-shared
-		if !one.Take(t.Context(), time.Second) || len(shared) != 1 || !one.Take(t.Context(), time.Second) {
+		other.End()
+		if !one.Take(t.Context(), time.Second) || isFree(t, shared) || !one.Take(t.Context(), time.Second) {
 			t.Error("there was one to have")
 		}
 		one.End()
 		one.End()
-		if len(shared) != 0 {
+		if !isFree(t, shared) {
 			t.Error("it was not given back, or twice")
 		}
 	})
@@ -257,22 +274,22 @@ func TestReplayDoesNotWaitForTheStuck(t *testing.T) {
 // with that memory, and all blocks would be small. Then it gives its turn up.
 func TestTurnIsKeptForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(budget.Turns, 1)
+		shared := budget.NewTurns(1)
 		b := budget.New(16 << 10)
 		other := b.Join()
 		other.Add(16 << 10)
 		other.Seal(1)
-		w := newWorker(t, func(w *worker) { w.turn, w.claim, w.cfg.BatchRows = shared.Turn(), b.Join(), 70 })
+		w := newWorker(t, func(w *worker) { w.turn, w.claim, w.cfg.BatchRows = shared.Turn(0), b.Join(), 70 })
 		w.topic.add(140)
 		w.start()
 		pass(time.Millisecond)
 		starved := time.Now() // or a millisecond ago
 		pass(time.Second - 2*time.Millisecond)
-		if len(shared) != 1 {
+		if isFree(t, shared) {
 			t.Errorf("the turn is given back after %s", time.Since(starved))
 		}
 		pass(100 * time.Millisecond)
-		if len(shared) != 0 {
+		if !isFree(t, shared) {
 			t.Errorf("the turn is kept for %s", time.Since(starved))
 		}
 		w.inserted(0)
@@ -287,10 +304,10 @@ func TestTurnIsKeptForMemory(t *testing.T) {
 // and the others make progress.
 func TestStuckPartitionKeepsNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(budget.Turns, 1)
+		shared := budget.NewTurns(1)
 		b := budget.New(16 << 10)
 		b.Join().Add(16 << 10) // only equal shares are left
-		edit := func(w *worker) { w.turn, w.claim, w.cfg.BatchRows = shared.Turn(), b.Join(), 70 }
+		edit := func(w *worker) { w.turn, w.claim, w.cfg.BatchRows = shared.Turn(0), b.Join(), 70 }
 		stuck := newWorker(t, edit)
 		stuck.topic.put(recordbatch.Record{}) // will be a dead letter
 		stuck.topic.burials = always(fails)
@@ -310,13 +327,13 @@ func TestStuckPartitionKeepsNoTurn(t *testing.T) {
 // After a failed fetch nobody knows whether there is a backlog, and the partition gives up its turn.
 func TestFailedFetchKeepsNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := make(budget.Turns, 1)
-		w := newWorker(t, func(w *worker) { w.turn, w.cfg.BatchRows = shared.Turn(), 70 })
+		shared := budget.NewTurns(1)
+		w := newWorker(t, func(w *worker) { w.turn, w.cfg.BatchRows = shared.Turn(0), 70 })
 		w.topic.fetches = &plan{next: []outcome{succeeds}, then: fails}
 		w.topic.add(20)
 		w.start()
 		pass(500 * time.Millisecond)
-		if len(shared) != 0 {
+		if !isFree(t, shared) {
 			t.Error("it has a turn")
 		}
 	})

@@ -1,0 +1,48 @@
+package budget
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Partitions of one unit have their turns after each other, and who asks again meanwhile comes after the others.
+func TestTurnsGoByUnits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := NewTurns(1)
+		var mu sync.Mutex
+		first := turns.Turn(9)
+		first.Take(t.Context(), 0)
+		var got []string
+		ask := func(unit, rounds int, name string) {
+			go func() {
+				one := turns.Turn(unit)
+				for range rounds {
+					for !one.Take(t.Context(), 300*time.Millisecond) { // it keeps its place
+					}
+					mu.Lock()
+					got = append(got, name)
+					mu.Unlock()
+					time.Sleep(time.Second)
+					one.End()
+				}
+			}()
+			synctest.Wait()
+		}
+		for n := range 3 {
+			ask(0, 2, fmt.Sprintf("a%d", n))
+			ask(1, 1, fmt.Sprintf("b%d", n))
+		}
+		first.End()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if want := []string{"a0", "a1", "a2", "b0", "b1", "b2", "a0", "a1", "a2"}; !slices.Equal(got, want) {
+			t.Errorf("%v, not %v", got, want)
+		}
+	})
+}
