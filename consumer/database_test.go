@@ -65,5 +65,5 @@ func (d *database) insert(store schema.Config, records ...recordbatch.Record) {
 
 func insertInto(t testing.TB, store schema.Config, b *rows.Block) error {
 	t.Helper()
-	return tableOf(t, store).Insert(t.Context(), b, "")
+	return tableOf(t, store).Insert(t.Context(), "", b)
 }

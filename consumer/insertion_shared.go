@@ -23,7 +23,7 @@ func (i *insertion) send(ctx context.Context, piece delivery.Piece, block *rows.
 		})
 	}
 	a := shared.Answer{Counts: true, Rows: block.Rows(), Bytes: block.Bytes(), Began: time.Now()}
-	a.Err = p.table.Insert(ctx, block, piece.Token)
+	a.Err = p.table.Insert(ctx, piece.Token, block)
 	a.Took = time.Since(a.Began)
 	return a
 }

@@ -39,7 +39,7 @@ type deadLetters interface {
 // anything may have happened. Missing, Highest and Held see what was in the table when they were called. All methods
 // are safe for concurrent use and keep no block.
 type table interface {
-	Insert(ctx context.Context, b *rows.Block, token string) error
+	Insert(ctx context.Context, token string, blocks ...*rows.Block) error
 	// Missing lists the rows of b, ascending, that the table does not have: not with that offset and that event.
 	Missing(ctx context.Context, topic string, partition int, b *rows.Block) ([]int32, error)
 	// Highest is the highest offset from one on that the table has of a partition, -1 for none.

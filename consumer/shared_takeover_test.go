@@ -29,23 +29,32 @@ type gate struct {
 	first  int // so many rows of each insert go in, and no answer comes; negative: all goes well
 }
 
-func (g *gate) Insert(ctx context.Context, b *rows.Block, token string) error {
+func (g *gate) Insert(ctx context.Context, token string, blocks ...*rows.Block) error {
 	g.mu.Lock()
 	g.tokens[token]++
 	g.mu.Unlock()
 	if g.first < 0 {
-		return g.closingTable.Insert(ctx, b, token)
+		return g.closingTable.Insert(ctx, token, blocks...)
 	}
 	if g.first > 0 {
-		some := make([]int32, min(g.first, b.Rows()))
-		for i := range some {
-			some[i] = int32(i)
-		}
-		if err := g.closingTable.Insert(ctx, b.Pick(some), token); err != nil {
+		if err := g.closingTable.Insert(ctx, token, firstRows(blocks, g.first)...); err != nil {
 			return err
 		}
 	}
 	return errors.New("no answer")
+}
+
+// firstRows is the first rows of some blocks.
+func firstRows(blocks []*rows.Block, most int) (out []*rows.Block) {
+	for _, b := range blocks {
+		some := make([]int32, min(most, b.Rows()))
+		for i := range some {
+			some[i] = int32(i)
+		}
+		out = append(out, b.Pick(some))
+		most -= len(some)
+	}
+	return out
 }
 
 func (g *gate) count(shared bool) (n int) {

@@ -101,7 +101,7 @@ func measureShards(b *testing.B, way string, n int) (cost shardsCost) {
 	defer table.Close()
 	blocks := shardBlocks(b, way, n)
 	insert := func(ctx context.Context, block *rows.Block, token string) error {
-		return table.Insert(ctx, block, token)
+		return table.Insert(ctx, token, block)
 	}
 	if way == "spread" {
 		insert = func(ctx context.Context, block *rows.Block, token string) error {
@@ -147,7 +147,7 @@ func insertSpread(ctx context.Context, d *clickhousetest.Database, block *rows.B
 	dsn := d.OfUser("foreground")["native"]
 	s := &session{options: func() (*clickhouse.Options, error) { return clickhouse.ParseDSN(dsn) }, table: "spread"}
 	defer s.close()
-	return s.send(ctx, block, token)
+	return s.send(ctx, token, block)
 }
 
 // shardBlocks makes the blocks. Each has the rows of a day. Those of a tied way are all of one shard.

@@ -23,14 +23,18 @@ func twoShards(t *testing.T) (c *Table, servers []*clickhousetest.Database, ways
 	return c, servers, ways
 }
 
-// A block is in when each shard has its rows, as one block under a token of its own. The same block sent again changes
+// Blocks are in when each shard has their rows, as one block under a token of its own. The same rows sent again change
 // nothing.
 func TestClusterInsert(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	const n = 1000
 	b := rowstest.Many(t, n)
-	for range 3 {
-		if err := c.Insert(t.Context(), b, "range"); err != nil {
+	var halves [2][]int32
+	for row := range int32(n) {
+		halves[row*2/n] = append(halves[row*2/n], row)
+	}
+	for _, blocks := range [][]*rows.Block{{b.Pick(halves[0]), b.Pick(halves[1])}, {b}, {b}} {
+		if err := c.Insert(t.Context(), "range", blocks...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,7 +65,7 @@ func TestClusterRetriesOneShard(t *testing.T) {
 			b := rowstest.Many(t, 100)
 			ways[1].Plan(m, m)
 			for try := range 3 {
-				err := c.Insert(t.Context(), b, "range")
+				err := c.Insert(t.Context(), "range", b)
 				if (err == nil) != (try == 2) {
 					t.Fatalf("try %d: %v", try, err)
 				}
@@ -88,7 +92,7 @@ func TestClusterNextOwner(t *testing.T) {
 	c, servers, ways := twoShards(t)
 	b := rowstest.Many(t, 100)
 	ways[0].Plan(clickhousetest.Lost)
-	if err := c.Insert(t.Context(), b, "range"); err == nil {
+	if err := c.Insert(t.Context(), "range", b); err == nil {
 		t.Fatal("no error")
 	}
 	next := clusterOf(t, "auto", *c.topology.known)
@@ -96,7 +100,7 @@ func TestClusterNextOwner(t *testing.T) {
 	if err != nil || !slices.Equal(missing, shardingOf(c).split(b)[0]) {
 		t.Errorf("missing %v, error %v; want all of shard 1", missing, err)
 	}
-	if err := next.Insert(t.Context(), b, "range"); err != nil {
+	if err := next.Insert(t.Context(), "range", b); err != nil {
 		t.Fatal(err)
 	}
 	if got := addedUp(t, servers, "SELECT count() FROM events_local"); got != 100 {
@@ -112,7 +116,7 @@ func TestClusterOneShardsBlock(t *testing.T) {
 	}
 	b := rowstest.Many(t, 100)
 	b = b.Pick(shardingOf(c).split(b)[1])
-	if err := c.Insert(t.Context(), b, "range"); err != nil {
+	if err := c.Insert(t.Context(), "range", b); err != nil {
 		t.Fatal(err)
 	}
 	servers[1].Asks("SELECT count() FROM events_local", fmt.Sprint(b.Rows()))
@@ -130,7 +134,7 @@ func TestClusterDoubt(t *testing.T) {
 	if missing, err := ask(); err != nil || len(missing) != 20 {
 		t.Errorf("missing %v of an empty table, error %v", missing, err)
 	}
-	if err := c.Insert(t.Context(), b.Pick([]int32{0, 1, 2, 3, 4}), "t"); err != nil {
+	if err := c.Insert(t.Context(), "t", b.Pick([]int32{0, 1, 2, 3, 4})); err != nil {
 		t.Fatal(err)
 	}
 	if err := insertLocally(t, servers[0], b.Pick([]int32{5, 6, 7, 8, 9})); err != nil { // some of them are the other shard's
@@ -159,7 +163,7 @@ func TestClusterDoubt(t *testing.T) {
 
 func insertLocally(t *testing.T, d *clickhousetest.Database, b *rows.Block) error {
 	t.Helper()
-	return local(t, reach(d.Native())).Insert(t.Context(), b, "")
+	return local(t, reach(d.Native())).Insert(t.Context(), "", b)
 }
 
 // replicated is one shard whose replicas have different rows, as they do while one lags.
@@ -231,7 +235,7 @@ func TestClusterOtherReplica(t *testing.T) {
 		c.topology.layout.shards[0].next.Store(0)
 		ways[0].Stay(m)
 		tries := 1
-		for ; c.Insert(t.Context(), rowstest.Many(t, 3), "range") != nil && tries < 5; tries++ {
+		for ; c.Insert(t.Context(), "range", rowstest.Many(t, 3)) != nil && tries < 5; tries++ {
 			continue
 		}
 		if want := map[clickhousetest.Fault]int{clickhousetest.Gone: 1, clickhousetest.Lost: 2, clickhousetest.ReadOnly: 2}[m]; tries != want {
@@ -240,7 +244,7 @@ func TestClusterOtherReplica(t *testing.T) {
 		if got := ways[1].Tokens(); !slices.Equal(got, []string{"range"}) {
 			t.Errorf("%s: the other replica was sent %v", name, got)
 		}
-		if err := c.Insert(t.Context(), rowstest.Many(t, 4), "next"); err != nil || len(ways[1].Tokens()) != 2 {
+		if err := c.Insert(t.Context(), "next", rowstest.Many(t, 4)); err != nil || len(ways[1].Tokens()) != 2 {
 			t.Errorf("%s: the next block does not begin with the replica that works: %v", name, err)
 		}
 	}
@@ -251,7 +255,7 @@ func TestClusterOtherReplica(t *testing.T) {
 func TestClusterQuorumIsSent(t *testing.T) {
 	for quorum, want := range map[string]string{"auto": "2", "3": "3", "1": ""} {
 		c, servers, ways := replicated(t, quorum, 3)
-		if err := c.Insert(t.Context(), rowstest.Many(t, 3), "range"); err != nil {
+		if err := c.Insert(t.Context(), "range", rowstest.Many(t, 3)); err != nil {
 			t.Fatal(err)
 		}
 		for _, w := range ways {
@@ -260,7 +264,7 @@ func TestClusterQuorumIsSent(t *testing.T) {
 			}
 		}
 		native := clusterOf(t, quorum, clusterShape{replicas: []int{3}, nodes: [][]node{{nodeOf(reach(servers[0].Native()))}}})
-		if err := native.Insert(t.Context(), rowstest.Many(t, 4), "another"); err != nil {
+		if err := native.Insert(t.Context(), "another", rowstest.Many(t, 4)); err != nil {
 			t.Error(err)
 		}
 	}

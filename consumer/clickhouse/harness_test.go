@@ -36,7 +36,7 @@ func sendTo(t *testing.T, cfg Config, b *rows.Block) error {
 	t.Helper()
 	to := quiet(cfg)
 	defer to.Close()
-	return to.Insert(t.Context(), b, "")
+	return to.Insert(t.Context(), "", b)
 }
 
 // quiet is a table without a log.

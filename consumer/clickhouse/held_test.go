@@ -17,7 +17,7 @@ func TestHeld(t *testing.T) {
 	t.Cleanup(http.Close)
 	for name, table := range map[string]*Table{"native": native, "http": http, "cluster": c} {
 		rows := rowstest.Block(t, rowstest.Plain(3), rowstest.Plain(4), rowstest.Plain(5), rowstest.Plain(9), rowstest.From(9, "demo", rowstest.ID(1009), rowstest.Noon, `{"message":"event 9"}`))
-		if err := table.Insert(t.Context(), rows, "token"); err != nil {
+		if err := table.Insert(t.Context(), "token", rows); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for _, c := range []struct{ from, to, want int64 }{{0, 2, 0}, {0, 3, 1}, {3, 3, 1}, {4, 8, 2}, {0, 100, 4}, {9, 9, 1}, {10, 100, 0}} {

@@ -29,7 +29,7 @@ func TestHighestTogether(t *testing.T) {
 				records = append(records, r)
 			}
 		}
-		require.NoError(t, table.Insert(t.Context(), rowstest.Block(t, records...), ""))
+		require.NoError(t, table.Insert(t.Context(), "", rowstest.Block(t, records...)))
 		var all sync.WaitGroup
 		for p := range 21 {
 			for _, from := range []int64{0, int64(p) + 7, int64(p) + 8, 2 * needlessRows} {
@@ -64,7 +64,7 @@ func TestHighestInHalves(t *testing.T) {
 		r.Partition = p
 		records, all, want[p] = append(records, r), append(all, from{"events", p, 0}), int64(p)
 	}
-	require.NoError(t, to.send(t.Context(), rowstest.Block(t, records...), ""))
+	require.NoError(t, to.send(t.Context(), "", rowstest.Block(t, records...)))
 	got, err := to.highest(t.Context(), all)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)

@@ -41,7 +41,7 @@ func TestInsertSettings(t *testing.T) {
 		to := newSession(Config{DSN: "http://" + s.Listener.Addr().String() + "/db"})
 		said := ""
 		to.connected = func(s *Server) { said = s.Fault() }
-		if err := to.send(t.Context(), rowstest.Block(t, rowstest.Plain(1)), "the token"); err != nil {
+		if err := to.send(t.Context(), "the token", rowstest.Block(t, rowstest.Plain(1))); err != nil {
 			t.Fatal(err)
 		}
 		to.close()
@@ -98,11 +98,11 @@ func TestSessionRecovers(t *testing.T) {
 		to := newSession(reach(dsn))
 		defer to.close()
 		b := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2))
-		require.Equal(t, 81, Code(to.send(t.Context(), b, "")), "before the schema")
+		require.Equal(t, 81, Code(to.send(t.Context(), "", b)), "before the schema")
 		d.Migrate()
-		require.NoError(t, to.send(t.Context(), b, ""))
+		require.NoError(t, to.send(t.Context(), "", b))
 		to.close() // twice does no harm
-		require.NoError(t, to.send(t.Context(), b, ""))
+		require.NoError(t, to.send(t.Context(), "", b))
 		d.Asks("SELECT count() FROM events", "2")
 	})
 }
@@ -151,7 +151,7 @@ func TestSilentServer(t *testing.T) {
 		to := quiet(Config{DSN: scheme + "://" + l.Addr().String() + "/db"})
 		done := make(chan error, 1)
 		b := rowstest.Block(t, rowstest.Plain(1))
-		go func() { done <- to.Insert(ctx, b, "") }()
+		go func() { done <- to.Insert(ctx, "", b) }()
 		c := <-accepted
 		cancel()
 		select {

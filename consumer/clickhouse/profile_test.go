@@ -55,7 +55,7 @@ func TestPinnedAsWanted(t *testing.T) {
 	d := clickhousetest.Migrated(t)
 	for protocol, dsn := range d.OfUser("not_async") {
 		to := newSession(reach(dsn))
-		if err := to.send(t.Context(), rowstest.Many(t, 3), "a token of "+protocol); err != nil {
+		if err := to.send(t.Context(), "a token of "+protocol, rowstest.Many(t, 3)); err != nil {
 			t.Errorf("%s: %v", protocol, err)
 		} else if _, sent := to.server.settings("t", nil)["async_insert"]; sent {
 			t.Errorf("%s: async_insert is sent", protocol)

@@ -68,7 +68,7 @@ func TestTooOldIsRefused(t *testing.T) {
 	log := &logText{}
 	p := New(s.store(), slog.New(slog.NewTextHandler(log, nil)))
 	defer p.Close()
-	err := p.Insert(t.Context(), rowstest.Many(t, 1), "token")
+	err := p.Insert(t.Context(), "token", rowstest.Many(t, 1))
 	if err == nil || !isSetup(err) || IsUncertain(err) || !strings.Contains(err.Error(), "25.7.9.9 is older than 25.8") {
 		t.Errorf("insert: %v", err)
 	}
@@ -79,7 +79,7 @@ func TestTooOldIsRefused(t *testing.T) {
 		t.Errorf("it was sent %q", asked)
 	}
 	s.become(append(modern, "version 25.8.0.1")...)
-	if err := p.Insert(t.Context(), rowstest.Many(t, 1), "token"); err != nil || len(s.questions()) != 1 {
+	if err := p.Insert(t.Context(), "token", rowstest.Many(t, 1)); err != nil || len(s.questions()) != 1 {
 		t.Errorf("after the upgrade: %v", err)
 	}
 	if log.String() != "" {
@@ -94,7 +94,7 @@ func TestUnknownSettingIsSaid(t *testing.T) {
 	p := New(s.store(), slog.New(slog.NewTextHandler(log, nil)))
 	defer p.Close()
 	for range 2 * maxConnections {
-		if err := p.Insert(t.Context(), rowstest.Many(t, 1), "token"); err != nil {
+		if err := p.Insert(t.Context(), "token", rowstest.Many(t, 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -138,7 +138,7 @@ func TestClusterOnCloud(t *testing.T) {
 	cfg.Cluster = "two"
 	c := quiet(cfg)
 	defer c.Close()
-	err := c.Insert(t.Context(), rowstest.Many(t, 1), "token")
+	err := c.Insert(t.Context(), "token", rowstest.Many(t, 1))
 	if !isSetup(err) || !errors.Is(err, ErrNotSent) || !strings.Contains(err.Error(), "ClickHouse Cloud") {
 		t.Errorf("a cluster on Cloud: %v", err)
 	}
@@ -153,7 +153,7 @@ func TestCloudQuestion(t *testing.T) {
 		d.Migrate()
 		to := newSession(reach(dsn))
 		defer to.close()
-		if err := to.send(t.Context(), rowstest.Many(t, 3), ""); err != nil {
+		if err := to.send(t.Context(), "", rowstest.Many(t, 3)); err != nil {
 			t.Fatal(err)
 		}
 		to.server.Cloud = true

@@ -82,9 +82,9 @@ func (s *session) unsuitable(server *Server) error {
 	return server.Unsuitable()
 }
 
-// send inserts a block of events under a token.
-func (s *session) send(ctx context.Context, b *rows.Block, token string) error {
-	return s.insert(ctx, s.table, b.Columns(), token)
+// send inserts the events of some blocks as one, under a token.
+func (s *session) send(ctx context.Context, token string, blocks ...*rows.Block) error {
+	return s.insert(ctx, s.table, rows.Columns(blocks), token)
 }
 
 // insert inserts a block into a table. Without a token a block that comes again is inserted again.

@@ -18,10 +18,10 @@ type shard struct {
 	next     atomic.Int64
 }
 
-// write inserts a block. Where nothing was sent it tries the next replica at once. After any other failure the next
+// write inserts the rows of some blocks as one. Where nothing was sent it tries the next replica at once. After any other failure the next
 // replica gets the next attempt.
-func (s *shard) write(ctx context.Context, b *rows.Block, token string) (err error) {
-	return s.insert(ctx, func(c *session) error { return c.send(ctx, b, token) })
+func (s *shard) write(ctx context.Context, token string, blocks []*rows.Block) (err error) {
+	return s.insert(ctx, func(c *session) error { return c.send(ctx, token, blocks...) })
 }
 
 // insert is write for whatever a session inserts.

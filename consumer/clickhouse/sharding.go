@@ -76,6 +76,37 @@ func (s *sharding) split(b *rows.Block) [][]int32 {
 	return out
 }
 
+// piece is the rows of a block that belong on one shard, ascending.
+type piece struct {
+	of   *rows.Block
+	rows []int32
+}
+
+// pieces lists the pieces of each shard.
+func (s *sharding) pieces(blocks []*rows.Block) [][]piece {
+	out := make([][]piece, len(s.weights))
+	for _, b := range blocks {
+		for n, picked := range s.split(b) {
+			if len(picked) > 0 {
+				out[n] = append(out[n], piece{b, picked})
+			}
+		}
+	}
+	return out
+}
+
+// blocksOf makes a block of each piece.
+func blocksOf(pieces []piece) (out []*rows.Block) {
+	for _, p := range pieces {
+		b := p.of
+		if len(p.rows) < b.Rows() {
+			b = b.Pick(p.rows)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
 // token names a shard's part of a block. It contains the weights: with other weights the shard gets other rows, and
 // would drop them under a token that it knows.
 func (s *sharding) token(block string, shard int) string {

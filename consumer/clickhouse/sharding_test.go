@@ -31,7 +31,7 @@ func TestShardHash(t *testing.T) {
 		records = append(records, rowstest.From(i, string(project), id, rowstest.Noon, `{"message":"m"}`))
 	}
 	b := rowstest.Block(t, records...)
-	if err := local(t, reach(d.Native())).Insert(t.Context(), b, ""); err != nil {
+	if err := local(t, reach(d.Native())).Insert(t.Context(), "", b); err != nil {
 		t.Fatal(err)
 	}
 	for _, weights := range [][]uint64{{1}, {1, 1}, {3, 0, 1}, {1, 2, 3, 4, 5}} {

@@ -65,34 +65,30 @@ func tableOf(at *topology) *Table {
 	return t
 }
 
-// Insert sends a block under a token. It returns nil only when all rows of the block are in the table, or were inserted
-// under that token before. An error that is ErrNotSent says that nothing was sent. After an error without a code of
+// Insert sends the rows of some blocks as one, under a token. It returns nil only when all of them are in the table, or
+// were inserted under that token before. An error that is ErrNotSent says that nothing was sent. After an error without a code of
 // ClickHouse's (see [Code]) the rows may be in the table, all or some of them. An attempt takes at most
-// [InsertTimeout]. The block is not kept.
+// [InsertTimeout]. The blocks are not kept.
 //
-// A retry of the same block under the same token sends only what is missing: a shard that has its rows is not sent them
+// A retry of the same blocks under the same token sends only what is missing: a shard that has its rows is not sent them
 // again.
-func (t *Table) Insert(ctx context.Context, b *rows.Block, token string) error {
+func (t *Table) Insert(ctx context.Context, token string, blocks ...*rows.Block) error {
 	at, err := t.topology.current(ctx)
 	if err != nil {
 		return err
 	}
 	if len(at.shards) == 1 {
-		return t.topology.noted(at.shards[0].write(ctx, b, token))
+		return t.topology.noted(at.shards[0].write(ctx, token, blocks))
 	}
 	errs := make([]error, len(at.shards))
 	var parts sync.WaitGroup
-	for n, picked := range at.sharding.split(b) {
+	for n, pieces := range at.sharding.pieces(blocks) {
 		part := at.sharding.token(token, n)
-		if len(picked) == 0 || t.isInserted(part) {
+		if len(pieces) == 0 || t.isInserted(part) {
 			continue
 		}
 		parts.Go(func() {
-			piece := b
-			if len(picked) < b.Rows() {
-				piece = b.Pick(picked)
-			}
-			if errs[n] = at.shards[n].write(ctx, piece, part); errs[n] == nil {
+			if errs[n] = at.shards[n].write(ctx, part, blocksOf(pieces)); errs[n] == nil {
 				t.remember(part)
 			}
 		})

@@ -41,7 +41,7 @@ func TestTokenDropsTheSameBlock(t *testing.T) {
 		const rows = 75_000 // more than ClickHouse's own block size, which is 65,409
 		b := months(t, rows)
 		for range 3 {
-			if err := to.Insert(t.Context(), b, "events_raw/events/0/0-74999/1"); err != nil {
+			if err := to.Insert(t.Context(), "events_raw/events/0/0-74999/1", b); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -54,7 +54,7 @@ func TestTokenDropsTheSameBlock(t *testing.T) {
 func TestTokenAddsWhatIsMissing(t *testing.T) {
 	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		b := months(t, 9)
-		if err := to.Insert(t.Context(), b.Pick([]int32{1, 4, 7}), "token"); err != nil {
+		if err := to.Insert(t.Context(), "token", b.Pick([]int32{1, 4, 7})); err != nil {
 			t.Fatal(err)
 		}
 		missing, err := to.Missing(t.Context(), "events", 0, b)
@@ -62,7 +62,7 @@ func TestTokenAddsWhatIsMissing(t *testing.T) {
 			t.Errorf("missing %v, error %v; want %v", missing, err, want)
 		}
 		for range 2 {
-			if err := to.Insert(t.Context(), b, "token"); err != nil {
+			if err := to.Insert(t.Context(), "token", b); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -79,7 +79,7 @@ func TestTokenDropsOtherRows(t *testing.T) {
 	overBothMigrated(t, func(t *testing.T, d *clickhousetest.Database, to *Table) {
 		old, fresh := rowstest.Block(t, rowstest.Plain(1), rowstest.Plain(2)), rowstest.Block(t, rowstest.From(1, "demo", rowstest.ID(101), rowstest.Noon, `{"message":"another"}`))
 		for _, b := range []*rowsroom.Block{old, fresh} {
-			if err := to.Insert(t.Context(), b, "token"); err != nil {
+			if err := to.Insert(t.Context(), "token", b); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -88,7 +88,7 @@ func TestTokenDropsOtherRows(t *testing.T) {
 		if err != nil || !slices.Equal(missing, []int32{0}) {
 			t.Errorf("the offset is there with another event: missing %v, error %v", missing, err)
 		}
-		if err := to.Insert(t.Context(), fresh, "token/again-1"); err != nil {
+		if err := to.Insert(t.Context(), "token/again-1", fresh); err != nil {
 			t.Fatal(err)
 		}
 		d.Asks("SELECT count() FROM events_raw", "3")
@@ -105,7 +105,7 @@ func TestHighest(t *testing.T) {
 			}
 		}
 		ask("events", 0, 0, -1)
-		if err := to.Insert(t.Context(), rowstest.Block(t, rowstest.Plain(0), rowstest.Plain(5), rowstest.Plain(7)), ""); err != nil {
+		if err := to.Insert(t.Context(), "", rowstest.Block(t, rowstest.Plain(0), rowstest.Plain(5), rowstest.Plain(7))); err != nil {
 			t.Fatal(err)
 		}
 		ask("events", 0, 0, 7)

@@ -39,7 +39,7 @@ func TestClusterViews(t *testing.T) {
 		resent = append(resent, rowstest.From(n+i, "demo", id, rowstest.Noon.Add(1e9), fmt.Sprintf(`{"message":"second of %d","user":{"id":%d}}`, i, i%7)))
 	}
 	for token, rs := range map[string][]rowstest.Record{"1": records, "2": resent} {
-		if err := c.Insert(t.Context(), rowstest.Block(t, rs...), token); err != nil {
+		if err := c.Insert(t.Context(), token, rowstest.Block(t, rs...)); err != nil {
 			t.Fatal(err)
 		}
 		if err := sendTo(t, reach(one.Native()), rowstest.Block(t, rs...)); err != nil {

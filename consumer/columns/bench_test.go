@@ -41,13 +41,13 @@ func benchmarkInsert(b *testing.B, size int) {
 		}
 		tables[n] = clickhouse.New(clickhouse.Config{DSN: d.Native()}, nil)
 		defer tables[n].Close()
-		require.NoError(b, tables[n].Insert(b.Context(), block, "first"))
+		require.NoError(b, tables[n].Insert(b.Context(), "first", block))
 	}
 	rates := map[int][]float64{}
 	for round := range rounds {
 		for _, n := range counts {
 			start := time.Now()
-			require.NoError(b, tables[n].Insert(b.Context(), block, fmt.Sprint("token ", round)))
+			require.NoError(b, tables[n].Insert(b.Context(), fmt.Sprint("token ", round), block))
 			rates[n] = append(rates[n], events/time.Since(start).Seconds())
 		}
 	}

@@ -71,7 +71,7 @@ func put(t *testing.T, dsn string, first int, events ...string) {
 	}
 	table := clickhouse.New(clickhouse.Config{DSN: dsn}, nil)
 	defer table.Close()
-	require.NoError(t, table.Insert(t.Context(), rowstest.Block(t, records...), ""))
+	require.NoError(t, table.Insert(t.Context(), "", rowstest.Block(t, records...)))
 }
 
 // migrate migrates a database and returns what is printed.

@@ -108,7 +108,7 @@ func TestConditionIsTheRule(t *testing.T) {
 	block := rowstest.Block(t, all...)
 	table := clickhouse.New(clickhouse.Config{DSN: d.Native()}, nil)
 	t.Cleanup(table.Close)
-	require.NoError(t, table.Insert(t.Context(), block, ""))
+	require.NoError(t, table.Insert(t.Context(), "", block))
 	salt := erasure.NewSalt()
 	for _, doubt := range []time.Duration{0, time.Hour, 24 * time.Hour} {
 		for name, marks := range map[string][]erasure.Mark{

@@ -40,8 +40,8 @@ func (w *world) Erasures(context.Context) ([]erasure.Mark, error) {
 	return nil, nil
 }
 
-func (w *world) Insert(_ context.Context, b *rows.Block, token string) error {
-	offsets := append([]int64(nil), b.Offsets()...)
+func (w *world) Insert(_ context.Context, token string, blocks ...*rows.Block) error {
+	offsets := append([]int64(nil), blocks[0].Offsets()...)
 	for _, o := range offsets {
 		if o == w.bad {
 			return errBad
@@ -119,7 +119,7 @@ func (w *world) attempt(t *testing.T, b *rows.Block, first bool, split *delivery
 			if p := s.Piece(); p.Rows != nil {
 				block = b.Pick(p.Rows)
 			}
-			switch err := table.Insert(t.Context(), block, s.Piece().Token); {
+			switch err := table.Insert(t.Context(), s.Piece().Token, block); {
 			case err == nil:
 				s.Accepted()
 			case errors.Is(err, errBad):

@@ -23,23 +23,20 @@ type remembered struct {
 	list        *erasure.List
 	first, last int64 // offsets
 	rows        int
+	partition   int
 	id          uuid.UUID // of the first row
 	gone        []int32
 }
 
 func (r *remembered) is(list *erasure.List, b *rows.Block) bool {
-	return r.block == b && r.list == list && r.rows == b.Rows() && r.first == b.Offsets()[0] &&
-		r.last == b.Offsets()[r.rows-1] && r.id == b.EventIDs()[0]
+	return r.block == b && r.list == list && r.rows == b.Rows() && r.partition == b.Partition() &&
+		r.first == b.Offsets()[0] && r.last == b.Offsets()[r.rows-1] && r.id == b.EventIDs()[0]
 }
 
-// rowsOf is the function rowsOf with a memory. The result must not be changed. Blocks of several partitions are not
-// remembered: each is asked about once, and two of them may be alike in all that is compared here.
+// rowsOf is the function rowsOf with a memory. The result must not be changed.
 func (m *memo) rowsOf(list *erasure.List, b *rows.Block) []int32 {
 	if list == nil || b.Rows() == 0 {
 		return nil
-	}
-	if b.IsShared() {
-		return rowsOf(list, b)
 	}
 	m.mu.Lock()
 	for i := range m.last {
@@ -53,7 +50,10 @@ func (m *memo) rowsOf(list *erasure.List, b *rows.Block) []int32 {
 	n := b.Rows()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.last[m.next] = remembered{b, list, b.Offsets()[0], b.Offsets()[n-1], n, b.EventIDs()[0], gone}
+	m.last[m.next] = remembered{
+		block: b, list: list, partition: b.Partition(), first: b.Offsets()[0], last: b.Offsets()[n-1], rows: n,
+		id: b.EventIDs()[0], gone: gone,
+	}
 	m.next = (m.next + 1) % len(m.last)
 	return gone
 }

@@ -27,7 +27,7 @@ const (
 // The implementer owes: what clickhouse.Table says of the methods with these names. Erasures returns all
 // erasures that were complete when it was called.
 type Inner interface {
-	Insert(ctx context.Context, b *rows.Block, token string) error
+	Insert(ctx context.Context, token string, blocks ...*rows.Block) error
 	Missing(ctx context.Context, topic string, partition int, b *rows.Block) ([]int32, error)
 	Highest(ctx context.Context, topic string, partition int, from int64) (int64, error)
 	Held(ctx context.Context, topic string, partition int, from, to int64) (int64, error)
@@ -65,20 +65,25 @@ func Around(inner Inner, log *slog.Logger) (*Table, prometheus.Collector) {
 }
 
 // Insert is Inner.Insert for the rows that are not erased. If all are, it sends nothing and returns nil.
-func (t *Table) Insert(ctx context.Context, b *rows.Block, token string) error {
+func (t *Table) Insert(ctx context.Context, token string, blocks ...*rows.Block) error {
 	list, err := t.current(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", clickhouse.ErrNotSent, err)
 	}
-	gone := t.memo.rowsOf(list, b)
-	switch {
-	case len(gone) == 0:
-	case len(gone) == b.Rows():
-		return nil
-	default:
-		b = b.Pick(others(b.Rows(), gone))
+	var left []*rows.Block
+	for _, b := range blocks {
+		gone := t.memo.rowsOf(list, b)
+		switch {
+		case len(gone) == 0:
+			left = append(left, b)
+		case len(gone) < b.Rows():
+			left = append(left, b.Pick(others(b.Rows(), gone)))
+		}
 	}
-	return t.Inner.Insert(ctx, b, token)
+	if len(left) == 0 {
+		return nil
+	}
+	return t.Inner.Insert(ctx, token, left...)
 }
 
 // Missing is Inner.Missing without the rows that are erased.

@@ -37,8 +37,10 @@ func (i *inner) Erasures(context.Context) ([]erasure.Mark, error) {
 	return i.marks, i.err
 }
 
-func (i *inner) Insert(_ context.Context, b *rows.Block, _ string) error {
-	i.sent = append(i.sent, b.Offsets()...)
+func (i *inner) Insert(_ context.Context, _ string, blocks ...*rows.Block) error {
+	for _, b := range blocks {
+		i.sent = append(i.sent, b.Offsets()...)
+	}
 	return nil
 }
 
@@ -91,7 +93,7 @@ func TestTableHoldsBack(t *testing.T) {
 			in := &inner{marks: []erasure.Mark{userErased("x")}}
 			table, _ := Around(in, slog.New(slog.DiscardHandler))
 			b := blockOf(t, c.users...)
-			require.NoError(t, table.Insert(t.Context(), b, "token"))
+			require.NoError(t, table.Insert(t.Context(), "token", b))
 			assert.Equal(t, c.sent, in.sent)
 			left, err := table.Missing(t.Context(), "events", 0, b)
 			require.NoError(t, err)
@@ -114,17 +116,12 @@ func TestTableHoldsBackFromSharedBlocks(t *testing.T) {
 	first, last := row(0, 1, "a"), row(3, 4, "b")
 	in := &inner{marks: []erasure.Mark{userErased("x")}}
 	table, _ := Around(in, slog.New(slog.DiscardHandler))
-	joined := rows.New()
 	for _, between := range []struct {
 		of   *rows.Block
 		want []int64
 	}{{row(1, 2, "x"), []int64{1, 4}}, {row(2, 3, "c"), []int64{1, 3, 4}}, {row(2, 2, "x"), []int64{1, 4}}} {
 		in.sent = nil
-		joined.Reset()
-		for _, b := range []*rows.Block{first, between.of, last} {
-			joined.AppendBlock(b)
-		}
-		require.NoError(t, table.Insert(t.Context(), joined, "token"))
+		require.NoError(t, table.Insert(t.Context(), "token", first, between.of, last))
 		assert.Equal(t, between.want, in.sent)
 	}
 }
@@ -139,7 +136,7 @@ func TestTableReadsTheListAgain(t *testing.T) {
 		insert := func(want int, reads int) {
 			t.Helper()
 			in.sent = nil
-			require.NoError(t, table.Insert(t.Context(), b, "token"))
+			require.NoError(t, table.Insert(t.Context(), "token", b))
 			assert.Len(t, in.sent, want)
 			assert.Equal(t, reads, in.reads)
 		}
@@ -163,7 +160,7 @@ func TestTableWithoutAList(t *testing.T) {
 		logged := &testlog.Counter{}
 		table, known := Around(in, slog.New(logged))
 		b := blockOf(t, "x")
-		require.ErrorIs(t, table.Insert(t.Context(), b, "token"), clickhouse.ErrNotSent)
+		require.ErrorIs(t, table.Insert(t.Context(), "token", b), clickhouse.ErrNotSent)
 		_, err := table.Missing(t.Context(), "events", 0, b)
 		require.Error(t, err)
 		require.ErrorIs(t, table.InsertOutcomes(t.Context(), []outcome.Row{{Project: "p"}}), clickhouse.ErrNotSent)
@@ -172,23 +169,23 @@ func TestTableWithoutAList(t *testing.T) {
 
 		in.err = nil
 		in.marks = []erasure.Mark{userErased("x")}
-		require.NoError(t, table.Insert(t.Context(), b, "token"))
+		require.NoError(t, table.Insert(t.Context(), "token", b))
 		assert.Empty(t, in.sent)
 		assert.InDelta(t, 1, testutil.ToFloat64(known), 0)
 
 		in.err = errors.New("away")
 		time.Sleep(ListAge)
-		require.ErrorIs(t, table.Insert(t.Context(), b, "token"), clickhouse.ErrNotSent, "an old list is not enough")
+		require.ErrorIs(t, table.Insert(t.Context(), "token", b), clickhouse.ErrNotSent, "an old list is not enough")
 
 		in.err = &clickhouse.ServerError{Code: 497, Text: "Not enough privileges"}
-		require.NoError(t, table.Insert(t.Context(), b, "token"))
+		require.NoError(t, table.Insert(t.Context(), "token", b))
 		assert.Empty(t, in.sent, "what is known stays known")
 
 		in.marks = nil
 		logged = &testlog.Counter{}
 		table, known = Around(in, slog.New(logged))
 		for range 3 {
-			require.NoError(t, table.Insert(t.Context(), b, "token"))
+			require.NoError(t, table.Insert(t.Context(), "token", b))
 			time.Sleep(ListAge)
 		}
 		assert.Len(t, in.sent, 3)
@@ -216,7 +213,7 @@ func TestMemo(t *testing.T) {
 	in := &inner{marks: []erasure.Mark{userErased("x")}}
 	table, _ := Around(in, slog.New(slog.DiscardHandler))
 	b := blockOf(t, "x", "a")
-	require.NoError(t, table.Insert(t.Context(), b, "token"))
+	require.NoError(t, table.Insert(t.Context(), "token", b))
 	assert.Equal(t, []int32{0}, table.Erased(b))
 	other := blockOf(t, "a", "x")
 	*b = *other //nolint:govet // as if it were filled again

@@ -121,7 +121,7 @@ func work(t *testing.T, to clickhouse.Config, b *kafkatest.Broker) error {
 	table := clickhouse.New(to, slog.New(slog.DiscardHandler))
 	defer table.Close()
 	block := rowstest.Block(t, rowstest.From(7, ingested, uuid.Must(uuid.NewV7()), time.Now(), `{"message":"m"}`))
-	if err := table.Insert(t.Context(), block, "token-"+to.DSN); err != nil {
+	if err := table.Insert(t.Context(), "token-"+to.DSN, block); err != nil {
 		return err
 	}
 	if _, err := table.Missing(t.Context(), "events", 0, block); err != nil {

@@ -123,19 +123,22 @@ func (b *Block) Reset() { b.input.Reset() }
 func (b *Block) Columns() proto.Input {
 	b.sent = b.sent[:0]
 	for _, c := range b.input {
-		switch data := c.Data.(type) {
-		case *textColumn:
-			if data.isEmpty() {
-				continue
-			}
-		case *tagsColumn:
-			if data.keys.count == 0 {
-				continue
-			}
+		if !isEmpty(c.Data) {
+			b.sent = append(b.sent, c)
 		}
-		b.sent = append(b.sent, c)
 	}
 	return b.sent
+}
+
+// isEmpty says whether a column is empty in every row. Columns of other types than texts and tags never are.
+func isEmpty(column proto.ColInput) bool {
+	switch data := column.(type) {
+	case *textColumn:
+		return data.isEmpty()
+	case *tagsColumn:
+		return data.keys.count == 0
+	}
+	return false
 }
 
 // Bytes is the size of the rows in memory, in bytes.

@@ -1,37 +1,110 @@
 package rows
 
-// AppendBlock adds the rows of another block, which stays as it is. Only one goroutine may use the other block.
-func (b *Block) AppendBlock(other *Block) {
-	for i := range b.texts {
-		b.texts[i].join(&other.texts[i])
+import "github.com/ClickHouse/ch-go/proto"
+
+// Count is the number of rows of some blocks.
+func Count(blocks []*Block) (n int) {
+	for _, b := range blocks {
+		n += b.Rows()
 	}
-	b.tags.join(&other.tags)
-	b.eventID = append(b.eventID, other.eventID...)
-	b.idTime.Data = append(b.idTime.Data, other.idTime.Data...)
-	b.timestamp.Data = append(b.timestamp.Data, other.timestamp.Data...)
-	b.client.Data = append(b.client.Data, other.client.Data...)
-	b.adjusted = append(b.adjusted, other.adjusted...)
-	b.receivedAt.Data = append(b.receivedAt.Data, other.receivedAt.Data...)
-	b.level = append(b.level, other.level...)
-	b.fingerprint = append(b.fingerprint, other.fingerprint...)
-	b.partition = append(b.partition, other.partition...)
-	b.offset = append(b.offset, other.offset...)
+	return n
 }
 
-func (c *textColumn) join(other *textColumn) {
-	if len(other.buf) > 0 {
-		c.fill()
-		c.buf = append(c.buf, other.buf...)
+// Bytes is the size of the rows of some blocks in memory, in bytes.
+func Bytes(blocks []*Block) (n int) {
+	for _, b := range blocks {
+		n += b.Bytes()
 	}
-	c.count += other.count
-	c.absent += other.absent
+	return n
 }
 
-func (c *tagsColumn) join(other *tagsColumn) {
-	before := uint64(c.keys.count) // a count
-	for _, end := range other.ends {
-		c.ends = append(c.ends, before+end)
+// Columns returns the columns to insert of some blocks, whose rows follow each other, as [Block.Columns] does for one.
+// There must be a block. Columns copies no text: the blocks must stay as they are until the columns are sent, and only
+// one goroutine may use them.
+func Columns(blocks []*Block) proto.Input {
+	if len(blocks) == 1 {
+		return blocks[0].Columns()
 	}
-	c.keys.join(&other.keys)
-	c.values.join(&other.values)
+	var out proto.Input
+	for i, first := range blocks[0].input {
+		c := joined{}
+		empty := true
+		for _, b := range blocks {
+			c.parts = append(c.parts, b.input[i].Data)
+			empty = empty && isEmpty(b.input[i].Data)
+		}
+		switch {
+		case empty:
+		case first.Name == "tags":
+			out = append(out, proto.InputColumn{Name: first.Name, Data: joinTags(c.parts)})
+		default:
+			out = append(out, proto.InputColumn{Name: first.Name, Data: c})
+		}
+	}
+	return out
+}
+
+// joined is a column of several blocks. Its methods are what ch-go needs to send it.
+type joined struct{ parts []proto.ColInput }
+
+// Type is the type of each part.
+func (c joined) Type() proto.ColumnType { return c.parts[0].Type() }
+
+// Rows is the number of values.
+func (c joined) Rows() (n int) {
+	for _, part := range c.parts {
+		n += part.Rows()
+	}
+	return n
+}
+
+// EncodeColumn appends the column to a buffer.
+func (c joined) EncodeColumn(b *proto.Buffer) {
+	for _, part := range c.parts {
+		part.EncodeColumn(b)
+	}
+}
+
+// WriteColumn lends the column to a writer, without a copy.
+func (c joined) WriteColumn(w *proto.Writer) {
+	for _, part := range c.parts {
+		part.WriteColumn(w)
+	}
+}
+
+// joinedTags is a column of tags of several blocks: where each row ends, and then all keys and all values.
+type joinedTags struct {
+	joined
+	ends         proto.ColUInt64
+	keys, values joined
+}
+
+func joinTags(parts []proto.ColInput) *joinedTags {
+	out := &joinedTags{joined: joined{parts}}
+	out.ends = make(proto.ColUInt64, 0, out.Rows())
+	before := uint64(0)
+	for _, part := range parts {
+		tags := part.(*tagsColumn) //nolint:forcetypeassert // it is the column of tags
+		for _, end := range tags.ends {
+			out.ends = append(out.ends, before+end)
+		}
+		before += uint64(tags.keys.count) //nolint:gosec // a count
+		out.keys.parts = append(out.keys.parts, &tags.keys)
+		out.values.parts = append(out.values.parts, &tags.values)
+	}
+	return out
+}
+
+// EncodeColumn appends the column to a buffer.
+func (c *joinedTags) EncodeColumn(b *proto.Buffer) {
+	c.ends.EncodeColumn(b)
+	c.keys.EncodeColumn(b)
+	c.values.EncodeColumn(b)
+}
+
+// WriteColumn lends the column to a writer, without a copy.
+func (c *joinedTags) WriteColumn(w *proto.Writer) {
+	c.ends.WriteColumn(w)
+	c.keys.WriteColumn(w)
+	c.values.WriteColumn(w)
 }

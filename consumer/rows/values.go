@@ -9,11 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// IsShared reports whether the rows come from several partitions of the topic.
-func (b *Block) IsShared() bool {
-	n := len(b.partition)
-	return n > 0 && b.partition[0] != b.partition[n-1] // rows of a partition lie together
-}
+// Partition is the partition of the first row. There must be one.
+func (b *Block) Partition() int { return int(b.partition[0]) }
 
 // Offsets are the offsets of the rows. They are good until the block changes.
 func (b *Block) Offsets() []int64 { return b.offset }

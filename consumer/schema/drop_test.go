@@ -115,7 +115,7 @@ func TestWindowWorksAgain(t *testing.T) {
 	apply(t, storeOf(d))
 	to := tableAt(t, storeOf(d))
 	for range 2 {
-		if err := to.Insert(t.Context(), rowstest.Many(t, 3), "the token"); err != nil {
+		if err := to.Insert(t.Context(), "the token", rowstest.Many(t, 3)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -29,7 +29,7 @@ func tableAt(t testing.TB, store Config) *clickhouse.Table {
 // putRows inserts records as one block.
 func putRows(t testing.TB, store Config, records ...rowstest.Record) {
 	t.Helper()
-	if err := tableAt(t, store).Insert(t.Context(), rowstest.Block(t, records...), ""); err != nil {
+	if err := tableAt(t, store).Insert(t.Context(), "", rowstest.Block(t, records...)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -202,7 +202,7 @@ func TestPick(t *testing.T) {
 	putRows(t, storeOf(d), records...)
 	want := d.Ask("SELECT * EXCEPT (inserted_at) FROM events_raw WHERE _offset IN (1, 3) ORDER BY _offset")
 	other := clickhousetest.Migrated(t)
-	if err := tableAt(t, storeOf(other)).Insert(t.Context(), whole.Pick([]int32{1, 3}), ""); err != nil {
+	if err := tableAt(t, storeOf(other)).Insert(t.Context(), "", whole.Pick([]int32{1, 3})); err != nil {
 		t.Fatal(err)
 	}
 	other.Asks("SELECT * EXCEPT (inserted_at) FROM events_raw ORDER BY _offset", want)

@@ -19,23 +19,20 @@ const (
 	// patience is how long they wait for each other later: while one of them reads the table, or fetches again what an
 	// earlier owner had recorded. It is shorter than the table's answer is trusted.
 	patience = delivery.TokenTrust / 2
-	// spareBytes is how much memory for blocks is kept between inserts.
-	spareBytes = 32 << 20
 )
 
 // Table is where blocks go.
 //
-// The implementer owes: Insert sends one block under one token, and returns nil only if all of its rows are in the
-// table, or the token was known before. It keeps no block.
+// The implementer owes: Insert sends the rows of all blocks as one block under one token, and returns nil only if all of
+// them are in the table, or the token was known before. It changes no block, and keeps none.
 type Table interface {
-	Insert(ctx context.Context, b *rows.Block, token string) error
+	Insert(ctx context.Context, token string, blocks ...*rows.Block) error
 }
 
 // Blocks are the shared blocks of one consumer in one generation of the group. It is safe for concurrent use.
 type Blocks struct {
 	table    Table
 	tooLarge func(bytes int64)
-	pool     *rows.Pool
 
 	mu       sync.Mutex
 	all      map[uint64]*block
@@ -58,7 +55,7 @@ type waiter struct {
 	Send
 
 	since  time.Time
-	copied chan struct{} // its rows are not needed any more
+	unlent chan struct{} // its rows are not needed any more
 	answer chan Answer
 }
 
@@ -66,8 +63,7 @@ type waiter struct {
 // of an insert of several partitions that the table does not take for its size.
 func NewBlocks(table Table, partitions int, tooLarge func(bytes int64)) *Blocks {
 	return &Blocks{
-		table: table, tooLarge: tooLarge, pool: rows.NewPool(spareBytes), all: map[uint64]*block{},
-		starting: partitions,
+		table: table, tooLarge: tooLarge, all: map[uint64]*block{}, starting: partitions,
 	}
 }
 
@@ -177,7 +173,7 @@ type Answer struct {
 // Insert inserts the rows of a partition. It waits for the other partitions of the block, a bounded time, and one of
 // them sends the rows of all. If ctx ends the outcome is unknown.
 func (b *Blocks) Insert(ctx context.Context, s Send) Answer {
-	w := &waiter{Send: s, since: time.Now(), copied: make(chan struct{}), answer: make(chan Answer, 1)}
+	w := &waiter{Send: s, since: time.Now(), unlent: make(chan struct{}), answer: make(chan Answer, 1)}
 	b.mu.Lock()
 	one := b.of(s.Block)
 	one.expected[s.Partition] = !s.Alone
@@ -237,7 +233,7 @@ func (b *Blocks) giveUp(ctx context.Context, one *block, w *waiter) Answer {
 	}
 	b.mu.Unlock()
 	if !waits {
-		<-w.copied
+		<-w.unlent
 	}
 	return Answer{Err: ctx.Err(), Doubt: true}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/consumer/clickhouse"
+	"sluice/consumer/rows"
 )
 
 // send makes one insert of what some partitions have. If the table refuses the rows, or takes no block of this size, it
@@ -14,19 +15,11 @@ func (b *Blocks) send(ctx context.Context, one *block, all []*waiter) {
 	if all = withoutStale(all, time.Now()); len(all) == 0 {
 		return
 	}
-	rows, done := all[0].Rows, func() {}
-	if len(all) > 1 {
-		rows = b.pool.Get()
-		done = func() { b.pool.Put(rows) }
-		for _, w := range all {
-			rows.AppendBlock(w.Rows)
-		}
-	}
-	a := Answer{Doubt: b.sending(one, all), Together: len(all) > 1, Rows: rows.Rows(), Bytes: rows.Bytes()}
+	blocks := blocksOf(all)
+	a := Answer{Doubt: b.sending(one, all), Together: len(all) > 1, Rows: rows.Count(blocks), Bytes: rows.Bytes(blocks)}
 	a.Began = time.Now()
-	a.Err = b.table.Insert(ctx, rows, all[0].Token)
+	a.Err = b.table.Insert(ctx, all[0].Token, blocks...)
 	a.Took = time.Since(a.Began)
-	done()
 	if divides(a.Err) && len(all) > 1 && ctx.Err() == nil {
 		if clickhouse.FaultOf(a.Err) == clickhouse.FaultSize {
 			b.tooLarge(int64(a.Bytes))
@@ -42,7 +35,7 @@ func (b *Blocks) send(ctx context.Context, one *block, all []*waiter) {
 	b.mu.Unlock()
 	for i, w := range all {
 		a.Counts = i == 0
-		close(w.copied)
+		close(w.unlent)
 		w.answer <- a
 	}
 }
@@ -76,11 +69,19 @@ func (b *Blocks) sending(one *block, all []*waiter) bool {
 func withoutStale(all []*waiter, now time.Time) (fresh []*waiter) {
 	for _, w := range all {
 		if now.After(w.Until) {
-			close(w.copied)
+			close(w.unlent)
 			w.answer <- Answer{Stale: true}
 			continue
 		}
 		fresh = append(fresh, w)
 	}
 	return fresh
+}
+
+// blocksOf is what each partition has to insert.
+func blocksOf(all []*waiter) (out []*rows.Block) {
+	for _, w := range all {
+		out = append(out, w.Rows)
+	}
+	return out
 }

@@ -39,9 +39,12 @@ type memoryTable struct {
 	hold    chan struct{}
 }
 
-func (m *memoryTable) Insert(_ context.Context, b *rows.Block, token string) error {
+func (m *memoryTable) Insert(_ context.Context, token string, blocks ...*rows.Block) error {
 	m.mu.Lock()
-	offsets := slices.Clone(b.Offsets())
+	var offsets []int64
+	for _, b := range blocks {
+		offsets = append(offsets, b.Offsets()...)
+	}
 	m.inserts = append(m.inserts, offsets)
 	hold, answer := m.hold, m.answer
 	m.mu.Unlock()
@@ -355,7 +358,7 @@ func TestInsertIsStale(t *testing.T) {
 	}
 }
 
-// A partition that ends while it waits leaves the others; one whose rows are being sent ends once they are copied.
+// A partition that ends while it waits leaves the others; one whose rows are being sent ends once they are not needed.
 func TestInsertEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 2).begun()

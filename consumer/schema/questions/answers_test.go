@@ -119,5 +119,5 @@ func put(t *testing.T, d *clickhousetest.Database, records []rowstest.Record) {
 	t.Helper()
 	table := clickhouse.New(clickhouse.Config{DSN: d.Native()}, nil)
 	defer table.Close()
-	require.NoError(t, table.Insert(t.Context(), rowstest.Block(t, records...), ""))
+	require.NoError(t, table.Insert(t.Context(), "", rowstest.Block(t, records...)))
 }
