@@ -12,6 +12,7 @@ import (
 	"sluice/consumer/kafka"
 	"sluice/consumer/observed"
 	"sluice/consumer/rowbuilder"
+	"sluice/consumer/shared"
 	"sluice/consumer/step"
 	"sluice/internal/backoff"
 	"sluice/internal/recordbatch"
@@ -217,7 +218,7 @@ func (f *fetcher) finishAnswer(ctx context.Context, answer *kafka.Answer) error 
 		return ctx.Err()
 	}
 	f.account(f.current)
-	f.noteBacklog(f.offset < answer.LastStable)
+	f.noteBacklog(f.isBehind(answer.LastStable))
 	f.transaction.look(f, answer)
 	return nil
 }
@@ -229,7 +230,24 @@ func (f *fetcher) share(ctx context.Context) {
 	if f.size.Limited() {
 		bytes = max(bytes, b.rows.Bytes())
 	}
-	b.Shared = f.seat.Join(ctx, b.Records, bytes)
+	one := shared.Batch{Rows: b.Records, Bytes: bytes}
+	if f.backlog.overdue {
+		one.Until = f.phaseAfter(time.Now())
+		f.markSealed(b) // it gives memory back before long
+	}
+	b.Shared = f.seat.Join(ctx, one, func() { f.watch.Beat(alive.Fetch) })
+}
+
+// markSealed counts a batch among those that are on their way, once.
+func (f *fetcher) markSealed(b *batch) {
+	if b.sealed {
+		return
+	}
+	f.turn.End()
+	f.account(b)
+	b.sealed = true
+	b.traced.Sealed()
+	f.claim.Seal(1)
 }
 
 // seal closes the batch as a new range. It returns false if ctx ended.
@@ -273,16 +291,12 @@ func (f *fetcher) sealReplayed(ctx context.Context, next int64) bool {
 
 // send hands the current batch to the recorder and takes an empty one. It returns false if ctx ended.
 func (f *fetcher) send(ctx context.Context, r report) bool {
-	f.turn.End()
 	f.backlog.overdue = false
 	b := f.current
 	if b.rows == nil { // all of its records are gone
 		b.rows = f.claim.Block()
 	}
-	f.account(b)
-	b.sealed = true
-	b.traced.Sealed()
-	f.claim.Seal(1)
+	f.markSealed(b)
 	if !f.tell(ctx, r) {
 		return false
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/consumer/alive"
+	"sluice/consumer/kafka"
 )
 
 const (
@@ -126,15 +127,29 @@ func (f *fetcher) due(since time.Time) time.Time {
 	if f.backlog.overdue {
 		return since
 	}
-	late := (since.UnixNano() - int64(f.phase)) % int64(f.flushAge)
-	return since.Add(f.flushAge - time.Duration(late))
+	return f.phaseAfter(since)
+}
+
+// phaseAfter is the partition's next phase after a time.
+func (f *fetcher) phaseAfter(at time.Time) time.Time {
+	late := (at.UnixNano() - int64(f.phase)) % int64(f.flushAge)
+	return at.Add(f.flushAge - time.Duration(late))
 }
 
 // backlog is whether there is more on the topic than was taken in.
 type backlog struct {
 	behind  bool
 	since   time.Time // when behind became true
-	overdue bool      // the batch is the end of a long backlog, and is sealed without waiting for its age
+	overdue bool      // the batch is the end of a backlog, and is sealed without waiting for its age
+}
+
+// isBehind says whether so much is left up to the end of the topic that reading it needs a turn. A partition that shares
+// blocks has little, and reads the last records of it together with the others.
+func (f *fetcher) isBehind(end int64) bool {
+	if f.seat != nil {
+		return end-f.offset > kafka.Few
+	}
+	return f.offset < end
 }
 
 // noteBacklog takes whether the last answer left records on the topic.
@@ -142,15 +157,21 @@ func (f *fetcher) noteBacklog(behind bool) {
 	b := &f.backlog
 	switch {
 	case !behind:
-		// A partition with a seat waits for those that it shares a block with: their backlogs end at about this time.
-		if f.seat == nil && b.behind && f.current.Records > 0 && time.Since(b.since) >= behindAges*f.flushAge {
-			b.overdue = true
-		}
+		b.overdue = b.overdue || b.behind && f.current.Records > 0 && time.Since(b.since) >= f.longBacklog()
 		f.turn.End()
 	case !b.behind:
 		b.since = time.Now()
 	}
 	b.behind = behind
+}
+
+// longBacklog is how long a backlog takes whose last batch is sealed at once. A partition with a seat then waits for
+// others of its unit, whose backlogs end at about this time, until their block is full. It waits for its phase at most.
+func (f *fetcher) longBacklog() time.Duration {
+	if f.seat != nil {
+		return f.flushAge / 4
+	}
+	return behindAges * f.flushAge
 }
 
 // forgetBacklog is called after a failed fetch: nobody knows whether there is a backlog, and the next fetch may hang

@@ -7,11 +7,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"sluice/consumer/kafka"
 	"sluice/consumer/shared"
 )
 
-// The end of a backlog that took four flush ages is sealed at once, a moment earlier it is not. A partition that shares
-// blocks waits for the others in any case.
+// The end of a backlog that took four flush ages is sealed at once, a moment earlier it is not. A quarter of one is
+// enough for a partition that shares blocks.
 func TestEndOfALongBacklog(t *testing.T) {
 	t.Parallel()
 	unit := (*shared.Blocks)(nil).NewUnit(shared.Limits{})
@@ -20,9 +21,10 @@ func TestEndOfALongBacklog(t *testing.T) {
 		took    time.Duration
 		overdue bool
 	}{
-		"alone, a ms too short": {nil, behindAges*time.Second - time.Millisecond, false},
-		"alone":                 {nil, behindAges * time.Second, true},
-		"shared":                {unit.Seat(0), 100 * time.Second, false},
+		"alone, a ms too short":  {nil, behindAges*time.Second - time.Millisecond, false},
+		"alone":                  {nil, behindAges * time.Second, true},
+		"shared, a ms too short": {unit.Seat(0), time.Second/4 - time.Millisecond, false},
+		"shared":                 {unit.Seat(0), time.Second / 4, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := &partition{flushAge: time.Second}
@@ -34,5 +36,23 @@ func TestEndOfALongBacklog(t *testing.T) {
 			f.noteBacklog(false)
 			assert.Equal(t, c.overdue, f.backlog.overdue, name)
 		})
+	}
+}
+
+// A record that is left on the topic is a backlog. For a partition that shares blocks a few are none.
+func TestBacklogIsMoreThanAFew(t *testing.T) {
+	t.Parallel()
+	unit := (*shared.Blocks)(nil).NewUnit(shared.Limits{})
+	for _, c := range []struct {
+		seat *shared.Seat
+		left int64
+		want bool
+	}{
+		{nil, 0, false}, {nil, 1, true},
+		{unit.Seat(0), kafka.Few, false}, {unit.Seat(0), kafka.Few + 1, true},
+	} {
+		f := &fetcher{partition: &partition{}}
+		f.seat, f.offset = c.seat, 1000
+		assert.Equal(t, c.want, f.isBehind(1000+c.left), "%d records", c.left)
 	}
 }

@@ -24,6 +24,10 @@ const (
 	partWait = 50 * time.Millisecond
 )
 
+// Few is how many records are on the topic, and were not read yet, of a partition that is not behind. The end of the
+// topic moves on while an answer is read, and what one request leaves the next one reads.
+const Few = 200
+
 // Fetches reads the partitions of one member with one request at a time for each broker, so that requests, connections
 // and the memory for answers grow with the brokers and not with the partitions. A partition that is far behind reads on
 // its own, so that it keeps nobody waiting. It is safe for concurrent use.
@@ -121,11 +125,11 @@ func (f *Fetches) Bounds(ctx context.Context, partition int) (first, end int64, 
 	return first, end, nil
 }
 
-// isBehind says that there was more on the topic when its end was last seen.
+// isBehind says that there were more than a few records on the topic when its end was last seen.
 func (f *Fetches) isBehind(partition int, offset int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return offset < f.ends[partition].lastStable
+	return f.ends[partition].lastStable-offset > Few
 }
 
 func (f *Fetches) alone(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error) {

@@ -75,7 +75,10 @@ func TestFetchBehind(t *testing.T) {
 		b.put(t, 1, recordbatch.Record{Value: []byte("x")})
 	}
 	f := b.FetchTogether()
-	f.ends[1] = ends{lastStable: 3}
+	for left, behind := range map[int64]bool{0: false, Few: false, Few + 1: true} {
+		f.ends[1] = ends{lastStable: 7 + left}
+		assert.Equal(t, behind, f.isBehind(1, 7), "%d records", left)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	idle := make(chan error, 1)
 	go func() {
@@ -85,6 +88,9 @@ func TestFetchBehind(t *testing.T) {
 	held := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1})
 	require.NoError(t, held.Wait(patience(t), 1))
 	for offset := range int64(3) {
+		f.mu.Lock()
+		f.ends[1] = ends{lastStable: offset + Few + 1}
+		f.mu.Unlock()
 		got, _ := readTogether(t, f, 1, offset, time.Hour)
 		assert.NotEmpty(t, got)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,7 +125,7 @@ func (b *bench) insert(id uint64, partition int, edit ...func(*Send)) chan Answe
 
 func (b *bench) join(partition, rows, bytes int) chan uint64 {
 	out := make(chan uint64, 1)
-	go func() { out <- b.seats[partition].Join(b.t.Context(), rows, bytes) }()
+	go func() { out <- b.seats[partition].Join(b.t.Context(), Batch{Rows: rows, Bytes: bytes}, func() {}) }()
 	return out
 }
 
@@ -151,7 +152,7 @@ func TestJoin(t *testing.T) {
 		assert.Zero(t, time.Since(began))
 		var none *Seat
 		none.Due(now)
-		assert.Zero(t, none.Join(t.Context(), 1, 1))
+		assert.Zero(t, none.Join(t.Context(), Batch{}, nil))
 	})
 }
 
@@ -198,6 +199,82 @@ func TestJoinLimits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// patient is join for a batch that may wait. What it waited for is told a beat every second.
+func (b *bench) patient(partition, rows, bytes int, until time.Time, beats *atomic.Int64) chan uint64 {
+	out := make(chan uint64, 1)
+	go func() {
+		out <- b.seats[partition].Join(b.t.Context(), Batch{rows, bytes, until}, func() { beats.Add(1) })
+	}()
+	synctest.Wait()
+	return out
+}
+
+// Batches that may wait go together once the next one like the last would be too much for their block.
+func TestPatientJoinFillsABlock(t *testing.T) {
+	for name, c := range map[string]struct {
+		rows, bytes int
+		full        bool
+	}{
+		"a row more fits": {49, 1, false}, "no row fits": {50, 1, true},
+		"a byte more fits": {1, 499, false}, "no byte fits": {1, 500, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, 3).begun()
+				var beats atomic.Int64
+				began := time.Now()
+				until := began.Add(3500 * time.Millisecond)
+				one := b.patient(0, 1, 1, until, &beats)
+				assert.Empty(t, one, "a second one like it fits")
+				two := b.patient(1, c.rows, c.bytes, until, &beats)
+				assert.Equal(t, c.full, len(two) == 1)
+				id := <-one
+				assert.NotZero(t, id)
+				assert.Equal(t, id, <-two)
+				if !c.full {
+					assert.Equal(t, 3500*time.Millisecond, time.Since(began))
+					assert.EqualValues(t, 6, beats.Load())
+				}
+			})
+		})
+	}
+}
+
+// A batch that may wait goes with those that are due, whenever these come, and alone if none is due in its time.
+func TestPatientJoinGoesWithTheDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 3).begun()
+		var beats atomic.Int64
+		began := time.Now()
+		until := began.Add(500 * time.Millisecond)
+		assert.Zero(t, <-b.patient(0, 1, 1, until, &beats))
+		assert.Equal(t, 500*time.Millisecond, time.Since(began))
+
+		one := b.patient(0, 1, 1, until.Add(time.Hour), &beats)
+		b.seats[1].Due(time.Now().Add(time.Second))
+		b.seats[1].Due(time.Time{})
+		synctest.Wait()
+		assert.Empty(t, one, "whatever others say, it may wait")
+		two := <-b.join(1, 1, 1)
+		assert.NotZero(t, two)
+		assert.Equal(t, two, <-one)
+
+		began = time.Now()
+		until = began.Add(time.Second)
+		b.seats[1].Due(until)
+		b.seats[2].Due(until)
+		one = b.patient(0, 1, 1, until, &beats)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Empty(t, one, "two more are due")
+		other := b.join(1, 1, 1)
+		id := <-one
+		assert.Equal(t, id, <-other)
+		assert.Equal(t, time.Second+linger, time.Since(began), "the third is waited for briefly")
+		assert.Zero(t, <-b.join(2, 1, 1))
+	})
 }
 
 // What several partitions insert is one insert, whose answer all of them get. One of them counts it.

@@ -31,10 +31,18 @@ type Unit struct {
 	open  *gathering // nil: nobody waits
 }
 
+// Batch is what a partition seals.
+type Batch struct {
+	Rows, Bytes int
+	// Until is not zero if the batch need not be inserted before: it may wait until then for a block to be full.
+	Until time.Time
+}
+
 // gathering is batches that will share a block.
 type gathering struct {
 	members     []int
 	rows, bytes int
+	patient     bool // all batches may wait
 	closed      chan struct{}
 	id          uint64 // once closed; 0 if there is one member only
 }
@@ -70,27 +78,25 @@ func (s *Seat) Due(at time.Time) {
 		return
 	}
 	s.due = at
-	if u.open != nil && !u.expectsMore(time.Now()) {
+	if u.open != nil && !u.open.patient && !u.expectsMore(time.Now()) {
 		u.close()
 	}
 }
 
-// Join puts a batch of a number of rows and bytes into a block, together with those of other partitions that are due
-// now. It returns the id of the shared block, or 0 if the batch has a block of its own. It waits at most for linger.
-// Every id that it returns must be given to Blocks.Leave once.
-func (s *Seat) Join(ctx context.Context, rows, bytes int) uint64 {
+// Join puts a batch into a block, together with those of other partitions that are due now. It returns the id of the
+// shared block, or 0 if the batch has a block of its own. It waits at most for linger, or, with a batch that may wait,
+// until the block is full or others are due, and calls waits every second meanwhile. Every id that it returns must be
+// given to Blocks.Leave once.
+func (s *Seat) Join(ctx context.Context, b Batch, waits func()) uint64 {
 	if s == nil {
 		return 0
 	}
-	g := s.unit.join(s, rows, bytes)
-	timer := time.NewTimer(linger)
-	defer timer.Stop()
-	select {
-	case <-g.closed:
-		return g.id
-	case <-timer.C:
-	case <-ctx.Done():
+	g := s.unit.join(s, b)
+	if !b.Until.IsZero() {
+		g.await(ctx, b.Until, waits)
+		s.unit.endPatience(g)
 	}
+	g.await(ctx, time.Now().Add(linger), waits)
 	s.unit.mu.Lock()
 	defer s.unit.mu.Unlock()
 	if s.unit.open == g {
@@ -99,23 +105,64 @@ func (s *Seat) Join(ctx context.Context, rows, bytes int) uint64 {
 	return g.id
 }
 
-func (u *Unit) join(s *Seat, rows, bytes int) *gathering {
+// await waits until the block is closed, until a time, or until ctx ends.
+func (g *gathering) await(ctx context.Context, until time.Time, waits func()) {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	beat := time.NewTicker(time.Second)
+	defer beat.Stop()
+	for {
+		select {
+		case <-g.closed:
+			return
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+			waits()
+		}
+	}
+}
+
+func (u *Unit) join(s *Seat, b Batch) *gathering {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s.due = time.Time{}
-	if g := u.open; g != nil && (g.rows+rows > u.limits.Rows || g.bytes+bytes > u.limits.Bytes()) {
+	if u.open != nil && !u.fits(b) {
 		u.close()
 	}
 	if u.open == nil {
-		u.open = &gathering{closed: make(chan struct{})}
+		u.open = &gathering{closed: make(chan struct{}), patient: true}
 	}
 	g := u.open
 	g.members = append(g.members, s.partition)
-	g.rows, g.bytes = g.rows+rows, g.bytes+bytes
-	if !u.expectsMore(time.Now()) {
+	g.rows, g.bytes = g.rows+b.Rows, g.bytes+b.Bytes
+	g.patient = g.patient && !b.Until.IsZero()
+	switch {
+	case g.patient && !u.fits(b): // the next one will be about as large
+		u.close()
+	case !g.patient && !u.expectsMore(time.Now()):
 		u.close()
 	}
 	return g
+}
+
+// fits says whether a batch fits into the open block.
+func (u *Unit) fits(b Batch) bool {
+	return u.open.rows+b.Rows <= u.limits.Rows && u.open.bytes+b.Bytes <= u.limits.Bytes()
+}
+
+// endPatience has a block wait no longer than for batches that are due.
+func (u *Unit) endPatience(g *gathering) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.open != g {
+		return
+	}
+	if g.patient = false; !u.expectsMore(time.Now()) {
+		u.close()
+	}
 }
 
 // expectsMore says whether the batch of another partition is due.
