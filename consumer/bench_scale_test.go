@@ -21,6 +21,7 @@ var (
 	scaleRows       = flag.Int("scale.rows", 2_000_000, "events that BenchmarkScale catches up on")
 	scaleSeconds    = flag.Int("scale.seconds", 20, "for how long BenchmarkScale measures how fresh events are")
 	scaleProfiles   = flag.String("scale.profiles", "", "directory for the consumer's log and profiles in each phase of BenchmarkScale")
+	scaleHang       = flag.Duration("scale.hang", 0, "when the consumer hangs, after its start, so that another one takes over; 0: never")
 	scaleAlone      = flag.Bool("scale.alone", false, "each partition inserts on its own")
 )
 
@@ -85,6 +86,10 @@ func (s *scaleBench) run(b *testing.B, program string) {
 	s.database = name
 	defer s.drop(b, name)
 	s.member = s.start(b, program, store.ClickHouse.DSN)
+	if *scaleHang > 0 {
+		defer s.hang(b)()
+		s.member = s.start(b, program, store.ClickHouse.DSN)
+	}
 	defer s.member.stop(b)
 	s.catchUp(b)
 	sent := s.freshness(b)
@@ -135,14 +140,45 @@ func (s *scaleBench) await(b *testing.B, rows int) {
 	}
 }
 
-// catchUp measures the time from the start of the program to the last row, and the CPU time that consumer and the
-// process with sender and embedded broker take meanwhile.
+// hang stops the consumer in the middle of its work. The group waits for it before another one gets its partitions.
+// The function that is returned ends it.
+func (s *scaleBench) hang(b *testing.B) (end func()) {
+	b.Helper()
+	<-time.After(time.Until(s.member.began.Add(*scaleHang)))
+	m := s.member
+	if err := m.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		b.Fatal(err)
+	}
+	return func() {
+		if err := m.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			b.Error(err)
+		}
+		m.stop(b)
+	}
+}
+
+// assigned waits until the consumer has its partitions.
+func (s *scaleBench) assigned(b *testing.B) {
+	b.Helper()
+	for s.member.figures(b)["sluice_consumer_assigned_partitions"] == 0 {
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// catchUp measures the time from the start of the program to the last row, or from when it has the partitions of a
+// consumer that hangs. It also measures the CPU time that consumer and the process with sender and embedded broker take
+// meanwhile.
 func (s *scaleBench) catchUp(b *testing.B) {
 	b.Helper()
 	ours := ownCPU(b)
 	stop := s.member.profile(b, "catch-up")
+	began, unit := s.member.began, "s_to_catch_up"
+	if *scaleHang > 0 {
+		s.assigned(b)
+		began, unit = time.Now(), "s_to_take_over"
+	}
 	s.await(b, s.rows)
-	b.ReportMetric(time.Since(s.member.began).Seconds(), "s_to_catch_up")
+	b.ReportMetric(time.Since(began).Seconds(), unit)
 	b.ReportMetric(s.member.figure(b, "process_cpu_seconds_total"), "cpu_s_to_catch_up")
 	if os.Getenv("SLUICE_TEST_KAFKA") == "" {
 		b.ReportMetric(ownCPU(b)-ours, "cpu_s_of_broker")

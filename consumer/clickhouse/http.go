@@ -82,13 +82,18 @@ func (h *httpConnection) sendBlock(
 	return nil
 }
 
-func (h *httpConnection) query(ctx context.Context, text string, each func(int64, uuid.UUID)) error {
-	return h.read(ctx, text, func(number int64, rest []byte) error {
-		id, err := uuid.ParseBytes(rest)
+func (h *httpConnection) stored(ctx context.Context, text string, each func(int, storedRow)) error {
+	return h.read(ctx, text, func(partition int64, rest []byte) error {
+		number, text, _ := bytes.Cut(rest, []byte("\t"))
+		offset, err := strconv.ParseInt(string(number), 10, 64)
+		if err != nil {
+			return fmt.Errorf("the answer has no offset: %w", err)
+		}
+		id, err := uuid.ParseBytes(text)
 		if err != nil {
 			return fmt.Errorf("the answer has no UUID: %w", err)
 		}
-		each(number, id)
+		each(int(partition), storedRow{offset, id})
 		return nil
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/google/uuid"
 )
 
 // nativeConnection speaks ClickHouse's native protocol over ch-go, on which clickhouse-go is built.
@@ -91,12 +90,12 @@ func (n *nativeConnection) sendBlock(
 	return nil
 }
 
-func (n *nativeConnection) query(ctx context.Context, text string, each func(int64, uuid.UUID)) error {
-	var number proto.ColInt64
+func (n *nativeConnection) stored(ctx context.Context, text string, each func(int, storedRow)) error {
+	var partition, offset proto.ColInt64
 	var id proto.ColUUID
-	return n.read(ctx, text, proto.Results{{Data: &number}, {Data: &id}}, func() {
-		for i := range number {
-			each(number[i], id[i])
+	return n.read(ctx, text, proto.Results{{Data: &partition}, {Data: &offset}, {Data: &id}}, func() {
+		for i := range partition {
+			each(int(partition[i]), storedRow{offset[i], id[i]})
 		}
 	})
 }

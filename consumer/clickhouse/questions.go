@@ -23,36 +23,90 @@ func ofPartition(topic string, partition int) string {
 	return fmt.Sprintf("_topic = %s AND _partition = %d", Quote(topic), partition)
 }
 
-// present returns the rows that the table has between two offsets of a partition. Where the answer, or the way to it,
-// is larger than the server allows, it asks for the halves.
-func (s *session) present(
-	ctx context.Context, topic string, partition int, first, last int64,
-) (map[storedRow]struct{}, error) {
-	there := make(map[storedRow]struct{})
-	err := s.collect(ctx, ofPartition(topic, partition), first, last, there)
-	return there, err
+// span is the offsets of a partition from first to last.
+type span struct {
+	topic       string
+	partition   int
+	first, last int64
 }
 
-func (s *session) collect(ctx context.Context, of string, first, last int64, into map[storedRow]struct{}) error {
-	var got []storedRow
-	condition := fmt.Sprintf("%s AND _offset BETWEEN %d AND %d", of, first, last)
-	err := s.ask(ctx, "SELECT _offset, event_id", condition, func(offset int64, id uuid.UUID) {
-		got = append(got, storedRow{offset, id})
+func (s span) condition() string {
+	return fmt.Sprintf("_partition = %d AND _offset BETWEEN %d AND %d", s.partition, s.first, s.last)
+}
+
+const (
+	// askedRows is about how many rows one question asks for: the answer's memory, and how long the others wait for it.
+	askedRows = 500_000
+	// askedSpans keeps a question's text far below the 262,144 bytes that ClickHouse reads by default.
+	askedSpans = 500
+)
+
+// togetherSpans divides spans into lists that are asked for at once. Those of a list are of one topic.
+func togetherSpans(all []span) (lists [][]span) {
+	slices.SortStableFunc(all, func(a, b span) int { return cmp.Compare(a.topic, b.topic) })
+	rows := int64(0)
+	for i, s := range all {
+		n := len(lists)
+		rows += s.last - s.first + 1
+		if i == 0 || s.topic != all[i-1].topic || rows > askedRows || len(lists[n-1]) == askedSpans {
+			lists, n, rows = append(lists, nil), n+1, s.last-s.first+1
+		}
+		lists[n-1] = append(lists[n-1], s)
+	}
+	return lists
+}
+
+// stored is rows that a table has, by their partition.
+type stored map[int]map[storedRow]struct{}
+
+// present returns the rows that the table has of a list of togetherSpans. Where the answer, or the way to it, is larger
+// than the server allows, it asks for the halves.
+func (s *session) present(ctx context.Context, all []span) (stored, error) {
+	there := make(stored, len(all))
+	return there, s.collect(ctx, all, there)
+}
+
+func (s *session) collect(ctx context.Context, all []span, into stored) error {
+	conditions := make([]string, len(all))
+	for i, one := range all {
+		conditions[i] = one.condition()
+	}
+	got := map[int][]storedRow{}
+	condition := "_topic = " + Quote(all[0].topic) + " AND (" + strings.Join(conditions, " OR ") + ")"
+	err := s.askStored(ctx, condition, func(partition int, row storedRow) {
+		got[partition] = append(got[partition], row)
 	})
 	if err == nil {
-		for _, row := range got {
-			into[row] = struct{}{}
+		for partition, rows := range got {
+			if into[partition] == nil {
+				into[partition] = make(map[storedRow]struct{}, len(rows))
+			}
+			for _, row := range rows {
+				into[partition][row] = struct{}{}
+			}
 		}
 		return nil
 	}
-	if FaultOf(err) != FaultSize || first == last {
+	if FaultOf(err) != FaultSize || len(all) == 1 && all[0].first == all[0].last {
 		return err
 	}
-	middle := first + (last-first)/2
-	if err := s.collect(ctx, of, first, middle, into); err != nil {
-		return err
+	for _, half := range halves(all) {
+		if err := s.collect(ctx, half, into); err != nil {
+			return err
+		}
 	}
-	return s.collect(ctx, of, middle+1, last, into)
+	return nil
+}
+
+// halves divides a list, or the offsets of its only span.
+func halves(all []span) [2][]span {
+	if middle := len(all) / 2; middle > 0 {
+		return [2][]span{all[:middle], all[middle:]}
+	}
+	low, high := all[0], all[0]
+	low.last = low.first + (low.last-low.first)/2
+	high.first = low.last + 1
+	return [2][]span{{low}, {high}}
 }
 
 // from is where a question about a partition begins.
@@ -118,9 +172,7 @@ func (s *session) highest(ctx context.Context, all []from) (map[int]int64, error
 // held counts the offsets of a partition between two, both included, that have a row.
 func (s *session) held(ctx context.Context, topic string, partition int, from, to int64) (n int64, err error) {
 	of := ofPartition(topic, partition)
-	condition := fmt.Sprintf("%s AND _offset BETWEEN %d AND %d HAVING count() > 0", of, from, to)
-	err = s.ask(ctx, "SELECT toInt64(uniqExact(_offset)), any(event_id)", condition, func(count int64, _ uuid.UUID) {
-		n = count
-	})
+	condition := fmt.Sprintf("%s AND _offset BETWEEN %d AND %d", of, from, to)
+	err = s.askPairs(ctx, "SELECT toInt64(uniqExact(_offset)), toInt64(0)", condition, func(count, _ int64) { n = count })
 	return n, err
 }

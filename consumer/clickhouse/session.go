@@ -6,7 +6,6 @@ import (
 
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/google/uuid"
 
 	"sluice/consumer/rows"
 )
@@ -18,8 +17,8 @@ type connection interface {
 	// sendBlock inserts a block into a table with the given settings. It sends the block as one, so that the block's
 	// token counts.
 	sendBlock(ctx context.Context, table string, columns proto.Input, settings map[string]string) error
-	// query asks a question whose answer has rows of a number and an event's id.
-	query(ctx context.Context, text string, each func(number int64, id uuid.UUID)) error
+	// stored asks a question whose answer has rows of a partition, an offset and an event's id.
+	stored(ctx context.Context, text string, each func(partition int, row storedRow)) error
 	// pairs asks a question whose answer has rows of two numbers.
 	pairs(ctx context.Context, text string, each func(a, b int64)) error
 	close()
@@ -101,14 +100,15 @@ func (s *session) insert(ctx context.Context, table string, columns proto.Input,
 	return err
 }
 
-// ask asks a question about the table: "SELECT …, …" of a number and an id, and the condition.
-func (s *session) ask(ctx context.Context, selected, condition string, each func(int64, uuid.UUID)) error {
+// askStored asks for rows of the table that meet a condition.
+func (s *session) askStored(ctx context.Context, condition string, each func(partition int, row storedRow)) error {
+	const selected = "SELECT toInt64(_partition), _offset, event_id"
 	return s.question(ctx, selected, condition, func(ctx context.Context, text string) error {
-		return s.conn.query(ctx, text, each)
+		return s.conn.stored(ctx, text, each)
 	})
 }
 
-// askPairs is ask for two numbers.
+// askPairs asks a question about the table: "SELECT …, …" of two numbers, and the condition.
 func (s *session) askPairs(ctx context.Context, selected, condition string, each func(a, b int64)) error {
 	return s.question(ctx, selected, condition, func(ctx context.Context, text string) error {
 		return s.conn.pairs(ctx, text, each)

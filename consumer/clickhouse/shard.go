@@ -70,26 +70,37 @@ func (s *shard) ask(ctx context.Context, question func(*session) error) error {
 // enough is the quorum, but at most the number of replicas that can be reached.
 func (s *shard) enough() int { return min(s.quorum, len(s.replicas)) }
 
-// copies counts, for each row of b, the replicas that have it.
-func (s *shard) copies(ctx context.Context, topic string, partition int, b *rows.Block) ([]int, error) {
-	copies := make([]int, b.Rows())
-	offsets, ids := b.Offsets(), b.EventIDs()
+// copies is what the replicas of a shard have, and how many of them must have a row.
+type copies struct {
+	replicas []stored
+	enough   int
+}
+
+// of counts the replicas that have a row.
+func (c copies) of(partition int, row storedRow) (n int) {
+	for _, one := range c.replicas {
+		if _, ok := one[partition][row]; ok {
+			n++
+		}
+	}
+	return n
+}
+
+// copies returns what the replicas have of a list of togetherSpans.
+func (s *shard) copies(ctx context.Context, all []span) (copies, error) {
+	out := copies{enough: s.enough()}
 	var mu sync.Mutex
 	err := s.ask(ctx, func(c *session) error {
-		there, err := c.present(ctx, topic, partition, offsets[0], offsets[len(offsets)-1])
+		there, err := c.present(ctx, all)
 		if err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		for row, offset := range offsets {
-			if _, ok := there[storedRow{offset, ids[row]}]; ok {
-				copies[row]++
-			}
-		}
+		out.replicas = append(out.replicas, there)
 		return nil
 	})
-	return copies, err
+	return out, err
 }
 
 // highest returns the highest answers of the replicas, by partition.

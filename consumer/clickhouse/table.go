@@ -24,6 +24,7 @@ const maxPartialTokens = 4096
 type Table struct {
 	topology *topology
 	highest  *together.Questions[from, int64]
+	present  *together.Questions[span, []copies]
 
 	mu       sync.Mutex
 	inserted map[string]struct{} // tokens of shards that have their rows, while other shards of the same block do not
@@ -61,7 +62,7 @@ func NewSharded(cfg Config, log *slog.Logger, shards [][]Config) (*Table, error)
 
 func tableOf(at *topology) *Table {
 	t := &Table{topology: at, inserted: map[string]struct{}{}}
-	t.highest = together.New(t.highestOfAll)
+	t.highest, t.present = together.New(t.highestOfAll), together.New(t.presentOfAll)
 	return t
 }
 
@@ -103,29 +104,24 @@ func (t *Table) Insert(ctx context.Context, token string, blocks ...*rows.Block)
 	return nil
 }
 
-// Missing lists the rows of b, ascending, that the table does not have: not with their offset and their event. On a
+// Missing lists the rows of b, which are of one partition, ascending, that the table does not have: not with their
+// offset and their event. Partitions that ask at the same time are asked for together. On a
 // cluster a row is in where a quorum of one shard's replicas has it. A row that fewer replicas have is neither in nor
 // missing: Missing fails, and the caller asks again. A row that the table's retention has removed is not missing.
 //
 // All shards are asked for all rows, because a row may be on another shard than the weights of today say.
 func (t *Table) Missing(ctx context.Context, topic string, partition int, b *rows.Block) ([]int32, error) {
-	at, err := t.topology.current(ctx)
+	offsets, ids := b.Offsets(), b.EventIDs()
+	shards, err := t.present.Ask(ctx, span{topic, partition, offsets[0], offsets[len(offsets)-1]})
 	if err != nil {
 		return nil, err
-	}
-	copies := make([][]int, len(at.shards))
-	if err := each(at.shards, func(n int, s *shard) (err error) {
-		copies[n], err = s.copies(ctx, topic, partition, b)
-		return err
-	}); err != nil {
-		return nil, t.topology.noted(err)
 	}
 	var missing []int32
 	for row := range b.Rows() {
 		in, some := false, false
-		for n, s := range at.shards {
-			in = in || copies[n][row] >= s.enough()
-			some = some || copies[n][row] > 0
+		for _, s := range shards {
+			n := s.of(partition, storedRow{offsets[row], ids[row]})
+			in, some = in || n >= s.enough, some || n > 0
 		}
 		switch {
 		case in:
@@ -136,6 +132,22 @@ func (t *Table) Missing(ctx context.Context, topic string, partition int, b *row
 		}
 	}
 	return t.unexpired(ctx, b, missing)
+}
+
+// presentOfAll asks all shards for the rows of spans.
+func (t *Table) presentOfAll(ctx context.Context, all []span) []together.Answer[[]copies] {
+	answers := make(map[span]together.Answer[[]copies], len(all))
+	for _, list := range togetherSpans(slices.Clone(all)) {
+		got, err := ofShards(ctx, t, func(s *shard) (copies, error) { return s.copies(ctx, list) })
+		for _, one := range list {
+			answers[one] = together.Answer[[]copies]{Value: got, Err: err}
+		}
+	}
+	out := make([]together.Answer[[]copies], len(all))
+	for i, one := range all {
+		out[i] = answers[one]
+	}
+	return out
 }
 
 // Highest returns the highest offset, at least from, that the table has of a partition. It returns -1 if there is none.
