@@ -18,8 +18,8 @@ type shard struct {
 	next     atomic.Int64
 }
 
-// write inserts the rows of some blocks as one. Where nothing was sent it tries the next replica at once. After any other failure the next
-// replica gets the next attempt.
+// write inserts the rows of some blocks as one. Where nothing was sent it tries the next replica at once. After any
+// other failure the next replica gets the next attempt.
 func (s *shard) write(ctx context.Context, token string, blocks []*rows.Block) (err error) {
 	return s.insert(ctx, func(c *session) error { return c.send(ctx, token, blocks...) })
 }

@@ -66,13 +66,13 @@ func tableOf(at *topology) *Table {
 	return t
 }
 
-// Insert sends the rows of some blocks as one, under a token. It returns nil only when all of them are in the table, or
-// were inserted under that token before. An error that is ErrNotSent says that nothing was sent. After an error without a code of
-// ClickHouse's (see [Code]) the rows may be in the table, all or some of them. An attempt takes at most
-// [InsertTimeout]. The blocks are not kept.
+// Insert sends the rows of some blocks as one, under a token. It returns nil only when all of them are in the table,
+// or were inserted under that token before. An error that is ErrNotSent says that nothing was sent. After an error
+// without a code of ClickHouse's (see [Code]) the rows may be in the table, all or some of them. An attempt takes at
+// most [InsertTimeout]. The blocks are not kept.
 //
-// A retry of the same blocks under the same token sends only what is missing: a shard that has its rows is not sent them
-// again.
+// A retry of the same blocks under the same token sends only what is missing: a shard that has its rows is not sent
+// them again.
 func (t *Table) Insert(ctx context.Context, token string, blocks ...*rows.Block) error {
 	at, err := t.topology.current(ctx)
 	if err != nil {

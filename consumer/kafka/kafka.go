@@ -57,7 +57,7 @@ type Client struct {
 
 	mu       sync.Mutex
 	bounds   map[int]*together.Questions[int, bounds] // by leader, so that none of them waits for another one
-	versions map[int]int                              // the highest version of each request that the brokers know; nil: they were not asked yet
+	versions map[int]int                              // of each request, the highest that brokers know; nil: not asked yet
 }
 
 // New makes a client. It opens no connection.

@@ -8,9 +8,9 @@ import (
 // slowest is the lowest rate of requests that costs are reckoned for, in requests per second and gateway.
 const slowest = 1
 
-// RequestAt returns the cost of a request with one event of this size at so many requests per second and gateway. It lies on a straight line in
-// logarithmic scales between two measured rates, and below them on the first of these lines. Above the highest rate it
-// stays as it is there.
+// RequestAt returns the cost of a request with one event of this size at so many requests per second and gateway. It
+// lies on a straight line in logarithmic scales between two measured rates, and below them on the first of these
+// lines. Above the highest rate it stays as it is there.
 func (s SizeCost) RequestAt(perSecond float64) RequestCost {
 	points := s.Requests
 	last := points[len(points)-1]
