@@ -218,7 +218,7 @@ func (f *fetcher) finishAnswer(ctx context.Context, answer *kafka.Answer) error 
 		return ctx.Err()
 	}
 	f.account(f.current)
-	f.noteBacklog(f.isBehind(answer.LastStable))
+	f.noteBacklog(f.offset < answer.LastStable)
 	f.transaction.look(f, answer)
 	return nil
 }
@@ -233,6 +233,9 @@ func (f *fetcher) share(ctx context.Context) {
 	one := shared.Batch{Rows: b.Records, Bytes: bytes}
 	if f.backlog.overdue {
 		one.Until = f.phaseAfter(time.Now())
+		if most := time.Now().Add(blockPatience); one.Until.After(most) {
+			one.Until = most
+		}
 		f.markSealed(b) // it gives memory back before long
 	}
 	b.Shared = f.seat.Join(ctx, one, func() { f.watch.Beat(alive.Fetch) })

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"sluice/consumer/alive"
-	"sluice/consumer/kafka"
 )
 
 const (
@@ -15,6 +14,8 @@ const (
 	blockedPause = 100 * time.Millisecond
 	// overduePause is how long a fetch may wait if the batch is due and all inserters are busy.
 	overduePause = 20 * time.Millisecond
+	// blockPatience is how long the end of a backlog waits at most for a block that others fill: it holds memory.
+	blockPatience = time.Second
 	// behindAges is how many flush ages a batch may wait while there is more on the topic: late records are better
 	// written in whole blocks.
 	behindAges = 4
@@ -143,15 +144,6 @@ type backlog struct {
 	overdue bool      // the batch is the end of a backlog, and is sealed without waiting for its age
 }
 
-// isBehind says whether so much is left up to the end of the topic that reading it needs a turn. A partition that shares
-// blocks has little, and reads the last records of it together with the others.
-func (f *fetcher) isBehind(end int64) bool {
-	if f.seat != nil {
-		return end-f.offset > kafka.Few
-	}
-	return f.offset < end
-}
-
 // noteBacklog takes whether the last answer left records on the topic.
 func (f *fetcher) noteBacklog(behind bool) {
 	b := &f.backlog
@@ -166,7 +158,8 @@ func (f *fetcher) noteBacklog(behind bool) {
 }
 
 // longBacklog is how long a backlog takes whose last batch is sealed at once. A partition with a seat then waits for
-// others of its unit, whose backlogs end at about this time, until their block is full. It waits for its phase at most.
+// others of its unit, whose backlogs end at about this time, until their block is full: until its phase, and not for
+// longer than blockPatience.
 func (f *fetcher) longBacklog() time.Duration {
 	if f.seat != nil {
 		return f.flushAge / 4

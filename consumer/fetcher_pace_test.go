@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"sluice/consumer/kafka"
 	"sluice/consumer/shared"
 )
 
@@ -36,23 +35,5 @@ func TestEndOfALongBacklog(t *testing.T) {
 			f.noteBacklog(false)
 			assert.Equal(t, c.overdue, f.backlog.overdue, name)
 		})
-	}
-}
-
-// A record that is left on the topic is a backlog. For a partition that shares blocks a few are none.
-func TestBacklogIsMoreThanAFew(t *testing.T) {
-	t.Parallel()
-	unit := (*shared.Blocks)(nil).NewUnit(shared.Limits{})
-	for _, c := range []struct {
-		seat *shared.Seat
-		left int64
-		want bool
-	}{
-		{nil, 0, false}, {nil, 1, true},
-		{unit.Seat(0), kafka.Few, false}, {unit.Seat(0), kafka.Few + 1, true},
-	} {
-		f := &fetcher{partition: &partition{}}
-		f.seat, f.offset = c.seat, 1000
-		assert.Equal(t, c.want, f.isBehind(1000+c.left), "%d records", c.left)
 	}
 }

@@ -95,7 +95,7 @@ func (p *partition) begin(ctx context.Context) (*fetcher, *recorder, bool) {
 	p.progress.lastStable.Store(s.end)
 	// A partition with a backlog waits for a turn before its first fetch. Otherwise the first fetches of all partitions
 	// would hold half of the memory.
-	f.noteBacklog(f.isBehind(s.end))
+	f.noteBacklog(s.head < s.end)
 	if len(recorded) > 0 {
 		p.log.Info("partition replays recorded ranges", "from", s.head, "to", r.ranges.End()-1, "ranges", len(recorded))
 	}

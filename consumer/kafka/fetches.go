@@ -22,11 +22,10 @@ const (
 	// partWait is how long the broker may hold a request if partitions of it are missing, because they still deal with
 	// what they have read.
 	partWait = 50 * time.Millisecond
+	// lateFor is how long an answer is kept for a partition that did not wait for it: not so long that the topic may be
+	// another one by then.
+	lateFor = 5 * time.Second
 )
-
-// Few is how many records are on the topic, and were not read yet, of a partition that is not behind. The end of the
-// topic moves on while an answer is read, and what one request leaves the next one reads.
-const Few = 200
 
 // Fetches reads the partitions of one member with one request at a time for each broker, so that requests, connections
 // and the memory for answers grow with the brokers and not with the partitions. A partition that is far behind reads on
@@ -40,6 +39,7 @@ type Fetches struct {
 	mu      sync.Mutex
 	brokers map[int]*fetchQueue
 	ends    map[int]ends // by partition: what was last said
+	late    map[int]late // by partition: answers that came when nobody waited for them
 }
 
 // fetchQueue is what is wanted from one broker. Fetches guards it, but for the turn.
@@ -62,16 +62,27 @@ type fetched struct {
 	err    error
 }
 
+// late is an answer that a partition gets when it asks again. Without it, a partition whose time is up before a slow
+// broker answers would have its records sent a second time, or never get them.
+type late struct {
+	offset int64
+	answer *Answer
+	came   time.Time
+}
+
 type ends struct{ highWatermark, lastStable, logStart int64 }
 
 // FetchTogether returns what reads the partitions of a member.
 func (k *Client) FetchTogether() *Fetches {
-	return &Fetches{Client: k, brokers: map[int]*fetchQueue{}, ends: map[int]ends{}}
+	return &Fetches{Client: k, brokers: map[int]*fetchQueue{}, ends: map[int]ends{}, late: map[int]late{}}
 }
 
 // Fetch is Client.Fetch, together with the other partitions of the same leader. A partition that is behind, or that is
 // being fetched already, is fetched alone.
 func (f *Fetches) Fetch(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error) {
+	if a := f.takeLate(partition, offset); a != nil {
+		return a, nil
+	}
 	if f.isBehind(partition, offset) {
 		return f.alone(ctx, partition, offset, wait)
 	}
@@ -125,11 +136,23 @@ func (f *Fetches) Bounds(ctx context.Context, partition int) (first, end int64, 
 	return first, end, nil
 }
 
-// isBehind says that there were more than a few records on the topic when its end was last seen.
+// takeLate returns what came for a partition after its time was up, if it still asks for that.
+func (f *Fetches) takeLate(partition int, offset int64) *Answer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	kept, ok := f.late[partition]
+	delete(f.late, partition)
+	if !ok || kept.offset != offset || time.Since(kept.came) > lateFor {
+		return nil
+	}
+	return kept.answer
+}
+
+// isBehind says that there was more on the topic when its end was last seen.
 func (f *Fetches) isBehind(partition int, offset int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.ends[partition].lastStable-offset > Few
+	return offset < f.ends[partition].lastStable
 }
 
 func (f *Fetches) alone(ctx context.Context, partition int, offset int64, wait time.Duration) (*Answer, error) {
@@ -239,6 +262,19 @@ func (f *Fetches) reply(q *fetchQueue, w *wanted, a *Answer, err error) {
 	w.answer <- fetched{a, err}
 }
 
+// deliver answers a partition with records: also if it has asked for them again meanwhile, or will.
+func (f *Fetches) deliver(q *fetchQueue, asked question, a *Answer, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch w := q.waiting[asked.partition]; {
+	case w != nil && w.question == asked:
+		delete(q.waiting, asked.partition)
+		w.answer <- fetched{a, err}
+	case err == nil:
+		f.late[int(asked.partition)] = late{asked.offset, a, time.Now()}
+	}
+}
+
 // replyLate answers the partitions whose time is up without records.
 func (f *Fetches) replyLate(q *fetchQueue, all []*wanted) {
 	for _, w := range all {
@@ -302,5 +338,5 @@ func (f *Fetches) take(q *fetchQueue, w *wanted, a *Answer, from *rawAnswer) {
 	own.answer.records = own.answer.bytes
 	own.answer.aborted = append(own.answer.aborted[:0], from.aborted...)
 	answer, err := f.answered(own, a, nil, w.offset)
-	f.reply(q, w, answer, err)
+	f.deliver(q, w.question, answer, err)
 }

@@ -75,10 +75,7 @@ func TestFetchBehind(t *testing.T) {
 		b.put(t, 1, recordbatch.Record{Value: []byte("x")})
 	}
 	f := b.FetchTogether()
-	for left, behind := range map[int64]bool{0: false, Few: false, Few + 1: true} {
-		f.ends[1] = ends{lastStable: 7 + left}
-		assert.Equal(t, behind, f.isBehind(1, 7), "%d records", left)
-	}
+	f.ends[1] = ends{lastStable: 3}
 	ctx, cancel := context.WithCancel(t.Context())
 	idle := make(chan error, 1)
 	go func() {
@@ -88,14 +85,55 @@ func TestFetchBehind(t *testing.T) {
 	held := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1})
 	require.NoError(t, held.Wait(patience(t), 1))
 	for offset := range int64(3) {
-		f.mu.Lock()
-		f.ends[1] = ends{lastStable: offset + Few + 1}
-		f.mu.Unlock()
 		got, _ := readTogether(t, f, 1, offset, time.Hour)
 		assert.NotEmpty(t, got)
 	}
 	cancel()
 	assert.ErrorIs(t, <-idle, context.Canceled)
+}
+
+// Records that a slow broker sends when a partition's time is up are the partition's when it asks again: not for
+// another offset, and not much later.
+func TestFetchLate(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		offset int64
+		age    time.Duration
+		kept   bool
+	}{"the same": {0, 0, true}, "another offset": {1, 0, false}, "much later": {0, lateFor + time.Second, false}} {
+		b := newBroker(t, 1)
+		b.put(t, 0, recordbatch.Record{Value: []byte("a")})
+		b.put(t, 0, recordbatch.Record{Value: []byte("b")})
+		f := b.FetchTogether()
+		requests := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1})
+		w := &wanted{question{0, 0}, time.Now(), make(chan fetched, 1)} // which has gone
+		require.NoError(t, f.request(t.Context(), &fetchQueue{waiting: map[int32]*wanted{}}, []*wanted{w}, 0), name)
+		assert.Empty(t, w.answer)
+		kept := f.late[0]
+		kept.came = kept.came.Add(-c.age)
+		f.late[0] = kept
+		before := requests.Hits()
+		got, _ := readTogether(t, f, 0, c.offset, time.Minute)
+		assert.Equal(t, []string{"a", "b"}[c.offset:], got, name)
+		assert.Equal(t, c.kept, requests.Hits() == before, name)
+		assert.Empty(t, f.late, name)
+	}
+}
+
+// Records that come for a partition that has asked for them again are the answer to that.
+func TestFetchLateForTheNextQuestion(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t, 1)
+	b.put(t, 0, recordbatch.Record{Value: []byte("a")})
+	f := b.FetchTogether()
+	for asksFor, gets := range map[int64]bool{0: true, 1: false} {
+		again := &wanted{question{0, asksFor}, time.Now(), make(chan fetched, 1)}
+		q := &fetchQueue{waiting: map[int32]*wanted{0: again}}
+		gone := &wanted{question{0, 0}, time.Now(), make(chan fetched, 1)}
+		require.NoError(t, f.request(t.Context(), q, []*wanted{gone}, 0))
+		assert.Equal(t, gets, len(again.answer) == 1)
+		assert.Equal(t, gets, len(q.waiting) == 0)
+	}
 }
 
 // Whoever makes the requests may end; another partition makes them then.
