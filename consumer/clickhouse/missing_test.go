@@ -94,7 +94,7 @@ func TestSpansThatAreAskedTogether(t *testing.T) {
 		return slices.Repeat([]span{{topic: "a", first: 7, last: 7 + rows - 1}}, n)
 	}
 	sizes := func(all []span) (out []int) {
-		for _, list := range togetherSpans(all) {
+		for _, list := range togetherSpans(all, askedSpans) {
 			out = append(out, len(list))
 		}
 		return out
@@ -117,4 +117,34 @@ func TestSpansThatAreAskedTogether(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, sizes(c.all), name)
 	}
+}
+
+// While the server does not answer, fewer spans go into each question, and more again once it does.
+func TestPresentAsksForLessAfterAFailure(t *testing.T) {
+	d, p := clickhousetest.Migrated(t), clickhousetest.NewProxy(t)
+	table := quiet(viaProxy(d, p))
+	t.Cleanup(table.Close)
+	all := []span{{"events", 0, 0, 3}, {"events", 1, 0, 3}, {"events", 2, 0, 3}}
+	ask := func() (failed int) {
+		for _, answer := range table.presentOfAll(t.Context(), all) {
+			if answer.Err != nil {
+				failed++
+			}
+		}
+		return failed
+	}
+	p.Stay(clickhousetest.Gone)
+	for want := int64(askedSpans / 2); want > 1; want = max(want/2, 1) {
+		require.Equal(t, len(all), ask())
+		require.Equal(t, want, table.spans.Load())
+	}
+	require.Equal(t, len(all), ask())
+	require.EqualValues(t, 1, table.spans.Load())
+	p.Stay(clickhousetest.NoFault)
+	require.Zero(t, ask())
+	require.EqualValues(t, 1<<len(all), table.spans.Load(), "twice for each question of one span")
+	for range 6 {
+		require.Zero(t, ask())
+	}
+	require.EqualValues(t, askedSpans, table.spans.Load())
 }

@@ -37,18 +37,19 @@ func (s span) condition() string {
 const (
 	// askedRows is about how many rows one question asks for: the answer's memory, and how long the others wait for it.
 	askedRows = 500_000
-	// askedSpans keeps a question's text far below the 262,144 bytes that ClickHouse reads by default.
-	askedSpans = 500
+	// askedSpans keeps a question's text far below the 262,144 bytes that ClickHouse reads by default, and its answer
+	// not much longer away than that to the question of one partition.
+	askedSpans = 200
 )
 
-// togetherSpans divides spans into lists that are asked for at once. Those of a list are of one topic.
-func togetherSpans(all []span) (lists [][]span) {
+// togetherSpans divides spans into lists of at most so many that are asked for at once. Those of a list are of one topic.
+func togetherSpans(all []span, most int) (lists [][]span) {
 	slices.SortStableFunc(all, func(a, b span) int { return cmp.Compare(a.topic, b.topic) })
 	rows := int64(0)
 	for i, s := range all {
 		n := len(lists)
 		rows += s.last - s.first + 1
-		if i == 0 || s.topic != all[i-1].topic || rows > askedRows || len(lists[n-1]) == askedSpans {
+		if i == 0 || s.topic != all[i-1].topic || rows > askedRows || len(lists[n-1]) == most {
 			lists, n, rows = append(lists, nil), n+1, s.last-s.first+1
 		}
 		lists[n-1] = append(lists[n-1], s)

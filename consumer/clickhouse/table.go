@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"sluice/consumer/rows"
 	"sluice/internal/together"
@@ -25,6 +26,7 @@ type Table struct {
 	topology *topology
 	highest  *together.Questions[from, int64]
 	present  *together.Questions[span, []copies]
+	spans    atomic.Int64 // in one question, at most: see presentOfAll
 
 	mu       sync.Mutex
 	inserted map[string]struct{} // tokens of shards that have their rows, while other shards of the same block do not
@@ -62,7 +64,8 @@ func NewSharded(cfg Config, log *slog.Logger, shards [][]Config) (*Table, error)
 
 func tableOf(at *topology) *Table {
 	t := &Table{topology: at, inserted: map[string]struct{}{}}
-	t.highest, t.present = together.New(t.highestOfAll), together.New(t.presentOfAll)
+	t.highest, t.present = together.New(t.highestOfAll), together.New(t.presentOfAll).AtMost(askedSpans)
+	t.spans.Store(askedSpans)
 	return t
 }
 
@@ -134,14 +137,25 @@ func (t *Table) Missing(ctx context.Context, topic string, partition int, b *row
 	return t.unexpired(ctx, b, missing)
 }
 
-// presentOfAll asks all shards for the rows of spans.
+// presentOfAll asks all shards for the rows of spans. After an error the next question has half as many spans, because
+// so large a question may be what takes too long. After an answer it has twice as many.
 func (t *Table) presentOfAll(ctx context.Context, all []span) []together.Answer[[]copies] {
 	answers := make(map[span]together.Answer[[]copies], len(all))
-	for _, list := range togetherSpans(slices.Clone(all)) {
-		got, err := ofShards(ctx, t, func(s *shard) (copies, error) { return s.copies(ctx, list) })
-		for _, one := range list {
-			answers[one] = together.Answer[[]copies]{Value: got, Err: err}
+	var failed error
+	for _, list := range togetherSpans(slices.Clone(all), int(t.spans.Load())) {
+		answer := together.Answer[[]copies]{Err: failed}
+		if failed == nil {
+			answer.Value, answer.Err = ofShards(ctx, t, func(s *shard) (copies, error) { return s.copies(ctx, list) })
 		}
+		if failed = answer.Err; failed == nil {
+			t.spans.Store(min(2*t.spans.Load(), askedSpans))
+		}
+		for _, one := range list {
+			answers[one] = answer
+		}
+	}
+	if failed != nil {
+		t.spans.Store(max(t.spans.Load()/2, 1))
 	}
 	out := make([]together.Answer[[]copies], len(all))
 	for i, one := range all {

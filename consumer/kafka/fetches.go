@@ -24,7 +24,7 @@ const (
 	partWait = 50 * time.Millisecond
 	// lateFor is how long an answer is kept for a partition that did not wait for it: not so long that the topic may be
 	// another one by then.
-	lateFor = 5 * time.Second
+	lateFor = 2 * time.Second
 )
 
 // Fetches reads the partitions of one member with one request at a time for each broker, so that requests, connections

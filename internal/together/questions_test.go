@@ -66,6 +66,26 @@ func TestQuestionsGoTogether(t *testing.T) {
 	})
 }
 
+// A request has as many questions as are allowed, those first that were asked first, and everybody gets his answer.
+func TestQuestionsAtMost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		q := New(s.ask).AtMost(2)
+		var all sync.WaitGroup
+		for n := range 6 {
+			all.Go(func() {
+				got, err := q.Ask(t.Context(), n)
+				assert.NoError(t, err)
+				assert.Equal(t, strconv.Itoa(n), got)
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+		assert.Equal(t, [][]int{{0}, {1, 2}, {3, 4}, {5}}, s.requests)
+	})
+}
+
 // If the goroutine that makes a request for all is stopped, the others ask again. If another one is, it returns at
 // once.
 func TestQuestionsOutliveOneWhoAsks(t *testing.T) {
