@@ -200,9 +200,10 @@ func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 		"flush_age", layout.FlushAge, "units", len(layout.Units))
 	blocks := shared.NewBlocks(c.table, len(gen.Partitions), func(bytes int64) { c.size.TooLarge(bytes) })
 	limits := shared.Limits{Rows: c.cfg.BatchRows, Bytes: func() int { return c.size.Limit(c.cfg.BatchBytes) }}
-	commits, fetches := c.kafka.CommitTogether(), c.kafka.FetchTogether()
+	sharing := len(layout.Units) < len(gen.Partitions)
+	commits, fetches := c.kafka.CommitTogether(sharing), c.kafka.FetchTogether()
 	atATime := max(2, runtime.GOMAXPROCS(0))
-	if len(layout.Units) < len(gen.Partitions) { // they have little each, and mostly wait for the broker
+	if sharing { // they have little each, and mostly wait for the broker
 		atATime *= 2
 	}
 	turns := budget.NewTurns(atATime)
@@ -212,7 +213,7 @@ func (c *Consumer) start(ctx context.Context, gen *kafka.Generation) {
 		for _, id := range ids {
 			p := c.newPartition(gen.Member, id, layout.FlushAge, layout.Phase(ids[0]))
 			p.offsets, p.blocks, p.turn = commits, blocks, turns.Turn(n)
-			if len(layout.Units) < len(gen.Partitions) {
+			if sharing {
 				p.kafka = fetches
 			}
 			if len(ids) > 1 {

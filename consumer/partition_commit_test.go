@@ -13,6 +13,7 @@ import (
 	"sluice/consumer/blocking"
 	"sluice/consumer/clickhouse"
 	"sluice/consumer/kafka"
+	"sluice/consumer/shared"
 	"sluice/internal/recordbatch"
 )
 
@@ -31,6 +32,23 @@ func TestCommitComesLast(t *testing.T) {
 		w.expect("record 0-9, dead 3-3, insert 0-9")
 		pass(time.Millisecond)
 		w.expect("record 0-9, dead 3-3, insert 0-9, commit 10")
+	})
+}
+
+// A partition that shares blocks leaves the commit to its next block for three seconds.
+func TestSharedCommitWaitsForTheNextBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorker(t, func(w *worker) {
+			w.seat = w.blocks.NewUnit(shared.Limits{Rows: 10, Bytes: func() int { return 1 << 20 }}).Seat(0)
+		})
+		w.topic.add(10)
+		w.topic.verbose = true
+		w.start()
+		w.expect("record 0-9, insert 0-9")
+		pass(sharedAdvanceAge - time.Millisecond)
+		w.expect("record 0-9, insert 0-9")
+		pass(time.Millisecond)
+		w.expect("record 0-9, insert 0-9, commit 10")
 	})
 }
 

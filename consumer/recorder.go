@@ -251,12 +251,19 @@ func (r *recorder) countTallies() {
 	})
 }
 
+func (p *partition) advanceAge() time.Duration {
+	if p.seat != nil {
+		return sharedAdvanceAge
+	}
+	return advanceAge
+}
+
 // headMoved notes that the head has moved: that is progress, and must be committed.
 func (r *recorder) headMoved() {
 	r.lag.Enters(r.ranges.Head())
 	r.watch.Progress()
 	if r.saveBy.IsZero() {
-		r.saveBy = time.Now().Add(advanceAge)
+		r.saveBy = time.Now().Add(r.advanceAge())
 	}
 }
 

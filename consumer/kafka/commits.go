@@ -3,6 +3,16 @@ package kafka
 import (
 	"context"
 	"sync"
+	"time"
+
+	"sluice/internal/backoff"
+)
+
+const (
+	// commitStep is how often a commit looks whether others have joined it, and commitWait how long it waits for them at
+	// most.
+	commitStep = time.Millisecond
+	commitWait = 10 * time.Millisecond
 )
 
 // Commits sends the commits of the partitions of one member together: while a request is under way, the commits that
@@ -12,6 +22,7 @@ type Commits struct {
 	*Client
 
 	all   func(ctx context.Context, m Member, all []Offset) []error
+	wait  time.Duration // for others, at most
 	turn  chan struct{} // has one item while a request is under way
 	mu    sync.Mutex
 	queue []*commit
@@ -24,9 +35,15 @@ type commit struct {
 	answer chan error
 }
 
-// CommitTogether returns what commits for the partitions of a member, in one generation.
-func (k *Client) CommitTogether() *Commits {
-	return &Commits{Client: k, all: k.CommitAll, turn: make(chan struct{}, 1)}
+// CommitTogether returns what commits for the partitions of a member, in one generation. If many of them commit at the
+// same moments, each request waits for as long as more come, some milliseconds: without that the first one would go
+// alone, and the others after its answer.
+func (k *Client) CommitTogether(many bool) *Commits {
+	c := &Commits{Client: k, all: k.CommitAll, turn: make(chan struct{}, 1)}
+	if many {
+		c.wait = commitWait
+	}
+	return c
 }
 
 // Commit is Client.Commit. Its partition has no other commit under way.
@@ -45,9 +62,24 @@ func (c *Commits) Commit(ctx context.Context, m Member, partition int, offset in
 		}
 		return <-mine.answer // it is under way
 	}
+	c.gather(ctx)
 	c.send(ctx, m)
 	<-c.turn
 	return <-mine.answer
+}
+
+// gather waits until no more commits come.
+func (c *Commits) gather(ctx context.Context) {
+	before := 0
+	for end := time.Now().Add(c.wait); time.Now().Before(end); {
+		c.mu.Lock()
+		n := len(c.queue)
+		c.mu.Unlock()
+		if n == before || !backoff.Sleep(ctx, commitStep) {
+			return
+		}
+		before = n
+	}
 }
 
 // withdraw takes a commit out of the queue. It returns false if the commit is not there any more.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -102,5 +103,34 @@ func TestCommitsTogether(t *testing.T) {
 		r.hold <- struct{}{}
 		assert.NoError(t, <-late)
 		assert.Equal(t, [][]int{{0}, {1, 2}, {4}}, r.sent)
+	})
+}
+
+// The commits of partitions that share blocks wait for each other as long as more come, and not for longer than that.
+func TestCommitsWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &requests{hold: make(chan struct{}), bad: -1}
+		close(r.hold)
+		c := (&Client{}).CommitTogether(true)
+		c.all = r.all
+		var all sync.WaitGroup
+		commit := func(partition int) {
+			all.Go(func() { assert.NoError(t, c.Commit(t.Context(), Member{}, partition, 1, "")) })
+			synctest.Wait()
+		}
+		began := time.Now()
+		commit(0)
+		<-time.After(commitStep / 2)
+		commit(1)
+		commit(2)
+		all.Wait()
+		assert.Equal(t, 2*commitStep, time.Since(began))
+		for n := range 30 { // there are always more
+			<-time.After(commitStep / 2)
+			commit(3 + n)
+		}
+		all.Wait()
+		require.Equal(t, []int{0, 1, 2}, r.sent[0])
+		assert.Len(t, r.sent[1], 2*int(commitWait/commitStep))
 	})
 }
