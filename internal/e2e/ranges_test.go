@@ -399,8 +399,9 @@ func killEngineDuringInserts(t *testing.T, w way) {
 	p.startConsumer(w.flags...)
 	produced := 0
 	for range 4 {
-		produced += p.everywhere(w, 4*w.each)
+		// Counted before: the consumer may have inserted all of the new ones at once.
 		floor := p.tryScalar("SELECT count() FROM events_raw") + uint64(rand.IntN(2*w.each))
+		produced += p.everywhere(w, 4*w.each)
 		p.eventually("inserts under way", func() bool { return p.tryScalar("SELECT count() FROM events_raw") >= floor })
 		old := engine.PID()
 		kill(t, old)
