@@ -1,6 +1,10 @@
 package rows
 
-import "github.com/ClickHouse/ch-go/proto"
+import (
+	"slices"
+
+	"github.com/ClickHouse/ch-go/proto"
+)
 
 // Count is the number of rows of some blocks.
 func Count(blocks []*Block) (n int) {
@@ -72,39 +76,34 @@ func (c joined) WriteColumn(w *proto.Writer) {
 	}
 }
 
-// joinedTags is a column of tags of several blocks: where each row ends, and then all keys and all values.
-type joinedTags struct {
-	joined
-	ends         proto.ColUInt64
-	keys, values joined
-}
+// joinedTags is a column of tags of several blocks. It is sent as where each row ends, and then all keys and all values.
+type joinedTags struct{ column, sent joined }
 
-func joinTags(parts []proto.ColInput) *joinedTags {
-	out := &joinedTags{joined: joined{parts}}
-	out.ends = make(proto.ColUInt64, 0, out.Rows())
+func joinTags(parts []proto.ColInput) joinedTags {
+	out := joinedTags{column: joined{parts}}
+	ends := make(proto.ColUInt64, 0, out.Rows())
+	var keys, values []proto.ColInput
 	before := uint64(0)
 	for _, part := range parts {
 		tags := part.(*tagsColumn) //nolint:forcetypeassert // it is the column of tags
 		for _, end := range tags.ends {
-			out.ends = append(out.ends, before+end)
+			ends = append(ends, before+end)
 		}
 		before += uint64(tags.keys.count) //nolint:gosec // a count
-		out.keys.parts = append(out.keys.parts, &tags.keys)
-		out.values.parts = append(out.values.parts, &tags.values)
+		keys, values = append(keys, &tags.keys), append(values, &tags.values)
 	}
+	out.sent.parts = slices.Concat([]proto.ColInput{&ends}, keys, values)
 	return out
 }
 
+// Type is the type of a column of tags.
+func (c joinedTags) Type() proto.ColumnType { return c.column.Type() }
+
+// Rows is the number of maps.
+func (c joinedTags) Rows() int { return c.column.Rows() }
+
 // EncodeColumn appends the column to a buffer.
-func (c *joinedTags) EncodeColumn(b *proto.Buffer) {
-	c.ends.EncodeColumn(b)
-	c.keys.EncodeColumn(b)
-	c.values.EncodeColumn(b)
-}
+func (c joinedTags) EncodeColumn(b *proto.Buffer) { c.sent.EncodeColumn(b) }
 
 // WriteColumn lends the column to a writer, without a copy.
-func (c *joinedTags) WriteColumn(w *proto.Writer) {
-	c.ends.WriteColumn(w)
-	c.keys.WriteColumn(w)
-	c.values.WriteColumn(w)
-}
+func (c joinedTags) WriteColumn(w *proto.Writer) { c.sent.WriteColumn(w) }
