@@ -13,8 +13,8 @@ import (
 // merges. One after the other, partitions fill whole blocks. A partition without a backlog needs no turn.
 //
 // Partitions that share blocks have their turns after each other, so that the shared blocks are whole as well: all
-// partitions of a unit that wait, then those of the unit whose partition has waited longest. It is safe for concurrent
-// use.
+// partitions of a unit that wait, then those of the unit whose partition has waited longest. Turns are safe for
+// concurrent use.
 type Turns struct {
 	mu      sync.Mutex
 	free    int
