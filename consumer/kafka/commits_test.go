@@ -125,12 +125,14 @@ func TestCommitsWaitForEachOther(t *testing.T) {
 		commit(2)
 		all.Wait()
 		assert.Equal(t, 2*commitStep, time.Since(began))
-		for n := range 30 { // there are always more
+		commit(3)
+		<-time.After(commitStep / 4) // from here on, never at the moment at which the first of them looks
+		for n := range 30 {          // there are always more
+			commit(4 + n)
 			<-time.After(commitStep / 2)
-			commit(3 + n)
 		}
 		all.Wait()
 		require.Equal(t, []int{0, 1, 2}, r.sent[0])
-		assert.Len(t, r.sent[1], 2*int(commitWait/commitStep))
+		assert.Len(t, r.sent[1], 1+2*int(commitWait/commitStep))
 	})
 }
