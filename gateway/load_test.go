@@ -161,14 +161,28 @@ func testQueueWait(t *testing.T, partitionBy string) {
 	if s.publisher.Congested() {
 		t.Error("refused before Kafka took anything")
 	}
-	for range 3 { // a batch a lane: that is the pace
+	// Each batch that Kafka takes is a pace, for a second. On a busy machine the second may pass before the request comes:
+	// then that one is let in, and waits with the others.
+	answers, tries, refused := make(chan reply, 10), 0, 0.0
+	for len(answers) == 0 && tries < cap(answers) {
 		hold <- struct{}{}
-	}
-	waitUntil(t, s.publisher.Congested)
-	if got := s.single(`{"message":"x"}`); got.status != 503 || got.header.Get("Retry-After") == "" {
-		t.Errorf("got %d %s", got.status, got.text)
+		waitUntil(t, s.publisher.Congested)
+		before := s.ingester.UnderWay()
+		tries++
+		go func() { answers <- s.single(`{"message":"x"}`) }()
+		waitUntil(t, func() bool { return len(answers) > 0 || s.ingester.UnderWay() > before })
 	}
 	close(hold)
+	for range tries {
+		if got := <-answers; got.status == 503 && got.header.Get("Retry-After") != "" {
+			refused++
+		} else if got.status != 202 {
+			t.Errorf("got %d %s", got.status, got.text)
+		}
+	}
+	if refused == 0 {
+		t.Error("all were let in")
+	}
 	for _, statuses := range waiting {
 		if got := statuses(); got[0] != 202 {
 			t.Errorf("one that was let in got %d", got[0])
@@ -178,7 +192,7 @@ func testQueueWait(t *testing.T, partitionBy string) {
 	if got := s.single(`{"message":"x"}`); got.status != 202 {
 		t.Errorf("afterwards got %d %s", got.status, got.text)
 	}
-	if got := s.counter("sluice_gateway_overload_total", ingest.LimitQueueWait); got != 1 {
-		t.Errorf("counted %v", got)
+	if got := s.counter("sluice_gateway_overload_total", ingest.LimitQueueWait); got != refused {
+		t.Errorf("counted %v instead of %v", got, refused)
 	}
 }

@@ -21,7 +21,7 @@ func TestTurnsGoByUnits(t *testing.T) {
 			go func() {
 				one := turns.Turn(unit)
 				for range rounds {
-					for !one.Take(t.Context(), 300*time.Millisecond) { // it keeps its place
+					for !one.Take(t.Context(), 310*time.Millisecond) { // it keeps its place; never at the end of a turn
 					}
 					mu.Lock()
 					got = append(got, name)

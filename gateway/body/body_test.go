@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,12 @@ import (
 	"sluice/gateway/body"
 	"sluice/gateway/body/bodytest"
 )
+
+// TestMain starts the clock of fasthttp's Date header, which never ends, outside of the tests with a clock of their own.
+func TestMain(m *testing.M) {
+	(&fasthttp.ResponseHeader{}).AppendBytes(nil)
+	os.Exit(m.Run())
+}
 
 // receive lets a server read the body of one request and returns what it got. The client sends the headers and then
 // the pieces of the body, with a pause before each piece but the first. With cut it then closes the connection, else
