@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/listoffsets"
 	"golang.org/x/sync/errgroup"
 
@@ -124,19 +123,3 @@ func (k *Client) listOffsets(
 
 // listOffsetsVersion is the last version that kafka-go knows.
 const listOffsetsVersion = 5
-
-// brokerRequest is a request to one broker.
-type brokerRequest struct {
-	plainRequest
-
-	broker int
-}
-
-// Broker has kafka-go's transport send the request to the broker.
-func (r *brokerRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	broker, ok := cluster.Brokers[int32(r.broker)]
-	if !ok {
-		return broker, kafka.BrokerNotAvailable
-	}
-	return broker, nil
-}

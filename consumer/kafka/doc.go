@@ -12,6 +12,7 @@
 // Questions that many partitions ask at once go together, see package together.
 //
 // To change how partitions are shared out read balancer.go; how the group is joined, group.go and generation.go; how
-// records are fetched, fetch.go, and internal/recordbatch for the batches in them; how a topic that lost its end or was
+// records are fetched, fetch.go, and internal/recordbatch for the batches in them; how many partitions are fetched with
+// one request, fetches.go and session.go; how a topic that lost its end or was
 // created anew is noticed, lineage.go; what a dead letter looks like, deadletter.go.
 package kafka

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +24,8 @@ const (
 	maxAnswerBytes = 256 << 20
 	// readCommitted asks for records of finished transactions only, and for the list of the aborted ones.
 	readCommitted = 1
+	// anyBroker is in place of a broker's id.
+	anyBroker = -1
 	// minFetchVersion is the first version with transactions, of Kafka 0.11.
 	minFetchVersion = 4
 )
@@ -109,18 +110,20 @@ func (k *Client) answered(f *rawFetch, a *Answer, err error, offset int64) (*Ans
 // would allocate for every record.
 type rawFetch struct {
 	request fetchapi.Request
+	broker  int // who is asked, or anyBroker
 	version int16
 	answer  rawAnswer
 	batches recordbatch.Reader
 }
 
-// question is from where on a partition is read.
-type question struct {
-	partition int32
-	offset    int64
+// ask makes the request for one partition.
+func (f *rawFetch) ask(topic string, wait time.Duration, q question) {
+	f.broker = anyBroker
+	f.request = newFetch(topic, wait, q)
+	f.request.SessionEpoch = noSession
 }
 
-func (f *rawFetch) ask(topic string, wait time.Duration, all ...question) {
+func newFetch(topic string, wait time.Duration, all ...question) fetchapi.Request {
 	partitions := make([]fetchapi.RequestPartition, len(all))
 	for i, q := range all {
 		partitions[i] = fetchapi.RequestPartition{
@@ -128,18 +131,24 @@ func (f *rawFetch) ask(topic string, wait time.Duration, all ...question) {
 			PartitionMaxBytes: fetchBytes,
 		}
 	}
-	f.request = fetchapi.Request{
+	out := fetchapi.Request{
 		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes,
-		SessionID: -1, SessionEpoch: -1, IsolationLevel: readCommitted,
-		Topics: []fetchapi.RequestTopic{{Topic: topic, Partitions: partitions}},
+		IsolationLevel: readCommitted,
 	}
+	if len(all) > 0 {
+		out.Topics = []fetchapi.RequestTopic{{Topic: topic, Partitions: partitions}}
+	}
+	return out
 }
 
 // ApiKey is part of protocol.Message.
 func (f *rawFetch) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
-// Broker has kafka-go's transport send the fetch to the partition's leader.
+// Broker has kafka-go's transport send the fetch to the broker, or to the partition's leader.
 func (f *rawFetch) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
+	if f.broker != anyBroker {
+		return brokerOf(cluster, f.broker)
+	}
 	return f.request.Broker(cluster)
 }
 
@@ -167,40 +176,12 @@ func (f *rawFetch) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	return f, nil
 }
 
-// readAnswer reads one answer, from its correlation id on, into memory that it is given and grows if it must. It
-// refuses an answer of more than most bytes, and one to another request.
-func readAnswer(r io.Reader, into []byte, most int, correlation uint32) ([]byte, error) {
-	var size [4]byte
-	if _, err := io.ReadFull(r, size[:]); err != nil {
-		return into, err
-	}
-	n := int(binary.BigEndian.Uint32(size[:]))
-	if n < 4 || n > most {
-		return into, fmt.Errorf("an answer of %d bytes", n)
-	}
-	into = grow(into, n)
-	if _, err := io.ReadFull(r, into); err != nil {
-		return into, err
-	}
-	if id := binary.BigEndian.Uint32(into); id != correlation {
-		return into, fmt.Errorf("the answer to request %d came for %d", correlation, id)
-	}
-	return into, nil
-}
-
-// grow returns n bytes of memory: b's if it is large enough.
-func grow(b []byte, n int) []byte {
-	if cap(b) < n {
-		return make([]byte, n, n+n/4)
-	}
-	return b[:n]
-}
-
 // rawAnswer is the answer to a fetch, as bytes, and the parts of it that were found for one partition.
 type rawAnswer struct {
 	version int16
 	bytes   []byte
 	code    kafka.Error
+	session int32 // 0: none
 	aborted []recordbatch.Aborted
 	records []byte
 }
@@ -227,13 +208,13 @@ func (a *rawAnswer) parse() (*Answer, error) {
 func (a *rawAnswer) open() (r kafkawire.Reader, partitions int, err error) {
 	r = kafkawire.Reader{Rest: a.bytes}
 	r.Skip(4 + 4) // correlation, throttling
-	a.code, a.records, a.aborted = 0, nil, a.aborted[:0]
+	a.code, a.session, a.records, a.aborted = 0, 0, nil, a.aborted[:0]
 	if a.version >= 7 {
 		a.code = kafka.Error(r.Int16())
-		r.Skip(4)
+		a.session = r.Int32()
 	}
 	topics := r.Int32()
-	if a.code != 0 {
+	if a.code != 0 || topics == 0 {
 		return r, 0, nil
 	}
 	if topics != 1 {

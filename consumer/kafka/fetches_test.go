@@ -106,7 +106,7 @@ func TestFetchLate(t *testing.T) {
 		b.put(t, 0, recordbatch.Record{Value: []byte("b")})
 		f := b.FetchTogether()
 		requests := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1})
-		w := &wanted{question{0, 0}, time.Now(), make(chan fetched, 1)} // which has gone
+		w := newWanted(0, 0, 0) // which has gone
 		require.NoError(t, f.request(t.Context(), &fetchQueue{waiting: map[int32]*wanted{}}, []*wanted{w}, 0), name)
 		assert.Empty(t, w.answer)
 		kept := f.late[0]
@@ -127,9 +127,9 @@ func TestFetchLateForTheNextQuestion(t *testing.T) {
 	b.put(t, 0, recordbatch.Record{Value: []byte("a")})
 	f := b.FetchTogether()
 	for asksFor, gets := range map[int64]bool{0: true, 1: false} {
-		again := &wanted{question{0, asksFor}, time.Now(), make(chan fetched, 1)}
+		again := newWanted(0, asksFor, 0)
 		q := &fetchQueue{waiting: map[int32]*wanted{0: again}}
-		gone := &wanted{question{0, 0}, time.Now(), make(chan fetched, 1)}
+		gone := newWanted(0, 0, 0)
 		require.NoError(t, f.request(t.Context(), q, []*wanted{gone}, 0))
 		assert.Equal(t, gets, len(again.answer) == 1)
 		assert.Equal(t, gets, len(q.waiting) == 0)

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"time"
@@ -131,4 +132,54 @@ func code(n int16) error {
 		return nil
 	}
 	return kafka.Error(n)
+}
+
+// brokerRequest is a request to one broker.
+type brokerRequest struct {
+	plainRequest
+
+	broker int
+}
+
+// Broker has kafka-go's transport send the request to the broker.
+func (r *brokerRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
+	return brokerOf(cluster, r.broker)
+}
+
+// brokerOf is the broker with an id.
+func brokerOf(cluster protocol.Cluster, id int) (protocol.Broker, error) {
+	broker, ok := cluster.Brokers[int32(id)]
+	if !ok {
+		return broker, kafka.BrokerNotAvailable
+	}
+	return broker, nil
+}
+
+// readAnswer reads one answer, from its correlation id on, into memory that it is given and grows if it must. It
+// refuses an answer of more than most bytes, and one to another request.
+func readAnswer(r io.Reader, into []byte, most int, correlation uint32) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return into, err
+	}
+	n := int(binary.BigEndian.Uint32(size[:]))
+	if n < 4 || n > most {
+		return into, fmt.Errorf("an answer of %d bytes", n)
+	}
+	into = grow(into, n)
+	if _, err := io.ReadFull(r, into); err != nil {
+		return into, err
+	}
+	if id := binary.BigEndian.Uint32(into); id != correlation {
+		return into, fmt.Errorf("the answer to request %d came for %d", correlation, id)
+	}
+	return into, nil
+}
+
+// grow returns n bytes of memory: b's if it is large enough.
+func grow(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n, n+n/4)
+	}
+	return b[:n]
 }

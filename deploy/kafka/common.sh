@@ -7,7 +7,7 @@
 #   KAFKA_HOME             where Kafka itself is kept (~/.cache/sluice/kafka-VERSION)
 #   KAFKA_DATA_DIR         where logs and process ids are kept (KAFKA_HOME/data-KAFKA_PORT)
 #   KAFKA_KEEP             1: down.sh leaves the data where they are
-#   KAFKA_HEAP             heap of a node, as Java writes it (256m)
+#   KAFKA_HEAP             heap of a node, as Java writes it (1g for one node, as Kafka itself has it; 256m for each of three brokers)
 #   KAFKA_WAIT             seconds until the nodes must answer (60)
 #   KAFKA_EXTRA            file with broker settings that are added, or win over those of up.sh (none)
 
@@ -19,7 +19,7 @@ version=$(sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$here/pom.x
 : "${KAFKA_HOME:=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/kafka-$version}"
 : "${KAFKA_DATA_DIR:=$KAFKA_HOME/data-$KAFKA_PORT}"
 : "${KAFKA_KEEP:=0}"
-: "${KAFKA_HEAP:=256m}"
+if [ "$NODES" = 1 ]; then : "${KAFKA_HEAP:=1g}"; else : "${KAFKA_HEAP:=256m}"; fi
 : "${KAFKA_WAIT:=60}"
 
 say() { printf '%s\n' "kafka: $*" >&2; }
