@@ -232,11 +232,13 @@ func (f *fetcher) share(ctx context.Context) {
 	}
 	one := shared.Batch{Rows: b.Records, Bytes: bytes}
 	if f.backlog.overdue {
-		one.Until = f.phaseAfter(time.Now())
-		if most := time.Now().Add(blockPatience); one.Until.After(most) {
-			one.Until = most
-		}
 		f.markSealed(b) // it gives memory back before long
+		if f.turn.Others() {
+			one.Until = f.phaseAfter(time.Now())
+			if most := time.Now().Add(blockPatience); one.Until.After(most) {
+				one.Until = most
+			}
+		}
 	}
 	b.Shared = f.seat.Join(ctx, one, func() { f.watch.Beat(alive.Fetch) })
 }

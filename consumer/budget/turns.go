@@ -18,10 +18,11 @@ import (
 type Turns struct {
 	mu      sync.Mutex
 	free    int
-	waiting []*waiter // in the order in which they asked
-	asked   uint64    // how many turns were asked for
-	unit    int       // whose partitions come first
-	until   uint64    // the last of them, by when they asked
+	waiting []*waiter   // in the order in which they asked
+	held    map[int]int // by unit
+	asked   uint64      // how many turns were asked for
+	unit    int         // whose partitions come first
+	until   uint64      // the last of them, by when they asked
 }
 
 // waiter is a partition that waits for a turn.
@@ -32,7 +33,7 @@ type waiter struct {
 }
 
 // NewTurns makes turns for a number of partitions at a time.
-func NewTurns(n int) *Turns { return &Turns{free: n} }
+func NewTurns(n int) *Turns { return &Turns{free: n, held: map[int]int{}} }
 
 // Turn is the access to turns of a partition of a unit.
 func (t *Turns) Turn(unit int) Turn { return Turn{of: t, unit: unit} }
@@ -71,8 +72,19 @@ func (t *Turn) Holds() bool { return t.held }
 func (t *Turn) End() {
 	if t.held {
 		t.held = false
-		t.of.giveBack()
+		t.of.giveBack(t.unit)
 	}
+}
+
+// Others says whether another partition of the unit has a turn or waits for one. It is for a partition that does
+// neither.
+func (t *Turn) Others() bool {
+	if t.of == nil {
+		return false
+	}
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	return t.of.held[t.unit] > 0 || slices.ContainsFunc(t.of.waiting, func(w *waiter) bool { return w.unit == t.unit })
 }
 
 // ask queues a partition, and gives it a turn if there is one.
@@ -103,12 +115,14 @@ func (t *Turns) give() {
 		t.unit, t.until = t.waiting[0].unit, t.asked
 	}
 	close(t.waiting[next].given)
+	t.held[t.waiting[next].unit]++
 	t.waiting = slices.Delete(t.waiting, next, next+1)
 }
 
-func (t *Turns) giveBack() {
+func (t *Turns) giveBack(unit int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.held[unit]--
 	if len(t.waiting) == 0 {
 		t.free++
 		return

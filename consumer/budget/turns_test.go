@@ -1,7 +1,9 @@
 package budget
 
 import (
+	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -45,4 +47,36 @@ func TestTurnsGoByUnits(t *testing.T) {
 			t.Errorf("%v, not %v", got, want)
 		}
 	})
+}
+
+// A partition learns whether others of its unit still have a backlog.
+func TestOthersOfTheUnit(t *testing.T) {
+	turns := NewTurns(1)
+	one, two, other := turns.Turn(0), turns.Turn(0), turns.Turn(1)
+	if none := (&Turn{}); none.Others() {
+		t.Error("without turns")
+	}
+	other.Take(t.Context(), 0)
+	if one.Others() {
+		t.Error("another unit's")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	waited := make(chan bool)
+	go func() { waited <- two.Take(ctx, time.Hour) }()
+	for !one.Others() {
+		runtime.Gosched()
+	}
+	cancel()
+	if <-waited; one.Others() {
+		t.Error("it does not wait any more")
+	}
+	other.End()
+	two.Take(t.Context(), 0)
+	if !one.Others() {
+		t.Error("it has a turn")
+	}
+	two.End()
+	if one.Others() {
+		t.Error("it had a turn")
+	}
 }
