@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"sluice/consumer/budget"
 	"sluice/consumer/shared"
 )
 
@@ -34,6 +35,31 @@ func TestEndOfALongBacklog(t *testing.T) {
 			<-time.After(c.took)
 			f.noteBacklog(false)
 			assert.Equal(t, c.overdue, f.backlog.overdue, name)
+		})
+	}
+}
+
+// The end of a backlog waits for a whole block only while other partitions of its unit have a backlog.
+func TestEndOfABacklogWaitsForOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		other int // the unit of a partition that has a turn
+		waits time.Duration
+	}{"of the unit": {0, blockPatience}, "of another unit": {1, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorker(t)
+			unit := w.blocks.NewUnit(shared.Limits{Rows: 10, Bytes: func() int { return 1 << 20 }})
+			turns := budget.NewTurns(2)
+			w.seat, w.turn = unit.Seat(0), turns.Turn(0)
+			other := turns.Turn(c.other)
+			assert.True(t, other.Take(t.Context(), 0))
+			assert.True(t, w.turn.Take(t.Context(), 0))
+			f := &fetcher{partition: w.partition, current: newBatch(nil)}
+			f.current.Records = 1
+			f.backlog.overdue = true
+			began := time.Now()
+			f.share(t.Context())
+			assert.Equal(t, c.waits, time.Since(began), name)
+			assert.False(t, w.turn.Holds(), name)
 		})
 	}
 }
