@@ -22,8 +22,8 @@ func TestPartitionsAdded(t *testing.T) {
 		one, two := p.consumerThat("never:0", behind...), p.consumerThat("never:0", w.variant(round+1)...)
 		two.says(`msg="partitions assigned"`)
 		one.says(`msg="partitions assigned".*partitions="?\[\d+( \d+)+\]`)
-		produced += p.everywhere(w, w.each)
 		g.close()
+		produced += p.everywhere(w, w.each)
 		p.eventually("inserts on their way", func() bool {
 			p.events(rand.IntN(w.partitions), 1)
 			produced++
