@@ -121,17 +121,18 @@ func (p *pipeline) whole() {
 func TestBrokersLost(t *testing.T) {
 	b := threeBrokers(t)
 	for _, outage := range []struct {
-		name  string
-		begin func(*pipeline)
+		name       string
+		partitions string // more than 12 are fetched together, and share blocks
+		begin      func(*pipeline)
 	}{
-		{"leader killed", func(p *pipeline) { b.kill(p.leader(0)) }},
-		{"leader paused", func(p *pipeline) { b.pause(p.leader(0)) }},
-		{"coordinator killed", func(p *pipeline) { b.kill(p.coordinator()) }},
-		{"two killed", func(*pipeline) { b.kill(1, 2) }},
+		{"leader killed", "12", func(p *pipeline) { b.kill(p.leader(0)) }},
+		{"leader paused", "48", func(p *pipeline) { b.pause(p.leader(0)) }},
+		{"coordinator killed", "12", func(p *pipeline) { b.kill(p.coordinator()) }},
+		{"two killed", "48", func(*pipeline) { b.kill(1, 2) }},
 	} {
 		for round := range *outages {
 			t.Run(fmt.Sprintf("%s %d", outage.name, round+1), func(t *testing.T) {
-				p := newPipelineWith(t, lab.engine.TCPAddr(), "--replication", "3", "--min-isr", "2", "--partitions", "12")
+				p := newPipelineWith(t, lab.engine.TCPAddr(), "--replication", "3", "--min-isr", "2", "--partitions", outage.partitions)
 				var flags []string
 				if *outageSpool {
 					flags = []string{"--spool-dir", t.TempDir()}
