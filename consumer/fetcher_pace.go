@@ -157,9 +157,9 @@ func (f *fetcher) noteBacklog(behind bool) {
 	b.behind = behind
 }
 
-// longBacklog is how long a backlog takes whose last batch is sealed at once. A partition with a seat then waits for
-// others of its unit, whose backlogs end at about this time, until their block is full: until its phase, and not for
-// longer than blockPatience.
+// longBacklog is how long a backlog takes whose last batch is sealed at once. A partition with a seat then waits until
+// the block is full, if others of its unit still have a backlog: until its phase, and not for longer than
+// blockPatience.
 func (f *fetcher) longBacklog() time.Duration {
 	if f.seat != nil {
 		return f.flushAge / 4

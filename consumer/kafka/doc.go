@@ -13,6 +13,6 @@
 //
 // To change how partitions are shared out read balancer.go; how the group is joined, group.go and generation.go; how
 // records are fetched, fetch.go, and internal/recordbatch for the batches in them; how many partitions are fetched with
-// one request, fetches.go and session.go; how a topic that lost its end or was
-// created anew is noticed, lineage.go; what a dead letter looks like, deadletter.go.
+// one request, fetches.go and session.go; how a topic that lost its end or was created anew is noticed, lineage.go;
+// what a dead letter looks like, deadletter.go.
 package kafka
