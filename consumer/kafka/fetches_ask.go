@@ -142,14 +142,10 @@ func (f *Fetches) replyLate(q *fetchQueue, all []*wanted) {
 
 // request fetches once, and answers the partitions that there is something for. An error is of the request as a whole.
 func (f *Fetches) request(ctx context.Context, q *fetchQueue, all []*wanted, wait time.Duration) error {
-	byID := make(map[int32]*wanted, len(all))
-	for _, w := range all {
-		byID[w.partition] = w
-	}
-	err := f.requestInSession(ctx, q, byID, wait)
+	err := f.requestInSession(ctx, q, all, wait)
 	if errors.Is(err, kafka.FetchSessionIDNotFound) || errors.Is(err, kafka.InvalidFetchSessionEpoch) {
 		q.session.end()
-		err = f.requestInSession(ctx, q, byID, wait)
+		err = f.requestInSession(ctx, q, all, wait)
 	}
 	if err != nil {
 		q.session.end()
@@ -158,15 +154,13 @@ func (f *Fetches) request(ctx context.Context, q *fetchQueue, all []*wanted, wai
 	return nil
 }
 
-func (f *Fetches) requestInSession(
-	ctx context.Context, q *fetchQueue, byID map[int32]*wanted, wait time.Duration,
-) error {
+func (f *Fetches) requestInSession(ctx context.Context, q *fetchQueue, all []*wanted, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
 	defer cancel()
 	raw := f.rawFetch()
-	questions := make([]question, 0, len(byID))
-	for _, w := range byID {
-		questions = append(questions, w.question)
+	byID, questions := make(map[int32]*wanted, len(all)), make([]question, len(all))
+	for i, w := range all {
+		byID[w.partition], questions[i] = w, w.question
 	}
 	raw.askInSession(f.conn.Topic, wait, q.leader, &q.session, questions)
 	if _, err := f.transport.RoundTrip(ctx, f.client.Addr, raw); err != nil {
@@ -194,9 +188,7 @@ func (f *Fetches) requestInSession(
 }
 
 // askInSession makes the request for some partitions.
-func (f *rawFetch) askInSession(
-	topic string, wait time.Duration, broker int, s *session, all []question,
-) {
+func (f *rawFetch) askInSession(topic string, wait time.Duration, broker int, s *session, all []question) {
 	f.broker = broker
 	named, forgotten := s.next(all)
 	f.request = newFetch(topic, wait, named...)

@@ -84,16 +84,16 @@ type named struct {
 	last    [2]int32 // id and epoch: kfake shows a request several times
 }
 
-func (n *named) observe(b *broker) *kfake.FaultHandle {
-	return b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1, When: func(r kmsg.Request) bool {
+func (n *named) observe(b *broker) {
+	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1, When: func(r kmsg.Request) bool {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		fetch := r.(*kmsg.FetchRequest)
-		if this := [2]int32{fetch.SessionID, fetch.SessionEpoch}; len(n.ids) > 0 && this == n.last {
+		this := [2]int32{fetch.SessionID, fetch.SessionEpoch}
+		if len(n.ids) > 0 && this == n.last {
 			return true
-		} else {
-			n.last = this
 		}
+		n.last = this
 		n.ids = append(n.ids, fetch.SessionID)
 		for _, topic := range fetch.Topics {
 			for _, p := range topic.Partitions {
