@@ -253,6 +253,7 @@ func TestRebalanceStorm(t *testing.T) {
 		p := newPipelineThatKills(t, w.partitions)
 		produced := 0
 		running := []*program{p.consumerThat("never:0", w.flags...)}
+		running[0].says(`msg="partitions assigned"`) // before that, SIGTERM may end it at once
 		flags := [][]string{w.flags, w.flags, w.flags}
 		if w.partitions > 4 { // who shares with whom changes each time
 			flags = [][]string{sharedByFour, small, w.flags}
